@@ -1,0 +1,31 @@
+/* autograd.h - derivatives: the walk over the record. */
+#ifndef TG_AUTOGRAD_H
+#define TG_AUTOGRAD_H
+#include "op.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Adds d loss / d leaf to the gradient of every leaf that wants one; loss has one element.  Only records: it runs with
+ * what reads it.  May be called again on the same graph, on another loss, or on a part of a graph (tg_detach).  Fails if
+ * a tensor whose values it needs was written since the forward. */
+void tg_backward(tg_scope *s, tg_tensor *loss);
+void tg_backward_from(tg_scope *s, tg_tensor *y, tg_tensor *gradient);      /* the same from any y, with d loss / d y */
+
+/* Compares backward with central differences.  fn(s, context, in) is called in scopes with these modes; the check is
+ * of a randomly weighted sum of its result, in every input that is f32 and wants a gradient, at up to `samples` elements
+ * of each (0: all).  True if |analytic - numeric| <= tolerance (1 + |numeric|) everywhere; otherwise false, with the
+ * worst place in `report` (may be NULL).  Fails in s only if fn does. */
+typedef struct {
+    double   tolerance, step;             /* 0: 1e-2 and 1e-2 of the element's size (f32 arithmetic) */
+    int      samples;
+    tg_modes modes;
+    uint64_t seed;
+} tg_gradcheck_config;
+bool tg_gradcheck(tg_scope *s, tg_tensor *(*fn)(tg_scope *s, void *context, tg_tensor *const *in), void *context,
+                  tg_tensor *const *in, int n, tg_gradcheck_config config, char report[256]);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

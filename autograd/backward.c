@@ -1,0 +1,192 @@
+/* backward.c - the walk over the record, from its end to its beginning.
+ *
+ * It only records calls: each taped call that a gradient reaches records its derivative.  Contributions are summed,
+ * broadcast axes summed away and dtypes cast here, once for all operators.  Gradients within a walk belong to the walk;
+ * those of leaves outlive it. */
+#include "autograd.h"
+#include "core.h"
+#include <string.h>
+
+/* ---- gradients arrive ---- */
+
+/* A gradient has its tensor's shape, and its dtype: but leaves have theirs in f32. */
+static tg_tensor *fitted(tg_scope *s, const tg_tensor *t, tg_tensor *g)
+{
+    tg_dtype want = t->made ? t->dtype : TG_F32;
+    if (!tg_same_shape(t, g)) g = tg_sum_to(s, g, t->rank, t->dim);
+    return tg_ok(s) && g->dtype != want ? tg_cast(s, g, want) : g;
+}
+
+static void arrive(tg_scope *s, tg_tensor *t, tg_tensor *g, uint32_t walk)
+{
+    if (!t->needs_grad || !g || !tg_ok(s)) return;
+    g = fitted(s, t, g);
+    t->walk_grad = t->walk == walk ? tg_add(s, t->walk_grad, g) : g;
+    t->walk = walk;
+}
+
+/* ---- segments of tg_checkpoint: their calls are recorded again, into twins of their outputs ---- */
+
+static tg_tensor *twin_of(tg_tensor *t, const tg_call *c)
+{
+    return t && t->twin && t->made && t->made->segment == c->segment ? t->twin : t;
+}
+
+static bool record_twin(tg_scope *s, const tg_call *c)
+{
+    tg_call again = *c;
+    again.taped = false;
+    again.segment = 0;
+    again.scope = s;
+    TG_EACH_IN(&again, k) again.in[k] = twin_of(c->in[k], c);
+    memset(again.out, 0, sizeof again.out);
+    c->op->infer(s, &again);
+    TG_EACH_IN(&again, k) if (tg_ok(s)) tg_need(s, again.in[k]);
+    if (!tg_ok(s) || !tg_append(&again)) return false;
+    TG_EACH_OUT(c, k) c->out[k]->twin = again.out[k];
+    return true;
+}
+
+/* Records the whole segment that ends with call number `last` once more, but for its effects. */
+static bool replay_segment(tg_scope *s, size_t last)
+{
+    const tg_program *p = s->program;
+    uint32_t          segment = p->record[last]->segment;
+    size_t            first = last;
+    while (first > 0 && (!p->record[first - 1]->segment || p->record[first - 1]->segment == segment)) first--;
+    for (size_t i = first; i <= last; i++) {
+        const tg_call *c = p->record[i];
+        if (c->segment == segment && !c->op->writes && !record_twin(s, c)) return false;
+    }
+    return true;
+}
+
+/* ---- the walk ---- */
+
+static bool unwritten_since(tg_scope *s, const tg_call *c)
+{
+    TG_EACH_IN(c, k) {
+        bool read = c->segment || (c->op->saves_in & TG_BIT(k));
+        if (!read || c->in[k]->storage->version == c->in_version[k]) continue;
+        tg_fail(s, "backward: %s%s%s: its input %d was written since the forward", c->where, *c->where ? ": " : "",
+                c->op->name, k);
+        return false;
+    }
+    return true;
+}
+
+static bool reached(const tg_call *c, uint32_t walk, tg_tensor *gout[])
+{
+    bool any = false;
+    memset(gout, 0, sizeof *gout * TG_MAX_OUT);
+    TG_EACH_OUT(c, k) {
+        gout[k] = c->out[k]->walk == walk ? c->out[k]->walk_grad : NULL;
+        any = any || gout[k];
+    }
+    return any;
+}
+
+static void differentiate(tg_scope *s, tg_call *c, tg_tensor *const gout[], uint32_t walk)
+{
+    tg_tensor *gin[TG_MAX_IN] = { NULL };
+    tg_call    seen = *c;
+    if (c->segment) {
+        TG_EACH_IN(c, k) seen.in[k] = twin_of(c->in[k], c);
+        TG_EACH_OUT(c, k) seen.out[k] = twin_of(c->out[k], c);
+        TG_EACH_IN(c, k) seen.in[k]->needs_grad = c->in[k]->needs_grad;
+    }
+    s->program->walking = c->where;
+    c->op->backward(s, &seen, gout, gin);
+    TG_EACH_IN(c, k) arrive(s, c->in[k], gin[k], walk);
+    if (!c->walked) tg_uncount_savers(c);       /* from here on its readers are real calls */
+    c->walked = true;
+}
+
+static void walk_record(tg_scope *s, size_t end, uint32_t walk)
+{
+    const tg_program *p = s->program;
+    uint32_t          replayed = 0;
+    for (size_t i = end; i-- > 0 && tg_ok(s);) {
+        tg_call   *c = p->record[i];
+        tg_tensor *gout[TG_MAX_OUT];
+        if (!c->taped || c->again || !reached(c, walk, gout) || !unwritten_since(s, c)) continue;
+        if (c->segment && c->segment != replayed) {
+            replayed = c->segment;
+            if (!replay_segment(s, i)) return;
+        }
+        differentiate(s, c, gout, walk);
+    }
+}
+
+/* ---- leaves ---- */
+
+/* The walk's gradient becomes the leaf's: as it is, if nobody else owns it, else added or copied. */
+static void settle(tg_scope *s, tg_tensor *leaf)
+{
+    tg_tensor *g = leaf->walk_grad, *had = tg_grad(leaf);
+    leaf->walk_grad = NULL;
+    if (had) {
+        tg_apply(s, &tg_accumulate_op, (tg_tensor *[]){ had, g }, NULL);
+        return;
+    }
+    bool own = g->storage->made && !g->storage->outer && !g->storage->leaf && g->storage->frame == TG_CLOSED;
+    if (!own || g->storage->bytes != sizeof(float) * (size_t)tg_count(leaf)) g = tg_apply(s, &tg_copy_op, &g, NULL);
+    if (tg_ok(s)) tg_adopt_grad(s, leaf, g);
+}
+
+static void settle_leaves(tg_scope *s, size_t end, uint32_t walk)
+{
+    const tg_program *p = s->program;
+    for (size_t i = 0; i < end && tg_ok(s); i++) {
+        const tg_call *c = p->record[i];
+        if (!c->taped) continue;
+        TG_EACH_IN(c, k) if (!c->in[k]->made && c->in[k]->walk == walk && c->in[k]->walk_grad) settle(s, c->in[k]);
+    }
+}
+
+static bool check(tg_scope *s, const tg_tensor *y)
+{
+    if (!tg_ok(s)) return false;
+    if (!y->storage) return tg_fail(s, "backward: the tensor has no elements: it comes from a scope that failed"), false;
+    if (!y->needs_grad) {
+        tg_fail(s, "backward: nothing that the loss depends on wants a gradient, or it was made in a scope without gradients");
+        return false;
+    }
+    if (s->program->walking) return tg_fail(s, "backward: called within a backward"), false;
+    return true;
+}
+
+void tg_backward_from(tg_scope *s, tg_tensor *y, tg_tensor *gradient)
+{
+    tg_shape_text one, other;
+    if (!check(s, y)) return;
+    if (!gradient->storage || !tg_same_shape(y, gradient)) {
+        tg_fail(s, "backward: gradient %s, want %s", tg_shape(gradient, &one), tg_shape(y, &other));
+        return;
+    }
+    tg_program *p = s->program;
+    uint32_t    walk = ++p->walk, segment = p->segment;
+    size_t      end = p->n;
+    p->walking = "";
+    p->segment = 0;
+    arrive(s, y, gradient, walk);
+    walk_record(s, end, walk);
+    settle_leaves(s, end, walk);
+    if (tg_ok(s) && !y->made && y->walk_grad) settle(s, y);
+    p->walking = NULL;
+    p->segment = segment;
+}
+
+void tg_backward(tg_scope *s, tg_tensor *loss)
+{
+    tg_shape_text shape;
+    if (!check(s, loss)) return;
+    if (tg_count(loss) != 1) {
+        tg_fail(s, "backward: the loss has shape %s, want one element (tg_backward_from takes others)", tg_shape(loss, &shape));
+        return;
+    }
+    s->program->walking = "";           /* the seed is internal, as the walk is */
+    tg_tensor *one = tg_fill(s, 1, loss->rank, loss->dim);
+    s->program->walking = NULL;
+    if (tg_ok(s)) tg_backward_from(s, loss, one);
+}

@@ -1,0 +1,149 @@
+/* apply.c - the one road of every operator: check, note versions, append to the record.  Nothing is computed here, but in
+ * eager mode.  See op.h for what authors of operators see, core.h for the structures. */
+#include "core.h"
+#include "system.h"
+#include "trace.h"
+#include <string.h>
+
+/* ---- appending ---- */
+
+tg_call *tg_append(const tg_call *c)
+{
+    tg_program *p = c->scope->program;
+    if (p->n - p->ran >= TG_MAX_PENDING) tg_run(c->scope, true);
+    tg_call *own = tg_alloc(c->scope, sizeof *own);
+    if (!own) return NULL;
+    if (!tg_system_grow((void **)&p->record, &p->capacity, p->n + 1, sizeof *p->record))
+        return tg_fail(c->scope, "out of memory: the record of calls"), NULL;
+    *own = *c;
+    TG_EACH_IN(own, k) own->in_version[k] = own->in[k]->storage->version;
+    TG_EACH_IN(own, k) own->in[k]->storage->version += tg_writes(own, k);
+    p->record[p->n++] = own;
+    if (own->op->alias) {
+        if (!own->again) own->out[0]->made = own;
+        return own;
+    }
+    TG_EACH_OUT(own, k) {
+        own->out[k]->storage->pending = true;
+        if (!own->again) own->out[k]->made = own->out[k]->storage->made = own;
+    }
+    return own;
+}
+
+/* The inputs of c still have the numbers that c saw. */
+static bool inputs_unwritten(tg_scope *s, const tg_call *c)
+{
+    TG_EACH_IN(c, k) {
+        if (c->in[k]->storage->version == c->in_version[k] || tg_writes(c, k)) continue;
+        tg_fail(s, "%s%s%s: its result was not kept, and its input %d was written since", c->where, *c->where ? ": " : "",
+                c->op->name, k);
+        return false;
+    }
+    return true;
+}
+
+bool tg_need(tg_scope *s, tg_tensor *t)
+{
+    const tg_storage *storage = t->storage;
+    if (!tg_ok(s)) return false;
+    if (storage->data || storage->pending || storage->leaf) return true;
+    if (!storage->made) return tg_fail(s, "the tensor was consumed by an update"), false;
+    tg_call again = *storage->made;
+    if (!inputs_unwritten(s, &again)) return false;
+    again.taped = false;
+    again.again = true;
+    again.segment = 0;
+    TG_EACH_IN(&again, k) if (!tg_need(s, again.in[k])) return false;
+    s->program->stats.again++;
+    return tg_append(&again);
+}
+
+/* ---- what backward will read ---- */
+
+/* A value is kept for backward if a mask names it.  In a segment of tg_checkpoint only what comes from outside is. */
+static bool is_saved(const tg_call *c, const tg_tensor *t, bool masked)
+{
+    if (!c->segment) return masked;
+    return !t->made || t->made->segment != c->segment;
+}
+
+static void count_savers(const tg_call *c, int by)
+{
+    TG_EACH_IN(c, k) c->in[k]->storage->savers += is_saved(c, c->in[k], c->op->saves_in & TG_BIT(k)) ? by : 0;
+    if (!c->segment) TG_EACH_OUT(c, k) c->out[k]->storage->savers += c->op->saves_out & TG_BIT(k) ? by : 0;
+}
+
+void tg_uncount_savers(const tg_call *c) { count_savers(c, -1); }
+
+/* ---- checking ---- */
+
+static bool check_inputs(tg_scope *s, const tg_call *c)
+{
+    for (int k = 0; k < c->op->n_in; k++) {
+        const tg_tensor *t = c->in[k];
+        if (!t && (c->op->optional_in & TG_BIT(k))) continue;
+        if (!t) return tg_fail(s, "%s: input %d is NULL", c->op->name, k), false;
+        if (!t->storage) return tg_fail(s, "%s: input %d has no elements: it comes from a scope that failed", c->op->name, k), false;
+        if (t->storage->program != s->program)
+            return tg_fail(s, "%s: input %d belongs to another tree of scopes", c->op->name, k), false;
+        if (!tg_is_ancestor(t->storage->scope, s))
+            return tg_fail(s, "%s: input %d belongs to a scope that ends before this one; tg_copy it to keep it", c->op->name, k),
+                   false;
+        if (tg_writes(c, k) && !t->storage->leaf)
+            return tg_fail(s, "%s: input %d is written, want a leaf", c->op->name, k), false;
+    }
+    return true;
+}
+
+static bool wants_tape(const tg_scope *s, const tg_call *c)
+{
+    if (!s->modes.grad || !c->op->backward || s->program->walking) return false;
+    TG_EACH_IN(c, k) if (c->in[k]->needs_grad) return true;
+    return false;
+}
+
+static bool copy_attr(tg_scope *s, tg_call *c, const void *attr)
+{
+    if (!c->op->attr_size) return true;
+    void *own = tg_alloc(s, c->op->attr_size);
+    if (own) c->attr = memcpy(own, attr, c->op->attr_size);
+    return own;
+}
+
+static const char *where_now(const tg_program *p)
+{
+    if (p->walking) return p->walking;
+    return p->n_frames && p->n_frames <= TG_MAX_FRAMES ? p->frames[p->n_frames - 1].where : "";
+}
+
+static tg_tensor *record(tg_scope *s, const tg_op *op, tg_tensor *const in[], const void *attr)
+{
+    tg_call c = { .op = op, .scope = s, .where = where_now(s->program), .segment = s->program->segment };
+    memcpy(c.in, in, sizeof *in * (size_t)op->n_in);
+    if (!check_inputs(s, &c) || !copy_attr(s, &c, attr)) return tg_nil();
+    op->infer(s, &c);
+    if (!tg_ok(s)) return tg_nil();
+    TG_EACH_IN(&c, k) if (!tg_need(s, c.in[k])) return tg_nil();
+    c.taped = wants_tape(s, &c);
+    tg_call *own = tg_append(&c);
+    if (!own) return tg_nil();
+    TG_EACH_OUT(own, k) own->out[k]->needs_grad = own->taped;
+    if (own->taped) count_savers(own, 1);
+    return own->out[0] ? own->out[0] : tg_nil();
+}
+
+tg_tensor *tg_apply(tg_scope *s, const tg_op *op, tg_tensor *const in[], const void *attr)
+{
+    if (!tg_ok(s)) return tg_nil();
+    double     start = tg_now_ms();
+    tg_tensor *out = record(s, op, in, attr);
+    s->program->stats.record_ms += tg_now_ms() - start;
+    if (s->program->options.eager && tg_ok(s)) tg_run(s, true);
+    return tg_ok(s) ? out : tg_nil();
+}
+
+tg_tensor *tg_output(tg_tensor *first, int k)
+{
+    const tg_call *c = first->made;
+    return c && k >= 0 && k < c->op->n_out && c->out[k] ? c->out[k] : tg_nil();
+}

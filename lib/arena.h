@@ -1,0 +1,16 @@
+/* arena.h - small things that die together: bump allocation in blocks that are kept for the next round. */
+#ifndef TG_ARENA_H
+#define TG_ARENA_H
+#include <stddef.h>
+
+typedef struct tg_arena_block {
+    struct tg_arena_block *next;
+    size_t size, used;
+} tg_arena_block;
+
+typedef struct { tg_arena_block *first, *now; } tg_arena;
+
+void *tg_arena_take(tg_arena *arena, size_t bytes);      /* zeroed, 16-byte aligned; NULL: no memory */
+void  tg_arena_reset(tg_arena *arena);                   /* forgets all, keeps the blocks */
+void  tg_arena_free(tg_arena *arena);
+#endif

@@ -1,0 +1,136 @@
+/* core.h - the structures behind scopes, tensors and the record.  Private to lib and autograd.
+ *
+ * Record: what the program said, in order; nothing edits it.  A run copies its pending part, rewrites the copy, orders
+ * it, plans memory, executes, and throws the copy away.  See ARCHITECTURE.md. */
+#ifndef TG_CORE_H
+#define TG_CORE_H
+#include "arena.h"
+#include "memory.h"
+#include "op.h"
+#include "run.h"
+
+enum {
+    TG_MAX_PENDING = 16384,             /* calls that may be pending before they are run */
+    TG_MAX_FRAMES  = 64,                /* modules within modules */
+    TG_CLOSED      = -1,                /* frame of what backward makes: internal, never open */
+    TG_MESSAGE     = 512,
+};
+
+typedef struct tg_program tg_program;
+
+typedef struct tg_storage {             /* bytes; aliases share it */
+    void       *data;                   /* NULL: no memory now */
+    size_t      bytes;
+    tg_program *program;
+    tg_scope   *scope;                  /* who frees it */
+    struct tg_storage *prev, *next;     /* in its scope's list; next also in the free list */
+    const tg_call *made;                /* the recorded call that makes it; NULL: a leaf */
+    void      (*release)(void *);       /* of borrowed bytes */
+    void       *owner;
+    uint32_t    version, ran;           /* writes recorded, executed */
+    int32_t     savers;                 /* recorded calls whose backward, not yet walked, reads it */
+    int32_t     frame;                  /* the invocation that made it; 0: user code */
+    int32_t     readers, last_use;      /* in the run being planned */
+    uint32_t    read_mark, write_mark;       /* of the run being ordered: number of the run in which a kept call does */
+    bool        leaf, pinned, pending;
+    bool        outer;                  /* a leaf's gradient: outlives the step */
+    bool        borrowed;
+    bool        moved, given;           /* of the run being planned: its block went to an output; it died */
+} tg_storage;
+
+typedef struct tg_deferred {
+    void (*release)(void *);
+    void  *what;
+    struct tg_deferred *next;
+} tg_deferred;
+
+struct tg_scope {
+    tg_program  *program;
+    tg_scope    *parent, *first_child, *sibling;
+    int          depth;
+    tg_modes     modes;
+    bool         failed;
+    char         message[TG_MESSAGE];
+    tg_arena     arena;
+    tg_storage  *storages;
+    tg_deferred *deferred;
+};
+
+typedef struct { int32_t id; const char *where; } tg_frame;      /* an invocation of a module */
+
+struct tg_program {                     /* one a root */
+    tg_scope   *root;
+    tg_call   **record;                 /* append-only until reset; [ran, n) is pending */
+    size_t      n, ran, capacity;
+    tg_arena    run_arena;              /* the run's copy, and what else lives as long as a run */
+    tg_frame    frames[TG_MAX_FRAMES];  /* the invocations of modules that are open, outermost first */
+    int32_t     n_frames, last_frame;
+    const char *walking;                /* backward is recording; the module whose call it differentiates, or "" */
+    uint32_t    walk, segment, last_segment;      /* numbers of: the last walk; the open segment of tg_checkpoint, the last */
+    tg_memory   memory;
+    tg_storage *free_storages;
+    tg_arena    slabs;                  /* of storages */
+    uint32_t    ordered;                /* lists so far: see order.c */
+    uint64_t    seed, random_counter;
+    tg_options  options;
+    tg_stats    stats;
+    bool        running;
+};
+
+/* scope.c */
+bool tg_is_ancestor(const tg_scope *ancestor, const tg_scope *s);      /* or the same */
+
+/* storage.c */
+tg_storage *tg_storage_new(tg_scope *s, size_t bytes);                 /* without memory; NULL: s has failed */
+bool        tg_storage_fill(tg_storage *storage);                      /* gives it memory now; false: none */
+void        tg_storage_drop(tg_storage *storage);                      /* gives its memory back */
+void        tg_storage_free(tg_storage *storage);                      /* the same, and takes it out of its scope */
+void        tg_storage_move(tg_storage *storage, tg_scope *to);        /* to another scope's list */
+
+/* tensor.c */
+tg_tensor *tg_nil(void);                                               /* the tensor without elements */
+tg_tensor *tg_tensor_on(tg_scope *s, tg_storage *storage, tg_dtype dtype, int rank, const int64_t *dim);
+tg_tensor *tg_leaf(tg_scope *s, tg_dtype dtype, int rank, const int64_t *dim);    /* with memory, not zeroed */
+/* Bytes of such a tensor; fails (who, for the message) on a bad rank or dim, or when it does not fit in int64_t. */
+bool       tg_size_of(tg_scope *s, const char *who, tg_dtype dtype, int rank, const int64_t *dim, size_t *bytes);
+
+/* apply.c */
+bool tg_need(tg_scope *s, tg_tensor *t);            /* t will be read: if it has no memory its call is recorded again */
+tg_call *tg_append(const tg_call *c);               /* a copy, at the end of the record; NULL: its scope has failed */
+void     tg_uncount_savers(const tg_call *c);       /* backward will not read what c's masks name (any more) */
+
+/* gradient.c */
+bool tg_adopt_grad(tg_scope *s, tg_tensor *leaf, tg_tensor *g);     /* g becomes the gradient of leaf, which has none */
+
+/* frame.c */
+int32_t tg_frame_now(const tg_program *p);          /* for what is made now: 0 in user code */
+bool    tg_frame_open(const tg_program *p, int32_t frame);
+
+/* rewrite.c, order.c, plan.c, execute.c: the steps of a run */
+typedef struct {
+    tg_program *program;
+    tg_call   **at;                     /* copies of the pending calls, and fused ones, in the order in which they run */
+    int         n;
+    bool        middle;                 /* the program goes on: user code holds the tensors it made */
+} tg_list;
+void *tg_run_take(tg_list *l, size_t bytes);              /* memory as long as the run; NULL: none */
+bool tg_held  (const tg_list *l, const tg_storage *t);    /* somebody outside of the record may ask for it */
+bool tg_wanted(const tg_list *l, const tg_storage *t);    /* held, or a backward to come will read it */
+bool tg_dies  (const tg_list *l, const tg_storage *t);    /* nobody will ask for it after its last use in the list */
+bool tg_rewrite(tg_list *l);                        /* chains become fused calls; false: no memory */
+bool tg_effects_last(tg_list *l);                   /* false: no memory */
+bool tg_plan(tg_list *l);                           /* memory for all; false: undone, nothing has changed */
+size_t tg_scratch_bytes(const tg_call *c, size_t *worker);        /* of all workers and shared; of one worker */
+tg_call *tg_execute(tg_list *l, tg_fault *fault);   /* NULL: all ran; else the call whose kernel found its data wrong */
+
+/* fault.c */
+struct tg_fault {
+    int64_t task;                       /* the lowest that said something; INT64_MAX: none */
+    char    message[256];
+};
+bool tg_faulted(const tg_fault *fault);
+
+static inline bool tg_writes(const tg_call *c, int k) { return c->in[k] && (c->op->writes & TG_BIT(k)); }
+#define TG_EACH_IN(c, k)  for (int k = 0; k < (c)->op->n_in; k++) if ((c)->in[k])
+#define TG_EACH_OUT(c, k) for (int k = 0; k < (c)->op->n_out; k++) if ((c)->out[k])
+#endif

@@ -1,0 +1,289 @@
+/* core_ops.c - the operators that recording and differentiating need themselves: add, sum_to, accumulate, fill, copy,
+ * cast, detach.  The others are in ops/. */
+#include "op.h"
+#include <string.h>
+
+enum { BLOCK = 16384 };                 /* elements of a task */
+
+static int64_t element_tasks(const tg_call *c, int phase)
+{
+    const tg_tensor *t = c->out[0] ? c->out[0] : c->in[0];
+    return phase == 0 ? (tg_count(t) + BLOCK - 1) / BLOCK : 0;
+}
+
+static int64_t block_end(const tg_task *task, int64_t n) { return (task->index + 1) * BLOCK < n ? (task->index + 1) * BLOCK : n; }
+
+static const char *want_f32(const tg_call *c)
+{
+    for (int k = 0; k < c->op->n_in; k++)
+        if (c->in[k]->dtype != TG_F32) return "needs f32";
+    return NULL;
+}
+
+#define PLAIN(kernel) .name = kernel, .backend = "vector", .tasks = element_tasks
+
+/* ---- broadcasting: strides of an operand in elements of the result, 0 along broadcast axes ---- */
+
+static void broadcast_strides(const tg_tensor *t, int rank, int64_t stride[TG_MAX_RANK])
+{
+    int64_t step = 1;
+    for (int i = 1; i <= rank; i++) {
+        int64_t d = i <= t->rank ? t->dim[t->rank - i] : 1;
+        stride[rank - i] = d == 1 ? 0 : step;
+        step *= d;
+    }
+}
+
+static int64_t offset_of(int64_t i, int rank, const int64_t *dim, const int64_t *stride)
+{
+    int64_t at = 0;
+    for (int axis = rank - 1; axis >= 0; i /= dim[axis--]) at += i % dim[axis] * stride[axis];
+    return at;
+}
+
+/* ---- add ---- */
+
+static void add_infer(tg_scope *s, tg_call *c)
+{
+    int           rank;
+    int64_t       dim[TG_MAX_RANK];
+    tg_shape_text a, b;
+    if (c->in[0]->dtype != c->in[1]->dtype)
+        tg_fail(s, "add: dtypes %s and %s, want the same", tg_dtype_name(c->in[0]->dtype), tg_dtype_name(c->in[1]->dtype));
+    else if (!tg_broadcast(c->in[0], c->in[1], &rank, dim))
+        tg_fail(s, "add: shapes %s and %s do not fit", tg_shape(c->in[0], &a), tg_shape(c->in[1], &b));
+    else c->out[0] = tg_make(s, c->in[0]->dtype, rank, dim);
+}
+
+static void add_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
+{
+    (void)s, (void)c;
+    gin[0] = gin[1] = gout[0];          /* the walk sums broadcast axes */
+}
+
+static void add_ref(const tg_call *c, const tg_task *task)
+{
+    const tg_tensor *y = c->out[0];
+    int64_t a[TG_MAX_RANK], b[TG_MAX_RANK];
+    (void)task;
+    broadcast_strides(c->in[0], y->rank, a);
+    broadcast_strides(c->in[1], y->rank, b);
+    for (int64_t i = 0, n = tg_count(y); i < n; i++)
+        tg_set(y, i, tg_get(c->in[0], offset_of(i, y->rank, y->dim, a)) + tg_get(c->in[1], offset_of(i, y->rank, y->dim, b)));
+}
+
+static const char *add_plain_reject(const tg_call *c)
+{
+    return tg_same_shape(c->in[0], c->in[1]) ? want_f32(c) : "needs equal shapes";
+}
+
+static void add_plain(const tg_call *c, const tg_task *task)
+{
+    const float *a = tg_ptr(c->in[0]), *b = tg_ptr(c->in[1]);
+    float       *y = tg_ptr(c->out[0]);
+    int64_t      end = block_end(task, tg_count(c->out[0]));
+    for (int64_t i = task->index * BLOCK; i < end; i++) y[i] = a[i] + b[i];
+}
+
+static const tg_kernel add_kernel = { PLAIN("plain"), .reject = add_plain_reject, .run = add_plain, .in_place = true };
+static const tg_kernel add_kernel_ref = { .name = "ref", .backend = "ref", .run = add_ref };
+const tg_op tg_add_op = { .name = "add", .n_in = 2, .n_out = 1, .commutes = true, .infer = add_infer, .backward = add_backward,
+                          .kernels = TG_KERNELS(&add_kernel, &add_kernel_ref) };
+
+tg_tensor *tg_add(tg_scope *s, tg_tensor *a, tg_tensor *b) { return tg_apply(s, &tg_add_op, (tg_tensor *[]){ a, b }, NULL); }
+
+/* ---- sum_to: the sum over broadcast axes; attr: the shape, without its leading axes of the batch if they stay ---- */
+
+typedef struct { int rank; int64_t dim[TG_MAX_RANK]; } shape_attr;
+
+static void sum_to_infer(tg_scope *s, tg_call *c)
+{
+    const shape_attr *want = c->attr;
+    int64_t           dim[TG_MAX_RANK];
+    tg_shape_text     text;
+    int               rank = want->rank, more = c->in[0]->rank - rank;
+    for (int i = 0; i < rank && more >= 0; i++) {
+        dim[i] = want->dim[i] < 0 ? c->in[0]->dim[i + more] : want->dim[i];
+        if (dim[i] != 1 && dim[i] != c->in[0]->dim[i + more]) more = -1;
+    }
+    if (more < 0) tg_fail(s, "sum_to: %s does not come from broadcasting the wanted shape", tg_shape(c->in[0], &text));
+    else c->out[0] = tg_make(s, c->in[0]->dtype, rank, dim);
+}
+
+static void sum_to_ref(const tg_call *c, const tg_task *task)
+{
+    const tg_tensor *x = c->in[0], *y = c->out[0];
+    int64_t          to[TG_MAX_RANK];
+    (void)task;
+    broadcast_strides(y, x->rank, to);
+    for (int64_t o = 0; o < tg_count(y); o++) tg_set(y, o, 0);
+    for (int64_t i = 0, n = tg_count(x); i < n; i++) {
+        int64_t o = offset_of(i, x->rank, x->dim, to);
+        tg_set(y, o, tg_get(y, o) + tg_get(x, i));
+    }
+}
+
+/* x splits into leading, summed axes and trailing, kept ones: sums of rows, in a fixed order, by blocks of columns. */
+enum { COLUMNS = 256 };
+
+static const char *sum_to_rows_reject(const tg_call *c)
+{
+    const tg_tensor *x = c->in[0], *y = c->out[0];
+    int              kept = y->rank;
+    while (kept > 0 && y->dim[y->rank - kept] == 1 && x->dim[x->rank - kept] != 1) kept--;
+    for (int i = 1; i <= kept; i++)
+        if (y->dim[y->rank - i] != x->dim[x->rank - i]) return "needs leading axes to be summed";
+    return want_f32(c);
+}
+
+static int64_t sum_to_rows_tasks(const tg_call *c, int phase)
+{
+    return phase == 0 ? (tg_count(c->out[0]) + COLUMNS - 1) / COLUMNS : 0;
+}
+
+static void sum_to_rows(const tg_call *c, const tg_task *task)
+{
+    const float *x = tg_ptr(c->in[0]);
+    float       *y = tg_ptr(c->out[0]);
+    int64_t      columns = tg_count(c->out[0]), rows = tg_count(c->in[0]) / columns, from = task->index * COLUMNS;
+    int64_t      width = columns - from < COLUMNS ? columns - from : COLUMNS;
+    double       sum[COLUMNS] = { 0 };
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t i = 0; i < width; i++) sum[i] += (double)x[r * columns + from + i];
+    for (int64_t i = 0; i < width; i++) y[from + i] = (float)sum[i];
+}
+
+/* The gradient of a sum over broadcast axes is broadcast again: 0 of its shape, plus it. */
+static void sum_to_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
+{
+    gin[0] = tg_add(s, tg_fill(s, 0, c->in[0]->rank, c->in[0]->dim), gout[0]);
+}
+
+static const tg_kernel sum_to_kernel = { .name = "plain", .backend = "vector", .reject = sum_to_rows_reject,
+                                         .tasks = sum_to_rows_tasks, .run = sum_to_rows };
+static const tg_kernel sum_to_kernel_ref = { .name = "ref", .backend = "ref", .run = sum_to_ref };
+const tg_op tg_sum_to_op = { .name = "sum_to", .n_in = 1, .n_out = 1, .attr_size = sizeof(shape_attr), .infer = sum_to_infer,
+                             .backward = sum_to_backward, .kernels = TG_KERNELS(&sum_to_kernel, &sum_to_kernel_ref) };
+
+tg_tensor *tg_sum_to(tg_scope *s, tg_tensor *x, int rank, const int64_t *dim)
+{
+    shape_attr attr = { .rank = rank };
+    if (!tg_ok(s)) return tg_apply(s, &tg_sum_to_op, &x, &attr);
+    if (rank < 0 || rank > TG_MAX_RANK) tg_fail(s, "sum_to: rank %d, want 0 to %d", rank, TG_MAX_RANK);
+    for (int i = 0; i < rank && rank <= TG_MAX_RANK; i++) {
+        int from = x->rank - rank + i;  /* an axis that stays is not written down: it may be the batch */
+        attr.dim[i] = from >= 0 && dim[i] == x->dim[from] && dim[i] != 1 ? -1 : dim[i];
+    }
+    return tg_apply(s, &tg_sum_to_op, &x, &attr);
+}
+
+/* ---- accumulate: in[0] += in[1], an effect ---- */
+
+static void accumulate_infer(tg_scope *s, tg_call *c)
+{
+    tg_want_same_shape(s, c, 0, 1);
+}
+
+static void accumulate_ref(const tg_call *c, const tg_task *task)
+{
+    (void)task;
+    for (int64_t i = 0, n = tg_count(c->in[0]); i < n; i++) tg_set(c->in[0], i, tg_get(c->in[0], i) + tg_get(c->in[1], i));
+}
+
+static void accumulate_plain(const tg_call *c, const tg_task *task)
+{
+    float       *y = tg_ptr(c->in[0]);
+    const float *x = tg_ptr(c->in[1]);
+    int64_t      end = block_end(task, tg_count(c->in[0]));
+    for (int64_t i = task->index * BLOCK; i < end; i++) y[i] += x[i];
+}
+
+static const tg_kernel accumulate_kernel = { PLAIN("plain"), .reject = want_f32, .run = accumulate_plain };
+static const tg_kernel accumulate_kernel_ref = { .name = "ref", .backend = "ref", .run = accumulate_ref };
+const tg_op tg_accumulate_op = { .name = "accumulate", .n_in = 2, .writes = TG_BIT(0), .infer = accumulate_infer,
+                                 .kernels = TG_KERNELS(&accumulate_kernel, &accumulate_kernel_ref) };
+
+/* ---- fill: f32 tensors of one value ---- */
+
+typedef struct { double value; shape_attr shape; } fill_attr;
+
+static void fill_infer(tg_scope *s, tg_call *c)
+{
+    const fill_attr *f = c->attr;
+    c->out[0] = tg_make(s, TG_F32, f->shape.rank, f->shape.dim);
+}
+
+static void fill_plain(const tg_call *c, const tg_task *task)
+{
+    const fill_attr *f = c->attr;
+    float           *y = tg_ptr(c->out[0]);
+    int64_t          end = block_end(task, tg_count(c->out[0]));
+    for (int64_t i = task->index * BLOCK; i < end; i++) y[i] = (float)f->value;
+}
+
+static const tg_kernel fill_kernel = { .name = "ref", .backend = "ref", .tasks = element_tasks, .run = fill_plain };
+const tg_op tg_fill_op = { .name = "fill", .n_out = 1, .attr_size = sizeof(fill_attr), .infer = fill_infer,
+                           .kernels = TG_KERNELS(&fill_kernel) };
+
+tg_tensor *tg_fill(tg_scope *s, double value, int rank, const int64_t *dim)
+{
+    fill_attr attr = { .value = value, .shape = { .rank = rank } };
+    tg_tensor *none = NULL;
+    for (int i = 0; i < rank && i < TG_MAX_RANK; i++) attr.shape.dim[i] = dim[i];
+    return tg_apply(s, &tg_fill_op, &none, &attr);
+}
+
+/* ---- copy and cast ---- */
+
+static void copy_infer(tg_scope *s, tg_call *c) { c->out[0] = tg_make_like(s, c->in[0]); }
+
+static void copy_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
+{
+    (void)s, (void)c;
+    gin[0] = gout[0];                   /* the walk casts it to the input's dtype */
+}
+
+static void copy_plain(const tg_call *c, const tg_task *task)
+{
+    size_t  size = tg_dtype_size(c->in[0]->dtype);
+    int64_t from = task->index * BLOCK, end = block_end(task, tg_count(c->out[0]));
+    memcpy((char *)tg_ptr(c->out[0]) + (size_t)from * size, (const char *)tg_ptr(c->in[0]) + (size_t)from * size,
+           (size_t)(end - from) * size);
+}
+
+static const tg_kernel copy_kernel = { .name = "ref", .backend = "ref", .tasks = element_tasks, .run = copy_plain };
+const tg_op tg_copy_op = { .name = "copy", .n_in = 1, .n_out = 1, .infer = copy_infer, .backward = copy_backward,
+                           .kernels = TG_KERNELS(&copy_kernel) };
+
+typedef struct { tg_dtype dtype; } cast_attr;
+
+static void cast_infer(tg_scope *s, tg_call *c)
+{
+    const cast_attr *a = c->attr;
+    c->out[0] = tg_make(s, a->dtype, c->in[0]->rank, c->in[0]->dim);
+}
+
+static void cast_ref(const tg_call *c, const tg_task *task)
+{
+    int64_t end = block_end(task, tg_count(c->out[0]));
+    for (int64_t i = task->index * BLOCK; i < end; i++) tg_set(c->out[0], i, tg_get(c->in[0], i));
+}
+
+static const tg_kernel cast_kernel = { .name = "ref", .backend = "ref", .tasks = element_tasks, .run = cast_ref };
+const tg_op tg_cast_op = { .name = "cast", .n_in = 1, .n_out = 1, .attr_size = sizeof(cast_attr), .infer = cast_infer,
+                           .backward = copy_backward, .kernels = TG_KERNELS(&cast_kernel) };
+
+tg_tensor *tg_cast(tg_scope *s, tg_tensor *x, tg_dtype dtype)
+{
+    return tg_apply(s, &tg_cast_op, &x, &(cast_attr){ dtype });
+}
+
+/* ---- detach: the same numbers, and backward stops here ---- */
+
+static void detach_infer(tg_scope *s, tg_call *c) { c->out[0] = tg_alias(s, c->in[0], c->in[0]->rank, c->in[0]->dim); }
+
+static const tg_kernel no_kernel = { .name = "ref", .backend = "ref" };      /* an alias computes nothing */
+const tg_op tg_detach_op = { .name = "detach", .n_in = 1, .n_out = 1, .alias = true, .infer = detach_infer,
+                             .kernels = TG_KERNELS(&no_kernel) };
+
+tg_tensor *tg_detach(tg_scope *s, tg_tensor *x) { return tg_apply(s, &tg_detach_op, &x, NULL); }

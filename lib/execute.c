@@ -1,0 +1,94 @@
+/* execute.c - runs the planned list.  Nothing here allocates. */
+#include "core.h"
+#include "parallel.h"
+#include "trace.h"
+#include <assert.h>
+
+typedef struct {
+    const tg_call *call;
+    tg_fault      *fault;
+    int            phase;
+    char          *workers;             /* their scratch */
+    size_t         worker_bytes;
+} phase_context;
+
+static void run_task(void *context, int64_t index, int worker)
+{
+    const phase_context *p = context;
+    const tg_task task = { .phase = p->phase, .index = index, .worker = worker, .shared = p->call->scratch,
+                           .scratch = p->workers ? p->workers + p->worker_bytes * (size_t)worker : NULL, .fault = p->fault };
+    p->call->kernel->run(p->call, &task);
+}
+
+static void run_call(const tg_call *c, tg_fault *fault)
+{
+    phase_context p = { .call = c, .fault = fault };
+    size_t        all = tg_scratch_bytes(c, &p.worker_bytes);
+    p.workers = c->scratch ? (char *)c->scratch + all - p.worker_bytes * (size_t)tg_threads() : NULL;
+    if (!c->kernel->tasks) {
+        run_task(&p, 0, 0);
+        return;
+    }
+    for (int64_t n; (n = c->kernel->tasks(c, p.phase)) > 0 && !tg_faulted(fault); p.phase++) tg_parallel(n, run_task, &p);
+}
+
+static void run_traced(const tg_call *c, tg_fault *fault)
+{
+    double start = tg_now_ms();
+    run_call(c, fault);
+    tg_trace_call(c, tg_now_ms() - start);
+}
+
+/* In AddressSanitizer builds only what a call may touch can be touched. */
+static void open_memory(const tg_call *c)
+{
+    size_t worker;
+    TG_EACH_OUT(c, k) tg_memory_unpoison(c->out[k]->storage->data, c->out[k]->storage->bytes);
+    if (c->scratch) tg_memory_unpoison(c->scratch, tg_scratch_bytes(c, &worker));
+}
+
+static void close_memory(const tg_call *c, int i)
+{
+    size_t worker;
+    if (c->scratch) tg_memory_poison(c->scratch, tg_scratch_bytes(c, &worker));
+    TG_EACH_IN(c, k) {
+        const tg_storage *t = c->in[k]->storage;
+        if (t->last_use == i && t->given && !t->moved) tg_memory_poison(t->data, t->bytes);
+    }
+    TG_EACH_OUT(c, k) {
+        const tg_storage *t = c->out[k]->storage;
+        if (t->last_use == i && t->given) tg_memory_poison(t->data, t->bytes);
+    }
+}
+
+static void note_writes(const tg_call *c)
+{
+    TG_EACH_IN(c, k) c->in[k]->storage->ran += tg_writes(c, k);
+}
+
+static bool sees_what_it_was_recorded_to_see(const tg_call *c)
+{
+    TG_EACH_IN(c, k) if (c->in[k]->storage->ran != c->in_version[k]) return false;
+    return true;
+}
+
+tg_call *tg_execute(tg_list *l, tg_fault *fault)
+{
+    bool traced = tg_trace_calls();
+    for (int i = 0; i < l->n; i++) {
+        tg_call *c = l->at[i];
+        assert(sees_what_it_was_recorded_to_see(c));
+        (void)sees_what_it_was_recorded_to_see;
+        open_memory(c);
+        if (traced) run_traced(c, fault);
+        else run_call(c, fault);
+        close_memory(c, i);
+        if (tg_faulted(fault)) {
+            l->n = i;                   /* so many have run */
+            return c;
+        }
+        note_writes(c);
+        l->program->stats.calls++;
+    }
+    return NULL;
+}

@@ -1,0 +1,36 @@
+/* frame.c - invocations of modules.  Numbers instead of pointers: a storage may outlive the invocation that made it. */
+#include "frame.h"
+#include "core.h"
+
+int32_t tg_frame_now(const tg_program *p)
+{
+    if (p->walking) return TG_CLOSED;
+    int32_t top = p->n_frames < TG_MAX_FRAMES ? p->n_frames : TG_MAX_FRAMES;
+    return top ? p->frames[top - 1].id : 0;
+}
+
+bool tg_frame_open(const tg_program *p, int32_t frame)
+{
+    for (int32_t i = 0; i < p->n_frames && i < TG_MAX_FRAMES; i++)
+        if (p->frames[i].id == frame) return true;
+    return false;
+}
+
+/* Enters and leaves are counted even in a failed scope, so that they stay balanced. */
+void tg_enter(tg_scope *s, const char *where)
+{
+    tg_program *p = s->program;
+    if (p->n_frames < TG_MAX_FRAMES) p->frames[p->n_frames] = (tg_frame){ ++p->last_frame, where ? where : "" };
+    else tg_fail(s, "module: more than %d modules within each other", TG_MAX_FRAMES);
+    p->n_frames++;
+}
+
+tg_tensor *tg_leave(tg_scope *s, tg_tensor *result)
+{
+    tg_program *p = s->program;
+    int32_t     left = tg_frame_now(p);
+    if (p->n_frames > 0) p->n_frames--;
+    if (!tg_ok(s) || !result || !result->storage) return tg_ok(s) && result ? result : tg_nil();
+    if (result->storage->frame == left) result->storage->frame = tg_frame_now(p);
+    return result;
+}

@@ -1,0 +1,60 @@
+/* gradient.c - the gradient of a leaf, between backward and update.
+ *
+ * It lives in the leaf's scope, so that it outlives the step that made it.  Taken by an update it belongs to the step
+ * again, and if both happen in one run it lies in memory that activations left. */
+#include "core.h"
+
+/* A gradient whose call was never run (its scope failed) is none. */
+tg_tensor *tg_grad(const tg_tensor *t)
+{
+    tg_tensor *g = t->grad;
+    return g && g->storage && (g->storage->data || g->storage->pending) ? g : NULL;
+}
+
+static void discard(tg_tensor *leaf)
+{
+    if (!leaf->grad || !leaf->grad->storage) return;
+    tg_storage_free(leaf->grad->storage);
+    leaf->grad->storage = NULL;
+}
+
+void tg_clear_grad(tg_tensor *t)
+{
+    if (!t->storage || !tg_ok(t->storage->scope) || !tg_grad(t)) return;
+    tg_run(t->storage->scope, true);
+    if (tg_ok(t->storage->scope)) discard(t);
+}
+
+/* g becomes the gradient of leaf, which has none. */
+bool tg_adopt_grad(tg_scope *s, tg_tensor *leaf, tg_tensor *g)
+{
+    tg_scope *home = leaf->storage->scope;
+    discard(leaf);
+    if (!leaf->grad) leaf->grad = tg_tensor_on(home, NULL, g->dtype, leaf->rank, leaf->dim);
+    if (!tg_ok(s)) return false;
+    leaf->grad->dtype = g->dtype;
+    leaf->grad->storage = g->storage;
+    g->storage->outer = true;
+    tg_storage_move(g->storage, home);
+    return true;
+}
+
+tg_tensor *tg_take_grad(tg_scope *s, tg_tensor *leaf)
+{
+    tg_tensor *g = tg_grad(leaf);
+    if (!tg_ok(s) || !g) return NULL;
+    tg_tensor *taken = tg_tensor_on(s, g->storage, g->dtype, g->rank, g->dim);
+    if (!tg_ok(s)) return NULL;
+    g->storage->outer = g->storage->leaf = false;
+    g->storage->frame = TG_CLOSED;
+    tg_storage_move(g->storage, s);
+    g->storage = NULL;
+    return taken;
+}
+
+void tg_segment_begin(tg_scope *s)
+{
+    if (tg_ok(s) && !s->program->segment) s->program->segment = ++s->program->last_segment;
+}
+
+void tg_segment_end(tg_scope *s) { s->program->segment = 0; }

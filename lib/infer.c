@@ -1,0 +1,96 @@
+/* infer.c - what shape rules are written with. */
+#include "core.h"
+
+tg_tensor *tg_make(tg_scope *s, tg_dtype dtype, int rank, const int64_t *dim)
+{
+    size_t bytes;
+    if (!tg_size_of(s, "tensor", dtype, rank, dim, &bytes)) return tg_nil();
+    tg_storage *storage = tg_storage_new(s, bytes);
+    if (!storage) return tg_nil();
+    storage->frame = tg_frame_now(s->program);
+    return tg_tensor_on(s, storage, dtype, rank, dim);
+}
+
+tg_tensor *tg_make_like(tg_scope *s, const tg_tensor *t) { return tg_make(s, t->dtype, t->rank, t->dim); }
+
+tg_tensor *tg_alias(tg_scope *s, tg_tensor *t, int rank, const int64_t *dim)
+{
+    tg_tensor *a = tg_tensor_on(s, t->storage, t->dtype, rank, dim);
+    tg_shape_text from, to;
+    if (tg_ok(s) && tg_count(a) != tg_count(t))
+        tg_fail(s, "reshape: %s to %s: the number of elements differs", tg_shape(t, &from), tg_shape(a, &to));
+    return tg_ok(s) ? a : tg_nil();
+}
+
+bool tg_same_shape(const tg_tensor *a, const tg_tensor *b)
+{
+    if (a->rank != b->rank) return false;
+    for (int i = 0; i < a->rank; i++)
+        if (a->dim[i] != b->dim[i]) return false;
+    return true;
+}
+
+bool tg_want_rank(tg_scope *s, const tg_call *c, int k, int rank, const char *axes)
+{
+    tg_shape_text shape;
+    if (tg_ok(s) && c->in[k]->rank != rank)
+        tg_fail(s, "%s: input %d has shape %s, want rank %d %s", c->op->name, k, tg_shape(c->in[k], &shape), rank, axes);
+    return tg_ok(s);
+}
+
+bool tg_want_dtype(tg_scope *s, const tg_call *c, int k, tg_dtype dtype)
+{
+    if (tg_ok(s) && c->in[k]->dtype != dtype)
+        tg_fail(s, "%s: input %d has dtype %s, want %s", c->op->name, k, tg_dtype_name(c->in[k]->dtype), tg_dtype_name(dtype));
+    return tg_ok(s);
+}
+
+bool tg_want_same_shape(tg_scope *s, const tg_call *c, int a, int b)
+{
+    tg_shape_text one, other;
+    if (tg_ok(s) && !tg_same_shape(c->in[a], c->in[b]))
+        tg_fail(s, "%s: input %d has shape %s, input %d %s; want the same", c->op->name, a, tg_shape(c->in[a], &one), b,
+                tg_shape(c->in[b], &other));
+    return tg_ok(s);
+}
+
+bool tg_broadcast(const tg_tensor *a, const tg_tensor *b, int *rank, int64_t dim[TG_MAX_RANK])
+{
+    *rank = a->rank > b->rank ? a->rank : b->rank;
+    for (int i = 1; i <= *rank; i++) {
+        int64_t x = i <= a->rank ? a->dim[a->rank - i] : 1, y = i <= b->rank ? b->dim[b->rank - i] : 1;
+        if (x != y && x != 1 && y != 1) return false;
+        dim[*rank - i] = x == 1 ? y : x;
+    }
+    return true;
+}
+
+/* ---- single elements, for ref kernels ---- */
+
+void *tg_ptr(const tg_tensor *t) { return t && t->storage ? t->storage->data : NULL; }
+
+double tg_get(const tg_tensor *t, int64_t i)
+{
+    const void *at = t->storage->data;
+    switch (t->dtype) {
+    case TG_F32:  return (double)((const float *)at)[i];
+    case TG_BF16: return (double)tg_bf16_to_f32(((const uint16_t *)at)[i]);
+    case TG_U8:   return ((const uint8_t *)at)[i];
+    case TG_I8:   return ((const int8_t *)at)[i];
+    case TG_I32:  return ((const int32_t *)at)[i];
+    default:      return (double)((const int64_t *)at)[i];
+    }
+}
+
+void tg_set(const tg_tensor *t, int64_t i, double value)
+{
+    void *at = t->storage->data;
+    switch (t->dtype) {
+    case TG_F32:  ((float *)at)[i] = (float)value; break;
+    case TG_BF16: ((uint16_t *)at)[i] = tg_f32_to_bf16((float)value); break;
+    case TG_U8:   ((uint8_t *)at)[i] = (uint8_t)value; break;
+    case TG_I8:   ((int8_t *)at)[i] = (int8_t)value; break;
+    case TG_I32:  ((int32_t *)at)[i] = (int32_t)value; break;
+    default:      ((int64_t *)at)[i] = (int64_t)value; break;
+    }
+}

@@ -1,0 +1,137 @@
+/* op.h - what an operator is: the page that an author of operators reads.
+ *
+ * An operator is a const struct: a rule for shapes, a derivative, a list of kernels, and the chains of calls that
+ * begin with it and can be fused.  Built-in and user-defined operators are the same.  tg_apply only checks and records
+ * a call; it runs when somebody needs numbers.  So `infer` sees shapes, never values, and `backward` records further
+ * calls instead of computing. */
+#ifndef TG_OP_H
+#define TG_OP_H
+#include "cpu.h"
+#include "tensor.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { TG_MAX_IN = 10, TG_MAX_OUT = 6, TG_MAX_CHAIN = 4 };
+#define TG_BIT(k) (1u << (k))
+
+typedef struct tg_op     tg_op;
+typedef struct tg_kernel tg_kernel;
+typedef struct tg_rule   tg_rule;
+typedef struct tg_fault  tg_fault;
+
+typedef struct tg_call {                /* one application of one operator */
+    const tg_op *op;
+    tg_tensor   *in[TG_MAX_IN];         /* NULL: an optional input that is not given */
+    tg_tensor   *out[TG_MAX_OUT];       /* NULL: an optional output that nobody wants */
+    const void  *attr;                  /* a copy of the attributes: no pointers, no batch sizes in them */
+    /* the core's own */
+    uint32_t     in_version[TG_MAX_IN];
+    tg_scope    *scope;
+    const char  *where;                 /* "layer1.0.conv1": the module that made the call, or "" */
+    uint32_t     segment;               /* of tg_checkpoint, or 0 */
+    bool         taped, walked, again;
+    const tg_kernel *kernel;            /* in a run: the kernel chosen ... */
+    void        *state, *scratch;       /* ... what its prepare left, and its planned scratch */
+} tg_call;
+
+struct tg_op {
+    const char *name;
+    int8_t   n_in, n_out;               /* at most; inputs in `optional_in` may be NULL */
+    uint16_t optional_in;
+    uint16_t optional_out;              /* outputs computed only if somebody wants them (indices, statistics) */
+    uint16_t saves_in, saves_out;       /* inputs and outputs that `backward` may read, besides gradients */
+    uint16_t writes;                    /* inputs that it changes: an effect.  No backward; such inputs are leaves */
+    bool     commutes;                  /* a rule may find its link in in[0] or in[1] */
+    bool     alias;                     /* out[0] is in[0] in another shape (tg_alias): nothing is computed */
+    size_t   attr_size;
+    /* Checks the inputs, fills c->out with tg_make or tg_alias, or calls tg_fail, beginning with the operator's name and
+     * saying what was got and what was wanted.  Every index that attributes give is checked here. */
+    void (*infer)(tg_scope *s, tg_call *c);
+    /* Records the calls that compute gin[k] from gout[] (NULL where no gradient came).  gin[k] may stay NULL, and may
+     * have a broadcast shape: summing, un-broadcasting and casting are done by the walk.  NULL: not differentiable. */
+    void (*backward)(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[]);
+    const tg_kernel *const *kernels;    /* NULL-terminated, best first; the last (ref) accepts everything */
+    const tg_rule   *const *rules;      /* NULL-terminated chains that begin here, longest first; may be NULL */
+    double (*flops)(const tg_call *c);  /* for the trace; may be NULL */
+};
+
+typedef struct {                        /* one piece of work of a kernel */
+    int       phase;
+    int64_t   index;                    /* 0 <= index < tasks(call, phase) */
+    int       worker;                   /* 0 <= worker < tg_threads(): never let results depend on it */
+    void     *scratch;                  /* this worker's bytes, 64-byte aligned */
+    void     *shared;                   /* the call's bytes, 64-byte aligned, for all workers and phases */
+    tg_fault *fault;
+} tg_task;
+
+typedef struct { size_t shared, worker; } tg_scratch;     /* bytes of a call; bytes of each worker */
+
+struct tg_kernel {                      /* one way to compute an operator */
+    const char *name;                   /* "ref", "onednn", "vector_avx512" */
+    const char *backend;                /* what TG_BACKEND calls it: ref, vector, openblas, onednn */
+    tg_isa      isa;                    /* the least instruction set it needs */
+    /* NULL: it can run this call; else why not, in words.  NULL function: it can run all. */
+    const char *(*reject)(const tg_call *c);
+    /* Builds what the call needs (a primitive) into c->state before anything runs; false: not possible, with
+     * tg_fault_say.  May allocate.  May be NULL. */
+    bool (*prepare)(tg_call *c, tg_fault *fault);
+    tg_scratch (*scratch)(const tg_call *c);              /* may be NULL */
+    /* Cuts the problem of a phase into tasks, by its shape only, never by the number of threads.  0: no such phase.
+     * NULL function: run is called once, outside of any parallel region (libraries with their own threads). */
+    int64_t (*tasks)(const tg_call *c, int phase);
+    /* Computes one task.  No allocation, no policy, no printing. */
+    void (*run)(const tg_call *c, const tg_task *task);
+    bool in_place;                      /* out[0] may lie in the memory of an input of its size that dies here */
+};
+
+struct tg_rule {                        /* a chain of calls, each reading out[0] of the one before, becomes one call */
+    const tg_op *chain[TG_MAX_CHAIN + 1];
+    const tg_op *fused;                 /* its inputs: chain[0]'s, then each link's but the linking one, in order */
+    struct { int8_t link, out; } emit[TG_MAX_OUT];        /* fused out[k] is chain[link]'s out[out] */
+    int8_t       n_emit;                /* any output of the chain that is not emitted must be wanted by nobody */
+    int8_t       attr_of;               /* the link whose attributes the fused call gets */
+    bool       (*fits)(const tg_call *const chain[]);     /* attributes, dtypes; NULL: always */
+};
+
+#define TG_KERNELS(...) ((const tg_kernel *const[]){ __VA_ARGS__, NULL })
+#define TG_RULES(...)   ((const tg_rule *const[]){ __VA_ARGS__, NULL })
+
+/* Records one call; in[] has op->n_in entries, attr op->attr_size bytes (copied).  Returns out[0]; without elements if s
+ * has failed, or for an operator without outputs. */
+tg_tensor *tg_apply(tg_scope *s, const tg_op *op, tg_tensor *const in[], const void *attr);
+tg_tensor *tg_output(tg_tensor *first, int k);      /* out[k] of the call that made `first`; no elements if there is none */
+
+/* ---- for infer ---- */
+tg_tensor *tg_make(tg_scope *s, tg_dtype dtype, int rank, const int64_t *dim);       /* an output; fails on overflow */
+tg_tensor *tg_make_like(tg_scope *s, const tg_tensor *t);
+tg_tensor *tg_alias(tg_scope *s, tg_tensor *t, int rank, const int64_t *dim);        /* the same numbers, the same count */
+/* Fails with "op: in[k] has dtype bf16, want f32" and the like; true if all is well. */
+bool tg_want_rank (tg_scope *s, const tg_call *c, int k, int rank, const char *axes);    /* axes: "[n, h, w, c]" */
+bool tg_want_dtype(tg_scope *s, const tg_call *c, int k, tg_dtype dtype);
+bool tg_want_same_shape(tg_scope *s, const tg_call *c, int a, int b);
+bool tg_same_shape(const tg_tensor *a, const tg_tensor *b);
+
+/* ---- for kernels ---- */
+void *tg_ptr(const tg_tensor *t);                         /* the bytes of an input or output; NULL for a NULL tensor */
+/* One element as a number, whatever the dtype: what ref kernels are written with. */
+double tg_get(const tg_tensor *t, int64_t i);
+void   tg_set(const tg_tensor *t, int64_t i, double value);
+/* Says that the *data* are wrong (a class out of range), without the operator's name, which the run adds; the lowest
+ * task's message wins, the run stops, and nothing lasting is written. */
+void tg_fault_say(tg_fault *fault, int64_t task, const char *format, ...) TG_PRINTF(3, 4);
+
+/* ---- operators that the core itself needs ---- */
+extern const tg_op tg_add_op, tg_sum_to_op, tg_accumulate_op, tg_fill_op, tg_copy_op, tg_cast_op, tg_detach_op;
+tg_tensor *tg_add    (tg_scope *s, tg_tensor *a, tg_tensor *b);            /* broadcasts as NumPy does */
+tg_tensor *tg_sum_to (tg_scope *s, tg_tensor *x, int rank, const int64_t *dim);   /* sums broadcast axes away */
+tg_tensor *tg_fill   (tg_scope *s, double value, int rank, const int64_t *dim);   /* f32, as a call */
+tg_tensor *tg_cast   (tg_scope *s, tg_tensor *x, tg_dtype dtype);
+tg_tensor *tg_detach (tg_scope *s, tg_tensor *x);                          /* the same numbers, no gradient through it */
+/* The shape of two shapes broadcast against each other; false if they do not fit. */
+bool tg_broadcast(const tg_tensor *a, const tg_tensor *b, int *rank, int64_t dim[TG_MAX_RANK]);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,167 @@
+/* run.c - a run: copy the pending calls, rewrite, order, prepare, plan, execute.
+ *
+ * It happens or does not.  What can fail for want of resources comes before the first kernel, and then nothing has
+ * changed and the calls stay pending; a kernel can only fault on data, and what lasts is written at the end. */
+#include "run.h"
+#include "core.h"
+#include "dispatch.h"
+#include "trace.h"
+
+void *tg_run_take(tg_list *l, size_t bytes) { return tg_arena_take(&l->program->run_arena, bytes); }
+
+/* ---- copy ---- */
+
+static bool any_failed(const tg_program *p)
+{
+    for (size_t i = p->ran; i < p->n; i++)
+        if (!tg_ok(p->record[i]->scope)) return true;
+    return false;
+}
+
+static void forget_versions(tg_program *p)
+{
+    for (size_t i = p->ran; i < p->n; i++)
+        TG_EACH_IN(p->record[i], k) p->record[i]->in[k]->storage->version = p->record[i]->in[k]->storage->ran;
+}
+
+static void note_versions(tg_program *p)
+{
+    for (size_t i = p->ran; i < p->n; i++) {
+        tg_call *c = p->record[i];
+        TG_EACH_IN(c, k) c->in_version[k] = c->in[k]->storage->version;
+        TG_EACH_IN(c, k) c->in[k]->storage->version += tg_writes(c, k);
+    }
+}
+
+/* What a failed scope recorded will not run; it is as if its writes had never been recorded. */
+static void drop_failed(tg_program *p)
+{
+    if (!any_failed(p)) return;
+    forget_versions(p);
+    size_t kept = p->ran;
+    for (size_t i = p->ran; i < p->n; i++) {
+        tg_call *c = p->record[i];
+        if (tg_ok(c->scope)) {
+            p->record[kept++] = c;
+            continue;
+        }
+        TG_EACH_OUT(c, k) c->out[k]->storage->pending = false;
+        if (c->taped && !c->walked) tg_uncount_savers(c);
+    }
+    p->n = kept;
+    note_versions(p);
+}
+
+static bool copy_pending(tg_list *l)
+{
+    const tg_program *p = l->program;
+    size_t            n = p->n - p->ran;
+    l->at = tg_run_take(l, sizeof *l->at * n);
+    tg_call *copy = tg_run_take(l, sizeof *copy * n);
+    if (!l->at || !copy) return false;
+    for (size_t i = 0; i < n; i++) {
+        const tg_call *c = p->record[p->ran + i];
+        if (c->op->alias) continue;
+        copy[l->n] = *c;
+        l->at[l->n] = copy + l->n;
+        l->n++;
+    }
+    return true;
+}
+
+/* ---- prepare ---- */
+
+static bool prepare(tg_scope *s, tg_list *l)
+{
+    for (int i = 0; i < l->n; i++) {
+        tg_call *c = l->at[i];
+        tg_fault fault = { .task = INT64_MAX };
+        c->kernel = tg_choose(c);
+        if (tg_trace_dispatch()) tg_trace_choice(c);
+        if (!c->kernel) return tg_fail(s, "%s: no kernel can run this call", c->op->name), false;
+        if (c->kernel->prepare && !c->kernel->prepare(c, &fault))
+            return tg_fail(s, "%s: %s: %s", c->op->name, c->kernel->name, fault.message), false;
+    }
+    return true;
+}
+
+/* ---- the end ---- */
+
+/* After a fault: what was not made loses its memory, what was not written gives its versions back. */
+static void give_up_rest(tg_list *l, int n)
+{
+    for (int i = l->n; i < n; i++) {
+        tg_call *c = l->at[i];
+        TG_EACH_OUT(c, k) {
+            tg_storage *t = c->out[k]->storage;
+            if (t->given) t->data = NULL;
+            else tg_storage_drop(t);
+        }
+        TG_EACH_IN(c, k) if (tg_writes(c, k)) c->in[k]->storage->version = c->in[k]->storage->ran;
+    }
+}
+
+static void leave(tg_storage *t)
+{
+    if (t->given) t->data = NULL;
+    t->given = t->moved = false;
+}
+
+static void finish(tg_list *l, int n)
+{
+    tg_program *p = l->program;
+    for (int i = 0; i < n; i++) {
+        TG_EACH_IN(l->at[i], k) leave(l->at[i]->in[k]->storage);
+        TG_EACH_OUT(l->at[i], k) leave(l->at[i]->out[k]->storage);
+    }
+    for (; p->ran < p->n; p->ran++) TG_EACH_OUT(p->record[p->ran], k) {
+        tg_storage *t = p->record[p->ran]->out[k]->storage;
+        t->pending = false;
+        if (t->outer && t->data) t->leaf = true;          /* a gradient is a plain tensor from now on */
+    }
+}
+
+static void fail_call(const tg_call *c, const tg_fault *fault)
+{
+    tg_fail(c->scope, "%s%s%s: %s", c->where, *c->where ? ": " : "", c->op->name, fault->message);
+}
+
+static bool ready(tg_scope *s, tg_list *l)
+{
+    bool fits = copy_pending(l) && tg_rewrite(l) && tg_effects_last(l);
+    if (!fits) tg_fail(s, "out of memory: the list of calls; nothing was run");
+    if (!fits || !prepare(s, l)) return false;
+    if (tg_plan(l)) return true;
+    tg_fail(s, "out of memory: the tensors of %d calls; nothing was run", l->n);
+    return false;
+}
+
+static void run_pending(tg_scope *s, bool middle)
+{
+    tg_program *p = s->program;
+    tg_list     l = { .program = p, .middle = middle };
+    tg_fault    fault = { .task = INT64_MAX };
+    double      start = tg_now_ms();
+    tg_arena_reset(&p->run_arena);
+    bool   is_ready = ready(s, &l);
+    double planned = tg_now_ms();
+    p->stats.plan_ms += planned - start;
+    if (!is_ready) return;
+    int            n = l.n;
+    const tg_call *wrong = tg_execute(&l, &fault);
+    if (wrong) give_up_rest(&l, n);
+    finish(&l, n);
+    if (wrong) fail_call(wrong, &fault);
+    p->stats.runs++;
+    p->stats.run_ms += tg_now_ms() - planned;
+}
+
+void tg_run(tg_scope *s, bool middle)
+{
+    tg_program *p = s->program;
+    if (!tg_ok(s) || p->running || p->ran == p->n) return;
+    p->running = true;
+    drop_failed(p);
+    if (p->ran < p->n) run_pending(s, middle);
+    p->running = false;
+}

@@ -1,0 +1,30 @@
+/* run.h - the inside of scopes that layers above use: optimizers, checkpointing, tests. */
+#ifndef TG_RUN_H
+#define TG_RUN_H
+#include "op.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct {
+    bool fuse;                 /* rewriting rules are used; TG_FUSE=0 switches them off */
+    bool eager;                /* each call runs as it is recorded; TG_EAGER=1 */
+} tg_options;
+tg_options *tg_tree_options(tg_scope *s);      /* of the tree of s; the environment is read at tg_open */
+
+/* Runs what is pending in the tree of s.  middle: the program goes on with the tensors it holds, so what user code made
+ * is kept; otherwise (the end of a step) it may be fused away, and is made again if somebody asks. */
+void tg_run(tg_scope *s, bool middle);
+
+/* The gradient of a leaf as the input of an update: afterwards the leaf has none, and its memory is given back after the
+ * run.  NULL if there is none. */
+tg_tensor *tg_take_grad(tg_scope *s, tg_tensor *leaf);
+
+/* Between the two, backward keeps nothing: it makes the calls again (tg_checkpoint).  They do not nest. */
+void tg_segment_begin(tg_scope *s);
+void tg_segment_end(tg_scope *s);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,233 @@
+/* scope.c - the tree of scopes: lifetime, modes, the first error.  See scope.h. */
+#include "core.h"
+#include "system.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What a function that could not even make a scope returns: failed, and nothing can be made in it. */
+static tg_scope *no_scope(void)
+{
+    static tg_program program;
+    static tg_scope   scope = { .program = &program, .failed = true, .message = "out of memory: a scope" };
+    return &scope;
+}
+
+static bool is_no_scope(const tg_scope *s) { return s == no_scope(); }
+
+static bool env_flag(const char *name, bool otherwise)
+{
+    const char *value = getenv(name);
+    return value && *value ? strcmp(value, "0") != 0 : otherwise;
+}
+
+tg_scope *tg_open(void)
+{
+    tg_program *p = tg_system_alloc(sizeof *p);
+    tg_scope   *s = tg_system_alloc(sizeof *s);
+    if (!p || !s || !tg_memory_open(&p->memory)) {
+        tg_system_free(p);
+        tg_system_free(s);
+        return no_scope();
+    }
+    p->root = s;
+    p->options = (tg_options){ .fuse = env_flag("TG_FUSE", true), .eager = env_flag("TG_EAGER", false) };
+    s->program = p;
+    return s;
+}
+
+tg_scope *tg_push_modes(tg_scope *parent, tg_modes modes)
+{
+    if (is_no_scope(parent)) return parent;
+    tg_scope *s = tg_system_alloc(sizeof *s);
+    if (!s) {
+        tg_fail(parent, "out of memory: a scope");
+        return no_scope();
+    }
+    *s = (tg_scope){ .program = parent->program, .parent = parent, .depth = parent->depth + 1, .modes = modes };
+    s->sibling = parent->first_child;
+    parent->first_child = s;
+    return s;
+}
+
+tg_scope *tg_push(tg_scope *parent) { return tg_push_modes(parent, (tg_modes){ 0 }); }
+tg_scope *tg_train(tg_scope *parent) { return tg_push_modes(parent, (tg_modes){ .grad = true, .train = true }); }
+tg_modes  tg_scope_modes(const tg_scope *s) { return s->modes; }
+
+bool tg_is_ancestor(const tg_scope *ancestor, const tg_scope *s)
+{
+    while (s && s->depth > ancestor->depth) s = s->parent;
+    return s == ancestor;
+}
+
+/* ---- errors ---- */
+
+bool tg_ok(const tg_scope *s)
+{
+    for (; s; s = s->parent)
+        if (s->failed) return false;
+    return true;
+}
+
+const char *tg_message(const tg_scope *s)
+{
+    for (; s; s = s->parent)
+        if (s->failed) return s->message;
+    return "";
+}
+
+void tg_fail(tg_scope *s, const char *format, ...)
+{
+    if (!tg_ok(s)) return;
+    va_list list;
+    va_start(list, format);
+    vsnprintf(s->message, sizeof s->message, format, list);
+    va_end(list);
+    s->failed = true;
+    if (env_flag("TG_ABORT", false)) abort();
+}
+
+void tg_clear(tg_scope *s)
+{
+    if (is_no_scope(s)) return;
+    s->failed = false;
+    s->message[0] = 0;
+}
+
+/* ---- memory ---- */
+
+void *tg_alloc(tg_scope *s, size_t bytes)
+{
+    if (!tg_ok(s)) return NULL;
+    void *at = tg_arena_take(&s->arena, bytes);
+    if (!at) tg_fail(s, "out of memory: %zu bytes", bytes);
+    return at;
+}
+
+const char *tg_strdup(tg_scope *s, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char  *copy = tg_alloc(s, size);
+    return copy ? memcpy(copy, text, size) : NULL;
+}
+
+bool tg_defer(tg_scope *s, void (*release)(void *), void *what)
+{
+    tg_deferred *d = tg_alloc(s, sizeof *d);
+    if (!d) {
+        release(what);
+        return false;
+    }
+    *d = (tg_deferred){ release, what, s->deferred };
+    s->deferred = d;
+    return true;
+}
+
+/* ---- the end of a scope ---- */
+
+static bool dies_with(const tg_call *c, const tg_scope *s) { return c->scope == s; }
+
+/* Something pending in s changes, or makes, what outlives s. */
+static bool has_lasting(const tg_program *p, const tg_scope *s)
+{
+    for (size_t i = p->ran; i < p->n; i++) {
+        const tg_call *c = p->record[i];
+        if (!dies_with(c, s)) continue;
+        if (c->op->writes) return true;
+        TG_EACH_OUT(c, k) if (c->out[k]->storage->outer || c->out[k]->storage->scope != s) return true;
+    }
+    return false;
+}
+
+/* Takes the calls of s out of the record, pending ones as if they had never been recorded. */
+static void forget_calls(tg_program *p, const tg_scope *s)
+{
+    size_t kept = 0, ran = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        tg_call *c = p->record[i];
+        bool     pending = i >= p->ran;
+        if (!dies_with(c, s)) {
+            p->record[kept++] = c;
+            ran += !pending;
+            continue;
+        }
+        if (pending) TG_EACH_IN(c, k) c->in[k]->storage->version -= tg_writes(c, k);
+        if (c->taped && !c->walked) tg_uncount_savers(c);
+        TG_EACH_OUT(c, k) c->out[k]->storage->pending = c->out[k]->storage->pending && !pending;
+    }
+    p->n = kept;
+    p->ran = ran;
+}
+
+static void free_contents(tg_scope *s)
+{
+    while (s->storages) tg_storage_free(s->storages);
+    for (tg_deferred *d = s->deferred; d; d = d->next) d->release(d->what);
+    s->deferred = NULL;
+    tg_arena_reset(&s->arena);
+}
+
+static void hand_error_up(tg_scope *s)
+{
+    if (!s->parent || !s->failed) return;
+    tg_fail(s->parent, "%s", s->message);
+    tg_clear(s);
+}
+
+void tg_reset(tg_scope *s)
+{
+    if (is_no_scope(s)) return;
+    while (s->first_child) tg_pop(s->first_child);
+    if (tg_ok(s) && has_lasting(s->program, s)) tg_run(s, false);
+    forget_calls(s->program, s);
+    free_contents(s);
+    hand_error_up(s);
+}
+
+static void unlink_child(tg_scope *s)
+{
+    tg_scope **link = &s->parent->first_child;
+    while (*link != s) link = &(*link)->sibling;
+    *link = s->sibling;
+}
+
+static void close_program(tg_program *p)
+{
+    tg_memory_close(&p->memory);
+    tg_arena_free(&p->slabs);
+    tg_system_free(p->record);
+    tg_arena_free(&p->run_arena);
+    tg_system_free(p);
+}
+
+void tg_pop(tg_scope *s)
+{
+    if (!s || is_no_scope(s)) return;
+    tg_reset(s);
+    tg_arena_free(&s->arena);
+    if (s->parent) unlink_child(s);
+    else close_program(s->program);
+    tg_system_free(s);
+}
+
+void tg_close(tg_scope *root) { tg_pop(root); }
+
+/* ---- the tree ---- */
+
+void tg_seed(tg_scope *s, uint64_t seed)
+{
+    if (!tg_ok(s)) return;
+    s->program->seed = seed;
+    s->program->random_counter = 0;
+}
+
+tg_options *tg_tree_options(tg_scope *s) { return &s->program->options; }
+
+tg_stats tg_statistics(const tg_scope *s)
+{
+    tg_stats stats = s->program->stats;
+    stats.bytes = s->program->memory.used;
+    stats.peak_bytes = s->program->memory.peak;
+    return stats;
+}

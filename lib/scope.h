@@ -1,0 +1,81 @@
+/* scope.h - who owns the memory, what is wanted, what went wrong.
+ *
+ * A scope does three jobs.  It owns everything that is made in it; it says whether gradients and training behaviour
+ * are wanted; and it keeps the first error.  Scopes form a tree with tg_open's at the root.  A tree, with all that is
+ * made in it, belongs to one thread at a time.
+ *
+ *     tg_scope *root = tg_open();
+ *     tg_scope *step = tg_train(root);
+ *     for (...; tg_reset(step)) { ... }        // what a step made dies here, at once; its memory is used again
+ *     if (!tg_ok(root)) fprintf(stderr, "%s\n", tg_message(root));
+ *     tg_close(root);
+ *
+ * Errors.  The first failure is kept, with the name of the operator or file, what was got and what was wanted.  From
+ * then on every function given this scope, or a descendant of it, does nothing: tensors come back without elements,
+ * numbers as NaN or 0, pointers as NULL.  So a program reads as mathematics and checks once.  tg_reset and tg_pop hand
+ * the error to the parent.  The library never prints, exits or aborts (TG_ABORT=1 in the environment makes tg_fail
+ * abort, for a debugger). */
+#ifndef TG_SCOPE_H
+#define TG_SCOPE_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct tg_scope tg_scope;
+
+#if defined __GNUC__
+#define TG_PRINTF(text, first) __attribute__((format(printf, text, first)))
+#else
+#define TG_PRINTF(text, first)
+#endif
+
+typedef struct {
+    bool grad;                 /* calls are taped: tg_backward can walk them */
+    bool train;                /* batch norm takes the batch's statistics and tracks them, dropout drops */
+} tg_modes;
+
+tg_scope *tg_open(void);                                 /* a root: neither grad nor train.  Never NULL */
+tg_scope *tg_push(tg_scope *parent);                     /* a child: neither grad nor train (evaluation) */
+tg_scope *tg_train(tg_scope *parent);                    /* a child: both */
+tg_scope *tg_push_modes(tg_scope *parent, tg_modes modes);   /* a child: any combination */
+tg_modes  tg_scope_modes(const tg_scope *s);
+
+/* Pops the children of s, runs what is pending in s and lasts (writes to parameters, gradients), then frees all that
+ * was made in s and hands its error to the parent.  Memory blocks are kept for the next step. */
+void tg_reset(tg_scope *s);
+void tg_pop(tg_scope *s);                                /* tg_reset, then s itself is gone.  NULL: nothing */
+void tg_close(tg_scope *root);                           /* the same for a root: gives everything back */
+
+bool        tg_ok(const tg_scope *s);                    /* neither s nor an ancestor has failed */
+const char *tg_message(const tg_scope *s);               /* the first error, or "" */
+void        tg_fail(tg_scope *s, const char *format, ...) TG_PRINTF(2, 3);   /* keeps the first failure only */
+void        tg_clear(tg_scope *s);                       /* forgets the error of s: the only catch */
+
+/* Zeroed memory that lives as long as what is made in s; NULL if s has failed or there is no memory. */
+void *tg_alloc(tg_scope *s, size_t bytes);
+/* A copy of a string in s; NULL as above. */
+const char *tg_strdup(tg_scope *s, const char *text);
+/* Calls release(what) when s is reset or popped, last registered first.  If that cannot be arranged, or s has failed,
+ * release(what) is called at once.  Returns whether it was arranged. */
+bool tg_defer(tg_scope *s, void (*release)(void *), void *what);
+
+/* Seeds the random numbers of the whole tree (initialisation, dropout); the default seed is 0.  They are counter-based
+ * (Philox 4x32-10): drawn when a call is recorded, the same whatever the number of threads. */
+void tg_seed(tg_scope *s, uint64_t seed);
+
+/* What the tree of s has done so far. */
+typedef struct {
+    uint64_t calls, runs;             /* calls executed, runs of the record */
+    uint64_t again;                   /* calls made again because their result had been given back */
+    double   record_ms, plan_ms, run_ms;   /* spent recording; rewriting, ordering and planning; executing kernels */
+    uint64_t bytes, peak_bytes;       /* tensor memory in use now; the most there was */
+} tg_stats;
+tg_stats tg_statistics(const tg_scope *s);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

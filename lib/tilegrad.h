@@ -1,0 +1,29 @@
+/* tilegrad.h - the whole public interface, in reading order.
+ *
+ *     scope.h      who owns the memory, what is wanted, what went wrong
+ *     tensor.h     arrays
+ *     ops.h        operators: functions of tensors
+ *     autograd.h   derivatives
+ *     module.h     parameters and a forward function
+ *     layers.h     layers and models
+ *     optim.h      optimizers and schedules
+ *     datasets.h   images, batches
+ *     op.h         operators of one's own
+ *     parallel.h cpu.h random.h dtype.h     threads, processor, random numbers, element types */
+#ifndef TILEGRAD_H
+#define TILEGRAD_H
+#include "scope.h"
+#include "tensor.h"
+#include "ops.h"
+#include "autograd.h"
+#include "module.h"
+#include "layers.h"
+#include "optim.h"
+#include "datasets.h"
+#include "op.h"
+#include "frame.h"
+#include "parallel.h"
+#include "cpu.h"
+#include "random.h"
+#include "dtype.h"
+#endif

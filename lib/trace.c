@@ -1,0 +1,70 @@
+/* trace.c - see trace.h. */
+#include "trace.h"
+#include "dispatch.h"
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+double tg_now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+static bool verbose_is(const char *what)
+{
+    const char *value = getenv("TG_VERBOSE");
+    return value && strstr(value, what);
+}
+
+bool tg_trace_calls(void)
+{
+    static atomic_int known;                /* 0: not looked, 1: no, 2: yes */
+    if (!known) known = 1 + verbose_is("1");
+    return known == 2;
+}
+
+bool tg_trace_dispatch(void)
+{
+    static atomic_int known;
+    if (!known) known = 1 + verbose_is("dispatch");
+    return known == 2;
+}
+
+static void shapes(const tg_call *c, char *text, size_t size)
+{
+    size_t at = 0;
+    text[0] = 0;
+    for (int k = 0; k < c->op->n_in && at < size; k++) {
+        tg_shape_text shape;
+        if (!c->in[k]) continue;
+        int n = snprintf(text + at, size - at, "%s%s", at ? " " : "", tg_shape(c->in[k], &shape));
+        at += n > 0 ? (size_t)n : 0;
+    }
+}
+
+void tg_trace_call(const tg_call *c, double ms)
+{
+    char in[256];
+    const tg_tensor *first = c->out[0] ? c->out[0] : c->in[0];
+    shapes(c, in, sizeof in);
+    fprintf(stderr, "tilegrad: %-28s %-16s %-8s %s %s %.3f ms", c->op->name, c->kernel->name, tg_isa_name(c->kernel->isa),
+            first ? tg_dtype_name(first->dtype) : "", in, ms);
+    if (c->op->flops && ms > 0) fprintf(stderr, " %.1f GFLOP/s", c->op->flops(c) / ms * 1e-6);
+    fprintf(stderr, "%s%s%s\n", *c->where ? " " : "", c->where, c->again ? " again" : "");
+}
+
+void tg_trace_choice(const tg_call *c)
+{
+    char in[256];
+    shapes(c, in, sizeof in);
+    fprintf(stderr, "tilegrad: %s %s: %s\n", c->op->name, in, c->kernel ? c->kernel->name : "no kernel");
+    for (const tg_kernel *const *k = c->op->kernels; k && *k; k++) {
+        if (*k == c->kernel) break;
+        const char *why = tg_kernel_refusal(*k, c);
+        if (why) fprintf(stderr, "tilegrad:     not %s: %s\n", (*k)->name, why);
+    }
+}

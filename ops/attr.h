@@ -1,0 +1,127 @@
+/* attr.h - attributes of operators, and the operators that users do not call: what an operator's file and its kernels
+ * agree on.  Attributes hold neither pointers nor batch sizes, and are resolved: no zero that stands for a default. */
+#ifndef TG_ATTR_H
+#define TG_ATTR_H
+#include "ops.h"
+#include "random.h"
+
+/* ---- conv2d(x[n,h,w,ic], w[oc,kh,kw,ic/g], b[oc]?) -> y[n,oh,ow,oc] ----
+ * conv2d_grad_x(gy, w) -> gx[n,h,w,ic]      conv2d_grad_w(gy, x) -> gw     channel_sum(gy[.., c]) -> gb[c]
+ * conv2d_relu: conv2d, then relu.
+ * conv_transpose2d(x, w[ic,kh,kw,oc/g], b?) is conv2d_grad_x with x for gy, plus b; its gradients are conv2d's. */
+typedef struct {
+    int     stride[2], pad[2], dilation[2], groups;
+    int64_t image[2];              /* h, w of x: the gradients' shapes cannot be told from oh, ow alone */
+    int64_t kernel[2];             /* kh, kw */
+} tg_conv2d_attr;                  /* one struct for conv2d, conv2d_relu, conv2d_grad_x, conv2d_grad_w, conv_transpose2d
+                                      (there `image` is that of y, and x plays gy's part) */
+extern const tg_op tg_conv2d_op, tg_conv2d_relu_op, tg_conv2d_grad_x_op, tg_conv2d_grad_w_op;
+extern const tg_op tg_conv_transpose2d_op, tg_channel_sum_op;
+
+/* ---- linear(x[.., in], w[out, in], b[out]?) -> y[.., out]; linear_relu likewise, then relu; no attributes ----
+ * linear_grad_x(gy[.., out], w) -> gx       linear_grad_w(gy, x) -> gw[out, in]       bias: channel_sum(gy) */
+extern const tg_op tg_linear_op, tg_linear_relu_op, tg_linear_grad_x_op, tg_linear_grad_w_op;
+extern const tg_op tg_matmul_op;   /* attr: tg_matmul_config; its gradients are matmuls */
+
+/* ---- relu_grad(gy, y) -> y > 0 ? gy : 0;  relu_grad_channel_sum(gy, y) -> g, sum of g over all axes but the last ---- */
+extern const tg_op tg_relu_op, tg_relu_grad_op, tg_relu_grad_channel_sum_op;
+
+/* ---- pooling; attr of all five ---- */
+typedef struct {
+    int     kernel[2], stride[2], pad[2];
+    bool    exclude_pad;
+    int64_t image[2];              /* h, w of x */
+} tg_pool2d_attr;
+/* max_pool2d(x) -> y, index[n,oh,ow,c]? (i32: ih * w + iw of the first maximum in its window; a NaN wins)
+ * max_pool2d_grad(gy, index) -> gx          avg_pool2d(x) -> y          avg_pool2d_grad(gy) -> gx */
+extern const tg_op tg_max_pool2d_op, tg_max_pool2d_grad_op, tg_avg_pool2d_op, tg_avg_pool2d_grad_op;
+/* adaptive_avg_pool2d(x) -> y;  adaptive_avg_pool2d_grad(gy) -> gx */
+typedef struct { int64_t image[2], out[2]; } tg_adaptive_pool2d_attr;
+extern const tg_op tg_adaptive_avg_pool2d_op, tg_adaptive_avg_pool2d_grad_op;
+
+/* ---- batch normalisation ----
+ * batch_norm2d(x, gamma, beta) -> y, mean[c], rstd[c] (1 / sqrt(biased var + eps)), var[c]? (unbiased, for tracking)
+ *   n h w = 1 is an error in infer ("wants more than one value a channel").  Sums must not cancel: combine block
+ *   means and squared deviations (Chan et al.), in an order given by the shape.
+ * batch_norm2d_grad(gy, x, gamma, mean, rstd) -> gx, ggamma, gbeta (each optional)
+ * batch_norm2d_track(running_mean, running_var, mean, var): an effect on the first two; attr momentum
+ * batch_norm2d_eval(x, gamma, beta, running_mean, running_var) -> y;
+ * batch_norm2d_eval_grad(gy, x, gamma, running_mean, running_var) -> gx, ggamma, gbeta (each optional)
+ * Fused, from rules on batch_norm2d, batch_norm2d_eval and relu_grad:
+ *   batch_norm2d_relu(x, gamma, beta) -> y, mean, rstd, var?           (y: after relu)
+ *   batch_norm2d_add_relu(x, gamma, beta, other) -> y, mean, rstd, var?        relu(bn(x) + other), other of x's shape
+ *   batch_norm2d_eval_relu, batch_norm2d_eval_add_relu(.., other) -> y
+ *   relu_grad_batch_norm2d_grad(gy, y, x, gamma, mean, rstd) -> gx, ggamma, gbeta, g? (relu_grad's result) */
+typedef struct { float eps, momentum; } tg_batch_norm2d_attr;      /* of all of these */
+extern const tg_op tg_batch_norm2d_op, tg_batch_norm2d_grad_op, tg_batch_norm2d_track_op;
+extern const tg_op tg_batch_norm2d_eval_op, tg_batch_norm2d_eval_grad_op;
+extern const tg_op tg_batch_norm2d_relu_op, tg_batch_norm2d_add_relu_op;
+extern const tg_op tg_batch_norm2d_eval_relu_op, tg_batch_norm2d_eval_add_relu_op;
+extern const tg_op tg_relu_grad_batch_norm2d_grad_op;
+
+/* ---- softmax, losses ----
+ * softmax(x) -> y, log_softmax(x) -> y; softmax_grad(gy, y), log_softmax_grad(gy, y) -> gx */
+typedef struct { int axis; } tg_axis_attr;                          /* 0 <= axis < rank */
+extern const tg_op tg_softmax_op, tg_softmax_grad_op, tg_log_softmax_op, tg_log_softmax_grad_op;
+/* nll_loss(logp[.., c], target[..], weight[c]?) -> loss, total (the mean's denominator: a number)
+ * nll_loss_grad(gloss, target, weight?, total) -> glogp
+ * Fused: cross_entropy(x, target, weight?) -> loss, total, logp?      (log_softmax over the last axis + nll_loss)
+ *        cross_entropy_grad(gloss, target, weight?, total, logp) -> gx  (nll_loss_grad + log_softmax_grad) */
+typedef struct {
+    float        label_smoothing;
+    int64_t      ignore_index;
+    tg_reduction reduction;
+    int64_t      classes;          /* c: the gradient's shape cannot be told from target alone */
+} tg_nll_attr;
+extern const tg_op tg_nll_loss_op, tg_nll_loss_grad_op, tg_cross_entropy_op, tg_cross_entropy_grad_op;
+
+/* pointwise_loss(x, target) -> the loss of each element;  pointwise_loss_grad(gy, x, target) -> gx, gtarget (each optional) */
+typedef enum { TG_SQUARED_ERROR, TG_ABSOLUTE_ERROR, TG_BCE_WITH_LOGITS } tg_pointwise_loss;
+typedef struct { tg_pointwise_loss kind; } tg_pointwise_loss_attr;
+extern const tg_op tg_pointwise_loss_op, tg_pointwise_loss_grad_op;
+
+/* ---- layer_norm(x, gamma?, beta?) -> y, mean, rstd (a number for each row of the last `axes` axes) ----
+ * layer_norm_grad(gy, x, gamma?, mean, rstd) -> gx, ggamma, gbeta (each optional) */
+typedef struct { float eps; int axes; } tg_layer_norm_attr;
+extern const tg_op tg_layer_norm_op, tg_layer_norm_grad_op;
+
+/* ---- dropout(x) -> y; its derivative is itself, on the gradient: element i is kept if uniform(stream, i) >= p ---- */
+typedef struct { float p; tg_stream stream; } tg_dropout_attr;
+extern const tg_op tg_dropout_op;
+
+/* ---- increment(x): x += 1, an effect on a counter (PyTorch's num_batches_tracked) ---- */
+extern const tg_op tg_increment_op;
+
+/* ---- element by element ----
+ * sub, mul, div(a, b); affine, pow, leaky_relu(x) with the attributes below; neg, exp, log, sqrt, sigmoid, tanh, gelu,
+ * silu, hardswish(x).  The derivatives sigmoid_grad, tanh_grad(gy, y) and gelu_grad, silu_grad, hardswish_grad,
+ * leaky_relu_grad(gy, x) -> gx; the others' are written with mul, div and affine. */
+typedef struct { double scale, shift; } tg_affine_attr;
+typedef struct { double exponent; } tg_pow_attr;
+typedef struct { double slope; } tg_leaky_relu_attr;                /* of leaky_relu and leaky_relu_grad */
+extern const tg_op tg_sub_op, tg_mul_op, tg_div_op;
+extern const tg_op tg_affine_op, tg_neg_op, tg_exp_op, tg_log_op, tg_sqrt_op, tg_pow_op;
+extern const tg_op tg_leaky_relu_op, tg_sigmoid_op, tg_tanh_op, tg_gelu_op, tg_silu_op, tg_hardswish_op;
+extern const tg_op tg_leaky_relu_grad_op, tg_sigmoid_grad_op, tg_tanh_grad_op, tg_gelu_grad_op, tg_silu_grad_op;
+extern const tg_op tg_hardswish_grad_op;
+
+/* ---- along axes ----
+ * sum, mean, max(x) -> y; max_grad(gy, x, y) -> gx: gy shared equally by the elements that equal y (y NaN: by the NaNs)
+ * argmax(x) -> index (i64), attr tg_axis_attr; the first of equals, a NaN counts as the largest
+ * expand(x) -> x repeated along axes of size 1 (and new ones in front) up to the shape given: sum's gradient */
+typedef struct { uint32_t axes; bool keep; } tg_reduce_attr;        /* bit i: over axis i */
+typedef struct { int rank; int64_t dim[TG_MAX_RANK]; } tg_shape_attr;
+extern const tg_op tg_sum_op, tg_mean_op, tg_max_op, tg_max_grad_op, tg_argmax_op, tg_expand_op;
+
+/* ---- shape; any dtype ----
+ * reshape(x), attr tg_shape_attr, where one dim may be -1; permute(x): out axis i is x's axis[i]
+ * concat(x0, ..), attr tg_axis_attr; slice(x): [start, end) of an axis
+ * pad(x): before[i] and after[i] elements of value around axis i
+ * upsample(x) -> y, upsample_grad(gy) -> gx: line i of y is line floor(i h / oh) of x, or for bilinear a mean of two */
+typedef struct { int rank, axis[TG_MAX_RANK]; } tg_permute_attr;
+typedef struct { int axis; int64_t start, end; } tg_slice_attr;
+typedef struct { int rank; int64_t before[TG_MAX_RANK], after[TG_MAX_RANK]; double value; } tg_pad_attr;
+typedef struct { int64_t image[2], out[2]; bool bilinear, align_corners; } tg_upsample_attr;    /* image: h, w of x */
+extern const tg_op tg_reshape_op, tg_permute_op, tg_concat_op, tg_slice_op, tg_pad_op;
+extern const tg_op tg_upsample_op, tg_upsample_grad_op;
+#endif

@@ -1,0 +1,25 @@
+/* kernels.h - how an operator's file lists its kernels, whatever was switched on in the build.
+ *
+ *     TG_VECTOR_DECLARE(relu_vector)
+ *     extern const tg_kernel relu_ref;
+ *     .kernels = TG_KERNELS(TG_ONEDNN(relu_onednn) TG_VECTOR(relu_vector) &relu_ref) */
+#ifndef TG_OPS_KERNELS_H
+#define TG_OPS_KERNELS_H
+#include "op.h"
+
+#if TG_WITH_ONEDNN
+#define TG_ONEDNN(kernel) &kernel,
+#else
+#define TG_ONEDNN(kernel)
+#endif
+
+#if TG_WITH_OPENBLAS
+#define TG_OPENBLAS(kernel) &kernel,
+#else
+#define TG_OPENBLAS(kernel)
+#endif
+
+/* ops/vector/X.c is compiled once for each of these. */
+#define TG_VECTOR_DECLARE(kernel) extern const tg_kernel kernel##_avx512, kernel##_avx2, kernel##_generic;
+#define TG_VECTOR(kernel) &kernel##_avx512, &kernel##_avx2, &kernel##_generic,
+#endif

@@ -1,0 +1,75 @@
+/* module.h - parameters and a forward function, with named children.
+ *
+ * A module is built in a scope and lives as long as it.  Names are PyTorch's: a parameter's full name is the path of
+ * its module and its own, "layer1.0.conv1.weight".  Whether a forward trains is the scope's business (tg_train,
+ * tg_push): there is no train() / eval() to forget.  A module of one's own is a struct that begins with tg_module:
+ *
+ *     typedef struct { tg_module base; tg_module *body, *skip; } residual;
+ *     static tg_tensor *residual_forward(tg_scope *s, tg_module *m, tg_tensor *x)
+ *     {
+ *         residual *r = (residual *)m;
+ *         return tg_relu(s, tg_add(s, tg_forward(s, r->body, x), tg_forward(s, r->skip, x)));
+ *     }
+ *     residual *r = (residual *)tg_module_new(s, sizeof *r, "Residual", residual_forward);
+ *     if (!r) return NULL;                              // s says why
+ *     r->body = tg_child(s, &r->base, "body", body);
+ *
+ * Constructors return NULL once s has failed, and every function here accepts a NULL module in a failed scope. */
+#ifndef TG_MODULE_H
+#define TG_MODULE_H
+#include <stdio.h>
+#include "op.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct tg_module tg_module;
+typedef tg_tensor *(*tg_forward_fn)(tg_scope *s, tg_module *m, tg_tensor *x);
+
+typedef struct tg_slot {               /* one parameter or buffer of a module */
+    const char *name;                  /* "weight" */
+    tg_tensor  *tensor;
+    bool        buffer;                /* no gradient: running statistics */
+    struct tg_slot *next;
+} tg_slot;
+
+struct tg_module {
+    const char   *kind;                /* "Conv2d" */
+    const char   *name;                /* among its siblings: "conv1" */
+    tg_module    *parent, *first_child, *next;         /* children in the order they were added */
+    tg_slot      *slots;               /* in the order they were added */
+    tg_forward_fn forward;
+    tg_scope     *scope;
+    const char   *path;                /* made on demand: see tg_module_path */
+    tg_tensor   **watch;               /* where tg_summary wants the result of each forward, or NULL */
+    char          detail[96];          /* "3, 64, kernel 3x3, pad 1" for the summary */
+};
+
+tg_module *tg_module_new(tg_scope *s, size_t bytes, const char *kind, tg_forward_fn forward);   /* zeroed */
+tg_module *tg_child (tg_scope *s, tg_module *parent, const char *name, tg_module *child);      /* returns child */
+tg_tensor *tg_param (tg_scope *s, tg_module *m, const char *name, tg_tensor *leaf);            /* wants a gradient */
+tg_tensor *tg_buffer(tg_scope *s, tg_module *m, const char *name, tg_tensor *leaf);
+
+/* Runs the module.  What it makes inside is internal: it gives its memory back after its last use. */
+tg_tensor *tg_forward(tg_scope *s, tg_module *m, tg_tensor *x);
+/* The same, but nothing inside is kept for backward, which computes it once more: less memory, more time, the same bits. */
+tg_tensor *tg_checkpoint(tg_scope *s, tg_module *m, tg_tensor *x);
+
+/* ---- looking at a tree ---- */
+const char *tg_module_path(const tg_module *m);        /* "layer1.0.conv1"; "" for the top */
+/* Calls visit for each parameter and buffer in order, with its name as seen from m; a tensor shared by several modules
+ * once, under its first name. */
+void tg_each_param(const tg_module *m, void (*visit)(void *context, const char *name, tg_slot *slot, tg_module *owner),
+                   void *context);
+tg_module *tg_find_module(tg_module *top, const char *path);      /* NULL if there is none */
+tg_tensor *tg_find_param(tg_module *top, const char *name);       /* "conv1.weight"; NULL if there is none */
+int64_t    tg_param_count(const tg_module *m);         /* numbers in its parameters, without buffers */
+void       tg_freeze  (tg_module *m);                  /* its parameters want no gradient; optimizers skip them */
+void       tg_unfreeze(tg_module *m);
+/* A table: each layer, its output shape for an input of this shape (with any batch size), parameters, bytes. */
+void       tg_summary(tg_scope *s, tg_module *m, FILE *to, int rank, const int64_t *input_dim);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

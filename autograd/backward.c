@@ -125,8 +125,9 @@ static void settle(tg_scope *s, tg_tensor *leaf)
 {
     tg_tensor *g = leaf->walk_grad, *had = tg_grad(leaf);
     leaf->walk_grad = NULL;
-    if (had) {
-        tg_apply(s, &tg_accumulate_op, (tg_tensor *[]){ had, g }, NULL);
+    if (had) {          /* the call gets a handle of its own: the leaf's is empty once an update takes the gradient */
+        tg_tensor *to = tg_tensor_on(s, had->storage, had->dtype, had->rank, had->dim);
+        if (tg_ok(s)) tg_apply(s, &tg_accumulate_op, (tg_tensor *[]){ to, g }, NULL);
         return;
     }
     bool own = g->storage->made && !g->storage->outer && !g->storage->leaf && g->storage->frame == TG_CLOSED;

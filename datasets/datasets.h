@@ -15,11 +15,13 @@ typedef struct tg_dataset {
     const uint8_t *images;                /* [count, h, w, c] */
     const uint8_t *labels;                /* [count] */
     const char *const *class_names;       /* [classes] */
-    float          mean[4], deviation[4]; /* of the training images, by channel, in units of 0..1: for normalising */
+    /* Of the training images (all of them, for the known sets), by channel, in units of 0..1: for normalising. */
+    float          mean[4], deviation[4];
     const char    *note;                  /* something the user should know ("a sample; for all of it ..."), or NULL */
 } tg_dataset;
 
-/* All return NULL once s has failed.  dir NULL: the usual places. */
+/* All return NULL once s has failed.  dir NULL: the usual places, or where the environment says: TG_FASHION_MNIST_DIR,
+ * TG_SAMPLE_DIR; TG_DATA_DIR for CIFAR, which is else looked for in data and in the current folder. */
 /* The whole Fashion-MNIST where Debian's dataset-fashion-mnist puts it; without it the sample, with a note. */
 tg_dataset *tg_fashion_mnist(tg_scope *s, const char *dir, tg_split split);
 tg_dataset *tg_fashion_mnist_sample(tg_scope *s, const char *dir, tg_split split);   /* 2,000 + 500 images */
@@ -39,12 +41,13 @@ typedef struct {
     int      batch;                       /* images a batch; required */
     uint64_t seed;                        /* order and augmentation depend on (seed, epoch, index) alone */
     bool     no_shuffle, drop_last;
-    int      crop_pad;                    /* random crop after padding this many zeros on each side; 0: none */
+    int      crop_pad;                    /* random crop after padding this many black pixels on each side; 0: none */
     bool     flip;                        /* mirror every other image, by chance */
     int      workers;                     /* threads that prepare batches; 0: one.  Results never depend on it */
     bool     no_normalize;                /* pixels in 0..1, instead of (x - mean) / deviation by channel */
 } tg_loader_config;
 typedef struct tg_loader tg_loader;
+/* data has to live as long as s. */
 tg_loader *tg_loader_new(tg_scope *s, const tg_dataset *data, tg_loader_config config);
 
 typedef struct {

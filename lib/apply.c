@@ -10,7 +10,6 @@
 tg_call *tg_append(const tg_call *c)
 {
     tg_program *p = c->scope->program;
-    if (p->n - p->ran >= TG_MAX_PENDING) tg_run(c->scope, true);
     tg_call *own = tg_alloc(c->scope, sizeof *own);
     if (!own) return NULL;
     if (!tg_system_grow((void **)&p->record, &p->capacity, p->n + 1, sizeof *p->record))
@@ -89,7 +88,7 @@ static bool check_inputs(tg_scope *s, const tg_call *c)
         if (!tg_is_ancestor(t->storage->scope, s))
             return tg_fail(s, "%s: input %d belongs to a scope that ends before this one; tg_copy it to keep it", c->op->name, k),
                    false;
-        if (tg_writes(c, k) && !t->storage->leaf)
+        if (tg_writes(c, k) && !t->storage->leaf && !t->storage->outer)
             return tg_fail(s, "%s: input %d is written, want a leaf", c->op->name, k), false;
     }
     return true;
@@ -135,6 +134,7 @@ static tg_tensor *record(tg_scope *s, const tg_op *op, tg_tensor *const in[], co
 tg_tensor *tg_apply(tg_scope *s, const tg_op *op, tg_tensor *const in[], const void *attr)
 {
     if (!tg_ok(s)) return tg_nil();
+    if (s->program->n - s->program->ran >= TG_MAX_PENDING) tg_run(s, true);     /* here, where nothing is half recorded */
     double     start = tg_now_ms();
     tg_tensor *out = record(s, op, in, attr);
     s->program->stats.record_ms += tg_now_ms() - start;

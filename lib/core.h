@@ -113,6 +113,8 @@ typedef struct {
     int         n;
     bool        middle;                 /* the program goes on: user code holds the tensors it made */
 } tg_list;
+/* run.c */
+void  tg_drop_failed(tg_program *p);                      /* pending calls of scopes that failed: as if never recorded */
 void *tg_run_take(tg_list *l, size_t bytes);              /* memory as long as the run; NULL: none */
 bool tg_held  (const tg_list *l, const tg_storage *t);    /* somebody outside of the record may ask for it */
 bool tg_wanted(const tg_list *l, const tg_storage *t);    /* held, or a backward to come will read it */

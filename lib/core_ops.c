@@ -1,6 +1,6 @@
 /* core_ops.c - the operators that recording and differentiating need themselves: add, sum_to, accumulate, fill, copy,
  * cast, detach.  The others are in ops/. */
-#include "op.h"
+#include "core_ops.h"
 #include <string.h>
 
 enum { BLOCK = 16384 };                 /* elements of a task */
@@ -94,11 +94,9 @@ tg_tensor *tg_add(tg_scope *s, tg_tensor *a, tg_tensor *b) { return tg_apply(s, 
 
 /* ---- sum_to: the sum over broadcast axes; attr: the shape, without its leading axes of the batch if they stay ---- */
 
-typedef struct { int rank; int64_t dim[TG_MAX_RANK]; } shape_attr;
-
 static void sum_to_infer(tg_scope *s, tg_call *c)
 {
-    const shape_attr *want = c->attr;
+    const tg_sum_to_attr *want = c->attr;
     int64_t           dim[TG_MAX_RANK];
     tg_shape_text     text;
     int               rank = want->rank, more = c->in[0]->rank - rank;
@@ -162,12 +160,12 @@ static void sum_to_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout
 static const tg_kernel sum_to_kernel = { .name = "plain", .backend = "vector", .reject = sum_to_rows_reject,
                                          .tasks = sum_to_rows_tasks, .run = sum_to_rows };
 static const tg_kernel sum_to_kernel_ref = { .name = "ref", .backend = "ref", .run = sum_to_ref };
-const tg_op tg_sum_to_op = { .name = "sum_to", .n_in = 1, .n_out = 1, .attr_size = sizeof(shape_attr), .infer = sum_to_infer,
+const tg_op tg_sum_to_op = { .name = "sum_to", .n_in = 1, .n_out = 1, .attr_size = sizeof(tg_sum_to_attr), .infer = sum_to_infer,
                              .backward = sum_to_backward, .kernels = TG_KERNELS(&sum_to_kernel, &sum_to_kernel_ref) };
 
 tg_tensor *tg_sum_to(tg_scope *s, tg_tensor *x, int rank, const int64_t *dim)
 {
-    shape_attr attr = { .rank = rank };
+    tg_sum_to_attr attr = { .rank = rank };
     if (!tg_ok(s)) return tg_apply(s, &tg_sum_to_op, &x, &attr);
     if (rank < 0 || rank > TG_MAX_RANK) tg_fail(s, "sum_to: rank %d, want 0 to %d", rank, TG_MAX_RANK);
     for (int i = 0; i < rank && rank <= TG_MAX_RANK; i++) {
@@ -205,29 +203,27 @@ const tg_op tg_accumulate_op = { .name = "accumulate", .n_in = 2, .writes = TG_B
 
 /* ---- fill: f32 tensors of one value ---- */
 
-typedef struct { double value; shape_attr shape; } fill_attr;
-
 static void fill_infer(tg_scope *s, tg_call *c)
 {
-    const fill_attr *f = c->attr;
+    const tg_fill_attr *f = c->attr;
     c->out[0] = tg_make(s, TG_F32, f->shape.rank, f->shape.dim);
 }
 
 static void fill_plain(const tg_call *c, const tg_task *task)
 {
-    const fill_attr *f = c->attr;
+    const tg_fill_attr *f = c->attr;
     float           *y = tg_ptr(c->out[0]);
     int64_t          end = block_end(task, tg_count(c->out[0]));
     for (int64_t i = task->index * BLOCK; i < end; i++) y[i] = (float)f->value;
 }
 
 static const tg_kernel fill_kernel = { .name = "ref", .backend = "ref", .tasks = element_tasks, .run = fill_plain };
-const tg_op tg_fill_op = { .name = "fill", .n_out = 1, .attr_size = sizeof(fill_attr), .infer = fill_infer,
+const tg_op tg_fill_op = { .name = "fill", .n_out = 1, .attr_size = sizeof(tg_fill_attr), .infer = fill_infer,
                            .kernels = TG_KERNELS(&fill_kernel) };
 
 tg_tensor *tg_fill(tg_scope *s, double value, int rank, const int64_t *dim)
 {
-    fill_attr attr = { .value = value, .shape = { .rank = rank } };
+    tg_fill_attr attr = { .value = value, .shape = { .rank = rank } };
     tg_tensor *none = NULL;
     for (int i = 0; i < rank && i < TG_MAX_RANK; i++) attr.shape.dim[i] = dim[i];
     return tg_apply(s, &tg_fill_op, &none, &attr);
@@ -255,11 +251,9 @@ static const tg_kernel copy_kernel = { .name = "ref", .backend = "ref", .tasks =
 const tg_op tg_copy_op = { .name = "copy", .n_in = 1, .n_out = 1, .infer = copy_infer, .backward = copy_backward,
                            .kernels = TG_KERNELS(&copy_kernel) };
 
-typedef struct { tg_dtype dtype; } cast_attr;
-
 static void cast_infer(tg_scope *s, tg_call *c)
 {
-    const cast_attr *a = c->attr;
+    const tg_cast_attr *a = c->attr;
     c->out[0] = tg_make(s, a->dtype, c->in[0]->rank, c->in[0]->dim);
 }
 
@@ -270,12 +264,12 @@ static void cast_ref(const tg_call *c, const tg_task *task)
 }
 
 static const tg_kernel cast_kernel = { .name = "ref", .backend = "ref", .tasks = element_tasks, .run = cast_ref };
-const tg_op tg_cast_op = { .name = "cast", .n_in = 1, .n_out = 1, .attr_size = sizeof(cast_attr), .infer = cast_infer,
+const tg_op tg_cast_op = { .name = "cast", .n_in = 1, .n_out = 1, .attr_size = sizeof(tg_cast_attr), .infer = cast_infer,
                            .backward = copy_backward, .kernels = TG_KERNELS(&cast_kernel) };
 
 tg_tensor *tg_cast(tg_scope *s, tg_tensor *x, tg_dtype dtype)
 {
-    return tg_apply(s, &tg_cast_op, &x, &(cast_attr){ dtype });
+    return tg_apply(s, &tg_cast_op, &x, &(tg_cast_attr){ dtype });
 }
 
 /* ---- detach: the same numbers, and backward stops here ---- */

@@ -35,6 +35,7 @@ bool tg_adopt_grad(tg_scope *s, tg_tensor *leaf, tg_tensor *g)
     leaf->grad->dtype = g->dtype;
     leaf->grad->storage = g->storage;
     g->storage->outer = true;
+    g->storage->leaf = g->storage->data && !g->storage->pending;
     tg_storage_move(g->storage, home);
     return true;
 }

@@ -34,7 +34,7 @@ static void note_versions(tg_program *p)
 }
 
 /* What a failed scope recorded will not run; it is as if its writes had never been recorded. */
-static void drop_failed(tg_program *p)
+void tg_drop_failed(tg_program *p)
 {
     if (!any_failed(p)) return;
     forget_versions(p);
@@ -85,6 +85,15 @@ static bool prepare(tg_scope *s, tg_list *l)
     return true;
 }
 
+static bool observed(tg_scope *s, const tg_list *l)
+{
+    const tg_options *o = &l->program->options;
+    bool              go_on = true;
+    for (int i = 0; o->observe && i < l->n; i++) go_on = o->observe(o->context, l->at[i]) && go_on;
+    if (!go_on) tg_fail(s, "nothing was run: its observer only looks");
+    return go_on;
+}
+
 /* ---- the end ---- */
 
 /* After a fault: what was not made loses its memory, what was not written gives its versions back. */
@@ -130,7 +139,7 @@ static bool ready(tg_scope *s, tg_list *l)
 {
     bool fits = copy_pending(l) && tg_rewrite(l) && tg_effects_last(l);
     if (!fits) tg_fail(s, "out of memory: the list of calls; nothing was run");
-    if (!fits || !prepare(s, l)) return false;
+    if (!fits || !prepare(s, l) || !observed(s, l)) return false;
     if (tg_plan(l)) return true;
     tg_fail(s, "out of memory: the tensors of %d calls; nothing was run", l->n);
     return false;
@@ -161,7 +170,7 @@ void tg_run(tg_scope *s, bool middle)
     tg_program *p = s->program;
     if (!tg_ok(s) || p->running || p->ran == p->n) return;
     p->running = true;
-    drop_failed(p);
+    tg_drop_failed(p);
     if (p->ran < p->n) run_pending(s, middle);
     p->running = false;
 }

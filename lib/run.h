@@ -9,6 +9,10 @@ extern "C" {
 typedef struct {
     bool fuse;                 /* rewriting rules are used; TG_FUSE=0 switches them off */
     bool eager;                /* each call runs as it is recorded; TG_EAGER=1 */
+    /* Told of each call of a run, with its kernel, before the first is executed; if it returns false for one, the run
+     * fails and nothing has changed.  NULL: nobody. */
+    bool (*observe)(void *context, const tg_call *c);
+    void  *context;
 } tg_options;
 tg_options *tg_tree_options(tg_scope *s);      /* of the tree of s; the environment is read at tg_open */
 

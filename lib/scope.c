@@ -140,7 +140,7 @@ static bool has_lasting(const tg_program *p, const tg_scope *s)
     return false;
 }
 
-/* Takes the calls of s out of the record, pending ones as if they had never been recorded. */
+/* Takes the calls of s out of the record.  Those that are still pending make only what dies with s. */
 static void forget_calls(tg_program *p, const tg_scope *s)
 {
     size_t kept = 0, ran = 0;
@@ -152,7 +152,6 @@ static void forget_calls(tg_program *p, const tg_scope *s)
             ran += !pending;
             continue;
         }
-        if (pending) TG_EACH_IN(c, k) c->in[k]->storage->version -= tg_writes(c, k);
         if (c->taped && !c->walked) tg_uncount_savers(c);
         TG_EACH_OUT(c, k) c->out[k]->storage->pending = c->out[k]->storage->pending && !pending;
     }
@@ -180,6 +179,7 @@ void tg_reset(tg_scope *s)
     if (is_no_scope(s)) return;
     while (s->first_child) tg_pop(s->first_child);
     if (tg_ok(s) && has_lasting(s->program, s)) tg_run(s, false);
+    tg_drop_failed(s->program);
     forget_calls(s->program, s);
     free_contents(s);
     hand_error_up(s);

@@ -57,10 +57,27 @@ void tg_trace_call(const tg_call *c, double ms)
     fprintf(stderr, "%s%s%s\n", *c->where ? " " : "", c->where, c->again ? " again" : "");
 }
 
+/* Whether operator and shapes were not seen before, by their hash; when the table is full all are new. */
+static bool is_new(const tg_call *c, const char *in)
+{
+    static _Atomic uint64_t seen[4096];
+    uint64_t hash = 14695981039346656037u;          /* FNV-1a */
+    for (const char *at = c->op->name; *at; at++) hash = (hash ^ (unsigned char)*at) * 1099511628211u;
+    for (const char *at = in; *at; at++) hash = (hash ^ (unsigned char)*at) * 1099511628211u;
+    for (int i = 0; i < 4096; i++) {
+        _Atomic uint64_t *slot = seen + (hash + (uint64_t)i) % 4096;
+        uint64_t          empty = 0;
+        if (atomic_compare_exchange_strong(slot, &empty, hash | 1)) return true;
+        if (empty == (hash | 1)) return false;
+    }
+    return true;
+}
+
 void tg_trace_choice(const tg_call *c)
 {
     char in[256];
     shapes(c, in, sizeof in);
+    if (!is_new(c, in)) return;
     fprintf(stderr, "tilegrad: %s %s: %s\n", c->op->name, in, c->kernel ? c->kernel->name : "no kernel");
     for (const tg_kernel *const *k = c->op->kernels; k && *k; k++) {
         if (*k == c->kernel) break;

@@ -1,0 +1,193 @@
+/* command_bench.c - `tilegrad bench`: the speed of training steps, or of inference, on random images in memory. */
+#include "command.h"
+#include "options.h"
+#include "progress.h"
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { WARM_UP = 3, SGD = 0, ADAM = 1 };
+
+typedef struct {
+    const tg_model_info *model;
+    int  batch, steps, optimizer;
+    bool infer;
+} bench_options;
+
+/* ---- the command line ---- */
+
+enum { BATCH = 'b', DTYPE = 'd', STEPS = 'n', THREADS = 't', INFER = 'i', OPTIMIZER = 'o' };
+
+static const struct argp_option table[] = {
+    { "batch",     BATCH,     "N",    0, "images a step (128; resnet50: 32)", 0 },
+    { "dtype",     DTYPE,     "TYPE", 0, "fp32", 0 },
+    { "steps",     STEPS,     "N",    0, "steps to measure, after 3 that are not (8)", 0 },
+    { "threads",   THREADS,   "N",    0, "threads to compute with (all processors)", 0 },
+    { "infer",     INFER,     NULL,   0, "forward only, instead of training", 0 },
+    { "optimizer", OPTIMIZER, "NAME", 0, "sgd (with momentum 0.9) or adam (sgd)", 0 },
+    { 0 },
+};
+
+static const char about[] =
+    "Measures training steps (forward, loss, backward, update) on random images that stay in memory.\n"
+    "MODEL is lenet, mlp, resnet20, resnet18c or resnet50.\v"
+    "The first line has the speed and the peak memory; the second what a step costs beside its kernels, and how long "
+    "the first step took to be done, from the start of the process.\n\n"
+    "Examples:\n"
+    "  tilegrad bench lenet\n"
+    "  tilegrad bench resnet18c --batch 128 --threads 2 --steps 20\n"
+    "  tilegrad bench resnet50 --batch 1 --infer";
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    static const char *const dtypes[] = { "fp32", "bf16", NULL }, *const optimizers[] = { "sgd", "adam", NULL };
+    bench_options *const o = state->input;
+    switch (key) {
+    case BATCH:     o->batch     = (int)option_whole(state, "--batch", text, 1, 65536);   return 0;
+    case STEPS:     o->steps     = (int)option_whole(state, "--steps", text, 1, 1000000); return 0;
+    case OPTIMIZER: o->optimizer = option_choice(state, "--optimizer", text, optimizers); return 0;
+    case INFER:     o->infer     = true;                                                  return 0;
+    case THREADS:   option_threads(state, text);                                          return 0;
+    case DTYPE:
+        if (option_choice(state, "--dtype", text, dtypes)) argp_error(state, "--dtype bf16: not in this version");
+        return 0;
+    case ARGP_KEY_ARG:
+        if (o->model) argp_error(state, "too many arguments: '%s'", text);
+        o->model = option_model(state, text);
+        return 0;
+    case ARGP_KEY_NO_ARGS: argp_error(state, "no model: try lenet"); return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static bench_options parse_line(int argc, char **argv)
+{
+    static const struct argp parser = { table, parse, "MODEL", about, NULL, NULL, NULL };
+    bench_options o = { .steps = 8 };
+    argp_parse(&parser, argc, argv, 0, NULL, &o);
+    if (!o.batch) o.batch = strcmp(o.model->name, "resnet50") ? 128 : 32;
+    return o;
+}
+
+/* ---- measuring ---- */
+
+typedef struct {
+    const bench_options *o;
+    tg_scope  *root, *step;
+    tg_tensor *x, *y;
+    tg_module *net;
+    tg_optim  *opt;
+} bench;
+
+static tg_tensor *random_classes(tg_scope *s, int64_t count, int classes)
+{
+    tg_tensor *const y    = tg_zeros(s, TG_I64, 1, &count);
+    const tg_stream  from = tg_draw_stream(s);
+    int64_t   *const at   = tg_edit(s, y);
+    for (int64_t i = 0; at && i < count; i++) at[i] = tg_random_below(from, (uint64_t)i, (uint32_t)classes);
+    return y;
+}
+
+static bench set_up(tg_scope *root, const bench_options *o)
+{
+    const int64_t *const in      = o->model->input;
+    const int            classes = in[0] > 32 ? 1000 : 10;        /* ImageNet's, or those of the small sets */
+    bench b = { .o = o, .root = root, .step = o->infer ? tg_push(root) : tg_train(root) };
+    b.net = o->model->make(root, classes);
+    b.x   = tg_randn(root, 0, 1, 4, TG_DIM(o->batch, in[0], in[1], in[2]));
+    b.y   = random_classes(root, o->batch, classes);
+    if (o->infer) return b;
+    b.opt = o->optimizer == ADAM ? tg_adam(root, b.net, (tg_adam_config){ .lr = 0.001f })
+                                 : tg_sgd(root, b.net, (tg_sgd_config){ .lr = 0.01f, .momentum = 0.9f });
+    return b;
+}
+
+/* One step; returns the seconds it took. */
+static double measure(const bench *b)
+{
+    const double began = seconds();
+    tg_tensor *const out = tg_forward(b->step, b->net, b->x);
+    if (b->o->infer) tg_data(out);
+    else {
+        tg_backward(b->step, tg_cross_entropy(b->step, out, b->y));
+        tg_update(b->step, b->opt);
+    }
+    tg_reset(b->step);
+    return seconds() - began;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(const double *sorted, int n) { return 0.5 * (sorted[(n - 1) / 2] + sorted[n / 2]); }
+
+/* Seconds since the process began, from the start time that the kernel noted in clock ticks. */
+static double process_age(void)
+{
+    char  text[1024];
+    FILE *const file = fopen("/proc/self/stat", "r");
+    const size_t n   = file ? fread(text, 1, sizeof text - 1, file) : 0;
+    if (file) fclose(file);
+    text[n] = '\0';
+    const char *at = strrchr(text, ')');                          /* the end of field 2; the start is field 22 */
+    for (int field = 2; at && field < 22; field++) at = strchr(at + 1, ' ');
+    if (!at) return 0;
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec - strtod(at, NULL) / (double)sysconf(_SC_CLK_TCK);
+}
+
+/* ---- reporting ---- */
+
+static void print_speed(const bench_options *o, const double *sorted)
+{
+    struct rusage used;
+    getrusage(RUSAGE_SELF, &used);
+    printf("tilegrad %s %s b%d fp32 %s t%d: %.1f img/s median, %.1f best, rss %ld MiB\n", TG_VERSION, o->model->name,
+           o->batch, o->infer ? "infer" : o->optimizer == ADAM ? "train-adam" : "train", tg_threads(),
+           o->batch / median(sorted, o->steps), o->batch / sorted[0], used.ru_maxrss / 1024);
+}
+
+static void print_costs(const bench_options *o, const tg_stats *before, const tg_stats *after, double first)
+{
+    const double n = o->steps;
+    printf("  a step: %.0f calls in %.0f runs, recording %.3f ms, planning %.3f ms, kernels %.2f ms; "
+           "tensors %.0f MiB at most; first step done after %.2f s\n",
+           (double)(after->calls - before->calls) / n, (double)(after->runs - before->runs) / n,
+           (after->record_ms - before->record_ms) / n, (after->plan_ms - before->plan_ms) / n,
+           (after->run_ms - before->run_ms) / n, (double)after->peak_bytes / 1048576, first);
+}
+
+static void run(const bench *b, double *took)
+{
+    double first = 0;
+    for (int i = 0; i < WARM_UP; i++) {
+        measure(b);
+        if (i == 0) first = process_age();
+    }
+    const tg_stats before = tg_statistics(b->root);
+    for (int i = 0; i < b->o->steps && tg_ok(b->root); i++) took[i] = measure(b);
+    const tg_stats after = tg_statistics(b->root);
+    if (!tg_ok(b->root)) return;
+    qsort(took, (size_t)b->o->steps, sizeof *took, ascending);
+    print_speed(b->o, took);
+    print_costs(b->o, &before, &after, first);
+}
+
+int command_bench(int argc, char **argv)
+{
+    const bench_options o = parse_line(argc, argv);
+    tg_scope *const root  = tg_open();
+    const bench     b     = set_up(root, &o);
+    double   *const took  = tg_alloc(root, sizeof *took * (size_t)o.steps);
+    if (took) run(&b, took);
+    const int status = tg_ok(root) ? EXIT_OK : EXIT_FAILED;
+    if (status) fprintf(stderr, "tilegrad bench: %s\n", tg_message(root));
+    tg_close(root);
+    return status;
+}

@@ -1,0 +1,92 @@
+/* command_info.c - `tilegrad info`: what this is, what the processor can do, which backends there are. */
+#include "command.h"
+#include "dispatch.h"
+#include "options.h"
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#if TG_WITH_ONEDNN
+#include "onednn_engine.h"
+#else
+static const char *tg_onednn_version(void) { return "not in this build"; }
+#endif
+#if TG_WITH_OPENBLAS
+#include "openblas_version.h"
+#else
+static const char *tg_openblas_version(void) { return "not in this build"; }
+#endif
+
+extern char **environ;
+
+static void print_processor(void)
+{
+    printf("processor    %s\n", tg_cpu_name());
+    printf("  flags      %s\n", tg_cpu_flags());
+    printf("  used       %s", tg_isa_name(tg_max_isa()));
+    if (tg_max_isa() != tg_cpu_isa()) printf(" (TG_MAX_ISA; the processor has %s)", tg_isa_name(tg_cpu_isa()));
+    printf("\n\n");
+}
+
+static void print_step(const char *what, bool yes) { printf("  %-41s%s\n", what, yes ? "yes" : "no"); }
+
+static void print_amx(void)
+{
+    const tg_amx_probe p = tg_probe_amx();
+    printf("AMX          %s%s\n", p.product ? "present" : "not here",
+           p.assumed ? " (TG_ASSUME_AMX: only the product counts)" : "");
+    print_step("CPUID has AMX-TILE and AMX-BF16", p.cpuid);
+    print_step("XCR0: the system saves tile registers", p.xcr0);
+    print_step("arch_prctl gave permission", p.permission);
+    print_step("a tile product gave the right numbers", p.product);
+    printf("\n");
+}
+
+static void print_threads(void)
+{
+    printf("threads      %d of %d processors, %s\n\n", tg_threads(), tg_processors(),
+           tg_threads_bound() ? "each bound to one" : "not bound");
+}
+
+static void print_backends(void)
+{
+    printf("backends     %s may be used\n", tg_backends());
+    printf("  ref        plain C, the definition of each operator\n");
+    printf("  vector     loops for avx512, avx2 and any processor\n");
+    printf("  openblas   %s\n", tg_openblas_version());
+    printf("  onednn     %s\n", tg_onednn_version());
+}
+
+static void print_environment(void)
+{
+    static const char *const prefixes[] = { "TG_", "OMP_", "GOMP_", "OPENBLAS_", "ONEDNN_", "DNNL_" };
+    const char *title = "\nenvironment\n";
+    for (char **e = environ; *e; e++)
+        for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+            if (strncmp(*e, prefixes[i], strlen(prefixes[i]))) continue;
+            printf("%s  %s\n", title, *e);
+            title = "";
+        }
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    if (key != ARGP_KEY_ARG) return ARGP_ERR_UNKNOWN;
+    argp_error(state, "too many arguments: '%s'", text);
+    return 0;
+}
+
+int command_info(int argc, char **argv)
+{
+    static const struct argp parser = { .parser = parse, .doc =
+        "Tells the version, what the processor can do, which backends there are, and how many threads are used.\v"
+        "Examples:\n  tilegrad info\n  TG_MAX_ISA=avx2 TG_BACKEND=ref,vector tilegrad info" };
+    argp_parse(&parser, argc, argv, 0, NULL, NULL);
+    printf("tilegrad     %s\n\n", TG_VERSION);
+    print_processor();
+    print_amx();
+    print_threads();
+    print_backends();
+    print_environment();
+    return EXIT_OK;
+}

@@ -1,0 +1,68 @@
+/* options.c - values of options, checked. */
+#include "options.h"
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_THREADS = 1024 };
+
+int64_t option_whole(struct argp_state *state, const char *name, const char *text, int64_t low, int64_t high)
+{
+    char *end;
+    errno                 = 0;
+    const long long value = strtoll(text, &end, 10);
+    if (end == text || *end || errno || value < low || value > high)
+        argp_error(state, "%s '%s': want a whole number from %lld to %lld", name, text, (long long)low,
+                   (long long)high);
+    return value;
+}
+
+double option_number(struct argp_state *state, const char *name, const char *text, double low, double high)
+{
+    char *end;
+    const double value = strtod(text, &end);
+    if (end == text || *end || !(value >= low && value <= high))      /* a NaN is in no interval */
+        argp_error(state, "%s '%s': want a number from %g to %g", name, text, low, high);
+    return value;
+}
+
+/* "sgd, adam or adamw" */
+static const char *enumerate(const char *const *choices, char *to, size_t size)
+{
+    size_t used = 0;
+    to[0]       = '\0';
+    for (int i = 0; choices[i] && used < size; i++) {
+        const char *const before = i == 0 ? "" : choices[i + 1] ? ", " : " or ";
+        used += (size_t)snprintf(to + used, size - used, "%s%s", before, choices[i]);
+    }
+    return to;
+}
+
+int option_choice(struct argp_state *state, const char *name, const char *text, const char *const *choices)
+{
+    for (int i = 0; choices[i]; i++)
+        if (!strcmp(text, choices[i])) return i;
+    char list[160];
+    argp_error(state, "%s '%s': want %s", name, text, enumerate(choices, list, sizeof list));
+    return 0;
+}
+
+const tg_model_info *option_model(struct argp_state *state, const char *text)
+{
+    const tg_model_info *const found = tg_find_model(text);
+    if (found) return found;
+    int count;
+    const tg_model_info *const models = tg_models(&count);
+    const char *names[16] = { NULL };
+    for (int i = 0; i < count && i < 15; i++) names[i] = models[i].name;
+    char list[160];
+    argp_error(state, "unknown model '%s': there are %s", text, enumerate(names, list, sizeof list));
+    return NULL;
+}
+
+void option_threads(struct argp_state *state, const char *text)
+{
+    const int threads = (int)option_whole(state, "--threads", text, 1, MAX_THREADS);
+    if (!tg_set_threads(threads)) argp_error(state, "--threads %d: no pool of that size can be made", threads);
+}

@@ -1,0 +1,47 @@
+/* train_lenet.c - the first program: LeNet on Fashion-MNIST, from pictures to a test accuracy.
+ *
+ * Read it from top to bottom; every call is explained in the header that its name suggests, beginning with scope.h.
+ * Nothing runs when it is called: calls are recorded, and run when somebody needs numbers (tg_update, tg_item). */
+#include "tilegrad.h"
+#include <stdio.h>
+
+/* The share of test images whose largest logit is the right class. */
+static double test_accuracy(tg_scope *root, tg_module *net)
+{
+    tg_loader *data  = tg_loader_new(root, tg_fashion_mnist(root, NULL, TG_TEST), (tg_loader_config){ .batch = 250 });
+    int64_t    right = 0, seen = 0;
+    tg_scope  *look  = tg_push(root);                  /* a scope for looking: no gradients, batch norm as at rest */
+    for (tg_batch b; tg_next(look, data, &b); tg_reset(look)) {
+        const int64_t *guess = tg_data(tg_argmax(look, tg_forward(look, net, b.x), 1));      /* this runs the calls */
+        const int64_t *truth = tg_data(b.y);
+        for (int i = 0; guess && truth && i < b.count; i++) right += guess[i] == truth[i];
+        seen += b.count;
+    }
+    tg_pop(look);
+    return seen ? (double)right / (double)seen : 0;
+}
+
+int main(void)
+{
+    /* A scope owns what is made in it and keeps the first error; all other scopes stand below this one. */
+    tg_scope  *root = tg_open();
+    tg_loader *data = tg_loader_new(root, tg_fashion_mnist(root, NULL, TG_TRAIN),
+                                    (tg_loader_config){ .batch = 128, .seed = 1 });
+    tg_module *net  = tg_lenet(root, 10);
+    tg_optim  *opt  = tg_sgd(root, net, (tg_sgd_config){ .lr = 0.1f, .momentum = 0.9f });
+
+    tg_scope *step = tg_train(root);                  /* a scope for training: gradients are wanted */
+    for (int epoch = 0; epoch < 5 && tg_ok(step); epoch++)
+        for (tg_batch b; tg_next(step, data, &b); tg_reset(step)) {      /* what a step made is freed at once */
+            tg_tensor *loss = tg_cross_entropy(step, tg_forward(step, net, b.x), b.y);
+            tg_backward(step, loss);                  /* records the derivatives */
+            tg_update(step, opt);                     /* runs the step, changes the weights, uses up the gradients */
+            if (tg_steps(opt) % 100 == 1) printf("step %lld: loss %.3f\n", (long long)tg_steps(opt), tg_item(loss));
+        }
+    tg_pop(step);
+    printf("test accuracy %.1f %%\n", 100 * test_accuracy(root, net));
+    const int status = tg_ok(root) ? 0 : 1;
+    if (!tg_ok(root)) fprintf(stderr, "%s\n", tg_message(root));     /* the only check */
+    tg_close(root);                                                  /* frees everything */
+    return status;
+}

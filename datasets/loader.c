@@ -1,0 +1,303 @@
+/* loader.c - threads that prepare batches ahead of the program.
+ *
+ * A slot is memory for one batch.  Workers take batches in order, each into a free slot; tg_next lends the slot of the
+ * batch that is due to the caller's scope, whose reset frees it for the workers.  What a batch holds follows from
+ * (seed, epoch, number) alone, so it does not matter who prepares it.  There are always more slots than are lent: a
+ * program that keeps many batches at once makes the loader ask for memory, never wait for ever. */
+#include "dataset.h"
+#include "parallel.h"
+#include "system.h"
+#include "transform.h"
+#include <pthread.h>
+#include <signal.h>
+
+enum { MAX_WORKERS = 64 };
+static const int64_t last_epoch = (int64_t)1 << 60;
+
+typedef struct { int64_t epoch, batch; } place;
+
+typedef enum { FREE, FILLING, READY, LENT } slot_state;
+typedef struct slot {
+    tg_loader   *loader;
+    struct slot *next;
+    slot_state   state;
+    bool         unwanted;             /* being filled with what was asked for before a seek */
+    place        at;
+    int          count;
+    float       *x;                    /* [count, h, w, c] */
+    int64_t     *y;                    /* [count] */
+    uint32_t    *index;                /* [count]: which images */
+} slot;
+
+struct tg_loader {
+    tg_dataset       data;
+    tg_loader_config config;
+    tg_pixels        pixels;
+    int64_t          batches;          /* in an epoch */
+    place            here;             /* what tg_next gives next; only its thread looks at it */
+    pthread_t        threads[MAX_WORKERS];
+    int              running;
+
+    pthread_mutex_t  lock;             /* guards what follows */
+    pthread_cond_t   work, done;       /* a slot may be filled; one has been */
+    place            ahead;            /* what the next worker takes */
+    uint32_t        *order;            /* [data.count] of epoch `ordered`; NULL: as they lie */
+    int64_t          ordered;
+    slot            *slots;
+    bool             stop;
+};
+
+/* ---- slots; the lock is held ---- */
+static int count_slots(const tg_loader *l, slot_state state)
+{
+    int n = 0;
+    for (const slot *k = l->slots; k; k = k->next) n += k->state == state;
+    return n;
+}
+
+/* Batches that are ready or on their way; more would only take memory. */
+static int depth(const tg_loader *l) { return l->config.workers + 1; }
+
+static slot *find_free(const tg_loader *l)
+{
+    if (count_slots(l, FILLING) + count_slots(l, READY) >= depth(l)) return NULL;
+    slot *k = l->slots;
+    while (k && k->state != FREE) k = k->next;
+    return k;
+}
+
+static slot *find_ready(const tg_loader *l, place at)
+{
+    slot *k = l->slots;
+    while (k && !(k->state == READY && k->at.epoch == at.epoch && k->at.batch == at.batch)) k = k->next;
+    return k;
+}
+
+static slot *slot_new(tg_loader *l)
+{
+    const tg_dataset *const d = &l->data;
+    const size_t images = d->count < l->config.batch ? (size_t)d->count : (size_t)l->config.batch;
+    const size_t pixels = images * (size_t)d->h * (size_t)d->w * (size_t)d->c;
+    const size_t x = (pixels * sizeof(float) + 63) / 64 * 64, y = images * sizeof(int64_t);
+    slot *const k = tg_system_alloc(sizeof *k);
+    uint8_t *const block = tg_system_alloc(x + y + images * sizeof(uint32_t));
+    if (!k || !block) {
+        tg_system_free(k);
+        tg_system_free(block);
+        return NULL;
+    }
+    *k = (slot){ .loader = l, .x = (float *)block, .y = (int64_t *)(block + x), .index = (uint32_t *)(block + x + y) };
+    return k;
+}
+
+static bool add_slots(tg_loader *l, int n)
+{
+    for (int i = 0; i < n; i++) {
+        slot *const k = slot_new(l);
+        if (!k) return false;
+        k->next = l->slots;
+        l->slots = k;
+    }
+    return true;
+}
+
+/* ---- workers ---- */
+
+/* Says what goes into k and steps ahead; the lock is held, so batches are taken in order. */
+static void take(tg_loader *l, slot *k)
+{
+    const int64_t first = l->ahead.batch * l->config.batch, left = l->data.count - first;
+    if (l->order && l->ordered != l->ahead.epoch) {
+        tg_shuffle(l->config.seed, l->ahead.epoch, l->data.count, l->order);
+        l->ordered = l->ahead.epoch;
+    }
+    k->state = FILLING;
+    k->unwanted = false;
+    k->at = l->ahead;
+    k->count = (int)(left < l->config.batch ? left : l->config.batch);
+    for (int i = 0; i < k->count; i++) k->index[i] = l->order ? l->order[first + i] : (uint32_t)(first + i);
+    if (++l->ahead.batch == l->batches) l->ahead = (place){ l->ahead.epoch + 1, 0 };
+}
+
+static void fill(const tg_loader *l, slot *k)
+{
+    const tg_dataset *const d = &l->data;
+    const size_t size = (size_t)d->h * (size_t)d->w * (size_t)d->c;
+    for (int i = 0; i < k->count; i++) {
+        const uint32_t n = k->index[i];
+        const tg_view view = tg_view_of(l->config.seed, k->at.epoch, n, l->config.crop_pad, l->config.flip);
+        tg_show(&l->pixels, d->images + n * size, view, k->x + (size_t)i * size);
+        k->y[i] = d->labels[n];
+    }
+}
+
+static void *worker(void *loader)
+{
+    tg_loader *const l = loader;
+    tg_unbind_thread();                /* made by a thread that may be bound to one processor */
+    pthread_mutex_lock(&l->lock);
+    while (!l->stop) {
+        slot *const k = find_free(l);
+        if (!k) {
+            pthread_cond_wait(&l->work, &l->lock);
+            continue;
+        }
+        take(l, k);
+        pthread_mutex_unlock(&l->lock);
+        fill(l, k);
+        pthread_mutex_lock(&l->lock);
+        k->state = k->unwanted ? FREE : READY;
+        pthread_cond_signal(&l->done);
+    }
+    pthread_mutex_unlock(&l->lock);
+    return NULL;
+}
+
+/* ---- the loader ---- */
+static void loader_free(tg_loader *l)
+{
+    for (slot *k = l->slots, *next; k; k = next) {
+        next = k->next;
+        tg_system_free(k->x);
+        tg_system_free(k);
+    }
+    tg_system_free(l->order);
+    pthread_cond_destroy(&l->work);
+    pthread_cond_destroy(&l->done);
+    pthread_mutex_destroy(&l->lock);
+    tg_system_free(l);
+}
+
+/* The scope of the loader ends.  Batches may live on in another scope: the last of them frees it. */
+static void loader_close(void *loader)
+{
+    tg_loader *const l = loader;
+    pthread_mutex_lock(&l->lock);
+    l->stop = true;
+    pthread_cond_broadcast(&l->work);
+    pthread_mutex_unlock(&l->lock);
+    for (int i = 0; i < l->running; i++) pthread_join(l->threads[i], NULL);
+    if (count_slots(l, LENT) == 0) loader_free(l);
+}
+
+static void give_back(void *lent)
+{
+    slot *const k = lent;
+    tg_loader *const l = k->loader;
+    pthread_mutex_lock(&l->lock);
+    k->state = FREE;
+    const bool last = l->stop && count_slots(l, LENT) == 0;
+    pthread_cond_signal(&l->work);
+    pthread_mutex_unlock(&l->lock);
+    if (last) loader_free(l);
+}
+
+static bool config_sound(tg_scope *s, const tg_dataset *d, const tg_loader_config *c)
+{
+    const int side = d->h < d->w ? d->h : d->w;
+    if (c->batch < 1)
+        tg_fail(s, "loader: a batch of %d images, wanted at least 1", c->batch);
+    else if (c->crop_pad < 0 || c->crop_pad >= side)
+        tg_fail(s, "loader: crop_pad is %d, wanted 0 .. %d for images of %d x %d", c->crop_pad, side - 1, d->h, d->w);
+    else if (c->workers < 0 || c->workers > MAX_WORKERS)
+        tg_fail(s, "loader: %d workers, wanted 0 .. %d", c->workers, MAX_WORKERS);
+    else if (c->drop_last && c->batch > d->count)
+        tg_fail(s, "loader: %lld images make no whole batch of %d", (long long)d->count, c->batch);
+    for (int k = 0; k < d->c && !c->no_normalize; k++)
+        if (!(d->deviation[k] > 0))
+            tg_fail(s, "loader: deviation of channel %d is %g, wanted more than 0", k, (double)d->deviation[k]);
+    return tg_ok(s);
+}
+
+/* Signals are for the threads of the program. */
+static void start_workers(tg_scope *s, tg_loader *l)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    while (l->running < l->config.workers && tg_ok(s)) {
+        const bool made = tg_system_allowed() && !pthread_create(&l->threads[l->running], NULL, worker, l);
+        if (made) l->running++;
+        else tg_fail(s, "loader: thread %d of %d cannot be made", l->running + 1, l->config.workers);
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+tg_loader *tg_loader_new(tg_scope *s, const tg_dataset *data, tg_loader_config config)
+{
+    if (tg_ok(s) && !data) tg_fail(s, "loader: data is NULL");
+    if (!tg_ok(s) || !tg_dataset_sound(s, data, "loader") || !config_sound(s, data, &config)) return NULL;
+    if (config.workers == 0) config.workers = 1;
+    tg_loader *const l = tg_system_alloc(sizeof *l);
+    if (!l) {
+        tg_fail(s, "loader: no memory");
+        return NULL;
+    }
+    const int64_t whole = data->count / config.batch, some = data->count % config.batch != 0 && !config.drop_last;
+    *l = (tg_loader){ .data = *data, .config = config, .pixels = tg_pixels_of(data, config.no_normalize),
+                      .batches = whole + some, .ordered = -1, .lock = PTHREAD_MUTEX_INITIALIZER,
+                      .work = PTHREAD_COND_INITIALIZER, .done = PTHREAD_COND_INITIALIZER };
+    if (!tg_defer(s, loader_close, l)) return NULL;
+    if (!config.no_shuffle) l->order = tg_system_alloc((size_t)data->count * sizeof *l->order);
+    if ((!config.no_shuffle && !l->order) || !add_slots(l, depth(l) + 1)) tg_fail(s, "loader: no memory for batches");
+    start_workers(s, l);
+    return tg_ok(s) ? l : NULL;
+}
+
+int64_t tg_loader_batches(const tg_loader *l) { return l ? l->batches : 0; }
+
+/* Waits for the batch that is due.  NULL: no memory for another slot. */
+static slot *lend(tg_loader *l)
+{
+    pthread_mutex_lock(&l->lock);
+    slot *k = find_ready(l, l->here);
+    for (; !k; k = find_ready(l, l->here)) pthread_cond_wait(&l->done, &l->lock);
+    int slots = -1;                                        /* without k */
+    for (const slot *each = l->slots; each; each = each->next) slots += each->state != LENT;
+    const bool enough = add_slots(l, depth(l) - slots);
+    if (enough) k->state = LENT;
+    pthread_cond_broadcast(&l->work);
+    pthread_mutex_unlock(&l->lock);
+    return enough ? k : NULL;
+}
+
+bool tg_next(tg_scope *s, tg_loader *l, tg_batch *batch)
+{
+    *batch = (tg_batch){ 0 };
+    if (!tg_ok(s) || !l) return false;
+    if (l->here.batch == l->batches) {
+        l->here = (place){ l->here.epoch + 1, 0 };
+        return false;
+    }
+    slot *const k = lend(l);
+    if (!k) {
+        tg_fail(s, "loader: no memory for another batch");
+        return false;
+    }
+    const int count = k->count;
+    batch->x = tg_borrow(s, TG_F32, 4, TG_DIM(count, l->data.h, l->data.w, l->data.c), k->x, give_back, k);
+    batch->y = tg_borrow(s, TG_I64, 1, TG_DIM(count), k->y, NULL, NULL);
+    batch->count = count;
+    batch->first = l->here.batch * l->config.batch;
+    l->here.batch++;
+    return tg_ok(s);
+}
+
+void tg_loader_seek(tg_scope *s, tg_loader *l, int64_t epoch, int64_t batch)
+{
+    if (!tg_ok(s) || !l) return;
+    if (epoch < 0 || epoch > last_epoch || batch < 0 || batch > l->batches) {
+        tg_fail(s, "loader: batch %lld of epoch %lld, wanted 0 .. %lld of 0 .. %lld", (long long)batch,
+                (long long)epoch, (long long)l->batches, (long long)last_epoch);
+        return;
+    }
+    l->here = (place){ epoch, batch };
+    pthread_mutex_lock(&l->lock);
+    l->ahead = batch < l->batches ? l->here : (place){ epoch + 1, 0 };
+    for (slot *k = l->slots; k; k = k->next) {
+        if (k->state == FILLING) k->unwanted = true;
+        if (k->state == READY) k->state = FREE;
+    }
+    pthread_cond_broadcast(&l->work);
+    pthread_mutex_unlock(&l->lock);
+}

@@ -1,0 +1,68 @@
+/* adaptive_pool2d.c - means of windows that divide an image into oh x ow parts; 1 x 1 is the mean of all. */
+#include "attr.h"
+#include "kernels.h"
+
+TG_VECTOR_DECLARE(adaptive_avg_pool2d_vector)
+TG_VECTOR_DECLARE(adaptive_avg_pool2d_grad_vector)
+extern const tg_kernel adaptive_avg_pool2d_ref, adaptive_avg_pool2d_grad_ref;
+
+/* Products of a size of the image and a size of the output are formed when windows are computed. */
+static bool check_attr(tg_scope *s, const char *op, const tg_adaptive_pool2d_attr *a)
+{
+    for (int i = 0; i < 2; i++) {
+        if (a->image[i] < 1)
+            return tg_fail(s, "%s: image [%lld, %lld], want at least 1", op, (long long)a->image[0],
+                           (long long)a->image[1]), false;
+        if (a->out[i] < 1)
+            return tg_fail(s, "%s: output size [%lld, %lld], want at least 1", op, (long long)a->out[0],
+                           (long long)a->out[1]), false;
+        if (a->image[i] > INT32_MAX || a->out[i] > INT32_MAX)
+            return tg_fail(s, "%s: sizes %lld and %lld, want less than 2^31", op, (long long)a->image[i],
+                           (long long)a->out[i]), false;
+    }
+    return true;
+}
+
+static void infer_from(tg_scope *s, tg_call *c, const int64_t from[2], const int64_t to[2], const char *axes)
+{
+    const tg_tensor *x = c->in[0];
+    tg_shape_text    shape;
+    if (!tg_want_rank(s, c, 0, 4, axes) || !tg_want_dtype(s, c, 0, TG_F32) || !check_attr(s, c->op->name, c->attr)) return;
+    if (x->dim[1] != from[0] || x->dim[2] != from[1])
+        tg_fail(s, "%s: input 0 has shape %s, want an image of %lld x %lld", c->op->name, tg_shape(x, &shape),
+                (long long)from[0], (long long)from[1]);
+    else c->out[0] = tg_make(s, TG_F32, 4, TG_DIM(x->dim[0], to[0], to[1], x->dim[3]));
+}
+
+static void infer(tg_scope *s, tg_call *c)
+{
+    const tg_adaptive_pool2d_attr *a = c->attr;
+    infer_from(s, c, a->image, a->out, "[n, h, w, c]");
+}
+
+static void grad_infer(tg_scope *s, tg_call *c)
+{
+    const tg_adaptive_pool2d_attr *a = c->attr;
+    infer_from(s, c, a->out, a->image, "[n, oh, ow, c]");
+}
+
+static void backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
+{
+    gin[0] = tg_apply(s, &tg_adaptive_avg_pool2d_grad_op, gout, c->attr);
+}
+
+const tg_op tg_adaptive_avg_pool2d_op = {
+    .name = "adaptive_avg_pool2d", .n_in = 1, .n_out = 1, .attr_size = sizeof(tg_adaptive_pool2d_attr), .infer = infer,
+    .backward = backward, .kernels = TG_KERNELS(TG_VECTOR(adaptive_avg_pool2d_vector) &adaptive_avg_pool2d_ref),
+};
+const tg_op tg_adaptive_avg_pool2d_grad_op = {
+    .name = "adaptive_avg_pool2d_grad", .n_in = 1, .n_out = 1, .attr_size = sizeof(tg_adaptive_pool2d_attr),
+    .infer = grad_infer,
+    .kernels = TG_KERNELS(TG_VECTOR(adaptive_avg_pool2d_grad_vector) &adaptive_avg_pool2d_grad_ref),
+};
+
+tg_tensor *tg_adaptive_avg_pool2d(tg_scope *s, tg_tensor *x, int oh, int ow)
+{
+    tg_adaptive_pool2d_attr a = { .image = { x ? x->dim[1] : 0, x ? x->dim[2] : 0 }, .out = { oh, ow } };
+    return tg_apply(s, &tg_adaptive_avg_pool2d_op, &x, &a);
+}

@@ -1,0 +1,138 @@
+/* batch_norm2d.c - batch normalisation in training: the statistics are the batch's. */
+#include "batch_norm2d.h"
+#include "check.h"
+#include "kernels.h"
+#include <math.h>
+
+static bool check_images(tg_scope *s, const tg_call *c, int x)
+{
+    for (int k = 0; k <= x; k++)
+        if (!tg_want_rank(s, c, k, 4, "[n, h, w, c]") || !tg_want_float(s, c, k) || !tg_want_same_dtype(s, c, k, x) ||
+            !tg_want_same_shape(s, c, k, x))
+            return false;
+    return true;
+}
+
+static bool check_vectors(tg_scope *s, const tg_call *c, int x, int vectors)
+{
+    static const char *const training[] = { "gamma", "beta" };
+    static const char *const evaluation[] = { "gamma", "beta", "running_mean", "running_var" };
+    static const char *const gradient[] = { "gamma", "mean", "rstd" };
+    const char *const *const names = vectors == 2 ? training : vectors == 4 ? evaluation : gradient;
+    tg_shape_text got, want;
+    for (int k = 0; k < vectors; k++) {
+        const tg_tensor *const v = c->in[x + 1 + k];
+        if (!tg_want_dtype(s, c, x + 1 + k, TG_F32))
+            return false;
+        if (v->rank != 1 || v->dim[0] != c->in[x]->dim[3]) {
+            tg_fail(s, "%s: %s has shape %s, x %s wants [%lld]", c->op->name, names[k], tg_shape(v, &got),
+                    tg_shape(c->in[x], &want), (long long)c->in[x]->dim[3]);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool tg_batch_norm2d_check(tg_scope *s, const tg_call *c, int x, int vectors)
+{
+    const tg_batch_norm2d_attr *const a = c->attr;
+    if (!(a->eps > 0) || !isfinite(a->eps)) {
+        tg_fail(s, "%s: eps is %g, want a positive number", c->op->name, (double)a->eps);
+        return false;
+    }
+    if (!(a->momentum >= 0 && a->momentum <= 1)) {
+        tg_fail(s, "%s: momentum is %g, want 0..1", c->op->name, (double)a->momentum);
+        return false;
+    }
+    return check_images(s, c, x) && check_vectors(s, c, x, vectors);
+}
+
+void tg_batch_norm2d_infer(tg_scope *s, tg_call *c)
+{
+    if (!tg_batch_norm2d_check(s, c, 0, 2))
+        return;
+    if (c->op->n_in > 3 && !(tg_want_same_shape(s, c, 0, 3) && tg_want_same_dtype(s, c, 0, 3)))
+        return;
+    const int64_t *const dim = c->in[0]->dim;
+    if (dim[0] * dim[1] * dim[2] <= 1) {
+        tg_shape_text text;
+        tg_fail(s, "%s: x %s wants more than one value a channel in training", c->op->name, tg_shape(c->in[0], &text));
+        return;
+    }
+    c->out[0] = tg_make_like(s, c->in[0]);
+    for (int k = 1; k < 4; k++)
+        c->out[k] = tg_make(s, TG_F32, 1, &dim[3]);
+}
+
+static void batch_norm2d_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
+{
+    if (gout[1] || gout[2] || gout[3]) {
+        tg_fail(s, "batch_norm2d: its mean and variance have no derivative, only y has");
+        return;
+    }
+    gin[0] = tg_apply(s, &tg_batch_norm2d_grad_op,
+                      (tg_tensor *const[]){ gout[0], c->in[0], c->in[1], c->out[1], c->out[2] }, c->attr);
+    gin[1] = tg_output(gin[0], 1);
+    gin[2] = tg_output(gin[0], 2);
+}
+
+TG_VECTOR_DECLARE(batch_norm2d_vector)
+extern const tg_kernel batch_norm2d_ref;
+const tg_op tg_batch_norm2d_op = {
+    .name = "batch_norm2d", .n_in = 3, .n_out = 4, .optional_out = TG_BIT(3),
+    .saves_in = TG_BIT(0) | TG_BIT(1), .saves_out = TG_BIT(1) | TG_BIT(2),
+    .attr_size = sizeof(tg_batch_norm2d_attr), .infer = tg_batch_norm2d_infer, .backward = batch_norm2d_backward,
+    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_vector) &batch_norm2d_ref),
+    .rules = TG_RULES(&tg_rule_batch_norm2d_add_relu, &tg_rule_batch_norm2d_relu),
+};
+
+void tg_batch_norm2d_grad_infer(tg_scope *s, tg_call *c, int x)
+{
+    if (!tg_batch_norm2d_check(s, c, x, 3))
+        return;
+    c->out[0] = tg_make_like(s, c->in[x]);
+    c->out[1] = tg_make(s, TG_F32, 1, &c->in[x]->dim[3]);
+    c->out[2] = tg_make(s, TG_F32, 1, &c->in[x]->dim[3]);
+}
+
+static void batch_norm2d_grad_infer(tg_scope *s, tg_call *c) { tg_batch_norm2d_grad_infer(s, c, 1); }
+
+TG_VECTOR_DECLARE(batch_norm2d_grad_vector)
+extern const tg_kernel batch_norm2d_grad_ref;
+const tg_op tg_batch_norm2d_grad_op = {
+    .name = "batch_norm2d_grad", .n_in = 5, .n_out = 3, .optional_out = TG_BIT(0) | TG_BIT(1) | TG_BIT(2),
+    .attr_size = sizeof(tg_batch_norm2d_attr), .infer = batch_norm2d_grad_infer,
+    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_grad_vector) &batch_norm2d_grad_ref),
+};
+
+static void batch_norm2d_track_infer(tg_scope *s, tg_call *c)
+{
+    for (int k = 0; k < 4; k++)
+        if (!tg_want_dtype(s, c, k, TG_F32) || !tg_want_rank(s, c, k, 1, "[c]") || !tg_want_same_shape(s, c, 0, k))
+            return;
+    const tg_batch_norm2d_attr *const a = c->attr;
+    if (!(a->momentum >= 0 && a->momentum <= 1))
+        tg_fail(s, "batch_norm2d_track: momentum is %g, want 0..1", (double)a->momentum);
+}
+
+TG_VECTOR_DECLARE(batch_norm2d_track_vector)
+extern const tg_kernel batch_norm2d_track_ref;
+const tg_op tg_batch_norm2d_track_op = {
+    .name = "batch_norm2d_track", .n_in = 4, .writes = TG_BIT(0) | TG_BIT(1),
+    .attr_size = sizeof(tg_batch_norm2d_attr), .infer = batch_norm2d_track_infer,
+    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_track_vector) &batch_norm2d_track_ref),
+};
+
+tg_tensor *tg_batch_norm2d(tg_scope *s, tg_tensor *x, tg_tensor *gamma, tg_tensor *beta, tg_tensor *running_mean,
+                           tg_tensor *running_var, tg_batch_norm2d_config config)
+{
+    const tg_batch_norm2d_attr attr = { .eps = config.eps != 0 ? config.eps : 1e-5f,
+                                        .momentum = config.momentum != 0 ? config.momentum : 0.1f };
+    if (!tg_scope_modes(s).train)
+        return tg_apply(s, &tg_batch_norm2d_eval_op, (tg_tensor *const[]){ x, gamma, beta, running_mean, running_var },
+                        &attr);
+    tg_tensor *const y = tg_apply(s, &tg_batch_norm2d_op, (tg_tensor *const[]){ x, gamma, beta }, &attr);
+    tg_apply(s, &tg_batch_norm2d_track_op,
+             (tg_tensor *const[]){ running_mean, running_var, tg_output(y, 1), tg_output(y, 3) }, &attr);
+    return y;
+}

@@ -1,0 +1,15 @@
+/* check.h - what the shape rules and wrappers of several operators have in common. */
+#ifndef TG_OPS_CHECK_H
+#define TG_OPS_CHECK_H
+#include "attr.h"
+
+/* An axis counted from the end if negative.  x may be of a failed scope, or NULL: infer sees what is wrong. */
+int  tg_resolve_axis(const tg_tensor *x, int axis);
+bool tg_want_axis (tg_scope *s, const tg_call *c, int axis);     /* 0 <= axis < rank of input 0 */
+bool tg_want_float(tg_scope *s, const tg_call *c, int k);        /* f32 or bf16 */
+bool tg_want_same_dtype(tg_scope *s, const tg_call *c, int a, int b);
+
+void tg_infer_map (tg_scope *s, tg_call *c);                     /* one float input; y is like it */
+void tg_infer_zip (tg_scope *s, tg_call *c);                     /* two of one shape and dtype; y is like them */
+void tg_infer_pair(tg_scope *s, tg_call *c);                     /* two of one dtype that broadcast */
+#endif

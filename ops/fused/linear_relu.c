@@ -1,0 +1,17 @@
+/* linear_relu.c - relu(linear(x, w, b)) as one call: relu in the product's last pass over y. */
+#include "kernels.h"
+#include "linear.h"
+
+TG_VECTOR_DECLARE(linear_relu_vector)
+extern const tg_kernel linear_relu_openblas, linear_relu_ref;
+
+static double flops(const tg_call *c) { return tg_linear_flops(c) + (double)tg_count(c->out[0]); }
+
+const tg_op tg_linear_relu_op = {
+    .name = "linear_relu", .n_in = 3, .n_out = 1, .optional_in = TG_BIT(2), .infer = tg_linear_infer, .flops = flops,
+    .kernels = TG_KERNELS(TG_OPENBLAS(linear_relu_openblas) TG_VECTOR(linear_relu_vector) &linear_relu_ref),
+};
+
+const tg_rule tg_linear_relu_rule = {
+    .chain = { &tg_linear_op, &tg_relu_op }, .fused = &tg_linear_relu_op, .emit = { { 1, 0 } }, .n_emit = 1, .attr_of = 0,
+};

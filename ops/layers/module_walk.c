@@ -1,0 +1,126 @@
+/* module_walk.c - looking at a tree of modules: names, parameters, freezing. */
+#include "layer.h"
+#include <string.h>
+
+typedef void (*visit_fn)(void *context, const char *name, tg_slot *slot, tg_module *owner);
+
+/* ---- names ---- */
+
+/* tg_child and tg_param see to it that names fit. */
+static size_t append(char *text, size_t length, const char *part)
+{
+    if (length) text[length++] = '.';
+    strcpy(text + length, part);
+    return length + strlen(part);
+}
+
+size_t tg_path_within(const tg_module *top, const tg_module *m, char text[TG_MAX_PATH])
+{
+    *text = 0;
+    return m == top || !m->parent ? 0 : append(text, tg_path_within(top, m->parent, text), m->name);
+}
+
+const char *tg_module_path(const tg_module *m)
+{
+    if (!m || !m->parent) return "";
+    if (m->path) return m->path;
+    char text[TG_MAX_PATH];
+    tg_path_within(NULL, m, text);
+    const char *path = tg_strdup(m->scope, text);
+    ((tg_module *)m)->path = path;         /* a cache: nobody can tell */
+    return path ? path : "";
+}
+
+/* ---- parameters ---- */
+
+static const tg_slot *first_with(const tg_module *m, const tg_tensor *tensor)
+{
+    for (const tg_slot *slot = m->slots; slot; slot = slot->next)
+        if (slot->tensor == tensor) return slot;
+    const tg_slot *found = NULL;
+    for (const tg_module *c = m->first_child; c && !found; c = c->next) found = first_with(c, tensor);
+    return found;
+}
+
+static void walk(const tg_module *top, tg_module *m, char *name, size_t length, visit_fn visit, void *context)
+{
+    for (tg_slot *slot = m->slots; slot; slot = slot->next) {
+        if (first_with(top, slot->tensor) != slot) continue;
+        append(name, length, slot->name);
+        visit(context, name, slot, m);
+    }
+    for (tg_module *c = m->first_child; c; c = c->next)
+        walk(top, c, name, append(name, length, c->name), visit, context);
+}
+
+void tg_each_param(const tg_module *m, visit_fn visit, void *context)
+{
+    char name[TG_MAX_PATH] = "";
+    if (m) walk(m, (tg_module *)m, name, 0, visit, context);
+}
+
+static tg_module *find_module(tg_module *m, const char *path, size_t length)
+{
+    while (m && length) {
+        const char  *dot = memchr(path, '.', length);
+        const size_t part = dot ? (size_t)(dot - path) : length, used = part + (dot != NULL);
+        tg_module   *c = m->first_child;
+        while (c && (strncmp(c->name, path, part) != 0 || c->name[part])) c = c->next;
+        if (dot && used == length) return NULL;            /* ends with a dot */
+        m = c;
+        path += used;
+        length -= used;
+    }
+    return m;
+}
+
+tg_module *tg_find_module(tg_module *top, const char *path)
+{
+    return top && path ? find_module(top, path, strlen(path)) : NULL;
+}
+
+tg_tensor *tg_find_param(tg_module *top, const char *name)
+{
+    if (!top || !name) return NULL;
+    const char *dot = strrchr(name, '.'), *own = dot ? dot + 1 : name;
+    if (dot == name) return NULL;
+    const tg_module *m = find_module(top, name, dot ? (size_t)(dot - name) : 0);
+    for (const tg_slot *slot = m ? m->slots : NULL; slot; slot = slot->next)
+        if (!strcmp(slot->name, own)) return slot->tensor;
+    return NULL;
+}
+
+static void count_one(void *context, const char *name, tg_slot *slot, tg_module *owner)
+{
+    (void)name, (void)owner;
+    *(int64_t *)context += slot->buffer ? 0 : tg_count(slot->tensor);
+}
+
+int64_t tg_param_count(const tg_module *m)
+{
+    int64_t count = 0;
+    tg_each_param(m, count_one, &count);
+    return count;
+}
+
+/* ---- freezing ---- */
+
+static void set_trainable(void *context, const char *name, tg_slot *slot, tg_module *owner)
+{
+    (void)name, (void)owner;
+    if (slot->buffer) return;
+    slot->tensor->needs_grad = *(const bool *)context;
+    if (!slot->tensor->needs_grad) tg_clear_grad(slot->tensor);
+}
+
+void tg_freeze(tg_module *m)
+{
+    bool trainable = false;
+    if (m && tg_ok(m->scope)) tg_each_param(m, set_trainable, &trainable);
+}
+
+void tg_unfreeze(tg_module *m)
+{
+    bool trainable = true;
+    if (m && tg_ok(m->scope)) tg_each_param(m, set_trainable, &trainable);
+}

@@ -1,0 +1,158 @@
+/* summary.c - the table of a network's layers.
+ *
+ * A forward is recorded in a scope of its own and never run, so the table costs neither time nor memory.  Modules say
+ * what they returned through `watch`. */
+#include "layer.h"
+#include <stdio.h>
+#include <string.h>
+
+typedef struct {
+    const tg_module *top;
+    tg_tensor      **out;                  /* of each module, in the order of the walk */
+    int              name_width, kind_width, out_width;
+} table;
+
+typedef struct { char text[32]; } number_text;
+
+/* 25557032 as "25,557,032" */
+static const char *grouped(int64_t n, number_text *buffer)
+{
+    char digits[32];
+    int  count = snprintf(digits, sizeof digits, "%lld", (long long)n), length = 0;
+    for (int i = 0; i < count; i++) {
+        if (i && (count - i) % 3 == 0) buffer->text[length++] = ',';
+        buffer->text[length++] = digits[i];
+    }
+    buffer->text[length] = 0;
+    return buffer->text;
+}
+
+static const char *size_text(int64_t bytes, number_text *buffer)
+{
+    static const char *const unit[] = { "KiB", "MiB", "GiB", "TiB" };
+    double size = (double)bytes / 1024;
+    int    u = 0;
+    for (; size >= 1024 && u < 3; u++) size /= 1024;
+    if (bytes < 1024) snprintf(buffer->text, sizeof buffer->text, "%lld B", (long long)bytes);
+    else snprintf(buffer->text, sizeof buffer->text, "%.1f %s", size, unit[u]);
+    return buffer->text;
+}
+
+/* ---- what the forward leaves ---- */
+
+static int count_modules(const tg_module *m)
+{
+    int count = 1;
+    for (const tg_module *c = m->first_child; c; c = c->next) count += count_modules(c);
+    return count;
+}
+
+/* out NULL: nobody watches any more.  Returns where the next module's result goes. */
+static tg_tensor **watch(tg_module *m, tg_tensor **out)
+{
+    m->watch = out ? out++ : NULL;
+    for (tg_module *c = m->first_child; c; c = c->next) out = watch(c, out);
+    return out;
+}
+
+/* ---- rows ---- */
+
+typedef struct { char name[TG_MAX_PATH], kind[160], out[sizeof(tg_shape_text)]; int64_t params, bytes; } row;
+
+/* A layer is a module with tensors of its own, or without children. */
+static bool is_layer(const tg_module *m) { return m->slots || !m->first_child; }
+
+static row row_of(const table *t, const tg_module *m)
+{
+    row           r = { .params = 0 };
+    tg_shape_text shape;
+    tg_path_within(t->top, m, r.name);
+    snprintf(r.kind, sizeof r.kind, *m->detail ? "%.60s(%s)" : "%.60s", m->kind, m->detail);
+    snprintf(r.out, sizeof r.out, "%s", *m->watch ? tg_shape(*m->watch, &shape) : "not used");
+    for (const tg_slot *slot = m->slots; slot; slot = slot->next) {
+        int64_t count = tg_count(slot->tensor);
+        r.params += slot->buffer ? 0 : count;
+        r.bytes += count * (int64_t)tg_dtype_size(slot->tensor->dtype);
+    }
+    return r;
+}
+
+static void widen(int *width, const char *text)
+{
+    if ((int)strlen(text) > *width) *width = (int)strlen(text);
+}
+
+static void measure(table *t, const tg_module *m)
+{
+    if (is_layer(m)) {
+        const row r = row_of(t, m);
+        widen(&t->name_width, r.name);
+        widen(&t->kind_width, r.kind);
+        widen(&t->out_width, r.out);
+    }
+    for (const tg_module *c = m->first_child; c; c = c->next) measure(t, c);
+}
+
+static void print_line(const table *t, FILE *to, const char *name, const char *kind, const char *out,
+                       const char *params, const char *bytes)
+{
+    fprintf(to, "%-*s  %-*s  %-*s  %12s  %10s\n", t->name_width, name, t->kind_width, kind, t->out_width, out, params,
+            bytes);
+}
+
+static void print_rows(const table *t, FILE *to, const tg_module *m)
+{
+    if (is_layer(m)) {
+        const row   r = row_of(t, m);
+        number_text count, size;
+        print_line(t, to, r.name, r.kind, r.out, grouped(r.params, &count), size_text(r.bytes, &size));
+    }
+    for (const tg_module *c = m->first_child; c; c = c->next) print_rows(t, to, c);
+}
+
+/* ---- totals: shared tensors count once ---- */
+
+typedef struct { int64_t params, frozen, bytes; } totals;
+
+static void add_up(void *context, const char *name, tg_slot *slot, tg_module *owner)
+{
+    (void)name, (void)owner;
+    totals *t = context;
+    int64_t count = tg_count(slot->tensor);
+    t->params += slot->buffer ? 0 : count;
+    t->frozen += slot->buffer || slot->tensor->needs_grad ? 0 : count;
+    t->bytes += count * (int64_t)tg_dtype_size(slot->tensor->dtype);
+}
+
+static void print_table(table *t, FILE *to)
+{
+    number_text count, size, frozen;
+    totals      sum = { 0 };
+    widen(&t->name_width, "layer");
+    widen(&t->kind_width, "kind");
+    widen(&t->out_width, "output");
+    measure(t, t->top);
+    tg_each_param(t->top, add_up, &sum);
+    print_line(t, to, "layer", "kind", "output", "parameters", "size");
+    print_rows(t, to, t->top);
+    print_line(t, to, "total", t->top->kind, "", grouped(sum.params, &count), size_text(sum.bytes, &size));
+    if (sum.frozen) fprintf(to, "%s of the parameters are frozen\n", grouped(sum.frozen, &frozen));
+}
+
+void tg_summary(tg_scope *s, tg_module *m, FILE *to, int rank, const int64_t *input_dim)
+{
+    if (!tg_ok(s)) return;
+    if (!m || !to || !input_dim) {
+        tg_fail(s, "summary: the %s is NULL", !m ? "module" : !to ? "file" : "input's shape");
+        return;
+    }
+    tg_scope *scope = tg_push(s);
+    table     t = { .top = m, .out = tg_alloc(scope, sizeof(tg_tensor *) * (size_t)count_modules(m)) };
+    if (t.out) {
+        watch(m, t.out);
+        tg_forward(scope, m, tg_fill(scope, 0, rank, input_dim));
+        if (tg_ok(scope)) print_table(&t, to);
+        watch(m, NULL);
+    }
+    tg_pop(scope);
+}

@@ -1,0 +1,106 @@
+/* linear.c - x w^T + b over the last axis, and its derivatives in x and w. */
+#include "linear.h"
+#include "kernels.h"
+#include <string.h>
+
+TG_VECTOR_DECLARE(linear_vector)
+TG_VECTOR_DECLARE(linear_grad_x_vector)
+TG_VECTOR_DECLARE(linear_grad_w_vector)
+extern const tg_kernel linear_openblas, linear_grad_x_openblas, linear_grad_w_openblas;
+extern const tg_kernel linear_ref, linear_grad_x_ref, linear_grad_w_ref;
+
+/* ---- shapes ---- */
+
+/* Input k is an f32 tensor [.., features]. */
+static bool check_rows(tg_scope *s, const tg_call *c, int k, const char *name)
+{
+    if (!tg_want_dtype(s, c, k, TG_F32)) return false;
+    if (c->in[k]->rank < 1) tg_fail(s, "%s: %s is a number, want [.., features]", c->op->name, name);
+    return tg_ok(s);
+}
+
+static bool check_features(tg_scope *s, const tg_call *c, const char *name, int axis)
+{
+    const tg_tensor *x = c->in[0], *w = c->in[1];
+    tg_shape_text    one, other;
+    if (!check_rows(s, c, 0, name) || !tg_want_dtype(s, c, 1, TG_F32) || !tg_want_rank(s, c, 1, 2, "[out, in]")) return false;
+    if (x->dim[x->rank - 1] != w->dim[axis])
+        tg_fail(s, "%s: %s %s has %lld features, w %s wants %lld", c->op->name, name, tg_shape(x, &one),
+                (long long)x->dim[x->rank - 1], tg_shape(w, &other), (long long)w->dim[axis]);
+    return tg_ok(s);
+}
+
+static tg_tensor *make_rows(tg_scope *s, const tg_tensor *like, int64_t features)
+{
+    int64_t dim[TG_MAX_RANK];
+    memcpy(dim, like->dim, sizeof dim);
+    dim[like->rank - 1] = features;
+    return tg_make(s, TG_F32, like->rank, dim);
+}
+
+void tg_linear_infer(tg_scope *s, tg_call *c)
+{
+    const tg_tensor *w = c->in[1], *b = c->in[2];
+    tg_shape_text    shape;
+    if (!check_features(s, c, "x", 1)) return;
+    if (b && (!tg_want_dtype(s, c, 2, TG_F32) || !tg_want_rank(s, c, 2, 1, "[out]"))) return;
+    if (b && b->dim[0] != w->dim[0])
+        tg_fail(s, "%s: bias %s, want [%lld], one for each output feature", c->op->name, tg_shape(b, &shape),
+                (long long)w->dim[0]);
+    else c->out[0] = make_rows(s, c->in[0], w->dim[0]);
+}
+
+static void grad_x_infer(tg_scope *s, tg_call *c)
+{
+    if (check_features(s, c, "gy", 0)) c->out[0] = make_rows(s, c->in[0], c->in[1]->dim[1]);
+}
+
+static void grad_w_infer(tg_scope *s, tg_call *c)
+{
+    const tg_tensor *gy = c->in[0], *x = c->in[1];
+    tg_shape_text    one, other;
+    if (!check_rows(s, c, 0, "gy") || !check_rows(s, c, 1, "x")) return;
+    if (gy->rank != x->rank || memcmp(gy->dim, x->dim, sizeof *x->dim * (size_t)(x->rank - 1)))
+        tg_fail(s, "%s: gy %s and x %s differ in more than the last axis", c->op->name, tg_shape(gy, &one), tg_shape(x, &other));
+    else c->out[0] = tg_make(s, TG_F32, 2, TG_DIM(gy->dim[gy->rank - 1], x->dim[x->rank - 1]));
+}
+
+/* ---- work: a multiplication and an addition for each element of w and each row ---- */
+
+double tg_linear_flops(const tg_call *c) { return 2.0 * (double)tg_count(c->in[0]) * (double)c->in[1]->dim[0]; }
+
+static double grad_x_flops(const tg_call *c) { return 2.0 * (double)tg_count(c->in[0]) * (double)c->in[1]->dim[1]; }
+
+static double grad_w_flops(const tg_call *c) { return 2.0 * (double)tg_count(c->in[0]) * (double)c->out[0]->dim[1]; }
+
+/* ---- derivatives ---- */
+
+static void backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
+{
+    tg_tensor *gy = gout[0], *x = c->in[0], *w = c->in[1];
+    if (x->needs_grad) gin[0] = tg_apply(s, &tg_linear_grad_x_op, (tg_tensor *[]){ gy, w }, NULL);
+    if (w->needs_grad) gin[1] = tg_apply(s, &tg_linear_grad_w_op, (tg_tensor *[]){ gy, x }, NULL);
+    if (c->in[2] && c->in[2]->needs_grad) gin[2] = tg_apply(s, &tg_channel_sum_op, &gy, NULL);
+}
+
+/* ---- operators ---- */
+
+const tg_op tg_linear_op = {
+    .name = "linear", .n_in = 3, .n_out = 1, .optional_in = TG_BIT(2), .saves_in = TG_BIT(0) | TG_BIT(1),
+    .infer = tg_linear_infer, .backward = backward, .flops = tg_linear_flops,
+    .kernels = TG_KERNELS(TG_OPENBLAS(linear_openblas) TG_VECTOR(linear_vector) &linear_ref),
+    .rules = TG_RULES(&tg_linear_relu_rule),
+};
+const tg_op tg_linear_grad_x_op = {
+    .name = "linear_grad_x", .n_in = 2, .n_out = 1, .infer = grad_x_infer, .flops = grad_x_flops,
+    .kernels = TG_KERNELS(TG_OPENBLAS(linear_grad_x_openblas) TG_VECTOR(linear_grad_x_vector) &linear_grad_x_ref),
+};
+const tg_op tg_linear_grad_w_op = {
+    .name = "linear_grad_w", .n_in = 2, .n_out = 1, .infer = grad_w_infer, .flops = grad_w_flops,
+    .kernels = TG_KERNELS(TG_OPENBLAS(linear_grad_w_openblas) TG_VECTOR(linear_grad_w_vector) &linear_grad_w_ref),
+};
+
+tg_tensor *tg_linear(tg_scope *s, tg_tensor *x, tg_tensor *w, tg_tensor *b)
+{
+    return tg_apply(s, &tg_linear_op, (tg_tensor *[]){ x, w, b }, NULL);
+}

@@ -1,0 +1,9 @@
+/* nll_loss.h - what the operators of cross entropy share. */
+#ifndef TG_NLL_LOSS_H
+#define TG_NLL_LOSS_H
+#include "attr.h"
+
+void tg_nll_loss_infer(tg_scope *s, tg_call *c);             /* loss, total */
+void tg_nll_loss_grad_infer(tg_scope *s, tg_call *c);
+extern const tg_rule tg_rule_cross_entropy, tg_rule_cross_entropy_grad;
+#endif

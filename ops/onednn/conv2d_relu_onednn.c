@@ -1,0 +1,105 @@
+/* conv2d_relu_onednn.c - oneDNN's convolution with relu before it stores.
+ *
+ * oneDNN's relu is the processor's max, which makes a 0 of a NaN; ours keeps it, for a network that has gone wrong is
+ * to show it.  So oneDNN's is used if the largest magnitudes of the inputs say that no NaN can come up: a look at x and
+ * w, which costs less than the pass over y that it saves.  Otherwise relu is a pass of our own. */
+#include "conv2d_onednn.h"
+#include "parallel.h"
+#include <float.h>
+#include <stdatomic.h>
+#include <string.h>
+
+enum { BLOCK = 1 << 16 };
+typedef struct {
+    float       *at;
+    int64_t      n;
+    _Atomic(int) largest;                    /* the bits of a magnitude: they order as numbers do, NaNs above all */
+} pass;
+
+static int64_t blocks(const pass *p) { return (p->n + BLOCK - 1) / BLOCK; }
+static int64_t block_end(const pass *p, int64_t i) { return (i + 1) * BLOCK < p->n ? (i + 1) * BLOCK : p->n; }
+
+static void find_largest(void *context, int64_t i, int worker)
+{
+    pass      *p = context;
+    int        largest = 0, known = atomic_load(&p->largest);
+    const int *bits = (const int *)(const void *)p->at;
+    (void)worker;
+    for (int64_t j = i * BLOCK, end = block_end(p, i); j < end; j++) {
+        const int magnitude = bits[j] & INT32_MAX;
+        largest = magnitude > largest ? magnitude : largest;
+    }
+    while (largest > known && !atomic_compare_exchange_weak(&p->largest, &known, largest)) continue;
+}
+
+static void relu(void *context, int64_t i, int worker)
+{
+    const pass *p = context;
+    (void)worker;
+    for (int64_t j = i * BLOCK, end = block_end(p, i); j < end; j++) p->at[j] = p->at[j] < 0 ? 0 : p->at[j];
+}
+
+/* The largest magnitude in t; NaN if there is one; 0 without t. */
+static double largest_of(const tg_tensor *t)
+{
+    pass  p = { .at = tg_ptr(t), .n = t ? tg_count(t) : 0 };
+    float value;
+    tg_parallel(blocks(&p), find_largest, &p);
+    const int bits = p.largest;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* Every sum of products is finite, in whatever order.  False also if something is NaN. */
+static bool stays_finite(const tg_call *c)
+{
+    const tg_tensor *w = c->in[1];
+    const double     products = (double)(w->dim[1] * w->dim[2] * w->dim[3]);
+    return products * largest_of(c->in[0]) * largest_of(w) + largest_of(c->in[2]) < FLT_MAX / 2;
+}
+
+static tg_onednn_shape shape(const tg_call *c) { return tg_conv_shape(c->in[0], c->out[0], c->in[2], c->attr); }
+
+static const char *reject(const tg_call *c)
+{
+    const tg_onednn_shape s = shape(c);
+    const char           *reason = tg_onednn_wants_f32(c);
+    if (!reason) reason = tg_onednn_refusal(tg_conv_relu_build, &s);
+    return reason ? reason : tg_onednn_refusal(tg_conv_build, &s);
+}
+
+/* The state is a lease of the convolution with relu, whose `next` is one of that without. */
+static bool prepare(tg_call *c, tg_fault *fault)
+{
+    const tg_onednn_shape s = shape(c);
+    tg_onednn_lease      *fused = tg_onednn_lease_for(c, tg_conv_relu_build, &s, fault);
+    tg_onednn_lease      *plain = fused ? tg_onednn_lease_for(c, tg_conv_build, &s, fault) : NULL;
+    if (!plain) return false;
+    fused->next = plain;
+    c->state = fused;
+    return true;
+}
+
+static tg_scratch scratch(const tg_call *c)
+{
+    const tg_onednn_lease *fused = c->state;
+    const tg_scratch       a = tg_lease_scratch(fused), b = tg_lease_scratch(fused->next);
+    return a.shared > b.shared ? a : b;
+}
+
+static void run(const tg_call *c, const tg_task *task)
+{
+    const tg_onednn_lease *fused = c->state;
+    if (stays_finite(c)) {
+        tg_lease_run(fused, c, task);
+        return;
+    }
+    pass y = { .at = tg_ptr(c->out[0]), .n = tg_count(c->out[0]) };
+    tg_lease_run(fused->next, c, task);
+    tg_parallel(blocks(&y), relu, &y);
+}
+
+extern const tg_kernel conv2d_relu_onednn;
+const tg_kernel conv2d_relu_onednn = {
+    TG_ONEDNN_HEAD, .reject = reject, .prepare = prepare, .scratch = scratch, .run = run,
+};

@@ -1,0 +1,169 @@
+/* onednn_cache.c - the plans of this process.  See onednn_cache.h. */
+#include "onednn_cache.h"
+#include "onednn_engine.h"
+#include "parallel.h"
+#include "system.h"
+#include <pthread.h>
+#include <stddef.h>
+#include <string.h>
+
+typedef struct {                             /* without padding: compared as bytes */
+    tg_onednn_build *build;
+    int64_t          threads;                /* oneDNN cuts the work when the primitive is made */
+    tg_onednn_shape  shape;
+} plan_key;
+
+typedef struct entry {
+    plan_key         key;
+    tg_onednn_plan   plan;
+    uint64_t         used;                   /* the clock when it was last asked for */
+    struct entry    *next;                   /* of the same bucket */
+    tg_onednn_lease *idle;
+    int              n_leased;
+    bool             left;                   /* the cache: to be freed when the last lease is back */
+} entry;
+
+enum { BUCKETS = 256 };
+static struct {
+    pthread_mutex_t lock;
+    entry          *bucket[BUCKETS];
+    int             n;
+    uint64_t        clock;
+} cache = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static void free_entry(entry *e)
+{
+    while (e->idle) {
+        tg_onednn_lease *lease = e->idle;
+        e->idle = lease->next;
+        tg_lease_free(lease);
+    }
+    tg_plan_clear(&e->plan);
+    tg_system_free(e);
+}
+
+/* FNV-1a over words. */
+static entry **bucket_of(const plan_key *key)
+{
+    uint64_t word[sizeof *key / sizeof(uint64_t)], hash = 0xcbf29ce484222325u;
+    memcpy(word, key, sizeof word);
+    for (size_t i = 0; i < sizeof word / sizeof *word; i++) hash = (hash ^ word[i]) * 0x100000001b3u;
+    return &cache.bucket[(hash >> 32) % BUCKETS];
+}
+
+static entry **oldest(void)
+{
+    entry **found = NULL;
+    for (int i = 0; i < BUCKETS; i++)
+        for (entry **at = &cache.bucket[i]; *at; at = &(*at)->next)
+            if (!found || (*at)->used < (*found)->used) found = at;
+    return found;
+}
+
+static void evict_oldest(void)
+{
+    entry **at = oldest(), *e = *at;
+    *at = e->next;
+    cache.n--;
+    e->left = true;
+    if (!e->n_leased) free_entry(e);
+}
+
+/* The entry of a key, made if need be; NULL: no memory.  The lock is held. */
+static entry *find(const plan_key *key)
+{
+    entry *e = *bucket_of(key);
+    while (e && memcmp(&e->key, key, sizeof *key)) e = e->next;
+    if (!e) {
+        e = tg_system_alloc(sizeof *e);
+        if (!e) return NULL;
+        e->key = *key;
+        if (!tg_plan_make(&e->plan, key->build, &key->shape)) {
+            tg_system_free(e);
+            return NULL;
+        }
+        if (cache.n == TG_ONEDNN_PLANS) evict_oldest();
+        e->next = *bucket_of(key);
+        *bucket_of(key) = e;
+        cache.n++;
+    }
+    e->used = ++cache.clock;
+    return e;
+}
+
+static plan_key key_for(tg_onednn_build *build, const tg_onednn_shape *shape)
+{
+    return (plan_key){ .build = build, .threads = tg_threads(), .shape = *shape };
+}
+
+const char *tg_onednn_refusal(tg_onednn_build *build, const tg_onednn_shape *shape)
+{
+    const plan_key key = key_for(build, shape);
+    pthread_mutex_lock(&cache.lock);
+    const entry *e = find(&key);
+    const char  *refusal = e ? e->plan.refusal : NULL;     /* without memory prepare will say so */
+    pthread_mutex_unlock(&cache.lock);
+    return refusal;
+}
+
+int tg_onednn_cached(void)
+{
+    pthread_mutex_lock(&cache.lock);
+    const int n = cache.n;
+    pthread_mutex_unlock(&cache.lock);
+    return n;
+}
+
+/* ---- leases ---- */
+
+static entry *entry_of(const tg_onednn_lease *lease)
+{
+    return (entry *)((char *)lease->plan - offsetof(entry, plan));
+}
+
+static tg_onednn_lease *take_lease(entry *e)
+{
+    tg_onednn_lease *lease = e->idle;
+    if (lease) e->idle = lease->next;
+    else lease = tg_lease_new(&e->plan);
+    e->n_leased += lease != NULL;
+    return lease;
+}
+
+static void give_back(void *what)
+{
+    tg_onednn_lease *lease = what;
+    pthread_mutex_lock(&cache.lock);
+    entry *e = entry_of(lease);
+    lease->next = e->idle;
+    e->idle = lease;
+    if (!--e->n_leased && e->left) free_entry(e);
+    pthread_mutex_unlock(&cache.lock);
+}
+
+tg_onednn_lease *tg_onednn_lease_for(const tg_call *c, tg_onednn_build *build, const tg_onednn_shape *shape,
+                                     tg_fault *fault)
+{
+    const plan_key key = key_for(build, shape);
+    pthread_mutex_lock(&cache.lock);
+    entry           *e = find(&key);
+    tg_onednn_lease *lease = e && !e->plan.refusal ? take_lease(e) : NULL;
+    pthread_mutex_unlock(&cache.lock);
+    if (lease && tg_defer(c->scope, give_back, lease)) return lease;
+    tg_fault_say(fault, 0, "no memory for oneDNN's primitive");
+    return NULL;
+}
+
+/* ---- what kernels share ---- */
+
+tg_scratch tg_onednn_scratch(const tg_call *c) { return tg_lease_scratch(c->state); }
+void tg_onednn_run(const tg_call *c, const tg_task *task) { tg_lease_run(c->state, c, task); }
+
+const char *tg_onednn_wants_f32(const tg_call *c)
+{
+    for (int k = 0; k < c->op->n_in; k++)
+        if (c->in[k] && c->in[k]->dtype != TG_F32) return "an input is not f32";
+    for (int k = 0; k < c->op->n_out; k++)
+        if (c->out[k] && c->out[k]->dtype != TG_F32) return "an output is not f32";
+    return NULL;
+}

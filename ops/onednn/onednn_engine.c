@@ -1,0 +1,52 @@
+/* onednn_engine.c - one engine for the process.  See onednn_engine.h. */
+#include "onednn_engine.h"
+#include "cpu.h"
+#include "dnnl_shim.h"
+#include <pthread.h>
+#include <stdio.h>
+
+static struct {
+    pthread_once_t once;
+    dnnl_engine_t  engine;
+    const char    *why_not;
+    char           version[64];
+} global = { .once = PTHREAD_ONCE_INIT };
+
+/* Only when the user asked for less than there is: oneDNN's own variable is not to be overruled without need. */
+static void cap_isa(void)
+{
+    static const dnnl_cpu_isa_t of[TG_ISAS] = {
+        [TG_ISA_GENERIC] = dnnl_cpu_isa_sse41,
+        [TG_ISA_AVX2] = dnnl_cpu_isa_avx2,
+        [TG_ISA_AVX512] = dnnl_cpu_isa_avx512_core,
+        [TG_ISA_AVX512_BF16] = dnnl_cpu_isa_avx512_core_bf16,
+        [TG_ISA_AMX] = dnnl_cpu_isa_avx512_core_amx,
+    };
+    if (tg_max_isa() < tg_cpu_isa()) dnnl_set_max_cpu_isa(of[tg_max_isa()]);
+}
+
+static void start(void)
+{
+    const dnnl_version_t *v = dnnl_version();
+    snprintf(global.version, sizeof global.version, "%d.%d.%d (header %d.%d.%d)", v->major, v->minor, v->patch,
+             DNNL_VERSION_MAJOR, DNNL_VERSION_MINOR, DNNL_VERSION_PATCH);
+    if (v->major != DNNL_VERSION_MAJOR) {
+        global.why_not = "oneDNN's library and header differ in their major version";
+        return;
+    }
+    cap_isa();
+    if (dnnl_engine_create(&global.engine, dnnl_cpu, 0)) global.why_not = "oneDNN cannot make a CPU engine";
+}
+
+const char *tg_onednn_version(void)
+{
+    pthread_once(&global.once, start);
+    return global.version;
+}
+
+dnnl_engine_t tg_onednn_engine(const char **why_not)
+{
+    pthread_once(&global.once, start);
+    *why_not = global.why_not;
+    return global.engine;
+}

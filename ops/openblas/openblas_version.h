@@ -1,0 +1,7 @@
+/* openblas_version.h - which OpenBLAS this is. */
+#ifndef TG_OPENBLAS_VERSION_H
+#define TG_OPENBLAS_VERSION_H
+
+/* "OpenBLAS 0.3.21 NO_AFFINITY USE_OPENMP SkylakeX MAX_THREADS=128": the version, how it was built, its kernels. */
+const char *tg_openblas_version(void);
+#endif

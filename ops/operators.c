@@ -1,0 +1,17 @@
+/* operators.c - all operators, from ops.def. */
+#include "ops.h"
+
+#define TG_OP(name) extern const tg_op tg_##name##_op;
+#include "ops.def"
+#undef TG_OP
+
+const tg_op *const *tg_operators(void)
+{
+#define TG_OP(name) &tg_##name##_op,
+    static const tg_op *const all[] = {
+#include "ops.def"
+        NULL
+    };
+#undef TG_OP
+    return all;
+}

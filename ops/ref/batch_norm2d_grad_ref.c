@@ -1,0 +1,61 @@
+/* batch_norm2d_grad_ref.c - the derivative of batch normalisation.
+ *
+ * With g the gradient of y, xhat = (x - mean) rstd and sums over the m values of a channel,
+ *     gbeta = sum g      ggamma = sum g xhat      gx = gamma rstd (g - gbeta / m - xhat ggamma / m)
+ * and with running statistics, which do not depend on x, gx = gamma rstd g. */
+#include "attr.h"
+#include <math.h>
+
+typedef struct {
+    const tg_tensor *gy, *mask, *x;      /* g is gy where mask > 0, else 0; all of gy without a mask */
+    int64_t          channel;
+    double           gamma, mean, rstd;
+    bool             running;
+} channel_grad;
+
+static double gradient(const channel_grad *b, int64_t i)
+{
+    return !b->mask || tg_get(b->mask, i) > 0 ? tg_get(b->gy, i) : 0;
+}
+
+static void run_channel(const tg_call *c, const channel_grad *b)
+{
+    const int64_t channels = b->x->dim[3], n = tg_count(b->x);
+    const double m = (double)(n / channels);
+    double sum = 0, product = 0;
+    for (int64_t i = b->channel; i < n; i += channels) {
+        sum += gradient(b, i);
+        product += gradient(b, i) * (tg_get(b->x, i) - b->mean) * b->rstd;
+    }
+    if (c->out[1])
+        tg_set(c->out[1], b->channel, product);
+    if (c->out[2])
+        tg_set(c->out[2], b->channel, sum);
+    for (int64_t i = b->channel; i < n; i += channels) {
+        const double g = gradient(b, i), xhat = (tg_get(b->x, i) - b->mean) * b->rstd;
+        if (c->out[3])
+            tg_set(c->out[3], i, g);
+        if (c->out[0])
+            tg_set(c->out[0], i, b->gamma * b->rstd * (b->running ? g : g - sum / m - xhat * product / m));
+    }
+}
+
+static void run(const tg_call *c, const tg_task *t)
+{
+    (void)t;
+    const bool masked = c->op == &tg_relu_grad_batch_norm2d_grad_op, running = c->op == &tg_batch_norm2d_eval_grad_op;
+    const double eps = (double)((const tg_batch_norm2d_attr *)c->attr)->eps;
+    tg_tensor *const *const in = c->in + masked;                 /* gy, x, gamma, mean, rstd (or variance) but for gy */
+    for (int64_t channel = 0; channel < in[1]->dim[3]; channel++) {
+        const double last = tg_get(in[4], channel);
+        run_channel(c, &(channel_grad){ .gy = c->in[0], .mask = masked ? c->in[1] : NULL, .x = in[1],
+                                        .channel = channel, .gamma = tg_get(in[2], channel),
+                                        .mean = tg_get(in[3], channel), .rstd = running ? 1 / sqrt(last + eps) : last,
+                                        .running = running });
+    }
+}
+
+extern const tg_kernel batch_norm2d_grad_ref, batch_norm2d_eval_grad_ref, relu_grad_batch_norm2d_grad_ref;
+const tg_kernel batch_norm2d_grad_ref           = { .name = "ref", .backend = "ref", .run = run };
+const tg_kernel batch_norm2d_eval_grad_ref      = { .name = "ref", .backend = "ref", .run = run };
+const tg_kernel relu_grad_batch_norm2d_grad_ref = { .name = "ref", .backend = "ref", .run = run };

@@ -1,0 +1,216 @@
+/* batch_norm2d_vector.c - batch normalisation, alone or with an addition and a relu: two passes over x in training,
+ * else one.
+ *
+ * Training: 0  each block sums d = x - shift and d d by channel; shift is the block's first value of the channel, so
+ *              that the sums do not cancel: sum d d <= (rows + 1) x the squared deviations from the mean
+ *           1  the blocks' means and squared deviations are combined, in order (Chan, Golub, LeVeque 1979), in double
+ *           2  y = (x - mean) scale + beta, from the last block on, whose x is still in the cache
+ * Evaluation: 0 mean, scale and beta from the running statistics, 1 as 2. */
+#include "attr.h"
+#include "channels.h"
+#include "vector.h"
+#include <math.h>
+#include <string.h>
+
+typedef struct { float *mean, *scale, *beta, *partial; } shared_part;      /* lines of width; partial[blocks][3][c] */
+
+static shared_part shared_of(const tg_channels *p, const tg_task *t)
+{
+    float *const line = t->shared;
+    return (shared_part){ line, line + p->width, line + 2 * p->width, line + 3 * p->width };
+}
+
+/* ---- phase 0 of training ---- */
+
+static void add_lines(const float *x, int64_t width, const float *shift, float *sum, float *square)
+{
+    const float *const x1 = x + width, *const x2 = x1 + width, *const x3 = x2 + width;
+#pragma omp simd
+    for (int64_t j = 0; j < width; j++) {
+        const float d0 = x[j] - shift[j], d1 = x1[j] - shift[j], d2 = x2[j] - shift[j], d3 = x3[j] - shift[j];
+        sum[j] += (d0 + d1) + (d2 + d3);
+        square[j] += (d0 * d0 + d1 * d1) + (d2 * d2 + d3 * d3);
+    }
+}
+
+static void add_line(const float *x, int64_t n, const float *shift, float *sum, float *square)
+{
+#pragma omp simd
+    for (int64_t j = 0; j < n; j++) {
+        const float d = x[j] - shift[j];
+        sum[j] += d;
+        square[j] += d * d;
+    }
+}
+
+static void sum_block(const tg_channels *p, const float *x, const tg_task *t)
+{
+    float *const shift = t->scratch, *const sum = shift + p->width, *const square = sum + p->width;
+    const float *at = x + tg_block_begin(p, t->index);
+    const float *const end = at + tg_rows_of_block(p, t->index) * p->c;
+    tg_repeat(p, at, shift);
+    memset(sum, 0, 2 * (size_t)p->width * sizeof(float));
+    for (; end - at >= 4 * p->width; at += 4 * p->width)
+        add_lines(at, p->width, shift, sum, square);
+    for (; at < end; at += p->width)
+        add_line(at, end - at < p->width ? end - at : p->width, shift, sum, square);
+    tg_fold(p, sum);
+    tg_fold(p, square);
+    float *const partial = shared_of(p, t).partial + 3 * p->c * t->index;
+    const size_t bytes = (size_t)p->c * sizeof(float);
+    memcpy(partial, shift, bytes);
+    memcpy(partial + p->c, sum, bytes);
+    memcpy(partial + 2 * p->c, square, bytes);
+}
+
+/* ---- phase 1 of training ---- */
+
+typedef struct { double mean[TG_CHANNEL_CHUNK], squares[TG_CHANNEL_CHUNK]; } moments;
+
+static void add_block(moments *all, const float *partial, int64_t c, int64_t n, double before, double rows)
+{
+    const float *const shift = partial, *const sum = partial + c, *const square = sum + c;
+    const double share = rows / (before + rows), each = 1 / rows;
+#pragma omp simd
+    for (int64_t j = 0; j < n; j++) {
+        const double s = (double)sum[j] * each, inside = (double)square[j] - s * (double)sum[j];
+        const double delta = (double)shift[j] + s - all->mean[j];
+        all->mean[j] += delta * share;
+        all->squares[j] += (inside < 0 ? 0 : inside) + delta * delta * before * share;
+    }
+}
+
+static void combine(const tg_call *c, const tg_channels *p, const tg_task *t)
+{
+    const shared_part to = shared_of(p, t);
+    const int64_t first = t->index * TG_CHANNEL_CHUNK, left = p->c - first;
+    const int64_t n = left < TG_CHANNEL_CHUNK ? left : TG_CHANNEL_CHUNK;
+    const double rows = (double)p->rows, eps = (double)((const tg_batch_norm2d_attr *)c->attr)->eps;
+    const float *const gamma = tg_ptr(c->in[1]), *const beta = tg_ptr(c->in[2]);
+    float *const mean = tg_ptr(c->out[1]), *const rstd = tg_ptr(c->out[2]), *const var = tg_ptr(c->out[3]);
+    moments all = { .mean = { 0 } };
+    for (int64_t b = 0; b < p->blocks; b++)
+        add_block(&all, to.partial + 3 * p->c * b + first, p->c, n, (double)(b * p->block_rows),
+                  (double)tg_rows_of_block(p, b));
+    for (int64_t j = 0; j < n; j++) {
+        const int64_t k = first + j;
+        mean[k] = (float)all.mean[j];
+        rstd[k] = (float)(1 / sqrt(all.squares[j] / rows + eps));
+        if (var)
+            var[k] = (float)(all.squares[j] / (rows - 1));
+        for (int64_t i = k; i < p->width; i += p->c) {
+            to.mean[i] = mean[k];
+            to.scale[i] = gamma[k] * rstd[k];
+            to.beta[i] = beta[k];
+        }
+    }
+}
+
+/* ---- phase 0 of evaluation ---- */
+
+static void evaluate(const tg_call *c, const tg_channels *p, const tg_task *t)
+{
+    const shared_part to = shared_of(p, t);
+    const float *const gamma = tg_ptr(c->in[1]), *const var = tg_ptr(c->in[4]);
+    const float eps = ((const tg_batch_norm2d_attr *)c->attr)->eps;
+    tg_repeat(p, tg_ptr(c->in[3]), to.mean);
+    tg_repeat(p, tg_ptr(c->in[2]), to.beta);
+#pragma omp simd
+    for (int64_t j = 0; j < p->c; j++)
+        to.scale[j] = gamma[j] / sqrtf(var[j] + eps);
+    tg_repeat(p, to.scale, to.scale);
+}
+
+/* ---- the last phase ---- */
+
+/* Inlined with constants for `other` == NULL and relu, one loop for each variant.  y may be x. */
+static inline void normalise_line(const shared_part *k, const float *x, const float *other, bool relu, int64_t n,
+                                  float *y)
+{
+#pragma omp simd
+    for (int64_t j = 0; j < n; j++) {
+        float v = (x[j] - k->mean[j]) * k->scale[j] + k->beta[j];
+        if (other)
+            v += other[j];
+        y[j] = relu && v < 0 ? 0 : v;
+    }
+}
+
+static void normalise(const tg_call *c, const tg_channels *p, const tg_task *t, const float *other, bool relu)
+{
+    const shared_part k = shared_of(p, t);
+    const int64_t block = p->blocks - 1 - t->index, begin = tg_block_begin(p, block);
+    const int64_t end = begin + tg_rows_of_block(p, block) * p->c;
+    const float *const x = tg_ptr(c->in[0]);
+    float *const y = tg_ptr(c->out[0]);
+    for (int64_t i = begin; i < end; i += p->width) {
+        const int64_t n = end - i < p->width ? end - i : p->width;
+        if (other)
+            normalise_line(&k, x + i, other + i, true, n, y + i);
+        else if (relu)
+            normalise_line(&k, x + i, NULL, true, n, y + i);
+        else
+            normalise_line(&k, x + i, NULL, false, n, y + i);
+    }
+}
+
+static void train(const tg_call *c, const tg_task *t, const tg_tensor *other, bool relu)
+{
+    const tg_channels p = tg_channels_of(c->in[0]);
+    if (t->phase == 0)
+        sum_block(&p, tg_ptr(c->in[0]), t);
+    else if (t->phase == 1)
+        combine(c, &p, t);
+    else
+        normalise(c, &p, t, tg_ptr(other), relu);
+}
+
+static void evaluation(const tg_call *c, const tg_task *t, const tg_tensor *other, bool relu)
+{
+    const tg_channels p = tg_channels_of(c->in[0]);
+    if (t->phase == 0)
+        evaluate(c, &p, t);
+    else
+        normalise(c, &p, t, tg_ptr(other), relu);
+}
+
+static void run_train(const tg_call *c, const tg_task *t)          { train(c, t, NULL, false); }
+static void run_train_relu(const tg_call *c, const tg_task *t)     { train(c, t, NULL, true); }
+static void run_train_add_relu(const tg_call *c, const tg_task *t) { train(c, t, c->in[3], true); }
+static void run_eval(const tg_call *c, const tg_task *t)           { evaluation(c, t, NULL, false); }
+static void run_eval_relu(const tg_call *c, const tg_task *t)      { evaluation(c, t, NULL, true); }
+static void run_eval_add_relu(const tg_call *c, const tg_task *t)  { evaluation(c, t, c->in[5], true); }
+
+static const char *reject(const tg_call *c) { return c->in[0]->dtype == TG_F32 ? NULL : "x is not f32"; }
+
+static int64_t train_tasks(const tg_call *c, int phase)
+{
+    const tg_channels p = tg_channels_of(c->in[0]);
+    return phase == 0 || phase == 2 ? p.blocks : phase == 1 ? tg_channel_chunks(&p) : 0;
+}
+
+static tg_scratch train_scratch(const tg_call *c)
+{
+    const tg_channels p = tg_channels_of(c->in[0]);
+    return (tg_scratch){ .shared = (size_t)(3 * p.width + 3 * p.c * p.blocks) * sizeof(float),
+                         .worker = 3 * (size_t)p.width * sizeof(float) };
+}
+
+static int64_t eval_tasks(const tg_call *c, int phase)
+{
+    return phase == 0 ? 1 : phase == 1 ? tg_channels_of(c->in[0]).blocks : 0;
+}
+
+static tg_scratch eval_scratch(const tg_call *c)
+{
+    return (tg_scratch){ .shared = 3 * (size_t)tg_channels_of(c->in[0]).width * sizeof(float) };
+}
+
+#define TRAIN TG_VECTOR_HEAD, .reject = reject, .scratch = train_scratch, .tasks = train_tasks, .in_place = true
+#define EVAL TG_VECTOR_HEAD, .reject = reject, .scratch = eval_scratch, .tasks = eval_tasks, .in_place = true
+TG_VECTOR_KERNEL(batch_norm2d_vector)               = { TRAIN, .run = run_train };
+TG_VECTOR_KERNEL(batch_norm2d_relu_vector)          = { TRAIN, .run = run_train_relu };
+TG_VECTOR_KERNEL(batch_norm2d_add_relu_vector)      = { TRAIN, .run = run_train_add_relu };
+TG_VECTOR_KERNEL(batch_norm2d_eval_vector)          = { EVAL, .run = run_eval };
+TG_VECTOR_KERNEL(batch_norm2d_eval_relu_vector)     = { EVAL, .run = run_eval_relu };
+TG_VECTOR_KERNEL(batch_norm2d_eval_add_relu_vector) = { EVAL, .run = run_eval_add_relu };

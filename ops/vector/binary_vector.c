@@ -1,0 +1,97 @@
+/* binary_vector.c - sub, mul, div and expand: y[i] = a[..] op b[..], where operands are repeated along broadcast axes.
+ *
+ * Axes that both operands walk through alike are taken as one.  What is left of equal shapes is one axis; of a vector
+ * or a number against a tensor, one or two. */
+#include "attr.h"
+#include "elementwise.h"
+#include <string.h>
+
+/* The axes of y, the last first, and how far each operand goes along them: 0 where it is repeated. */
+typedef struct { int n; int64_t size[TG_MAX_RANK], a[TG_MAX_RANK], b[TG_MAX_RANK]; } lanes;
+
+/* The step of t along axis number `axis` from the end, given the product of its later sizes. */
+static int64_t step_of(const tg_tensor *t, int axis, int64_t later)
+{
+    return axis <= t->rank && t->dim[t->rank - axis] > 1 ? later : 0;
+}
+
+static lanes lanes_of(const tg_tensor *y, const tg_tensor *a, const tg_tensor *b)
+{
+    lanes   l = { .n = 0 };
+    int64_t later_a = 1, later_b = 1;
+    for (int axis = 1; axis <= y->rank; axis++) {
+        const int64_t size = y->dim[y->rank - axis];
+        const int64_t step_a = step_of(a, axis, later_a), step_b = step_of(b, axis, later_b);
+        const int     k = l.n - 1;
+        if (step_a) later_a *= size;
+        if (step_b) later_b *= size;
+        if (size == 1) continue;
+        if (k >= 0 && step_a == l.a[k] * l.size[k] && step_b == l.b[k] * l.size[k])
+            l.size[k] *= size;
+        else
+            l.size[l.n] = size, l.a[l.n] = step_a, l.b[l.n] = step_b, l.n++;
+    }
+    if (!l.n) l = (lanes){ .n = 1, .size = { 1 } };
+    return l;
+}
+
+/* Where the operands stand at element i of y; returns the elements up to the end of the first axis. */
+static int64_t find(const lanes *l, int64_t i, int64_t *at_a, int64_t *at_b)
+{
+    const int64_t left = l->size[0] - i % l->size[0];
+    *at_a = *at_b = 0;
+    for (int k = 0; k < l->n; i /= l->size[k++]) {
+        *at_a += i % l->size[k] * l->a[k];
+        *at_b += i % l->size[k] * l->b[k];
+    }
+    return left;
+}
+
+#define LOOP(formula) _Pragma("omp simd") for (int64_t j = 0; j < n; j++) y[j] = formula;
+
+#define ZIP(op, sign)                                                                                                  \
+    static void op##_lane(float *y, const float *a, const float *b, int64_t n, bool a_moves, bool b_moves)             \
+    {                                                                                                                  \
+        const float a0 = a[0], b0 = b[0];                                                                              \
+        if (a_moves && b_moves) LOOP(a[j] sign b[j])                                                                   \
+        else if (a_moves) LOOP(a[j] sign b0)                                                                           \
+        else if (b_moves) LOOP(a0 sign b[j])                                                                           \
+        else y[0] = a0 sign b0;                                                                                        \
+    }                                                                                                                  \
+    static void op##_run(const tg_call *c, const tg_task *task) { zip(c, task, op##_lane); }                           \
+    TG_VECTOR_KERNEL(op##_vector) = { TG_ELEMENTWISE_HEAD, .run = op##_run, .in_place = true };
+
+typedef void lane_function(float *y, const float *a, const float *b, int64_t n, bool a_moves, bool b_moves);
+
+static void zip(const tg_call *c, const tg_task *task, lane_function *lane)
+{
+    const lanes   l = lanes_of(c->out[0], c->in[0], c->in[1]);
+    const float  *a = tg_ptr(c->in[0]), *b = tg_ptr(c->in[1]);
+    float        *y = tg_ptr(c->out[0]);
+    const int64_t end = tg_block_end(task->index, tg_count(c->out[0]));
+    for (int64_t i = task->index * TG_VECTOR_BLOCK, n, at_a, at_b; i < end; i += n) {
+        n = find(&l, i, &at_a, &at_b);
+        n = n < end - i ? n : end - i;
+        lane(y + i, a + at_a, b + at_b, n, l.a[0], l.b[0]);
+    }
+}
+
+ZIP(sub, -)
+ZIP(mul, *)
+ZIP(div, /)
+
+static void expand_run(const tg_call *c, const tg_task *task)
+{
+    const lanes   l = lanes_of(c->out[0], c->in[0], c->in[0]);
+    const float  *x = tg_ptr(c->in[0]);
+    float        *y = tg_ptr(c->out[0]);
+    const int64_t end = tg_block_end(task->index, tg_count(c->out[0]));
+    for (int64_t i = task->index * TG_VECTOR_BLOCK, n, at, same; i < end; i += n) {
+        n = find(&l, i, &at, &same);
+        n = n < end - i ? n : end - i;
+        if (l.a[0]) memcpy(y + i, x + at, sizeof *y * (size_t)n);
+        else
+            for (int64_t j = 0; j < n; j++) y[i + j] = x[at];
+    }
+}
+TG_VECTOR_KERNEL(expand_vector) = { TG_ELEMENTWISE_HEAD, .run = expand_run };

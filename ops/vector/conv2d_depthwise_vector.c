@@ -1,0 +1,220 @@
+/* conv2d_depthwise_vector.c - conv2d and its gradients where every channel is a group of its own.
+ *
+ * No product of matrices is in it: channel by channel, a vector of them at a time, y += x w over the taps.  The weights
+ * are turned first, from [c, taps] to [taps, c]: phase 0. */
+#include "conv2d_shape.h"
+#include <string.h>
+
+enum { CHANNELS = 64, PARTS = 32 };     /* of a task that turns weights; of a sum over all pixels */
+
+static const char *reject(const tg_call *c, tg_conv v)
+{
+    if (!tg_conv_depthwise(&v)) return "not depthwise: more than one channel in a group";
+    return tg_conv_reject(c);
+}
+
+static int64_t turns(const tg_conv *v) { return tg_div_up(v->in, CHANNELS); }
+
+static tg_scratch scratch_of(tg_conv v) { return (tg_scratch){ .shared = (size_t)(v.taps * v.in) * sizeof(float) }; }
+
+static void turn_weights(const tg_conv *v, const float *w, const tg_task *t)
+{
+    float        *to = t->shared;
+    const int64_t first = t->index * CHANNELS, end = first + CHANNELS < v->in ? first + CHANNELS : v->in;
+    for (int64_t c = first; c < end; c++)
+        for (int64_t tap = 0; tap < v->taps; tap++) to[tap * v->in + c] = w[c * v->taps + tap];
+}
+
+static inline void multiply_add(float *restrict y, const float *restrict x, const float *restrict w, int64_t n)
+{
+#pragma omp simd
+    for (int64_t c = 0; c < n; c++) y[c] += x[c] * w[c];
+}
+
+/* Lines of an image [n, lines, columns] are cut into tasks of about a block of elements. */
+static int64_t lines_of_task(const int64_t size[2], int64_t channels)
+{
+    const int64_t lines = TG_VECTOR_BLOCK / (size[1] * channels);
+    return lines > 0 ? lines : 1;
+}
+
+static int64_t line_tasks(const tg_conv *v, const int64_t size[2])
+{
+    return tg_div_up(v->n * size[0], lines_of_task(size, v->in));
+}
+
+/* ---- conv2d ---- */
+
+static tg_conv forward_of(const tg_call *c) { return tg_conv_of(c, c->in[0], c->in[1], c->out[0]); }
+
+/* The taps of one direction that lie inside of the image, from the first on. */
+typedef struct { int64_t from, to, at; } span;         /* tap `from` meets line or column `at` */
+static span span_of(const tg_conv *v, int axis, int64_t out)
+{
+    const int64_t at = out * v->stride[axis] - v->pad[axis], step = v->dilation[axis];
+    span          s = { at < 0 ? tg_div_up(-at, step) : 0, v->kernel[axis], at };
+    if (at + (s.to - 1) * step >= v->image[axis]) s.to = at < v->image[axis] ? (v->image[axis] - 1 - at) / step + 1 : 0;
+    s.at += s.from * step;
+    return s;
+}
+
+static void forward_pixel(const tg_conv *v, const float *image, span lines, span columns, const float *w, float *y)
+{
+    for (int64_t a = lines.from; a < lines.to; a++, lines.at += v->dilation[0]) {
+        const float *x = image + (lines.at * v->image[1] + columns.at) * v->in;
+        for (int64_t b = columns.from; b < columns.to; b++, x += v->dilation[1] * v->in)
+            multiply_add(y, x, w + (a * v->kernel[1] + b) * v->in, v->in);
+    }
+}
+
+static void relu(float *y, int64_t n)
+{
+#pragma omp simd
+    for (int64_t c = 0; c < n; c++) y[c] = y[c] < 0 ? 0 : y[c];
+}
+
+static void forward_line(const tg_call *c, const tg_conv *v, int64_t line, const float *w)
+{
+    const float *bias = tg_ptr(c->in[2]), *x = tg_ptr(c->in[0]);
+    const span   lines = span_of(v, 0, line % v->out[0]);
+    float       *y = (float *)tg_ptr(c->out[0]) + line * v->out[1] * v->in;
+    x += line / v->out[0] * v->image[0] * v->image[1] * v->in;
+    for (int64_t j = 0; j < v->out[1]; j++, y += v->in) {
+        if (bias) memcpy(y, bias, sizeof *y * (size_t)v->in);
+        else memset(y, 0, sizeof *y * (size_t)v->in);
+        forward_pixel(v, x, lines, span_of(v, 1, j), w, y);
+        if (c->op == &tg_conv2d_relu_op) relu(y, v->in);
+    }
+}
+
+static const char *forward_reject(const tg_call *c) { return reject(c, forward_of(c)); }
+static tg_scratch  forward_scratch(const tg_call *c) { return scratch_of(forward_of(c)); }
+
+static int64_t forward_tasks(const tg_call *c, int phase)
+{
+    const tg_conv v = forward_of(c);
+    return phase == 0 ? turns(&v) : phase == 1 ? line_tasks(&v, v.out) : 0;
+}
+
+static void forward_run(const tg_call *c, const tg_task *t)
+{
+    const tg_conv v = forward_of(c);
+    const int64_t step = lines_of_task(v.out, v.in), lines = v.n * v.out[0];
+    if (t->phase == 0) turn_weights(&v, tg_ptr(c->in[1]), t);
+    else for (int64_t i = t->index * step; i < lines && i < (t->index + 1) * step; i++) forward_line(c, &v, i, t->shared);
+}
+
+/* ---- its derivative in x: every pixel of x gathers ---- */
+
+static tg_conv grad_x_of(const tg_call *c) { return tg_conv_of(c, c->out[0], c->in[1], c->in[0]); }
+
+/* The line or column of y that meets i of x through a tap; -1: none. */
+static int64_t meets(const tg_conv *v, int axis, int64_t i, int64_t tap)
+{
+    const int64_t from = i + v->pad[axis] - tap * v->dilation[axis], s = v->stride[axis], at = s == 1 ? from : from / s;
+    return from >= 0 && at * s == from && at < v->out[axis] ? at : -1;
+}
+
+static void grad_x_line(const tg_call *c, const tg_conv *v, int64_t line, const float *w)
+{
+    const float *gy = (const float *)tg_ptr(c->in[0]) + line / v->image[0] * v->out[0] * v->out[1] * v->in;
+    float       *gx = (float *)tg_ptr(c->out[0]) + line * v->image[1] * v->in;
+    memset(gx, 0, sizeof *gx * (size_t)(v->image[1] * v->in));
+    for (int64_t a = 0; a < v->kernel[0]; a++) {
+        const int64_t i = meets(v, 0, line % v->image[0], a);
+        for (int64_t column = 0; i >= 0 && column < v->image[1]; column++)
+            for (int64_t b = 0; b < v->kernel[1]; b++) {
+                const int64_t j = meets(v, 1, column, b);
+                if (j < 0) continue;
+                multiply_add(gx + column * v->in, gy + (i * v->out[1] + j) * v->in, w + (a * v->kernel[1] + b) * v->in, v->in);
+            }
+    }
+}
+
+static const char *grad_x_reject(const tg_call *c) { return reject(c, grad_x_of(c)); }
+static tg_scratch  grad_x_scratch(const tg_call *c) { return scratch_of(grad_x_of(c)); }
+
+static int64_t grad_x_tasks(const tg_call *c, int phase)
+{
+    const tg_conv v = grad_x_of(c);
+    return phase == 0 ? turns(&v) : phase == 1 ? line_tasks(&v, v.image) : 0;
+}
+
+static void grad_x_run(const tg_call *c, const tg_task *t)
+{
+    const tg_conv v = grad_x_of(c);
+    const int64_t step = lines_of_task(v.image, v.in), lines = v.n * v.image[0];
+    if (t->phase == 0) turn_weights(&v, tg_ptr(c->in[1]), t);
+    else for (int64_t i = t->index * step; i < lines && i < (t->index + 1) * step; i++) grad_x_line(c, &v, i, t->shared);
+}
+
+/* ---- its derivative in w: phase 0 sums over parts of y's lines, phase 1 adds them up, in order ---- */
+
+static tg_conv grad_w_of(const tg_call *c) { return tg_conv_of(c, c->in[1], c->out[0], c->in[0]); }
+static int64_t part_of(const tg_conv *v) { return tg_div_up(v->n * v->out[0], PARTS); }
+static int64_t parts(const tg_conv *v) { return tg_div_up(v->n * v->out[0], part_of(v)); }
+
+static void grad_w_line(const tg_call *c, const tg_conv *v, int64_t line, float *gw)
+{
+    const float *gy = (const float *)tg_ptr(c->in[0]) + line * v->out[1] * v->in;
+    const float *x = (const float *)tg_ptr(c->in[1]) + line / v->out[0] * v->image[0] * v->image[1] * v->in;
+    const span   lines = span_of(v, 0, line % v->out[0]);
+    for (int64_t j = 0; j < v->out[1]; j++, gy += v->in) {
+        const span columns = span_of(v, 1, j);
+        for (int64_t a = lines.from, i = lines.at; a < lines.to; a++, i += v->dilation[0])
+            for (int64_t b = columns.from, at = columns.at; b < columns.to; b++, at += v->dilation[1])
+                multiply_add(gw + (a * v->kernel[1] + b) * v->in, x + (i * v->image[1] + at) * v->in, gy, v->in);
+    }
+}
+
+static void grad_w_part(const tg_call *c, const tg_conv *v, const tg_task *t)
+{
+    const int64_t size = v->taps * v->in, lines = v->n * v->out[0], step = part_of(v);
+    float        *gw = (float *)t->shared + t->index * size;
+    memset(gw, 0, sizeof *gw * (size_t)size);
+    for (int64_t i = t->index * step; i < lines && i < (t->index + 1) * step; i++) grad_w_line(c, v, i, gw);
+}
+
+static void grad_w_add(const tg_call *c, const tg_conv *v, const tg_task *t)
+{
+    const int64_t first = t->index * CHANNELS, end = first + CHANNELS < v->in ? first + CHANNELS : v->in;
+    const float  *part = t->shared;
+    float        *gw = tg_ptr(c->out[0]);
+    for (int64_t tap = 0; tap < v->taps; tap++)
+        for (int64_t channel = first; channel < end; channel++) {
+            float sum = 0;
+            for (int64_t k = 0; k < parts(v); k++) sum += part[(k * v->taps + tap) * v->in + channel];
+            gw[channel * v->taps + tap] = sum;
+        }
+}
+
+static const char *grad_w_reject(const tg_call *c) { return reject(c, grad_w_of(c)); }
+
+static tg_scratch grad_w_scratch(const tg_call *c)
+{
+    const tg_conv v = grad_w_of(c);
+    return (tg_scratch){ .shared = (size_t)(parts(&v) * v.taps * v.in) * sizeof(float) };
+}
+
+static int64_t grad_w_tasks(const tg_call *c, int phase)
+{
+    const tg_conv v = grad_w_of(c);
+    return phase == 0 ? parts(&v) : phase == 1 ? turns(&v) : 0;
+}
+
+static void grad_w_run(const tg_call *c, const tg_task *t)
+{
+    const tg_conv v = grad_w_of(c);
+    if (t->phase == 0) grad_w_part(c, &v, t);
+    else grad_w_add(c, &v, t);
+}
+
+#define DEPTHWISE_HEAD .name = "vector_depthwise_" TG_TEXT(TG_VECTOR_SUFFIX), .backend = "vector", .isa = TG_VECTOR_ISA
+TG_VECTOR_KERNEL(conv2d_depthwise_vector) = { DEPTHWISE_HEAD, .reject = forward_reject, .scratch = forward_scratch,
+                                              .tasks = forward_tasks, .run = forward_run };
+TG_VECTOR_KERNEL(conv2d_relu_depthwise_vector) = { DEPTHWISE_HEAD, .reject = forward_reject, .scratch = forward_scratch,
+                                                   .tasks = forward_tasks, .run = forward_run };
+TG_VECTOR_KERNEL(conv2d_grad_x_depthwise_vector) = { DEPTHWISE_HEAD, .reject = grad_x_reject, .scratch = grad_x_scratch,
+                                                     .tasks = grad_x_tasks, .run = grad_x_run };
+TG_VECTOR_KERNEL(conv2d_grad_w_depthwise_vector) = { DEPTHWISE_HEAD, .reject = grad_w_reject, .scratch = grad_w_scratch,
+                                                     .tasks = grad_w_tasks, .run = grad_w_run };

@@ -1,0 +1,91 @@
+/* conv2d_grad_w_vector.c - conv2d's derivative in w: gy, transposed, times the image seen through the kernel's taps.
+ *
+ * The depth is all pixels of y.  Where w is small its blocks are too few to share, so the pixels are cut into parts, by
+ * the shape: phase 0 computes blocks of a sum a part, phase 1 adds the parts up, in order. */
+#include "conv2d_shape.h"
+#include <string.h>
+
+enum { TASKS = 32, LEAST_PIXELS = 512 };         /* tasks wanted; pixels of a part */
+
+typedef struct {
+    tg_conv v;
+    int64_t pixels, columns, size;               /* of y; of the image's matrix: of a row of w; of w */
+    tg_grid grid;                                /* of one group */
+    int64_t cells, parts, part;                  /* blocks of w; parts, and pixels of one */
+} plan;
+
+static plan plan_of(const tg_call *c)
+{
+    plan p = { .v = tg_conv_of(c, c->in[1], c->out[0], c->in[0]) };
+    p.pixels = p.v.n * p.v.out[0] * p.v.out[1];
+    p.columns = p.v.taps * p.v.in_group;
+    p.size = p.v.of * p.columns;
+    p.grid = tg_grid_of(p.v.of_group, p.columns, TG_NC, TASKS);
+    p.cells = p.v.groups * p.grid.down * p.grid.across;
+    const int64_t wanted = tg_div_up(TASKS, p.cells), most = tg_div_up(p.pixels, LEAST_PIXELS);
+    p.part = tg_div_up(p.pixels, wanted < most ? wanted : most);
+    p.parts = tg_div_up(p.pixels, p.part);
+    return p;
+}
+
+static tg_scratch scratch(const tg_call *c)
+{
+    const plan p = plan_of(c);
+    return (tg_scratch){ .shared = p.parts > 1 ? (size_t)(p.parts * p.size) * sizeof(float) : 0,
+                         .worker = tg_gemm_scratch(true) };
+}
+
+static int64_t tasks(const tg_call *c, int phase)
+{
+    const plan p = plan_of(c);
+    return phase == 0 ? p.parts * p.cells : phase == 1 && p.parts > 1 ? tg_blocks(p.size) : 0;
+}
+
+typedef struct { tg_patches patches; int64_t first; } pixels_from;       /* the matrix from row `first` on */
+
+static void pack_pixels(const void *pixels, int64_t k0, int64_t k1, int64_t n0, int64_t n1, float *to)
+{
+    const pixels_from *p = pixels;
+    if (n1 - n0 < TG_NR) memset(to, 0, sizeof *to * (size_t)((k1 - k0) * TG_NR));
+    tg_pack_patches(&p->patches, p->first + k0, p->first + k1, n0, n1, to, TG_NR);
+}
+
+static void compute(const tg_call *c, const plan *p, const tg_task *t)
+{
+    const tg_conv    *v = &p->v;
+    const int64_t     part = t->index / p->cells, of_group = p->grid.down * p->grid.across;
+    const int64_t     group = t->index % p->cells / of_group, first = part * p->part;
+    const tg_cell     cell = tg_grid_cell(&p->grid, t->index % of_group);
+    const pixels_from x = { tg_conv_patches(v, tg_ptr(c->in[1]), group), first };
+    const float      *gy = tg_ptr(c->in[0]);
+    const tg_matrix   a = { gy + first * v->of + group * v->of_group, 1, v->of };
+    float            *gw = p->parts > 1 ? (float *)t->shared + part * p->size : tg_ptr(c->out[0]), *rows[TG_MC];
+    for (int64_t m = cell.m0; m < cell.m1; m++) rows[m - cell.m0] = gw + (group * v->of_group + m) * p->columns;
+    const tg_gemm g = {
+        .k = first + p->part < p->pixels ? p->part : p->pixels - first, .a = &a, .pack_a = tg_pack_columns, .by_columns = true,
+        .b = &x, .pack_b = pack_pixels,
+    };
+    tg_gemm_block(&g, cell.m0, cell.m1, cell.n0, cell.n1, rows, t->scratch);
+}
+
+static void add_parts(const tg_call *c, const plan *p, const tg_task *t)
+{
+    const int64_t from = t->index * TG_VECTOR_BLOCK, end = tg_block_end(t->index, p->size);
+    const float  *part = t->shared;
+    float *const  gw = tg_ptr(c->out[0]);
+    memcpy(gw + from, part + from, sizeof *gw * (size_t)(end - from));
+    for (int64_t k = 1; k < p->parts; k++) {
+        part += p->size;
+#pragma omp simd
+        for (int64_t i = from; i < end; i++) gw[i] += part[i];
+    }
+}
+
+static void run(const tg_call *c, const tg_task *t)
+{
+    const plan p = plan_of(c);
+    if (t->phase == 0) compute(c, &p, t);
+    else add_parts(c, &p, t);
+}
+
+TG_VECTOR_KERNEL(conv2d_grad_w_vector) = { TG_VECTOR_HEAD, .reject = tg_conv_reject, .scratch = scratch, .tasks = tasks, .run = run };

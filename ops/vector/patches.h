@@ -1,0 +1,21 @@
+/* patches.h - an image as a matrix: one row for each place of a kernel on it, one column for each tap and channel.
+ *
+ * The matrix is never made; gemm.h's packing functions read the image through it, a block at a time. */
+#ifndef TG_PATCHES_H
+#define TG_PATCHES_H
+#include "vector.h"
+
+typedef struct {
+    const float *image;                 /* [.., size[0], size[1], pitch], from the first channel that counts on */
+    int64_t size[2], pitch, channels;   /* `channels` of the `pitch` of a pixel count */
+    int64_t places[2];                  /* of the kernel on an image: row (n places[0] + i) places[1] + j */
+    int64_t taps[2];                    /* column (a taps[1] + b) channels + c */
+    int64_t stride[2], origin[2], step[2];    /* tap a of place i meets line i stride + origin + a step; else 0 */
+} tg_patches;
+
+static inline int64_t tg_patches_depth(const tg_patches *p) { return p->taps[0] * p->taps[1] * p->channels; }
+
+/* Element (row, column), r0 <= row < r1, c0 <= column < c1, to to[(row - r0) pitch + column - c0]. */
+#define tg_pack_patches TG_JOIN(tg_pack_patches, TG_VECTOR_SUFFIX)
+void tg_pack_patches(const tg_patches *p, int64_t r0, int64_t r1, int64_t c0, int64_t c1, float *to, int64_t pitch);
+#endif

@@ -1,0 +1,56 @@
+/* patches_vector.c - see patches.h.
+ *
+ * Taps side by side that meet pixels side by side, of which all channels count, lie in one run of memory: they are
+ * copied together.  So a run is a line of taps, or a tap; the outer loop goes over runs, the inner one over rows. */
+#include "patches.h"
+#include <string.h>
+
+typedef struct {
+    int64_t line, column;               /* tap of the run, its first one */
+    int64_t from, to;                   /* values of the run that are wanted */
+    float  *out;                        /* for the first row */
+} run_part;
+
+/* Values from..to of a run whose first pixel is column x of a line: what lies outside of the image is zero. */
+static inline void copy_run(const tg_patches *p, const float *line, int64_t x, const run_part *part, float *out)
+{
+    const int64_t first = x * p->pitch, left = -first, right = (p->size[1] - x) * p->pitch;
+    int64_t from = part->from, to = part->to;
+    if (from < left) from = left < to ? left : to;
+    if (to > right) to = right > from ? right : from;
+    for (int64_t i = part->from; i < from; i++) out[i - part->from] = 0;
+    if (from < to) memcpy(out + (from - part->from), line + first + from, sizeof *out * (size_t)(to - from));
+    for (int64_t i = to; i < part->to; i++) out[i - part->from] = 0;
+}
+
+static void zero_run(const run_part *part, float *out) { memset(out, 0, sizeof *out * (size_t)(part->to - part->from)); }
+
+/* One run, all rows: places are counted up instead of divided. */
+static void copy_rows(const tg_patches *p, int64_t r0, int64_t r1, const run_part *part, int64_t pitch)
+{
+    int64_t j = r0 % p->places[1], i = r0 / p->places[1] % p->places[0], n = r0 / p->places[1] / p->places[0];
+    float  *out = part->out;
+    for (int64_t r = r0; r < r1; r++, out += pitch) {
+        const int64_t y = i * p->stride[0] + p->origin[0] + part->line * p->step[0];
+        const int64_t x = j * p->stride[1] + p->origin[1] + part->column * p->step[1];
+        if (y < 0 || y >= p->size[0]) zero_run(part, out);
+        else copy_run(p, p->image + (n * p->size[0] + y) * p->size[1] * p->pitch, x, part, out);
+        if (++j < p->places[1]) continue;
+        j = 0;
+        if (++i < p->places[0]) continue;
+        i = 0;
+        n++;
+    }
+}
+
+void tg_pack_patches(const tg_patches *p, int64_t r0, int64_t r1, int64_t c0, int64_t c1, float *to, int64_t pitch)
+{
+    const bool    together = p->channels == p->pitch && (p->step[1] == 1 || p->taps[1] == 1);
+    const int64_t length = p->channels * (together ? p->taps[1] : 1), across = together ? 1 : p->taps[1];
+    for (int64_t c = c0; c < c1;) {
+        const int64_t run = c / length, from = c % length, end = length < from + c1 - c ? length : from + c1 - c;
+        const run_part part = { run / across, run % across, from, end, to + (c - c0) };
+        copy_rows(p, r0, r1, &part, pitch);
+        c += end - from;
+    }
+}

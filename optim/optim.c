@@ -1,0 +1,145 @@
+/* optim.c - slots and groups of an optimizer, and the update.  See optim.h. */
+#include "run.h"
+#include "update.h"
+#include <math.h>
+
+bool tg_optim_wants_rate(tg_scope *s, const char *who, float lr)
+{
+    if (tg_ok(s) && !(isfinite(lr) && lr > 0)) tg_fail(s, "%s: lr %g, want a finite number above 0", who, (double)lr);
+    return tg_ok(s);
+}
+
+/* ---- making one ---- */
+
+static void count_slot(void *context, const char *name, tg_slot *slot, tg_module *owner)
+{
+    (void)name, (void)owner;
+    *(int *)context += !slot->buffer;
+}
+
+static void add_slot(void *context, const char *name, tg_slot *slot, tg_module *owner)
+{
+    tg_optim *opt = context;
+    (void)owner;
+    if (slot->buffer) return;
+    opt->slots[opt->n_slots++] = (tg_optim_slot){
+        .name = tg_strdup(opt->scope, name), .param = slot->tensor, .group = &opt->group,
+    };
+}
+
+tg_optim *tg_optim_new(tg_scope *s, const tg_optim_kind *kind, const tg_module *m, float lr, float weight_decay)
+{
+    if (tg_ok(s) && !m) tg_fail(s, "%s: the module is NULL", kind->name);
+    if (!tg_optim_wants_rate(s, kind->name, lr) ||
+        !tg_update_wants_number(s, kind->name, "weight_decay", (double)weight_decay))
+        return NULL;
+    int count = 0;
+    tg_each_param(m, count_slot, &count);
+    if (!count) return tg_fail(s, "%s: %s has no parameters", kind->name, m->kind), NULL;
+    tg_optim *opt = tg_alloc(s, sizeof *opt);
+    if (!opt) return NULL;
+    *opt = (tg_optim){ .kind = kind, .scope = s, .n_groups = 1, .group = { 1, weight_decay, NULL }, .lr = lr,
+                       .slots = tg_alloc(s, sizeof *opt->slots * (size_t)count) };
+    if (opt->slots) tg_each_param(m, add_slot, opt);
+    return tg_ok(s) ? opt : NULL;
+}
+
+/* s has not failed and opt is there. */
+static bool ready(tg_scope *s, const char *who, const tg_optim *opt)
+{
+    if (tg_ok(s) && !opt) tg_fail(s, "%s: the optimizer is NULL", who);
+    return tg_ok(s);
+}
+
+/* ---- groups ---- */
+
+int tg_add_group(tg_scope *s, tg_optim *opt, tg_group_config config,
+                 bool (*belongs)(const char *name, const tg_tensor *t, void *context), void *context)
+{
+    if (!ready(s, "add_group", opt) || !tg_update_wants_number(s, "add_group", "lr_scale", (double)config.lr_scale) ||
+        !tg_update_wants_number(s, "add_group", "weight_decay", (double)config.weight_decay))
+        return -1;
+    if (!belongs) return tg_fail(s, "add_group: belongs is NULL"), -1;
+    tg_group *group = tg_alloc(opt->scope, sizeof *group), *last = &opt->group;
+    if (!group) return -1;
+    *group = (tg_group){ config.lr_scale > 0 ? config.lr_scale : 1, config.weight_decay, NULL };
+    while (last->next) last = last->next;
+    last->next = group;
+    for (int i = 0; i < opt->n_slots; i++)
+        if (belongs(opt->slots[i].name, opt->slots[i].param, context)) opt->slots[i].group = group;
+    return opt->n_groups++;
+}
+
+static bool is_vector(const char *name, const tg_tensor *t, void *context)
+{
+    (void)name, (void)context;
+    return t->rank == 1;
+}
+
+int tg_no_decay_on_bias_and_norm(tg_scope *s, tg_optim *opt)
+{
+    return tg_add_group(s, opt, (tg_group_config){ 0 }, is_vector, NULL);
+}
+
+/* ---- clipping, learning rate ---- */
+
+void tg_clip_norm(tg_scope *s, tg_optim *opt, float max_norm)
+{
+    if (ready(s, "clip_norm", opt) && tg_update_wants_number(s, "clip_norm", "max_norm", (double)max_norm))
+        opt->clip_norm = max_norm;
+}
+
+void tg_clip_value(tg_scope *s, tg_optim *opt, float max_value)
+{
+    if (ready(s, "clip_value", opt) && tg_update_wants_number(s, "clip_value", "max_value", (double)max_value))
+        opt->clip_value = max_value;
+}
+
+float tg_lr(const tg_optim *opt) { return opt ? tg_schedule_at(&opt->schedule, opt->lr, opt->steps) : NAN; }
+
+void tg_set_lr(tg_scope *s, tg_optim *opt, float lr)
+{
+    if (ready(s, "set_lr", opt) && tg_optim_wants_rate(s, opt->kind->name, lr)) opt->lr = lr;
+}
+
+int64_t tg_steps(const tg_optim *opt) { return opt ? opt->steps : 0; }
+
+/* ---- the update ---- */
+
+/* A taken gradient ends with the run that reads it.  Normally that is the one at the end of tg_update; with TG_EAGER=1
+ * each call is a run of its own, so it is taken for the last of them only. */
+static void take(tg_scope *s, tg_optim_slot *slot, bool last)
+{
+    if (slot->grad && last == tg_tree_options(s)->eager) slot->grad = tg_take_grad(s, slot->param);
+}
+
+/* The update of a slot that has a gradient, with the states that belong to it. */
+static void record(tg_scope *s, const tg_optim *opt, tg_optim_slot *slot, float lr, tg_tensor *factor)
+{
+    const tg_tensor *w = slot->param;
+    for (int k = 0; slot->grad && k < TG_MAX_STATES && opt->kind->state_name[k]; k++)
+        if (!slot->state[k]) slot->state[k] = tg_zeros(opt->scope, TG_F32, w->rank, w->dim);
+    if (slot->grad) opt->kind->record(s, opt, slot, lr * slot->group->lr_scale, factor);
+}
+
+void tg_update(tg_scope *s, tg_optim *opt)
+{
+    if (!ready(s, "update", opt)) return;
+    const float lr = tg_lr(opt);
+    for (int i = 0; i < opt->n_slots; i++) {
+        tg_optim_slot *slot = &opt->slots[i];
+        slot->grad = slot->param->needs_grad ? tg_grad(slot->param) : NULL;
+        take(s, slot, false);
+    }
+    tg_tensor *factor = tg_optim_factor(s, opt);
+    for (int i = 0; i < opt->n_slots; i++) {
+        take(s, &opt->slots[i], true);
+        record(s, opt, &opt->slots[i], lr, factor);
+    }
+    tg_run(s, false);
+    for (int i = 0; i < opt->n_slots; i++) {
+        if (opt->slots[i].grad && tg_ok(s)) opt->slots[i].steps++;
+        opt->slots[i].grad = NULL;
+    }
+    if (tg_ok(s)) opt->steps++;
+}

@@ -1,0 +1,31 @@
+/* sgd.c - stochastic gradient descent. */
+#include "update.h"
+#include <math.h>
+
+static void record(tg_scope *s, const tg_optim *opt, const tg_optim_slot *slot, float lr, tg_tensor *factor)
+{
+    const tg_sgd_config *c = &opt->config.sgd;
+    const tg_sgd_attr attr = {
+        .lr = (double)lr, .weight_decay = (double)slot->group->weight_decay, .clip_value = (double)opt->clip_value,
+        .momentum = (double)c->momentum, .dampening = (double)c->dampening, .nesterov = c->nesterov,
+        .first = slot->steps == 0,
+    };
+    tg_apply(s, &tg_sgd_update_op, (tg_tensor *[]){ slot->param, slot->grad, slot->state[0], factor }, &attr);
+}
+
+static const tg_optim_kind plain = { "sgd", { NULL }, record };
+static const tg_optim_kind with_momentum = { "sgd", { "momentum_buffer" }, record };
+
+tg_optim *tg_sgd(tg_scope *s, tg_module *m, tg_sgd_config c)
+{
+    if (!tg_update_wants_number(s, "sgd", "momentum", (double)c.momentum)) return NULL;
+    if (!isfinite(c.dampening)) return tg_fail(s, "sgd: dampening %g, want a finite number", (double)c.dampening), NULL;
+    if (c.nesterov && !(c.momentum > 0 && c.dampening == 0)) {
+        tg_fail(s, "sgd: nesterov with momentum %g and dampening %g, want momentum above 0 and no dampening",
+                (double)c.momentum, (double)c.dampening);
+        return NULL;
+    }
+    tg_optim *opt = tg_optim_new(s, c.momentum > 0 ? &with_momentum : &plain, m, c.lr, c.weight_decay);
+    if (opt) opt->config.sgd = c;
+    return opt;
+}

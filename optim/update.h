@@ -1,0 +1,96 @@
+/* update.h - what the files of this folder share: the operators of updates, and what is in an optimizer.
+ *
+ * An update is an effect, one a parameter:
+ *
+ *     sgd_update(w, g, v?, factor?)           writes w, v; v is NULL without momentum
+ *     adam_update(w, g, m, v, factor?)        writes w, m, v; weight decay is added to the gradient
+ *     adamw_update(w, g, m, v, factor?)       the same; w shrinks first
+ *
+ * all f32 and of w's shape, but for the factor [1] that clipping multiplies g with:
+ *
+ *     grad_norm(g, before[1]?) -> [1]         sqrt(before^2 + sum g^2): the norm over several tensors is a chain
+ *     clip_factor(norm[1]) -> [1]             min(1, max_norm / (norm + 1e-6))
+ */
+#ifndef TG_UPDATE_H
+#define TG_UPDATE_H
+#include "optim.h"
+
+typedef struct {
+    double lr, weight_decay;
+    double clip_value;                     /* g is brought into +-clip_value, after the factor; 0: as it is */
+    double momentum, dampening;
+    bool   nesterov, first;                /* first: v = g */
+} tg_sgd_attr;
+
+typedef struct {
+    double  lr, weight_decay, clip_value;
+    double  beta1, beta2, eps;
+    int64_t step;                          /* of this parameter, from 1: for the bias correction */
+} tg_adam_attr;
+
+typedef struct { double max_norm; } tg_clip_attr;
+
+extern const tg_op tg_sgd_update_op, tg_adam_update_op, tg_adamw_update_op, tg_grad_norm_op, tg_clip_factor_op;
+
+/* ---- for these operators' files ---- */
+
+/* Checks that in[0] .. in[n - 1], where given, are f32 of one shape, and in[n] one number. */
+bool tg_update_wants(tg_scope *s, const tg_call *c, int n);
+/* True if value is finite and >= 0; otherwise fails with "sgd: lr nan, want a finite number of at least 0". */
+bool tg_update_wants_number(tg_scope *s, const char *who, const char *what, double value);
+/* Tasks of element-wise kernels: pieces of in[0] of TG_UPDATE_BLOCK elements. */
+enum { TG_UPDATE_BLOCK = 16384 };
+int64_t tg_update_tasks(const tg_call *c, int phase);
+typedef struct { int64_t begin, end; } tg_range;
+tg_range tg_update_range(const tg_call *c, const tg_task *task);
+/* The gradient as the formulas see it: g factor, brought into +-limit. */
+static inline float tg_clipped(float g, float factor, float limit)
+{
+    const float f = g * factor;
+    return f > limit ? limit : f < -limit ? -limit : f;
+}
+const char *tg_update_reject(const tg_call *c);        /* of the kernels that are not ref: all f32 */
+float       tg_update_limit(double clip_value);        /* clip_value, or infinity */
+
+/* ---- optimizers ---- */
+
+enum { TG_MAX_STATES = 2 };
+
+typedef struct tg_group {
+    float lr_scale, weight_decay;
+    struct tg_group *next;
+} tg_group;
+
+typedef struct {                           /* one parameter */
+    const char *name;
+    tg_tensor  *param, *state[TG_MAX_STATES];          /* states are made with the first gradient */
+    tg_tensor  *grad;                      /* in tg_update: the gradient that is applied, or NULL */
+    const tg_group *group;
+    int64_t     steps;                     /* updates of this parameter */
+} tg_optim_slot;
+
+typedef struct {                           /* one way to optimize */
+    const char *name;                      /* "sgd" */
+    const char *state_name[TG_MAX_STATES]; /* PyTorch's: "exp_avg"; NULL: no such state */
+    /* Records the update of one slot with this learning rate; factor may be NULL. */
+    void (*record)(tg_scope *s, const tg_optim *opt, const tg_optim_slot *slot, float lr, tg_tensor *factor);
+} tg_optim_kind;
+
+struct tg_optim {
+    const tg_optim_kind *kind;
+    tg_scope          *scope;
+    int                n_slots, n_groups;
+    tg_optim_slot     *slots;
+    tg_group           group;              /* the first; the others hang on it */
+    float              lr, clip_norm, clip_value;
+    tg_schedule_config schedule;
+    int64_t            steps;
+    union { tg_sgd_config sgd; tg_adam_config adam; } config;
+};
+
+/* An optimizer with a slot for each parameter of m; NULL once s has failed. */
+tg_optim *tg_optim_new(tg_scope *s, const tg_optim_kind *kind, const tg_module *m, float lr, float weight_decay);
+/* The clip factor of all gradients in the slots; NULL if there is none or clipping is off. */
+tg_tensor *tg_optim_factor(tg_scope *s, const tg_optim *opt);
+bool tg_optim_wants_rate(tg_scope *s, const char *who, float lr);      /* "sgd: lr nan, want a finite number above 0" */
+#endif

@@ -1,0 +1,24 @@
+# packages.sh - sourced by the scripts: what tilegrad needs from Debian, and how it is installed.
+
+build_packages="gcc libc6-dev cmake ninja-build libdnnl-dev libopenblas-openmp-dev zlib1g-dev libpng-dev librandom123-dev"
+test_packages="g++ libcmocka-dev pkg-config"
+
+# need_packages PACKAGE...: installs those that are missing, through apt-get, as root or with sudo; says what and why.
+need_packages() {
+    local package missing=() sudo=()
+    for package in "$@"; do
+        [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
+    done
+    (( ${#missing[@]} )) || return 0
+    if ! command -v apt-get >/dev/null; then
+        echo "This script installs Debian packages, and there is no apt-get here. tilegrad needs: ${missing[*]}" >&2
+        return 1
+    fi
+    if (( EUID != 0 )); then
+        command -v sudo >/dev/null || { echo "Run as root, or install sudo, to install: ${missing[*]}" >&2; return 1; }
+        sudo=(sudo)
+    fi
+    echo "Installing Debian packages: ${missing[*]}"
+    "${sudo[@]}" apt-get update -qq
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}

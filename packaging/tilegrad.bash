@@ -1,0 +1,28 @@
+# bash completion for tilegrad
+
+_tilegrad() {
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]}
+    local models="lenet mlp resnet20 resnet18c resnet50" words=
+    COMPREPLY=()
+    if (( COMP_CWORD == 1 )); then
+        COMPREPLY=($(compgen -W "train bench info kernels --help --usage --version" -- "$current"))
+        return
+    fi
+    case $command:$previous in
+    train:--data)            COMPREPLY=($(compgen -W "sample fashion-mnist cifar10" -- "$current") $(compgen -d -- "$current")); return ;;
+    train:--data-dir|train:--out) COMPREPLY=($(compgen -d -- "$current")); return ;;
+    train:--optimizer)       words="sgd adam adamw" ;;
+    train:--schedule)        words="constant step cosine one-cycle" ;;
+    bench:--optimizer)       words="sgd adam" ;;
+    bench:--dtype)           words="fp32 bf16" ;;
+    *:--threads)             words=$(seq "$(nproc)") ;;
+    *:--epochs|*:--batch|*:--lr|*:--momentum|*:--weight-decay|*:--warmup|*:--seed|*:--steps) return ;;
+    train:*) words="$models --data --data-dir --augment --epochs --batch --optimizer --lr --momentum --weight-decay
+                    --schedule --warmup --seed --threads --out --help --usage" ;;
+    bench:*) words="$models --batch --dtype --steps --threads --infer --optimizer --help --usage" ;;
+    kernels:*) words="$(tilegrad kernels --list 2>/dev/null) --list --help --usage" ;;
+    *)       words="--help --usage" ;;
+    esac
+    COMPREPLY=($(compgen -W "$words" -- "$current"))
+}
+complete -F _tilegrad tilegrad

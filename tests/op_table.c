@@ -1,0 +1,84 @@
+/* op_table.c - see op_table.h. */
+#include "op_table.h"
+#include "frame.h"
+#include "run.h"
+#include <string.h>
+
+#define TG_OP(x) extern const tg_op tg_##x##_op; extern const op_sample samples_##x[];
+#include "ops.def"
+#include "optim.def"
+#undef TG_OP
+
+const op_row op_table[] = {
+#define TG_OP(x) { &tg_##x##_op, samples_##x },
+#include "ops.def"
+#include "optim.def"
+#undef TG_OP
+};
+const int op_table_count = sizeof op_table / sizeof *op_table;
+
+const op_sample *rows_of(const tg_op *op)
+{
+    static const op_sample none = { .name = NULL };
+    for (int i = 0; i < op_table_count; i++)
+        if (op_table[i].op == op) return op_table[i].samples;
+    return &none;
+}
+
+/* ---- chains ---- */
+
+int rules_of_all(const tg_rule *list[MOST_CHAINS])
+{
+    int n = 0;
+    for (int i = 0; i < op_table_count; i++)
+        for (const tg_rule *const *r = op_table[i].op->rules; r && *r && n < MOST_CHAINS; r++) list[n++] = *r;
+    return n;
+}
+
+int chain_length(const tg_rule *rule)
+{
+    int n = 0;
+    while (rule->chain[n]) n++;
+    return n;
+}
+
+void chain_inputs(tg_scope *root, const chain_case *c, tg_tensor *in[TG_MAX_IN])
+{
+    make_inputs(root, c->rule->fused, c->sample, in);
+}
+
+/* A link whose attributes the fused call does not keep: those that the rule asks for. */
+static const void *other_attr(const tg_op *op, tg_tensor *const in[])
+{
+    static tg_axis_attr last_axis;
+    static const char   zeros[512];
+    if (strncmp(op->name, "log_softmax", 11)) return zeros;
+    last_axis.axis = in[0]->rank - 1;
+    return &last_axis;
+}
+
+tg_tensor *chain_link(tg_scope *s, const chain_case *c, int j, tg_tensor *before, tg_tensor *const in[TG_MAX_IN])
+{
+    const tg_op *op = c->rule->chain[j];
+    tg_tensor   *own[TG_MAX_IN] = { NULL };
+    int          from = 0;
+    for (int i = 0; i < j; i++) from += c->rule->chain[i]->n_in - (i > 0);
+    for (int k = 0; k < op->n_in; k++) own[k] = j > 0 && k == 0 ? before : in[from + k - (j > 0)];
+    return tg_apply(s, op, own, j == c->rule->attr_of ? c->sample->attr : other_attr(op, own));
+}
+
+static uint64_t calls_of(const chain_case *c, bool fuse)
+{
+    tg_scope  *root = tg_open(), *s = tg_push(root);
+    tg_tensor *in[TG_MAX_IN], *y = NULL;
+    tg_tree_options(root)->fuse = fuse;
+    chain_inputs(root, c, in);
+    tg_enter(s, "chain");
+    for (int j = 0; c->rule->chain[j]; j++) y = chain_link(s, c, j, y, in);
+    tg_data(tg_leave(s, y));
+    uint64_t calls = tg_ok(root) && tg_ok(s) ? tg_statistics(root).calls : 0;
+    tg_close(root);
+    return calls;
+}
+
+bool chain_fires(const chain_case *c) { return calls_of(c, true) == 1 && calls_of(c, false) > 1; }

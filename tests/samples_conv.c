@@ -1,0 +1,89 @@
+/* samples_conv.c - rows for the convolutions: one table of geometries, from which come the rows of five operators. */
+#include "op_samples.h"
+
+/* name, bias, images, h, w, in, out, kernel, stride, pad, dilation (each h, w), groups */
+#define GEOMETRIES(X) \
+    X("1x1", 1, 2, 5, 6, 16, 33, 1, 1, 1, 1, 0, 0, 1, 1, 1) \
+    X("1x1_one_channel", 1, 1, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 1) \
+    X("1x1_stride2", 0, 2, 7, 8, 17, 15, 1, 1, 2, 2, 0, 0, 1, 1, 1) \
+    X("1x1_stride2_few_channels", 0, 2, 8, 8, 3, 5, 1, 1, 2, 2, 0, 0, 1, 1, 1) \
+    X("1x1_stride3", 1, 1, 8, 9, 15, 17, 1, 1, 3, 3, 0, 0, 1, 1, 1) \
+    X("1x1_pad1", 1, 1, 4, 4, 3, 16, 1, 1, 1, 1, 1, 1, 1, 1, 1) \
+    X("1x1_deep", 0, 1, 5, 5, 300, 10, 1, 1, 1, 1, 0, 0, 1, 1, 1) \
+    X("2x2", 1, 2, 5, 6, 3, 15, 2, 2, 1, 1, 0, 0, 1, 1, 1) \
+    X("2x2_stride2", 1, 1, 6, 8, 17, 3, 2, 2, 2, 2, 0, 0, 1, 1, 1) \
+    X("2x2_stride3", 0, 1, 8, 8, 5, 7, 2, 2, 3, 3, 0, 0, 1, 1, 1) \
+    X("3x3_pad1", 1, 2, 7, 5, 16, 17, 3, 3, 1, 1, 1, 1, 1, 1, 1) \
+    X("3x3_no_pad", 0, 2, 5, 6, 33, 16, 3, 3, 1, 1, 0, 0, 1, 1, 1) \
+    X("3x3_stride2_pad1", 1, 2, 9, 8, 15, 33, 3, 3, 2, 2, 1, 1, 1, 1, 1) \
+    X("3x3_stride2_pad1_even", 0, 1, 8, 8, 32, 64, 3, 3, 2, 2, 1, 1, 1, 1, 1) \
+    X("3x3_stride3", 1, 1, 10, 11, 3, 17, 3, 3, 3, 3, 1, 1, 1, 1, 1) \
+    X("3x3_dilation2", 1, 1, 9, 9, 17, 15, 3, 3, 1, 1, 2, 2, 2, 2, 1) \
+    X("3x3_dilation2_stride2", 0, 1, 11, 10, 3, 16, 3, 3, 2, 2, 2, 2, 2, 2, 1) \
+    X("3x3_dilation3_stride2", 1, 1, 12, 13, 5, 6, 3, 3, 2, 2, 3, 3, 3, 3, 1) \
+    X("3x3_dilation2_stride3", 0, 1, 12, 13, 5, 6, 3, 3, 3, 3, 1, 1, 2, 2, 1) \
+    X("3x3_one_to_many", 1, 1, 6, 6, 1, 33, 3, 3, 1, 1, 1, 1, 1, 1, 1) \
+    X("3x3_many_to_one", 1, 1, 6, 6, 33, 1, 3, 3, 1, 1, 1, 1, 1, 1, 1) \
+    X("3x3_larger_than_image", 1, 2, 2, 1, 16, 5, 3, 3, 1, 1, 1, 1, 1, 1, 1) \
+    X("3x3_deep", 0, 1, 4, 4, 130, 40, 3, 3, 1, 1, 1, 1, 1, 1, 1) \
+    X("3x3_pad2", 0, 1, 3, 4, 5, 7, 3, 3, 1, 1, 2, 2, 1, 1, 1) \
+    X("5x5_pad2_one_channel", 1, 2, 9, 9, 1, 32, 5, 5, 1, 1, 2, 2, 1, 1, 1) \
+    X("5x5_stride2", 0, 1, 9, 11, 15, 17, 5, 5, 2, 2, 2, 2, 1, 1, 1) \
+    X("5x5_larger_than_image", 0, 1, 3, 3, 17, 16, 5, 5, 1, 1, 2, 2, 1, 1, 1) \
+    X("7x7_stem", 0, 1, 17, 15, 3, 17, 7, 7, 2, 2, 3, 3, 1, 1, 1) \
+    X("7x7_larger_than_image", 1, 1, 2, 2, 3, 3, 7, 7, 1, 1, 3, 3, 1, 1, 1) \
+    X("1x7", 0, 1, 5, 9, 15, 16, 1, 7, 1, 1, 0, 3, 1, 1, 1) \
+    X("3x2_oblong", 1, 2, 7, 9, 16, 5, 3, 2, 2, 1, 1, 0, 1, 2, 1) \
+    X("whole_image", 1, 3, 4, 5, 15, 17, 4, 5, 1, 1, 0, 0, 1, 1, 1) \
+    X("many_pixels", 0, 2, 30, 31, 3, 5, 3, 3, 1, 1, 1, 1, 1, 1, 1) \
+    X("groups2", 1, 1, 6, 7, 16, 34, 3, 3, 1, 1, 1, 1, 1, 1, 2) \
+    X("groups3_stride2", 0, 2, 7, 7, 15, 51, 3, 3, 2, 2, 1, 1, 1, 1, 3) \
+    X("groups3_dilation2", 1, 1, 8, 7, 9, 6, 2, 3, 1, 1, 1, 2, 2, 2, 3) \
+    X("groups_1x1", 1, 1, 4, 5, 66, 66, 1, 1, 1, 1, 0, 0, 1, 1, 2) \
+    X("groups_5x5", 0, 1, 6, 6, 30, 34, 5, 5, 1, 1, 2, 2, 1, 1, 2) \
+    X("depthwise", 1, 2, 7, 6, 17, 17, 3, 3, 1, 1, 1, 1, 1, 1, 17) \
+    X("depthwise_stride2", 0, 1, 9, 8, 33, 33, 3, 3, 2, 2, 1, 1, 1, 1, 33) \
+    X("depthwise_stride3_dilation2", 1, 1, 12, 11, 5, 5, 3, 2, 3, 3, 2, 1, 2, 2, 5) \
+    X("depthwise_5x5_larger_than_image", 0, 1, 3, 2, 16, 16, 5, 5, 1, 1, 2, 2, 1, 1, 16) \
+    X("depthwise_many_channels", 1, 1, 4, 4, 130, 130, 3, 3, 1, 1, 1, 1, 1, 1, 130) \
+    X("depthwise_many_lines", 0, 5, 15, 4, 3, 3, 3, 3, 1, 1, 1, 1, 1, 1, 3) \
+    X("multiplier2", 1, 1, 6, 5, 7, 14, 3, 3, 1, 1, 1, 1, 1, 1, 7) \
+    X("one_in_a_group_many_out", 0, 1, 5, 5, 2, 34, 3, 3, 1, 1, 1, 1, 1, 1, 2) \
+    X("many_in_a_group_one_out", 0, 1, 5, 5, 34, 2, 3, 3, 1, 1, 1, 1, 1, 1, 2)
+
+#define OUT(i, k, s, p, d) (((i) + 2 * (p) - (d) * ((k) - 1) - 1) / (s) + 1)
+#define Y(n, h, w, c, kh, kw, sh, sw, ph, pw, dh, dw) F(n, OUT(h, kh, sh, ph, dh), OUT(w, kw, sw, pw, dw), c)
+#define ATTR(h, w, kh, kw, sh, sw, ph, pw, dh, dw, g) \
+    &(tg_conv2d_attr){ { sh, sw }, { ph, pw }, { dh, dw }, g, { h, w }, { kh, kw } }
+#define BIAS_0(c) NONE
+#define BIAS_1(c) F(c)
+
+/* Sums of more than 1000 products round by more than 1e-5 in FP32. */
+#define FORWARD(name, bias, n, h, w, in, out, kh, kw, sh, sw, ph, pw, dh, dw, g) \
+    { name, { F(n, h, w, in), F(out, kh, kw, in / g), BIAS_##bias(out) }, \
+      ATTR(h, w, kh, kw, sh, sw, ph, pw, dh, dw, g), in * kh * kw > 1000 ? 5e-5 : 0, 0 },
+#define GRAD_X(name, bias, n, h, w, in, out, kh, kw, sh, sw, ph, pw, dh, dw, g) \
+    { name, { Y(n, h, w, out, kh, kw, sh, sw, ph, pw, dh, dw), F(out, kh, kw, in / g) }, \
+      ATTR(h, w, kh, kw, sh, sw, ph, pw, dh, dw, g), 0, 0 },
+#define GRAD_W(name, bias, n, h, w, in, out, kh, kw, sh, sw, ph, pw, dh, dw, g) \
+    { name, { Y(n, h, w, out, kh, kw, sh, sw, ph, pw, dh, dw), F(n, h, w, in) }, \
+      ATTR(h, w, kh, kw, sh, sw, ph, pw, dh, dw, g), 0, 0 },
+/* The transpose maps y's shape to x's; what conv2d rounds away from the image is its output_pad. */
+#define TRANSPOSE(name, bias, n, h, w, in, out, kh, kw, sh, sw, ph, pw, dh, dw, g) \
+    { name, { Y(n, h, w, out, kh, kw, sh, sw, ph, pw, dh, dw), F(out, kh, kw, in / g), BIAS_##bias(in) }, \
+      ATTR(h, w, kh, kw, sh, sw, ph, pw, dh, dw, g), 0, 0 },
+
+extern const op_sample samples_conv2d[], samples_conv2d_relu[], samples_conv2d_grad_x[], samples_conv2d_grad_w[];
+extern const op_sample samples_conv_transpose2d[];
+
+const op_sample samples_conv2d[] = { GEOMETRIES(FORWARD) { 0 } };
+const op_sample samples_conv2d_relu[] = { GEOMETRIES(FORWARD) { 0 } };
+const op_sample samples_conv2d_grad_x[] = { GEOMETRIES(GRAD_X) { 0 } };
+const op_sample samples_conv2d_grad_w[] = { GEOMETRIES(GRAD_W) { 0 } };
+const op_sample samples_conv_transpose2d[] = {
+    GEOMETRIES(TRANSPOSE)
+    /* 4 + 2 (3 - 1) = 8, and 1: an output_pad as large as the stride */
+    { "output_pad_of_a_stride", { F(2, 4, 4, 5), F(5, 3, 3, 6), F(6) }, ATTR(9, 9, 3, 3, 1, 1, 0, 0, 2, 2, 1), 0, 0 },
+    { "output_pad_of_a_stride_pad1", { F(1, 4, 3, 5), F(5, 3, 2, 6), NONE }, ATTR(7, 4, 3, 2, 1, 1, 1, 1, 2, 2, 1), 0, 0 },
+    { 0 },
+};

@@ -1,0 +1,83 @@
+/* samples_linear.c - rows for matmul, linear, their fused forms and gradients. */
+#include "op_samples.h"
+
+#define T(a, b) &(tg_matmul_config){ a, b }
+
+extern const op_sample samples_matmul[], samples_linear[], samples_linear_relu[], samples_linear_grad_x[];
+extern const op_sample samples_linear_grad_w[];
+
+const op_sample samples_matmul[] = {
+    { "1x1x1", { F(1, 1), F(1, 1) }, T(false, false), 0, 0 },
+    { "inner_product", { F(1, 33), F(33, 1) }, T(false, false), 0, 0 },
+    { "inner_product_tt", { F(33, 1), F(1, 33) }, T(true, true), 0, 0 },
+    { "outer_product", { F(17, 1), F(1, 15) }, T(false, false), 0, 0 },
+    { "outer_product_tt", { F(1, 17), F(15, 1) }, T(true, true), 0, 0 },
+    { "plain", { F(15, 31), F(31, 17) }, T(false, false), 0, 0 },
+    { "ta", { F(31, 15), F(31, 17) }, T(true, false), 0, 0 },
+    { "tb", { F(15, 31), F(17, 31) }, T(false, true), 0, 0 },
+    { "ta_tb", { F(31, 15), F(17, 31) }, T(true, true), 0, 0 },
+    { "tile_edges", { F(13, 16), F(16, 33) }, T(false, false), 0, 0 },
+    { "deep", { F(5, 300), F(300, 7) }, T(false, false), 0, 0 },
+    { "deep_ta_tb", { F(600, 5), F(7, 600) }, T(true, true), 0, 0 },
+    { "many_rows", { F(400, 9), F(9, 70) }, T(false, false), 0, 0 },
+    { "many_columns", { F(9, 65), F(65, 520) }, T(false, false), 0, 0 },
+    { "many_columns_ta_tb", { F(65, 39), F(520, 65) }, T(true, true), 0, 0 },
+    { "row_vector", { F(1, 64), F(64, 100) }, T(false, false), 0, 0 },
+    { "stack", { F(3, 7, 16), F(3, 16, 5) }, T(false, false), 0, 0 },
+    { "stack_ta_tb", { F(3, 16, 7), F(3, 5, 16) }, T(true, true), 0, 0 },
+    { "stack_of_stacks", { F(2, 3, 4, 5), F(2, 3, 5, 6) }, T(false, false), 0, 0 },
+    { "one_b_for_all", { F(4, 7, 16), F(16, 5) }, T(false, false), 0, 0 },
+    { "one_b_for_all_tb", { F(4, 7, 16), F(1, 5, 16) }, T(false, true), 0, 0 },
+    { "one_b_for_all_ta", { F(4, 16, 7), F(16, 5) }, T(true, false), 0, 0 },
+    { "one_a_for_all", { F(7, 16), F(4, 16, 5) }, T(false, false), 0, 0 },
+    { "broadcast_both", { F(2, 1, 7, 3), F(1, 3, 3, 5) }, T(false, false), 0, 0 },
+    { "broadcast_in_the_middle", { F(2, 1, 3, 4, 5), F(3, 1, 5, 2) }, T(false, false), 0, 0 },
+    { 0 },
+};
+
+const op_sample samples_linear[] = {
+    { "1x1", { F(1, 1), F(1, 1), F(1) }, NULL, 0, 0 },
+    { "vector", { F(17), F(5, 17), F(5) }, NULL, 0, 0 },
+    { "no_bias", { F(4, 15), F(33, 15), NONE }, NULL, 0, 0 },
+    { "bias", { F(31, 33), F(17, 33), F(17) }, NULL, 0, 0 },
+    { "one_row", { F(1, 100), F(64, 100), F(64) }, NULL, 0, 0 },
+    { "ten_classes", { F(128, 64), F(10, 64), F(10) }, NULL, 0, 0 },
+    { "deep", { F(13, 530), F(31, 530), F(31) }, NULL, 0, 0 },
+    { "wide", { F(40, 65), F(513, 65), F(513) }, NULL, 0, 0 },
+    { "three_axes", { F(2, 5, 16), F(7, 16), F(7) }, NULL, 0, 0 },
+    { "four_axes", { F(2, 3, 5, 4), F(6, 4), NONE }, NULL, 0, 0 },
+    { "many_rows", { F(500, 8), F(3, 8), F(3) }, NULL, 0, 0 },
+    { 0 },
+};
+
+const op_sample samples_linear_relu[] = {
+    { "no_bias", { F(4, 15), F(33, 15), NONE }, NULL, 0, 0 },
+    { "bias", { F(31, 33), F(17, 33), F(17) }, NULL, 0, 0 },
+    { "vector", { F(17), F(5, 17), F(5) }, NULL, 0, 0 },
+    { "deep", { F(13, 530), F(31, 530), F(31) }, NULL, 0, 0 },
+    { "wide", { F(40, 65), F(513, 65), F(513) }, NULL, 0, 0 },
+    { "three_axes", { F(2, 5, 16), F(7, 16), F(7) }, NULL, 0, 0 },
+    { 0 },
+};
+
+const op_sample samples_linear_grad_x[] = {
+    { "1x1", { F(1, 1), F(1, 1) }, NULL, 0, 0 },
+    { "vector", { F(5), F(5, 17) }, NULL, 0, 0 },
+    { "odd", { F(31, 17), F(17, 33) }, NULL, 0, 0 },
+    { "deep", { F(12, 520), F(520, 31) }, NULL, 0, 0 },
+    { "wide", { F(12, 33), F(33, 520) }, NULL, 0, 0 },
+    { "three_axes", { F(2, 5, 7), F(7, 16) }, NULL, 0, 0 },
+    { 0 },
+};
+
+const op_sample samples_linear_grad_w[] = {
+    { "1x1", { F(1, 1), F(1, 1) }, NULL, 0, 0 },
+    { "vector", { F(5), F(17) }, NULL, 0, 0 },
+    { "odd", { F(31, 17), F(31, 33) }, NULL, 0, 0 },
+    { "many_rows", { F(530, 9), F(530, 15) }, NULL, 0, 0 },
+    { "wide", { F(12, 33), F(12, 520) }, NULL, 0, 0 },
+    { "tall", { F(12, 520), F(12, 33) }, NULL, 0, 0 },
+    { "one_row", { F(1, 20), F(1, 40) }, NULL, 0, 0 },
+    { "three_axes", { F(2, 5, 7), F(2, 5, 16) }, NULL, 0, 0 },
+    { 0 },
+};

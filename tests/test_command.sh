@@ -1,0 +1,114 @@
+#!/usr/bin/env bash
+# The `tilegrad` command as a user meets it: exit codes, messages, one epoch that learns, an interrupt.
+# usage: test_command.sh TILEGRAD
+set -u
+tilegrad=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failures=0 rows=0
+touch "$work/file"
+mkdir "$work/empty"
+
+# expect STATUS TEXT ARGUMENT...: the command ends with STATUS, and TEXT (a pattern) is in what it prints.
+expect() {
+    local want=$1 text=$2 output status
+    shift 2
+    output=$("$tilegrad" "$@" 2>&1 </dev/null)
+    status=$?
+    (( rows++ ))
+    if (( status == want )) && grep -qE -- "$text" <<<"$output"; then
+        printf 'ok    %s\n' "$*"
+    else
+        printf 'FAIL  %s: status %d, want %d and "%s" in:\n%s\n' "$*" "$status" "$want" "$text" "$output"
+        (( failures++ ))
+    fi
+}
+
+# ---- help and usage ----
+expect 0 'Examples:'                 --help
+expect 0 '^tilegrad [0-9]+\.[0-9]+'  --version
+expect 0 'Examples:'                 train --help
+expect 0 'Examples:'                 bench --help
+expect 0 'Examples:'                 info --help
+expect 0 'Examples:'                 kernels --help
+expect 2 'no command'
+expect 2 "unknown command 'walk'"    walk
+expect 2 'unrecognized option'       --frobnicate
+expect 2 'no model'                  train
+expect 2 "unknown model 'lenin'"     train lenin
+expect 2 'lenet, mlp'                train lenin
+expect 2 'too many arguments'        train lenet mlp
+expect 2 'unrecognized option'       train lenet --frobnicate
+expect 2 'requires an argument'      train lenet --epochs
+expect 2 'no model'                  bench
+expect 2 "unknown model 'lenin'"     bench lenin
+expect 2 'too many arguments'        info twice
+expect 2 "no operator 'conv9d'"      kernels conv9d
+
+# ---- values ----
+for value in 0 -1 1.5 '' many 99999999999999999999; do
+    expect 2 "--epochs '$value': want a whole number"  train lenet "--epochs=$value"
+    expect 2 "--batch '$value': want a whole number"   train lenet "--batch=$value"
+    expect 2 "--threads '$value': want a whole number" train lenet "--threads=$value"
+    expect 2 "--threads '$value': want a whole number" bench lenet "--threads=$value"
+    expect 2 "--steps '$value': want a whole number"   bench lenet "--steps=$value"
+done
+for value in nan inf -1 0 '' fast; do
+    expect 2 "--lr '$value': want a number"            train lenet "--lr=$value"
+done
+expect 2 "--seed '-1': want a whole number"            train lenet --seed=-1
+expect 2 "--momentum '1': want a number"               train lenet --momentum 1
+expect 2 "--weight-decay 'nan': want a number"         train lenet --weight-decay nan
+expect 2 "--warmup '-5': want a whole number"          train lenet --warmup=-5
+expect 2 "--optimizer 'sdg': want sgd, adam or adamw"  train lenet --optimizer sdg
+expect 2 "--schedule 'linear': want constant"          train lenet --schedule linear
+expect 2 "--optimizer 'adamw': want sgd or adam"       bench lenet --optimizer adamw
+expect 2 "--dtype 'fp16': want fp32 or bf16"           bench lenet --dtype fp16
+expect 2 "--dtype bf16: not in this version"           bench lenet --dtype bf16
+
+# ---- data and results that are not there, or do not fit ----
+expect 1 "--data '.*/none': .*no such folder"          train lenet --data "$work/none"
+expect 1 "$work/empty"                                 train lenet --data "$work/empty"
+expect 1 "$work/none"                                  train lenet --data fashion-mnist --data-dir "$work/none"
+expect 1 "$work/none"                                  train resnet20 --data-dir "$work/none"
+expect 1 'wants images with 3 channels'                train resnet20 --data sample
+expect 1 "--out $work/file: .*Not a directory"         train lenet --data sample --out "$work/file"
+expect 1 "--out $work/file/x: .*Not a directory"       train lenet --data sample --out "$work/file/x"
+expect 1 '--out /proc/none'                            train lenet --data sample --out /proc/none
+expect 1 'the loss is not a finite number'             train lenet --data sample --lr 1e6 --momentum 0 --epochs 2
+
+# ---- what works ----
+expect 0 'AMX'                                         info
+expect 0 'conv2d'                                      kernels
+expect 0 'ref'                                         kernels relu
+expect 0 '^conv2d$'                                    kernels --list
+expect 0 '^tilegrad [0-9.]+ lenet b8 fp32 train t1: [0-9.]+ img/s median, [0-9.]+ best, rss [0-9]+ MiB$' \
+         bench lenet --batch 8 --steps 2 --threads 1
+expect 0 '^tilegrad [0-9.]+ mlp b8 fp32 infer t1: ' \
+         bench mlp --batch 8 --steps 2 --threads 1 --infer
+expect 0 'test accuracy (6[0-9]|7[0-9]|8[0-9])\.[0-9]+ % after 1 epochs' \
+         train lenet --data sample --epochs 1 --batch 32 --out "$work/a/b"
+
+for file in log.csv predictions.png; do
+    (( rows++ ))
+    [[ -s $work/a/b/$file ]] || { echo "FAIL  --out: no $file"; (( failures++ )); }
+done
+
+# ---- an interrupt: the step ends, the program says so ----
+(( rows++ ))
+"$tilegrad" train lenet --data sample --epochs 1000 >"$work/output" 2>&1 &
+process=$!
+for (( i = 0; i < 300; i++ )); do
+    grep -q '^epoch 1/' "$work/output" && break
+    sleep 0.1
+done
+kill -INT "$process"
+wait "$process"
+status=$?
+if (( status != 130 )) || ! grep -q 'interrupted in epoch' "$work/output"; then
+    printf 'FAIL  interrupt: status %d, want 130, output:\n%s\n' "$status" "$(cat "$work/output")"
+    (( failures++ ))
+fi
+
+printf '%d rows, %d failures\n' "$rows" "$failures"
+(( failures == 0 ))

@@ -1,0 +1,440 @@
+/* test_record.c - the rules of the record (R1 to R10), each as a small program. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include "core.h"
+#include "expect.h"
+#include <math.h>
+
+/* Every test begins with a root and a training step, and ends with all of it closed. */
+typedef struct { tg_scope *root, *s; } world;
+
+static int open_world(void **state)
+{
+    static world w;
+    w.root = tg_open();
+    w.s = tg_train(w.root);
+    *state = &w;
+    return 0;
+}
+
+static int close_world(void **state)
+{
+    tg_close(((world *)*state)->root);
+    return 0;
+}
+
+#define WORLD world *w = *state; tg_scope *root = w->root, *s = w->s; (void)root, (void)s
+#define ALL_AXES ((tg_axes){ 0 })
+
+static void accumulate(tg_scope *s, tg_tensor *to, tg_tensor *from)
+{
+    tg_apply(s, &tg_accumulate_op, (tg_tensor *[]){ to, from }, NULL);
+}
+
+static uint64_t runs(tg_scope *s) { return tg_statistics(s).runs; }
+
+/* ---- R1: shapes are checked at once, values are made when asked for ---- */
+
+static void nothing_runs_before_a_read(void **state)
+{
+    WORLD;
+    tg_tensor *y = tg_relu(s, tg_neg(s, vector(root, NUMBERS(1, -2))));
+    assert_int_equal(runs(s), 0);
+    expect_numbers(y, NUMBERS(0, 2));
+    assert_int_equal(runs(s), 1);
+    expect_numbers(y, NUMBERS(0, 2));
+    assert_int_equal(runs(s), 1);
+}
+
+static void a_bad_shape_fails_at_once(void **state)
+{
+    WORLD;
+    tg_tensor *y = tg_add(s, vector(root, NUMBERS(1, 2)), vector(root, NUMBERS(1, 2, 3)));
+    expect_message(s, "add: shapes [2] and [3] do not fit");
+    assert_int_equal(tg_count(y), 0);
+    assert_null(tg_data(y));
+    assert_true(isnan(tg_item(tg_relu(s, y))));
+    expect_ok(root);
+}
+
+static void random_counters_are_drawn_when_recorded(void **state)
+{
+    WORLD;
+    tg_tensor *ones = tg_full(root, 1, 1, TG_DIM(64)), *a, *b;
+    tg_seed(root, 9);
+    a = tg_dropout(s, ones, 0.5);
+    b = tg_dropout(s, ones, 0.5);
+    const float *second = tg_data(b), *first = tg_data(a);
+    int          differ = 0;
+    for (int i = 0; i < 64; i++) differ += first[i] != second[i];
+    assert_true(differ > 0);
+    tg_scope *other = tg_train(root);
+    tg_seed(root, 9);
+    assert_memory_equal(tg_data(tg_dropout(other, ones, 0.5)), first, 64 * sizeof *first);
+}
+
+static void a_call_made_again_drops_the_same(void **state)
+{
+    WORLD;
+    tg_tensor *ones = tg_full(root, 1, 1, TG_DIM(64)), *inner;
+    tg_enter(s, "module");
+    inner = tg_dropout(s, ones, 0.5);
+    tg_tensor *twice = tg_leave(s, tg_add(s, inner, inner));
+    const float *sum = tg_data(twice);
+    assert_null(inner->storage->data);
+    const float *again = tg_data(inner);
+    for (int i = 0; i < 64; i++) assert_true(2 * again[i] == sum[i]);
+    assert_int_equal(tg_statistics(s).again, 1);
+}
+
+/* ---- R2: a write is a call, and writes leaves only ---- */
+
+static void a_reader_sees_what_was_recorded_before_it(void **state)
+{
+    WORLD;
+    tg_tensor *w1 = vector(root, NUMBERS(1, 2)), *one = vector(root, NUMBERS(1, 1));
+    tg_tensor *before = tg_neg(s, w1);
+    accumulate(s, w1, one);
+    tg_tensor *between = tg_neg(s, w1);
+    accumulate(s, w1, one);
+    expect_numbers(between, NUMBERS(-2, -3));
+    expect_numbers(before, NUMBERS(-1, -2));
+    expect_numbers(w1, NUMBERS(3, 4));
+    expect_numbers(tg_neg(s, w1), NUMBERS(-3, -4));
+}
+
+static void only_leaves_are_written(void **state)
+{
+    WORLD;
+    tg_tensor *x = vector(root, NUMBERS(1));
+    accumulate(s, tg_neg(s, x), x);
+    expect_message(s, "accumulate: input 0 is written, want a leaf");
+}
+
+static void a_view_of_a_leaf_sees_its_writes(void **state)
+{
+    WORLD;
+    tg_tensor *x = vector(root, NUMBERS(1, 2)), *view = tg_reshape(s, x, 2, TG_DIM(1, 2));
+    tg_tensor *before = tg_neg(s, view);
+    accumulate(s, x, vector(root, NUMBERS(1, 1)));
+    expect_numbers(tg_neg(s, view), NUMBERS(-2, -3));
+    expect_numbers(before, NUMBERS(-1, -2));
+}
+
+/* ---- R3: order ---- */
+
+static void a_write_between_the_links_of_a_chain(void **state)
+{
+    WORLD;
+    tg_tensor *x = tg_full(root, 2, 4, TG_DIM(1, 2, 1, 1)), *one = vector(root, NUMBERS(1));
+    tg_tensor *gamma = vector(root, NUMBERS(3)), *beta = vector(root, NUMBERS(0));
+    tg_tensor *mean = vector(root, NUMBERS(0)), *var = vector(root, NUMBERS(1));
+    tg_scope  *e = tg_push(s);
+    tg_batch_norm2d_config config = { .eps = 1e-12f };
+    tg_tensor *y = tg_batch_norm2d(e, x, gamma, beta, mean, var, config);
+    accumulate(e, gamma, one);
+    tg_tensor *z = tg_relu(e, y), *later = tg_relu(e, tg_batch_norm2d(e, x, gamma, beta, mean, var, config));
+    expect_numbers(later, NUMBERS(8, 8));
+    expect_numbers(z, NUMBERS(6, 6));
+}
+
+static void tracking_stands_between_the_links(void **state)
+{
+    WORLD;
+    tg_tensor *x = tg_from(root, TG_F32, 4, TG_DIM(1, 2, 1, 1), (float[]){ 1, 3 });
+    tg_tensor *mean = vector(root, NUMBERS(0)), *var = vector(root, NUMBERS(1));
+    tg_tensor *gamma = vector(root, NUMBERS(1)), *beta = vector(root, NUMBERS(0));
+    tg_enter(s, "block");
+    tg_tensor *y = tg_batch_norm2d(s, x, gamma, beta, mean, var, (tg_batch_norm2d_config){ .eps = 1e-12f });
+    y = tg_leave(s, tg_relu(s, y));
+    expect_numbers(y, NUMBERS(0, 1));
+    expect_numbers(mean, NUMBERS(0.2));
+    expect_numbers(var, NUMBERS(0.9 + 0.1 * 2));
+}
+
+/* ---- R4: who wants a value ---- */
+
+static void a_module_may_look_at_what_it_made(void **state)
+{
+    WORLD;
+    tg_tensor *x = vector(root, NUMBERS(1, -1));
+    tg_enter(s, "residual");
+    tg_tensor *h = tg_neg(s, x), *r = tg_relu(s, h);
+    expect_numbers(r, NUMBERS(0, 1));                     /* a printf in the middle of a model */
+    tg_tensor *y = tg_leave(s, tg_add(s, h, r));          /* h is used again after it */
+    expect_numbers(y, NUMBERS(-1, 2));
+    assert_int_equal(tg_statistics(s).again, 0);
+}
+
+static void what_user_code_made_stays(void **state)
+{
+    WORLD;
+    tg_tensor *x = vector(root, NUMBERS(1, -1)), *h = tg_neg(s, x), *y = tg_relu(s, h);
+    expect_numbers(y, NUMBERS(0, 1));
+    assert_non_null(h->storage->data);
+    expect_numbers(h, NUMBERS(-1, 1));
+    assert_int_equal(tg_statistics(s).again, 0);
+}
+
+static void optional_outputs_are_made_when_wanted(void **state)
+{
+    WORLD;
+    tg_tensor *x = tg_from(root, TG_F32, 4, TG_DIM(1, 1, 2, 1), (float[]){ 1, 5 });
+    tg_enter(s, "pool");
+    tg_tensor *y = tg_leave(s, tg_max_pool2d(s, x, (tg_pool2d_config){ .kernel = { 1, 2 } }));
+    expect_numbers(y, NUMBERS(5));
+    assert_null(tg_output(y, 1)->storage->data);
+    const int32_t *index = tg_data(tg_output(y, 1));
+    assert_int_equal(index[0], 1);
+}
+
+/* ---- R6: a value without memory is made again, or says why not ---- */
+
+static void gone_and_overwritten(void **state)
+{
+    WORLD;
+    tg_tensor *x = vector(root, NUMBERS(1, -1)), *k = vector(root, NUMBERS(2, 2));
+    tg_enter(s, "module");
+    tg_tensor *inner = tg_mul(s, x, k);
+    expect_numbers(tg_leave(s, tg_neg(s, inner)), NUMBERS(-2, 2));
+    accumulate(s, k, x);
+    assert_null(tg_data(inner));
+    expect_message(s, "module: mul: its result was not kept, and its input 1 was written since");
+    tg_clear(s);
+    expect_numbers(k, NUMBERS(3, 1));
+}
+
+static void gone_things_are_made_again_from_gone_things(void **state)
+{
+    WORLD;
+    tg_tensor *x = vector(root, NUMBERS(1, -1));
+    tg_enter(s, "module");
+    tg_tensor *a = tg_affine(s, x, 3, 0), *b = tg_affine(s, a, 1, 1);
+    expect_numbers(tg_leave(s, tg_neg(s, b)), NUMBERS(-4, 2));
+    expect_numbers(tg_relu(s, b), NUMBERS(4, 0));
+    assert_int_equal(tg_statistics(s).again, 2);
+}
+
+/* ---- R7: gradients ---- */
+
+static void a_second_backward_doubles(void **state)
+{
+    WORLD;
+    tg_tensor *p = weight(root, NUMBERS(1, 2)), *loss = tg_sum(s, tg_mul(s, p, p), ALL_AXES);
+    tg_backward(s, loss);
+    tg_backward(s, loss);
+    expect_numbers(tg_grad(p), NUMBERS(4, 8));
+    tg_backward(s, loss);
+    expect_numbers(tg_grad(p), NUMBERS(6, 12));
+}
+
+static void two_losses_share_a_trunk(void **state)
+{
+    WORLD;
+    tg_tensor *p = weight(root, NUMBERS(3)), *trunk = tg_mul(s, p, p);
+    tg_backward(s, tg_sum(s, trunk, ALL_AXES));
+    expect_numbers(tg_grad(p), NUMBERS(6));
+    tg_backward(s, tg_sum(s, tg_mul(s, trunk, trunk), ALL_AXES));
+    expect_numbers(tg_grad(p), NUMBERS(6 + 4 * 27));
+}
+
+static void part_of_a_graph(void **state)
+{
+    WORLD;
+    tg_tensor *p = weight(root, NUMBERS(3)), *q = tg_mul(s, p, p);
+    tg_backward(s, tg_sum(s, tg_mul(s, tg_detach(s, q), p), ALL_AXES));
+    expect_numbers(tg_grad(p), NUMBERS(9));
+}
+
+static void a_gradient_from_any_tensor(void **state)
+{
+    WORLD;
+    tg_tensor *p = weight(root, NUMBERS(1, 2));
+    tg_backward_from(s, tg_mul(s, p, p), vector(s, NUMBERS(10, 100)));
+    expect_numbers(tg_grad(p), NUMBERS(20, 400));
+}
+
+static void the_gradient_of_an_input(void **state)
+{
+    WORLD;
+    tg_tensor *x = weight(s, NUMBERS(1, 2)), *p = vector(root, NUMBERS(5, 7));
+    tg_backward(s, tg_sum(s, tg_mul(s, x, p), ALL_AXES));
+    expect_numbers(tg_grad(x), NUMBERS(5, 7));
+    assert_null(tg_grad(p));
+}
+
+static void a_shared_weight_has_one_gradient(void **state)
+{
+    WORLD;
+    tg_tensor *p = weight(root, NUMBERS(2)), *x = vector(root, NUMBERS(5));
+    tg_backward(s, tg_sum(s, tg_mul(s, p, tg_mul(s, p, x)), ALL_AXES));
+    expect_numbers(tg_grad(p), NUMBERS(20));
+}
+
+static void the_loss_may_be_the_leaf(void **state)
+{
+    WORLD;
+    tg_tensor *p = weight(root, NUMBERS(2));
+    tg_backward(s, p);
+    expect_numbers(tg_grad(p), NUMBERS(1));
+}
+
+static void micro_batches_add_up_over_resets(void **state)
+{
+    WORLD;
+    tg_tensor *p = weight(root, NUMBERS(1, 2));
+    for (int i = 0; i < 3; i++, tg_reset(s)) tg_backward(s, tg_sum(s, tg_mul(s, p, p), ALL_AXES));
+    expect_numbers(tg_grad(p), NUMBERS(6, 12));
+    tg_clear_grad(p);
+    assert_null(tg_grad(p));
+    tg_backward(s, tg_sum(s, p, ALL_AXES));
+    expect_numbers(tg_grad(p), NUMBERS(1, 1));
+}
+
+static void a_weight_edited_between_forward_and_backward(void **state)
+{
+    WORLD;
+    tg_tensor *x = tg_full(root, 1, 2, TG_DIM(1, 2)), *p = tg_require_grad(root, tg_full(root, 2, 2, TG_DIM(1, 2)));
+    tg_require_grad(root, x);
+    tg_tensor *loss = tg_sum(s, tg_linear(s, x, p, NULL), ALL_AXES);
+    ((float *)tg_edit(s, p))[0] = 9;
+    tg_backward(s, loss);
+    expect_message(s, "backward: linear: its input 1 was written since the forward");
+}
+
+static void backward_says_what_it_wants(void **state)
+{
+    WORLD;
+    tg_tensor *p = weight(root, NUMBERS(1, 2));
+    tg_backward(s, tg_mul(s, p, p));
+    expect_message(s, "backward: the loss has shape [2], want one element (tg_backward_from takes others)");
+    tg_clear(s);
+    tg_backward(s, tg_sum(s, vector(root, NUMBERS(1)), ALL_AXES));
+    expect_message(s, "backward: nothing that the loss depends on wants a gradient, or it was made in a scope without "
+                      "gradients");
+    tg_clear(s);
+    tg_scope *e = tg_push(s);
+    tg_backward(e, tg_sum(e, p, ALL_AXES));
+    expect_message(e, "backward: nothing that the loss depends on wants a gradient, or it was made in a scope without "
+                      "gradients");
+}
+
+/* ---- R8: scopes ---- */
+
+static void a_child_cannot_feed_its_parent(void **state)
+{
+    WORLD;
+    tg_scope  *child = tg_push(s);
+    tg_tensor *inside = tg_neg(child, vector(root, NUMBERS(1)));
+    tg_neg(s, inside);
+    expect_message(s, "neg: input 0 belongs to a scope that ends before this one; tg_copy it to keep it");
+    tg_clear(s);
+    tg_tensor *kept = tg_copy(root, inside);
+    tg_pop(child);
+    expect_numbers(tg_neg(s, kept), NUMBERS(1));
+}
+
+static void a_popped_child_leaves_the_parents_calls(void **state)
+{
+    WORLD;
+    tg_tensor *x = vector(root, NUMBERS(1)), *y = tg_neg(s, x);
+    tg_scope  *child = tg_push(s);
+    tg_neg(child, y);
+    tg_pop(child);
+    expect_numbers(y, NUMBERS(-1));
+}
+
+static void a_reset_runs_what_lasts_and_drops_the_rest(void **state)
+{
+    WORLD;
+    tg_tensor *x = vector(root, NUMBERS(1)), *one = vector(root, NUMBERS(1));
+    tg_neg(s, x);
+    tg_reset(s);
+    assert_int_equal(tg_statistics(root).calls, 0);
+    accumulate(s, x, one);
+    tg_reset(s);
+    expect_numbers(x, NUMBERS(2));
+    assert_int_equal(tg_statistics(root).calls, 1);
+}
+
+static void trees_do_not_mix(void **state)
+{
+    WORLD;
+    tg_scope *other = tg_open();
+    tg_neg(s, vector(other, NUMBERS(1)));
+    expect_message(s, "neg: input 0 belongs to another tree of scopes");
+    tg_close(other);
+}
+
+static void evaluation_between_and_under_steps(void **state)
+{
+    WORLD;
+    tg_tensor *x = tg_from(root, TG_F32, 4, TG_DIM(1, 2, 1, 1), (float[]){ 1, 3 });
+    tg_tensor *mean = vector(root, NUMBERS(0)), *var = vector(root, NUMBERS(1));
+    tg_tensor *gamma = weight(root, NUMBERS(1)), *beta = weight(root, NUMBERS(0));
+    tg_batch_norm2d_config config = { .eps = 1e-12f, .momentum = 1 };
+    tg_tensor *y = tg_batch_norm2d(s, x, gamma, beta, mean, var, config);
+    tg_scope  *e = tg_push(s);
+    tg_tensor *z = tg_batch_norm2d(e, x, gamma, beta, mean, var, config);
+    assert_false(z->needs_grad);
+    expect_numbers(z, NUMBERS(-1 / sqrt(2), 1 / sqrt(2)));       /* statistics as the step before it left them */
+    tg_pop(e);
+    tg_backward_from(s, y, tg_from(s, TG_F32, 4, x->dim, (float[]){ 1, 2 }));
+    expect_numbers(tg_grad(beta), NUMBERS(3));
+}
+
+/* ---- R10: doors ---- */
+
+static void an_edit_comes_between(void **state)
+{
+    WORLD;
+    tg_tensor *x = vector(root, NUMBERS(1, 2)), *before = tg_neg(s, x);
+    ((float *)tg_edit(s, x))[0] = 5;
+    expect_numbers(tg_neg(s, x), NUMBERS(-5, -2));
+    expect_numbers(before, NUMBERS(-1, -2));
+    assert_null(tg_edit(s, before));
+    expect_message(s, "edit: the tensor is the result of neg, want a leaf");
+}
+
+static void one_number(void **state)
+{
+    WORLD;
+    assert_true(isnan(tg_item(vector(s, NUMBERS(1, 2)))));
+    expect_message(s, "item: the tensor has shape [2], want one element");
+}
+
+/* ---- R11: a long record is run in between ---- */
+
+static void more_calls_than_may_be_pending(void **state)
+{
+    WORLD;
+    tg_tensor *p = weight(root, NUMBERS(1)), *zero = vector(root, NUMBERS(0)), *y = p;
+    tg_enter(s, "long");
+    for (int i = 0; i < TG_MAX_PENDING + 100; i++) y = tg_add(s, y, zero);
+    tg_backward(s, tg_leave(s, y));
+    expect_number(y, 1);
+    expect_numbers(tg_grad(p), NUMBERS(1));
+    expect_ok(s);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, open_world, close_world)
+int main(void)
+{
+    const struct CMUnitTest record[] = {
+        TEST(nothing_runs_before_a_read), TEST(a_bad_shape_fails_at_once), TEST(random_counters_are_drawn_when_recorded),
+        TEST(a_call_made_again_drops_the_same), TEST(a_reader_sees_what_was_recorded_before_it),
+        TEST(only_leaves_are_written), TEST(a_view_of_a_leaf_sees_its_writes), TEST(a_write_between_the_links_of_a_chain),
+        TEST(tracking_stands_between_the_links), TEST(a_module_may_look_at_what_it_made), TEST(what_user_code_made_stays),
+        TEST(optional_outputs_are_made_when_wanted), TEST(gone_and_overwritten),
+        TEST(gone_things_are_made_again_from_gone_things), TEST(a_second_backward_doubles), TEST(two_losses_share_a_trunk),
+        TEST(part_of_a_graph), TEST(a_gradient_from_any_tensor), TEST(the_gradient_of_an_input),
+        TEST(a_shared_weight_has_one_gradient), TEST(the_loss_may_be_the_leaf), TEST(micro_batches_add_up_over_resets),
+        TEST(a_weight_edited_between_forward_and_backward), TEST(backward_says_what_it_wants),
+        TEST(a_child_cannot_feed_its_parent), TEST(a_popped_child_leaves_the_parents_calls),
+        TEST(a_reset_runs_what_lasts_and_drops_the_rest), TEST(trees_do_not_mix), TEST(evaluation_between_and_under_steps),
+        TEST(an_edit_comes_between), TEST(one_number), TEST(more_calls_than_may_be_pending),
+    };
+    return cmocka_run_group_tests(record, NULL, NULL);
+}

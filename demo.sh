@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 . packaging/packages.sh
 
-need_packages $build_packages
+need_packages "${build_packages[@]}"
 if [[ ! -f build/build.ninja ]]; then
     echo "Building (a minute or so, once)"
     cmake -S . -B build -G Ninja -DCMAKE_BUILD_TYPE=Release -DTG_TESTS=OFF >/dev/null

@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 . packaging/packages.sh
 
-need_packages $build_packages $test_packages
+need_packages "${build_packages[@]}" "${test_packages[@]}"
 cmake -S . -B build -G Ninja -DCMAKE_BUILD_TYPE=Release -DTG_TESTS=ON >/dev/null
 ninja -C build --quiet
 ctest --test-dir build --output-on-failure "$@"

@@ -69,7 +69,7 @@ static void print_entry(const entry *e)
 {
     bool        later = false;
     const char *comma = "";
-    printf("  %-16s%s%s\n", e->kernel->name, *e->shapes ? " for " : "", e->shapes);
+    printf("  %-22s%s%s\n", e->kernel->name, *e->shapes ? " for " : "", e->shapes);
     for (int i = 0; i < MAX_KERNELS && e->op->kernels[i]; i++)
         if (e->refusal[i]) printf("    not %s: %s\n", e->op->kernels[i]->name, e->refusal[i]);
     for (int i = 0; i < MAX_KERNELS && e->op->kernels[i]; i++) {

@@ -5,8 +5,8 @@
 #include "tilegrad.h"
 #include <stdio.h>
 
-/* The share of test images whose largest logit is the right class. */
-static double test_accuracy(tg_scope *root, tg_module *net)
+/* Prints the share of test images whose largest logit is the right class. */
+static void test(tg_scope *root, tg_module *net)
 {
     tg_loader *data  = tg_loader_new(root, tg_fashion_mnist(root, NULL, TG_TEST), (tg_loader_config){ .batch = 250 });
     int64_t    right = 0, seen = 0;
@@ -18,7 +18,7 @@ static double test_accuracy(tg_scope *root, tg_module *net)
         seen += b.count;
     }
     tg_pop(look);
-    return seen ? (double)right / (double)seen : 0;
+    if (tg_ok(root)) printf("test accuracy %.1f %%\n", 100 * (double)right / (double)seen);
 }
 
 int main(void)
@@ -36,10 +36,10 @@ int main(void)
             tg_tensor *loss = tg_cross_entropy(step, tg_forward(step, net, b.x), b.y);
             tg_backward(step, loss);                  /* records the derivatives */
             tg_update(step, opt);                     /* runs the step, changes the weights, uses up the gradients */
-            if (tg_steps(opt) % 100 == 1) printf("step %lld: loss %.3f\n", (long long)tg_steps(opt), tg_item(loss));
+            if (b.first == 0) printf("epoch %d begins with loss %.3f\n", epoch, tg_item(loss));
         }
     tg_pop(step);
-    printf("test accuracy %.1f %%\n", 100 * test_accuracy(root, net));
+    test(root, net);
     const int status = tg_ok(root) ? 0 : 1;
     if (!tg_ok(root)) fprintf(stderr, "%s\n", tg_message(root));     /* the only check */
     tg_close(root);                                                  /* frees everything */

@@ -125,9 +125,8 @@ static void settle(tg_scope *s, tg_tensor *leaf)
 {
     tg_tensor *g = leaf->walk_grad, *had = tg_grad(leaf);
     leaf->walk_grad = NULL;
-    if (had) {          /* the call gets a handle of its own: the leaf's is empty once an update takes the gradient */
-        tg_tensor *to = tg_tensor_on(s, had->storage, had->dtype, had->rank, had->dim);
-        if (tg_ok(s)) tg_apply(s, &tg_accumulate_op, (tg_tensor *[]){ to, g }, NULL);
+    if (had) {
+        tg_apply(s, &tg_accumulate_op, (tg_tensor *[]){ had, g }, NULL);
         return;
     }
     bool own = g->storage->made && !g->storage->outer && !g->storage->leaf && g->storage->frame == TG_CLOSED;
@@ -148,6 +147,7 @@ static void settle_leaves(tg_scope *s, size_t end, uint32_t walk)
 static bool check(tg_scope *s, const tg_tensor *y)
 {
     if (!tg_ok(s)) return false;
+    if (!y) return tg_fail(s, "backward: the loss is NULL"), false;
     if (!y->storage) return tg_fail(s, "backward: the tensor has no elements: it comes from a scope that failed"), false;
     if (!y->needs_grad) {
         tg_fail(s, "backward: nothing that the loss depends on wants a gradient, or it was made in a scope without gradients");
@@ -161,8 +161,8 @@ void tg_backward_from(tg_scope *s, tg_tensor *y, tg_tensor *gradient)
 {
     tg_shape_text one, other;
     if (!check(s, y)) return;
-    if (!gradient->storage || !tg_same_shape(y, gradient)) {
-        tg_fail(s, "backward: gradient %s, want %s", tg_shape(gradient, &one), tg_shape(y, &other));
+    if (!gradient || !gradient->storage || !tg_same_shape(y, gradient)) {
+        tg_fail(s, "backward: gradient %s, want %s", gradient ? tg_shape(gradient, &one) : "NULL", tg_shape(y, &other));
         return;
     }
     tg_program *p = s->program;

@@ -115,12 +115,23 @@ static const char *where_now(const tg_program *p)
     return p->n_frames && p->n_frames <= TG_MAX_FRAMES ? p->frames[p->n_frames - 1].where : "";
 }
 
+static bool own_handles(tg_scope *s, tg_call *c)
+{
+    TG_EACH_IN(c, k) {
+        const tg_tensor *t = c->in[k];
+        if (t->lent) c->in[k] = tg_tensor_on(s, t->storage, t->dtype, t->rank, t->dim);
+    }
+    return tg_ok(s);
+}
+
 static tg_tensor *record(tg_scope *s, const tg_op *op, tg_tensor *const in[], const void *attr)
 {
     tg_call c = { .op = op, .scope = s, .where = where_now(s->program), .segment = s->program->segment };
     memcpy(c.in, in, sizeof *in * (size_t)op->n_in);
-    if (!check_inputs(s, &c) || !copy_attr(s, &c, attr)) return tg_nil();
+    if (!check_inputs(s, &c) || !copy_attr(s, &c, attr) || !own_handles(s, &c)) return tg_nil();
+    s->program->inferring = op->name;
     op->infer(s, &c);
+    s->program->inferring = NULL;
     if (!tg_ok(s)) return tg_nil();
     TG_EACH_IN(&c, k) if (!tg_need(s, c.in[k])) return tg_nil();
     c.taped = wants_tape(s, &c);

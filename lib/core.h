@@ -65,6 +65,7 @@ struct tg_program {                     /* one a root */
     tg_arena    run_arena;              /* the run's copy, and what else lives as long as a run */
     tg_frame    frames[TG_MAX_FRAMES];  /* the invocations of modules that are open, outermost first */
     int32_t     n_frames, last_frame;
+    const char *inferring;              /* the operator whose infer is at work, for messages; NULL: none */
     const char *walking;                /* backward is recording; the module whose call it differentiates, or "" */
     uint32_t    walk, segment, last_segment;      /* numbers of: the last walk; the open segment of tg_checkpoint, the last */
     tg_memory   memory;

@@ -32,6 +32,7 @@ bool tg_adopt_grad(tg_scope *s, tg_tensor *leaf, tg_tensor *g)
     discard(leaf);
     if (!leaf->grad) leaf->grad = tg_tensor_on(home, NULL, g->dtype, leaf->rank, leaf->dim);
     if (!tg_ok(s)) return false;
+    leaf->grad->lent = true;
     leaf->grad->dtype = g->dtype;
     leaf->grad->storage = g->storage;
     g->storage->outer = true;
@@ -47,7 +48,7 @@ tg_tensor *tg_take_grad(tg_scope *s, tg_tensor *leaf)
     tg_tensor *taken = tg_tensor_on(s, g->storage, g->dtype, g->rank, g->dim);
     if (!tg_ok(s)) return NULL;
     g->storage->outer = g->storage->leaf = false;
-    g->storage->frame = TG_CLOSED;
+    g->storage->frame = s->program->options.eager ? 0 : TG_CLOSED;      /* eager: its last use is not known */
     tg_storage_move(g->storage, s);
     g->storage = NULL;
     return taken;

@@ -4,7 +4,8 @@
 tg_tensor *tg_make(tg_scope *s, tg_dtype dtype, int rank, const int64_t *dim)
 {
     size_t bytes;
-    if (!tg_size_of(s, "tensor", dtype, rank, dim, &bytes)) return tg_nil();
+    const char *who = s->program->inferring ? s->program->inferring : "tensor";
+    if (!tg_size_of(s, who, dtype, rank, dim, &bytes)) return tg_nil();
     tg_storage *storage = tg_storage_new(s, bytes);
     if (!storage) return tg_nil();
     storage->frame = tg_frame_now(s->program);
@@ -18,7 +19,8 @@ tg_tensor *tg_alias(tg_scope *s, tg_tensor *t, int rank, const int64_t *dim)
     tg_tensor *a = tg_tensor_on(s, t->storage, t->dtype, rank, dim);
     tg_shape_text from, to;
     if (tg_ok(s) && tg_count(a) != tg_count(t))
-        tg_fail(s, "reshape: %s to %s: the number of elements differs", tg_shape(t, &from), tg_shape(a, &to));
+        tg_fail(s, "%s: %s to %s: the number of elements differs", s->program->inferring ? s->program->inferring : "alias",
+                tg_shape(t, &from), tg_shape(a, &to));
     return tg_ok(s) ? a : tg_nil();
 }
 

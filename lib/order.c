@@ -1,5 +1,40 @@
-/* order.c - writes sink to the end of the list, so that a kernel that faults on its data leaves what lasts untouched. */
+/* order.c - writes go to the end of the list, so that a kernel that faults on its data leaves what lasts untouched.
+ *
+ * First come the calls that wait for no write, in their order, then the others, in theirs; among these the writes that
+ * nobody waits for sink to the end. */
 #include "core.h"
+
+/* ---- first what waits for no write ---- */
+
+/* A call is late if it writes, or reads what a late call writes or makes. */
+static bool is_late(const tg_call *c, uint32_t now)
+{
+    if (c->op->writes) return true;
+    TG_EACH_IN(c, k) if (c->in[k]->storage->write_mark == now) return true;
+    return false;
+}
+
+static bool early_first(tg_list *l)
+{
+    uint32_t  now = ++l->program->ordered;
+    tg_call **late = tg_run_take(l, sizeof *late * (size_t)l->n);
+    int       n = 0, to = 0;
+    if (!late) return false;
+    for (int i = 0; i < l->n; i++) {
+        tg_call *c = l->at[i];
+        if (!is_late(c, now)) {
+            l->at[to++] = c;
+            continue;
+        }
+        TG_EACH_IN(c, k) if (tg_writes(c, k)) c->in[k]->storage->write_mark = now;
+        TG_EACH_OUT(c, k) c->out[k]->storage->write_mark = now;
+        late[n++] = c;
+    }
+    for (int i = 0; i < n; i++) l->at[to + i] = late[i];
+    return true;
+}
+
+/* ---- then the writes that somebody waits for, with those who wait; last the others ---- */
 
 /* Marks say: a call that stays in front of the sunk effects reads, or writes, this storage later in the list. */
 static void mark(const tg_call *c, uint32_t now)
@@ -21,12 +56,12 @@ static bool is_awaited(const tg_call *c, uint32_t now)
     return false;
 }
 
-bool tg_effects_last(tg_list *l)
+static bool sink(tg_list *l)
 {
     uint32_t  now = ++l->program->ordered;
     tg_call **sunk = tg_run_take(l, sizeof *sunk * (size_t)l->n);
     int       to = l->n, n = 0;
-    if (!sunk && l->n) return false;
+    if (!sunk) return false;
     for (int i = l->n - 1; i >= 0; i--) {
         tg_call *c = l->at[i];
         if (c->op->writes && !is_awaited(c, now)) {
@@ -40,3 +75,5 @@ bool tg_effects_last(tg_list *l)
     for (int i = l->n - to; n; i++) l->at[i] = sunk[--n];
     return true;
 }
+
+bool tg_effects_last(tg_list *l) { return early_first(l) && sink(l); }

@@ -29,14 +29,16 @@ int tg_processors(void)
     return n > 0 ? n : 1;
 }
 
+/* OpenMP notes the number for each thread that opens regions, and libraries with regions of their own ask it: a thread
+ * of the user's has to hear of it too. */
 int tg_threads(void)
 {
     if (!threads) {
         int processors = tg_processors(), wanted = omp_get_max_threads();
         const char *asked = getenv("OMP_NUM_THREADS");
         threads = asked && *asked && wanted >= 1 && wanted <= MAX_THREADS ? wanted : processors;
-        omp_set_num_threads(threads);
     }
+    if (omp_get_max_threads() != threads) omp_set_num_threads(threads);
     return threads;
 }
 

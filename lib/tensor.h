@@ -20,6 +20,7 @@ struct tg_tensor {
     int64_t  dim[TG_MAX_RANK];
     /* the core's own */
     bool       needs_grad;
+    bool       lent;                    /* a leaf's gradient: an update empties it, so calls get handles of their own */
     uint32_t   walk;                    /* number of the last backward that reached it */
     struct tg_storage    *storage;
     const struct tg_call *made;         /* the call that made it; NULL: a leaf */

@@ -27,7 +27,8 @@ static void infer_from(tg_scope *s, tg_call *c, const int64_t from[2], const int
 {
     const tg_tensor *x = c->in[0];
     tg_shape_text    shape;
-    if (!tg_want_rank(s, c, 0, 4, axes) || !tg_want_dtype(s, c, 0, TG_F32) || !check_attr(s, c->op->name, c->attr)) return;
+    if (!tg_want_rank(s, c, 0, 4, axes) || !tg_want_dtype(s, c, 0, TG_F32)) return;
+    if (!check_attr(s, c->op->name, c->attr)) return;
     if (x->dim[1] != from[0] || x->dim[2] != from[1])
         tg_fail(s, "%s: input 0 has shape %s, want an image of %lld x %lld", c->op->name, tg_shape(x, &shape),
                 (long long)from[0], (long long)from[1]);

@@ -71,7 +71,7 @@ tg_tensor *tg_concat(tg_scope *s, tg_tensor *const *list, int n, int axis)
     if (n < 1) tg_fail(s, "concat: %d tensors, want at least 1", n);
     for (int k = 1; tg_ok(s) && k < n; k++)     /* a NULL would look like the end */
         if (!list[k]) tg_fail(s, "concat: input %d is NULL", k);
-    if (!tg_ok(s)) return join(s, NULL, 0, (tg_axis_attr){ 0 });
+    if (!tg_ok(s)) return tg_apply(s, &tg_concat_op, (tg_tensor *const[TG_MAX_IN]){ NULL }, NULL);
     return join(s, list, n, (tg_axis_attr){ tg_resolve_axis(list[0], axis) });
 }
 
@@ -85,8 +85,8 @@ static void slice_infer(tg_scope *s, tg_call *c)
     if (!tg_want_axis(s, c, a->axis)) return;
     memcpy(dim, c->in[0]->dim, sizeof dim);
     if (a->start < 0 || a->start >= a->end || a->end > dim[a->axis])
-        tg_fail(s, "slice: [%lld, %lld) of axis %d of x %s", (long long)a->start, (long long)a->end, a->axis,
-                tg_shape(c->in[0], &shape));
+        tg_fail(s, "slice: [%lld, %lld) of axis %d of x %s, want 0 <= start < end <= %lld", (long long)a->start,
+                (long long)a->end, a->axis, tg_shape(c->in[0], &shape), (long long)dim[a->axis]);
     dim[a->axis] = a->end - a->start;
     if (tg_ok(s)) c->out[0] = tg_make(s, c->in[0]->dtype, c->in[0]->rank, dim);
 }

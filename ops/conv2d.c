@@ -4,7 +4,7 @@
 
 TG_VECTOR_DECLARE(conv2d_vector)
 TG_VECTOR_DECLARE(conv2d_depthwise_vector)
-extern const tg_kernel conv2d_onednn, conv2d_ref;
+extern const tg_kernel conv2d_winograd_onednn, conv2d_onednn, conv2d_ref;
 
 /* ---- shapes ---- */
 
@@ -39,8 +39,8 @@ bool tg_conv2d_out_size(tg_scope *s, const char *op, const tg_conv2d_attr *a, in
     }
     if (overflow) tg_fail(s, "%s: image, kernel, pad or dilation is too large to compute a size", op);
     else if (!fits)
-        tg_fail(s, "%s: kernel %lld x %lld with dilation [%d, %d] is larger than image %lld x %lld with pad [%d, %d]", op,
-                (long long)a->kernel[0], (long long)a->kernel[1], a->dilation[0], a->dilation[1],
+        tg_fail(s, "%s: kernel %lld x %lld with dilation [%d, %d] is larger than image %lld x %lld with pad [%d, %d]",
+                op, (long long)a->kernel[0], (long long)a->kernel[1], a->dilation[0], a->dilation[1],
                 (long long)a->image[0], (long long)a->image[1], a->pad[0], a->pad[1]);
     return fits;
 }
@@ -62,7 +62,8 @@ static bool check_channels(tg_scope *s, const tg_call *c, int groups)
     const char      *op = c->op->name;
     tg_shape_text    shape;
     if (x->dim[3] % groups)
-        return tg_fail(s, "%s: x has %lld channels, which %d groups do not divide", op, (long long)x->dim[3], groups), false;
+        return tg_fail(s, "%s: x has %lld channels, which %d groups do not divide", op, (long long)x->dim[3],
+                       groups), false;
     if (w->dim[0] % groups)
         return tg_fail(s, "%s: w %s has %lld output channels, which %d groups do not divide", op, tg_shape(w, &shape),
                        (long long)w->dim[0], groups), false;
@@ -180,27 +181,31 @@ static void conv2d_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout
 
 const tg_op tg_conv2d_op = {
     .name = "conv2d", .n_in = 3, .n_out = 1, .optional_in = TG_BIT(2), .saves_in = TG_BIT(0) | TG_BIT(1),
-    .attr_size = sizeof(tg_conv2d_attr), .infer = tg_conv2d_infer, .backward = conv2d_backward, .flops = tg_conv2d_flops,
-    .kernels = TG_KERNELS(TG_ONEDNN(conv2d_onednn) TG_VECTOR(conv2d_depthwise_vector) TG_VECTOR(conv2d_vector) &conv2d_ref),
-    .rules = TG_RULES(&tg_conv2d_relu_rule),
+    .attr_size = sizeof(tg_conv2d_attr), .infer = tg_conv2d_infer, .backward = conv2d_backward,
+    .kernels = TG_KERNELS(TG_ONEDNN(conv2d_winograd_onednn) TG_ONEDNN(conv2d_onednn)
+                          TG_VECTOR(conv2d_depthwise_vector) TG_VECTOR(conv2d_vector)
+                          &conv2d_ref),
+    .flops = tg_conv2d_flops, .rules = TG_RULES(&tg_conv2d_relu_rule),
 };
 
 TG_VECTOR_DECLARE(conv2d_grad_x_vector)
 TG_VECTOR_DECLARE(conv2d_grad_x_depthwise_vector)
-extern const tg_kernel conv2d_grad_x_onednn, conv2d_grad_x_ref;
+extern const tg_kernel conv2d_grad_x_winograd_onednn, conv2d_grad_x_onednn, conv2d_grad_x_ref;
 const tg_op tg_conv2d_grad_x_op = {
     .name = "conv2d_grad_x", .n_in = 2, .n_out = 1, .attr_size = sizeof(tg_conv2d_attr), .infer = grad_x_infer,
-    .kernels = TG_KERNELS(TG_ONEDNN(conv2d_grad_x_onednn) TG_VECTOR(conv2d_grad_x_depthwise_vector)
+    .kernels = TG_KERNELS(TG_ONEDNN(conv2d_grad_x_winograd_onednn) TG_ONEDNN(conv2d_grad_x_onednn)
+                          TG_VECTOR(conv2d_grad_x_depthwise_vector)
                           TG_VECTOR(conv2d_grad_x_vector) &conv2d_grad_x_ref),
     .flops = grad_x_flops,
 };
 
 TG_VECTOR_DECLARE(conv2d_grad_w_vector)
 TG_VECTOR_DECLARE(conv2d_grad_w_depthwise_vector)
-extern const tg_kernel conv2d_grad_w_onednn, conv2d_grad_w_ref;
+extern const tg_kernel conv2d_grad_w_winograd_onednn, conv2d_grad_w_onednn, conv2d_grad_w_ref;
 const tg_op tg_conv2d_grad_w_op = {
     .name = "conv2d_grad_w", .n_in = 2, .n_out = 1, .attr_size = sizeof(tg_conv2d_attr), .infer = grad_w_infer,
-    .kernels = TG_KERNELS(TG_ONEDNN(conv2d_grad_w_onednn) TG_VECTOR(conv2d_grad_w_depthwise_vector)
+    .kernels = TG_KERNELS(TG_ONEDNN(conv2d_grad_w_winograd_onednn) TG_ONEDNN(conv2d_grad_w_onednn)
+                          TG_VECTOR(conv2d_grad_w_depthwise_vector)
                           TG_VECTOR(conv2d_grad_w_vector) &conv2d_grad_w_ref),
     .flops = grad_w_flops,
 };

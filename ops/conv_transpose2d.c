@@ -26,7 +26,8 @@ static bool check_size(tg_scope *s, const tg_call *c, int i)
                        (long long)added, (long long)(most - 1)), false;
     if (a->image[i] < 1)
         return tg_fail(s, "%s: y would have size %lld: pad %d is too large for kernel %lld and image %lld", c->op->name,
-                       (long long)a->image[i], a->pad[i], (long long)a->kernel[i], (long long)c->in[0]->dim[1 + i]), false;
+                       (long long)a->image[i], a->pad[i], (long long)a->kernel[i],
+                       (long long)c->in[0]->dim[1 + i]), false;
     return true;
 }
 
@@ -36,13 +37,14 @@ static bool check_channels(tg_scope *s, const tg_call *c, int64_t *out)
     const tg_tensor      *x = c->in[0], *w = c->in[1];
     tg_shape_text         shape;
     if (x->dim[3] != w->dim[0])
-        return tg_fail(s, "%s: x has %lld channels, w %s wants %lld", c->op->name, (long long)x->dim[3], tg_shape(w, &shape),
-                       (long long)w->dim[0]), false;
+        return tg_fail(s, "%s: x has %lld channels, w %s wants %lld", c->op->name, (long long)x->dim[3],
+                       tg_shape(w, &shape), (long long)w->dim[0]), false;
     if (x->dim[3] % a->groups)
         return tg_fail(s, "%s: x has %lld channels, which %d groups do not divide", c->op->name, (long long)x->dim[3],
                        a->groups), false;
     if (__builtin_mul_overflow(w->dim[3], (int64_t)a->groups, out))
-        return tg_fail(s, "%s: %lld channels in each of %d groups overflow", c->op->name, (long long)w->dim[3], a->groups), false;
+        return tg_fail(s, "%s: %lld channels in each of %d groups overflow", c->op->name, (long long)w->dim[3],
+                       a->groups), false;
     return true;
 }
 

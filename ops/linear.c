@@ -23,7 +23,8 @@ static bool check_features(tg_scope *s, const tg_call *c, const char *name, int 
 {
     const tg_tensor *x = c->in[0], *w = c->in[1];
     tg_shape_text    one, other;
-    if (!check_rows(s, c, 0, name) || !tg_want_dtype(s, c, 1, TG_F32) || !tg_want_rank(s, c, 1, 2, "[out, in]")) return false;
+    if (!check_rows(s, c, 0, name) || !tg_want_dtype(s, c, 1, TG_F32)) return false;
+    if (!tg_want_rank(s, c, 1, 2, "[out, in]")) return false;
     if (x->dim[x->rank - 1] != w->dim[axis])
         tg_fail(s, "%s: %s %s has %lld features, w %s wants %lld", c->op->name, name, tg_shape(x, &one),
                 (long long)x->dim[x->rank - 1], tg_shape(w, &other), (long long)w->dim[axis]);
@@ -61,7 +62,8 @@ static void grad_w_infer(tg_scope *s, tg_call *c)
     tg_shape_text    one, other;
     if (!check_rows(s, c, 0, "gy") || !check_rows(s, c, 1, "x")) return;
     if (gy->rank != x->rank || memcmp(gy->dim, x->dim, sizeof *x->dim * (size_t)(x->rank - 1)))
-        tg_fail(s, "%s: gy %s and x %s differ in more than the last axis", c->op->name, tg_shape(gy, &one), tg_shape(x, &other));
+        tg_fail(s, "%s: gy %s and x %s differ in more than the last axis", c->op->name, tg_shape(gy, &one),
+                tg_shape(x, &other));
     else c->out[0] = tg_make(s, TG_F32, 2, TG_DIM(gy->dim[gy->rank - 1], x->dim[x->rank - 1]));
 }
 

@@ -17,7 +17,8 @@ static bool check_input(tg_scope *s, const tg_call *c, int k)
     tg_shape_text shape;
     if (!tg_want_dtype(s, c, k, TG_F32)) return false;
     if (c->in[k]->rank < 2)
-        tg_fail(s, "%s: input %d has shape %s, want a matrix [.., rows, columns]", c->op->name, k, tg_shape(c->in[k], &shape));
+        tg_fail(s, "%s: input %d has shape %s, want a matrix [.., rows, columns]", c->op->name, k,
+                tg_shape(c->in[k], &shape));
     return tg_ok(s);
 }
 
@@ -45,7 +46,8 @@ static void infer(tg_scope *s, tg_call *c)
                 t->transpose_a ? " transposed" : "", (long long)k, tg_shape(b, &other),
                 t->transpose_b ? " transposed" : "", (long long)depth);
     } else if (!leading(a, b, &rank, dim)) {
-        tg_fail(s, "%s: the leading axes of %s and %s do not broadcast", c->op->name, tg_shape(a, &one), tg_shape(b, &other));
+        tg_fail(s, "%s: the leading axes of %s and %s do not broadcast", c->op->name, tg_shape(a, &one),
+                tg_shape(b, &other));
     } else {
         dim[rank] = m;
         dim[rank + 1] = n;
@@ -88,4 +90,7 @@ tg_tensor *tg_matmul_with(tg_scope *s, tg_tensor *a, tg_tensor *b, tg_matmul_con
     return tg_apply(s, &tg_matmul_op, (tg_tensor *[]){ a, b }, &config);
 }
 
-tg_tensor *tg_matmul(tg_scope *s, tg_tensor *a, tg_tensor *b) { return tg_matmul_with(s, a, b, (tg_matmul_config){ 0 }); }
+tg_tensor *tg_matmul(tg_scope *s, tg_tensor *a, tg_tensor *b)
+{
+    return tg_matmul_with(s, a, b, (tg_matmul_config){ 0 });
+}

@@ -66,7 +66,7 @@ tg_tensor *tg_adaptive_avg_pool2d(tg_scope *s, tg_tensor *x, int oh, int ow);
 typedef struct { float eps, momentum; } tg_batch_norm2d_config;
 tg_tensor *tg_batch_norm2d(tg_scope *s, tg_tensor *x, tg_tensor *gamma, tg_tensor *beta, tg_tensor *running_mean,
                            tg_tensor *running_var, tg_batch_norm2d_config config);
-/* Over the last axes of x, those of gamma and beta (of one shape; both NULL: the last axis).  eps 0: 1e-5. */
+/* Over the last axes of x, those of gamma and beta (of one shape; either may be NULL; both: the last axis).  eps 0: 1e-5. */
 tg_tensor *tg_layer_norm(tg_scope *s, tg_tensor *x, tg_tensor *gamma, tg_tensor *beta, double eps);
 
 /* ---- along an axis (negative ones count from the end) ---- */

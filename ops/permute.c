@@ -53,10 +53,23 @@ const tg_op tg_reshape_op = {
     .infer = reshape_infer, .backward = reshape_backward,
 };
 
+/* A first axis that stays may be the batch: attributes do not name it. */
+static void forget_batch(const tg_tensor *x, tg_shape_attr *a)
+{
+    tg_shape_attr open = *a;
+    open.dim[0] = -1;
+    for (int i = 0; i < a->rank; i++)
+        if (a->dim[i] < 1) return;
+    if (x && x->rank > 0 && x->dim[0] == a->dim[0] && missing_size(x, &open) == a->dim[0]) *a = open;
+}
+
 tg_tensor *tg_reshape(tg_scope *s, tg_tensor *x, int rank, const int64_t *dim)
 {
     tg_shape_attr a = { .rank = rank };
-    if (tg_ok(s) && rank > 0 && rank <= TG_MAX_RANK) memcpy(a.dim, dim, sizeof *dim * (size_t)rank);
+    if (tg_ok(s) && rank > 0 && rank <= TG_MAX_RANK) {
+        memcpy(a.dim, dim, sizeof *dim * (size_t)rank);
+        forget_batch(x, &a);
+    }
     return tg_apply(s, &tg_reshape_op, &x, &a);
 }
 

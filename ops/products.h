@@ -27,9 +27,9 @@ static inline tg_product tg_linear_product(const tg_call *c)
 {
     const tg_tensor *x = c->in[0], *w = c->in[1], *y = c->out[0];
     const int64_t    in = tg_last_dim(x), out = tg_last_dim(y);
-    return (tg_product){ .a = tg_ptr(x), .b = tg_ptr(w), .y = tg_ptr(y), .bias = tg_ptr(c->in[2]), .m = tg_count(y) / out,
-                         .n = out, .k = in, .a_row = in, .a_column = 1, .b_row = 1, .b_column = in,
-                         .relu = c->op == &tg_linear_relu_op };
+    return (tg_product){ .a = tg_ptr(x), .b = tg_ptr(w), .y = tg_ptr(y), .bias = tg_ptr(c->in[2]),
+                         .m = tg_count(y) / out, .n = out, .k = in, .a_row = in, .a_column = 1, .b_row = 1,
+                         .b_column = in, .relu = c->op == &tg_linear_relu_op };
 }
 
 static inline tg_product tg_linear_grad_x_product(const tg_call *c)

@@ -106,11 +106,10 @@ int64_t tg_steps(const tg_optim *opt) { return opt ? opt->steps : 0; }
 
 /* ---- the update ---- */
 
-/* A taken gradient ends with the run that reads it.  Normally that is the one at the end of tg_update; with TG_EAGER=1
- * each call is a run of its own, so it is taken for the last of them only. */
-static void take(tg_scope *s, tg_optim_slot *slot, bool last)
+static tg_tensor *new_state(tg_scope *s, const tg_tensor *w)
 {
-    if (slot->grad && last == tg_tree_options(s)->eager) slot->grad = tg_take_grad(s, slot->param);
+    tg_tensor *state = tg_zeros(s, TG_F32, w->rank, w->dim);
+    return tg_ok(s) ? state : NULL;
 }
 
 /* The update of a slot that has a gradient, with the states that belong to it. */
@@ -118,7 +117,7 @@ static void record(tg_scope *s, const tg_optim *opt, tg_optim_slot *slot, float 
 {
     const tg_tensor *w = slot->param;
     for (int k = 0; slot->grad && k < TG_MAX_STATES && opt->kind->state_name[k]; k++)
-        if (!slot->state[k]) slot->state[k] = tg_zeros(opt->scope, TG_F32, w->rank, w->dim);
+        if (!slot->state[k]) slot->state[k] = new_state(opt->scope, w);
     if (slot->grad) opt->kind->record(s, opt, slot, lr * slot->group->lr_scale, factor);
 }
 
@@ -128,14 +127,10 @@ void tg_update(tg_scope *s, tg_optim *opt)
     const float lr = tg_lr(opt);
     for (int i = 0; i < opt->n_slots; i++) {
         tg_optim_slot *slot = &opt->slots[i];
-        slot->grad = slot->param->needs_grad ? tg_grad(slot->param) : NULL;
-        take(s, slot, false);
+        slot->grad = slot->param->needs_grad ? tg_take_grad(s, slot->param) : NULL;
     }
     tg_tensor *factor = tg_optim_factor(s, opt);
-    for (int i = 0; i < opt->n_slots; i++) {
-        take(s, &opt->slots[i], true);
-        record(s, opt, &opt->slots[i], lr, factor);
-    }
+    for (int i = 0; i < opt->n_slots; i++) record(s, opt, &opt->slots[i], lr, factor);
     tg_run(s, false);
     for (int i = 0; i < opt->n_slots; i++) {
         if (opt->slots[i].grad && tg_ok(s)) opt->slots[i].steps++;

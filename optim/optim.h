@@ -15,11 +15,11 @@ typedef struct tg_optim tg_optim;
 /* g += weight_decay w;  v = momentum v + (1 - dampening) g (the first time v = g);
  * g = nesterov ? g + momentum v : v;  w -= lr g */
 typedef struct { float lr, momentum, dampening, weight_decay; bool nesterov; } tg_sgd_config;
-tg_optim *tg_sgd(tg_scope *s, tg_module *m, tg_sgd_config config);          /* lr is required: > 0 and finite, as below */
+tg_optim *tg_sgd(tg_scope *s, tg_module *m, tg_sgd_config config);        /* lr is required: > 0 and finite, as below */
 /* Adam (Kingma & Ba): beta1 0 means 0.9, beta2 0 means 0.999, eps 0 means 1e-8; decay is added to the gradient. */
 typedef struct { float lr, beta1, beta2, eps, weight_decay; } tg_adam_config;
 tg_optim *tg_adam (tg_scope *s, tg_module *m, tg_adam_config config);
-tg_optim *tg_adamw(tg_scope *s, tg_module *m, tg_adam_config config);       /* decoupled: w -= lr weight_decay w first */
+tg_optim *tg_adamw(tg_scope *s, tg_module *m, tg_adam_config config);     /* decoupled: w -= lr weight_decay w first */
 
 /* Applies what gradients there are, and runs the step.  The step counter advances only if all went well. */
 void    tg_update(tg_scope *s, tg_optim *opt);
@@ -33,7 +33,7 @@ int tg_add_group(tg_scope *s, tg_optim *opt, tg_group_config config,
 /* The usual one: no weight decay on biases and norms (every parameter of rank 1). */
 int tg_no_decay_on_bias_and_norm(tg_scope *s, tg_optim *opt);
 
-/* ---- gradient clipping, done in tg_update before the update ---- */
+/* ---- gradient clipping, done in tg_update before the update; first by norm, then by value ---- */
 void tg_clip_norm (tg_scope *s, tg_optim *opt, float max_norm);             /* over all parameters; 0 switches it off */
 void tg_clip_value(tg_scope *s, tg_optim *opt, float max_value);            /* each element; 0 switches it off */
 
@@ -41,16 +41,17 @@ void tg_clip_value(tg_scope *s, tg_optim *opt, float max_value);            /* e
 float tg_lr(const tg_optim *opt);                                           /* the next update's */
 void  tg_set_lr(tg_scope *s, tg_optim *opt, float lr);
 typedef enum { TG_CONSTANT, TG_STEP, TG_COSINE, TG_ONE_CYCLE } tg_schedule_kind;
-/* Counted in updates.  warmup > 0: first linear from lr warmup_from to lr.  TG_STEP: times `gamma` every `every`.
- * TG_COSINE: from lr to lr_end at `total` by half a cosine.  TG_ONE_CYCLE: PyTorch's OneCycleLR with cosine annealing
- * (lr = max_lr; pct_start 0 means 0.3, div_factor 25, final_div_factor 1e4). */
+/* Counted in updates.  warmup > 0: first linear from warmup_from lr to lr; what follows counts from the end of it.
+ * TG_STEP: times `gamma` every `every`.  TG_COSINE: by half a cosine from lr to lr_end, which update `total` and later
+ * ones have.  TG_ONE_CYCLE: PyTorch's OneCycleLR with cosine annealing, for the rate only (lr = max_lr, total =
+ * total_steps; 0 means pct_start 0.3, div_factor 25, final_div_factor 1e4). */
 typedef struct {
     tg_schedule_kind kind;
     int64_t total, warmup, every;
     float   warmup_from, gamma, lr_end, pct_start, div_factor, final_div_factor;
 } tg_schedule_config;
 void  tg_schedule(tg_scope *s, tg_optim *opt, tg_schedule_config config);
-float tg_schedule_at(const tg_schedule_config *config, float lr, int64_t step);      /* the rate of update number step */
+float tg_schedule_at(const tg_schedule_config *config, float lr, int64_t step);    /* the rate of update number step */
 
 #ifdef __cplusplus
 }

@@ -27,14 +27,14 @@ static double rate(const tg_schedule_config *c, double lr, int64_t step)
         return lr * (from + (1 - from) * part);
     }
     const int64_t after = step - c->warmup, length = c->total - c->warmup;
-    if (c->kind == TG_STEP) return lr * pow((double)c->gamma, (double)(after / c->every));
+    if (c->kind == TG_STEP) return c->every > 0 ? lr * pow((double)c->gamma, (double)(after / c->every)) : (double)NAN;
     const double part = after < length ? (double)after / (double)length : 1;
     return c->kind == TG_COSINE ? half_cosine(lr, (double)c->lr_end, part) : lr;
 }
 
 float tg_schedule_at(const tg_schedule_config *config, float lr, int64_t step)
 {
-    return (float)rate(config, (double)lr, step > 0 ? step : 0);
+    return config ? (float)rate(config, (double)lr, step > 0 ? step : 0) : NAN;
 }
 
 /* ---- setting one ---- */

@@ -1,7 +1,9 @@
 # packages.sh - sourced by the scripts: what tilegrad needs from Debian, and how it is installed.
 
-build_packages="gcc libc6-dev cmake ninja-build libdnnl-dev libopenblas-openmp-dev zlib1g-dev libpng-dev librandom123-dev"
-test_packages="g++ libcmocka-dev pkg-config"
+# shellcheck shell=bash disable=SC2034
+
+build_packages=(gcc libc6-dev cmake ninja-build libdnnl-dev libopenblas-openmp-dev zlib1g-dev libpng-dev librandom123-dev)
+test_packages=(g++ libcmocka-dev pkg-config)
 
 # need_packages PACKAGE...: installs those that are missing, through apt-get, as root or with sudo; says what and why.
 need_packages() {

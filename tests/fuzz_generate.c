@@ -80,7 +80,10 @@ static bool call_some(generator *g)
     return call(g, fuzz_ops + k);
 }
 
-static bool unary(generator *g, fuzz_kind kind, int a) { return append(g, (fuzz_step){ (uint8_t)kind, 0, (int16_t)a, -1, 0 }); }
+static bool unary(generator *g, fuzz_kind kind, int a)
+{
+    return append(g, (fuzz_step){ (uint8_t)kind, 0, (int16_t)a, -1, 0 });
+}
 
 /* Backward from a loss, made first if there is none; then often what a training loop does next. */
 static bool backward(generator *g)
@@ -98,8 +101,8 @@ static bool backward(generator *g)
 static bool some_step(generator *g)
 {
     uint32_t kind = draw(g, 100), leaf = draw(g, LEAVES);
-    if (g->track.depth && chance(g, 15))
-        return g->track.nest[g->track.depth - 1] == EVAL ? unary(g, EVAL_END, -1) : unary(g, LEAVE, pick(g, is_slot, NULL));
+    bool     ends = g->track.depth && chance(g, 15), evaluates = ends && g->track.nest[g->track.depth - 1] == EVAL;
+    if (ends) return evaluates ? unary(g, EVAL_END, -1) : unary(g, LEAVE, pick(g, is_slot, NULL));
     if (kind < 70) return call_some(g);
     if (kind < 76) return unary(g, READ, pick(g, is_any, NULL));
     if (kind < 78) return unary(g, READ_GRAD, (int)leaf);

@@ -78,7 +78,8 @@ static void tell(uint64_t seed)
     snprintf(shared->why, sizeof shared->why, "crashed");
     int last = judge_apart(&p);
     fuzz_print(&p);
-    printf("  -> %s\n  again: fuzz_programs 1 %llu\n", last == CRASHED ? "crashed" : shared->why, (unsigned long long)seed);
+    printf("  -> %s\n  again: fuzz_programs 1 %llu\n", last == CRASHED ? "crashed" : shared->why,
+           (unsigned long long)seed);
     fflush(stdout);
 }
 

@@ -27,6 +27,7 @@
     X("3x3_larger_than_image", 1, 2, 2, 1, 16, 5, 3, 3, 1, 1, 1, 1, 1, 1, 1) \
     X("3x3_deep", 0, 1, 4, 4, 130, 40, 3, 3, 1, 1, 1, 1, 1, 1, 1) \
     X("3x3_pad2", 0, 1, 3, 4, 5, 7, 3, 3, 1, 1, 2, 2, 1, 1, 1) \
+    X("3x3_winograd", 1, 2, 5, 9, 64, 66, 3, 3, 1, 1, 1, 1, 1, 1, 1) \
     X("5x5_pad2_one_channel", 1, 2, 9, 9, 1, 32, 5, 5, 1, 1, 2, 2, 1, 1, 1) \
     X("5x5_stride2", 0, 1, 9, 11, 15, 17, 5, 5, 2, 2, 2, 2, 1, 1, 1) \
     X("5x5_larger_than_image", 0, 1, 3, 3, 17, 16, 5, 5, 1, 1, 2, 2, 1, 1, 1) \
@@ -58,16 +59,18 @@
 #define BIAS_0(c) NONE
 #define BIAS_1(c) F(c)
 
-/* Sums of more than 1000 products round by more than 1e-5 in FP32. */
+/* Sums of more than 1000 products round by more than 1e-5 in FP32; Winograd by 1e-5 of a sum's usual size. */
+#define WINOGRAD(in, out, kh) ((in) >= 64 && (out) >= 64 && (kh) == 3)
+#define ROUNDING(in, out, kh, kw) (WINOGRAD(in, out, kh) ? 2e-4 : (in) * (kh) * (kw) > 1000 ? 5e-5 : 0)
 #define FORWARD(name, bias, n, h, w, in, out, kh, kw, sh, sw, ph, pw, dh, dw, g) \
     { name, { F(n, h, w, in), F(out, kh, kw, in / g), BIAS_##bias(out) }, \
-      ATTR(h, w, kh, kw, sh, sw, ph, pw, dh, dw, g), in * kh * kw > 1000 ? 5e-5 : 0, 0 },
+      ATTR(h, w, kh, kw, sh, sw, ph, pw, dh, dw, g), ROUNDING(in, out, kh, kw), 0 },
 #define GRAD_X(name, bias, n, h, w, in, out, kh, kw, sh, sw, ph, pw, dh, dw, g) \
     { name, { Y(n, h, w, out, kh, kw, sh, sw, ph, pw, dh, dw), F(out, kh, kw, in / g) }, \
-      ATTR(h, w, kh, kw, sh, sw, ph, pw, dh, dw, g), 0, 0 },
+      ATTR(h, w, kh, kw, sh, sw, ph, pw, dh, dw, g), WINOGRAD(in, out, kh) ? 2e-4 : 0, 0 },
 #define GRAD_W(name, bias, n, h, w, in, out, kh, kw, sh, sw, ph, pw, dh, dw, g) \
     { name, { Y(n, h, w, out, kh, kw, sh, sw, ph, pw, dh, dw), F(n, h, w, in) }, \
-      ATTR(h, w, kh, kw, sh, sw, ph, pw, dh, dw, g), 0, 0 },
+      ATTR(h, w, kh, kw, sh, sw, ph, pw, dh, dw, g), WINOGRAD(in, out, kh) ? 2e-4 : 0, 0 },
 /* The transpose maps y's shape to x's; what conv2d rounds away from the image is its output_pad. */
 #define TRANSPOSE(name, bias, n, h, w, in, out, kh, kw, sh, sw, ph, pw, dh, dw, g) \
     { name, { Y(n, h, w, out, kh, kw, sh, sw, ph, pw, dh, dw), F(out, kh, kw, in / g), BIAS_##bias(in) }, \
@@ -84,6 +87,7 @@ const op_sample samples_conv_transpose2d[] = {
     GEOMETRIES(TRANSPOSE)
     /* 4 + 2 (3 - 1) = 8, and 1: an output_pad as large as the stride */
     { "output_pad_of_a_stride", { F(2, 4, 4, 5), F(5, 3, 3, 6), F(6) }, ATTR(9, 9, 3, 3, 1, 1, 0, 0, 2, 2, 1), 0, 0 },
-    { "output_pad_of_a_stride_pad1", { F(1, 4, 3, 5), F(5, 3, 2, 6), NONE }, ATTR(7, 4, 3, 2, 1, 1, 1, 1, 2, 2, 1), 0, 0 },
+    { "output_pad_of_a_stride_pad1", { F(1, 4, 3, 5), F(5, 3, 2, 6), NONE },
+      ATTR(7, 4, 3, 2, 1, 1, 1, 1, 2, 2, 1), 0, 0 },
     { 0 },
 };

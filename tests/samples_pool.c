@@ -34,7 +34,7 @@ const op_sample samples_max_pool2d[] = {
     { 0 },
 };
 
-/* Windows that have every pixel, since an index must lie in its window; real ones are gradchecked through max_pool2d. */
+/* Windows that have every pixel, since an index must lie in its window; others are gradchecked through max_pool2d. */
 const op_sample samples_max_pool2d_grad[] = {
     { "2x2_on_2x2", { F(3, 1, 1, 17), I32(4, 3, 1, 1, 17) }, POOL(2, 2, 0, 2, 2), 0, 0 },
     { "3x3_pad1_on_2x2", { F(2, 2, 2, 33), I32(4, 2, 2, 2, 33) }, POOL(3, 1, 1, 2, 2), 0, 0 },

@@ -24,5 +24,5 @@ sanitize=${SANITIZE:+-fsanitize=$SANITIZE}
     $(PKG_CONFIG_PATH=$(dirname "$pc") pkg-config --define-variable=prefix="$work" --cflags --libs tilegrad)
 "$work/program"
 "$work/bin/tilegrad" --version >/dev/null
-[[ -f $work/share/tilegrad/sample/train-images-idx3-ubyte.gz || -f $work/share/tilegrad/sample/train-images-idx3-ubyte ]]
+[[ -f $work/share/tilegrad/sample/train-images-idx3-ubyte.gz ]]
 [[ -f $work/share/bash-completion/completions/tilegrad ]]

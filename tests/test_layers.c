@@ -1,78 +1,13 @@
-/* test_layers.c - the tree of modules, initial values, the zoo against torchvision's names (tests/oracle/models.py). */
+/* test_layers.c - the tree of modules, first values, layers at work, the summary.  Models are in test_zoo.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
 #include "expect.h"
-#include "oracle/models.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- names and shapes ---- */
-
-/* Convolutions are OIHW there. */
-static void append_shape(char *text, const tg_tensor *t)
-{
-    const int order[] = { 0, t->rank == 4 ? 3 : 1, t->rank == 4 ? 1 : 2, t->rank == 4 ? 2 : 3 };
-    for (int i = 0; i < t->rank; i++)
-        sprintf(text + strlen(text), "%s%lld", i ? "x" : " ", (long long)t->dim[order[i]]);
-}
-
-static void expect_entry(void *context, const char *name, tg_slot *slot, tg_module *owner)
-{
-    const char *const **state = context;
-    char                text[256];
-    (void)owner;
-    snprintf(text, 128, "%s", name);
-    append_shape(text, slot->tensor);
-    if (!**state || strcmp(text, **state) != 0) fail_msg("%s, torchvision has %s", text, **state ? **state : "no more");
-    ++*state;
-}
-
-static void zoo_has_the_names_of_torchvision(void **unused)
-{
-    static const struct { const char *name, *const *state; int64_t numbers; int classes; } want[] = {
-        { "lenet", lenet_state, lenet_numbers, 10 },
-        { "mlp", mlp_state, mlp_numbers, 10 },
-        { "resnet20", resnet20_state, resnet20_numbers, 10 },
-        { "resnet18c", resnet18c_state, resnet18c_numbers, 10 },
-        { "resnet50", resnet50_state, resnet50_numbers, 1000 },
-    };
-    (void)unused;
-    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
-        tg_scope   *root = tg_open();
-        tg_module  *net = tg_find_model(want[i].name)->make(root, want[i].classes);
-        const char *const *state = want[i].state;
-        expect_ok(root);
-        tg_each_param(net, expect_entry, &state);
-        assert_null(*state);
-        assert_int_equal(tg_param_count(net), want[i].numbers);
-        tg_close(root);
-    }
-}
-
-static void zoo_takes_images_of_its_size(void **unused)
-{
-    int count;
-    (void)unused;
-    const tg_model_info *model = tg_models(&count);
-    assert_int_equal(count, 5);
-    assert_null(tg_find_model("vgg"));
-    for (int i = 0; i < count; i++) {
-        tg_scope      *root = tg_open(), *eval = tg_push(root);
-        const int64_t *input = model[i].input;
-        tg_module     *net = model[i].make(root, 7);
-        tg_tensor     *y = tg_forward(eval, net, tg_fill(eval, 0, 4, TG_DIM(2, input[0], input[1], input[2])));
-        expect_ok(eval);
-        tg_shape_text shape;
-        assert_string_equal(tg_shape(y, &shape), "[2, 7]");
-        tg_forward(eval, net, tg_fill(eval, 0, 4, TG_DIM(2, input[0] + 40, input[1], input[2] + 1)));
-        assert_false(tg_ok(eval));
-        tg_close(root);
-    }
-}
 
 /* ---- a tree ---- */
 
@@ -133,10 +68,9 @@ static tg_module *fresh(tg_scope **root)
     return tg_module_new(*root, sizeof(tg_module), "M", identity);
 }
 
-static void refuses_bad_trees(void **unused)
+static void refuses_bad_children(void **unused)
 {
     tg_scope *s = NULL;
-    char      name[600];
     (void)unused;
     tg_module *m = fresh(&s);
     tg_child(s, m, "a", tg_layer_relu(s));
@@ -158,7 +92,15 @@ static void refuses_bad_trees(void **unused)
     tg_module *child = tg_child(s, m, "a", tg_layer_relu(s));
     tg_child(s, m, "b", child);
     expect_message(s, "M: child \"b\": it is a child of another module; to share weights, share tensors (tg_param)");
-    m = fresh(&s);
+    tg_close(s);
+}
+
+static void refuses_bad_parameters(void **unused)
+{
+    tg_scope *s = NULL;
+    char      name[600];
+    (void)unused;
+    tg_module *m = fresh(&s);
     tg_param(s, m, "w", tg_zeros(s, TG_F32, 1, TG_DIM(1)));
     tg_buffer(s, m, "w", tg_zeros(s, TG_F32, 1, TG_DIM(1)));
     expect_message(s, "M: buffer \"w\": there is a parameter or buffer of this name");
@@ -170,6 +112,13 @@ static void refuses_bad_trees(void **unused)
     name[sizeof name - 1] = 0;
     tg_param(s, m, name, tg_zeros(s, TG_F32, 1, TG_DIM(1)));
     assert_non_null(strstr(tg_message(s), "the names from the top down are too long"));
+    tg_close(s);
+}
+
+static void refuses_bad_forwards(void **unused)
+{
+    tg_scope *s = NULL;
+    (void)unused;
     fresh(&s);
     tg_forward(s, NULL, tg_zeros(s, TG_F32, 1, TG_DIM(1)));
     expect_message(s, "forward: the module is NULL");
@@ -374,18 +323,12 @@ static void summary_prints_a_table(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(zoo_has_the_names_of_torchvision),
-        cmocka_unit_test(zoo_takes_images_of_its_size),
-        cmocka_unit_test(finds_by_name),
-        cmocka_unit_test(refuses_bad_trees),
-        cmocka_unit_test(refuses_bad_convolutions),
-        cmocka_unit_test(refuses_bad_layers),
-        cmocka_unit_test(starts_as_pytorch_does),
-        cmocka_unit_test(seed_decides),
-        cmocka_unit_test(counts_batches_in_training_only),
-        cmocka_unit_test(residual_adds),
-        cmocka_unit_test(freezing_stops_gradients),
-        cmocka_unit_test(summary_prints_a_table),
+        cmocka_unit_test(finds_by_name), cmocka_unit_test(refuses_bad_children),
+        cmocka_unit_test(refuses_bad_parameters), cmocka_unit_test(refuses_bad_forwards),
+        cmocka_unit_test(refuses_bad_convolutions), cmocka_unit_test(refuses_bad_layers),
+        cmocka_unit_test(starts_as_pytorch_does), cmocka_unit_test(seed_decides),
+        cmocka_unit_test(counts_batches_in_training_only), cmocka_unit_test(residual_adds),
+        cmocka_unit_test(freezing_stops_gradients), cmocka_unit_test(summary_prints_a_table),
     };
     return cmocka_run_group_tests_name("layers", tests, NULL, NULL) != 0;
 }

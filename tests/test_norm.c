@@ -1,5 +1,5 @@
-/* test_norm.c - losses and normalisations give PyTorch's numbers (tests/oracle/losses.py), fused and not; bad classes and
- * bad calls; dropout. */
+/* test_norm.c - losses and normalisations give PyTorch's numbers (tests/oracle/losses.py), fused and not; messages for
+ * bad classes and bad calls; dropout. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

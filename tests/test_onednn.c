@@ -1,4 +1,4 @@
-/* test_onednn.c - oneDNN behind our kernels: the cache of plans, what is refused, NaNs, threads, failing allocations. */
+/* test_onednn.c - oneDNN behind our kernels: the cache of plans, refusals, NaNs, threads, failing allocations. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -52,7 +52,8 @@ static void version_names_library_and_header(void **state)
 {
     int v[6];
     (void)state;
-    assert_int_equal(sscanf(tg_onednn_version(), "%d.%d.%d (header %d.%d.%d)", v, v + 1, v + 2, v + 3, v + 4, v + 5), 6);
+    const int read = sscanf(tg_onednn_version(), "%d.%d.%d (header %d.%d.%d)", v, v + 1, v + 2, v + 3, v + 4, v + 5);
+    assert_int_equal(read, 6);
     assert_int_equal(v[0], v[3]);
 }
 
@@ -133,6 +134,34 @@ static void trees_of_several_threads_share_plans(void **state)
     for (int i = 0; i < TREES; i++) assert_int_equal(pthread_create(&thread[i], NULL, compute_alone, &wrong[i]), 0);
     for (int i = 0; i < TREES; i++) pthread_join(thread[i], NULL);
     for (int i = 0; i < TREES; i++) assert_int_equal(wrong[i], 0);
+}
+
+/* A plan for one thread must not meet an OpenMP that would give a thread of the user's more. */
+static void *convolve_3x3(void *result)
+{
+    tg_scope  *root = tg_open();
+    tg_tensor *x = tg_full(root, 1, 4, TG_DIM(2, 7, 7, 64)), *w = tg_full(root, 1, 4, TG_DIM(64, 3, 3, 64));
+    const float *y = tg_data(tg_conv2d(root, x, w, NULL, (tg_conv2d_config){ 0 }));
+    *(float *)result = y ? y[0] : NAN;
+    tg_close(root);
+    return NULL;
+}
+
+static void other_threads_obey_tg_set_threads(void **state)
+{
+    const int before = tg_threads();
+    (void)state;
+    for (int threads = 1; threads <= 3; threads++) {
+        pthread_t thread;
+        float     here, there;
+        tg_set_threads(threads);
+        convolve_3x3(&here);
+        assert_int_equal(pthread_create(&thread, NULL, convolve_3x3, &there), 0);
+        pthread_join(thread, NULL);
+        assert_float_equal(here, 576, 1e-2);
+        assert_float_equal(there, 576, 1e-2);
+    }
+    tg_set_threads(before);
 }
 
 static void every_allocation_may_fail(void **state)
@@ -224,6 +253,7 @@ int main(void)
         cmocka_unit_test_teardown(the_cache_is_bounded, unforce),
         cmocka_unit_test_teardown(plans_are_for_a_number_of_threads, unforce),
         cmocka_unit_test_teardown(trees_of_several_threads_share_plans, unforce),
+        cmocka_unit_test(other_threads_obey_tg_set_threads),
         cmocka_unit_test_teardown(every_allocation_may_fail, unforce),
         cmocka_unit_test(shapes_that_overrun_are_refused),
         cmocka_unit_test_teardown(relu_keeps_nan, unforce),

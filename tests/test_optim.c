@@ -197,6 +197,7 @@ static void schedules_are_pytorchs(void **state)
     assert_true(tg_schedule_at(&cosine, 0.1f, 16) == 0.01f);          /* and stays there */
     assert_true(tg_schedule_at(&cosine, 0.1f, 1000) == 0.01f);
     assert_true(fabs((double)tg_schedule_at(&one_cycle, 0.1f, 1000) - 4e-7) < 1e-12);
+    assert_true(isnan(tg_schedule_at(&(tg_schedule_config){ .kind = TG_STEP }, 0.1f, 3)));
 }
 
 static void update_follows_the_schedule(void **state)

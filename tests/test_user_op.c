@@ -53,8 +53,10 @@ static void swish_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[
     gin[0] = tg_apply(s, &swish_grad_op, (tg_tensor *[]){ gout[0], c->in[0] }, c->attr);
 }
 
-static const tg_op swish_op = { .name = "swish", .n_in = 1, .n_out = 1, .saves_in = TG_BIT(0), .attr_size = sizeof(swish_attr),
-                                .infer = same_shape, .backward = swish_backward, .kernels = TG_KERNELS(&swish_kernel) };
+static const tg_op swish_op = {
+    .name = "swish", .n_in = 1, .n_out = 1, .saves_in = TG_BIT(0), .attr_size = sizeof(swish_attr), .infer = same_shape,
+    .backward = swish_backward, .kernels = TG_KERNELS(&swish_kernel),
+};
 
 static tg_tensor *swish(tg_scope *s, tg_tensor *x) { return tg_apply(s, &swish_op, &x, &(swish_attr){ 1.5f }); }
 
@@ -118,10 +120,9 @@ static void gradcheck_finds_a_wrong_one(void **state)
 static double train(tg_scope *root, int steps)
 {
     tg_seed(root, 5);
-    tg_module *net = tg_sequential(root, (tg_module *[]){ tg_layer_linear(root, (tg_layer_linear_config){ .in = 1, .out = 16 }),
-                                                          tg_layer_fn(root, "Swish", swish),
-                                                          tg_layer_linear(root, (tg_layer_linear_config){ .in = 16, .out = 1 }),
-                                                          NULL });
+    tg_module *net = tg_sequential(root, (tg_module *[]){
+        tg_layer_linear(root, (tg_layer_linear_config){ .in = 1, .out = 16 }), tg_layer_fn(root, "Swish", swish),
+        tg_layer_linear(root, (tg_layer_linear_config){ .in = 16, .out = 1 }), NULL });
     tg_optim  *opt = tg_adam(root, net, (tg_adam_config){ .lr = 0.02f });
     tg_tensor *x = tg_rand(root, -1, 1, 2, TG_DIM(32, 1)), *y = tg_zeros(root, TG_F32, 2, TG_DIM(32, 1));
     float     *to = tg_edit(root, y);
@@ -157,7 +158,8 @@ static void picky_run(const tg_call *c, const tg_task *task)
 }
 
 static const tg_kernel picky_kernel = { .name = "mine", .backend = "ref", .run = picky_run };
-static const tg_op picky_op = { .name = "picky", .n_in = 1, .n_out = 1, .infer = same_shape, .kernels = TG_KERNELS(&picky_kernel) };
+static const tg_op picky_op = { .name = "picky", .n_in = 1, .n_out = 1, .infer = same_shape,
+                                .kernels = TG_KERNELS(&picky_kernel) };
 
 static void says_what_is_wrong_with_the_data(void **state)
 {

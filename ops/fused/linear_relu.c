@@ -13,5 +13,6 @@ const tg_op tg_linear_relu_op = {
 };
 
 const tg_rule tg_linear_relu_rule = {
-    .chain = { &tg_linear_op, &tg_relu_op }, .fused = &tg_linear_relu_op, .emit = { { 1, 0 } }, .n_emit = 1, .attr_of = 0,
+    .chain = { &tg_linear_op, &tg_relu_op }, .fused = &tg_linear_relu_op,
+    .emit = { { 1, 0 } }, .n_emit = 1, .attr_of = 0,
 };

@@ -1,14 +1,9 @@
-/* conv2d_grad_onednn.c - oneDNN's derivatives of a convolution in its image and in its weights.
+/* conv2d_grad_onednn.c - oneDNN's derivatives of a convolution in its image and in its weights; and the transposed
+ * convolution, which is a convolution's derivative in its image: its x plays the part of gy.
  *
  * The derivative in the weights is summed over images in as many parts as there are threads, so its last bits depend on
  * their number. */
 #include "conv2d_onednn.h"
-
-/* oneDNN wants to know the forward convolution that is differentiated, to choose formats that agree. */
-static dnnl_primitive_desc_t forward(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_conv_slots at)
-{
-    return tg_conv_forward(plan, s, at, -1, false);
-}
 
 /* ---- in the image ---- */
 
@@ -24,69 +19,83 @@ static void add_bias(tg_onednn_plan *plan, const tg_onednn_shape *s, int image)
                              { DNNL_ARG_DST, image }, { 0, 0 } });
 }
 
-void tg_conv_grad_x_build(tg_onednn_plan *plan, const tg_onednn_shape *s)
+/* oneDNN wants to know the forward convolution, to choose formats that agree with its. */
+static dnnl_primitive_desc_t grad_x_primitive(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_conv_slots at)
 {
-    const tg_conv_slots at = tg_conv_memory(plan, s, (tg_plan_slot){ .place = TG_OUTPUT, .k = 0 },
-                                            (tg_plan_slot){ .place = TG_INPUT, .k = 0 },
-                                            (tg_plan_slot){ .place = TG_INPUT, .k = 1 });
     const tg_window       win = tg_conv_window(s);
     const tg_plan_slot   *slot = plan->slot;
-    dnnl_primitive_desc_t pd, hint = forward(plan, s, at);
-    if (!hint) return;
-    const dnnl_status_t status = tg_pd_conv_grad_x(&pd, plan->engine, &win, &slot[at.x].md, &slot[at.any_w].md,
-                                                   &slot[at.y].md, hint, plan->attr);
-    dnnl_primitive_desc_destroy(hint);
-    if (!tg_plan_ok(plan, status)) return;
+    dnnl_primitive_desc_t pd, forward = tg_conv_forward(plan, s, at, -1);
+    if (!forward) return NULL;
+    const dnnl_status_t status = tg_pd_conv_grad_x(&pd, plan->engine, &win, &slot[at.any_x].md, &slot[at.any_w].md,
+                                                   &slot[at.any_y].md, forward, plan->attr);
+    dnnl_primitive_desc_destroy(forward);
+    return tg_plan_ok(plan, status) ? pd : NULL;
+}
+
+static void build_x(tg_onednn_plan *plan, const tg_onednn_shape *s)
+{
+    const tg_conv_slots at = tg_conv_memory(plan, s, (tg_conv_part){ TG_OUTPUT, 0 }, (tg_conv_part){ TG_INPUT, 0 },
+                                            (tg_conv_part){ TG_INPUT, 1 });
+    dnnl_primitive_desc_t pd = grad_x_primitive(plan, s, at);
+    if (!pd) return;
+    const int gy = tg_plan_packed(plan, at.y, pd, dnnl_query_diff_dst_md);
     const int w = tg_plan_packed(plan, at.w, pd, dnnl_query_weights_md);
+    const int gx = tg_plan_packed(plan, at.x, pd, dnnl_query_diff_src_md);
+    tg_plan_reorder(plan, at.y, gy);
     tg_plan_reorder(plan, at.w, w);
-    tg_plan_append(plan, pd, (const tg_plan_arg[]){ { DNNL_ARG_DIFF_DST, at.y }, { DNNL_ARG_WEIGHTS, w },
-                             { DNNL_ARG_DIFF_SRC, at.x }, { 0, 0 } });
-    if (s->option) add_bias(plan, s, at.x);
+    tg_plan_append(plan, pd, (const tg_plan_arg[]){ { DNNL_ARG_DIFF_DST, gy }, { DNNL_ARG_WEIGHTS, w },
+                             { DNNL_ARG_DIFF_SRC, gx }, { 0, 0 } });
+    tg_plan_reorder(plan, gx, at.x);
+    if (s->option & TG_CONV_BIAS) add_bias(plan, s, at.x);
 }
 
-static tg_onednn_shape shape_x(const tg_call *c) { return tg_conv_shape(c->out[0], c->in[0], NULL, c->attr); }
-
-static const char *reject_x(const tg_call *c)
+static tg_onednn_shape shape_x(const tg_call *c)
 {
-    const tg_onednn_shape s = shape_x(c);
-    const char           *reason = tg_onednn_wants_f32(c);
-    return reason ? reason : tg_onednn_refusal(tg_conv_grad_x_build, &s);
+    return tg_conv_shape(c->out[0], c->in[0], c->op->n_in > 2 ? c->in[2] : NULL, c->attr);
 }
+const tg_conv_pass tg_conv_grad_x_pass = { build_x, shape_x };
 
-static bool prepare_x(tg_call *c, tg_fault *fault)
-{
-    const tg_onednn_shape s = shape_x(c);
-    c->state = tg_onednn_lease_for(c, tg_conv_grad_x_build, &s, fault);
-    return c->state != NULL;
-}
+static const char *reject_x(const tg_call *c) { return tg_conv_reject(c, &tg_conv_grad_x_pass, 0); }
+static bool prepare_x(tg_call *c, tg_fault *fault) { return tg_conv_prepare(c, &tg_conv_grad_x_pass, 0, fault); }
 
-extern const tg_kernel conv2d_grad_x_onednn;
-const tg_kernel conv2d_grad_x_onednn = {
-    TG_ONEDNN_HEAD, .reject = reject_x, .prepare = prepare_x, .scratch = tg_onednn_scratch, .run = tg_onednn_run,
-};
+#define GRAD_X \
+    TG_ONEDNN_HEAD, .reject = reject_x, .prepare = prepare_x, .scratch = tg_onednn_scratch, .run = tg_onednn_run
+extern const tg_kernel conv2d_grad_x_onednn, conv_transpose2d_onednn;
+const tg_kernel conv2d_grad_x_onednn = { GRAD_X };
+const tg_kernel conv_transpose2d_onednn = { GRAD_X };
 
 /* ---- in the weights ---- */
 
-static void build_w(tg_onednn_plan *plan, const tg_onednn_shape *s)
+static dnnl_primitive_desc_t grad_w_primitive(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_conv_slots at)
 {
-    const tg_conv_slots at = tg_conv_memory(plan, s, (tg_plan_slot){ .place = TG_INPUT, .k = 1 },
-                                            (tg_plan_slot){ .place = TG_INPUT, .k = 0 },
-                                            (tg_plan_slot){ .place = TG_OUTPUT, .k = 0 });
     const tg_window       win = tg_conv_window(s);
     const tg_plan_slot   *slot = plan->slot;
-    dnnl_primitive_desc_t pd, hint = forward(plan, s, at);
-    if (!hint) return;
-    const dnnl_status_t status = tg_pd_conv_grad_w(&pd, plan->engine, &win, &slot[at.x].md, &slot[at.any_w].md,
-                                                   &slot[at.y].md, hint, plan->attr);
-    dnnl_primitive_desc_destroy(hint);
-    if (!tg_plan_ok(plan, status)) return;
+    dnnl_primitive_desc_t pd, forward = tg_conv_forward(plan, s, at, -1);
+    if (!forward) return NULL;
+    const dnnl_status_t status = tg_pd_conv_grad_w(&pd, plan->engine, &win, &slot[at.any_x].md, &slot[at.any_w].md,
+                                                   &slot[at.any_y].md, forward, plan->attr);
+    dnnl_primitive_desc_destroy(forward);
+    return tg_plan_ok(plan, status) ? pd : NULL;
+}
+
+static void build_w(tg_onednn_plan *plan, const tg_onednn_shape *s)
+{
+    const tg_conv_slots at = tg_conv_memory(plan, s, (tg_conv_part){ TG_INPUT, 1 }, (tg_conv_part){ TG_INPUT, 0 },
+                                            (tg_conv_part){ TG_OUTPUT, 0 });
+    dnnl_primitive_desc_t pd = grad_w_primitive(plan, s, at);
+    if (!pd) return;
+    const int x = tg_plan_packed(plan, at.x, pd, dnnl_query_src_md);
+    const int gy = tg_plan_packed(plan, at.y, pd, dnnl_query_diff_dst_md);
     const int gw = tg_plan_packed(plan, at.w, pd, dnnl_query_diff_weights_md);
-    tg_plan_append(plan, pd, (const tg_plan_arg[]){ { DNNL_ARG_SRC, at.x }, { DNNL_ARG_DIFF_DST, at.y },
+    tg_plan_reorder(plan, at.x, x);
+    tg_plan_reorder(plan, at.y, gy);
+    tg_plan_append(plan, pd, (const tg_plan_arg[]){ { DNNL_ARG_SRC, x }, { DNNL_ARG_DIFF_DST, gy },
                              { DNNL_ARG_DIFF_WEIGHTS, gw }, { 0, 0 } });
     tg_plan_reorder(plan, gw, at.w);
 }
 
 static tg_onednn_shape shape_w(const tg_call *c) { return tg_conv_shape(c->in[1], c->in[0], NULL, c->attr); }
+const tg_conv_pass tg_conv_grad_w_pass = { build_w, shape_w };
 
 /* oneDNN's 1x1 kernel first gathers the pixels that a stride leaves, and writes whole vectors of channels while it does
  * so: with fewer channels than that it writes past its scratch (oneDNN issue 6035; 16 with AVX-512, 8 with AVX2). */
@@ -98,18 +107,11 @@ static bool overruns(const tg_onednn_shape *s)
 static const char *reject_w(const tg_call *c)
 {
     const tg_onednn_shape s = shape_w(c);
-    const char           *reason = tg_onednn_wants_f32(c);
-    if (reason) return reason;
     if (overruns(&s)) return "oneDNN writes out of bounds: 1x1, stride above 1, fewer than 16 channels";
-    return tg_onednn_refusal(build_w, &s);
+    return tg_conv_reject(c, &tg_conv_grad_w_pass, 0);
 }
 
-static bool prepare_w(tg_call *c, tg_fault *fault)
-{
-    const tg_onednn_shape s = shape_w(c);
-    c->state = tg_onednn_lease_for(c, build_w, &s, fault);
-    return c->state != NULL;
-}
+static bool prepare_w(tg_call *c, tg_fault *fault) { return tg_conv_prepare(c, &tg_conv_grad_w_pass, 0, fault); }
 
 extern const tg_kernel conv2d_grad_w_onednn;
 const tg_kernel conv2d_grad_w_onednn = {

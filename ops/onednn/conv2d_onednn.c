@@ -8,7 +8,7 @@ tg_onednn_shape tg_conv_shape(const tg_tensor *x, const tg_tensor *y, const tg_t
                               const tg_conv2d_attr *attr)
 {
     tg_onednn_shape s = {
-        .n = x->dim[0], .ic = x->dim[3], .oc = y->dim[3], .groups = attr->groups, .option = bias != NULL,
+        .n = x->dim[0], .ic = x->dim[3], .oc = y->dim[3], .groups = attr->groups, .option = bias ? TG_CONV_BIAS : 0,
     };
     for (int i = 0; i < 2; i++) {
         s.image[i] = x->dim[1 + i];
@@ -24,12 +24,13 @@ tg_onednn_shape tg_conv_shape(const tg_tensor *x, const tg_tensor *y, const tg_t
 /* What the last window lacks is padding; negative if windows end before the image does, which oneDNN takes. */
 tg_window tg_conv_window(const tg_onednn_shape *s)
 {
-    tg_window win = { { 0 }, { 0 }, { 0 }, { 0 } };
+    const bool winograd = s->option & TG_CONV_WINOGRAD;
+    tg_window  win = { winograd ? dnnl_convolution_winograd : dnnl_convolution_direct, { 0 }, { 0 }, { 0 }, { 0 } };
     for (int i = 0; i < 2; i++) {
+        const int64_t covered = (s->out[i] - 1) * s->stride[i] + (s->kernel[i] - 1) * s->dilation[i] + 1;
         win.stride[i] = s->stride[i];
         win.dilation[i] = s->dilation[i] - 1;
         win.pad_before[i] = s->pad[i];
-        const int64_t covered = (s->out[i] - 1) * s->stride[i] + (s->kernel[i] - 1) * s->dilation[i] + 1;
         win.pad_after[i] = covered - s->image[i] - s->pad[i];
     }
     return win;
@@ -37,71 +38,101 @@ tg_window tg_conv_window(const tg_onednn_shape *s)
 
 /* Ours is [out, kh, kw, in / groups]; oneDNN's axes are groups, out / groups, in / groups, kh, kw, the first only if
  * there are groups. */
-static int weights(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_place place, int k)
+static int weights(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_conv_part part)
 {
     const int64_t oc = s->oc / s->groups, ic = s->ic / s->groups, kh = s->kernel[0], kw = s->kernel[1];
     const int64_t dim[5] = { s->groups, oc, ic, kh, kw };
     const int64_t stride[5] = { oc * kh * kw * ic, kh * kw * ic, 1, kw * ic, ic };
     const int     skip = s->groups == 1;
-    return tg_plan_memory(plan, place, k, 5 - skip, dim + skip, place == TG_NOWHERE ? NULL : stride + skip);
+    const bool    any = part.place == TG_NOWHERE;
+    return tg_plan_memory(plan, part.place, part.k, 5 - skip, dim + skip, any ? NULL : stride + skip);
 }
 
-tg_conv_slots tg_conv_memory(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_plan_slot x, tg_plan_slot y,
-                             tg_plan_slot w)
+static int any_image(tg_onednn_plan *plan, const tg_onednn_shape *s, int plain, int64_t c, const int64_t image[2])
 {
-    return (tg_conv_slots){
+    if (!(s->option & TG_CONV_WINOGRAD)) return plain;
+    return tg_plan_memory(plan, TG_NOWHERE, 0, 4, (const int64_t[]){ s->n, c, image[0], image[1] }, NULL);
+}
+
+tg_conv_slots tg_conv_memory(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_conv_part x, tg_conv_part y,
+                             tg_conv_part w)
+{
+    tg_conv_slots at = {
         .x = tg_plan_image(plan, x.place, x.k, s->n, s->ic, s->image),
         .y = tg_plan_image(plan, y.place, y.k, s->n, s->oc, s->out),
-        .w = weights(plan, s, w.place, w.k),
-        .any_w = weights(plan, s, TG_NOWHERE, 0),
+        .w = weights(plan, s, w),
+        .any_w = weights(plan, s, (tg_conv_part){ TG_NOWHERE, 0 }),
     };
+    at.any_x = any_image(plan, s, at.x, s->ic, s->image);
+    at.any_y = any_image(plan, s, at.y, s->oc, s->out);
+    return at;
 }
 
-dnnl_primitive_desc_t tg_conv_forward(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_conv_slots at, int b,
-                                      bool relu)
+dnnl_primitive_desc_t tg_conv_forward(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_conv_slots at, int bias)
 {
     dnnl_primitive_desc_t pd;
     const tg_window       win = tg_conv_window(s);
     const tg_plan_slot   *slot = plan->slot;
     if (!tg_plan_ok(plan, dnnl_success)) return NULL;
-    const dnnl_status_t status = tg_pd_conv(&pd, plan->engine, &win, &slot[at.x].md, &slot[at.any_w].md,
-                                            b >= 0 ? &slot[b].md : NULL, &slot[at.y].md,
-                                            relu ? plan->attr_relu : plan->attr);
+    const dnnl_status_t status = tg_pd_conv(&pd, plan->engine, &win, &slot[at.any_x].md, &slot[at.any_w].md,
+                                            bias >= 0 ? &slot[bias].md : NULL, &slot[at.any_y].md,
+                                            s->option & TG_CONV_RELU ? plan->attr_relu : plan->attr);
     return tg_plan_ok(plan, status) ? pd : NULL;
 }
 
-static void build(tg_onednn_plan *plan, const tg_onednn_shape *s, bool relu)
+/* ---- the bodies of kernels ---- */
+
+static tg_onednn_shape shape_with(const tg_call *c, const tg_conv_pass *pass, int64_t option)
 {
-    const tg_conv_slots at = tg_conv_memory(plan, s, (tg_plan_slot){ .place = TG_INPUT, .k = 0 },
-                                            (tg_plan_slot){ .place = TG_OUTPUT, .k = 0 },
-                                            (tg_plan_slot){ .place = TG_INPUT, .k = 1 });
-    const int b = s->option ? tg_plan_memory(plan, TG_INPUT, 2, 1, &s->oc, (const int64_t[]){ 1 }) : -1;
-    dnnl_primitive_desc_t pd = tg_conv_forward(plan, s, at, b, relu);
-    if (!pd) return;
-    const int w = tg_plan_packed(plan, at.w, pd, dnnl_query_weights_md);
-    tg_plan_reorder(plan, at.w, w);
-    tg_plan_append(plan, pd, (const tg_plan_arg[]){ { DNNL_ARG_SRC, at.x }, { DNNL_ARG_WEIGHTS, w },
-                             { DNNL_ARG_DST, at.y }, { s->option ? DNNL_ARG_BIAS : 0, b }, { 0, 0 } });
+    tg_onednn_shape s = pass->shape(c);
+    s.option |= option;
+    return s;
 }
 
-void tg_conv_build(tg_onednn_plan *plan, const tg_onednn_shape *s) { build(plan, s, false); }
-void tg_conv_relu_build(tg_onednn_plan *plan, const tg_onednn_shape *s) { build(plan, s, true); }
-
-static tg_onednn_shape shape(const tg_call *c) { return tg_conv_shape(c->in[0], c->out[0], c->in[2], c->attr); }
-
-static const char *reject(const tg_call *c)
+const char *tg_conv_reject(const tg_call *c, const tg_conv_pass *pass, int64_t option)
 {
-    const tg_onednn_shape s = shape(c);
+    const tg_onednn_shape s = shape_with(c, pass, option);
     const char           *reason = tg_onednn_wants_f32(c);
-    return reason ? reason : tg_onednn_refusal(tg_conv_build, &s);
+    return reason ? reason : tg_onednn_refusal(pass->build, &s);
 }
 
-static bool prepare(tg_call *c, tg_fault *fault)
+tg_onednn_lease *tg_conv_lease(const tg_call *c, const tg_conv_pass *pass, int64_t option, tg_fault *fault)
 {
-    const tg_onednn_shape s = shape(c);
-    c->state = tg_onednn_lease_for(c, tg_conv_build, &s, fault);
+    const tg_onednn_shape s = shape_with(c, pass, option);
+    return tg_onednn_lease_for(c, pass->build, &s, fault);
+}
+
+bool tg_conv_prepare(tg_call *c, const tg_conv_pass *pass, int64_t option, tg_fault *fault)
+{
+    c->state = tg_conv_lease(c, pass, option, fault);
     return c->state != NULL;
 }
+
+/* ---- the forward pass ---- */
+
+static void build(tg_onednn_plan *plan, const tg_onednn_shape *s)
+{
+    const tg_conv_slots at = tg_conv_memory(plan, s, (tg_conv_part){ TG_INPUT, 0 }, (tg_conv_part){ TG_OUTPUT, 0 },
+                                            (tg_conv_part){ TG_INPUT, 1 });
+    const bool biased = s->option & TG_CONV_BIAS;
+    const int  bias = biased ? tg_plan_memory(plan, TG_INPUT, 2, 1, &s->oc, (const int64_t[]){ 1 }) : -1;
+    dnnl_primitive_desc_t pd = tg_conv_forward(plan, s, at, bias);
+    if (!pd) return;
+    const int x = tg_plan_packed(plan, at.x, pd, dnnl_query_src_md);
+    const int w = tg_plan_packed(plan, at.w, pd, dnnl_query_weights_md);
+    const int y = tg_plan_packed(plan, at.y, pd, dnnl_query_dst_md);
+    tg_plan_reorder(plan, at.x, x);
+    tg_plan_reorder(plan, at.w, w);
+    tg_plan_append(plan, pd, (const tg_plan_arg[]){ { DNNL_ARG_SRC, x }, { DNNL_ARG_WEIGHTS, w }, { DNNL_ARG_DST, y },
+                             { biased ? DNNL_ARG_BIAS : 0, bias }, { 0, 0 } });
+    tg_plan_reorder(plan, y, at.y);
+}
+
+static tg_onednn_shape shape(const tg_call *c) { return tg_conv_shape(c->in[0], c->out[0], c->in[2], c->attr); }
+const tg_conv_pass tg_conv_forward_pass = { build, shape };
+
+static const char *reject(const tg_call *c) { return tg_conv_reject(c, &tg_conv_forward_pass, 0); }
+static bool prepare(tg_call *c, tg_fault *fault) { return tg_conv_prepare(c, &tg_conv_forward_pass, 0, fault); }
 
 extern const tg_kernel conv2d_onednn;
 const tg_kernel conv2d_onednn = {

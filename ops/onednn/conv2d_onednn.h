@@ -4,21 +4,36 @@
 #include "attr.h"
 #include "onednn_cache.h"
 
-/* The shape of a convolution from x to y, or of one of its derivatives, where their gradients play these parts.
- * option: there is a bias. */
+/* One of the three passes over a convolution from x to y, in which gradients play the parts of what they are of. */
+typedef struct {
+    tg_onednn_build *build;
+    tg_onednn_shape (*shape)(const tg_call *c);          /* option: TG_CONV_BIAS if there is one */
+} tg_conv_pass;
+extern const tg_conv_pass tg_conv_forward_pass;          /* of conv2d, conv2d_relu */
+extern const tg_conv_pass tg_conv_grad_x_pass;           /* of conv2d_grad_x; and conv_transpose2d, with its bias */
+extern const tg_conv_pass tg_conv_grad_w_pass;           /* of conv2d_grad_w */
+enum { TG_CONV_BIAS = 1, TG_CONV_RELU = 2, TG_CONV_WINOGRAD = 4 };       /* bits of tg_onednn_shape.option */
+
+/* The bodies of kernels; option: bits to add to those of the pass's shape. */
+const char      *tg_conv_reject(const tg_call *c, const tg_conv_pass *pass, int64_t option);
+tg_onednn_lease *tg_conv_lease(const tg_call *c, const tg_conv_pass *pass, int64_t option, tg_fault *fault);
+bool             tg_conv_prepare(tg_call *c, const tg_conv_pass *pass, int64_t option, tg_fault *fault);
+
+/* Why Winograd's algorithm is not for this call; NULL: it is worth a try. */
+const char *tg_winograd_unfit(const tg_call *c, const tg_conv_pass *pass);
+
+/* ---- for the passes ---- */
 tg_onednn_shape tg_conv_shape(const tg_tensor *x, const tg_tensor *y, const tg_tensor *bias,
                               const tg_conv2d_attr *attr);
 tg_window       tg_conv_window(const tg_onednn_shape *s);
 
-/* Slots.  Images lie in place, as nhwc.  Weights are either ours, [out, kh, kw, in / groups], or of any format: a call
- * reorders them every time, for they change in every step. */
-typedef struct { int x, y, w, any_w; } tg_conv_slots;
-tg_conv_slots tg_conv_memory(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_plan_slot x, tg_plan_slot y,
-                             tg_plan_slot w);
-/* The forward convolution on these slots; b: the slot of the bias, or -1.  NULL: the plan has failed. */
-dnnl_primitive_desc_t tg_conv_forward(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_conv_slots slots, int b,
-                                      bool relu);
-
-tg_onednn_build tg_conv_build, tg_conv_relu_build;
-tg_onednn_build tg_conv_grad_x_build;        /* conv2d_grad_x(gy, w); with a bias, conv_transpose2d(x, w, b) */
+/* Slots: as they lie in our tensors, images as nhwc, weights as [out, kh, kw, in / groups]; and as oneDNN may choose.
+ * It may choose the weights' format always: a call reorders them, for they change in every step.  Images it gets as
+ * they are, unless Winograd's algorithm needs another format. */
+typedef struct { int x, y, w, any_x, any_y, any_w; } tg_conv_slots;
+typedef struct { tg_place place; int k; } tg_conv_part;
+tg_conv_slots tg_conv_memory(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_conv_part x, tg_conv_part y,
+                             tg_conv_part w);
+/* The forward convolution on these slots; bias: its slot, or -1.  NULL: the plan has failed. */
+dnnl_primitive_desc_t tg_conv_forward(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_conv_slots at, int bias);
 #endif

@@ -50,35 +50,42 @@ static double largest_of(const tg_tensor *t)
     return value;
 }
 
-/* Every sum of products is finite, in whatever order.  False also if something is NaN. */
+/* Every sum of products is finite, in whatever order, with room for what Winograd's transforms multiply by.  False also
+ * if something is NaN. */
 static bool stays_finite(const tg_call *c)
 {
     const tg_tensor *w = c->in[1];
     const double     products = (double)(w->dim[1] * w->dim[2] * w->dim[3]);
-    return products * largest_of(c->in[0]) * largest_of(w) + largest_of(c->in[2]) < FLT_MAX / 2;
+    return products * largest_of(c->in[0]) * largest_of(w) + largest_of(c->in[2]) < 1e-8 * FLT_MAX;
 }
 
-static tg_onednn_shape shape(const tg_call *c) { return tg_conv_shape(c->in[0], c->out[0], c->in[2], c->attr); }
-
-static const char *reject(const tg_call *c)
+/* option: 0 or TG_CONV_WINOGRAD */
+static const char *reject_with(const tg_call *c, int64_t option)
 {
-    const tg_onednn_shape s = shape(c);
-    const char           *reason = tg_onednn_wants_f32(c);
-    if (!reason) reason = tg_onednn_refusal(tg_conv_relu_build, &s);
-    return reason ? reason : tg_onednn_refusal(tg_conv_build, &s);
+    const char *reason = tg_conv_reject(c, &tg_conv_forward_pass, option | TG_CONV_RELU);
+    return reason ? reason : tg_conv_reject(c, &tg_conv_forward_pass, option);
 }
 
 /* The state is a lease of the convolution with relu, whose `next` is one of that without. */
-static bool prepare(tg_call *c, tg_fault *fault)
+static bool prepare_with(tg_call *c, int64_t option, tg_fault *fault)
 {
-    const tg_onednn_shape s = shape(c);
-    tg_onednn_lease      *fused = tg_onednn_lease_for(c, tg_conv_relu_build, &s, fault);
-    tg_onednn_lease      *plain = fused ? tg_onednn_lease_for(c, tg_conv_build, &s, fault) : NULL;
+    tg_onednn_lease *fused = tg_conv_lease(c, &tg_conv_forward_pass, option | TG_CONV_RELU, fault);
+    tg_onednn_lease *plain = fused ? tg_conv_lease(c, &tg_conv_forward_pass, option, fault) : NULL;
     if (!plain) return false;
     fused->next = plain;
     c->state = fused;
     return true;
 }
+
+static const char *reject(const tg_call *c) { return reject_with(c, 0); }
+static bool prepare(tg_call *c, tg_fault *fault) { return prepare_with(c, 0, fault); }
+
+static const char *reject_winograd(const tg_call *c)
+{
+    const char *reason = tg_winograd_unfit(c, &tg_conv_forward_pass);
+    return reason ? reason : reject_with(c, TG_CONV_WINOGRAD);
+}
+static bool prepare_winograd(tg_call *c, tg_fault *fault) { return prepare_with(c, TG_CONV_WINOGRAD, fault); }
 
 static tg_scratch scratch(const tg_call *c)
 {
@@ -99,7 +106,10 @@ static void run(const tg_call *c, const tg_task *task)
     tg_parallel(blocks(&y), relu, &y);
 }
 
-extern const tg_kernel conv2d_relu_onednn;
+extern const tg_kernel conv2d_relu_onednn, conv2d_relu_winograd_onednn;
 const tg_kernel conv2d_relu_onednn = {
     TG_ONEDNN_HEAD, .reject = reject, .prepare = prepare, .scratch = scratch, .run = run,
+};
+const tg_kernel conv2d_relu_winograd_onednn = {
+    TG_WINOGRAD_HEAD, .reject = reject_winograd, .prepare = prepare_winograd, .scratch = scratch, .run = run,
 };

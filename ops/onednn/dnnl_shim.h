@@ -15,7 +15,8 @@ typedef dnnl_memory_desc_t tg_md;           /* 2: the descriptor itself; 3: a ha
 
 /* What the three passes of a convolution have in common. */
 typedef struct {
-    dnnl_dims_t stride, dilation, pad_before, pad_after;
+    dnnl_alg_kind_t how;                    /* dnnl_convolution_direct, _winograd */
+    dnnl_dims_t     stride, dilation, pad_before, pad_after;
 } tg_window;
 
 #if DNNL_VERSION_MAJOR >= 3
@@ -60,7 +61,7 @@ static inline dnnl_status_t tg_pd_conv(dnnl_primitive_desc_t *pd, dnnl_engine_t 
                                        const_dnnl_primitive_attr_t attr)
 {
     return dnnl_convolution_forward_primitive_desc_create(
-        pd, engine, dnnl_forward_training, dnnl_convolution_direct, *x, *w, b ? *b : NULL, *y, win->stride,
+        pd, engine, dnnl_forward_training, win->how, *x, *w, b ? *b : NULL, *y, win->stride,
         win->dilation, win->pad_before, win->pad_after, attr);
 }
 static inline dnnl_status_t tg_pd_conv_grad_x(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, const tg_window *win,
@@ -68,7 +69,7 @@ static inline dnnl_status_t tg_pd_conv_grad_x(dnnl_primitive_desc_t *pd, dnnl_en
                                               const_dnnl_primitive_desc_t forward, const_dnnl_primitive_attr_t attr)
 {
     return dnnl_convolution_backward_data_primitive_desc_create(
-        pd, engine, dnnl_convolution_direct, *gx, *w, *gy, win->stride, win->dilation, win->pad_before,
+        pd, engine, win->how, *gx, *w, *gy, win->stride, win->dilation, win->pad_before,
         win->pad_after, forward, attr);
 }
 static inline dnnl_status_t tg_pd_conv_grad_w(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, const tg_window *win,
@@ -76,7 +77,7 @@ static inline dnnl_status_t tg_pd_conv_grad_w(dnnl_primitive_desc_t *pd, dnnl_en
                                               const_dnnl_primitive_desc_t forward, const_dnnl_primitive_attr_t attr)
 {
     return dnnl_convolution_backward_weights_primitive_desc_create(
-        pd, engine, dnnl_convolution_direct, *x, *gw, NULL, *gy, win->stride, win->dilation, win->pad_before,
+        pd, engine, win->how, *x, *gw, NULL, *gy, win->stride, win->dilation, win->pad_before,
         win->pad_after, forward, attr);
 }
 
@@ -123,7 +124,7 @@ static inline dnnl_status_t tg_pd_conv(dnnl_primitive_desc_t *pd, dnnl_engine_t 
 {
     dnnl_convolution_desc_t what;
     dnnl_status_t           status = dnnl_dilated_convolution_forward_desc_init(
-        &what, dnnl_forward_training, dnnl_convolution_direct, x, w, b, y, win->stride, win->dilation, win->pad_before,
+        &what, dnnl_forward_training, win->how, x, w, b, y, win->stride, win->dilation, win->pad_before,
         win->pad_after);
     return status ? status : dnnl_primitive_desc_create(pd, &what, attr, engine, NULL);
 }
@@ -133,7 +134,7 @@ static inline dnnl_status_t tg_pd_conv_grad_x(dnnl_primitive_desc_t *pd, dnnl_en
 {
     dnnl_convolution_desc_t what;
     dnnl_status_t           status = dnnl_dilated_convolution_backward_data_desc_init(
-        &what, dnnl_convolution_direct, gx, w, gy, win->stride, win->dilation, win->pad_before, win->pad_after);
+        &what, win->how, gx, w, gy, win->stride, win->dilation, win->pad_before, win->pad_after);
     return status ? status : dnnl_primitive_desc_create(pd, &what, attr, engine, forward);
 }
 static inline dnnl_status_t tg_pd_conv_grad_w(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, const tg_window *win,
@@ -142,7 +143,7 @@ static inline dnnl_status_t tg_pd_conv_grad_w(dnnl_primitive_desc_t *pd, dnnl_en
 {
     dnnl_convolution_desc_t what;
     dnnl_status_t           status = dnnl_dilated_convolution_backward_weights_desc_init(
-        &what, dnnl_convolution_direct, x, gw, NULL, gy, win->stride, win->dilation, win->pad_before, win->pad_after);
+        &what, win->how, x, gw, NULL, gy, win->stride, win->dilation, win->pad_before, win->pad_after);
     return status ? status : dnnl_primitive_desc_create(pd, &what, attr, engine, forward);
 }
 #endif

@@ -21,4 +21,5 @@ void       tg_onednn_run(const tg_call *c, const tg_task *task);
 const char *tg_onednn_wants_f32(const tg_call *c);
 /* A struct's first fields; AVX2, for what oneDNN has below that is not worth having. */
 #define TG_ONEDNN_HEAD .name = "onednn", .backend = "onednn", .isa = TG_ISA_AVX2
+#define TG_WINOGRAD_HEAD .name = "onednn_winograd", .backend = "onednn", .isa = TG_ISA_AVX512
 #endif

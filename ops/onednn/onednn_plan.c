@@ -67,6 +67,7 @@ static void add_scratchpad(tg_onednn_plan *plan, const_dnnl_primitive_desc_t pd,
 static void append(tg_onednn_plan *plan, dnnl_primitive_desc_t pd, const tg_plan_arg *args)
 {
     tg_plan_step *step = &plan->step[plan->n_steps];
+    assert(plan->n_steps < TG_PLAN_STEPS);
     if (!tg_plan_ok(plan, dnnl_primitive_create(&step->primitive, pd))) return;
     plan->n_steps++;
     for (; args->arg; args++) step->arg[step->n_args++] = *args;

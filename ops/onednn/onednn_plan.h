@@ -16,10 +16,10 @@
 typedef struct {
     int64_t n, ic, oc, groups;
     int64_t image[2], out[2], kernel[2], stride[2], pad[2], dilation[2];
-    int64_t option;                          /* the builder's own: there is a bias */
+    int64_t option;                          /* bits, the builder's own: there is a bias ... */
 } tg_onednn_shape;
 
-enum { TG_PLAN_SLOTS = 12, TG_PLAN_STEPS = 3, TG_PLAN_ARGS = 6 };
+enum { TG_PLAN_SLOTS = 16, TG_PLAN_STEPS = 5, TG_PLAN_ARGS = 6 };
 typedef enum { TG_NOWHERE, TG_INPUT, TG_OUTPUT, TG_PACKED, TG_SCRATCHPAD } tg_place;
 typedef struct { int arg, slot; } tg_plan_arg;           /* DNNL_ARG_SRC and the like, and the slot it is in */
 

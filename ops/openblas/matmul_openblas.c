@@ -1,7 +1,7 @@
 /* matmul_openblas.c - matmul, linear and linear's gradients by OpenBLAS.
  *
  * Results are cut into blocks by their shape, and each task has one computed: in a parallel region OpenBLAS works with
- * one thread, so the bits do not depend on their number, and bias and relu go over a block that is still in the cache. */
+ * one thread, so the bits do not depend on their number, and bias and relu go over a block that the cache still has. */
 #include "products.h"
 #include <cblas.h>
 
@@ -47,7 +47,8 @@ static void compute(const tg_product *p, int64_t others, int64_t index)
     const int     lda = ta ? (int)p->a_column : larger(p->a_row, p->k);       /* a side of 1 may lie at any distance */
     const int     ldb = tb ? (int)p->b_column : larger(p->b_row, columns);
     cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)rows, (int)columns,
-                (int)p->k, 1, p->a + m0 * p->a_row, lda, p->b + n0 * p->b_column, ldb, 0, p->y + m0 * p->n + n0, (int)p->n);
+                (int)p->k, 1, p->a + m0 * p->a_row, lda, p->b + n0 * p->b_column, ldb, 0, p->y + m0 * p->n + n0,
+                (int)p->n);
     finish(p, m0, n0, rows, columns);
 }
 
@@ -84,8 +85,8 @@ static void matmul_run(const tg_call *c, const tg_task *t)
 }
 
 extern const tg_kernel matmul_openblas;
-const tg_kernel matmul_openblas = { .name = "openblas", .backend = "openblas", .reject = matmul_reject, .tasks = matmul_tasks,
-                                    .run = matmul_run };
+const tg_kernel matmul_openblas = { .name = "openblas", .backend = "openblas", .reject = matmul_reject,
+                                    .tasks = matmul_tasks, .run = matmul_run };
 
 /* ---- linear ---- */
 

@@ -1,7 +1,7 @@
 /* conv2d_ref.c - what conv2d, its gradients and its transpose are.
  *
  * All are sums over the pairs that a kernel's tap (a, b) makes: the pixel (oh, ow) of y with the pixel
- * ih = oh stride - pad + a dilation of x, and iw likewise; channel o of group g with the channels of that group in x. */
+ * ih = oh stride - pad + a dilation of x, and iw likewise; channel o of y with the channels of its group in x. */
 #include "attr.h"
 
 typedef struct {                        /* x, w, y of conv2d, whichever is being computed */
@@ -16,7 +16,10 @@ static conv sides(const tg_call *c, const tg_tensor *x, const tg_tensor *w, cons
     return (conv){ a, x, w, y, x->dim[3] / a->groups, y->dim[3] / a->groups };
 }
 
-static int64_t pixel(const tg_tensor *t, int64_t n, int64_t i, int64_t j) { return (n * t->dim[1] + i) * t->dim[2] + j; }
+static int64_t pixel(const tg_tensor *t, int64_t n, int64_t i, int64_t j)
+{
+    return (n * t->dim[1] + i) * t->dim[2] + j;
+}
 
 /* The line or column of x that an output line or column meets through a tap; -1: padding. */
 static int64_t met(const conv *v, int axis, int64_t out, int64_t tap)
@@ -89,7 +92,7 @@ static double w_of(const conv *v, int64_t o, int64_t a, int64_t b, int64_t k)
     return sum;
 }
 
-/* Every element of t, a tensor of rank 4, is value(v, its four indices), plus bias if there is one, through relu or not. */
+/* Every element of t, a tensor of rank 4, is value(v, its four indices), plus a bias, through relu, or without them. */
 static void each(const conv *v, const tg_tensor *t, double (*value)(const conv *, int64_t, int64_t, int64_t, int64_t),
                  const tg_tensor *bias, bool relu)
 {

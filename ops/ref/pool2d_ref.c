@@ -10,13 +10,15 @@ static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 static window window_of(const tg_pool2d_attr *a, int64_t oh, int64_t ow)
 {
     int64_t h = oh * a->stride[0] - a->pad[0], w = ow * a->stride[1] - a->pad[1];
-    return (window){ larger(h, 0), smaller(h + a->kernel[0], a->image[0]), larger(w, 0), smaller(w + a->kernel[1], a->image[1]) };
+    return (window){ larger(h, 0), smaller(h + a->kernel[0], a->image[0]),
+                     larger(w, 0), smaller(w + a->kernel[1], a->image[1]) };
 }
 
 static window adaptive_window(const tg_adaptive_pool2d_attr *a, int64_t oh, int64_t ow)
 {
     const int64_t *h = a->image, *o = a->out;
-    return (window){ oh * h[0] / o[0], ((oh + 1) * h[0] + o[0] - 1) / o[0], ow * h[1] / o[1], ((ow + 1) * h[1] + o[1] - 1) / o[1] };
+    return (window){ oh * h[0] / o[0], ((oh + 1) * h[0] + o[0] - 1) / o[0],
+                     ow * h[1] / o[1], ((ow + 1) * h[1] + o[1] - 1) / o[1] };
 }
 
 static int64_t place(const tg_tensor *t, int64_t n, int64_t i, int64_t j, int64_t c)

@@ -124,7 +124,8 @@ static void avg_grad_run(const tg_call *c, const tg_task *t)      { run_lines(c,
 static void adaptive_run(const tg_call *c, const tg_task *t)      { run_lines(c, t, adaptive_of(c), forward_line); }
 static void adaptive_grad_run(const tg_call *c, const tg_task *t) { run_lines(c, t, adaptive_of(c), backward_line); }
 
-TG_VECTOR_KERNEL(avg_pool2d_vector) = { TG_VECTOR_HEAD, .reject = tg_pool_reject, .tasks = tg_pool_tasks, .run = avg_run };
+TG_VECTOR_KERNEL(avg_pool2d_vector) = { TG_VECTOR_HEAD, .reject = tg_pool_reject, .tasks = tg_pool_tasks,
+                                        .run = avg_run };
 TG_VECTOR_KERNEL(avg_pool2d_grad_vector) = { TG_VECTOR_HEAD, .reject = tg_pool_reject, .tasks = tg_pool_tasks,
                                              .run = avg_grad_run };
 TG_VECTOR_KERNEL(adaptive_avg_pool2d_vector) = { TG_VECTOR_HEAD, .reject = tg_pool_reject, .tasks = tg_pool_tasks,

@@ -35,16 +35,34 @@ static lanes lanes_of(const tg_tensor *y, const tg_tensor *a, const tg_tensor *b
     return l;
 }
 
-/* Where the operands stand at element i of y; returns the elements up to the end of the first axis. */
-static int64_t find(const lanes *l, int64_t i, int64_t *at_a, int64_t *at_b)
+/* Where y and its operands stand, by axis; divisions are for the beginning of a task only. */
+typedef struct { int64_t at[TG_MAX_RANK], a, b; } cursor;
+
+static cursor cursor_at(const lanes *l, int64_t i)
 {
-    const int64_t left = l->size[0] - i % l->size[0];
-    *at_a = *at_b = 0;
+    cursor c = { .a = 0 };
     for (int k = 0; k < l->n; i /= l->size[k++]) {
-        *at_a += i % l->size[k] * l->a[k];
-        *at_b += i % l->size[k] * l->b[k];
+        c.at[k] = i % l->size[k];
+        c.a += c.at[k] * l->a[k];
+        c.b += c.at[k] * l->b[k];
     }
-    return left;
+    return c;
+}
+
+/* On by n elements, not beyond the end of the first axis. */
+static void advance(const lanes *l, cursor *c, int64_t n)
+{
+    for (int k = 0; k < l->n; n = 1, k++) {
+        c->at[k] += n, c->a += n * l->a[k], c->b += n * l->b[k];
+        if (c->at[k] < l->size[k]) return;
+        c->at[k] = 0, c->a -= l->size[k] * l->a[k], c->b -= l->size[k] * l->b[k];
+    }
+}
+
+static int64_t lane_length(const lanes *l, const cursor *c, int64_t most)
+{
+    const int64_t left = l->size[0] - c->at[0];
+    return left < most ? left : most;
 }
 
 #define LOOP(formula) _Pragma("omp simd") for (int64_t j = 0; j < n; j++) y[j] = formula;
@@ -68,11 +86,11 @@ static void zip(const tg_call *c, const tg_task *task, lane_function *lane)
     const lanes   l = lanes_of(c->out[0], c->in[0], c->in[1]);
     const float  *a = tg_ptr(c->in[0]), *b = tg_ptr(c->in[1]);
     float        *y = tg_ptr(c->out[0]);
-    const int64_t end = tg_block_end(task->index, tg_count(c->out[0]));
-    for (int64_t i = task->index * TG_VECTOR_BLOCK, n, at_a, at_b; i < end; i += n) {
-        n = find(&l, i, &at_a, &at_b);
-        n = n < end - i ? n : end - i;
-        lane(y + i, a + at_a, b + at_b, n, l.a[0], l.b[0]);
+    const int64_t begin = task->index * TG_VECTOR_BLOCK, end = tg_block_end(task->index, tg_count(c->out[0]));
+    cursor        at = cursor_at(&l, begin);
+    for (int64_t i = begin, n; i < end; i += n, advance(&l, &at, n)) {
+        n = lane_length(&l, &at, end - i);
+        lane(y + i, a + at.a, b + at.b, n, l.a[0], l.b[0]);
     }
 }
 
@@ -85,13 +103,13 @@ static void expand_run(const tg_call *c, const tg_task *task)
     const lanes   l = lanes_of(c->out[0], c->in[0], c->in[0]);
     const float  *x = tg_ptr(c->in[0]);
     float        *y = tg_ptr(c->out[0]);
-    const int64_t end = tg_block_end(task->index, tg_count(c->out[0]));
-    for (int64_t i = task->index * TG_VECTOR_BLOCK, n, at, same; i < end; i += n) {
-        n = find(&l, i, &at, &same);
-        n = n < end - i ? n : end - i;
-        if (l.a[0]) memcpy(y + i, x + at, sizeof *y * (size_t)n);
+    const int64_t begin = task->index * TG_VECTOR_BLOCK, end = tg_block_end(task->index, tg_count(c->out[0]));
+    cursor        at = cursor_at(&l, begin);
+    for (int64_t i = begin, n; i < end; i += n, advance(&l, &at, n)) {
+        n = lane_length(&l, &at, end - i);
+        if (l.a[0]) memcpy(y + i, x + at.a, sizeof *y * (size_t)n);
         else
-            for (int64_t j = 0; j < n; j++) y[i + j] = x[at];
+            for (int64_t j = 0; j < n; j++) y[i + j] = x[at.a];
     }
 }
 TG_VECTOR_KERNEL(expand_vector) = { TG_ELEMENTWISE_HEAD, .run = expand_run };

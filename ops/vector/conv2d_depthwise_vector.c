@@ -43,6 +43,14 @@ static int64_t line_tasks(const tg_conv *v, const int64_t size[2])
     return tg_div_up(v->n * size[0], lines_of_task(size, v->in));
 }
 
+/* One task: its lines, by the weights that phase 0 has turned. */
+static void run_lines(const tg_call *c, const tg_conv *v, const int64_t size[2], const tg_task *t,
+                      void (*line)(const tg_call *, const tg_conv *, int64_t, const float *))
+{
+    const int64_t step = lines_of_task(size, v->in), first = t->index * step, lines = v->n * size[0];
+    for (int64_t i = first; i < lines && i < first + step; i++) line(c, v, i, t->shared);
+}
+
 /* ---- conv2d ---- */
 
 static tg_conv forward_of(const tg_call *c) { return tg_conv_of(c, c->in[0], c->in[1], c->out[0]); }
@@ -99,9 +107,8 @@ static int64_t forward_tasks(const tg_call *c, int phase)
 static void forward_run(const tg_call *c, const tg_task *t)
 {
     const tg_conv v = forward_of(c);
-    const int64_t step = lines_of_task(v.out, v.in), lines = v.n * v.out[0];
     if (t->phase == 0) turn_weights(&v, tg_ptr(c->in[1]), t);
-    else for (int64_t i = t->index * step; i < lines && i < (t->index + 1) * step; i++) forward_line(c, &v, i, t->shared);
+    else run_lines(c, &v, v.out, t, forward_line);
 }
 
 /* ---- its derivative in x: every pixel of x gathers ---- */
@@ -119,14 +126,15 @@ static void grad_x_line(const tg_call *c, const tg_conv *v, int64_t line, const 
 {
     const float *gy = (const float *)tg_ptr(c->in[0]) + line / v->image[0] * v->out[0] * v->out[1] * v->in;
     float       *gx = (float *)tg_ptr(c->out[0]) + line * v->image[1] * v->in;
-    memset(gx, 0, sizeof *gx * (size_t)(v->image[1] * v->in));
+    const int64_t n = v->in;
+    memset(gx, 0, sizeof *gx * (size_t)(v->image[1] * n));
     for (int64_t a = 0; a < v->kernel[0]; a++) {
         const int64_t i = meets(v, 0, line % v->image[0], a);
         for (int64_t column = 0; i >= 0 && column < v->image[1]; column++)
             for (int64_t b = 0; b < v->kernel[1]; b++) {
                 const int64_t j = meets(v, 1, column, b);
                 if (j < 0) continue;
-                multiply_add(gx + column * v->in, gy + (i * v->out[1] + j) * v->in, w + (a * v->kernel[1] + b) * v->in, v->in);
+                multiply_add(gx + column * n, gy + (i * v->out[1] + j) * n, w + (a * v->kernel[1] + b) * n, n);
             }
     }
 }
@@ -143,9 +151,8 @@ static int64_t grad_x_tasks(const tg_call *c, int phase)
 static void grad_x_run(const tg_call *c, const tg_task *t)
 {
     const tg_conv v = grad_x_of(c);
-    const int64_t step = lines_of_task(v.image, v.in), lines = v.n * v.image[0];
     if (t->phase == 0) turn_weights(&v, tg_ptr(c->in[1]), t);
-    else for (int64_t i = t->index * step; i < lines && i < (t->index + 1) * step; i++) grad_x_line(c, &v, i, t->shared);
+    else run_lines(c, &v, v.image, t, grad_x_line);
 }
 
 /* ---- its derivative in w: phase 0 sums over parts of y's lines, phase 1 adds them up, in order ---- */

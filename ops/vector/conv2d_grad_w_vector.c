@@ -20,8 +20,8 @@ static plan plan_of(const tg_call *c)
     p.pixels = p.v.n * p.v.out[0] * p.v.out[1];
     p.columns = p.v.taps * p.v.in_group;
     p.size = p.v.of * p.columns;
-    p.grid = tg_grid_of(p.v.of_group, p.columns, TG_NC, TASKS);
-    p.cells = p.v.groups * p.grid.down * p.grid.across;
+    p.grid = tg_grid_of(p.v.of_group, p.columns, TASKS);
+    p.cells = p.v.groups * tg_grid_cells(&p.grid);
     const int64_t wanted = tg_div_up(TASKS, p.cells), most = tg_div_up(p.pixels, LEAST_PIXELS);
     p.part = tg_div_up(p.pixels, wanted < most ? wanted : most);
     p.parts = tg_div_up(p.pixels, p.part);
@@ -46,14 +46,15 @@ typedef struct { tg_patches patches; int64_t first; } pixels_from;       /* the 
 static void pack_pixels(const void *pixels, int64_t k0, int64_t k1, int64_t n0, int64_t n1, float *to)
 {
     const pixels_from *p = pixels;
-    if (n1 - n0 < TG_NR) memset(to, 0, sizeof *to * (size_t)((k1 - k0) * TG_NR));
-    tg_pack_patches(&p->patches, p->first + k0, p->first + k1, n0, n1, to, TG_NR);
+    const int64_t      width = tg_panel_width(n1 - n0);
+    if (n1 - n0 < width) memset(to, 0, sizeof *to * (size_t)((k1 - k0) * width));
+    tg_pack_patches(&p->patches, p->first + k0, p->first + k1, n0, n1, to, width);
 }
 
 static void compute(const tg_call *c, const plan *p, const tg_task *t)
 {
     const tg_conv    *v = &p->v;
-    const int64_t     part = t->index / p->cells, of_group = p->grid.down * p->grid.across;
+    const int64_t     part = t->index / p->cells, of_group = tg_grid_cells(&p->grid);
     const int64_t     group = t->index % p->cells / of_group, first = part * p->part;
     const tg_cell     cell = tg_grid_cell(&p->grid, t->index % of_group);
     const pixels_from x = { tg_conv_patches(v, tg_ptr(c->in[1]), group), first };
@@ -62,10 +63,10 @@ static void compute(const tg_call *c, const plan *p, const tg_task *t)
     float            *gw = p->parts > 1 ? (float *)t->shared + part * p->size : tg_ptr(c->out[0]), *rows[TG_MC];
     for (int64_t m = cell.m0; m < cell.m1; m++) rows[m - cell.m0] = gw + (group * v->of_group + m) * p->columns;
     const tg_gemm g = {
-        .k = first + p->part < p->pixels ? p->part : p->pixels - first, .a = &a, .pack_a = tg_pack_columns, .by_columns = true,
-        .b = &x, .pack_b = pack_pixels,
+        .k = first + p->part < p->pixels ? p->part : p->pixels - first,
+        .a = &a, .pack_a = tg_pack_columns, .by_columns = true, .b = &x, .pack_b = pack_pixels,
     };
-    tg_gemm_block(&g, cell.m0, cell.m1, cell.n0, cell.n1, rows, t->scratch);
+    tg_gemm_block(&g, cell, rows, t->scratch);
 }
 
 static void add_parts(const tg_call *c, const plan *p, const tg_task *t)
@@ -88,4 +89,5 @@ static void run(const tg_call *c, const tg_task *t)
     else add_parts(c, &p, t);
 }
 
-TG_VECTOR_KERNEL(conv2d_grad_w_vector) = { TG_VECTOR_HEAD, .reject = tg_conv_reject, .scratch = scratch, .tasks = tasks, .run = run };
+TG_VECTOR_KERNEL(conv2d_grad_w_vector) = { TG_VECTOR_HEAD, .reject = tg_conv_reject, .scratch = scratch, .tasks = tasks,
+                                           .run = run };

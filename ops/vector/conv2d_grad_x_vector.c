@@ -63,20 +63,21 @@ static int64_t packed_group(const tg_conv *v) { return panels(v) * v->taps * v->
 
 static tg_grid grid_of(const tg_conv *v, const pair *p)
 {
-    return tg_grid_of(v->n * p->at[0].places * p->at[1].places, v->in_group, v->in_group, v->groups * pairs(v));
+    return tg_grid_of_packed(v->n * p->at[0].places * p->at[1].places, v->in_group, v->groups * pairs(v));
 }
 
 static int64_t cells(const tg_conv *v, const pair *p)
 {
     if (!p->at[0].places || !p->at[1].places) return 0;
     const tg_grid grid = grid_of(v, p);
-    return grid.down * grid.across;
+    return tg_grid_cells(&grid);
 }
 
 static tg_scratch scratch(const tg_call *c)
 {
     const tg_conv v = conv_of(c);
-    return (tg_scratch){ .shared = (size_t)(v.groups * packed_group(&v)) * sizeof(float), .worker = tg_gemm_scratch(false) };
+    return (tg_scratch){ .shared = (size_t)(v.groups * packed_group(&v)) * sizeof(float),
+                         .worker = tg_gemm_scratch(false) };
 }
 
 static int64_t tasks(const tg_call *c, int phase)
@@ -97,7 +98,7 @@ static int64_t tasks(const tg_call *c, int phase)
 static void pack_residue(const tg_conv *v, const pair *p, const float *w, int64_t n0, int64_t n1, float *to)
 {
     for (int64_t a = 0; a < p->at[0].taps; a++)
-        for (int64_t b = 0; b < p->at[1].taps; b++, to += v->of_group * TG_NR) {
+        for (int64_t b = 0; b < p->at[1].taps; b++, to += v->of_group * tg_panel_width(n1 - n0)) {
             const int64_t   line = p->at[0].tap - a * p->at[0].back, column = p->at[1].tap - b * p->at[1].back;
             const tg_matrix tap = { w + (line * v->kernel[1] + column) * v->in_group, v->taps * v->in_group, 1 };
             tg_pack_panel(&tap, 0, v->of_group, n0, n1, to);
@@ -141,7 +142,7 @@ static void find_rows(const tg_conv *v, const residue r[2], int64_t m0, int64_t 
 static void compute(const tg_call *c, const tg_conv *v, const pair *p, const float *packed, int64_t index, float *room)
 {
     const tg_grid    grid = grid_of(v, p);
-    const int64_t    of_group = grid.down * grid.across, group = index / of_group, first = group * v->in_group;
+    const int64_t    of_group = tg_grid_cells(&grid), group = index / of_group, first = group * v->in_group;
     const tg_cell    cell = tg_grid_cell(&grid, index % of_group);
     const tg_patches patches = patches_of(v, p->at, tg_ptr(c->in[0]), group);
     const float     *bias = c->op->n_in > 2 ? tg_ptr(c->in[2]) : NULL;
@@ -151,7 +152,7 @@ static void compute(const tg_call *c, const tg_conv *v, const pair *p, const flo
         .k = p->depth, .a = &patches, .pack_a = tg_pack_image, .packed_b = packed + group * packed_group(v),
         .bias = bias ? bias + first : NULL,
     };
-    tg_gemm_block(&g, cell.m0, cell.m1, cell.n0, cell.n1, rows, room);
+    tg_gemm_block(&g, cell, rows, room);
 }
 
 static void run(const tg_call *c, const tg_task *t)
@@ -174,5 +175,7 @@ static void run(const tg_call *c, const tg_task *t)
     }
 }
 
-TG_VECTOR_KERNEL(conv2d_grad_x_vector) = { TG_VECTOR_HEAD, .reject = reject, .scratch = scratch, .tasks = tasks, .run = run };
-TG_VECTOR_KERNEL(conv_transpose2d_vector) = { TG_VECTOR_HEAD, .reject = reject, .scratch = scratch, .tasks = tasks, .run = run };
+TG_VECTOR_KERNEL(conv2d_grad_x_vector) = { TG_VECTOR_HEAD, .reject = reject, .scratch = scratch, .tasks = tasks,
+                                           .run = run };
+TG_VECTOR_KERNEL(conv_transpose2d_vector) = { TG_VECTOR_HEAD, .reject = reject, .scratch = scratch, .tasks = tasks,
+                                              .run = run };

@@ -41,60 +41,66 @@ static __attribute__((noinline)) void store_some(const target *t, int rows, cons
 /* rows x vecs accumulators over a depth of k.  Element (r, t) of A lies at a[r across + t along]. */
 INLINE void tile(int rows, int vecs, int across, int along, int64_t k, const float *a, const float *b, const target *to)
 {
-    vec sum[TG_MR][2];
-#pragma GCC unroll 16
-    for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = (vec){ 0 };
-    for (int64_t t = 0; t < k; t++, a += along, b += TG_NR) {
-        const vec left = *(const vec *)b, right = vecs > 1 ? *(const vec *)(b + TG_LANES) : (vec){ 0 };
-#pragma GCC unroll 16
-        for (int r = 0; r < rows; r++) {
-            sum[r][0] += a[r * across] * left;
-            if (vecs > 1) sum[r][1] += a[r * across] * right;
+    vec sum[TG_MR][TG_VECS];
+#pragma GCC unroll 12
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int v = 0; v < vecs; v++) sum[r][v] = (vec){ 0 };
+#pragma GCC unroll 2
+    for (int64_t t = 0; t < k; t++, a += along, b += vecs * TG_LANES) {
+        vec y[TG_VECS];
+#pragma GCC unroll 4
+        for (int v = 0; v < vecs; v++) y[v] = *(const vec *)(b + v * TG_LANES);
+#pragma GCC unroll 12
+        for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+            for (int v = 0; v < vecs; v++) sum[r][v] += a[r * across] * y[v];
+    }
+    float      buffer[TG_MR * TG_NR];
+    const bool whole = to->columns == vecs * TG_LANES;
+#pragma GCC unroll 12
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int v = 0; v < vecs; v++) {
+            float *const at = to->rows[r] + to->column;
+            if (whole) *(vec *)(at + v * TG_LANES) = finished(sum[r][v], to, at, v * TG_LANES);
+            else *(vec *)(buffer + r * TG_NR + v * TG_LANES) = sum[r][v];
         }
-    }
-    if (to->columns == vecs * TG_LANES) {
-#pragma GCC unroll 16
-        for (int r = 0; r < rows; r++) {
-            float *at = to->rows[r] + to->column;
-            *(vec *)at = finished(sum[r][0], to, at, 0);
-            if (vecs > 1) *(vec *)(at + TG_LANES) = finished(sum[r][1], to, at, TG_LANES);
-        }
-        return;
-    }
-    float buffer[TG_MR * TG_NR];
-#pragma GCC unroll 16
-    for (int r = 0; r < rows; r++) {
-        *(vec *)(buffer + r * TG_NR) = sum[r][0];
-        if (vecs > 1) *(vec *)(buffer + r * TG_NR + TG_LANES) = sum[r][1];
-    }
-    store_some(to, rows, buffer);
+    if (!whole) store_some(to, rows, buffer);
 }
 
-/* Heights that are compiled: a panel of fewer rows is taken in two or three of them. */
-#define TILE(name, vecs, across, along) \
+/* Heights that are compiled: a panel of fewer rows is taken in two or three of them.  `most` is what registers hold. */
+#define TILE(name, vecs, most, across, along) \
     static int name(int rows, int64_t k, const float *a, const float *b, const target *to) \
     { \
-        if (TG_MR >= 12 && rows >= 12) return tile(12, vecs, across, along, k, a, b, to), 12; \
-        if (TG_MR >= 8 && rows >= 8) return tile(8, vecs, across, along, k, a, b, to), 8; \
-        if (TG_MR >= 6 && rows >= 6) return tile(6, vecs, across, along, k, a, b, to), 6; \
+        if (most >= 12 && rows >= 12) return tile(12, vecs, across, along, k, a, b, to), 12; \
+        if (most >= 8 && rows >= 8) return tile(8, vecs, across, along, k, a, b, to), 8; \
+        if (most >= 6 && rows >= 6) return tile(6, vecs, across, along, k, a, b, to), 6; \
         if (rows >= 4) return tile(4, vecs, across, along, k, a, b, to), 4; \
         if (rows >= 2) return tile(2, vecs, across, along, k, a, b, to), 2; \
         return tile(1, vecs, across, along, k, a, b, to), 1; \
     }
-TILE(rows_wide, 2, TG_PITCH, 1)
-TILE(rows_narrow, 1, TG_PITCH, 1)
-TILE(columns_wide, 2, 1, TG_MR)
-TILE(columns_narrow, 1, 1, TG_MR)
+#define TILES(vecs, most) TILE(rows_##vecs, vecs, most, TG_PITCH, 1) TILE(columns_##vecs, vecs, most, 1, TG_MR)
+typedef int tile_function(int, int64_t, const float *, const float *, const target *);
+TILES(1, TG_MR)
+TILES(2, TG_MR)
+#if defined __AVX512F__
+TILES(3, 8)
+TILES(4, 6)
+static tile_function *const tiles[2][TG_VECS] = { { rows_1, rows_2, rows_3, rows_4 },
+                                                  { columns_1, columns_2, columns_3, columns_4 } };
+#else
+static tile_function *const tiles[2][TG_VECS] = { { rows_1, rows_2 }, { columns_1, columns_2 } };
+#endif
 
 /* All rows of a block against one panel of B. */
 static void sweep(const tg_gemm *g, int m, int64_t k, const float *a, const float *b, target to)
 {
-    const bool narrow = to.columns <= TG_LANES;
+    tile_function *const compute = tiles[g->by_columns][(to.columns - 1) / TG_LANES];
     for (int r = 0; r < m;) {
-        const int left = TG_MR - r % TG_MR < m - r ? TG_MR - r % TG_MR : m - r;
+        const int    left = TG_MR - r % TG_MR < m - r ? TG_MR - r % TG_MR : m - r;
         const float *at = a + (g->by_columns ? tg_column_place(r, 0) : (int64_t)r * TG_PITCH);
-        int done = g->by_columns ? (narrow ? columns_narrow : columns_wide)(left, k, at, b, &to)
-                                 : (narrow ? rows_narrow : rows_wide)(left, k, at, b, &to);
+        const int    done = compute(left, k, at, b, &to);
         to.rows += done;
         r += done;
     }
@@ -104,23 +110,25 @@ static void sweep(const tg_gemm *g, int m, int64_t k, const float *a, const floa
 static void layer(const tg_gemm *g, tg_cell c, int64_t k0, float *const *rows, float *scratch)
 {
     const int64_t k1 = k0 + TG_KC < g->k ? k0 + TG_KC : g->k;
-    const bool    last = k1 == g->k;
     float *const  a = scratch, *const own_b = scratch + TG_GEMM_A;
+    target        to = { .rows = rows, .add = k0 > 0, .relu = k1 == g->k && g->relu };
     g->pack_a(g->a, c.m0, c.m1, k0, k1, a);
     for (int64_t n = c.n0; n < c.n1; n += TG_NR) {
         const int64_t end = n + TG_NR < c.n1 ? n + TG_NR : c.n1;
-        const float  *b = g->packed_b ? g->packed_b + n * g->k + k0 * TG_NR : own_b;
+        const float  *b = g->packed_b ? g->packed_b + n * g->k + k0 * tg_panel_width(end - n) : own_b;
         if (!g->packed_b) g->pack_b(g->b, k0, k1, n, end, own_b);
-        sweep(g, (int)(c.m1 - c.m0), k1 - k0, a, b,
-              (target){ rows, n, (int)(end - n), g->add || k0 > 0, last && g->relu, last && g->bias ? g->bias + n : NULL });
+        to.column = n;
+        to.columns = (int)(end - n);
+        to.bias = k1 == g->k && g->bias ? g->bias + n : NULL;
+        sweep(g, (int)(c.m1 - c.m0), k1 - k0, a, b, to);
     }
 }
 
-void tg_gemm_block(const tg_gemm *g, int64_t m0, int64_t m1, int64_t n0, int64_t n1, float *const *rows, float *scratch)
+void tg_gemm_block(const tg_gemm *g, tg_cell c, float *const *rows, float *scratch)
 {
     int64_t k0 = 0;
     do {
-        layer(g, (tg_cell){ m0, m1, n0, n1 }, k0, rows, scratch);
+        layer(g, c, k0, rows, scratch);
         k0 += TG_KC;
     } while (k0 < g->k);
 }
@@ -134,58 +142,63 @@ void tg_pack_rows(const void *matrix, int64_t m0, int64_t m1, int64_t k0, int64_
         memcpy(to, m->at + i * m->row + k0, sizeof *to * (size_t)(k1 - k0));
 }
 
+/* Row by row of memory, its pieces to all panels. */
 void tg_pack_columns(const void *matrix, int64_t m0, int64_t m1, int64_t k0, int64_t k1, float *to)
 {
     const tg_matrix *m = matrix;
-    for (int64_t i = m0; i < m1; i += TG_MR, to += TG_KC * TG_MR) {
-        const float *from = m->at + k0 * m->column + i;
-        const int64_t rows = i + TG_MR < m1 ? TG_MR : m1 - i;
-        for (int64_t k = 0; k < k1 - k0; k++, from += m->column)
-            if (rows == TG_MR) memcpy(to + k * TG_MR, from, TG_MR * sizeof *to);
-            else memcpy(to + k * TG_MR, from, sizeof *to * (size_t)rows);
+    const int64_t    whole = (m1 - m0) / TG_MR * TG_MR, rest = m1 - m0 - whole;
+    const float     *from = m->at + k0 * m->column + m0;
+    for (int64_t k = 0; k < k1 - k0; k++, from += m->column) {
+        float *panel = to + k * TG_MR;
+        for (int64_t i = 0; i < whole; i += TG_MR, panel += TG_KC * TG_MR) memcpy(panel, from + i, TG_MR * sizeof *to);
+        for (int64_t i = 0; i < rest; i++) panel[i] = from[whole + i];
     }
 }
 
 typedef float   quad  __attribute__((vector_size(16), aligned(4), may_alias));
-typedef int32_t quads __attribute__((vector_size(16)));
+#if defined __clang__
+#define SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#else
+#define SHUFFLE(a, b, i, j, k, l) __builtin_shuffle(a, b, (int32_t __attribute__((vector_size(16)))){ i, j, k, l })
+#endif
 
 /* to[j pitch + i] = from[i row + j], 4 x 4 */
 INLINE void transpose4(const float *from, int64_t row, float *to, int64_t pitch)
 {
     const quad a = *(const quad *)from, b = *(const quad *)(from + row);
     const quad c = *(const quad *)(from + 2 * row), d = *(const quad *)(from + 3 * row);
-    const quad ab0 = __builtin_shuffle(a, b, (quads){ 0, 4, 1, 5 }), ab1 = __builtin_shuffle(a, b, (quads){ 2, 6, 3, 7 });
-    const quad cd0 = __builtin_shuffle(c, d, (quads){ 0, 4, 1, 5 }), cd1 = __builtin_shuffle(c, d, (quads){ 2, 6, 3, 7 });
-    *(quad *)to = __builtin_shuffle(ab0, cd0, (quads){ 0, 1, 4, 5 });
-    *(quad *)(to + pitch) = __builtin_shuffle(ab0, cd0, (quads){ 2, 3, 6, 7 });
-    *(quad *)(to + 2 * pitch) = __builtin_shuffle(ab1, cd1, (quads){ 0, 1, 4, 5 });
-    *(quad *)(to + 3 * pitch) = __builtin_shuffle(ab1, cd1, (quads){ 2, 3, 6, 7 });
+    const quad ab0 = SHUFFLE(a, b, 0, 4, 1, 5), ab1 = SHUFFLE(a, b, 2, 6, 3, 7);
+    const quad cd0 = SHUFFLE(c, d, 0, 4, 1, 5), cd1 = SHUFFLE(c, d, 2, 6, 3, 7);
+    *(quad *)to = SHUFFLE(ab0, cd0, 0, 1, 4, 5);
+    *(quad *)(to + pitch) = SHUFFLE(ab0, cd0, 2, 3, 6, 7);
+    *(quad *)(to + 2 * pitch) = SHUFFLE(ab1, cd1, 0, 1, 4, 5);
+    *(quad *)(to + 3 * pitch) = SHUFFLE(ab1, cd1, 2, 3, 6, 7);
 }
 
-/* Columns of B that lie in rows of memory. */
+/* Columns of B that lie in rows of memory: a line of the cache of each at a time. */
 static void pack_transposed(const float *from, int64_t row, int64_t depth, int64_t columns, float *to)
 {
-    const int64_t whole = columns / 4 * 4, deep = depth / 4 * 4;
-    for (int64_t j = 0; j < whole; j += 4) {
-        for (int64_t k = 0; k < deep; k += 4) transpose4(from + j * row + k, row, to + k * TG_NR + j, TG_NR);
-        for (int64_t k = deep; k < depth; k++)
-            for (int64_t i = j; i < j + 4; i++) to[k * TG_NR + i] = from[i * row + k];
+    const int64_t width = tg_panel_width(columns), whole = columns / 4 * 4;
+    for (int64_t k = 0; k < depth; k += 16) {
+        const int64_t end = k + 16 < depth ? k + 16 : depth, deep = k + (end - k) / 4 * 4;
+        for (int64_t j = 0; j < whole; j += 4)
+            for (int64_t i = k; i < deep; i += 4) transpose4(from + j * row + i, row, to + i * width + j, width);
+        for (int64_t j = 0; j < columns; j++)
+            for (int64_t i = j < whole ? deep : k; i < end; i++) to[i * width + j] = from[j * row + i];
     }
-    for (int64_t j = whole; j < columns; j++)
-        for (int64_t k = 0; k < depth; k++) to[k * TG_NR + j] = from[j * row + k];
 }
 
 void tg_pack_panel(const void *matrix, int64_t k0, int64_t k1, int64_t n0, int64_t n1, float *to)
 {
     const tg_matrix *m = matrix;
     const float     *from = m->at + k0 * m->row + n0 * m->column;
-    const int64_t    columns = n1 - n0;
-    if (columns < TG_NR) memset(to, 0, sizeof *to * (size_t)((k1 - k0) * TG_NR));
+    const int64_t    columns = n1 - n0, width = tg_panel_width(columns);
+    if (columns < width) memset(to, 0, sizeof *to * (size_t)((k1 - k0) * width));
     if (m->column != 1) {
         pack_transposed(from, m->column, k1 - k0, columns, to);
         return;
     }
-    for (int64_t k = k0; k < k1; k++, from += m->row, to += TG_NR)
+    for (int64_t k = k0; k < k1; k++, from += m->row, to += width)
         if (columns == TG_NR) memcpy(to, from, TG_NR * sizeof *to);
         else memcpy(to, from, sizeof *to * (size_t)columns);
 }

@@ -11,21 +11,21 @@ static tg_scratch scratch(const tg_call *c)
 /* One block of a product, of which there are `others` beside it. */
 static void compute(const tg_product *p, int64_t others, int64_t index, float *room)
 {
-    const tg_grid   grid = tg_grid_of(p->m, p->n, TG_NC, others);
+    const tg_grid   grid = tg_grid_of(p->m, p->n, others);
     const tg_cell   c = tg_grid_cell(&grid, index);
     const tg_matrix a = { p->a, p->a_row, p->a_column }, b = { p->b, p->b_row, p->b_column };
     const bool      by_columns = p->a_column != 1;
     float          *rows[TG_MC];
     for (int64_t m = c.m0; m < c.m1; m++) rows[m - c.m0] = p->y + m * p->n;
-    const tg_gemm g = { .k = p->k, .a = &a, .pack_a = by_columns ? tg_pack_columns : tg_pack_rows, .by_columns = by_columns,
-                        .b = &b, .pack_b = tg_pack_panel, .bias = p->bias, .relu = p->relu };
-    tg_gemm_block(&g, c.m0, c.m1, c.n0, c.n1, rows, room);
+    const tg_gemm g = { .k = p->k, .a = &a, .pack_a = by_columns ? tg_pack_columns : tg_pack_rows, .b = &b,
+                        .by_columns = by_columns, .pack_b = tg_pack_panel, .bias = p->bias, .relu = p->relu };
+    tg_gemm_block(&g, c, rows, room);
 }
 
 static int64_t blocks(const tg_product *p, int64_t others)
 {
-    const tg_grid grid = tg_grid_of(p->m, p->n, TG_NC, others);
-    return grid.down * grid.across;
+    const tg_grid grid = tg_grid_of(p->m, p->n, others);
+    return tg_grid_cells(&grid);
 }
 
 static int64_t matmul_tasks(const tg_call *c, int phase)
@@ -42,8 +42,8 @@ static void matmul_run(const tg_call *c, const tg_task *t)
     compute(&p, s.matrices, t->index % cells, t->scratch);
 }
 
-TG_VECTOR_KERNEL(matmul_vector) = { TG_VECTOR_HEAD, .reject = tg_product_reject, .scratch = scratch, .tasks = matmul_tasks,
-                                    .run = matmul_run };
+TG_VECTOR_KERNEL(matmul_vector) = { TG_VECTOR_HEAD, .reject = tg_product_reject, .scratch = scratch,
+                                    .tasks = matmul_tasks, .run = matmul_run };
 
 #define LINEAR(symbol, product_of) \
     static int64_t symbol##_tasks(const tg_call *c, int phase) \

@@ -1,7 +1,7 @@
 /* max_pool2d_vector.c - the largest value of windows, and its derivative: all channels of a pixel at a time.
  *
- * Windows of 4, 6 or 9 pixels are taken in one go, others pixel by pixel.  Backward gathers: a pixel of x looks into the
- * windows it is in, so tasks write different lines. */
+ * Windows of 4, 6 or 9 pixels are taken in one go, others pixel by pixel.  Backward gathers: a pixel of x looks into
+ * the windows it is in, so tasks write different lines. */
 #include "vector.h"
 #include "pool2d_windows.h"
 #include <string.h>
@@ -13,7 +13,7 @@ enum { MOST = 9 };
 
 typedef struct { int n; const float *at[MOST]; int32_t place[MOST]; } taps;
 
-/* The largest of n pixels, channel by channel; the first of equals, but a NaN wins.  begun: y and index are pixels too. */
+/* The largest of n pixels, channel by channel; the first of equals, but a NaN wins.  begun: y and index are one too. */
 INLINE void largest(int n, bool begun, const taps *t, int64_t channels, float *y, int32_t *index)
 {
 #pragma omp simd
@@ -105,7 +105,8 @@ static void forward_run(const tg_call *c, const tg_task *t)
     }
 }
 
-TG_VECTOR_KERNEL(max_pool2d_vector) = { TG_VECTOR_HEAD, .reject = tg_pool_reject, .tasks = tg_pool_tasks, .run = forward_run };
+TG_VECTOR_KERNEL(max_pool2d_vector) = { TG_VECTOR_HEAD, .reject = tg_pool_reject, .tasks = tg_pool_tasks,
+                                        .run = forward_run };
 
 /* ---- backward ---- */
 
@@ -179,7 +180,7 @@ static void backward_run(const tg_call *c, const tg_task *t)
 {
     const pool    p = pool_of(c);
     const int64_t step = tg_pool_lines(c), lines = c->out[0]->dim[0] * p.at[0].size;
-    for (int64_t line = t->index * step; line < lines && line < (t->index + 1) * step; line++) backward_line(c, &p, line);
+    for (int64_t i = t->index * step; i < lines && i < (t->index + 1) * step; i++) backward_line(c, &p, i);
 }
 
 TG_VECTOR_KERNEL(max_pool2d_grad_vector) = { TG_VECTOR_HEAD, .reject = tg_pool_reject, .tasks = tg_pool_tasks,

@@ -3,7 +3,10 @@
  * Taps side by side that meet pixels side by side, of which all channels count, lie in one run of memory: they are
  * copied together.  So a run is a line of taps, or a tap; the outer loop goes over runs, the inner one over rows. */
 #include "patches.h"
+#include "gemm.h"
 #include <string.h>
+
+enum { WIDE = TG_NR };                  /* the length of most copies where these become panels of B: compiled in */
 
 typedef struct {
     int64_t line, column;               /* tap of the run, its first one */
@@ -19,11 +22,10 @@ static inline void copy_run(const tg_patches *p, const float *line, int64_t x, c
     if (from < left) from = left < to ? left : to;
     if (to > right) to = right > from ? right : from;
     for (int64_t i = part->from; i < from; i++) out[i - part->from] = 0;
-    if (from < to) memcpy(out + (from - part->from), line + first + from, sizeof *out * (size_t)(to - from));
+    if (to - from == WIDE) memcpy(out, line + first + from, sizeof *out * WIDE);
+    else if (from < to) memcpy(out + (from - part->from), line + first + from, sizeof *out * (size_t)(to - from));
     for (int64_t i = to; i < part->to; i++) out[i - part->from] = 0;
 }
-
-static void zero_run(const run_part *part, float *out) { memset(out, 0, sizeof *out * (size_t)(part->to - part->from)); }
 
 /* One run, all rows: places are counted up instead of divided. */
 static void copy_rows(const tg_patches *p, int64_t r0, int64_t r1, const run_part *part, int64_t pitch)
@@ -33,7 +35,7 @@ static void copy_rows(const tg_patches *p, int64_t r0, int64_t r1, const run_par
     for (int64_t r = r0; r < r1; r++, out += pitch) {
         const int64_t y = i * p->stride[0] + p->origin[0] + part->line * p->step[0];
         const int64_t x = j * p->stride[1] + p->origin[1] + part->column * p->step[1];
-        if (y < 0 || y >= p->size[0]) zero_run(part, out);
+        if (y < 0 || y >= p->size[0]) memset(out, 0, sizeof *out * (size_t)(part->to - part->from));
         else copy_run(p, p->image + (n * p->size[0] + y) * p->size[1] * p->pitch, x, part, out);
         if (++j < p->places[1]) continue;
         j = 0;

@@ -71,11 +71,24 @@ static int read_axis(const layout *l)
 static int64_t strips(const layout *l) { return (l->size[read_axis(l)] + TILE - 1) / TILE; }
 static int64_t strips_a_task(const layout *l) { return rows_a_task(l->size[0] * TILE); }
 
-/* 4 x 4 numbers of one tile into another: a size that the compiler unrolls. */
+static inline void copy_line(float *restrict to, const float *restrict from, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16) memcpy(to + i, from + i, 16 * sizeof *to);       /* of fixed size: no call */
+    for (; i < n; i++) to[i] = from[i];
+}
+
+/* 4 x 4 numbers of one tile into another: pairs of lines are interleaved, twice. */
+typedef float quad __attribute__((vector_size(16)));
+#define LOW(a, b)  __builtin_shufflevector(a, b, 0, 4, 1, 5)
+#define HIGH(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
 static inline void transpose_quad(float (*to)[TILE], float (*from)[TILE], int64_t i, int64_t j)
 {
-    for (int p = 0; p < 4; p++)
-        for (int q = 0; q < 4; q++) to[i + p][j + q] = from[j + q][i + p];
+    quad v[4];
+    for (int q = 0; q < 4; q++) memcpy(v + q, from[j + q] + i, sizeof *v);
+    const quad a = LOW(v[0], v[2]), b = HIGH(v[0], v[2]), c = LOW(v[1], v[3]), d = HIGH(v[1], v[3]);
+    v[0] = LOW(a, c), v[1] = HIGH(a, c), v[2] = LOW(b, d), v[3] = HIGH(b, d);
+    for (int p = 0; p < 4; p++) memcpy(to[i + p] + j, v + p, sizeof *v);
 }
 
 /* y[i * step_y + j] = x[j * step_x + i], through tiles on the stack: steps are often powers of two, whose lines push
@@ -83,10 +96,10 @@ static inline void transpose_quad(float (*to)[TILE], float (*from)[TILE], int64_
 static void transpose_tile(const float *x, int64_t step_x, float *y, int64_t step_y, int64_t lines, int64_t length)
 {
     float from[TILE][TILE], to[TILE][TILE];
-    for (int64_t j = 0; j < length; j++) memcpy(from[j], x + j * step_x, sizeof *x * (size_t)lines);
+    for (int64_t j = 0; j < length; j++) copy_line(from[j], x + j * step_x, lines);
     for (int64_t i = 0; i < lines; i += 4)
         for (int64_t j = 0; j < length; j += 4) transpose_quad(to, from, i, j);
-    for (int64_t i = 0; i < lines; i++) memcpy(y + i * step_y, to[i], sizeof *y * (size_t)length);
+    for (int64_t i = 0; i < lines; i++) copy_line(y + i * step_y, to[i], length);
 }
 
 static void transpose_strips(const layout *l, const float *x, float *y, int64_t task, int64_t count)

@@ -11,7 +11,9 @@ typedef struct {
 
 static inline tg_windows tg_pool_windows(const tg_pool2d_attr *a, int axis)
 {
-    tg_windows v = { .size = a->image[axis], .kernel = a->kernel[axis], .stride = a->stride[axis], .pad = a->pad[axis] };
+    tg_windows v = { .size = a->image[axis], .kernel = a->kernel[axis] };
+    v.stride = a->stride[axis];
+    v.pad = a->pad[axis];
     v.out = (v.size + 2 * v.pad - v.kernel) / v.stride + 1;
     return v;
 }
@@ -50,11 +52,11 @@ static inline const char *tg_pool_reject(const tg_call *c)
     return c->in[0]->dtype == TG_F32 && c->out[0]->dtype == TG_F32 ? NULL : "want f32";
 }
 
-/* Lines of c->out[0], all images' one after the other, cut into tasks of about a block of elements of the larger image. */
+/* Lines of c->out[0], all images' one after the other, in one task: about a block of the larger image's elements. */
 static inline int64_t tg_pool_lines(const tg_call *c)
 {
     const tg_tensor *out = c->out[0];
-    const int64_t    in_elements = tg_count(c->in[0]), elements = in_elements > tg_count(out) ? in_elements : tg_count(out);
+    const int64_t    in = tg_count(c->in[0]), elements = in > tg_count(out) ? in : tg_count(out);
     const int64_t    lines = out->dim[0] * out->dim[1], step = TG_VECTOR_BLOCK * lines / elements;
     return step > 0 ? step : 1;
 }

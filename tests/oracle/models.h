@@ -4,10 +4,20 @@ static const char *const lenet_state[] = {
     "9.weight 10x512", "9.bias 10",
     0
 };
+static const double lenet_logits[] = {
+    -179.8439, 192.0923, -262.0633, -258.6364, 193.8893, 130.3655, 12.91313, 90.8726, 144.7037,
+    146.559, -159.1903, 251.7717, -249.9503, -176.6593, 128.3568, 83.52047, 86.49158, 64.65534,
+    86.29185, 124.3188,
+};
 enum { lenet_numbers = 1663370 };
 static const char *const mlp_state[] = {
     "1.weight 1024x784", "1.bias 1024", "3.weight 1024x1024", "3.bias 1024", "5.weight 10x1024", "5.bias 10",
     0
+};
+static const double mlp_logits[] = {
+    1.387554, 124.8236, -25.41393, 37.22859, 6.735511, -70.62299, 46.57342, 73.99377, -98.23532,
+    32.76037, 11.61319, 246.339, -24.94597, 109.404, -17.04418, -125.8141, 47.83278, -32.94397,
+    -42.33027, 34.67702,
 };
 enum { mlp_numbers = 1863690 };
 static const char *const resnet20_state[] = {
@@ -54,6 +64,11 @@ static const char *const resnet20_state[] = {
     "layer3.2.bn2.num_batches_tracked 1", "fc.weight 10x64", "fc.bias 10",
     0
 };
+static const double resnet20_logits[] = {
+    2.604703, 0.9672728, -1.144568, 0.2086222, 0.4477885, 1.128229, 0.4035953, 1.319288, -0.9665025,
+    2.930218, 2.52824, 0.7006773, -0.8974895, 0.1358688, 1.119525, 1.138542, 0.4081491, 1.081482,
+    -0.8549884, 3.290575,
+};
 enum { resnet20_numbers = 272474 };
 static const char *const resnet18c_state[] = {
     "conv1.weight 64x3x3x3", "bn1.weight 64", "bn1.bias 64", "bn1.running_mean 64", "bn1.running_var 64",
@@ -97,6 +112,11 @@ static const char *const resnet18c_state[] = {
     "layer4.1.bn2.bias 512", "layer4.1.bn2.running_mean 512", "layer4.1.bn2.running_var 512",
     "layer4.1.bn2.num_batches_tracked 1", "fc.weight 10x512", "fc.bias 10",
     0
+};
+static const double resnet18c_logits[] = {
+    2.013199, -5.630105, 6.755257, 6.958934, -2.507683, -2.676948, 2.939903, -6.50992, -4.926723,
+    3.471297, 2.427209, -5.258742, 5.679394, 7.226163, -3.026509, -3.07144, 3.027943, -6.629389,
+    -5.01543, 4.334209,
 };
 enum { resnet18c_numbers = 11173962 };
 static const char *const resnet50_state[] = {
@@ -208,5 +228,10 @@ static const char *const resnet50_state[] = {
     "layer4.2.bn3.running_mean 2048", "layer4.2.bn3.running_var 2048", "layer4.2.bn3.num_batches_tracked 1",
     "fc.weight 1000x2048", "fc.bias 1000",
     0
+};
+static const double resnet50_logits[] = {
+    -9.127552, -16.74487, -14.8978, 0.5227127, -15.36336, -4.134441, -12.06623, -2.673176,
+    -6.208456, 20.28372, 9.240954, -11.11962, 10.97087, 6.361892, 12.53114, -1.988513, -1.036657,
+    -16.65311, -5.860707, 1.531042,
 };
 enum { resnet50_numbers = 25557032 };

@@ -1,10 +1,12 @@
 #!/usr/bin/python3
-"""Names and shapes of the model zoo as PyTorch and torchvision have them.
+"""The model zoo as PyTorch and torchvision have it: names, shapes, and what it makes of two images.
 
     python3 tests/oracle/models.py > tests/oracle/models.h       (Debian: python3-torch, python3-torchvision)
 """
 import textwrap
+import torch
 import torch.nn as nn
+from formula import wave
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
 
@@ -42,6 +44,21 @@ class ResNet20(nn.Module):
             setattr(self, f'layer{stage + 1}', nn.Sequential(*blocks))
         self.fc = nn.Linear(64, 10)
 
+    def forward(self, x):
+        x = self.layer3(self.layer2(self.layer1(torch.relu(self.bn1(self.conv1(x))))))
+        return self.fc(x.mean(dim=(2, 3)))
+
+
+def logits(net, shape):
+    """With batch statistics; the weights come from the formula."""
+    with torch.no_grad():
+        for i, p in enumerate(net.parameters()):
+            p.copy_(wave(i + 1, p.shape, 0.3))
+        for m in net.modules():
+            if isinstance(m, nn.BatchNorm2d):
+                m.weight.add_(1)
+        return net.train()(wave(0, (2, *shape), 1)).flatten().tolist()
+
 
 def main():
     models = dict(lenet=lenet(), mlp=mlp(), resnet20=ResNet20(), resnet18c=resnet18c(),
@@ -52,6 +69,10 @@ def main():
         print(f'static const char *const {name}_state[] = {{')
         print(textwrap.fill(' '.join(entries), 120, initial_indent='    ', subsequent_indent='    ').replace('~', ' '))
         print('    0\n};')
+        shape = (1, 28, 28) if name in ('lenet', 'mlp') else (3, 64, 64)
+        print(f'static const double {name}_logits[] = {{')
+        print(textwrap.fill(' '.join(f'{x:.7g},' for x in logits(net, shape)[:20]), 100, initial_indent='    ',
+                            subsequent_indent='    ') + '\n};')
         print(f'enum {{ {name}_numbers = {sum(p.numel() for p in net.parameters())} }};')
 
 

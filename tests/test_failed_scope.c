@@ -1,0 +1,230 @@
+/* test_failed_scope.c - once a scope has failed every public function does nothing.  The functions are listed in
+ * public_functions.def, and the list is compared with the headers, so that it cannot fall behind. */
+#include <ctype.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "core.h"
+#include "expect.h"
+#include <math.h>
+
+#define FIRST "the first failure"
+
+/* ---- a tree with everything in it, which then fails ---- */
+
+static tg_scope   *s, *child;
+static tg_tensor  *leaf, *image, *w4, *classes, *filter, *x;
+static tg_module  *net, *m;
+static tg_optim   *optim;
+static tg_dataset *dataset;
+static tg_loader  *loader;
+static tg_batch    batch;
+static tg_call     call;
+static tg_fault    fault;
+static tg_shape_text text;
+static float       numbers[2] = { 1, 2 };
+static int         releases, params;
+static int64_t     dims[TG_MAX_RANK];
+static uint32_t    bits[4];
+static char        report[256];
+static const int   axes[] = { 0, 1 };
+
+static void count_release(void *what) { (void)what, releases++; }
+static void count_index(void *context, int64_t index, int worker) { *(int *)context += (int)index + worker; }
+
+static void count_param(void *context, const char *name, tg_slot *slot, tg_module *owner)
+{
+    (void)name, (void)slot, (void)owner;
+    ++*(int *)context;
+}
+
+static tg_tensor *never_called(tg_scope *scope, void *context, tg_tensor *const *in)
+{
+    (void)scope, (void)context;
+    fail_msg("gradcheck called its function");
+    return in[0];
+}
+
+static bool never_belongs(const char *name, const tg_tensor *t, void *context)
+{
+    (void)name, (void)t, (void)context;
+    return true;
+}
+
+static bool prints_nothing(tg_scope *scope, tg_module *module)
+{
+    FILE *to = tmpfile();
+    if (!to) return false;
+    tg_summary(scope, module, to, 4, TG_DIM(1, 4, 4, 1));
+    bool nothing = ftell(to) == 0;
+    fclose(to);
+    return nothing;
+}
+
+static bool empty(const tg_tensor *t) { return t && tg_count(t) == 0; }
+
+static void open_world(tg_scope *root)
+{
+    static const uint8_t pixels[8] = { 0 };
+    s = tg_train(root);
+    leaf = tg_from(s, TG_F32, 1, TG_DIM(2), numbers);
+    image = tg_zeros(s, TG_F32, 4, TG_DIM(1, 4, 4, 1));
+    w4 = tg_zeros(s, TG_F32, 4, TG_DIM(1, 1, 1, 1));
+    classes = tg_zeros(s, TG_I64, 1, TG_DIM(1));
+    net = tg_sequential(s, (tg_module *const[]){
+        tg_layer_conv2d(s, (tg_layer_conv2d_config){ .in = 1, .out = 1, .kernel = 1 }), tg_layer_relu(s), NULL });
+    optim = tg_sgd(s, net, (tg_sgd_config){ .lr = 0.5f });
+    dataset = tg_dataset_from(s, 2, 2, 2, 1, 2, pixels, pixels);
+    loader = tg_loader_new(s, dataset, (tg_loader_config){ .batch = 1 });
+    filter = tg_find_param(net, "0.weight");
+    child = tg_push(s);
+    call = (tg_call){ .op = &tg_add_op, .in = { leaf, leaf } };
+    fault = (tg_fault){ .task = INT64_MAX };
+    tg_backward(s, tg_sum(s, tg_forward(s, net, image), (tg_axes){ 0 }));
+    assert_non_null(tg_data(tg_grad(filter)));            /* what is pending in a failed scope goes with any run */
+    expect_ok(root);
+    tg_fail(s, FIRST);
+}
+
+/* ---- what must not change ---- */
+
+typedef struct { uint64_t calls, ran, storages, bytes, counter, seed, contents, frames; } condition;
+
+static condition now(void)
+{
+    const tg_program *p = s->program;
+    condition         c = { .calls = p->n, .ran = p->ran, .bytes = p->memory.used, .counter = p->random_counter,
+                            .seed = p->seed, .frames = (uint64_t)p->n_frames };
+    for (const tg_storage *t = s->storages; t; t = t->next) {
+        c.storages++;
+        c.contents = c.contents * 31 + t->version * 7 + t->ran + (uint64_t)t->savers + t->pending;
+        for (size_t i = 0; t->data && i < t->bytes; i++) c.contents = c.contents * 31 + ((const uint8_t *)t->data)[i];
+    }
+    return c;
+}
+
+/* ---- the functions ---- */
+
+#define CHECK(function, truth) static bool check_##function(void) { return truth; }
+#include "public_functions.def"
+#undef CHECK
+
+static const struct { const char *name; bool (*check)(void); } table[] = {
+#define CHECK(function, truth) { #function, check_##function },
+#include "public_functions.def"
+#undef CHECK
+};
+enum { FUNCTIONS = sizeof table / sizeof *table };
+
+static void check_all(void)
+{
+    for (int i = 0; i < FUNCTIONS; i++) {
+        condition before = now();
+        if (!table[i].check()) fail_msg("%s: did not do what it should in a failed scope", table[i].name);
+        condition after = now();
+        if (memcmp(&before, &after, sizeof before)) fail_msg("%s: something has changed", table[i].name);
+        if (strcmp(tg_message(s), FIRST)) fail_msg("%s: the message is now \"%s\"", table[i].name, tg_message(s));
+        if (releases) fail_msg("%s: release was called %d times", table[i].name, releases);
+    }
+}
+
+static void nothing_happens(void **state)
+{
+    tg_scope *root = tg_open();
+    (void)state;
+    open_world(root);
+    tg_tensor *inert = tg_relu(s, leaf);
+    for (int i = 0; i < 4; i++) {
+        x = i % 2 ? inert : leaf;
+        m = i / 2 ? NULL : net;
+        check_all();
+    }
+    expect_ok(root);                     /* until s hands its error up */
+    tg_pop(s);
+    expect_message(root, FIRST);
+    tg_close(root);
+}
+
+/* ---- the headers ---- */
+
+static char *read_header(const char *name)
+{
+    static const char *const folders[] = { "lib", "autograd", "ops", "ops/layers", "optim", "datasets" };
+    FILE *from = NULL;
+    char  path[256], *source = calloc(1, 65536);
+    for (int i = 0; i < 6 && !from; i++) {
+        snprintf(path, sizeof path, "%s/%s", folders[i], name);
+        from = fopen(path, "r");
+    }
+    if (!from || !source || !fread(source, 1, 65535, from)) fail_msg("%s cannot be read: not in the sources?", name);
+    fclose(from);
+    return source;
+}
+
+/* Blanks out what lies between two texts, everywhere. */
+static void blank(char *source, const char *from, const char *to)
+{
+    for (char *at = source; (at = strstr(at, from));) {
+        char *end = strstr(at + strlen(from), to);
+        if (!end) return;
+        memset(at, ' ', (size_t)(end - at) + strlen(to));
+    }
+}
+
+static bool is_listed(const char *name, size_t length)
+{
+    for (int i = 0; i < FUNCTIONS; i++)
+        if (strlen(table[i].name) == length && !strncmp(table[i].name, name, length)) return true;
+    return false;
+}
+
+/* Calls for each function that is declared: tg_name followed by a parenthesis, outside of all others. */
+static int declared_functions(const char *source)
+{
+    int depth = 0, found = 0;
+    for (const char *at = source; *at; at++) {
+        bool within = at > source && (isalnum((unsigned char)at[-1]) || at[-1] == '_');
+        depth += (*at == '(' || *at == '{') - (*at == ')' || *at == '}');
+        if (depth || within || strncmp(at, "tg_", 3)) continue;
+        size_t length = 0;
+        while (isalnum((unsigned char)at[length]) || at[length] == '_') length++;
+        const char *next = at + length + strspn(at + length, " ");
+        if (*next == '(') {
+            found++;
+            if (!is_listed(at, length)) fail_msg("%.*s is not in public_functions.def", (int)length, at);
+        }
+        at += length - 1;
+    }
+    return found;
+}
+
+static void the_list_is_complete(void **state)
+{
+    int   found = 0;
+    char *all = read_header("tilegrad.h");
+    (void)state;
+    for (char *at = all; (at = strstr(at, "#include \"")); at++) {
+        char name[64];
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(at + 10, "\""), at + 10);
+        char *header = read_header(name);
+        blank(header, "/*", "*/");
+        blank(header, "#ifdef __cplusplus", "#endif");
+        blank(header, "#define", "\n");
+        found += declared_functions(header);
+        free(header);
+    }
+    free(all);
+    if (found != FUNCTIONS) fail_msg("%d functions in the headers, %d in public_functions.def", found, FUNCTIONS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest failed_scope[] = {
+        cmocka_unit_test(nothing_happens), cmocka_unit_test(the_list_is_complete),
+    };
+    return cmocka_run_group_tests(failed_scope, NULL, NULL);
+}

@@ -1,0 +1,102 @@
+/* test_rules.c - for each rule and each subset of the chain's outputs that somebody wants: the same numbers as without
+ * rules, and one call instead of the chain if the rule hands out all that is wanted. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <cmocka.h>
+#include "op_table.h"
+#include "run.h"
+
+typedef struct { int link, out; } chain_output;
+enum { MOST_OUTPUTS = TG_MAX_OUT, ROWS_OF_A_RULE = 2 };
+
+/* All outputs of a chain; the last link's first comes first, and is always wanted. */
+static int outputs_of(const tg_rule *rule, chain_output list[MOST_OUTPUTS])
+{
+    const int last = chain_length(rule) - 1;
+    int       n = 0;
+    list[n++] = (chain_output){ last, 0 };
+    for (int j = 0; j <= last; j++)
+        for (int o = 0; o < rule->chain[j]->n_out && n < MOST_OUTPUTS; o++)
+            if (j != last || o != 0) list[n++] = (chain_output){ j, o };
+    return n;
+}
+
+static bool emits(const tg_rule *rule, chain_output what)
+{
+    for (int k = 0; k < rule->n_emit; k++)
+        if (rule->emit[k].link == what.link && rule->emit[k].out == what.out) return true;
+    return false;
+}
+
+/* Runs the chain inside a module, where only what is read is wanted; returns the number of calls executed. */
+static uint64_t run_chain(const chain_case *c, unsigned wanted, bool fuse, op_result *result)
+{
+    chain_output list[MOST_OUTPUTS];
+    tg_tensor   *in[TG_MAX_IN], *y[TG_MAX_CHAIN] = { NULL }, *read[TG_MAX_OUT] = { NULL };
+    const int    n = outputs_of(c->rule, list);
+    tg_scope    *root = tg_open(), *s = tg_push(root);
+    *(spied = result) = (op_result){ 0 };
+    tg_tree_options(root)->fuse = fuse;
+    chain_inputs(root, c, in);
+    tg_enter(s, "chain");
+    for (int j = 0; c->rule->chain[j]; j++) y[j] = chain_link(s, c, j, j ? y[j - 1] : NULL, in);
+    for (int k = 0; k < n; k++)
+        if (wanted & TG_BIT(k)) read[k] = tg_output(y[list[k].link], list[k].out);
+    tg_data(tg_leave(s, tg_apply(s, &spy_op, read, NULL)));
+    snprintf(result->message, sizeof result->message, "%s", tg_message(s));
+    const uint64_t calls = tg_statistics(root).calls;
+    tg_close(root);
+    return calls;
+}
+
+static void check(const chain_case *c, unsigned wanted, bool emitted)
+{
+    op_result    fused, plain;
+    char         why[HARNESS_TEXT];
+    const double tolerance = c->sample->tolerance > 1e-5 ? c->sample->tolerance : 1e-5;
+    uint64_t     calls = run_chain(c, wanted, true, &fused), links = run_chain(c, wanted, false, &plain) - 1;
+    bool         good = results_agree(&fused, &plain, tolerance, why);
+    free_result(&fused);
+    free_result(&plain);
+    if (!good) fail_msg("%s/%s, wanted %#x: %s", c->rule->fused->name, c->sample->name, wanted, why);
+    if (links != (uint64_t)chain_length(c->rule)) fail_msg("%s: %d calls without rules", c->sample->name, (int)links);
+    if (emitted && calls != 2)
+        fail_msg("%s/%s, wanted %#x: %d calls, want the fused one and its reader", c->rule->fused->name,
+                 c->sample->name, wanted, (int)calls);
+}
+
+static void rule_test(void **state)
+{
+    const tg_rule *rule = *state;
+    chain_output   list[MOST_OUTPUTS];
+    const int      n = outputs_of(rule, list);
+    int            rows = 0;
+    for (const op_sample *row = rows_of(rule->fused); row->name && rows < ROWS_OF_A_RULE; row++) {
+        const chain_case c = { rule, row };
+        if (!chain_fires(&c)) continue;
+        rows++;
+        for (unsigned wanted = 1; wanted < TG_BIT(n); wanted += 2) {
+            bool emitted = true;
+            for (int k = 0; k < n; k++) emitted = emitted && (!(wanted & TG_BIT(k)) || emits(rule, list[k]));
+            check(&c, wanted, emitted);
+        }
+    }
+    if (!rows) fail_msg("%s: no row of the fused operator makes the rule fire", rule->fused->name);
+}
+
+int main(void)
+{
+    static const tg_rule *rules[MOST_CHAINS];
+    int                   n = rules_of_all(rules), failed = 1;
+    struct CMUnitTest    *list = calloc((size_t)n + 1, sizeof *list);
+    for (int i = 0; i < n && list; i++) {
+        list[i].name = rules[i]->fused->name;
+        list[i].test_func = rule_test;
+        list[i].initial_state = (void *)rules[i];
+    }
+    if (list) failed = _cmocka_run_group_tests("rules", list, (size_t)n, NULL, NULL);
+    free(list);
+    return failed != 0;
+}

@@ -1,0 +1,152 @@
+/* test_threads.c - the same seed gives the same bits with 1, 2, 4 threads.  oneDNN and OpenBLAS cut sums by the number
+ * of threads and cannot promise it: they are named, and only have to be close. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <cmocka.h>
+#include "dispatch.h"
+#include "expect.h"
+#include <math.h>
+
+enum { STEPS = 5 };
+
+typedef struct { double loss[STEPS]; uint64_t model; } outcome;
+typedef tg_optim *(*optimizer)(tg_scope *s, tg_module *m);
+
+static tg_optim *sgd(tg_scope *s, tg_module *m)
+{
+    return tg_sgd(s, m, (tg_sgd_config){ .lr = 0.05f, .momentum = 0.9f });
+}
+
+static tg_optim *adam(tg_scope *s, tg_module *m) { return tg_adam(s, m, (tg_adam_config){ .lr = 0.001f }); }
+
+static outcome train(tg_module *(*make)(tg_scope *, int), int64_t size, int64_t channels, optimizer with)
+{
+    enum { BATCH = 12 };
+    outcome    o = { .model = 0 };
+    int64_t    classes[BATCH];
+    tg_scope  *root = tg_open(), *s = tg_train(root);
+    tg_seed(root, 21);
+    tg_module *net = make(root, 10);
+    tg_optim  *optim = with(root, net);
+    tg_clip_norm(root, optim, 1);
+    for (int i = 0; i < BATCH; i++) classes[i] = i * 7 % 10;
+    tg_tensor *y = tg_from(root, TG_I64, 1, TG_DIM(BATCH), classes);
+    for (int i = 0; i < STEPS; i++, tg_reset(s)) {
+        tg_tensor *x = tg_randn(s, 0, 1, 4, TG_DIM(BATCH, size, size, channels));
+        tg_tensor *loss = tg_cross_entropy(s, tg_forward(s, net, x), y);
+        tg_backward(s, loss);
+        tg_update(s, optim);
+        o.loss[i] = tg_item(loss);
+    }
+    expect_ok(root);
+    o.model = lasting_bytes(net, optim);
+    tg_close(root);
+    return o;
+}
+
+static void same_bits(tg_module *(*make)(tg_scope *, int), int64_t size, int64_t channels, optimizer with)
+{
+    int before = tg_threads();
+    tg_set_backends("ref,vector");
+    tg_set_threads(1);
+    outcome want = train(make, size, channels, with);
+    for (int threads = 2; threads <= 4; threads *= 2) {
+        tg_set_threads(threads);
+        outcome got = train(make, size, channels, with);
+        for (int i = 0; i < STEPS; i++)
+            if (got.loss[i] != want.loss[i])
+                fail_msg("%d threads, step %d: loss %.17g, with one %.17g", threads, i, got.loss[i], want.loss[i]);
+        if (got.model != want.model) fail_msg("%d threads: other parameters or states than with one", threads);
+    }
+    tg_set_threads(before);
+    tg_set_backends(NULL);
+}
+
+static void lenet_with_sgd(void **state)
+{
+    (void)state;
+    same_bits(tg_lenet, 28, 1, sgd);
+}
+
+static void resnet20_with_adam(void **state)
+{
+    (void)state;
+    same_bits(tg_resnet20, 8, 3, adam);
+}
+
+/* The same network, where a library may do the work: bits may differ, numbers may not. */
+static void close_with(const char *backends)
+{
+    int before = tg_threads();
+    tg_set_backends(backends);
+    tg_set_threads(1);
+    outcome want = train(tg_lenet, 28, 1, sgd);
+    tg_set_threads(2);
+    outcome got = train(tg_lenet, 28, 1, sgd);
+    tg_set_threads(before);
+    tg_set_backends(NULL);
+    for (int i = 0; i < STEPS; i++) assert_true(fabs(got.loss[i] - want.loss[i]) <= 1e-4 * fabs(want.loss[i]));
+    print_message("%s: the same bits with 1 and 2 threads: %s; not promised\n", backends,
+                  got.model == want.model ? "yes" : "no");
+}
+
+static void onednn_is_close(void **state)
+{
+    (void)state;
+    close_with("ref,vector,onednn");
+}
+
+static void openblas_is_close(void **state)
+{
+    (void)state;
+    close_with("ref,vector,openblas");
+}
+
+/* ---- the pool ---- */
+
+static void a_pool_has_at_least_one_worker(void **state)
+{
+    int before = tg_threads();
+    (void)state;
+    assert_true(before >= 1 && tg_processors() >= 1);
+    assert_false(tg_set_threads(0));
+    assert_false(tg_set_threads(-3));
+    assert_false(tg_set_threads(1025));
+    assert_int_equal(tg_threads(), before);
+    assert_true(tg_set_threads(3));
+    assert_int_equal(tg_threads(), 3);
+    tg_set_threads(before);
+}
+
+static void count(void *context, int64_t index, int worker)
+{
+    uint8_t *times = context;
+    if (worker >= 0 && worker < tg_threads()) times[index]++;
+}
+
+static void each_index_is_done_once(void **state)
+{
+    enum { N = 1000 };
+    int before = tg_threads();
+    (void)state;
+    for (int threads = 1; threads <= 5; threads++) {
+        uint8_t times[N] = { 0 };
+        tg_set_threads(threads);
+        tg_parallel(N, count, times);
+        for (int i = 0; i < N; i++) assert_int_equal(times[i], 1);
+        tg_parallel(0, count, times);
+    }
+    tg_set_threads(before);
+}
+
+int main(void)
+{
+    const struct CMUnitTest threads[] = {
+        cmocka_unit_test(lenet_with_sgd), cmocka_unit_test(resnet20_with_adam), cmocka_unit_test(onednn_is_close),
+        cmocka_unit_test(openblas_is_close), cmocka_unit_test(a_pool_has_at_least_one_worker),
+        cmocka_unit_test(each_index_is_done_once),
+    };
+    return cmocka_run_group_tests(threads, NULL, NULL);
+}

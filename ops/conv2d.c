@@ -183,29 +183,30 @@ const tg_op tg_conv2d_op = {
     .name = "conv2d", .n_in = 3, .n_out = 1, .optional_in = TG_BIT(2), .saves_in = TG_BIT(0) | TG_BIT(1),
     .attr_size = sizeof(tg_conv2d_attr), .infer = tg_conv2d_infer, .backward = conv2d_backward,
     .kernels = TG_KERNELS(TG_ONEDNN(conv2d_winograd_onednn) TG_ONEDNN(conv2d_onednn)
-                          TG_VECTOR(conv2d_depthwise_vector) TG_VECTOR(conv2d_vector)
-                          &conv2d_ref),
+                          TG_VECTOR(conv2d_depthwise_vector) TG_VECTOR(conv2d_vector) &conv2d_ref),
     .flops = tg_conv2d_flops, .rules = TG_RULES(&tg_conv2d_relu_rule),
 };
 
 TG_VECTOR_DECLARE(conv2d_grad_x_vector)
 TG_VECTOR_DECLARE(conv2d_grad_x_depthwise_vector)
+TG_VECTOR_DECLARE(conv2d_grad_x_deep_vector)
 extern const tg_kernel conv2d_grad_x_winograd_onednn, conv2d_grad_x_onednn, conv2d_grad_x_ref;
 const tg_op tg_conv2d_grad_x_op = {
     .name = "conv2d_grad_x", .n_in = 2, .n_out = 1, .attr_size = sizeof(tg_conv2d_attr), .infer = grad_x_infer,
-    .kernels = TG_KERNELS(TG_ONEDNN(conv2d_grad_x_winograd_onednn) TG_ONEDNN(conv2d_grad_x_onednn)
-                          TG_VECTOR(conv2d_grad_x_depthwise_vector)
+    .kernels = TG_KERNELS(TG_ONEDNN(conv2d_grad_x_winograd_onednn) &conv2d_grad_x_deep_vector_avx512,
+                          TG_ONEDNN(conv2d_grad_x_onednn) TG_VECTOR(conv2d_grad_x_depthwise_vector)
                           TG_VECTOR(conv2d_grad_x_vector) &conv2d_grad_x_ref),
     .flops = grad_x_flops,
 };
 
 TG_VECTOR_DECLARE(conv2d_grad_w_vector)
 TG_VECTOR_DECLARE(conv2d_grad_w_depthwise_vector)
+TG_VECTOR_DECLARE(conv2d_grad_w_strided_vector)
 extern const tg_kernel conv2d_grad_w_winograd_onednn, conv2d_grad_w_onednn, conv2d_grad_w_ref;
 const tg_op tg_conv2d_grad_w_op = {
     .name = "conv2d_grad_w", .n_in = 2, .n_out = 1, .attr_size = sizeof(tg_conv2d_attr), .infer = grad_w_infer,
-    .kernels = TG_KERNELS(TG_ONEDNN(conv2d_grad_w_winograd_onednn) TG_ONEDNN(conv2d_grad_w_onednn)
-                          TG_VECTOR(conv2d_grad_w_depthwise_vector)
+    .kernels = TG_KERNELS(TG_ONEDNN(conv2d_grad_w_winograd_onednn) &conv2d_grad_w_strided_vector_avx512,
+                          TG_ONEDNN(conv2d_grad_w_onednn) TG_VECTOR(conv2d_grad_w_depthwise_vector)
                           TG_VECTOR(conv2d_grad_w_vector) &conv2d_grad_w_ref),
     .flops = grad_w_flops,
 };

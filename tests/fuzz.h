@@ -54,7 +54,8 @@ typedef struct {
 
 extern const fuzz_op fuzz_ops[];
 extern const int     fuzz_op_count;
-void fuzz_open_model(fuzz_model *m, tg_scope *root, uint64_t data_seed);
+/* The numbers depend on data_seed, the optimizer and its clipping on the program's seed. */
+void fuzz_open_model(fuzz_model *m, tg_scope *root, uint64_t seed, uint64_t data_seed);
 const char *fuzz_leaf_name(int leaf);
 bool        fuzz_is_param(int leaf);     /* belongs to the module that updates change */
 bool        fuzz_wants_grad(int leaf);

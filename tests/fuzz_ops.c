@@ -163,7 +163,18 @@ static tg_tensor *classes(tg_scope *s, int rank, const int64_t *dim)
     return tg_from(s, TG_I64, rank, dim, to);
 }
 
-void fuzz_open_model(fuzz_model *m, tg_scope *root, uint64_t data_seed)
+/* Adam's eps is large: what is zero but for rounding must not become a step. */
+static tg_optim *open_optim(const fuzz_model *m, tg_scope *root, uint64_t seed)
+{
+    const tg_sgd_config  sgd = { .lr = 0.05f, .momentum = seed % 4 > 1 ? 0.9f : 0 };
+    const tg_adam_config adam = { .lr = 0.02f, .eps = 0.05f };
+    tg_optim *optim = seed % 4 ? tg_sgd(root, m->module, sgd) : tg_adam(root, m->module, adam);
+    if (seed % 3 == 0) tg_clip_norm(root, optim, 0.5f);
+    if (seed % 5 == 0) tg_clip_value(root, optim, 0.1f);
+    return optim;
+}
+
+void fuzz_open_model(fuzz_model *m, tg_scope *root, uint64_t seed, uint64_t data_seed)
 {
     tg_seed(root, data_seed);
     m->module = tg_module_new(root, sizeof *m->module, "Fuzz", nothing);
@@ -181,5 +192,5 @@ void fuzz_open_model(fuzz_model *m, tg_scope *root, uint64_t data_seed)
         if (g) g->model = m, g->number = i;
         m->segment[i] = (tg_module *)g;
     }
-    m->optim = tg_sgd(root, m->module, (tg_sgd_config){ .lr = 0.05f, .momentum = 0.9f });
+    m->optim = open_optim(m, root, seed);
 }

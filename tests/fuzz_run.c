@@ -61,7 +61,7 @@ static bool same_numbers(fuzz_run *r, int id, const char *what, const float *got
     char   text[96];
     for (int i = 0; i < n; i++) most = fmax(most, fabs((double)want[i]));
     for (int i = 0; i < n; i++) {
-        if (fabs((double)got[i] - (double)want[i]) <= 1e-3 * most || !isfinite(most) || isnan(want[i])) continue;
+        if (fabs((double)got[i] - (double)want[i]) <= 1e-4 * most || !isfinite(most) || isnan(want[i])) continue;
         snprintf(text, sizeof text, "%.8g at %d, eager %.8g", (double)got[i], i, (double)want[i]);
         return differ(r, id, what, text);
     }
@@ -259,7 +259,7 @@ static bool run_way(const fuzz_program *p, const fuzz_way *way, lesson *e, uint6
     fuzz_run r = { .p = p, .way = way, .lesson = e, .teaches = way == ways, .why = why, .root = tg_open() };
     tg_set_backends(way->backends);
     *tg_tree_options(r.root) = (tg_options){ .fuse = way->fuse, .eager = way->eager };
-    fuzz_open_model(&r.model, r.root, data_seed);
+    fuzz_open_model(&r.model, r.root, p->seed, data_seed);
     fuzz_track_start(&r.track);
     r.step = tg_train(r.root);
     bool good = tg_ok(r.root) || differ(&r, X0, "model ", trouble(&r));

@@ -140,6 +140,7 @@ int main(void)
     const tg_rule *rules[MOST_CHAINS];
     int            n = rules_of_all(rules), failed = 1;
     size_t         tests = (size_t)n * KINDS;
+    tg_set_threads(1);                   /* many tiny programs: waking workers costs more than they do */
     struct CMUnitTest *list = calloc(tests + 1, sizeof *list);
     hazard_test       *what = calloc(tests + 1, sizeof *what);
     for (size_t i = 0; i < tests && list && what; i++) {

@@ -221,5 +221,6 @@ int main(void)
         cmocka_unit_test(any_tensor_of_lenet), cmocka_unit_test(any_tensor_of_resnet20),
         cmocka_unit_test(lenet_trains_the_same), cmocka_unit_test(resnet20_trains_the_same),
     };
+    tg_set_threads(1);                   /* many tiny programs: waking workers costs more than they do */
     return cmocka_run_group_tests(intermediates, NULL, NULL);
 }

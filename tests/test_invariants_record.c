@@ -267,5 +267,6 @@ int main(void)
         cmocka_unit_test(i08_backward_reads_what_its_masks_name), cmocka_unit_test(i09_fused_equals_chain),
         cmocka_unit_test(i16_attributes_hold_no_pointers_and_no_batch_sizes),
     };
+    tg_set_threads(1);                   /* many tiny programs: waking workers costs more than they do */
     return cmocka_run_group_tests(invariants, NULL, NULL);
 }

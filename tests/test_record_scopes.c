@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include "core.h"
+#include "dispatch.h"
 #include "expect.h"
 #include <math.h>
 
@@ -201,6 +202,79 @@ static void evaluation_between_and_under_steps(void **state)
     expect_numbers(tg_grad(beta), NUMBERS(3));
 }
 
+/* ---- modes ---- */
+
+static void gradients_without_training(void **state)
+{
+    WORLD;
+    tg_tensor *x = tg_from(root, TG_F32, 4, TG_DIM(1, 2, 1, 1), (float[]){ 1, 3 });
+    tg_tensor *mean = vector(root, NUMBERS(1)), *var = vector(root, NUMBERS(4));
+    tg_tensor *gamma = weight(root, NUMBERS(1)), *beta = weight(root, NUMBERS(0));
+    tg_scope  *e = tg_push_modes(root, (tg_modes){ .grad = true });
+    tg_require_grad(root, x);
+    tg_backward(e, tg_sum(e, tg_batch_norm2d(e, x, gamma, beta, mean, var, (tg_batch_norm2d_config){ .eps = 1e-12f }),
+                          ALL_AXES));
+    expect_numbers(tg_grad(x), NUMBERS(0.5, 0.5));        /* saliency: the running statistics are constants */
+    expect_numbers(tg_grad(gamma), NUMBERS(1));
+    expect_numbers(mean, NUMBERS(1));
+}
+
+static void training_without_gradients(void **state)
+{
+    WORLD;
+    tg_tensor *x = tg_from(root, TG_F32, 4, TG_DIM(1, 2, 1, 1), (float[]){ 1, 3 });
+    tg_tensor *mean = vector(root, NUMBERS(0)), *var = vector(root, NUMBERS(1));
+    tg_tensor *gamma = weight(root, NUMBERS(1)), *beta = weight(root, NUMBERS(0));
+    tg_scope  *t = tg_push_modes(root, (tg_modes){ .train = true });
+    tg_tensor *y = tg_batch_norm2d(t, x, gamma, beta, mean, var, (tg_batch_norm2d_config){ .eps = 1e-12f });
+    assert_false(y->needs_grad);
+    tg_pop(t);
+    expect_numbers(mean, NUMBERS(0.2));
+}
+
+/* ---- tg_checkpoint: the same bits, less memory, effects once ---- */
+
+typedef struct { uint64_t bytes, lasting; } checkpointed;
+
+static checkpointed train_deep(bool checkpoint)
+{
+    enum { BLOCKS = 6 };
+    tg_scope  *root = tg_open(), *s = tg_train(root);
+    tg_module *block[BLOCKS + 1] = { NULL };
+    tg_seed(root, 4);
+    for (int i = 0; i < BLOCKS; i++)
+        block[i] = tg_sequential(root, (tg_module *const[]){
+            tg_layer_conv2d(root, (tg_layer_conv2d_config){ .in = 4, .out = 4, .kernel = 3, .pad = 1 }),
+            tg_layer_batch_norm2d(root, (tg_layer_batch_norm2d_config){ .features = 4 }), tg_layer_relu(root),
+            tg_layer_conv2d(root, (tg_layer_conv2d_config){ .in = 4, .out = 4, .kernel = 3, .pad = 1 }),
+            tg_layer_dropout(root, 0.5), NULL });
+    tg_module *net = tg_sequential(root, block);
+    tg_optim  *optim = tg_sgd(root, net, (tg_sgd_config){ .lr = 0.1f });
+    tg_tensor *x = tg_randn(root, 0, 1, 4, TG_DIM(2, 32, 32, 4));
+    for (int step = 0; step < 2; step++, tg_reset(s)) {
+        tg_tensor *y = x;
+        for (int i = 0; i < BLOCKS; i++) y = checkpoint ? tg_checkpoint(s, block[i], y) : tg_forward(s, block[i], y);
+        tg_backward(s, tg_mean(s, tg_mul(s, y, y), ALL_AXES));
+        tg_update(s, optim);
+    }
+    expect_ok(root);
+    checkpointed result = { tg_statistics(root).peak_bytes, lasting_bytes(net, optim) };
+    tg_close(root);
+    return result;
+}
+
+static void checkpointing_gives_the_same_bits(void **state)
+{
+    (void)state;
+    tg_set_backends("ref,vector");
+    checkpointed plain = train_deep(false), frugal = train_deep(true);
+    tg_set_backends(NULL);
+    assert_true(frugal.lasting == plain.lasting);
+    print_message("peak bytes %llu, with checkpoints %llu\n", (unsigned long long)plain.bytes,
+                  (unsigned long long)frugal.bytes);
+    assert_true(frugal.bytes < plain.bytes);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, open_world, close_world)
 int main(void)
 {
@@ -212,6 +286,7 @@ int main(void)
         TEST(a_child_cannot_feed_its_parent), TEST(a_popped_child_leaves_the_parents_calls),
         TEST(a_reset_runs_what_lasts_and_drops_the_rest), TEST(trees_do_not_mix),
         TEST(evaluation_between_and_under_steps),
+        TEST(gradients_without_training), TEST(training_without_gradients), TEST(checkpointing_gives_the_same_bits),
     };
     return cmocka_run_group_tests(scopes, NULL, NULL);
 }

@@ -149,6 +149,44 @@ static void trains(void **state)
     tg_close(root);
 }
 
+/* ---- a derivative that loops over numbers: right, though an operator would be faster ---- */
+
+static void square_run(const tg_call *c, const tg_task *task)
+{
+    (void)task;
+    for (int64_t i = 0; i < tg_count(c->in[0]); i++) tg_set(c->out[0], i, tg_get(c->in[0], i) * tg_get(c->in[0], i));
+}
+
+static void square_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
+{
+    const float *x = tg_data(c->in[0]), *g = tg_data(gout[0]);
+    gin[0] = tg_zeros(s, TG_F32, c->in[0]->rank, c->in[0]->dim);
+    float *to = tg_edit(s, gin[0]);
+    for (int64_t i = 0; x && g && to && i < tg_count(c->in[0]); i++) to[i] = 2 * x[i] * g[i];
+}
+
+static const tg_kernel square_kernel = { .name = "mine", .backend = "ref", .run = square_run };
+static const tg_op square_op = {
+    .name = "square", .n_in = 1, .n_out = 1, .saves_in = TG_BIT(0), .infer = same_shape, .backward = square_backward,
+    .kernels = TG_KERNELS(&square_kernel),
+};
+
+static tg_tensor *square(tg_scope *s, tg_tensor *x) { return tg_apply(s, &square_op, &x, NULL); }
+
+static void backward_may_read_numbers(void **state)
+{
+    tg_scope  *root = tg_open(), *s = tg_train(root);
+    tg_tensor *x = weight(root, NUMBERS(1, 2, 3));
+    (void)state;
+    tg_tensor *h = square(s, tg_affine(s, x, 2, 0)), *y = tg_mul(s, square(s, h), x);       /* 16 x^5 */
+    for (int i = 1; i <= 2; i++) {
+        tg_backward(s, tg_sum(s, y, (tg_axes){ 0 }));
+        expect_numbers(tg_grad(x), NUMBERS(i * 80., i * 80. * 16, i * 80. * 81));
+    }
+    expect_ok(s);
+    tg_close(root);
+}
+
 /* ---- a kernel that finds its data wrong ---- */
 
 static void picky_run(const tg_call *c, const tg_task *task)
@@ -177,7 +215,8 @@ int main(void)
     const struct CMUnitTest user_operator[] = {
         cmocka_unit_test(gives_the_numbers), cmocka_unit_test(is_checked_at_once),
         cmocka_unit_test(has_the_right_derivative), cmocka_unit_test(gradcheck_finds_a_wrong_one),
-        cmocka_unit_test(trains), cmocka_unit_test(says_what_is_wrong_with_the_data),
+        cmocka_unit_test(trains), cmocka_unit_test(backward_may_read_numbers),
+        cmocka_unit_test(says_what_is_wrong_with_the_data),
     };
     return cmocka_run_group_tests(user_operator, NULL, NULL);
 }

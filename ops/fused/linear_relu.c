@@ -9,7 +9,8 @@ static double flops(const tg_call *c) { return tg_linear_flops(c) + (double)tg_c
 
 const tg_op tg_linear_relu_op = {
     .name = "linear_relu", .n_in = 3, .n_out = 1, .optional_in = TG_BIT(2), .infer = tg_linear_infer, .flops = flops,
-    .kernels = TG_KERNELS(TG_OPENBLAS(linear_relu_openblas) TG_VECTOR(linear_relu_vector) &linear_relu_ref),
+    .kernels = TG_KERNELS(&linear_relu_vector_avx512, TG_OPENBLAS(linear_relu_openblas) &linear_relu_vector_avx2,
+                          &linear_relu_vector_generic, &linear_relu_ref),
 };
 
 const tg_rule tg_linear_relu_rule = {

@@ -22,10 +22,10 @@ INLINE void largest(int n, bool begun, const taps *t, int64_t channels, float *y
         int32_t place = begun ? index[c] : t->place[0];
 #pragma GCC unroll 9
         for (int k = begun ? 0 : 1; k < n; k++) {
-            const float value = t->at[k][c];
-            const bool  take = value > best || value != value;
+            const float   value = t->at[k][c];
+            const int32_t take = -((value > best) | (value != value)), here = t->place[k];      /* a mask */
             best = take ? value : best;
-            place = take ? t->place[k] : place;
+            place = (place & ~take) | (here & take);
         }
         y[c] = best;
         index[c] = place;
@@ -40,7 +40,7 @@ INLINE void largest_value(int n, bool begun, const taps *t, int64_t channels, fl
 #pragma GCC unroll 9
         for (int k = begun ? 0 : 1; k < n; k++) {
             const float value = t->at[k][c];
-            best = value > best || value != value ? value : best;
+            best = (value > best) | (value != value) ? value : best;
         }
         y[c] = best;
     }

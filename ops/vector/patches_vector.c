@@ -3,16 +3,27 @@
  * Taps side by side that meet pixels side by side, of which all channels count, lie in one run of memory: they are
  * copied together.  So a run is a line of taps, or a tap; the outer loop goes over runs, the inner one over rows. */
 #include "patches.h"
-#include "gemm.h"
 #include <string.h>
-
-enum { WIDE = TG_NR };                  /* the length of most copies where these become panels of B: compiled in */
 
 typedef struct {
     int64_t line, column;               /* tap of the run, its first one */
     int64_t from, to;                   /* values of the run that are wanted */
     float  *out;                        /* for the first row */
 } run_part;
+
+/* Most runs are short: 16 or 4 numbers at a time, the last ones overlapping, are faster than a call. */
+static inline void copy(float *to, const float *from, int64_t n)
+{
+    if (n >= 16) {
+        for (int64_t i = 0; i < n - 16; i += 16) memcpy(to + i, from + i, 16 * sizeof *to);
+        memcpy(to + n - 16, from + n - 16, 16 * sizeof *to);
+    } else if (n >= 4) {
+        for (int64_t i = 0; i < n - 4; i += 4) memcpy(to + i, from + i, 4 * sizeof *to);
+        memcpy(to + n - 4, from + n - 4, 4 * sizeof *to);
+    } else {
+        for (int64_t i = 0; i < n; i++) to[i] = from[i];
+    }
+}
 
 /* Values from..to of a run whose first pixel is column x of a line: what lies outside of the image is zero. */
 static inline void copy_run(const tg_patches *p, const float *line, int64_t x, const run_part *part, float *out)
@@ -22,8 +33,7 @@ static inline void copy_run(const tg_patches *p, const float *line, int64_t x, c
     if (from < left) from = left < to ? left : to;
     if (to > right) to = right > from ? right : from;
     for (int64_t i = part->from; i < from; i++) out[i - part->from] = 0;
-    if (to - from == WIDE) memcpy(out, line + first + from, sizeof *out * WIDE);
-    else if (from < to) memcpy(out + (from - part->from), line + first + from, sizeof *out * (size_t)(to - from));
+    if (from < to) copy(out + (from - part->from), line + first + from, to - from);
     for (int64_t i = to; i < part->to; i++) out[i - part->from] = 0;
 }
 

@@ -25,14 +25,14 @@ static inline tg_windows tg_adaptive_windows(const tg_adaptive_pool2d_attr *a, i
 
 static inline int64_t tg_window_start(const tg_windows *v, int64_t o)
 {
-    if (!v->kernel) return o * v->size / v->out;
+    if (!v->kernel) return v->out == 1 ? 0 : o * v->size / v->out;       /* the mean of all needs no division */
     const int64_t start = o * v->stride - v->pad;
     return start > 0 ? start : 0;
 }
 
 static inline int64_t tg_window_end(const tg_windows *v, int64_t o)
 {
-    if (!v->kernel) return ((o + 1) * v->size + v->out - 1) / v->out;
+    if (!v->kernel) return v->out == 1 ? v->size : ((o + 1) * v->size + v->out - 1) / v->out;
     const int64_t end = o * v->stride - v->pad + v->kernel;
     return end < v->size ? end : v->size;
 }

@@ -87,7 +87,7 @@ static inline tg_grid tg_grid_of(int64_t m, int64_t n, int64_t others)
     g.columns = 2 * tg_div_up(n, tg_div_up(n, TG_NC));
     tg_grid_halve(&g, &g.rows, TG_MR);
     tg_grid_halve(&g, &g.columns, TG_NR);
-    while (g.columns > TG_NR && tg_grid_cells(&g) * others < 16) tg_grid_halve(&g, &g.columns, TG_NR);
+    while (g.columns > TG_NR && tg_grid_cells(&g) * others < 8) tg_grid_halve(&g, &g.columns, TG_NR);
     while (g.rows > 4 * TG_MR && tg_grid_cells(&g) * others < 8) tg_grid_halve(&g, &g.rows, TG_MR);
     return g;
 }

@@ -17,7 +17,7 @@ void tg_backward_from(tg_scope *s, tg_tensor *y, tg_tensor *gradient);      /* t
  * of each (0: all).  True if |analytic - numeric| <= tolerance (1 + |numeric|) everywhere; otherwise false, with the
  * worst place in `report` (may be NULL).  Fails in s only if fn does. */
 typedef struct {
-    double   tolerance, step;             /* 0: 1e-2 and 1e-2 of the element's size (f32 arithmetic) */
+    double   tolerance, step;             /* 0: 1e-2 and 1e-2; the step is times the element's size, within 0.1 .. 1 */
     int      samples;
     tg_modes modes;
     uint64_t seed;

@@ -13,7 +13,7 @@ void expect_numbers(tg_tensor *t, int n, const double *want);
 tg_tensor *vector(tg_scope *s, int n, const double *values);      /* an f32 leaf [n] */
 tg_tensor *weight(tg_scope *s, int n, const double *values);      /* the same, which wants a gradient */
 
-/* A small CNN with everything that lasts: batch norm, dropout, max pool, SGD with momentum.  Input [n,8,8,2], 3 classes. */
+/* A small CNN with everything that lasts: batch norm, dropout, max pool, SGD with momentum.  [n,8,8,2], 3 classes. */
 typedef struct {
     tg_module *net;
     tg_optim  *optim;

@@ -18,14 +18,14 @@ typedef struct {
     char        message[HARNESS_TEXT];   /* why it could not run, or "" */
 } op_result;
 
-/* Outputs wanted: bit k for out[k].  Set number i (0 <= i < wanted_sets) of those that are worth trying; set 0 is all. */
+/* Outputs wanted: bit k for out[k].  Set number i (0 <= i < wanted_sets) of those worth trying; set 0 is all. */
 int      wanted_sets(const tg_op *op);
 unsigned wanted_set(const tg_op *op, int i);
 
 /* Makes the inputs of a row as leaves of s; the same numbers each time. */
 void make_inputs(tg_scope *s, const tg_op *op, const op_sample *sample, tg_tensor *in[TG_MAX_IN]);
 
-/* Why the kernel cannot run the row ("" in an empty buffer: it can).  The text is copied. */
+/* True if the kernel cannot run the row; why, in its words.  False with a text: the row itself is wrong. */
 bool kernel_refuses(const tg_op *op, const op_sample *sample, const tg_kernel *kernel, unsigned wanted,
                     char why[HARNESS_TEXT]);
 

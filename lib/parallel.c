@@ -15,7 +15,8 @@ enum { MAX_THREADS = 1024 };
 static cpu_set_t      mask;                  /* of the process, before anything was bound */
 static pthread_once_t mask_once = PTHREAD_ONCE_INIT;
 static atomic_int     threads;               /* 0: not decided yet */
-static atomic_int     bound_for;             /* the number of threads that are bound; 0: none */
+static atomic_int     bound_for;             /* the number of threads that binding was decided for; 0: none */
+static atomic_bool    have_bound;            /* workers are bound by us */
 
 static void read_mask(void)
 {
@@ -46,7 +47,7 @@ bool tg_set_threads(int n)
 {
     if (n < 1 || n > MAX_THREADS) return false;
     tg_processors();
-    if (bound_for == 1 || n == 1) tg_unbind_thread();
+    if (have_bound) tg_unbind_thread();      /* workers to come inherit the caller's mask */
     threads = n;
     bound_for = 0;
     omp_set_num_threads(n);
@@ -79,10 +80,13 @@ void tg_unbind_thread(void)
 
 static void bind_workers(void)
 {
+    const bool bind = may_bind();
     bound_for = threads;
-    if (!may_bind()) return;
+    if (!bind && !have_bound) return;
 #pragma omp parallel num_threads(threads)
-    bind_to(omp_get_thread_num());
+    if (bind) bind_to(omp_get_thread_num());
+    else tg_unbind_thread();
+    have_bound = bind;
 }
 
 bool tg_threads_bound(void)

@@ -69,8 +69,8 @@ void tg_pack_panel  (const void *matrix, int64_t k0, int64_t k1, int64_t n0, int
 
 static inline int64_t tg_div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-/* A result of m x n cut into tasks, by its shape only: 16 of them are enough for a small machine to share, and each
- * copies its operands.  `others` is how many such results are computed side by side. */
+/* A result of m x n cut into tasks, by its shape only: 8 of them (16 if B is packed beforehand) are enough for a small
+ * machine to share, and each copies its operands.  `others` is how many such results are computed side by side. */
 typedef struct { int64_t m, n, rows, columns, down, across; } tg_grid;   /* down x across cells of rows x columns */
 static inline int64_t tg_grid_cells(const tg_grid *g) { return g->down * g->across; }
 static inline void tg_grid_halve(tg_grid *g, int64_t *side, int64_t unit)

@@ -148,6 +148,8 @@ tg_tensor *tg_sum_to (tg_scope *s, tg_tensor *x, int rank, const int64_t *dim); 
 tg_tensor *tg_fill   (tg_scope *s, double value, int rank, const int64_t *dim);   /* f32, as a call */
 tg_tensor *tg_cast   (tg_scope *s, tg_tensor *x, tg_dtype dtype);
 tg_tensor *tg_detach (tg_scope *s, tg_tensor *x);                          /* the same numbers, no gradient through it */
+/* Where f32 and bf16 meet in in[0..n), those of bf16 are cast to f32. */
+void tg_promote(tg_scope *s, tg_tensor *in[], int n);
 /* The shape of two shapes broadcast against each other; false if they do not fit. */
 bool tg_broadcast(const tg_tensor *a, const tg_tensor *b, int *rank, int64_t dim[TG_MAX_RANK]);
 

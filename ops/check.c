@@ -30,6 +30,11 @@ bool tg_want_same_dtype(tg_scope *s, const tg_call *c, int a, int b)
     return tg_ok(s);
 }
 
+tg_tensor *tg_as_f32(tg_scope *s, tg_tensor *x)
+{
+    return tg_ok(s) && x && x->dtype == TG_BF16 ? tg_cast(s, x, TG_F32) : x;
+}
+
 void tg_infer_map(tg_scope *s, tg_call *c)
 {
     if (tg_want_float(s, c, 0)) c->out[0] = tg_make_like(s, c->in[0]);

@@ -9,6 +9,8 @@ bool tg_want_axis (tg_scope *s, const tg_call *c, int axis);     /* 0 <= axis < 
 bool tg_want_float(tg_scope *s, const tg_call *c, int k);        /* f32 or bf16 */
 bool tg_want_same_dtype(tg_scope *s, const tg_call *c, int a, int b);
 
+tg_tensor *tg_as_f32(tg_scope *s, tg_tensor *x);                 /* x, or a cast of it if it is bf16; NULL stays NULL */
+
 void tg_infer_map (tg_scope *s, tg_call *c);                     /* one float input; y is like it */
 void tg_infer_zip (tg_scope *s, tg_call *c);                     /* two of one shape and dtype; y is like them */
 void tg_infer_pair(tg_scope *s, tg_call *c);                     /* two of one dtype that broadcast */

@@ -48,8 +48,8 @@ static tg_tensor *loss(tg_scope *s, const char *name, tg_pointwise_loss kind, tg
         tg_fail(s, "%s: target has shape %s, x %s; want the same", name, tg_shape(target, &got), tg_shape(x, &want));
     if (reduction != TG_MEAN && reduction != TG_SUM && reduction != TG_NONE)
         tg_fail(s, "%s: reduction is %d, want TG_MEAN, TG_SUM or TG_NONE", name, (int)reduction);
-    tg_tensor *const each = tg_apply(s, &tg_pointwise_loss_op, (tg_tensor *const[]){ x, target },
-                                     &(tg_pointwise_loss_attr){ kind });
+    tg_tensor *const in[] = { tg_as_f32(s, x), tg_as_f32(s, target) };
+    tg_tensor *const each = tg_apply(s, &tg_pointwise_loss_op, in, &(tg_pointwise_loss_attr){ kind });
     if (reduction == TG_NONE)
         return each;
     return reduction == TG_MEAN ? tg_mean(s, each, (tg_axes){ .n = 0 }) : tg_sum(s, each, (tg_axes){ .n = 0 });

@@ -1,5 +1,5 @@
 /* pool2d.c - the largest and the mean value of windows of an image. */
-#include "attr.h"
+#include "check.h"
 #include "kernels.h"
 
 TG_VECTOR_DECLARE(max_pool2d_vector)
@@ -39,12 +39,12 @@ static bool out_size(tg_scope *s, const char *op, const tg_pool2d_attr *a, int64
     return true;
 }
 
-/* Input 0 is an f32 image of h x w pixels. */
+/* Input 0 is an image of h x w pixels. */
 static bool check_image(tg_scope *s, const tg_call *c, const int64_t want[2], const char *axes)
 {
     const tg_tensor *x = c->in[0];
     tg_shape_text    shape;
-    if (!tg_want_rank(s, c, 0, 4, axes) || !tg_want_dtype(s, c, 0, TG_F32)) return false;
+    if (!tg_want_rank(s, c, 0, 4, axes) || !tg_want_float(s, c, 0)) return false;
     if (x->dim[1] != want[0] || x->dim[2] != want[1])
         tg_fail(s, "%s: input 0 has shape %s, want an image of %lld x %lld", c->op->name, tg_shape(x, &shape),
                 (long long)want[0], (long long)want[1]);
@@ -58,7 +58,7 @@ static void pool_infer(tg_scope *s, tg_call *c)
     int64_t               out[2];
     if (!check_attr(s, c->op->name, a) || !check_image(s, c, a->image, "[n, h, w, c]")) return;
     if (!out_size(s, c->op->name, a, out)) return;
-    c->out[0] = tg_make(s, TG_F32, 4, TG_DIM(x->dim[0], out[0], out[1], x->dim[3]));
+    c->out[0] = tg_make(s, x->dtype, 4, TG_DIM(x->dim[0], out[0], out[1], x->dim[3]));
 }
 
 static void max_infer(tg_scope *s, tg_call *c)
@@ -80,7 +80,7 @@ static void grad_infer(tg_scope *s, tg_call *c)
     int64_t               out[2];
     if (!check_attr(s, c->op->name, a) || !out_size(s, c->op->name, a, out)) return;
     if (!check_image(s, c, out, "[n, oh, ow, c]")) return;
-    c->out[0] = tg_make(s, TG_F32, 4, TG_DIM(gy->dim[0], a->image[0], a->image[1], gy->dim[3]));
+    c->out[0] = tg_make(s, gy->dtype, 4, TG_DIM(gy->dim[0], a->image[0], a->image[1], gy->dim[3]));
 }
 
 static void max_grad_infer(tg_scope *s, tg_call *c)

@@ -154,10 +154,15 @@ static tg_scratch grad_scratch(const tg_call *c)
     return (tg_scratch){ .worker = (size_t)((const tg_nll_attr *)c->attr)->classes * sizeof(float) };
 }
 
-#define LOSS TG_VECTOR_HEAD, .tasks = tasks, .scratch = scratch, .run = run
+static const char *reject(const tg_call *c)
+{
+    return c->in[0]->dtype == TG_F32 && c->out[0]->dtype == TG_F32 ? NULL : "needs f32";
+}
+
+#define LOSS TG_VECTOR_HEAD, .reject = reject, .tasks = tasks, .scratch = scratch, .run = run
 TG_VECTOR_KERNEL(nll_loss_vector)      = { LOSS };
 TG_VECTOR_KERNEL(cross_entropy_vector) = { LOSS };
 TG_VECTOR_KERNEL(nll_loss_grad_vector) = { TG_VECTOR_HEAD, .tasks = grad_tasks, .run = run_grad };
 TG_VECTOR_KERNEL(cross_entropy_grad_vector) = {
-    TG_VECTOR_HEAD, .tasks = grad_tasks, .scratch = grad_scratch, .run = run_grad, .in_place = true,
+    TG_VECTOR_HEAD, .reject = reject, .tasks = grad_tasks, .scratch = grad_scratch, .run = run_grad, .in_place = true,
 };

@@ -12,7 +12,7 @@ typedef struct { int64_t outer, n, inner, strips, task_rows; } shape;
 static shape shape_of(const tg_call *c)
 {
     const tg_tensor *const x = c->in[0];
-    const int axis = ((const tg_axis_attr *)c->attr)->axis;
+    const int axis = ((const tg_softmax_attr *)c->attr)->axis;
     shape k = { .outer = 1, .n = x->dim[axis], .inner = 1 };
     for (int i = 0; i < x->rank; i++)
         if (i != axis)
@@ -173,7 +173,10 @@ static void run_grad(const tg_call *c, const tg_task *t)
         (logarithm ? tg_log_softmax_grad_row : softmax_grad_row)(gy + row * k.n, y + row * k.n, k.n, gx + row * k.n);
 }
 
-static const char *reject(const tg_call *c) { return c->in[0]->dtype == TG_F32 ? NULL : "x is not f32"; }
+static const char *reject(const tg_call *c)
+{
+    return c->in[0]->dtype == TG_F32 && c->out[0]->dtype == TG_F32 ? NULL : "needs f32";
+}
 
 #define HEAD TG_VECTOR_HEAD, .reject = reject, .tasks = tasks, .in_place = true
 TG_VECTOR_KERNEL(softmax_vector)          = { HEAD, .run = run };

@@ -35,6 +35,12 @@ tg_tensor *tg_as_f32(tg_scope *s, tg_tensor *x)
     return tg_ok(s) && x && x->dtype == TG_BF16 ? tg_cast(s, x, TG_F32) : x;
 }
 
+tg_tensor *tg_as(tg_scope *s, tg_tensor *x, const tg_tensor *w)
+{
+    const bool floats = x && w && (x->dtype == TG_F32 || x->dtype == TG_BF16) && (w->dtype == TG_F32 || w->dtype == TG_BF16);
+    return tg_ok(s) && floats && x->dtype != w->dtype ? tg_cast(s, x, w->dtype) : x;
+}
+
 void tg_infer_map(tg_scope *s, tg_call *c)
 {
     if (tg_want_float(s, c, 0)) c->out[0] = tg_make_like(s, c->in[0]);

@@ -71,6 +71,7 @@ struct tg_scope {
     tg_program  *program;
     tg_scope    *parent, *first_child, *sibling;
     int          depth;
+    uint64_t     life;                  /* unique: another one after each reset */
     tg_modes     modes;
     bool         failed;
     char         message[TG_MESSAGE];
@@ -94,6 +95,7 @@ struct tg_program {                     /* one a root */
     tg_memory   memory;
     tg_storage *free_storages;
     tg_arena    slabs;                  /* of storages */
+    uint64_t    lives;                  /* of scopes, so far */
     uint32_t    ordered;                /* lists so far: see order.c */
     uint64_t    seed, random_counter;
     tg_options  options;
@@ -127,6 +129,9 @@ void     tg_uncount_savers(const tg_call *c);       /* backward will not read wh
 void       *tg_edit_split(tg_scope *s, tg_tensor *t);         /* tg_edit of a split weight */
 void        tg_copy_split(const tg_tensor *t, float *to);     /* its FP32 values */
 void        tg_settle_edit(tg_storage *t);         /* what tg_edit's caller wrote into a split weight becomes its value */
+
+/* autocast.c */
+void tg_cast_inputs(tg_scope *s, tg_call *c);       /* as the scope's autocast and the operator's rule say */
 
 /* gradient.c */
 bool tg_adopt_grad(tg_scope *s, tg_tensor *leaf, tg_tensor *g);     /* g becomes the gradient of leaf, which has none */

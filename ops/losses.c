@@ -18,6 +18,7 @@ TG_VECTOR_DECLARE(pointwise_loss_vector)
 extern const tg_kernel pointwise_loss_ref;
 const tg_op tg_pointwise_loss_op = {
     .name = "pointwise_loss", .n_in = 2, .n_out = 1, .saves_in = TG_BIT(0) | TG_BIT(1),
+    .casts = TG_BIT(0) | TG_BIT(1), .cast_to = TG_CAST_F32,
     .attr_size = sizeof(tg_pointwise_loss_attr), .infer = pointwise_loss_infer, .backward = pointwise_loss_backward,
     .kernels = TG_KERNELS(TG_VECTOR(pointwise_loss_vector) &pointwise_loss_ref),
 };

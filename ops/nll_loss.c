@@ -89,7 +89,8 @@ TG_VECTOR_DECLARE(nll_loss_vector)
 extern const tg_kernel nll_loss_ref;
 const tg_op tg_nll_loss_op = {
     .name = "nll_loss", .n_in = 3, .n_out = 2, .optional_in = TG_BIT(2), .saves_in = TG_BIT(1) | TG_BIT(2),
-    .saves_out = TG_BIT(1), .attr_size = sizeof(tg_nll_attr), .infer = nll_loss_infer, .backward = nll_loss_backward,
+    .saves_out = TG_BIT(1), .casts = TG_BIT(0), .cast_to = TG_CAST_F32,
+    .attr_size = sizeof(tg_nll_attr), .infer = nll_loss_infer, .backward = nll_loss_backward,
     .kernels = TG_KERNELS(TG_VECTOR(nll_loss_vector) &nll_loss_ref),
 };
 

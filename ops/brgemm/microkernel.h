@@ -1,0 +1,81 @@
+/* microkernel.h - the innermost product: what the loop nests of convolutions and linear layers stand on.
+ *
+ * A microkernel computes one block of at most TG_PANEL columns,
+ *
+ *     C[m][n] = (from[m][n] or 0) + sum over bricks, over k: A[m][k] B[k][n];  then + bias[n], then relu, then rounding
+ *
+ * with sums in FP32 that stay in registers.  A nest chooses bricks (the taps of a kernel that lie inside the image), so
+ * borders, strides, groups and few channels are no concern of a microkernel.  There are two families:
+ *
+ *   f32   (avx512, avx2, generic)  reads A and B in FP32.  bf16 is widened beforehand: A once a block of rows (`load`),
+ *         a panel of weights once a task (`widen`).  It serves tensors of both dtypes.
+ *   bf16  (avx512_bf16, amx)       reads A and B in bf16, B straight from the packed weights.  Tensors are bf16.
+ *
+ * B, a panel of up to 64 columns, element (k, j):
+ *   f32:   b[k 64 + j]
+ *   bf16:  b[(k / 2) 128 + 2 j + k % 2], pairs of k side by side, as dot products of bf16 take them
+ * Columns beyond n exist and are zero in weights.  bf16: k is padded with zeros to a multiple of TG_DEPTH in weights, and
+ * to a multiple of `depth` in what load_b writes.
+ *
+ * A, element (r, k): a[r row + k step].  Forward and backward-data: step = 1, the rows are pixels of a line or images at
+ * one pixel; the first `depth`-multiple of elements from k = 0 on can be read and is finite, B being zero beyond k.
+ * Backward-weights: as `load_a` left it.
+ *
+ * Backward-weights is a product over pixels or images: A is x with a row for each channel, B is gy with a column for each
+ * output channel.  Both are packed by the nest through load_a and load_b, from `k` places (images at one pixel, or rows
+ * of a matrix) that lie `stride` elements apart; at most `places` at a time. */
+#ifndef TG_MICROKERNEL_H
+#define TG_MICROKERNEL_H
+#include "op.h"
+
+enum {
+    TG_PANEL = 64,                      /* columns of B side by side */
+    TG_DEPTH = 32,                      /* k of bf16 weights is padded to a multiple of this */
+    TG_MAX_PLACES = 256,                /* `places` is at most this */
+};
+
+typedef struct { const void *a, *b; } tg_brick;
+
+typedef struct {
+    int          m, n;                  /* any m >= 1; 1 <= n <= TG_PANEL */
+    int64_t      k;                     /* of each brick */
+    int64_t      row, step;             /* of A, in elements; one of them is 1 */
+    const float *from;                  /* what the sums start with, or NULL: zeros */
+    int64_t      from_row;
+    void        *c;                     /* element (r, j) at r c_row + j; may be `from` */
+    int64_t      c_row;
+    tg_dtype     store;                 /* of c: TG_F32 or TG_BF16 (to nearest even, a NaN stays a NaN) */
+    const float *bias;                  /* of the n columns, or NULL */
+    bool         relu;                  /* a NaN stays a NaN */
+} tg_brgemm;
+
+/* What load_a and load_b make of k places: bytes of A for `rows` rows and of B for one panel (multiples of 64), the
+ * strides of A, and the k to compute with (zeros pad it). */
+typedef struct { size_t a_bytes, b_bytes; int64_t row, step, k; } tg_places;
+
+typedef struct {
+    const char *name;                   /* "avx512": its kernels are called brgemm_avx512 */
+    tg_isa      isa;
+    tg_dtype    element;                /* of A and B */
+    int         depth;                  /* 1, or 32: A is read up to a multiple of this many k */
+    int         images;                 /* rows of a block where rows are images (small images) */
+    int         places;                 /* most k of one brick in backward-weights: 32 images, or a line's pixels */
+    bool        lines;                  /* backward-weights can take A as the forward pass has it (row = 1, step = any) */
+    /* n elements, to consecutive elements of A.  dtype is TG_F32 only if element is. */
+    void (*load)(const void *from, tg_dtype dtype, int64_t n, void *to);
+    /* k rows of a panel of bf16 weights as B (k is even); NULL if element is TG_BF16 */
+    void (*widen)(const void *from, int64_t k, void *to);
+    /* Backward-weights.  Place i, channel j: from[i stride + j].  load_a: channels lead <= j < end become rows j of A, the
+     * other rows (in all `rows`) are zero: a tap that looks beyond the image's edge.  load_b: columns 0 .. n - 1. */
+    tg_places (*places_of)(int rows, int k);
+    void (*load_a)(const void *from, tg_dtype dtype, int64_t stride, int k, int lead, int end, int rows, void *to);
+    void (*load_b)(const void *from, tg_dtype dtype, int64_t stride, int k, int n, void *to);
+    /* Any count, also 0.  Writes c[r][0 .. n - 1] only. */
+    void (*run)(const tg_brgemm *p, const tg_brick *brick, int count);
+} tg_microkernel;
+
+/* Best first; kernels are registered for each of these (ops/kernels.h lists the same names). */
+#define TG_MICROKERNELS(X) X(avx512, TG_ISA_AVX512) X(avx2, TG_ISA_AVX2) X(generic, TG_ISA_GENERIC)
+#define TG_MICROKERNEL_DECLARE(suffix, isa) extern const tg_microkernel tg_microkernel_##suffix;
+TG_MICROKERNELS(TG_MICROKERNEL_DECLARE)
+#endif

@@ -72,6 +72,7 @@ typedef struct {
     void (*load_b)(const void *from, tg_dtype dtype, int64_t stride, int k, int n, void *to);
     /* Any count, also 0.  Writes c[r][0 .. n - 1] only. */
     void (*run)(const tg_brgemm *p, const tg_brick *brick, int count);
+    void (*leave)(void);                /* after the last `run` of a task: gives the thread's tiles back; or NULL */
 } tg_microkernel;
 
 /* Best first; kernels are registered for each of these (ops/kernels.h lists the same names). */

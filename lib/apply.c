@@ -88,6 +88,7 @@ static bool check_inputs(tg_scope *s, const tg_call *c)
         if (!tg_is_ancestor(t->storage->scope, s))
             return tg_fail(s, "%s: input %d belongs to a scope that ends before this one; tg_copy it to keep it", c->op->name, k),
                    false;
+        tg_settle_edit(t->storage);
         if (tg_writes(c, k) && !t->storage->leaf && !t->storage->outer)
             return tg_fail(s, "%s: input %d is written, want a leaf", c->op->name, k), false;
     }

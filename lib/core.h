@@ -18,6 +18,25 @@ enum {
 
 typedef struct tg_program tg_program;
 
+typedef struct tg_pack {                /* a packed form that a weight keeps */
+    const tg_layout *layout;
+    int32_t          key[TG_LAYOUT_KEY];
+    void            *data;
+    size_t           bytes;
+    uint32_t         version;           /* of the weight, when it was packed ... */
+    bool             filled;            /* ... if it ever was */
+    bool             used;              /* since the last update */
+    struct tg_pack  *next;
+} tg_pack;
+
+struct tg_packing {                     /* of a call in a run: what it reads packed */
+    const tg_layout *layout;
+    int32_t          key[TG_LAYOUT_KEY];
+    int              input;
+    size_t           bytes;
+    tg_pack         *kept;              /* NULL: packed into the call's scratch */
+};
+
 typedef struct tg_storage {             /* bytes; aliases share it */
     void       *data;                   /* NULL: no memory now */
     size_t      bytes;
@@ -28,6 +47,8 @@ typedef struct tg_storage {             /* bytes; aliases share it */
     void      (*release)(void *);       /* of borrowed bytes */
     void       *owner;
     uint32_t    version, ran;           /* writes recorded, executed */
+    tg_pack    *packs;
+    float      *edited;                 /* of a split weight: its FP32 values, while tg_edit's caller may write them */
     int32_t     savers;                 /* recorded calls whose backward, not yet walked, reads it */
     int32_t     frame;                  /* the invocation that made it; 0: user code */
     int32_t     readers, last_use;      /* in the run being planned */
@@ -35,6 +56,8 @@ typedef struct tg_storage {             /* bytes; aliases share it */
     bool        leaf, pinned, pending;
     bool        outer;                  /* a leaf's gradient: outlives the step */
     bool        borrowed;
+    bool        keeps_packs;
+    bool        split;                  /* bf16 values, then the lower halves of their FP32 masters: see master.h */
     bool        moved, given;           /* of the run being planned: its block went to an output; it died */
 } tg_storage;
 
@@ -100,6 +123,11 @@ bool tg_need(tg_scope *s, tg_tensor *t);            /* t will be read: if it has
 tg_call *tg_append(const tg_call *c);               /* a copy, at the end of the record; NULL: its scope has failed */
 void     tg_uncount_savers(const tg_call *c);       /* backward will not read what c's masks name (any more) */
 
+/* master.c */
+void       *tg_edit_split(tg_scope *s, tg_tensor *t);         /* tg_edit of a split weight */
+void        tg_copy_split(const tg_tensor *t, float *to);     /* its FP32 values */
+void        tg_settle_edit(tg_storage *t);         /* what tg_edit's caller wrote into a split weight becomes its value */
+
 /* gradient.c */
 bool tg_adopt_grad(tg_scope *s, tg_tensor *leaf, tg_tensor *g);     /* g becomes the gradient of leaf, which has none */
 
@@ -123,8 +151,15 @@ bool tg_dies  (const tg_list *l, const tg_storage *t);    /* nobody will ask for
 bool tg_rewrite(tg_list *l);                        /* chains become fused calls; false: no memory */
 bool tg_effects_last(tg_list *l);                   /* false: no memory */
 bool tg_plan(tg_list *l);                           /* memory for all; false: undone, nothing has changed */
-size_t tg_scratch_bytes(const tg_call *c, size_t *worker);        /* of all workers and shared; of one worker */
 tg_call *tg_execute(tg_list *l, tg_fault *fault);   /* NULL: all ran; else the call whose kernel found its data wrong */
+size_t tg_scratch_bytes(const tg_call *c, size_t *worker);        /* of all workers and shared; of one worker */
+
+/* layout.c */
+bool        tg_find_packing(tg_scope *s, tg_list *l, tg_call *c);     /* sets c->packing; false: s has failed */
+size_t      tg_packing_bytes(const tg_call *c);                        /* in the call's scratch */
+const void *tg_pack_input(const tg_call *c);                           /* packs it if need be; NULL: there is none */
+void        tg_note_repacked(tg_storage *t);                           /* an update has written the packs in use */
+void        tg_drop_packs(tg_storage *t);
 
 /* fault.c */
 struct tg_fault {

@@ -6,6 +6,8 @@
 
 typedef struct {
     const tg_call *call;
+    const void    *packed;
+    char          *shared;
     tg_fault      *fault;
     int            phase;
     char          *workers;             /* their scratch */
@@ -15,15 +17,16 @@ typedef struct {
 static void run_task(void *context, int64_t index, int worker)
 {
     const phase_context *p = context;
-    const tg_task task = { .phase = p->phase, .index = index, .worker = worker, .shared = p->call->scratch,
-                           .scratch = p->workers ? p->workers + p->worker_bytes * (size_t)worker : NULL, .fault = p->fault };
+    const tg_task task = { .phase = p->phase, .index = index, .worker = worker, .shared = p->shared,
+                           .packed = p->packed, .scratch = p->workers ? p->workers + p->worker_bytes * (size_t)worker : NULL, .fault = p->fault };
     p->call->kernel->run(p->call, &task);
 }
 
 static void run_call(const tg_call *c, tg_fault *fault)
 {
-    phase_context p = { .call = c, .fault = fault };
+    phase_context p = { .call = c, .fault = fault, .packed = tg_pack_input(c) };
     size_t        all = tg_scratch_bytes(c, &p.worker_bytes);
+    p.shared = c->scratch ? (char *)c->scratch + tg_packing_bytes(c) : NULL;
     p.workers = c->scratch ? (char *)c->scratch + all - p.worker_bytes * (size_t)tg_threads() : NULL;
     if (!c->kernel->tasks) {
         run_task(&p, 0, 0);
@@ -64,6 +67,7 @@ static void close_memory(const tg_call *c, int i)
 static void note_writes(const tg_call *c)
 {
     TG_EACH_IN(c, k) c->in[k]->storage->ran += tg_writes(c, k);
+    if (c->kernel->repacks) tg_note_repacked(c->in[0]->storage);
 }
 
 static bool sees_what_it_was_recorded_to_see(const tg_call *c)

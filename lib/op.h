@@ -19,6 +19,7 @@ typedef struct tg_op     tg_op;
 typedef struct tg_kernel tg_kernel;
 typedef struct tg_rule   tg_rule;
 typedef struct tg_fault  tg_fault;
+typedef struct tg_packing tg_packing;
 
 typedef struct tg_call {                /* one application of one operator */
     const tg_op *op;
@@ -32,7 +33,8 @@ typedef struct tg_call {                /* one application of one operator */
     uint32_t     segment;               /* of tg_checkpoint, or 0 */
     bool         taped, walked, again;
     const tg_kernel *kernel;            /* in a run: the kernel chosen ... */
-    void        *state, *scratch;       /* ... what its prepare left, and its planned scratch */
+    void        *state, *scratch;       /* ... what its prepare left, its planned scratch ... */
+    tg_packing  *packing;               /* ... and the input that it reads in another layout, or NULL */
 } tg_call;
 
 struct tg_op {
@@ -62,10 +64,23 @@ typedef struct {                        /* one piece of work of a kernel */
     int       worker;                   /* 0 <= worker < tg_threads(): never let results depend on it */
     void     *scratch;                  /* this worker's bytes, 64-byte aligned */
     void     *shared;                   /* the call's bytes, 64-byte aligned, for all workers and phases */
+    const void *packed;                 /* the input that the kernel's `layout` names, packed; 64-byte aligned */
     tg_fault *fault;
 } tg_task;
 
 typedef struct { size_t shared, worker; } tg_scratch;     /* bytes of a call; bytes of each worker */
+
+/* A form in which kernels read weights: panels, tiles.  A weight that tg_optimize prepared keeps its packed forms, and
+ * updates write them with the weight; another weight's is made in scratch before each call that reads it.  `key` holds
+ * what the form depends on besides the weight's shape (groups, strides), never the batch. */
+enum { TG_LAYOUT_KEY = 8, TG_LAYOUT_ROWS = 16 };
+typedef struct tg_layout {
+    const char *name;
+    size_t (*bytes)(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY]);
+    /* Writes what rows r0 <= r < r1 of w (of its first axis) put into `to`, paddings included; r0 is a multiple of
+     * TG_LAYOUT_ROWS, r1 too or the number of rows.  Calls for different rows may run at the same time. */
+    void (*pack)(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY], int64_t r0, int64_t r1, void *to);
+} tg_layout;
 
 struct tg_kernel {                      /* one way to compute an operator */
     const char *name;                   /* "ref", "onednn", "vector_avx512" */
@@ -77,12 +92,15 @@ struct tg_kernel {                      /* one way to compute an operator */
      * tg_fault_say.  May allocate.  May be NULL. */
     bool (*prepare)(tg_call *c, tg_fault *fault);
     tg_scratch (*scratch)(const tg_call *c);              /* may be NULL */
+    /* The input that run wants packed, in which layout, with which key (zeroed before).  NULL function or result: none. */
+    const tg_layout *(*layout)(const tg_call *c, int *input, int32_t key[TG_LAYOUT_KEY]);
     /* Cuts the problem of a phase into tasks, by its shape only, never by the number of threads.  0: no such phase.
      * NULL function: run is called once, outside of any parallel region (libraries with their own threads). */
     int64_t (*tasks)(const tg_call *c, int phase);
     /* Computes one task.  No allocation, no policy, no printing. */
     void (*run)(const tg_call *c, const tg_task *task);
     bool in_place;                      /* out[0] may lie in the memory of an input of its size that dies here */
+    bool repacks;                       /* of an effect: run calls tg_repack for all rows of in[0], which it writes */
 };
 
 struct tg_rule {                        /* a chain of calls, each reading out[0] of the one before, becomes one call */
@@ -117,6 +135,8 @@ void *tg_ptr(const tg_tensor *t);                         /* the bytes of an inp
 /* One element as a number, whatever the dtype: what ref kernels are written with. */
 double tg_get(const tg_tensor *t, int64_t i);
 void   tg_set(const tg_tensor *t, int64_t i, double value);
+/* Writes rows r0 <= r < r1 of w, as they are now, into the packed forms that w keeps; rows as in tg_layout. */
+void   tg_repack(const tg_tensor *w, int64_t r0, int64_t r1);
 /* Says that the *data* are wrong (a class out of range), without the operator's name, which the run adds; the lowest
  * task's message wins, the run stops, and nothing lasting is written. */
 void tg_fault_say(tg_fault *fault, int64_t task, const char *format, ...) TG_PRINTF(3, 4);

@@ -42,7 +42,7 @@ static bool take_outputs(tg_list *l, tg_call *c, int i)
 size_t tg_scratch_bytes(const tg_call *c, size_t *worker)
 {
     tg_scratch need = c->kernel->scratch ? c->kernel->scratch(c) : (tg_scratch){ 0 };
-    size_t     shared = (need.shared + 63) / 64 * 64;
+    size_t     shared = tg_packing_bytes(c) + (need.shared + 63) / 64 * 64;
     *worker = (need.worker + 63) / 64 * 64;
     return shared + *worker * (size_t)tg_threads();
 }

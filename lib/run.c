@@ -81,6 +81,7 @@ static bool prepare(tg_scope *s, tg_list *l)
         if (!c->kernel) return tg_fail(s, "%s: no kernel can run this call", c->op->name), false;
         if (c->kernel->prepare && !c->kernel->prepare(c, &fault))
             return tg_fail(s, "%s: %s: %s", c->op->name, c->kernel->name, fault.message), false;
+        if (!tg_find_packing(s, l, c)) return false;
     }
     return true;
 }

@@ -161,6 +161,7 @@ const void *tg_data(tg_tensor *t)
     } else if (t->storage->version != t->storage->ran) {
         tg_run(s, true);
     }
+    tg_settle_edit(t->storage);
     t->storage->pinned = true;
     return tg_ok(s) ? t->storage->data : NULL;
 }
@@ -186,7 +187,7 @@ void *tg_edit(tg_scope *s, tg_tensor *t)
     if (!tg_ok(s)) return NULL;
     t->storage->version++;
     t->storage->ran++;
-    return t->storage->data;
+    return t->storage->split ? tg_edit_split(s, t) : t->storage->data;
 }
 
 tg_tensor *tg_copy(tg_scope *outer, tg_tensor *t)
@@ -197,5 +198,8 @@ tg_tensor *tg_copy(tg_scope *outer, tg_tensor *t)
         tg_fail(outer, "copy: %s", t->storage ? tg_message(t->storage->scope) : "the tensor has no elements");
         return tg_nil();
     }
-    return tg_from(outer, t->dtype, t->rank, t->dim, data);
+    if (!t->storage->split) return tg_from(outer, t->dtype, t->rank, t->dim, data);
+    tg_tensor *copy = tg_leaf(outer, TG_F32, t->rank, t->dim);
+    if (tg_ok(outer)) tg_copy_split(t, copy->storage->data);
+    return copy;
 }

@@ -39,7 +39,8 @@ tg_tensor *tg_randn(tg_scope *s, double mean, double deviation, int rank, const 
  * happens when s is reset.  release may be NULL. */
 tg_tensor *tg_borrow(tg_scope *s, tg_dtype dtype, int rank, const int64_t *dim, void *data,
                      void (*release)(void *), void *owner);
-/* A leaf in `outer` with the values that t has now: what is to outlive t's scope.  Runs what t needs. */
+/* A leaf in `outer` with the values that t has now: what is to outlive t's scope.  Runs what t needs.  Of a bf16 weight
+ * with an FP32 master (master.h) the master is copied, to f32. */
 tg_tensor *tg_copy(tg_scope *outer, tg_tensor *t);
 /* Marks a leaf so that tg_backward leaves its gradient in it.  Returns t. */
 tg_tensor *tg_require_grad(tg_scope *s, tg_tensor *t);
@@ -50,7 +51,8 @@ int64_t     tg_count(const tg_tensor *t);      /* number of elements */
 const void *tg_data(tg_tensor *t);
 double      tg_item(tg_tensor *t);             /* the number of a tensor with one element, NaN after a failure */
 /* The door for writing a leaf by hand.  What was recorded before sees the old numbers, what comes after the new ones.
- * The pointer is valid until t is next the input of an operator.  NULL after a failure. */
+ * The pointer is valid until t is next the input of an operator.  NULL after a failure.  Of a bf16 weight with an FP32
+ * master (master.h) it shows the master. */
 void       *tg_edit(tg_scope *s, tg_tensor *t);
 tg_tensor  *tg_grad(const tg_tensor *t);       /* a leaf's gradient, or NULL if there is none */
 void        tg_clear_grad(tg_tensor *t);       /* drops it */

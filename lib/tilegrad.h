@@ -14,6 +14,7 @@
 #define TILEGRAD_H
 #include "scope.h"
 #include "tensor.h"
+#include "master.h"
 #include "ops.h"
 #include "autograd.h"
 #include "module.h"

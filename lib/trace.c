@@ -57,6 +57,13 @@ void tg_trace_call(const tg_call *c, double ms)
     fprintf(stderr, "%s%s%s\n", *c->where ? " " : "", c->where, c->again ? " again" : "");
 }
 
+void tg_trace_pack(const tg_call *c, const char *layout, const tg_tensor *w, double ms)
+{
+    tg_shape_text shape;
+    fprintf(stderr, "tilegrad: %-28s %-16s %-8s %s %s %.3f ms%s%s\n", "pack", layout, "", tg_dtype_name(w->dtype),
+            tg_shape(w, &shape), ms, *c->where ? " " : "", c->where);
+}
+
 /* Whether operator and shapes were not seen before, by their hash; when the table is full all are new. */
 static bool is_new(const tg_call *c, const char *in)
 {

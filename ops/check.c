@@ -30,6 +30,11 @@ bool tg_want_same_dtype(tg_scope *s, const tg_call *c, int a, int b)
     return tg_ok(s);
 }
 
+tg_tensor *tg_as(tg_scope *s, tg_tensor *x, const tg_tensor *w)
+{
+    return tg_ok(s) && x && w && x->dtype != w->dtype ? tg_cast(s, x, w->dtype) : x;
+}
+
 void tg_infer_map(tg_scope *s, tg_call *c)
 {
     if (tg_want_float(s, c, 0)) c->out[0] = tg_make_like(s, c->in[0]);

@@ -1,9 +1,11 @@
 /* conv2d.c - convolution, and its derivatives in the image and in the weights. */
+#include "check.h"
 #include "conv2d.h"
 #include "kernels.h"
 
 TG_VECTOR_DECLARE(conv2d_vector)
 TG_VECTOR_DECLARE(conv2d_depthwise_vector)
+TG_BRGEMM_DECLARE(conv2d_brgemm)
 extern const tg_kernel conv2d_winograd_onednn, conv2d_onednn, conv2d_ref;
 
 /* ---- shapes ---- */
@@ -79,8 +81,8 @@ static bool check_channels(tg_scope *s, const tg_call *c, int groups)
 
 static bool check_pair(tg_scope *s, const tg_call *c, const char *axes0, const char *axes1)
 {
-    return tg_want_rank(s, c, 0, 4, axes0) && tg_want_rank(s, c, 1, 4, axes1) && tg_want_dtype(s, c, 0, TG_F32) &&
-           tg_want_dtype(s, c, 1, TG_F32) && tg_conv2d_check_attr(s, c->op->name, c->attr);
+    return tg_want_rank(s, c, 0, 4, axes0) && tg_want_rank(s, c, 1, 4, axes1) && tg_want_float(s, c, 0) &&
+           tg_want_same_dtype(s, c, 0, 1) && tg_conv2d_check_attr(s, c->op->name, c->attr);
 }
 
 static bool check_sizes(tg_scope *s, const tg_call *c, int k, int first, const int64_t want[2], const char *what)
@@ -102,7 +104,7 @@ void tg_conv2d_infer(tg_scope *s, tg_call *c)
     if (!tg_conv2d_check_bias(s, c, 2, w->dim[0])) return;
     if (!check_sizes(s, c, 0, 1, a->image, "an image of") || !check_sizes(s, c, 1, 1, a->kernel, "a kernel of")) return;
     if (!tg_conv2d_out_size(s, c->op->name, a, out)) return;
-    c->out[0] = tg_make(s, TG_F32, 4, TG_DIM(x->dim[0], out[0], out[1], w->dim[0]));
+    c->out[0] = tg_make(s, x->dtype, 4, TG_DIM(x->dim[0], out[0], out[1], w->dim[0]));
 }
 
 static void grad_x_infer(tg_scope *s, tg_call *c)
@@ -118,7 +120,7 @@ static void grad_x_infer(tg_scope *s, tg_call *c)
                 (long long)gy->dim[3], a->groups, (long long)w->dim[0]);
     else if (__builtin_mul_overflow(w->dim[3], (int64_t)a->groups, &channels))
         tg_fail(s, "%s: %lld channels in each of %d groups overflow", c->op->name, (long long)w->dim[3], a->groups);
-    else c->out[0] = tg_make(s, TG_F32, 4, TG_DIM(gy->dim[0], a->image[0], a->image[1], channels));
+    else c->out[0] = tg_make(s, gy->dtype, 4, TG_DIM(gy->dim[0], a->image[0], a->image[1], channels));
 }
 
 static void grad_w_infer(tg_scope *s, tg_call *c)
@@ -183,18 +185,21 @@ const tg_op tg_conv2d_op = {
     .name = "conv2d", .n_in = 3, .n_out = 1, .optional_in = TG_BIT(2), .saves_in = TG_BIT(0) | TG_BIT(1),
     .attr_size = sizeof(tg_conv2d_attr), .infer = tg_conv2d_infer, .backward = conv2d_backward,
     .kernels = TG_KERNELS(TG_ONEDNN(conv2d_winograd_onednn) TG_ONEDNN(conv2d_onednn)
-                          TG_VECTOR(conv2d_depthwise_vector) TG_VECTOR(conv2d_vector) &conv2d_ref),
+                          TG_BRGEMM(conv2d_brgemm) TG_VECTOR(conv2d_depthwise_vector) TG_VECTOR(conv2d_vector)
+                          &conv2d_ref),
     .flops = tg_conv2d_flops, .rules = TG_RULES(&tg_conv2d_relu_rule),
 };
 
 TG_VECTOR_DECLARE(conv2d_grad_x_vector)
 TG_VECTOR_DECLARE(conv2d_grad_x_depthwise_vector)
 TG_VECTOR_DECLARE(conv2d_grad_x_deep_vector)
+TG_BRGEMM_DECLARE(conv2d_grad_x_brgemm)
 extern const tg_kernel conv2d_grad_x_winograd_onednn, conv2d_grad_x_onednn, conv2d_grad_x_ref;
 const tg_op tg_conv2d_grad_x_op = {
     .name = "conv2d_grad_x", .n_in = 2, .n_out = 1, .attr_size = sizeof(tg_conv2d_attr), .infer = grad_x_infer,
     .kernels = TG_KERNELS(TG_ONEDNN(conv2d_grad_x_winograd_onednn) &conv2d_grad_x_deep_vector_avx512,
-                          TG_ONEDNN(conv2d_grad_x_onednn) TG_VECTOR(conv2d_grad_x_depthwise_vector)
+                          TG_ONEDNN(conv2d_grad_x_onednn) TG_BRGEMM(conv2d_grad_x_brgemm)
+                          TG_VECTOR(conv2d_grad_x_depthwise_vector)
                           TG_VECTOR(conv2d_grad_x_vector) &conv2d_grad_x_ref),
     .flops = grad_x_flops,
 };
@@ -221,5 +226,5 @@ tg_tensor *tg_conv2d(tg_scope *s, tg_tensor *x, tg_tensor *w, tg_tensor *b, tg_c
         a.image[i] = x ? x->dim[1 + i] : 0;
         a.kernel[i] = w ? w->dim[1 + i] : 0;
     }
-    return tg_apply(s, &tg_conv2d_op, (tg_tensor *[]){ x, w, b }, &a);
+    return tg_apply(s, &tg_conv2d_op, (tg_tensor *[]){ tg_as(s, x, w), w, b }, &a);
 }

@@ -1,8 +1,10 @@
 /* conv_transpose2d.c - the transpose of conv2d: x is spread over y as conv2d's gradient is over its image. */
+#include "check.h"
 #include "conv2d.h"
 #include "kernels.h"
 
 TG_VECTOR_DECLARE(conv_transpose2d_vector)
+TG_BRGEMM_DECLARE(conv_transpose2d_brgemm)
 extern const tg_kernel conv_transpose2d_onednn, conv_transpose2d_ref;
 
 /* The size of y without output_pad; false: it overflows. */
@@ -53,14 +55,14 @@ static void infer(tg_scope *s, tg_call *c)
     const tg_conv2d_attr *a = c->attr;
     int64_t               out;
     if (!tg_want_rank(s, c, 0, 4, "[n, h, w, in]") || !tg_want_rank(s, c, 1, 4, "[in, kh, kw, out/groups]")) return;
-    if (!tg_want_dtype(s, c, 0, TG_F32) || !tg_want_dtype(s, c, 1, TG_F32)) return;
+    if (!tg_want_float(s, c, 0) || !tg_want_same_dtype(s, c, 0, 1)) return;
     if (!tg_conv2d_check_attr(s, c->op->name, a) || !check_channels(s, c, &out)) return;
     if (!tg_conv2d_check_bias(s, c, 2, out)) return;
     if (a->kernel[0] != c->in[1]->dim[1] || a->kernel[1] != c->in[1]->dim[2])
         tg_fail(s, "%s: kernel %lld x %lld, w has %lld x %lld", c->op->name, (long long)a->kernel[0],
                 (long long)a->kernel[1], (long long)c->in[1]->dim[1], (long long)c->in[1]->dim[2]);
     else if (check_size(s, c, 0) && check_size(s, c, 1))
-        c->out[0] = tg_make(s, TG_F32, 4, TG_DIM(c->in[0]->dim[0], a->image[0], a->image[1], out));
+        c->out[0] = tg_make(s, c->in[0]->dtype, 4, TG_DIM(c->in[0]->dim[0], a->image[0], a->image[1], out));
 }
 
 static double flops(const tg_call *c)
@@ -96,7 +98,8 @@ static void backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_
 const tg_op tg_conv_transpose2d_op = {
     .name = "conv_transpose2d", .n_in = 3, .n_out = 1, .optional_in = TG_BIT(2), .saves_in = TG_BIT(0) | TG_BIT(1),
     .attr_size = sizeof(tg_conv2d_attr), .infer = infer, .backward = backward, .flops = flops,
-    .kernels = TG_KERNELS(TG_ONEDNN(conv_transpose2d_onednn) TG_VECTOR(conv_transpose2d_vector) &conv_transpose2d_ref),
+    .kernels = TG_KERNELS(TG_ONEDNN(conv_transpose2d_onednn) TG_BRGEMM(conv_transpose2d_brgemm)
+                          TG_VECTOR(conv_transpose2d_vector) &conv_transpose2d_ref),
 };
 
 tg_tensor *tg_conv_transpose2d(tg_scope *s, tg_tensor *x, tg_tensor *w, tg_tensor *b, tg_conv_transpose2d_config config)
@@ -110,5 +113,5 @@ tg_tensor *tg_conv_transpose2d(tg_scope *s, tg_tensor *x, tg_tensor *w, tg_tenso
         if (!x || !plain_size(&a, x->dim[1 + i], i, &a.image[i]) ||
             __builtin_add_overflow(a.image[i], config.output_pad[i], &a.image[i])) a.image[i] = 0;
     }
-    return tg_apply(s, &tg_conv_transpose2d_op, (tg_tensor *[]){ x, w, b }, &a);
+    return tg_apply(s, &tg_conv_transpose2d_op, (tg_tensor *[]){ tg_as(s, x, w), w, b }, &a);
 }

@@ -1,20 +1,23 @@
 /* linear.c - x w^T + b over the last axis, and its derivatives in x and w. */
 #include "linear.h"
+#include "check.h"
 #include "kernels.h"
 #include <string.h>
 
 TG_VECTOR_DECLARE(linear_vector)
 TG_VECTOR_DECLARE(linear_grad_x_vector)
 TG_VECTOR_DECLARE(linear_grad_w_vector)
+TG_BRGEMM_DECLARE(linear_brgemm)
+TG_BRGEMM_DECLARE(linear_grad_x_brgemm)
 extern const tg_kernel linear_openblas, linear_grad_x_openblas, linear_grad_w_openblas;
 extern const tg_kernel linear_ref, linear_grad_x_ref, linear_grad_w_ref;
 
 /* ---- shapes ---- */
 
-/* Input k is an f32 tensor [.., features]. */
+/* Input k is a tensor [.., features] of floats. */
 static bool check_rows(tg_scope *s, const tg_call *c, int k, const char *name)
 {
-    if (!tg_want_dtype(s, c, k, TG_F32)) return false;
+    if (!tg_want_float(s, c, k)) return false;
     if (c->in[k]->rank < 1) tg_fail(s, "%s: %s is a number, want [.., features]", c->op->name, name);
     return tg_ok(s);
 }
@@ -23,7 +26,7 @@ static bool check_features(tg_scope *s, const tg_call *c, const char *name, int 
 {
     const tg_tensor *x = c->in[0], *w = c->in[1];
     tg_shape_text    one, other;
-    if (!check_rows(s, c, 0, name) || !tg_want_dtype(s, c, 1, TG_F32)) return false;
+    if (!check_rows(s, c, 0, name) || !tg_want_same_dtype(s, c, 0, 1)) return false;
     if (!tg_want_rank(s, c, 1, 2, "[out, in]")) return false;
     if (x->dim[x->rank - 1] != w->dim[axis])
         tg_fail(s, "%s: %s %s has %lld features, w %s wants %lld", c->op->name, name, tg_shape(x, &one),
@@ -36,7 +39,7 @@ static tg_tensor *make_rows(tg_scope *s, const tg_tensor *like, int64_t features
     int64_t dim[TG_MAX_RANK];
     memcpy(dim, like->dim, sizeof dim);
     dim[like->rank - 1] = features;
-    return tg_make(s, TG_F32, like->rank, dim);
+    return tg_make(s, like->dtype, like->rank, dim);
 }
 
 void tg_linear_infer(tg_scope *s, tg_call *c)
@@ -60,7 +63,7 @@ static void grad_w_infer(tg_scope *s, tg_call *c)
 {
     const tg_tensor *gy = c->in[0], *x = c->in[1];
     tg_shape_text    one, other;
-    if (!check_rows(s, c, 0, "gy") || !check_rows(s, c, 1, "x")) return;
+    if (!check_rows(s, c, 0, "gy") || !check_rows(s, c, 1, "x") || !tg_want_same_dtype(s, c, 0, 1)) return;
     if (gy->rank != x->rank || memcmp(gy->dim, x->dim, sizeof *x->dim * (size_t)(x->rank - 1)))
         tg_fail(s, "%s: gy %s and x %s differ in more than the last axis", c->op->name, tg_shape(gy, &one),
                 tg_shape(x, &other));
@@ -93,13 +96,13 @@ const tg_op tg_linear_op = {
     .name = "linear", .n_in = 3, .n_out = 1, .optional_in = TG_BIT(2), .saves_in = TG_BIT(0) | TG_BIT(1),
     .infer = tg_linear_infer, .backward = backward, .flops = tg_linear_flops,
     .kernels = TG_KERNELS(&linear_vector_avx512, TG_OPENBLAS(linear_openblas) &linear_vector_avx2,
-                          &linear_vector_generic, &linear_ref),
+                          &linear_vector_generic, TG_BRGEMM(linear_brgemm) &linear_ref),
     .rules = TG_RULES(&tg_linear_relu_rule),
 };
 const tg_op tg_linear_grad_x_op = {
     .name = "linear_grad_x", .n_in = 2, .n_out = 1, .infer = grad_x_infer, .flops = grad_x_flops,
     .kernels = TG_KERNELS(&linear_grad_x_vector_avx512, TG_OPENBLAS(linear_grad_x_openblas) &linear_grad_x_vector_avx2,
-                          &linear_grad_x_vector_generic, &linear_grad_x_ref),
+                          &linear_grad_x_vector_generic, TG_BRGEMM(linear_grad_x_brgemm) &linear_grad_x_ref),
 };
 const tg_op tg_linear_grad_w_op = {
     .name = "linear_grad_w", .n_in = 2, .n_out = 1, .infer = grad_w_infer, .flops = grad_w_flops,
@@ -109,5 +112,5 @@ const tg_op tg_linear_grad_w_op = {
 
 tg_tensor *tg_linear(tg_scope *s, tg_tensor *x, tg_tensor *w, tg_tensor *b)
 {
-    return tg_apply(s, &tg_linear_op, (tg_tensor *[]){ x, w, b }, NULL);
+    return tg_apply(s, &tg_linear_op, (tg_tensor *[]){ tg_as(s, x, w), w, b }, NULL);
 }

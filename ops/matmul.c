@@ -1,5 +1,5 @@
 /* matmul.c - products of matrices, and of stacks of them. */
-#include "attr.h"
+#include "check.h"
 #include "kernels.h"
 
 TG_VECTOR_DECLARE(matmul_vector)
@@ -15,7 +15,7 @@ static void sides(const tg_tensor *t, bool transposed, int64_t *rows, int64_t *c
 static bool check_input(tg_scope *s, const tg_call *c, int k)
 {
     tg_shape_text shape;
-    if (!tg_want_dtype(s, c, k, TG_F32)) return false;
+    if (!tg_want_float(s, c, k)) return false;
     if (c->in[k]->rank < 2)
         tg_fail(s, "%s: input %d has shape %s, want a matrix [.., rows, columns]", c->op->name, k,
                 tg_shape(c->in[k], &shape));
@@ -38,7 +38,7 @@ static void infer(tg_scope *s, tg_call *c)
     int64_t                 m, k, depth, n, dim[TG_MAX_RANK];
     int                     rank;
     tg_shape_text           one, other;
-    if (!check_input(s, c, 0) || !check_input(s, c, 1)) return;
+    if (!check_input(s, c, 0) || !check_input(s, c, 1) || !tg_want_same_dtype(s, c, 0, 1)) return;
     sides(a, t->transpose_a, &m, &k);
     sides(b, t->transpose_b, &depth, &n);
     if (k != depth) {
@@ -51,7 +51,7 @@ static void infer(tg_scope *s, tg_call *c)
     } else {
         dim[rank] = m;
         dim[rank + 1] = n;
-        c->out[0] = tg_make(s, TG_F32, rank + 2, dim);
+        c->out[0] = tg_make(s, a->dtype, rank + 2, dim);
     }
 }
 

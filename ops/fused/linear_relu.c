@@ -3,6 +3,7 @@
 #include "linear.h"
 
 TG_VECTOR_DECLARE(linear_relu_vector)
+TG_BRGEMM_DECLARE(linear_relu_brgemm)
 extern const tg_kernel linear_relu_openblas, linear_relu_ref;
 
 static double flops(const tg_call *c) { return tg_linear_flops(c) + (double)tg_count(c->out[0]); }
@@ -10,7 +11,7 @@ static double flops(const tg_call *c) { return tg_linear_flops(c) + (double)tg_c
 const tg_op tg_linear_relu_op = {
     .name = "linear_relu", .n_in = 3, .n_out = 1, .optional_in = TG_BIT(2), .infer = tg_linear_infer, .flops = flops,
     .kernels = TG_KERNELS(&linear_relu_vector_avx512, TG_OPENBLAS(linear_relu_openblas) &linear_relu_vector_avx2,
-                          &linear_relu_vector_generic, &linear_relu_ref),
+                          &linear_relu_vector_generic, TG_BRGEMM(linear_relu_brgemm) &linear_relu_ref),
 };
 
 const tg_rule tg_linear_relu_rule = {

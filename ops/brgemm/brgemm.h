@@ -1,0 +1,33 @@
+/* brgemm.h - what the kernels over microkernels share: how a nest becomes a kernel for each microkernel. */
+#ifndef TG_BRGEMM_H
+#define TG_BRGEMM_H
+#include "attr.h"
+#include "nest.h"
+
+/* NULL, or why a microkernel cannot run a call whose inputs a and b have these dtypes. */
+const char *tg_brgemm_dtypes(const tg_microkernel *mk, const tg_tensor *a, const tg_tensor *b, const tg_tensor *out);
+
+tg_scratch tg_nest_kernel_scratch(tg_nest n);
+int64_t    tg_nest_kernel_tasks(tg_nest n, int phase);
+void       tg_nest_kernel_run(tg_nest n, const tg_task *t);
+
+/* The kernel `symbol`_suffix of a call that nest_of(call, microkernel) describes and reject_call may refuse. */
+#define TG_NEST_KERNEL(symbol, suffix, isa_, nest_of, reject_call) \
+    static const char *symbol##_reject_##suffix(const tg_call *c) { return reject_call(c, &tg_microkernel_##suffix); } \
+    static tg_scratch symbol##_scratch_##suffix(const tg_call *c) \
+    { \
+        return tg_nest_kernel_scratch(nest_of(c, &tg_microkernel_##suffix)); \
+    } \
+    static int64_t symbol##_tasks_##suffix(const tg_call *c, int phase) \
+    { \
+        return tg_nest_kernel_tasks(nest_of(c, &tg_microkernel_##suffix), phase); \
+    } \
+    static void symbol##_run_##suffix(const tg_call *c, const tg_task *t) \
+    { \
+        tg_nest_kernel_run(nest_of(c, &tg_microkernel_##suffix), t); \
+    } \
+    extern const tg_kernel symbol##_##suffix; \
+    const tg_kernel symbol##_##suffix = { .name = "brgemm_" #suffix, .backend = "brgemm", .isa = isa_, \
+                                          .reject = symbol##_reject_##suffix, .scratch = symbol##_scratch_##suffix, \
+                                          .tasks = symbol##_tasks_##suffix, .run = symbol##_run_##suffix };
+#endif

@@ -1,0 +1,136 @@
+/* microkernel_avx2.c - the microkernel in FP32 with AVX2: 6 x 2 vectors of sums, 12 x 1 of the last columns. */
+#include "microkernel_f32.h"
+#include <immintrin.h>
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* ---- bf16 and back ---- */
+
+INLINE __m256 widened(__m128i bits)
+{
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
+}
+
+/* To nearest even; a NaN keeps its upper bits and becomes quiet. */
+INLINE __m128i narrowed(__m256 v)
+{
+    const __m256i u = _mm256_castps_si256(v), upper = _mm256_srli_epi32(u, 16);
+    const __m256i odd = _mm256_and_si256(upper, _mm256_set1_epi32(1));
+    const __m256i even = _mm256_srli_epi32(_mm256_add_epi32(u, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff))), 16);
+    const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q));
+    const __m256i quiet = _mm256_or_si256(upper, _mm256_set1_epi32(0x40)), bits = _mm256_blendv_epi8(even, quiet, nan);
+    return _mm_packus_epi32(_mm256_castsi256_si128(bits), _mm256_extracti128_si256(bits, 1));
+}
+
+static void load(const void *from, tg_dtype dtype, int64_t n, void *to)
+{
+    const uint16_t *bits = from;
+    float          *f = to;
+    int64_t         i = 0;
+    if (dtype == TG_F32) {
+        memcpy(to, from, (size_t)n * sizeof *f);
+        return;
+    }
+    for (; i + 8 <= n; i += 8) _mm256_storeu_ps(f + i, widened(_mm_loadu_si128((const void *)(bits + i))));
+    for (; i < n; i++) f[i] = tg_bf16_to_f32(bits[i]);
+}
+
+/* 8 columns of two k lie in one vector: the lower halves belong to the even k. */
+static void widen(const void *from, int64_t k, void *to)
+{
+    const char   *pair = from;
+    float        *b = to;
+    const __m256i upper = _mm256_set1_epi32((int)0xffff0000);
+    for (int64_t i = 0; i < k; i += 2, pair += 4 * TG_PANEL, b += 2 * TG_PANEL)
+        for (int v = 0; v < 8; v++) {
+            const __m256i two = _mm256_loadu_si256((const void *)(pair + 32 * v));
+            _mm256_storeu_ps(b + 8 * v, _mm256_castsi256_ps(_mm256_slli_epi32(two, 16)));
+            _mm256_storeu_ps(b + 8 * v + TG_PANEL, _mm256_castsi256_ps(_mm256_and_si256(two, upper)));
+        }
+}
+
+/* ---- the product ---- */
+
+/* The first n of 8 lanes. */
+INLINE __m256i lanes(int n) { return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)); }
+
+/* n: columns that exist, of 8 */
+INLINE __m256 finished(__m256 v, const tg_brgemm *p, int column, int n)
+{
+    if (p->bias) v = _mm256_add_ps(v, _mm256_maskload_ps(p->bias + column, lanes(n)));
+    return p->relu ? _mm256_max_ps(_mm256_setzero_ps(), v) : v;       /* the second operand if either is a NaN */
+}
+
+INLINE void store(const tg_brgemm *p, int64_t at, __m256 v, int n)
+{
+    if (p->store == TG_F32) {
+        float *c = (float *)p->c + at;
+        if (n >= 8) _mm256_storeu_ps(c, v);
+        else _mm256_maskstore_ps(c, lanes(n), v);
+    } else {
+        uint16_t *c = (uint16_t *)p->c + at, some[8];
+        _mm_storeu_si128((void *)(n >= 8 ? c : some), narrowed(v));
+        if (n < 8) memcpy(c, some, (size_t)n * sizeof *c);
+    }
+}
+
+/* rows x vecs sums from column j on, of which n exist.  across: rows of A are next to each other. */
+INLINE void block(int rows, int vecs, bool across, const tg_brgemm *p, int r0, int j, const tg_brick *brick, int count)
+{
+    const int64_t row = across ? 1 : p->row, step = across ? p->step : 1;
+    const int     n = p->n - j;
+    __m256        sum[12][2];
+#pragma GCC unroll 12
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (int v = 0; v < vecs; v++)
+            sum[r][v] = !p->from ? _mm256_setzero_ps()
+                                 : _mm256_maskload_ps(p->from + (r0 + r) * p->from_row + j + 8 * v, lanes(n - 8 * v));
+    for (int i = 0; i < count; i++) {
+        const float *a = (const float *)brick[i].a + r0 * row, *b = (const float *)brick[i].b + j;
+        for (int64_t k = 0; k < p->k; k++, a += step, b += TG_PANEL) {
+            __m256 y[2];
+#pragma GCC unroll 2
+            for (int v = 0; v < vecs; v++) y[v] = _mm256_loadu_ps(b + 8 * v);
+#pragma GCC unroll 12
+            for (int r = 0; r < rows; r++) {
+                const __m256 x = _mm256_broadcast_ss(a + r * row);
+#pragma GCC unroll 2
+                for (int v = 0; v < vecs; v++) sum[r][v] = _mm256_fmadd_ps(x, y[v], sum[r][v]);
+            }
+        }
+    }
+#pragma GCC unroll 12
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (int v = 0; v < vecs; v++)
+            store(p, (r0 + r) * p->c_row + j + 8 * v, finished(sum[r][v], p, j + 8 * v, n - 8 * v), n - 8 * v);
+}
+
+typedef void block_function(const tg_brgemm *, int, int, const tg_brick *, int);
+#define BLOCK(rows, vecs) \
+    static void block_##rows##_##vecs(const tg_brgemm *p, int r0, int j, const tg_brick *brick, int count) \
+    { \
+        if (p->row == 1) block(rows, vecs, true, p, r0, j, brick, count); \
+        else block(rows, vecs, false, p, r0, j, brick, count); \
+    }
+#define BLOCKS_6(X, vecs) X(1, vecs) X(2, vecs) X(3, vecs) X(4, vecs) X(5, vecs) X(6, vecs)
+#define BLOCKS_12(X, vecs) BLOCKS_6(X, vecs) X(7, vecs) X(8, vecs) X(9, vecs) X(10, vecs) X(11, vecs) X(12, vecs)
+BLOCKS_12(BLOCK, 1)
+BLOCKS_6(BLOCK, 2)
+
+#define NAME(rows, vecs) block_##rows##_##vecs,
+static block_function *const blocks[2][12] = { { BLOCKS_12(NAME, 1) }, { BLOCKS_6(NAME, 2) } };
+
+static void run(const tg_brgemm *p, const tg_brick *brick, int count)
+{
+    for (int j = 0; j < p->n; j += 16) {
+        const int v = p->n - j > 8, most = v ? 6 : 12;
+        for (int r = 0, rows; r < p->m; r += rows) {
+            rows = tg_next_rows(p->m - r, most);
+            blocks[v][rows - 1](p, r, j, brick, count);
+        }
+    }
+}
+
+TG_MICROKERNEL_F32(avx2, TG_ISA_AVX2);

@@ -1,0 +1,65 @@
+/* microkernel_generic.c - the microkernel in plain C: blocks of 2 x 16 sums. */
+#include "microkernel_f32.h"
+
+enum { ROWS = 2, COLUMNS = 16 };
+
+static void load(const void *from, tg_dtype dtype, int64_t n, void *to)
+{
+    const uint16_t *bits = from;
+    float          *f = to;
+    if (dtype == TG_F32) memcpy(to, from, (size_t)n * sizeof *f);
+    else for (int64_t i = 0; i < n; i++) f[i] = tg_bf16_to_f32(bits[i]);
+}
+
+static void widen(const void *from, int64_t k, void *to)
+{
+    const uint16_t *pair = from;
+    float          *b = to;
+    for (int64_t i = 0; i < k; i += 2, pair += 2 * TG_PANEL, b += 2 * TG_PANEL)
+        for (int j = 0; j < TG_PANEL; j++) {
+            b[j] = tg_bf16_to_f32(pair[2 * j]);
+            b[j + TG_PANEL] = tg_bf16_to_f32(pair[2 * j + 1]);
+        }
+}
+
+static void store_row(const tg_brgemm *p, int r, int j0, const float *sum, int n)
+{
+    for (int j = 0; j < n; j++) {
+        const int64_t at = r * p->c_row + j0 + j;
+        float         v = sum[j];
+        if (p->bias) v += p->bias[j0 + j];
+        if (p->relu && v < 0) v = 0;
+        if (p->store == TG_F32) ((float *)p->c)[at] = v;
+        else ((uint16_t *)p->c)[at] = tg_f32_to_bf16(v);
+    }
+}
+
+/* rows x COLUMNS sums; beyond n they meet B's padding. */
+static inline __attribute__((always_inline)) void block(int rows, const tg_brgemm *p, int r0, int j0, int n,
+                                                        const tg_brick *brick, int count)
+{
+    float sum[ROWS][COLUMNS] = { { 0 } };
+    for (int r = 0; p->from && r < rows; r++)
+        memcpy(sum[r], p->from + (r0 + r) * p->from_row + j0, (size_t)n * sizeof(float));
+    for (int i = 0; i < count; i++) {
+        const float *a = (const float *)brick[i].a + r0 * p->row, *b = (const float *)brick[i].b + j0;
+        for (int64_t k = 0; k < p->k; k++, a += p->step, b += TG_PANEL)
+            for (int r = 0; r < rows; r++)
+                for (int j = 0; j < COLUMNS; j++) sum[r][j] += a[r * p->row] * b[j];
+    }
+    for (int r = 0; r < rows; r++) store_row(p, r0 + r, j0, sum[r], n);
+}
+
+static void run(const tg_brgemm *p, const tg_brick *brick, int count)
+{
+    for (int j = 0; j < p->n; j += COLUMNS) {
+        const int n = p->n - j < COLUMNS ? p->n - j : COLUMNS;
+        for (int r = 0, rows; r < p->m; r += rows) {
+            rows = tg_next_rows(p->m - r, ROWS);
+            if (rows == ROWS) block(ROWS, p, r, j, n, brick, count);
+            else block(1, p, r, j, n, brick, count);
+        }
+    }
+}
+
+TG_MICROKERNEL_F32(generic, TG_ISA_GENERIC);

@@ -1,0 +1,42 @@
+/* panels.h - weights as microkernels read them: panels of TG_PANEL columns.
+ *
+ * A panel of a group has one column for each output of the product (output channels forward, input channels backward)
+ * and its depth runs over kernel lines, over classes of taps, over the taps of a class, over channels:
+ *
+ *     [group][panel][kh][class][tap][channel] of TG_PANEL columns;  bf16: pairs of two channels side by side
+ *
+ * Taps are of one class if they meet the same output columns: kw dilation = class (mod stride) backward, all of them
+ * forward.  They stand from left to right as the input's columns do: rising kw forward, falling kw backward.  Where
+ * neighbours meet neighbouring pixels a class is one run (`merged`), else each tap is one.  Runs of bf16 weights are padded
+ * to a multiple of TG_DEPTH with zeros, and columns beyond the last are zero. */
+#ifndef TG_PANELS_H
+#define TG_PANELS_H
+#include "layout.h"
+#include "microkernel.h"
+
+typedef struct {
+    bool    backward, merged, bf16;
+    int64_t groups, kernel[2];
+    int64_t in, out;                    /* of a group: channels that are summed over, and columns */
+    int64_t classes, dilation;          /* of columns; classes: 1 or the stride */
+    int64_t count;                      /* panels of a group */
+    int64_t line, depth;                /* k of one kh, and of all */
+} tg_panels;
+
+/* w[oc, kh, kw, ic / groups], or [out, in] of a linear layer. */
+tg_panels tg_panels_of(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY]);
+/* The key of what tg_panels_of should give; weights that lie the same way merged and not have one key. */
+void      tg_panels_key(const tg_tensor *w, bool backward, bool merged, int64_t groups, int64_t classes, int64_t dilation,
+                        int32_t key[TG_LAYOUT_KEY]);
+extern const tg_layout tg_panels_layout;
+
+int64_t tg_class_taps(const tg_panels *p, int64_t class_);
+int64_t tg_class_start(const tg_panels *p, int64_t class_);     /* its first k in a line */
+
+static inline int64_t tg_class_of(const tg_panels *p, int64_t kw) { return kw * p->dilation % p->classes; }
+/* k that a run of so many takes */
+static inline int64_t tg_run_depth(const tg_panels *p, int64_t k)
+{
+    return p->bf16 ? (k + TG_DEPTH - 1) / TG_DEPTH * TG_DEPTH : k;
+}
+#endif

@@ -1,4 +1,4 @@
-/* avx512.h - what the microkernels with 512-bit vectors share: bf16, masks, and what becomes of a vector of sums. */
+/* avx512.h - what the microkernels with 512-bit vectors share: bf16, masks, what becomes of a vector of sums. */
 #ifndef TG_BRGEMM_AVX512_H
 #define TG_BRGEMM_AVX512_H
 #include "microkernel.h"

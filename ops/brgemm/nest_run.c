@@ -248,4 +248,5 @@ void tg_nest_run(const tg_nest *n, const void *weights, int64_t task, void *scra
             const slab s = slab_of(n, i);
             sweep(&b, &s, weights_of(&b, weights, panel, &s), panel);
         }
+    if (n->mk->leave) n->mk->leave();
 }

@@ -7,6 +7,8 @@
 /* NULL, or why a microkernel cannot run a call whose inputs a and b have these dtypes. */
 const char *tg_brgemm_dtypes(const tg_microkernel *mk, const tg_tensor *a, const tg_tensor *b, const tg_tensor *out);
 
+/* w is input 1. */
+const tg_layout *tg_nest_kernel_layout(tg_nest n, int *input, int32_t key[TG_LAYOUT_KEY]);
 tg_scratch tg_nest_kernel_scratch(tg_nest n);
 int64_t    tg_nest_kernel_tasks(tg_nest n, int phase);
 void       tg_nest_kernel_run(tg_nest n, const tg_task *t);
@@ -14,6 +16,10 @@ void       tg_nest_kernel_run(tg_nest n, const tg_task *t);
 /* The kernel `symbol`_suffix of a call that nest_of(call, microkernel) describes and reject_call may refuse. */
 #define TG_NEST_KERNEL(symbol, suffix, isa_, nest_of, reject_call) \
     static const char *symbol##_reject_##suffix(const tg_call *c) { return reject_call(c, &tg_microkernel_##suffix); } \
+    static const tg_layout *symbol##_layout_##suffix(const tg_call *c, int *input, int32_t key[TG_LAYOUT_KEY]) \
+    { \
+        return tg_nest_kernel_layout(nest_of(c, &tg_microkernel_##suffix), input, key); \
+    } \
     static tg_scratch symbol##_scratch_##suffix(const tg_call *c) \
     { \
         return tg_nest_kernel_scratch(nest_of(c, &tg_microkernel_##suffix)); \
@@ -28,6 +34,7 @@ void       tg_nest_kernel_run(tg_nest n, const tg_task *t);
     } \
     extern const tg_kernel symbol##_##suffix; \
     const tg_kernel symbol##_##suffix = { .name = "brgemm_" #suffix, .backend = "brgemm", .isa = isa_, \
-                                          .reject = symbol##_reject_##suffix, .scratch = symbol##_scratch_##suffix, \
+                                          .reject = symbol##_reject_##suffix, .layout = symbol##_layout_##suffix, \
+                                          .scratch = symbol##_scratch_##suffix, \
                                           .tasks = symbol##_tasks_##suffix, .run = symbol##_run_##suffix };
 #endif

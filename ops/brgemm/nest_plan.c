@@ -49,12 +49,20 @@ static bool neighbours(const tg_axis *w)
     return w->taps == 1 || w->den == 1 ? w->taps == 1 || positive(w->step) == 1 : w->den % positive(w->step) == 0;
 }
 
+static bool short_lines(const tg_nest *n) { return div_up(n->w_axis.out, n->w_axis.den) <= SHORT_LINE; }
+
+/* How weights lie must not depend on the number of images.  Widened runs can be entered at any tap. */
+static bool packs_merged(const tg_nest *n)
+{
+    return neighbours(&n->w_axis) && !(n->mk->element == TG_BF16 && short_lines(n));
+}
+
 /* Rows are images, or pixels of a line. */
 static void choose_rows(tg_nest *n)
 {
-    const bool images = div_up(n->w_axis.out, n->w_axis.den) <= SHORT_LINE && n->images >= FEW_IMAGES;
+    const bool images = short_lines(n) && n->images >= FEW_IMAGES;
     n->nb = images ? div_up(n->images, div_up(n->images, n->mk->images)) : 1;
-    n->merged = n->nb == 1 && neighbours(&n->w_axis);
+    n->merged = n->nb == 1 && packs_merged(n);
 }
 
 static void choose_a(tg_nest *n)
@@ -145,7 +153,7 @@ void tg_nest_plan(tg_nest *n)
 
 void tg_nest_key(const tg_nest *n, int32_t key[TG_LAYOUT_KEY])
 {
-    tg_panels_key(n->w, n->backward, n->merged, n->groups, n->w_axis.den, positive(n->w_axis.step), key);
+    tg_panels_key(n->w, n->backward, packs_merged(n), n->groups, n->w_axis.den, positive(n->w_axis.step), key);
 }
 
 int64_t tg_nest_tasks(const tg_nest *n)

@@ -128,7 +128,7 @@ static int line_bricks(const block *b, const slab *s, const char *weights, int64
 {
     const tg_nest *n = b->n;
     const tg_axis *a = &n->w_axis;
-    const int64_t  apart = n->merged ? 0 : tg_run_depth(&n->p, n->p.in);
+    const int64_t  apart = n->p.merged ? n->p.in : tg_run_depth(&n->p, n->p.in);
     int            count = 0;
     int64_t        k = -1;
     for (int64_t i = 0; i < a->taps; i++) {

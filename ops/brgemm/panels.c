@@ -170,7 +170,7 @@ static void pack(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY], int64_t r
         if (q.p.backward)
             for (int64_t o = r0; o < r1; o++) pack_backward_tap(&q, o, tap);
         else
-            for (int64_t o = r0; o < r1; o += 16) pack_forward_tap(&q, o, o + 16 < r1 ? o + 16 : r1, tap);
+            for (int64_t o = r0; o < r1; o += TG_LAYOUT_ROWS) pack_forward_tap(&q, o, o + TG_LAYOUT_ROWS < r1 ? o + TG_LAYOUT_ROWS : r1, tap);
     for (int64_t o = r0; o < r1 && !q.p.backward; o++)
         if (o % q.p.out == q.p.out - 1) pad_forward(&q, o / q.p.out);
 }

@@ -11,7 +11,6 @@
  * to a multiple of TG_DEPTH with zeros, and columns beyond the last are zero. */
 #ifndef TG_PANELS_H
 #define TG_PANELS_H
-#include "layout.h"
 #include "microkernel.h"
 
 typedef struct {

@@ -31,6 +31,16 @@ static inline int64_t tg_digit(int64_t *index, int64_t count)
     return i;
 }
 
+static inline size_t tg_aligned(int64_t bytes) { return (size_t)(bytes + 127) / 64 * 64; }     /* 64 may be read behind */
+
+/* ---- steps of planning ---- */
+
+void tg_nest_simplify(tg_nest *n);                  /* drops pixels that nobody reads, joins lines */
+bool tg_neighbours(const tg_axis *w);               /* taps of a class meet neighbouring pixels */
+bool tg_short_lines(const tg_nest *n);              /* rows should be images */
+void tg_nest_choose_a(tg_nest *n);                  /* nb, merged and p are set */
+void tg_nest_cut_outputs(tg_nest *n, int64_t lines, int64_t columns);        /* of a block, at most; and A's size */
+
 /* ---- along an axis ---- */
 
 static inline int64_t tg_place(const tg_axis *a, int64_t out, int64_t tap)

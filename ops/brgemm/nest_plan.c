@@ -12,7 +12,6 @@ enum {
 };
 
 static int64_t positive(int64_t a) { return a < 0 ? -a : a; }
-static size_t  aligned(int64_t bytes) { return (size_t)(bytes + 127) / 64 * 64; }       /* 64 may be read behind */
 
 /* Inputs that so many outputs of an axis meet, from the first to the last. */
 static int64_t span_of(const tg_axis *a, int64_t outputs)
@@ -40,29 +39,36 @@ static void flatten(tg_nest *n)
     n->line = n->image = w->in;
 }
 
+void tg_nest_simplify(tg_nest *n)
+{
+    skip_unread(&n->h);
+    skip_unread(&n->w_axis);
+    flatten(n);
+}
+
 /* Consecutive taps of a class meet neighbouring pixels. */
-static bool neighbours(const tg_axis *w)
+bool tg_neighbours(const tg_axis *w)
 {
     return w->taps == 1 || w->den == 1 ? w->taps == 1 || positive(w->step) == 1 : w->den % positive(w->step) == 0;
 }
 
-static bool short_lines(const tg_nest *n) { return tg_div_up(n->w_axis.out, n->w_axis.den) <= SHORT_LINE; }
+bool tg_short_lines(const tg_nest *n) { return tg_div_up(n->w_axis.out, n->w_axis.den) <= SHORT_LINE; }
 
 /* How weights lie must not depend on the number of images.  Widened runs can be entered at any tap. */
 static bool packs_merged(const tg_nest *n)
 {
-    return neighbours(&n->w_axis) && !(n->mk->element == TG_BF16 && short_lines(n));
+    return tg_neighbours(&n->w_axis) && !(n->mk->element == TG_BF16 && tg_short_lines(n));
 }
 
 /* Rows are images, or pixels of a line. */
 static void choose_rows(tg_nest *n)
 {
-    const bool images = short_lines(n) && n->images >= FEW_IMAGES;
+    const bool images = tg_short_lines(n) && n->images >= FEW_IMAGES;
     n->nb = images ? tg_div_up(n->images, tg_div_up(n->images, n->mk->images)) : 1;
     n->merged = n->nb == 1 && packs_merged(n);
 }
 
-static void choose_a(tg_nest *n)
+void tg_nest_choose_a(tg_nest *n)
 {
     const tg_axis *w = &n->w_axis;
     const tg_dtype dtype = n->x->dtype;
@@ -84,12 +90,17 @@ static int64_t a_bytes(const tg_nest *n, int64_t lines, int64_t columns)
     return pixels * n->pitch * (int64_t)tg_dtype_size(n->mk->element);
 }
 
-static void set_block(tg_nest *n, int64_t lines, int64_t columns)
+void tg_nest_cut_outputs(tg_nest *n, int64_t lines, int64_t columns)
 {
     n->blocks[1] = tg_div_up(n->h.out, lines);
     n->lines = tg_div_up(n->h.out, n->blocks[1]);
     n->columns = tg_least(n->w_axis.out, tg_div_up(columns, n->w_axis.den) * n->w_axis.den);
     n->blocks[2] = tg_div_up(n->w_axis.out, n->columns);
+    n->span[0] = tg_least(n->h.in, span_of(&n->h, n->lines));
+    n->span[1] = span_of(&n->w_axis, n->columns);
+    if (n->nb > 1) n->span[1] = tg_least(n->span[1], n->w_axis.in);
+    if (!n->direct) n->a_line = n->span[1] * n->nb * n->pitch + TG_DEPTH;
+    n->a_bytes = n->direct ? 0 : tg_aligned(n->span[0] * n->a_line * (int64_t)tg_a_size(n));
 }
 
 /* Enough rows, of whole lines if they are not too long; then enough tasks, if need be by cutting panels. */
@@ -101,7 +112,7 @@ static void cut(tg_nest *n)
     int64_t       columns = tg_div_up(width, tg_div_up(width, tg_most(rows, 2 * ROWS * (n->h.out > 1)))), lines = 1;
     while (a_bytes(n, 1, columns) > A_BYTES && columns > LEAST_ROWS) columns = tg_div_up(columns, 2);
     while (lines < n->h.out && lines * columns * n->nb < rows && a_bytes(n, lines + 1, columns) <= A_BYTES) lines++;
-    set_block(n, lines, columns);
+    tg_nest_cut_outputs(n, lines, columns);
     n->blocks[0] = tg_div_up(n->images, n->nb);
     const int64_t tasks = n->groups * n->blocks[0] * n->blocks[1] * n->blocks[2];
     n->panels = tg_div_up(n->p.count, tg_least(n->p.count, tg_div_up(TASKS, tasks)));
@@ -123,26 +134,19 @@ static void choose_scratch(tg_nest *n)
 {
     const int64_t size = (int64_t)tg_dtype_size(n->mk->element);
     const bool    widened = n->mk->element != n->w->dtype;
-    n->span[0] = tg_least(n->h.in, span_of(&n->h, n->lines));
-    n->span[1] = span_of(&n->w_axis, n->columns);
-    if (n->nb > 1) n->span[1] = tg_least(n->span[1], n->w_axis.in);
-    if (!n->direct) n->a_line = n->span[1] * n->nb * n->pitch + TG_DEPTH;
-    n->a_bytes = n->direct ? 0 : aligned(n->span[0] * n->a_line * size);
-    n->b_bytes = widened ? aligned(n->slab_lines * tg_most(n->slab_k, 2) * TG_PANEL * size) : 0;
-    n->c_bytes = n->slabs > 1 ? aligned(n->lines * n->columns * n->nb * TG_PANEL * (int64_t)sizeof(float)) : 0;
-    n->brick_bytes = aligned(n->p.kernel[0] * n->p.kernel[1] * (int64_t)sizeof(tg_brick));
+    n->b_bytes = widened ? tg_aligned(n->slab_lines * tg_most(n->slab_k, 2) * TG_PANEL * size) : 0;
+    n->c_bytes = n->slabs > 1 ? tg_aligned(n->lines * n->columns * n->nb * TG_PANEL * (int64_t)sizeof(float)) : 0;
+    n->brick_bytes = tg_aligned(n->p.kernel[0] * n->p.kernel[1] * (int64_t)sizeof(tg_brick));
 }
 
 void tg_nest_plan(tg_nest *n)
 {
     int32_t key[TG_LAYOUT_KEY];
-    skip_unread(&n->h);
-    skip_unread(&n->w_axis);
-    flatten(n);
+    tg_nest_simplify(n);
     choose_rows(n);
     tg_nest_key(n, key);
     n->p = tg_panels_of(n->w, key);
-    choose_a(n);
+    tg_nest_choose_a(n);
     cut(n);
     choose_slabs(n);
     choose_scratch(n);

@@ -172,6 +172,7 @@ static void add_blocks(const tg_grad_w *g, const tg_task *task_)
     t.panel0 = panels * g->panels;
     t.panel1 = tg_least(n->p.count, t.panel0 + g->panels);
     for (int64_t i = all * part / g->parts; i < all * (part + 1) / g->parts; i++) add_block(&t, group, i);
+    if (n->mk->leave) n->mk->leave();
 }
 
 /* ---- the total ---- */

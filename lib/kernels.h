@@ -24,6 +24,8 @@
 #define TG_VECTOR(kernel) &kernel##_avx512, &kernel##_avx2, &kernel##_generic,
 
 /* ops/brgemm/X.c has a kernel for each microkernel. */
-#define TG_BRGEMM_DECLARE(kernel) extern const tg_kernel kernel##_avx512, kernel##_avx2, kernel##_generic;
-#define TG_BRGEMM(kernel) &kernel##_avx512, &kernel##_avx2, &kernel##_generic,
+#define TG_BRGEMM_DECLARE(kernel) \
+    extern const tg_kernel kernel##_amx_bf16, kernel##_avx512_bf16, kernel##_avx512, kernel##_avx2, kernel##_generic;
+#define TG_BRGEMM(kernel) \
+    &kernel##_amx_bf16, &kernel##_avx512_bf16, &kernel##_avx512, &kernel##_avx2, &kernel##_generic,
 #endif

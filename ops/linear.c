@@ -9,6 +9,7 @@ TG_VECTOR_DECLARE(linear_grad_x_vector)
 TG_VECTOR_DECLARE(linear_grad_w_vector)
 TG_BRGEMM_DECLARE(linear_brgemm)
 TG_BRGEMM_DECLARE(linear_grad_x_brgemm)
+TG_BRGEMM_DECLARE(linear_grad_w_brgemm)
 extern const tg_kernel linear_openblas, linear_grad_x_openblas, linear_grad_w_openblas;
 extern const tg_kernel linear_ref, linear_grad_x_ref, linear_grad_w_ref;
 
@@ -108,7 +109,7 @@ const tg_op tg_linear_grad_x_op = {
 const tg_op tg_linear_grad_w_op = {
     .name = "linear_grad_w", .n_in = 2, .n_out = 1, .infer = grad_w_infer, .flops = grad_w_flops,
     .kernels = TG_KERNELS(&linear_grad_w_vector_avx512, TG_OPENBLAS(linear_grad_w_openblas) &linear_grad_w_vector_avx2,
-                          &linear_grad_w_vector_generic, &linear_grad_w_ref),
+                          &linear_grad_w_vector_generic, TG_BRGEMM(linear_grad_w_brgemm) &linear_grad_w_ref),
 };
 
 tg_tensor *tg_linear(tg_scope *s, tg_tensor *x, tg_tensor *w, tg_tensor *b)

@@ -2,7 +2,7 @@
 #ifndef TG_BRGEMM_H
 #define TG_BRGEMM_H
 #include "attr.h"
-#include "nest.h"
+#include "grad_w.h"
 
 /* NULL, or why a microkernel cannot run a call whose inputs a and b have these dtypes. */
 const char *tg_brgemm_dtypes(const tg_microkernel *mk, const tg_tensor *a, const tg_tensor *b, const tg_tensor *out);
@@ -36,5 +36,32 @@ void       tg_nest_kernel_run(tg_nest n, const tg_task *t);
     const tg_kernel symbol##_##suffix = { .name = "brgemm_" #suffix, .backend = "brgemm", .isa = isa_, \
                                           .reject = symbol##_reject_##suffix, .layout = symbol##_layout_##suffix, \
                                           .scratch = symbol##_scratch_##suffix, \
+                                          .tasks = symbol##_tasks_##suffix, .run = symbol##_run_##suffix };
+
+/* The same for backward-weights; the sums of phase 0 are added up in phase 1. */
+#define TG_GRAD_W_KERNEL(symbol, suffix, isa_, nest_of, reject_call) \
+    static const char *symbol##_reject_##suffix(const tg_call *c) { return reject_call(c, &tg_microkernel_##suffix); } \
+    static tg_grad_w symbol##_plan_##suffix(const tg_call *c) \
+    { \
+        return tg_grad_w_plan(nest_of(c, &tg_microkernel_##suffix)); \
+    } \
+    static tg_scratch symbol##_scratch_##suffix(const tg_call *c) \
+    { \
+        const tg_grad_w g = symbol##_plan_##suffix(c); \
+        return tg_grad_w_scratch(&g); \
+    } \
+    static int64_t symbol##_tasks_##suffix(const tg_call *c, int phase) \
+    { \
+        const tg_grad_w g = symbol##_plan_##suffix(c); \
+        return tg_grad_w_tasks(&g, phase); \
+    } \
+    static void symbol##_run_##suffix(const tg_call *c, const tg_task *t) \
+    { \
+        const tg_grad_w g = symbol##_plan_##suffix(c); \
+        tg_grad_w_run(&g, t); \
+    } \
+    extern const tg_kernel symbol##_##suffix; \
+    const tg_kernel symbol##_##suffix = { .name = "brgemm_" #suffix, .backend = "brgemm", .isa = isa_, \
+                                          .reject = symbol##_reject_##suffix, .scratch = symbol##_scratch_##suffix, \
                                           .tasks = symbol##_tasks_##suffix, .run = symbol##_run_##suffix };
 #endif

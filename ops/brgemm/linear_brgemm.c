@@ -1,17 +1,29 @@
-/* linear_brgemm.c - linear, linear_relu and linear's derivative in x over microkernels: one line of pixels. */
+/* linear_brgemm.c - linear, linear_relu and linear's derivatives over microkernels: one line of pixels. */
 #include "brgemm.h"
 
-static tg_nest rows_of(const tg_call *c, const tg_microkernel *mk, bool backward)
+static tg_nest rows_of(const tg_call *c, const tg_microkernel *mk, const tg_tensor *x, const tg_tensor *w,
+                       const tg_tensor *y, bool backward)
 {
-    const tg_tensor *x = c->in[0];
     const int64_t    rows = tg_count(x) / x->dim[x->rank - 1];
-    return (tg_nest){ .mk = mk, .x = x, .w = c->in[1], .bias = c->op->n_in > 2 ? c->in[2] : NULL, .y = c->out[0],
+    return (tg_nest){ .mk = mk, .x = x, .w = w, .bias = c->op->n_in > 2 ? c->in[2] : NULL, .y = y,
                       .backward = backward, .relu = c->op == &tg_linear_relu_op, .images = 1, .groups = 1, .line = rows,
                       .image = rows, .h = { 1, 1, 1, 1, 0, 1, 1, 1 }, .w_axis = { rows, rows, 1, 1, 0, 1, 1, 1 } };
 }
 
-static tg_nest forward(const tg_call *c, const tg_microkernel *mk) { return rows_of(c, mk, false); }
-static tg_nest grad_x(const tg_call *c, const tg_microkernel *mk) { return rows_of(c, mk, true); }
+static tg_nest forward(const tg_call *c, const tg_microkernel *mk)
+{
+    return rows_of(c, mk, c->in[0], c->in[1], c->out[0], false);
+}
+
+static tg_nest grad_x(const tg_call *c, const tg_microkernel *mk)
+{
+    return rows_of(c, mk, c->in[0], c->in[1], c->out[0], true);
+}
+
+static tg_nest grad_w(const tg_call *c, const tg_microkernel *mk)
+{
+    return rows_of(c, mk, c->in[1], c->out[0], c->in[0], false);
+}
 
 static const char *reject(const tg_call *c, const tg_microkernel *mk)
 {
@@ -21,5 +33,6 @@ static const char *reject(const tg_call *c, const tg_microkernel *mk)
 #define KERNELS(suffix, isa) \
     TG_NEST_KERNEL(linear_brgemm, suffix, isa, forward, reject) \
     TG_NEST_KERNEL(linear_relu_brgemm, suffix, isa, forward, reject) \
-    TG_NEST_KERNEL(linear_grad_x_brgemm, suffix, isa, grad_x, reject)
+    TG_NEST_KERNEL(linear_grad_x_brgemm, suffix, isa, grad_x, reject) \
+    TG_GRAD_W_KERNEL(linear_grad_w_brgemm, suffix, isa, grad_w, reject)
 TG_MICROKERNELS(KERNELS)

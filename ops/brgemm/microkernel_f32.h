@@ -4,13 +4,6 @@
 #include "microkernel.h"
 #include <string.h>
 
-/* Rows of the next block if `left` are left and registers hold `most`: nearly equal blocks, so that none is short. */
-static inline int tg_next_rows(int left, int most)
-{
-    const int blocks = (left + most - 1) / most;
-    return (left + blocks - 1) / blocks;
-}
-
 /* ---- backward-weights: places lie one below the other, channels side by side ---- */
 
 static inline int64_t tg_f32_step(int rows) { return (rows + 15) / 16 * 16; }

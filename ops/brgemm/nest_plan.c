@@ -1,5 +1,5 @@
 /* nest_plan.c - how a nest is cut: by its shape, never by the number of threads. */
-#include "nest.h"
+#include "nest_block.h"
 
 enum {
     ROWS = 256,                         /* of a task: so many that widening a panel for them is noise */
@@ -11,11 +11,7 @@ enum {
     B_BYTES = 400 << 10,                /* most of a slab of B */
 };
 
-static int64_t div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t positive(int64_t a) { return a < 0 ? -a : a; }
-static size_t  aligned(int64_t bytes) { return (size_t)(bytes + 127) / 64 * 64; }       /* 64 may be read behind */
 
 /* Inputs that so many outputs of an axis meet, from the first to the last. */
 static int64_t span_of(const tg_axis *a, int64_t outputs)
@@ -43,36 +39,43 @@ static void flatten(tg_nest *n)
     n->line = n->image = w->in;
 }
 
+void tg_nest_simplify(tg_nest *n)
+{
+    skip_unread(&n->h);
+    skip_unread(&n->w_axis);
+    flatten(n);
+}
+
 /* Consecutive taps of a class meet neighbouring pixels. */
-static bool neighbours(const tg_axis *w)
+bool tg_neighbours(const tg_axis *w)
 {
     return w->taps == 1 || w->den == 1 ? w->taps == 1 || positive(w->step) == 1 : w->den % positive(w->step) == 0;
 }
 
-static bool short_lines(const tg_nest *n) { return div_up(n->w_axis.out, n->w_axis.den) <= SHORT_LINE; }
+bool tg_short_lines(const tg_nest *n) { return tg_div_up(n->w_axis.out, n->w_axis.den) <= SHORT_LINE; }
 
 /* How weights lie must not depend on the number of images.  Widened runs can be entered at any tap. */
 static bool packs_merged(const tg_nest *n)
 {
-    return neighbours(&n->w_axis) && !(n->mk->element == TG_BF16 && short_lines(n));
+    return tg_neighbours(&n->w_axis) && !(n->mk->element == TG_BF16 && tg_short_lines(n));
 }
 
 /* Rows are images, or pixels of a line. */
 static void choose_rows(tg_nest *n)
 {
-    const bool images = short_lines(n) && n->images >= FEW_IMAGES;
-    n->nb = images ? div_up(n->images, div_up(n->images, n->mk->images)) : 1;
+    const bool images = tg_short_lines(n) && n->images >= FEW_IMAGES;
+    n->nb = images ? tg_div_up(n->images, tg_div_up(n->images, n->mk->images)) : 1;
     n->merged = n->nb == 1 && packs_merged(n);
 }
 
-static void choose_a(tg_nest *n)
+void tg_nest_choose_a(tg_nest *n)
 {
     const tg_axis *w = &n->w_axis;
     const tg_dtype dtype = n->x->dtype;
     const int64_t  in = n->p.in, depth = n->mk->depth;
     const bool     run = n->merged && w->taps > 1;
     n->direct = n->nb == 1 && dtype == n->mk->element && w->taps == 1 && w->den == 1 && !w->off && in % depth == 0;
-    n->pitch = run ? in : div_up(in, depth) * depth;
+    n->pitch = run ? in : tg_div_up(in, depth) * depth;
     if (!n->direct) return;
     n->pitch = in * n->groups * w->apart;
     n->a_line = in * n->groups * n->line * n->h.apart;
@@ -82,17 +85,22 @@ static void choose_a(tg_nest *n)
 static int64_t a_bytes(const tg_nest *n, int64_t lines, int64_t columns)
 {
     if (n->direct) return 0;
-    const int64_t wide = n->nb > 1 ? least(n->w_axis.in, span_of(&n->w_axis, columns)) : span_of(&n->w_axis, columns);
-    const int64_t pixels = least(n->h.in, span_of(&n->h, lines)) * wide * n->nb;
+    const int64_t wide = n->nb > 1 ? tg_least(n->w_axis.in, span_of(&n->w_axis, columns)) : span_of(&n->w_axis, columns);
+    const int64_t pixels = tg_least(n->h.in, span_of(&n->h, lines)) * wide * n->nb;
     return pixels * n->pitch * (int64_t)tg_dtype_size(n->mk->element);
 }
 
-static void set_block(tg_nest *n, int64_t lines, int64_t columns)
+void tg_nest_cut_outputs(tg_nest *n, int64_t lines, int64_t columns)
 {
-    n->blocks[1] = div_up(n->h.out, lines);
-    n->lines = div_up(n->h.out, n->blocks[1]);
-    n->columns = least(n->w_axis.out, div_up(columns, n->w_axis.den) * n->w_axis.den);
-    n->blocks[2] = div_up(n->w_axis.out, n->columns);
+    n->blocks[1] = tg_div_up(n->h.out, lines);
+    n->lines = tg_div_up(n->h.out, n->blocks[1]);
+    n->columns = tg_least(n->w_axis.out, tg_div_up(columns, n->w_axis.den) * n->w_axis.den);
+    n->blocks[2] = tg_div_up(n->w_axis.out, n->columns);
+    n->span[0] = tg_least(n->h.in, span_of(&n->h, n->lines));
+    n->span[1] = span_of(&n->w_axis, n->columns);
+    if (n->nb > 1) n->span[1] = tg_least(n->span[1], n->w_axis.in);
+    if (!n->direct) n->a_line = n->span[1] * n->nb * n->pitch + TG_DEPTH;
+    n->a_bytes = n->direct ? 0 : tg_aligned(n->span[0] * n->a_line * (int64_t)tg_a_size(n));
 }
 
 /* Enough rows, of whole lines if they are not too long; then enough tasks, if need be by cutting panels. */
@@ -100,52 +108,45 @@ static void cut(tg_nest *n)
 {
     const int64_t phases = n->h.den * n->w_axis.den, width = n->w_axis.out;
     const int64_t all = n->images * n->h.out * width * n->groups;
-    const int64_t rows = most(LEAST_ROWS, least(ROWS, div_up(all, TASKS))) * phases;
-    int64_t       columns = div_up(width, div_up(width, most(rows, 2 * ROWS * (n->h.out > 1)))), lines = 1;
-    while (a_bytes(n, 1, columns) > A_BYTES && columns > LEAST_ROWS) columns = div_up(columns, 2);
+    const int64_t rows = tg_most(LEAST_ROWS, tg_least(ROWS, tg_div_up(all, TASKS))) * phases;
+    int64_t       columns = tg_div_up(width, tg_div_up(width, tg_most(rows, 2 * ROWS * (n->h.out > 1)))), lines = 1;
+    while (a_bytes(n, 1, columns) > A_BYTES && columns > LEAST_ROWS) columns = tg_div_up(columns, 2);
     while (lines < n->h.out && lines * columns * n->nb < rows && a_bytes(n, lines + 1, columns) <= A_BYTES) lines++;
-    set_block(n, lines, columns);
-    n->blocks[0] = div_up(n->images, n->nb);
+    tg_nest_cut_outputs(n, lines, columns);
+    n->blocks[0] = tg_div_up(n->images, n->nb);
     const int64_t tasks = n->groups * n->blocks[0] * n->blocks[1] * n->blocks[2];
-    n->panels = div_up(n->p.count, least(n->p.count, div_up(TASKS, tasks)));
-    n->blocks[3] = div_up(n->p.count, n->panels);
+    n->panels = tg_div_up(n->p.count, tg_least(n->p.count, tg_div_up(TASKS, tasks)));
+    n->blocks[3] = tg_div_up(n->p.count, n->panels);
 }
 
 /* A slab of B is some kernel lines, or of a kernel of one tap some channels. */
 static void choose_slabs(tg_nest *n)
 {
     const int64_t row = TG_PANEL * (int64_t)tg_dtype_size(n->mk->element), line = n->p.line;
-    const int64_t lines = most(1, B_BYTES / (line * row)), taps = n->p.kernel[0] * n->p.kernel[1];
-    const int64_t times = taps == 1 ? div_up(line * row, B_BYTES) : div_up(n->p.kernel[0], lines);
-    n->slab_lines = taps == 1 ? 1 : div_up(n->p.kernel[0], times);
-    n->slab_k = taps == 1 ? div_up(div_up(line, times), TG_DEPTH) * TG_DEPTH : line;
-    n->slabs = taps == 1 ? div_up(line, n->slab_k) : div_up(n->p.kernel[0], n->slab_lines);
+    const int64_t lines = tg_most(1, B_BYTES / (line * row)), taps = n->p.kernel[0] * n->p.kernel[1];
+    const int64_t times = taps == 1 ? tg_div_up(line * row, B_BYTES) : tg_div_up(n->p.kernel[0], lines);
+    n->slab_lines = taps == 1 ? 1 : tg_div_up(n->p.kernel[0], times);
+    n->slab_k = taps == 1 ? tg_div_up(tg_div_up(line, times), TG_DEPTH) * TG_DEPTH : line;
+    n->slabs = taps == 1 ? tg_div_up(line, n->slab_k) : tg_div_up(n->p.kernel[0], n->slab_lines);
 }
 
 static void choose_scratch(tg_nest *n)
 {
     const int64_t size = (int64_t)tg_dtype_size(n->mk->element);
     const bool    widened = n->mk->element != n->w->dtype;
-    n->span[0] = least(n->h.in, span_of(&n->h, n->lines));
-    n->span[1] = span_of(&n->w_axis, n->columns);
-    if (n->nb > 1) n->span[1] = least(n->span[1], n->w_axis.in);
-    if (!n->direct) n->a_line = n->span[1] * n->nb * n->pitch + TG_DEPTH;
-    n->a_bytes = n->direct ? 0 : aligned(n->span[0] * n->a_line * size);
-    n->b_bytes = widened ? aligned(n->slab_lines * most(n->slab_k, 2) * TG_PANEL * size) : 0;
-    n->c_bytes = n->slabs > 1 ? aligned(n->lines * n->columns * n->nb * TG_PANEL * (int64_t)sizeof(float)) : 0;
-    n->brick_bytes = aligned(n->p.kernel[0] * n->p.kernel[1] * (int64_t)sizeof(tg_brick));
+    n->b_bytes = widened ? tg_aligned(n->slab_lines * tg_most(n->slab_k, 2) * TG_PANEL * size) : 0;
+    n->c_bytes = n->slabs > 1 ? tg_aligned(n->lines * n->columns * n->nb * TG_PANEL * (int64_t)sizeof(float)) : 0;
+    n->brick_bytes = tg_aligned(n->p.kernel[0] * n->p.kernel[1] * (int64_t)sizeof(tg_brick));
 }
 
 void tg_nest_plan(tg_nest *n)
 {
     int32_t key[TG_LAYOUT_KEY];
-    skip_unread(&n->h);
-    skip_unread(&n->w_axis);
-    flatten(n);
+    tg_nest_simplify(n);
     choose_rows(n);
     tg_nest_key(n, key);
     n->p = tg_panels_of(n->w, key);
-    choose_a(n);
+    tg_nest_choose_a(n);
     cut(n);
     choose_slabs(n);
     choose_scratch(n);

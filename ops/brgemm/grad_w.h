@@ -1,0 +1,33 @@
+/* grad_w.h - the loop nest of backward-weights over a microkernel.
+ *
+ * gw is a product over pixels: its rows are (kw, channel of x), its columns output channels.  Pixels come in blocks; a
+ * block's x is A, its gy is B, and each (panel, kh) of gw is one product over the block's lines, added to a sum.
+ *
+ * A brick runs over the pixels of a line, with A as the forward pass has it and rows (kw, channel), which lie contiguous;
+ * or, where lines are short and for microkernels that cannot read A so, over images at one pixel (`places`), with rows
+ * that are the channels of a tap; `gather`: of all taps of a kernel line, where channels are few.
+ *
+ * The blocks are cut into `parts`, by the shape, each with sums of its own, which are added in order. */
+#ifndef TG_GRAD_W_H
+#define TG_GRAD_W_H
+#include "nest_block.h"
+
+enum { TG_TOTAL_ROWS = 64 };            /* rows of a panel that a task of the second phase adds up */
+
+typedef struct {
+    tg_nest n;                          /* of the forward pass: w is gw, y is gy */
+    bool    places, gather;
+    int64_t together;                   /* places: blocks of images that a block of pixels has side by side */
+    int64_t image_blocks, pixel_blocks; /* ... of lines and columns; their product is cut into parts */
+    int64_t parts, panels, panel_parts; /* panels of a task */
+    int64_t rows;                       /* of a product */
+    tg_places tile;                     /* places: of nb images; else its B is that of a line */
+    int64_t depth;                      /* rows of a panel of gw */
+    size_t  a_bytes, b_bytes, brick_bytes;
+} tg_grad_w;
+
+tg_grad_w  tg_grad_w_plan(tg_nest n);
+tg_scratch tg_grad_w_scratch(const tg_grad_w *g);
+int64_t    tg_grad_w_tasks(const tg_grad_w *g, int phase);
+void       tg_grad_w_run(const tg_grad_w *g, const tg_task *t);
+#endif

@@ -1,0 +1,127 @@
+/* grad_w_plan.c - how backward-weights is cut: by its shape, never by the number of threads. */
+#include "grad_w.h"
+
+enum {
+    PIXELS = 256,                       /* of a block: so many that sums are read and written rarely */
+    TASKS = 32,
+    FEW_IMAGES = 6,
+    FEW_CHANNELS = 16,
+    BLOCK_BYTES = 512 << 10,            /* most of A and of a panel's B */
+    SUM_BYTES = 16 << 20,               /* most of all parts of gw */
+};
+
+/* All pixels are one line: for products over images they are as many images of one pixel. */
+static void pixels_to_images(tg_nest *n)
+{
+    n->images = n->w_axis.in;
+    n->image = n->line = n->w_axis.in = n->w_axis.out = 1;
+}
+
+static void choose_mode(tg_grad_w *g)
+{
+    tg_nest   *n = &g->n;
+    const bool flat = n->images == 1 && n->h.in == 1 && n->h.out == 1 && n->w_axis.taps == 1 && n->w_axis.apart == 1 &&
+                      n->w_axis.in == n->w_axis.out && n->w_axis.num == 1 && !n->w_axis.off;
+    g->places = !n->mk->lines || (tg_short_lines(n) && n->images >= FEW_IMAGES);
+    if (g->places && flat) pixels_to_images(n);
+    n->nb = 1;
+    if (g->places && n->mk->places < TG_MAX_PLACES) n->nb = tg_least(n->images, n->mk->places);
+    else if (g->places) n->nb = tg_div_up(n->images, tg_div_up(n->images, n->mk->images));
+    n->merged = tg_neighbours(&n->w_axis);
+    g->gather = g->places && n->merged && n->w_axis.taps > 1 && n->groups == 1 && n->p.in < FEW_CHANNELS;
+    g->rows = (g->places ? g->gather : n->merged) ? n->p.kernel[1] * n->p.in : n->p.in;
+}
+
+/* Bytes of A and of one panel's B. */
+static size_t block_bytes(const tg_grad_w *g)
+{
+    const tg_nest *n = &g->n;
+    const int64_t  across = g->gather ? n->columns : n->span[1];
+    if (!g->places) return n->a_bytes + (size_t)n->lines * g->tile.b_bytes;
+    return (size_t)g->together * ((size_t)(n->span[0] * across) * g->tile.a_bytes +
+                                  (size_t)(n->lines * n->columns) * g->tile.b_bytes);
+}
+
+static void cut_pixels(tg_grad_w *g, int64_t lines, int64_t columns)
+{
+    tg_nest *n = &g->n;
+    tg_nest_cut_outputs(n, lines, columns);
+    g->tile = n->mk->places_of((int)g->rows, (int)(g->places ? n->nb : n->columns));
+}
+
+/* Enough pixels: first lines, then images. */
+static void choose_block(tg_grad_w *g)
+{
+    tg_nest      *n = &g->n;
+    const int64_t width = n->w_axis.out, columns = g->places ? width : tg_div_up(width, tg_div_up(width, PIXELS));
+    const int64_t most = g->places ? tg_div_up(n->images, n->nb) : 1;
+    g->together = 1;
+    cut_pixels(g, 1, columns);
+    for (int64_t lines = 2; lines <= n->h.out && n->lines * n->columns * n->nb < PIXELS; lines++) {
+        cut_pixels(g, lines, columns);
+        if (block_bytes(g) <= BLOCK_BYTES) continue;
+        cut_pixels(g, lines - 1, columns);
+        break;
+    }
+    while (g->together < most && g->together * n->lines * n->columns * n->nb < PIXELS && block_bytes(g) < BLOCK_BYTES / 2)
+        g->together++;
+    g->pixel_blocks = n->blocks[1] * n->blocks[2];
+}
+
+/* Blocks of images: of whole ones, and what is left over. */
+static void choose_images(tg_grad_w *g)
+{
+    const tg_nest *n = &g->n;
+    const int64_t  whole = n->images / n->nb;
+    g->image_blocks = tg_div_up(whole, g->together) + (n->images % n->nb > 0);
+}
+
+static void choose_parts(tg_grad_w *g)
+{
+    tg_nest      *n = &g->n;
+    const int64_t all = n->groups * n->p.count * g->depth * TG_PANEL * (int64_t)sizeof(float);
+    const int64_t most = tg_most(1, SUM_BYTES / all), wanted = tg_div_up(TASKS, n->groups);
+    g->parts = tg_least(tg_least(wanted, most), g->image_blocks * g->pixel_blocks);
+    g->panel_parts = tg_least(n->p.count, tg_div_up(wanted, g->parts));
+    g->panels = tg_div_up(n->p.count, g->panel_parts);
+    g->panel_parts = tg_div_up(n->p.count, g->panels);
+}
+
+static void choose_scratch(tg_grad_w *g)
+{
+    const tg_nest *n = &g->n;
+    const int64_t  across = g->gather ? n->columns : n->span[1], pixels = n->lines * n->columns;
+    const int64_t  tiles = g->places ? pixels * g->together : n->lines;
+    g->a_bytes = g->places ? tg_aligned(g->together * n->span[0] * across * (int64_t)g->tile.a_bytes) : n->a_bytes;
+    g->b_bytes = tg_aligned(g->panels * tiles * (int64_t)g->tile.b_bytes);
+    g->brick_bytes = tg_aligned(tiles * (int64_t)sizeof(tg_brick));
+}
+
+tg_grad_w tg_grad_w_plan(tg_nest n)
+{
+    tg_grad_w g = { .n = n };
+    int32_t   key[TG_LAYOUT_KEY];
+    tg_nest_simplify(&g.n);
+    tg_panels_key(n.w, false, true, n.groups, 1, 1, key);
+    g.n.p = tg_panels_of(n.w, key);
+    g.depth = g.n.p.kernel[0] * g.n.p.kernel[1] * g.n.p.in;
+    choose_mode(&g);
+    tg_nest_choose_a(&g.n);
+    choose_block(&g);
+    choose_images(&g);
+    choose_parts(&g);
+    choose_scratch(&g);
+    return g;
+}
+
+tg_scratch tg_grad_w_scratch(const tg_grad_w *g)
+{
+    const int64_t sums = g->parts * g->n.groups * g->n.p.count * g->depth * TG_PANEL;
+    return (tg_scratch){ .shared = (size_t)sums * sizeof(float), .worker = g->a_bytes + g->b_bytes + g->brick_bytes };
+}
+
+int64_t tg_grad_w_tasks(const tg_grad_w *g, int phase)
+{
+    if (phase == 0) return g->n.groups * g->parts * g->panel_parts;
+    return phase == 1 ? g->n.groups * g->n.p.count * tg_div_up(g->depth, TG_TOTAL_ROWS) : 0;
+}

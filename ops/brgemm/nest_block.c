@@ -1,0 +1,70 @@
+/* nest_block.c - see nest_block.h. */
+#include "nest_block.h"
+#include <string.h>
+
+/* The first input that outputs from `out` on may meet. */
+static int64_t first_met(const tg_axis *a, int64_t out)
+{
+    const int64_t at = tg_place(a, out, a->step < 0 ? a->taps - 1 : 0);
+    return tg_floor_div(at + a->den - 1, a->den);
+}
+
+tg_block tg_block_of(const tg_nest *n, int64_t group, int64_t image, int64_t line, int64_t column)
+{
+    tg_block b = { .n = n, .group = group, .image = image, .line0 = line, .column0 = column };
+    b.images = tg_least(n->nb, n->images - image);
+    b.line1 = tg_least(n->h.out, line + n->lines);
+    b.column1 = tg_least(n->w_axis.out, column + n->columns);
+    b.h0 = tg_most(first_met(&n->h, line), 0);
+    b.w0 = first_met(&n->w_axis, column);
+    if (n->nb > 1) b.w0 = tg_most(b.w0, 0);
+    return b;
+}
+
+const char *tg_pixel(const tg_block *b, int64_t image, int64_t h, int64_t w)
+{
+    const tg_nest *n = b->n;
+    const int64_t  at = image * n->image + h * n->h.apart * n->line + w * n->w_axis.apart;
+    return (const char *)tg_ptr(n->x) + (size_t)((at * n->groups + b->group) * n->p.in) * tg_dtype_size(n->x->dtype);
+}
+
+/* Pixels w .. end - 1 of a line of an image, which lie inside. */
+static void load_pixels(const tg_block *b, int64_t image, int64_t h, int64_t w, int64_t end, char *to)
+{
+    const tg_nest *n = b->n;
+    const int64_t  apart = n->nb * n->pitch, in = n->p.in;
+    const size_t   size = tg_a_size(n);
+    if (apart == in && n->groups == 1 && n->w_axis.apart == 1) {
+        n->mk->load(tg_pixel(b, image, h, w), n->x->dtype, (end - w) * in, to);
+        return;
+    }
+    for (; w < end; w++, to += (size_t)apart * size) {
+        n->mk->load(tg_pixel(b, image, h, w), n->x->dtype, in, to);
+        if (n->pitch > in) memset(to + (size_t)in * size, 0, (size_t)(n->pitch - in) * size);
+    }
+}
+
+static void load_line(const tg_block *b, int64_t h, char *to)
+{
+    const tg_nest *n = b->n;
+    const size_t   size = tg_a_size(n), apart = (size_t)(n->nb * n->pitch) * size;
+    const int64_t  end = b->w0 + n->span[1] < n->w_axis.in ? b->w0 + n->span[1] : n->w_axis.in, start = b->w0 > 0 ? b->w0 : 0;
+    const int64_t  inside = end > start ? end - start : 0, left = inside ? start - b->w0 : 0;
+    memset(to, 0, (size_t)left * apart);
+    for (int64_t i = 0; i < b->images && inside; i++)
+        load_pixels(b, b->image + i, h, start, end, to + (size_t)left * apart + (size_t)(i * n->pitch) * size);
+    const size_t done = (size_t)(left + inside) * apart;
+    memset(to + done, 0, (size_t)n->a_line * size - done);
+}
+
+void tg_block_load(tg_block *b, char *to)
+{
+    const tg_nest *n = b->n;
+    b->a = to;
+    if (n->direct) {
+        b->a = tg_pixel(b, b->image, b->h0, b->w0);
+        return;
+    }
+    for (int64_t i = 0; i < n->span[0] && b->h0 + i < n->h.in; i++)
+        load_line(b, b->h0 + i, to + (size_t)(i * n->a_line) * tg_a_size(n));
+}

@@ -61,16 +61,20 @@ static void pool_infer(tg_scope *s, tg_call *c)
     c->out[0] = tg_make(s, x->dtype, 4, TG_DIM(x->dim[0], out[0], out[1], x->dim[3]));
 }
 
+/* A byte, where it can tell the pixels of a window apart. */
+static tg_dtype index_dtype(const tg_pool2d_attr *a)
+{
+    return (int64_t)a->kernel[0] * a->kernel[1] <= UINT8_MAX + 1 ? TG_U8 : TG_I32;
+}
+
 static void max_infer(tg_scope *s, tg_call *c)
 {
-    const tg_tensor *x = c->in[0];
-    int64_t          pixels;
+    const tg_pool2d_attr *a = c->attr;
     pool_infer(s, c);
-    if (!tg_ok(s)) return;
-    if (__builtin_mul_overflow(x->dim[1], x->dim[2], &pixels) || pixels > INT32_MAX)
-        tg_fail(s, "%s: an image of %lld x %lld pixels, want less than 2^31 of them", c->op->name, (long long)x->dim[1],
-                (long long)x->dim[2]);
-    else c->out[1] = tg_make(s, TG_I32, 4, c->out[0]->dim);
+    if (tg_ok(s) && (int64_t)a->kernel[0] * a->kernel[1] > INT32_MAX)
+        tg_fail(s, "%s: a kernel of %d x %d pixels, want less than 2^31 of them", c->op->name, a->kernel[0],
+                a->kernel[1]);
+    if (tg_ok(s)) c->out[1] = tg_make(s, index_dtype(a), 4, c->out[0]->dim);
 }
 
 static void grad_infer(tg_scope *s, tg_call *c)
@@ -85,7 +89,7 @@ static void grad_infer(tg_scope *s, tg_call *c)
 
 static void max_grad_infer(tg_scope *s, tg_call *c)
 {
-    if (!tg_want_dtype(s, c, 1, TG_I32) || !tg_want_same_shape(s, c, 0, 1)) return;
+    if (!tg_want_dtype(s, c, 1, index_dtype(c->attr)) || !tg_want_same_shape(s, c, 0, 1)) return;
     grad_infer(s, c);
 }
 

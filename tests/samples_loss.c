@@ -82,13 +82,13 @@ const op_sample samples_nll_loss_grad[] = {
 
 extern const op_sample samples_cross_entropy_grad[];
 const op_sample samples_cross_entropy_grad[] = {
+    { "in_bf16", { GLOSS, CLASSES(33, 40), NONE, TOTAL, LOGP(40, 33) }, NLL_BF16(0.1f, 5, TG_MEAN, 33), 0, 0 },
     { "mean", { GLOSS, CLASSES(10, 5), NONE, TOTAL, LOGP(5, 10) }, NLL(0, -100, TG_MEAN, 10), 0, 0 },
     { "sum_smoothing", { GLOSS, CLASSES(10, 5), NONE, TOTAL, LOGP(5, 10) }, NLL(0.1f, -100, TG_SUM, 10), 0, 0 },
     { "rank_1", { GLOSS, A_CLASS(17), NONE, TOTAL, LOGP(17) }, NLL(0.1f, -100, TG_MEAN, 17), 0, 0 },
     { "none_weights", { F(4, 5), CLASSES(16, 4, 5), FR(0.2, 2, 16), TOTAL, LOGP(4, 5, 16) },
       NLL(0.2f, 3, TG_NONE, 16), 0, 0 },
     { "many_rows", { GLOSS, U8(31, 2000), FR(0.2, 2, 31), TOTAL, LOGP(2000, 31) }, NLL(0, 7, TG_MEAN, 31), 0, 0 },
-    { "in_bf16", { GLOSS, CLASSES(33, 40), NONE, TOTAL, LOGP(40, 33) }, NLL_BF16(0.1f, 5, TG_MEAN, 33), 0, 0 },
     { 0 }
 };
 

@@ -19,6 +19,8 @@ static bool cross_entropy_grad_fits(const tg_call *const chain[]) { return fits(
 static void cross_entropy_infer(tg_scope *s, tg_call *c)
 {
     const tg_tensor *const x = c->in[0];
+    if (!tg_want_dtype(s, c, 0, ((const tg_nll_attr *)c->attr)->dtype))
+        return;
     tg_nll_loss_infer(s, c);
     c->out[2] = tg_make(s, TG_F32, x->rank, x->dim);
 }

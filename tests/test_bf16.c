@@ -5,10 +5,12 @@
 #include <cmocka.h>
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include "dispatch.h"
 #include "expect.h"
 #include "op_table.h"
+#include "run.h"
 
 /* ---- casts round as tg_f32_to_bf16 does, by every kernel; denormals may be flushed to zero ---- */
 
@@ -143,11 +145,139 @@ static void backward_agrees_with_f32(void **state)
     assert_true(rows > 100);
 }
 
+/* ---- an operator whose fast kernel knows f32 only: it runs between casts ---- */
+
+static int fast_calls;
+
+static void blend_infer(tg_scope *s, tg_call *c)
+{
+    if (tg_want_same_shape(s, c, 0, 1)) c->out[0] = tg_make_like(s, c->in[0]);
+}
+
+static void blend_run(const tg_call *c, const tg_task *task)
+{
+    (void)task;
+    for (int64_t i = 0; i < tg_count(c->out[0]); i++)
+        tg_set(c->out[0], i, 2 * tg_get(c->in[0], i) + tg_get(c->in[1], i));
+}
+
+static void blend_fast(const tg_call *c, const tg_task *task)
+{
+    fast_calls++;
+    blend_run(c, task);
+}
+
+static const char *f32_only(const tg_call *c)
+{
+    return c->in[0]->dtype == TG_F32 && c->in[1]->dtype == TG_F32 && c->out[0]->dtype == TG_F32 ? NULL : "needs f32";
+}
+
+static void faulty_run(const tg_call *c, const tg_task *task) { (void)c, tg_fault_say(task->fault, 0, "no"); }
+
+static const tg_kernel fast = { .name = "fast", .backend = "vector", .reject = f32_only, .run = blend_fast };
+static const tg_kernel slow = { .name = "ref", .backend = "ref", .run = blend_run };
+static const tg_kernel faulty = { .name = "faulty", .backend = "vector", .reject = f32_only, .run = faulty_run };
+static const tg_op blend_op = { .name = "blend", .n_in = 2, .n_out = 1, .infer = blend_infer,
+                                .kernels = TG_KERNELS(&fast, &slow) };
+static const tg_op slow_op = { .name = "blend", .n_in = 2, .n_out = 1, .infer = blend_infer, .kernels = TG_KERNELS(&slow) };
+static const tg_op faulty_op = { .name = "blend", .n_in = 2, .n_out = 1, .infer = blend_infer,
+                                 .kernels = TG_KERNELS(&faulty, &slow) };
+static const tg_op add_to_op = { .name = "add_to", .n_in = 2, .n_out = 1, .writes = TG_BIT(0), .infer = blend_infer,
+                                 .kernels = TG_KERNELS(&fast, &slow) };
+
+/* The kernels that ran, as "cast cast fast cast". */
+static bool note_kernel(void *context, const tg_call *c)
+{
+    char *text = context;
+    const char *name = c->op == &tg_cast_op ? "cast" : c->kernel->name;
+    snprintf(text + strlen(text), HARNESS_TEXT - strlen(text), "%s%s", *text ? " " : "", name);
+    return true;
+}
+
+static tg_tensor *blend(tg_scope *s, const tg_op *op, tg_tensor *a, tg_tensor *b)
+{
+    return tg_apply(s, op, (tg_tensor *const[]){ a, b }, NULL);
+}
+
+/* Runs it on x and x, or on x and another tensor; what ran. */
+static void expect_kernels(const tg_op *op, tg_dtype dtype, bool twice, const char *want)
+{
+    static const double three_x[] = { 3, -9, 1.5 }, two_x_and_z[] = { 3, -2, 1 + 0x1p-7 };
+    tg_scope  *root = tg_open(), *s = tg_push(root);
+    char       ran[HARNESS_TEXT] = "";
+    tg_tensor *x = tg_copy(root, tg_cast(s, vector(s, NUMBERS(1, -3, 0.5)), dtype));
+    tg_tensor *z = tg_copy(root, tg_cast(s, vector(s, NUMBERS(1, 4, 0x1p-7)), dtype));
+    tg_reset(s);
+    const uint64_t bytes = tg_statistics(root).bytes;
+    tg_tree_options(root)->observe = note_kernel;
+    tg_tree_options(root)->context = ran;
+    tg_tensor *y = blend(s, op, x, twice ? x : z);
+    assert_int_equal(y->dtype, dtype);
+    assert_non_null(tg_data(y));
+    for (int i = 0; i < 3; i++) assert_true(tg_get(y, i) == (twice ? three_x : two_x_and_z)[i]);
+    expect_ok(s);
+    assert_string_equal(ran, want);
+    const uint64_t one = 64;                      /* blocks are multiples of this */
+    assert_true(tg_statistics(root).bytes <= bytes + 2 * one);      /* y and its gap: the rest has come back */
+    tg_reset(s);
+    assert_int_equal(tg_statistics(root).bytes, bytes);
+    tg_close(root);
+}
+
+static void f32_kernels_run_between_casts(void **state)
+{
+    (void)state;
+    fast_calls = 0;
+    expect_kernels(&blend_op, TG_BF16, false, "cast cast fast cast");
+    expect_kernels(&blend_op, TG_BF16, true, "cast fast cast");
+    expect_kernels(&blend_op, TG_F32, false, "fast");
+    assert_int_equal(fast_calls, 3);
+    expect_kernels(&slow_op, TG_BF16, false, "ref");
+    tg_set_backends("ref");
+    expect_kernels(&blend_op, TG_BF16, false, "ref");
+    tg_set_backends(NULL);
+    tg_force_kernel(&blend_op, &slow);
+    expect_kernels(&blend_op, TG_BF16, false, "ref");
+    tg_force_kernel(NULL, NULL);
+    assert_int_equal(fast_calls, 3);
+}
+
+static void a_fault_between_casts_leaves_no_memory(void **state)
+{
+    tg_scope  *root = tg_open(), *s = tg_push(root);
+    tg_tensor *x = tg_copy(root, tg_cast(s, vector(s, NUMBERS(1, 2)), TG_BF16));
+    (void)state;
+    tg_reset(s);
+    const uint64_t bytes = tg_statistics(root).bytes;
+    assert_null(tg_data(blend(s, &faulty_op, x, x)));
+    expect_message(s, "blend: no");
+    tg_pop(s);
+    assert_int_equal(tg_statistics(root).bytes, bytes);
+    tg_close(root);
+}
+
+/* What writes a bf16 leaf must write the leaf. */
+static void effects_on_bf16_are_not_widened(void **state)
+{
+    tg_scope  *root = tg_open();
+    char       ran[HARNESS_TEXT] = "";
+    tg_tensor *x = tg_zeros(root, TG_BF16, 1, TG_DIM(2));
+    (void)state;
+    tg_tree_options(root)->observe = note_kernel;
+    tg_tree_options(root)->context = ran;
+    tg_data(blend(root, &add_to_op, x, x));
+    expect_ok(root);
+    assert_string_equal(ran, "ref");
+    tg_close(root);
+}
+
 int main(void)
 {
     const struct CMUnitTest bf16[] = {
         cmocka_unit_test(casts_round_to_nearest), cmocka_unit_test(bf16_beside_f32_becomes_f32),
         cmocka_unit_test(cross_entropy_of_bf16_is_f32), cmocka_unit_test(backward_agrees_with_f32),
+        cmocka_unit_test(f32_kernels_run_between_casts), cmocka_unit_test(a_fault_between_casts_leaves_no_memory),
+        cmocka_unit_test(effects_on_bf16_are_not_widened),
     };
     return cmocka_run_group_tests(bf16, NULL, NULL);
 }

@@ -33,18 +33,20 @@ static void *index_at(const pool *p, const void *index, int64_t i)
 
 typedef struct { int n; const void *at[MOST]; int32_t place[MOST]; } taps;
 
-/* The largest of n pixels, channel by channel; the first of equals, but a NaN wins.  begun: y and index are one too. */
-TG_INLINE void largest(int n, bool begun, const taps *t, int64_t channels, bool half, index_kind kind, void *y,
+/* The largest of n pixels, channel by channel; the first of equals, but a NaN wins.  begun: y and index are one too.
+ * Taps are copied: the compiler must see that a byte of the index is none of theirs. */
+TG_INLINE void largest(int n, bool begun, const taps *from, int64_t channels, bool half, index_kind kind, void *y,
                        void *index)
 {
+    const taps t = *from;
 #pragma omp simd
     for (int64_t c = 0; c < channels; c++) {
-        float   best = begun ? tg_load(y, half, c) : tg_load(t->at[0], half, c);
-        int32_t place = begun ? index_load(index, kind, c) : t->place[0];
+        float   best = begun ? tg_load(y, half, c) : tg_load(t.at[0], half, c);
+        int32_t place = begun ? index_load(index, kind, c) : t.place[0];
 #pragma GCC unroll 9
         for (int k = begun ? 0 : 1; k < n; k++) {
-            const float   value = tg_load(t->at[k], half, c);
-            const int32_t take = -((value > best) | (value != value)), here = t->place[k];      /* a mask */
+            const float   value = tg_load(t.at[k], half, c);
+            const int32_t take = -((value > best) | (value != value)), here = t.place[k];      /* a mask */
             best = take ? value : best;
             place = (place & ~take) | (here & take);
         }

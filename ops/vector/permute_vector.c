@@ -89,18 +89,21 @@ typedef uint16_t eight __attribute__((vector_size(16)));
         for (; i + 16 <= n; i += 16) memcpy(to + i, from + i, 16 * sizeof *to);                                        \
         for (; i < n; i++) to[i] = from[i];                                                                            \
     }                                                                                                                  \
+    TG_INLINE void name##_interleave(vector v[SIDE])                                                                   \
+    {                                                                                                                  \
+        vector w[SIDE];                                                                                                \
+        _Pragma("GCC unroll 8") for (int q = 0; q < SIDE / 2; q++) {                                                   \
+            w[2 * q] = LOW_##SIDE(v[q], v[q + SIDE / 2]);                                                              \
+            w[2 * q + 1] = HIGH_##SIDE(v[q], v[q + SIDE / 2]);                                                         \
+        }                                                                                                              \
+        _Pragma("GCC unroll 8") for (int q = 0; q < SIDE; q++) v[q] = w[q];                                            \
+    }                                                                                                                  \
     TG_INLINE void name##_square(type (*to)[TILE], type (*from)[TILE], int64_t i, int64_t j)                           \
     {                                                                                                                  \
-        vector v[SIDE], w[SIDE];                                                                                       \
-        for (int q = 0; q < SIDE; q++) memcpy(v + q, from[j + q] + i, sizeof *v);                                      \
-        for (int n = 1; n < SIDE; n *= 2) {                                                                            \
-            for (int q = 0; q < SIDE / 2; q++) {                                                                       \
-                w[2 * q] = LOW_##SIDE(v[q], v[q + SIDE / 2]);                                                          \
-                w[2 * q + 1] = HIGH_##SIDE(v[q], v[q + SIDE / 2]);                                                     \
-            }                                                                                                          \
-            memcpy(v, w, sizeof v);                                                                                    \
-        }                                                                                                              \
-        for (int p = 0; p < SIDE; p++) memcpy(to[i + p] + j, v + p, sizeof *v);                                        \
+        vector v[SIDE];                                                                                                \
+        _Pragma("GCC unroll 8") for (int q = 0; q < SIDE; q++) memcpy(v + q, from[j + q] + i, sizeof *v);              \
+        _Pragma("GCC unroll 3") for (int n = 1; n < SIDE; n *= 2) name##_interleave(v);                                                        \
+        _Pragma("GCC unroll 8") for (int p = 0; p < SIDE; p++) memcpy(to[i + p] + j, v + p, sizeof *v);                \
     }                                                                                                                  \
     static void name(const void *x, int64_t step_x, void *y, int64_t step_y, int64_t lines, int64_t length)            \
     {                                                                                                                  \

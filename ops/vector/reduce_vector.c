@@ -86,13 +86,17 @@ TG_INLINE float add_line(const void *x, bool half, int64_t n)
     return (float)sum;
 }
 
+/* Not inlined: within an outer loop GCC 12 keeps the reduction's vector in memory. */
+static __attribute__((noinline)) float add_line_f32(const void *x, int64_t n) { return add_line(x, false, n); }
+static __attribute__((noinline)) float add_line_bf16(const void *x, int64_t n) { return add_line(x, true, n); }
+
 /* Piece `piece` of outer index o, columns from block `column`, into `sum`. */
 TG_INLINE void add_piece(const cut *k, const void *x, bool half, int64_t o, int64_t piece, int64_t column, float *sum)
 {
     const int64_t row = piece * k->rows, left = k->length - row, rows = left < k->rows ? left : k->rows;
     const int64_t from = column * k->width, rest = k->inner - from, width = rest < k->width ? rest : k->width;
     const void   *first = tg_at(x, half, (o * k->length + row) * k->inner + from);
-    if (k->inner == 1) sum[0] = add_line(first, half, rows);
+    if (k->inner == 1) sum[0] = half ? add_line_bf16(first, rows) : add_line_f32(first, rows);
     else add_rows(sum + from, first, half, rows, k->inner, width);
 }
 

@@ -3,6 +3,7 @@
 #include "kernels.h"
 
 TG_VECTOR_DECLARE(matmul_vector)
+TG_BRGEMM_DECLARE(matmul_brgemm)
 extern const tg_kernel matmul_openblas, matmul_ref;
 
 /* The last two axes of a matrix, as they count. */
@@ -83,7 +84,7 @@ const tg_op tg_matmul_op = {
     .name = "matmul", .n_in = 2, .n_out = 1, .saves_in = TG_BIT(0) | TG_BIT(1), .attr_size = sizeof(tg_matmul_config),
     .infer = infer, .backward = backward, .flops = flops,
     .kernels = TG_KERNELS(&matmul_vector_avx512, TG_OPENBLAS(matmul_openblas) &matmul_vector_avx2,
-                          &matmul_vector_generic, &matmul_ref),
+                          &matmul_vector_generic, TG_BRGEMM(matmul_brgemm) &matmul_ref),
 };
 
 tg_tensor *tg_matmul_with(tg_scope *s, tg_tensor *a, tg_tensor *b, tg_matmul_config config)

@@ -3,6 +3,10 @@
 
 #define T(a, b) &(tg_matmul_config){ a, b }
 
+#define BF(...) { 1, TG_BF16, DIMS_(__VA_ARGS__), FILL_UNIFORM, 0, 0 }
+/* Rounded to the bf16 number beside ref's, which is 1/128 away at most; difference quotients see stairs. */
+#define ROUNDED 8e-3, -1
+
 extern const op_sample samples_matmul[], samples_linear[], samples_linear_relu[], samples_linear_grad_x[];
 extern const op_sample samples_linear_grad_w[];
 
@@ -31,6 +35,12 @@ const op_sample samples_matmul[] = {
     { "one_b_for_all_ta", { F(4, 16, 7), F(16, 5) }, T(true, false), 0, 0 },
     { "one_a_for_all", { F(7, 16), F(4, 16, 5) }, T(false, false), 0, 0 },
     { "broadcast_both", { F(2, 1, 7, 3), F(1, 3, 3, 5) }, T(false, false), 0, 0 },
+    { "bf16", { BF(15, 31), BF(31, 17) }, T(false, false), ROUNDED },
+    { "bf16_tb", { BF(15, 31), BF(17, 31) }, T(false, true), ROUNDED },
+    { "bf16_ta", { BF(31, 15), BF(31, 17) }, T(true, false), ROUNDED },
+    { "bf16_one_b_for_all", { BF(4, 7, 16), BF(16, 5) }, T(false, false), ROUNDED },
+    { "bf16_deep", { BF(3, 1700), BF(70, 1700) }, T(false, true), ROUNDED },
+    { "bf16_stack", { BF(3, 7, 16), BF(3, 16, 5) }, T(false, false), ROUNDED },
     { "broadcast_in_the_middle", { F(2, 1, 3, 4, 5), F(3, 1, 5, 2) }, T(false, false), 0, 0 },
     { 0 },
 };
@@ -47,11 +57,19 @@ const op_sample samples_linear[] = {
     { "three_axes", { F(2, 5, 16), F(7, 16), F(7) }, NULL, 0, 0 },
     { "four_axes", { F(2, 3, 5, 4), F(6, 4), NONE }, NULL, 0, 0 },
     { "many_rows", { F(500, 8), F(3, 8), F(3) }, NULL, 0, 0 },
+    { "very_deep", { F(5, 1700), F(3, 1700), F(3) }, NULL, 5e-5, 0 },
+    { "bf16", { BF(31, 33), BF(17, 33), F(17) }, NULL, ROUNDED },
+    { "bf16_vector", { BF(17), BF(5, 17), NONE }, NULL, ROUNDED },
+    { "bf16_three_axes", { BF(2, 5, 16), BF(7, 16), F(7) }, NULL, ROUNDED },
+    { "bf16_wide", { BF(40, 65), BF(513, 65), F(513) }, NULL, ROUNDED },
+    { "bf16_many_rows", { BF(900, 9), BF(3, 9), F(3) }, NULL, ROUNDED },
+    { "bf16_very_deep", { BF(5, 1701), BF(3, 1701), F(3) }, NULL, ROUNDED },
     { 0 },
 };
 
 const op_sample samples_linear_relu[] = {
     { "no_bias", { F(4, 15), F(33, 15), NONE }, NULL, 0, 0 },
+    { "bf16", { BF(31, 33), BF(17, 33), F(17) }, NULL, ROUNDED },
     { "bias", { F(31, 33), F(17, 33), F(17) }, NULL, 0, 0 },
     { "vector", { F(17), F(5, 17), F(5) }, NULL, 0, 0 },
     { "deep", { F(13, 530), F(31, 530), F(31) }, NULL, 0, 0 },
@@ -65,6 +83,9 @@ const op_sample samples_linear_grad_x[] = {
     { "vector", { F(5), F(5, 17) }, NULL, 0, 0 },
     { "odd", { F(31, 17), F(17, 33) }, NULL, 0, 0 },
     { "deep", { F(12, 520), F(520, 31) }, NULL, 0, 0 },
+    { "bf16", { BF(31, 17), BF(17, 33) }, NULL, ROUNDED },
+    { "bf16_vector", { BF(5), BF(5, 17) }, NULL, ROUNDED },
+    { "bf16_very_deep", { BF(12, 1701), BF(1701, 70) }, NULL, ROUNDED },
     { "wide", { F(12, 33), F(33, 520) }, NULL, 0, 0 },
     { "three_axes", { F(2, 5, 7), F(7, 16) }, NULL, 0, 0 },
     { 0 },
@@ -75,6 +96,9 @@ const op_sample samples_linear_grad_w[] = {
     { "vector", { F(5), F(17) }, NULL, 0, 0 },
     { "odd", { F(31, 17), F(31, 33) }, NULL, 0, 0 },
     { "many_rows", { F(530, 9), F(530, 15) }, NULL, 0, 0 },
+    { "bf16", { BF(31, 17), BF(31, 33) }, NULL, 0, -1 },
+    { "bf16_vector", { BF(5), BF(17) }, NULL, 0, -1 },
+    { "bf16_many_rows", { BF(530, 70), BF(530, 15) }, NULL, 0, -1 },
     { "wide", { F(12, 33), F(12, 520) }, NULL, 0, 0 },
     { "tall", { F(12, 520), F(12, 33) }, NULL, 0, 0 },
     { "one_row", { F(1, 20), F(1, 40) }, NULL, 0, 0 },

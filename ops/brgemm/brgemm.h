@@ -7,6 +7,14 @@
 /* NULL, or why a microkernel cannot run a call whose inputs a and b have these dtypes. */
 const char *tg_brgemm_dtypes(const tg_microkernel *mk, const tg_tensor *a, const tg_tensor *b, const tg_tensor *out);
 
+/* y[rows, out] = x[rows, in] times w[out, in], or backward w[in, out]: one line of pixels. */
+static inline tg_nest tg_rows_nest(const tg_microkernel *mk, const tg_tensor *x, const tg_tensor *w, const tg_tensor *y,
+                                   int64_t rows, bool backward)
+{
+    return (tg_nest){ .mk = mk, .x = x, .w = w, .y = y, .backward = backward, .images = 1, .groups = 1, .line = rows,
+                      .image = rows, .h = { 1, 1, 1, 1, 0, 1, 1, 1 }, .w_axis = { rows, rows, 1, 1, 0, 1, 1, 1 } };
+}
+
 /* w is input 1. */
 const tg_layout *tg_nest_kernel_layout(tg_nest n, int *input, int32_t key[TG_LAYOUT_KEY]);
 tg_scratch tg_nest_kernel_scratch(tg_nest n);

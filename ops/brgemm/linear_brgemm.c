@@ -4,10 +4,10 @@
 static tg_nest rows_of(const tg_call *c, const tg_microkernel *mk, const tg_tensor *x, const tg_tensor *w,
                        const tg_tensor *y, bool backward)
 {
-    const int64_t    rows = tg_count(x) / x->dim[x->rank - 1];
-    return (tg_nest){ .mk = mk, .x = x, .w = w, .bias = c->op->n_in > 2 ? c->in[2] : NULL, .y = y,
-                      .backward = backward, .relu = c->op == &tg_linear_relu_op, .images = 1, .groups = 1, .line = rows,
-                      .image = rows, .h = { 1, 1, 1, 1, 0, 1, 1, 1 }, .w_axis = { rows, rows, 1, 1, 0, 1, 1, 1 } };
+    tg_nest n = tg_rows_nest(mk, x, w, y, tg_count(x) / x->dim[x->rank - 1], backward);
+    n.bias = c->op->n_in > 2 ? c->in[2] : NULL;
+    n.relu = c->op == &tg_linear_relu_op;
+    return n;
 }
 
 static tg_nest forward(const tg_call *c, const tg_microkernel *mk)

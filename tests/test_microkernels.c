@@ -1,5 +1,5 @@
-/* test_microkernels.c - each microkernel on random products, and on the places that backward-weights packs, against
- * sums in double.
+/* test_microkernels.c - each microkernel on the places that backward-weights packs; and what it may read and write: random
+ * products of operands without a byte to spare, whose sums go on in place.
  *
  * Bound: a sum of t terms, all smaller than 1, rounds by at most t 2^-24 of 1 and the sum of their sizes; a result in
  * bf16 by 2^-8 of itself more.
@@ -14,7 +14,7 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { PRODUCTS = 5000, PLACES = 1000, MOST_BRICKS = 5, MOST_ROWS = 56 };
+enum { PRODUCTS = 2000, PLACES = 1000, MOST_BRICKS = 5, MOST_ROWS = 56 };
 
 #define NAME(suffix, isa) &tg_microkernel_##suffix,
 static const tg_microkernel *const microkernels[] = { TG_MICROKERNELS(NAME) };
@@ -201,27 +201,6 @@ static void product_test(void **state)
     if (mk->leave) mk->leave();
 }
 
-/* ---- what must not vanish: NaN, and denormals that a store could lose ---- */
-
-static void nan_test(void **state)
-{
-    const tg_microkernel *mk = *state;
-    if (!usable(mk)) skip();
-    for (int store = 0; store < 2; store++) {
-        float        bias[TG_PANEL] = { [3] = NAN, [40] = -INFINITY, [41] = INFINITY }, c[17 * TG_PANEL];
-        const tg_dtype dtype = store ? TG_BF16 : TG_F32;
-        const tg_brgemm p = { .m = 17, .n = 50, .k = 1, .row = 32, .step = 1, .c = c, .c_row = 64, .store = dtype,
-                              .bias = bias, .relu = true };
-        mk->run(&p, NULL, 0);
-        for (int i = 0; i < 17 * 64; i++) {
-            if (i % 64 >= 50) continue;
-            const double v = get(c, dtype, i);
-            assert_true(i % 64 == 3 ? isnan(v) : i % 64 == 41 ? isinf(v) && v > 0 : v == 0);
-        }
-    }
-    if (mk->leave) mk->leave();
-}
-
 /* ---- places ---- */
 
 typedef struct {
@@ -296,13 +275,13 @@ static void places_test(void **state)
 int main(void)
 {
     static const struct { const char *kind; CMUnitTestFunction run; } kinds[] = {
-        { "products", product_test }, { "nan", nan_test }, { "places", places_test },
+        { "products", product_test }, { "places", places_test },
     };
-    static char       names[MICROKERNELS * 3][64];
-    struct CMUnitTest tests[MICROKERNELS * 3];
+    static char       names[MICROKERNELS * 2][64];
+    struct CMUnitTest tests[MICROKERNELS * 2];
     size_t            n = 0;
     for (int i = 0; i < MICROKERNELS; i++)
-        for (int k = 0; k < 3; k++, n++) {
+        for (int k = 0; k < 2; k++, n++) {
             snprintf(names[n], sizeof *names, "%s/%s", microkernels[i]->name, kinds[k].kind);
             tests[n] = (struct CMUnitTest){ names[n], kinds[k].run, NULL, NULL, (void *)(uintptr_t)microkernels[i] };
         }

@@ -105,50 +105,62 @@ INLINE void step(bool two, int columns, const char *a, int64_t row, int64_t down
     }
 }
 
-/* Rows of sums that are not c's yet: what else it takes, and the store. */
-INLINE void finish(const tg_brgemm *p, const float *sum, int columns, int rows, int r0, int j)
+/* Two blocks of rows at r0 and r1 (or one, r0 = r1), and columns j .., of which some may lie beyond n. */
+typedef struct { int rows, r0, r1, j, pitch; bool whole; } area;
+
+INLINE place in_memory(const float *m, int64_t row, const area *w)
 {
-    for (int r = 0; r < rows; r++, sum += COLUMNS * columns)
+    return (place){ (char *)(uintptr_t)(m + w->r0 * row + w->j), 4 * row, 4 * row * (w->r1 - w->r0) };
+}
+
+INLINE place in_buffer(float *sums, const area *w) { return (place){ (char *)sums, 4 * w->pitch, 4 * w->pitch * w->rows }; }
+
+/* `from` where columns are missing: tiles load them from a buffer. */
+INLINE void gather(const tg_brgemm *p, const area *w, int rows, float *sums)
+{
+    for (int i = 0; i < rows; i++)
+        for (int v = 0; v < w->pitch; v += COLUMNS) {
+            const float *from = p->from + (i < w->rows ? w->r0 + i : w->r1 + i - w->rows) * p->from_row + w->j + v;
+            _mm512_store_ps(sums + i * w->pitch + v, _mm512_maskz_loadu_ps(mask_of(p->n - w->j - v), from));
+        }
+}
+
+/* Rows of sums become rows of c. */
+INLINE void finish(const tg_brgemm *p, const float *sums, int columns, int rows, int r0, int j)
+{
+    for (int r = 0; r < rows; r++, sums += COLUMNS * columns)
 #pragma GCC unroll 4
         for (int v = 0; v < columns; v++) {
             const int       column = j + COLUMNS * v;
             const __mmask16 mask = mask_of(p->n - column);
-            __m512          x = _mm512_load_ps(sum + COLUMNS * v);
-            if (p->from) x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(mask, p->from + (r0 + r) * p->from_row + column));
-            store(p, (r0 + r) * p->c_row + column, finished(x, p, column, mask), mask);
+            store(p, (r0 + r) * p->c_row + column, finished(_mm512_load_ps(sums + COLUMNS * v), p, column, mask), mask);
         }
 }
 
 /* Of m rows in blocks of `rows`, the first one of block i: the last block slides back to end with m. */
 static int first_row(const tg_brgemm *p, int rows, int i) { return i * rows < p->m - rows ? i * rows : p->m - rows; }
 
-/* Tiles can take `from` and leave c if nothing else is to be done, and no row would be added to twice. */
-static bool is_plain(const tg_brgemm *p, int columns, int j, bool slides)
-{
-    return p->store == TG_F32 && !p->bias && !p->relu && j + COLUMNS * columns <= p->n && !(p->from && slides);
-}
-
 /* Blocks of rows i (and i + 1), columns j .. */
 INLINE void block(bool two, int columns, const tg_brgemm *p, int rows, int i, int j, const tg_brick *brick, int count)
 {
     float         sums[2 * ROWS * 2 * COLUMNS] __attribute__((aligned(64)));
-    const int     last = i + two, r0 = first_row(p, rows, i), r1 = first_row(p, rows, last), pitch = COLUMNS * columns;
-    const bool    plain = is_plain(p, columns, j, r1 < last * rows);
+    const int     last = i + two;
+    const area    w = { rows, first_row(p, rows, i), first_row(p, rows, last), j, COLUMNS * columns, j + COLUMNS * columns <= p->n };
+    const int     again = last * rows - w.r1;           /* rows of the last block that the one before it has */
     const int64_t row = 2 * p->row, depth = p->k;
-    place         from = { NULL, 4 * p->from_row, 4 * p->from_row * (r1 - r0) }, to = { (char *)sums, 4 * pitch, 4 * pitch * rows };
-    if (plain && p->from) from.at = (char *)(p->from + r0 * p->from_row + j);
-    if (plain) to = (place){ (char *)((float *)p->c + r0 * p->c_row + j), 4 * p->c_row, 4 * p->c_row * (r1 - r0) };
-    begin(two, columns, from);
+    /* tiles can leave c as it is to be, but must not add to a row twice */
+    const bool    plain = p->store == TG_F32 && !p->bias && !p->relu && w.whole && !(p->from && again);
+    if (p->from && !w.whole) gather(p, &w, rows * (1 + two), sums);
+    begin(two, columns, !p->from ? (place){ NULL, 0, 0 } : w.whole ? in_memory(p->from, p->from_row, &w) : in_buffer(sums, &w));
     for (int q = 0; q < count; q++) {
-        const char *a = (const char *)brick[q].a + r0 * row, *b = (const char *)brick[q].b + 4 * j;
+        const char *a = (const char *)brick[q].a + w.r0 * row, *b = (const char *)brick[q].b + 4 * j;
         for (int64_t k = 0; k < depth; k += DEPTH, a += 2 * DEPTH, b += STEP_BYTES)
-            step(two, columns, a, row, (r1 - r0) * row, b);
+            step(two, columns, a, row, (w.r1 - w.r0) * row, b);
     }
-    put(two, columns, to);
+    put(two, columns, plain ? in_memory(p->c, p->c_row, &w) : in_buffer(sums, &w));
     if (plain) return;
-    const int done = last * rows - r1;                  /* rows of the last block that the one before it has */
-    if (two) finish(p, sums, columns, rows, r0, j);
-    finish(p, sums + (two * rows + done) * pitch, columns, rows - done, r1 + done, j);
+    if (two) finish(p, sums, columns, rows, w.r0, j);
+    finish(p, sums + (two * rows + again) * w.pitch, columns, rows - again, w.r1 + again, j);
 }
 
 typedef void block_function(const tg_brgemm *, int, int, int, const tg_brick *, int);

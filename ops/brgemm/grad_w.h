@@ -3,9 +3,10 @@
  * gw is a product over pixels: its rows are (kw, channel of x), its columns output channels.  Pixels come in blocks; a
  * block's x is A, its gy is B, and each (panel, kh) of gw is one product over the block's lines, added to a sum.
  *
- * A brick runs over the pixels of a line, with A as the forward pass has it and rows (kw, channel), which lie contiguous;
- * or, where lines are short and for microkernels that cannot read A so, over images at one pixel (`places`), with rows
- * that are the channels of a tap; `gather`: of all taps of a kernel line, where channels are few.
+ * A brick runs over the pixels of a line, or, where lines are short and for microkernels that cannot read A so, over images
+ * at one pixel.  Its rows are the channels of a tap, packed by load_a.  Where channels are few they are those of all taps
+ * of a kernel line: of a line of pixels with A as the forward pass has it, where they lie side by side (not `places`); of
+ * images by packing them so (`gather`).
  *
  * The blocks are cut into `parts`, by the shape, each with sums of its own, which are added in order. */
 #ifndef TG_GRAD_W_H
@@ -16,13 +17,16 @@ enum { TG_TOTAL_ROWS = 64 };            /* rows of a panel that a task of the se
 
 typedef struct {
     tg_nest n;                          /* of the forward pass: w is gw, y is gy */
-    bool    places, gather;
+    bool    places, gather;             /* packed by load_a; channels of several taps */
+    bool    along;                      /* the places are pixels of a line */
     int64_t together;                   /* places: blocks of images that a block of pixels has side by side */
     int64_t image_blocks, pixel_blocks; /* ... of lines and columns; their product is cut into parts */
     int64_t parts, panels, panel_parts; /* panels of a task */
     int64_t rows;                       /* of a product */
-    tg_places tile;                     /* places: of nb images; else its B is that of a line */
+    tg_places tile;                     /* of nb images; or its A is a line of x */
+    size_t  b_tile;                     /* bytes of B for a tile's places, or a line of gy */
     int64_t depth;                      /* rows of a panel of gw */
+    int64_t b_panel;                    /* bytes from panel to panel of B */
     size_t  a_bytes, b_bytes, brick_bytes;
 } tg_grad_w;
 

@@ -22,39 +22,50 @@ static void choose_mode(tg_grad_w *g)
     tg_nest   *n = &g->n;
     const bool flat = n->images == 1 && n->h.in == 1 && n->h.out == 1 && n->w_axis.taps == 1 && n->w_axis.apart == 1 &&
                       n->w_axis.in == n->w_axis.out && n->w_axis.num == 1 && !n->w_axis.off;
-    g->places = !n->mk->lines || (tg_short_lines(n) && n->images >= FEW_IMAGES);
-    if (g->places && flat) pixels_to_images(n);
+    const bool images = !n->mk->lines || (tg_short_lines(n) && n->images >= FEW_IMAGES);
+    g->places = images || n->p.in >= FEW_CHANNELS;
+    g->along = g->places && !images;
+    if (images && flat) pixels_to_images(n);
     n->nb = 1;
-    if (g->places && n->mk->places < TG_MAX_PLACES) n->nb = tg_least(n->images, n->mk->places);
-    else if (g->places) n->nb = tg_div_up(n->images, tg_div_up(n->images, n->mk->images));
+    if (images && n->mk->places < TG_MAX_PLACES) n->nb = tg_least(n->images, n->mk->places);
+    else if (images) n->nb = tg_div_up(n->images, tg_div_up(n->images, n->mk->images));
     n->merged = tg_neighbours(&n->w_axis);
-    g->gather = g->places && n->merged && n->w_axis.taps > 1 && n->groups == 1 && n->p.in < FEW_CHANNELS;
+    g->gather = images && n->merged && n->w_axis.taps > 1 && n->groups == 1 && n->p.in < FEW_CHANNELS;
     g->rows = (g->places ? g->gather : n->merged) ? n->p.kernel[1] * n->p.in : n->p.in;
 }
 
-/* Bytes of A and of one panel's B. */
-static size_t block_bytes(const tg_grad_w *g)
+/* Pixels of an input line of a block, or tiles of it. */
+static int64_t across(const tg_grad_w *g)
 {
-    const tg_nest *n = &g->n;
-    const int64_t  across = g->gather ? n->columns : n->span[1];
-    if (!g->places) return n->a_bytes + (size_t)n->lines * g->tile.b_bytes;
-    return (size_t)g->together * ((size_t)(n->span[0] * across) * g->tile.a_bytes +
-                                  (size_t)(n->lines * n->columns) * g->tile.b_bytes);
+    return g->gather ? g->n.columns : tg_least(g->n.span[1], g->n.w_axis.in);
 }
+
+/* Tiles of a block. */
+static int64_t a_tiles(const tg_grad_w *g) { return g->together * g->n.span[0] * (g->along ? 1 : across(g)); }
+static int64_t b_tiles(const tg_grad_w *g)
+{
+    return g->together * g->n.lines * (g->places && !g->along ? g->n.columns : 1);
+}
+
+static size_t a_bytes(const tg_grad_w *g) { return g->places ? (size_t)a_tiles(g) * g->tile.a_bytes : g->n.a_bytes; }
+
+/* Bytes of A and of one panel's B. */
+static size_t block_bytes(const tg_grad_w *g) { return a_bytes(g) + (size_t)b_tiles(g) * g->b_tile; }
 
 static void cut_pixels(tg_grad_w *g, int64_t lines, int64_t columns)
 {
     tg_nest *n = &g->n;
     tg_nest_cut_outputs(n, lines, columns);
-    g->tile = n->mk->places_of((int)g->rows, (int)(g->places ? n->nb : n->columns));
+    g->tile = n->mk->places_of((int)g->rows, (int)(g->along ? across(g) : n->nb));
+    g->b_tile = n->mk->places_of((int)g->rows, (int)(g->places && !g->along ? n->nb : n->columns)).b_bytes;
 }
 
 /* Enough pixels: first lines, then images. */
 static void choose_block(tg_grad_w *g)
 {
     tg_nest      *n = &g->n;
-    const int64_t width = n->w_axis.out, columns = g->places ? width : tg_div_up(width, tg_div_up(width, PIXELS));
-    const int64_t most = g->places ? tg_div_up(n->images, n->nb) : 1;
+    const int64_t width = n->w_axis.out, columns = g->places && !g->along ? width : tg_div_up(width, tg_div_up(width, PIXELS));
+    const int64_t most = g->places && !g->along ? tg_div_up(n->images, n->nb) : 1;
     g->together = 1;
     cut_pixels(g, 1, columns);
     for (int64_t lines = 2; lines <= n->h.out && n->lines * n->columns * n->nb < PIXELS; lines++) {
@@ -89,12 +100,10 @@ static void choose_parts(tg_grad_w *g)
 
 static void choose_scratch(tg_grad_w *g)
 {
-    const tg_nest *n = &g->n;
-    const int64_t  across = g->gather ? n->columns : n->span[1], pixels = n->lines * n->columns;
-    const int64_t  tiles = g->places ? pixels * g->together : n->lines;
-    g->a_bytes = g->places ? tg_aligned(g->together * n->span[0] * across * (int64_t)g->tile.a_bytes) : n->a_bytes;
-    g->b_bytes = tg_aligned(g->panels * tiles * (int64_t)g->tile.b_bytes);
-    g->brick_bytes = tg_aligned(tiles * (int64_t)sizeof(tg_brick));
+    g->a_bytes = tg_aligned((int64_t)a_bytes(g));
+    g->b_panel = b_tiles(g) * (int64_t)g->b_tile;
+    g->b_bytes = tg_aligned(g->panels * g->b_panel);
+    g->brick_bytes = tg_aligned(b_tiles(g) * (int64_t)sizeof(tg_brick));
 }
 
 tg_grad_w tg_grad_w_plan(tg_nest n)

@@ -7,7 +7,6 @@ typedef struct {
     int64_t   together;                 /* blocks of images in it */
     int64_t   panel0, panel1;
     char     *a, *b;
-    int64_t   b_panel;                  /* bytes from panel to panel of B */
     tg_brick *bricks;
     float    *sums;                     /* of panel 0 of the group */
     bool      started;                  /* the sums hold something */
@@ -32,8 +31,14 @@ static int64_t lines_of(const task *t)
     return tg_most(0, tg_least(t->g->n.span[0], t->g->n.h.in - t->block.h0));
 }
 
-/* Tiles of A across: input columns, or if gathered output columns. */
-static int64_t across(const task *t) { return t->g->gather ? t->g->n.columns : t->g->n.span[1]; }
+static bool images(const task *t) { return t->g->places && !t->g->along; }
+
+/* Tiles of A in a line: one of all its pixels, or one each of input columns, or if gathered of output columns. */
+static int64_t across(const task *t)
+{
+    const tg_nest *n = &t->g->n;
+    return t->g->along ? 1 : t->g->gather ? n->columns : tg_least(n->span[1], n->w_axis.in);
+}
 
 static char *a_tile(const task *t, int64_t q, int64_t h, int64_t w)
 {
@@ -42,11 +47,11 @@ static char *a_tile(const task *t, int64_t q, int64_t h, int64_t w)
 
 static char *b_tile(const task *t, int64_t panel, int64_t i)
 {
-    return t->b + (panel - t->panel0) * t->b_panel + i * (int64_t)t->g->tile.b_bytes;
+    return t->b + (panel - t->panel0) * t->g->b_panel + i * (int64_t)t->g->b_tile;
 }
 
 /* The channels of a pixel of x, or of all pixels that the taps of a kernel line meet from output column w on. */
-static void load_a_tile(const task *t, int64_t q, int64_t h, int64_t w)
+static void load_pixel(const task *t, int64_t q, int64_t h, int64_t w)
 {
     const tg_nest  *n = &t->g->n;
     const tg_block *b = &t->block;
@@ -59,17 +64,29 @@ static void load_a_tile(const task *t, int64_t q, int64_t h, int64_t w)
                   a_tile(t, q, h, w));
 }
 
+/* Pixels of a line that the block meets: from w0 on. */
+static int64_t width_of(const task *t)
+{
+    const tg_nest *n = &t->g->n;
+    if (t->g->gather) return t->block.column1 - t->block.column0;
+    return tg_most(0, tg_least(n->span[1], n->w_axis.in - t->block.w0));
+}
+
 static void load_a(task *t)
 {
+    const tg_nest *n = &t->g->n;
+    const int64_t  width = width_of(t), in = n->p.in;
     if (!t->g->places) {
         tg_block_load(&t->block, t->a);
         return;
     }
-    const tg_nest *n = &t->g->n;
-    const int64_t  width = t->g->gather ? t->block.column1 - t->block.column0 : tg_least(n->span[1], n->w_axis.in - t->block.w0);
     for (int64_t q = 0; q < t->together; q++)
-        for (int64_t h = 0; h < lines_of(t); h++)
-            for (int64_t w = 0; w < width; w++) load_a_tile(t, q, h, w);
+        for (int64_t h = 0; h < lines_of(t) && width; h++)
+            if (t->g->along)
+                n->mk->load_a(tg_pixel(&t->block, t->block.image, t->block.h0 + h, t->block.w0), n->x->dtype,
+                              n->w_axis.apart * n->groups * in, (int)width, 0, (int)in, (int)in, a_tile(t, 0, h, 0));
+            else
+                for (int64_t w = 0; w < width; w++) load_pixel(t, q, h, w);
 }
 
 /* The columns of a panel, of images at an output pixel or of the pixels of a line from there on. */
@@ -81,8 +98,8 @@ static void load_b_tile(const task *t, int64_t panel, int64_t q, int64_t oh, int
     const int64_t   image = b->image + q * n->nb, pixel = (image * n->h.out + oh) * width + ow;
     const char     *from = (const char *)tg_ptr(n->y) +
                        (size_t)(pixel * channels + b->group * n->p.out + first) * tg_dtype_size(n->y->dtype);
-    const int64_t   k = t->g->places ? b->images : b->column1 - b->column0;
-    n->mk->load_b(from, n->y->dtype, t->g->places ? n->h.out * width * channels : channels, (int)k,
+    const int64_t   k = images(t) ? b->images : b->column1 - b->column0;
+    n->mk->load_b(from, n->y->dtype, images(t) ? n->h.out * width * channels : channels, (int)k,
                   (int)tg_least(TG_PANEL, n->p.out - first), b_tile(t, panel, i));
 }
 
@@ -92,18 +109,20 @@ static void load_b(const task *t)
     for (int64_t panel = t->panel0; panel < t->panel1; panel++)
         for (int64_t q = 0, i = 0; q < t->together; q++)
             for (int64_t oh = b->line0; oh < b->line1; oh++)
-                for (int64_t ow = b->column0; ow < (t->g->places ? b->column1 : b->column0 + 1); ow++, i++)
+                for (int64_t ow = b->column0; ow < (images(t) ? b->column1 : b->column0 + 1); ow++, i++)
                     load_b_tile(t, panel, q, oh, ow, i);
 }
 
-/* ---- products ---- */
+/* ---- products: bricks, and k of each ---- */
 
 /* A line of gy with the line of x that a tap meets, where it is inside. */
-static int line_bricks(const task *t, int64_t panel, int64_t kh, int64_t kw)
+static int line_bricks(const task *t, int64_t panel, int64_t kh, int64_t kw, tg_brgemm *p)
 {
     const tg_nest  *n = &t->g->n;
     const tg_block *b = &t->block;
     int             count = 0;
+    p->k = b->column1 - b->column0;
+    p->step = n->w_axis.num * n->pitch;
     for (int64_t oh = b->line0; oh < b->line1; oh++) {
         int64_t h;
         if (!tg_meets(&n->h, oh, kh, &h)) continue;
@@ -113,7 +132,28 @@ static int line_bricks(const task *t, int64_t panel, int64_t kh, int64_t kw)
     return count;
 }
 
-static int place_bricks(const task *t, int64_t panel, int64_t kh, int64_t kw)
+/* The same with packed lines, of the columns where the tap is inside. */
+static int along_bricks(const task *t, int64_t panel, int64_t kh, int64_t kw, tg_brgemm *p)
+{
+    const tg_nest  *n = &t->g->n;
+    const tg_block *b = &t->block;
+    const tg_axis  *a = &n->w_axis;
+    const int64_t   tap = tg_place(a, 0, kw), start = tg_most(b->column0, tg_div_up(tg_most(0, -tap), a->num));
+    const int64_t   end = tg_least(b->column1, tg_floor_div(a->in - 1 - tap, a->num) + 1);
+    const size_t    size = tg_a_size(n), a_at = (size_t)((tg_place(a, start, kw) - b->w0) * p->step) * size;
+    const size_t    b_at = (size_t)((start - b->column0) * TG_PANEL) * size;
+    int             count = 0;
+    p->k = end - start;
+    p->step *= a->num;
+    for (int64_t oh = b->line0; oh < b->line1 && start < end; oh++) {
+        int64_t h;
+        if (!tg_meets(&n->h, oh, kh, &h)) continue;
+        t->bricks[count++] = (tg_brick){ a_tile(t, 0, h - b->h0, 0) + a_at, b_tile(t, panel, oh - b->line0) + b_at };
+    }
+    return count;
+}
+
+static int image_bricks(const task *t, int64_t panel, int64_t kh, int64_t kw)
 {
     const tg_nest  *n = &t->g->n;
     const tg_block *b = &t->block;
@@ -130,19 +170,38 @@ static int place_bricks(const task *t, int64_t panel, int64_t kh, int64_t kw)
     return count;
 }
 
+/* Rows that lie in strips are computed strip by strip. */
+static void run_strips(const task *t, tg_brgemm p, int64_t strip, int count)
+{
+    const tg_nest *n = &t->g->n;
+    const int      rows = p.m;
+    float         *c = p.c;
+    if (!strip) {
+        n->mk->run(&p, t->bricks, count);
+        return;
+    }
+    for (int r = 0; r < rows; r += 16, c += 16 * TG_PANEL) {
+        p.m = rows - r < 16 ? rows - r : 16;
+        p.c = c;
+        if (p.from) p.from = c;
+        n->mk->run(&p, t->bricks, count);
+        for (int i = 0; i < count; i++) t->bricks[i].a = (const char *)t->bricks[i].a + (size_t)strip * tg_a_size(n);
+    }
+}
+
 /* Rows of gw's panel from tap (kh, kw) on. */
 static void product(const task *t, int64_t panel, int64_t kh, int64_t kw)
 {
     const tg_grad_w *g = t->g;
     const tg_nest   *n = &g->n;
-    const tg_block  *b = &t->block;
     float *const     sums = t->sums + (panel * g->depth + (kh * n->p.kernel[1] + kw) * n->p.in) * TG_PANEL;
-    const tg_places  tile = n->mk->places_of((int)g->rows, (int)(g->places ? b->images : b->column1 - b->column0));
-    const tg_brgemm  p = { .m = (int)g->rows, .n = (int)tg_least(TG_PANEL, n->p.out - panel * TG_PANEL),
-                           .k = tile.k, .row = g->places ? tile.row : 1,
-                           .step = g->places ? tile.step : n->w_axis.num * n->pitch, .from = t->started ? sums : NULL,
+    const tg_places  tile = n->mk->places_of((int)g->rows, (int)(g->along ? width_of(t) : t->block.images));
+    tg_brgemm        p = { .m = (int)g->rows, .n = (int)tg_least(TG_PANEL, tg_div_up(n->p.out - panel * TG_PANEL, 16) * 16), .k = tile.k,
+                           .row = g->places ? tile.row : 1, .step = tile.step, .from = t->started ? sums : NULL,
                            .from_row = TG_PANEL, .c = sums, .c_row = TG_PANEL, .store = TG_F32 };
-    n->mk->run(&p, t->bricks, (g->places ? place_bricks : line_bricks)(t, panel, kh, kw));
+    const int        count = !g->places ? line_bricks(t, panel, kh, kw, &p)
+                             : g->along ? along_bricks(t, panel, kh, kw, &p) : image_bricks(t, panel, kh, kw);
+    run_strips(t, p, g->places ? tile.strip : 0, count);
 }
 
 static void add_block(task *t, int64_t group, int64_t i)
@@ -165,8 +224,7 @@ static void add_blocks(const tg_grad_w *g, const tg_task *task_)
     const int64_t  panels = tg_digit(&index, g->panel_parts), part = tg_digit(&index, g->parts), group = index;
     const int64_t  all = g->image_blocks * g->pixel_blocks, panel = n->p.count * g->depth * TG_PANEL;
     char *const    room = task_->scratch;
-    const int64_t  tiles = g->places ? n->lines * n->columns * g->together : n->lines;
-    task           t = { .g = g, .a = room, .b = room + g->a_bytes, .b_panel = tiles * (int64_t)g->tile.b_bytes };
+    task           t = { .g = g, .a = room, .b = room + g->a_bytes };
     t.bricks = (tg_brick *)(void *)(room + g->a_bytes + g->b_bytes);
     t.sums = (float *)task_->shared + (part * n->groups + group) * panel;
     t.panel0 = panels * g->panels;

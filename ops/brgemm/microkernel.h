@@ -50,8 +50,8 @@ typedef struct {
 } tg_brgemm;
 
 /* What load_a and load_b make of k places: bytes of A for `rows` rows and of B for one panel (multiples of 64), the
- * strides of A, and the k to compute with (zeros pad it). */
-typedef struct { size_t a_bytes, b_bytes; int64_t row, step, k; } tg_places;
+ * strides of A, the k to compute with (zeros pad it), and where 16 rows each are apart from the next 16, how far. */
+typedef struct { size_t a_bytes, b_bytes; int64_t row, step, k, strip; } tg_places;
 
 typedef struct {
     const char *name;                   /* "avx512": its kernels are called brgemm_avx512 */
@@ -59,9 +59,10 @@ typedef struct {
     tg_dtype    element;                /* of A and B */
     const char *(*reject)(void);        /* why another microkernel serves this processor better, or NULL; may be NULL */
     int         depth;                  /* 1, 2 or 32: A is read up to a multiple of this many k */
-    int         images;                 /* rows of a block where rows are images (small images) */
+    int         images;                 /* rows of a block where rows are images ... */
+    int         short_line;             /* ... which they are where lines have at most so many pixels */
     int         places;                 /* most k of one brick in backward-weights: 32 images, or a line's pixels */
-    bool        lines;                  /* backward-weights can take A as the forward pass has it (row = 1, step = any) */
+    bool        lines;                  /* A can be read at any step, so places can be the pixels of a line, in any number */
     /* n elements, to consecutive elements of A.  dtype is TG_F32 only if element is. */
     void (*load)(const void *from, tg_dtype dtype, int64_t n, void *to);
     /* k rows of a panel of bf16 weights as B (k is even); NULL if element is TG_BF16 */

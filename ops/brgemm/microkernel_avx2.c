@@ -35,6 +35,12 @@ static void load(const void *from, tg_dtype dtype, int64_t n, void *to)
     for (; i < n; i++) f[i] = tg_bf16_to_f32(bits[i]);
 }
 
+INLINE void load_16(const void *from, tg_dtype dtype, int n, float *to)
+{
+    load(from, dtype, n, to);
+    if (n < 16) memset(to + n, 0, (size_t)(16 - n) * sizeof *to);
+}
+
 /* 8 columns of two k lie in one vector: the lower halves belong to the even k. */
 static void widen(const void *from, int64_t k, void *to)
 {

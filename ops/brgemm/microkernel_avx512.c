@@ -18,6 +18,14 @@ static void load(const void *from, tg_dtype dtype, int64_t n, void *to)
     }
 }
 
+INLINE void load_16(const void *from, tg_dtype dtype, int n, float *to)
+{
+    const __mmask16 mask = (__mmask16)((1u << n) - 1);
+    if (dtype == TG_F32) _mm512_storeu_ps(to, _mm512_maskz_loadu_ps(mask, from));
+    else if (n == 16) _mm512_storeu_ps(to, widened(_mm256_loadu_si256(from)));
+    else _mm512_storeu_ps(to, widened(_mm256_maskz_loadu_epi16(mask, from)));
+}
+
 /* 16 columns of two k lie in one vector: the lower halves belong to the even k. */
 static void widen(const void *from, int64_t k, void *to)
 {

@@ -4,42 +4,49 @@
 #include "microkernel.h"
 #include <string.h>
 
-/* ---- backward-weights: places lie one below the other, channels side by side ---- */
+/* ---- backward-weights: strips of 16 channels, in which places lie one below the other ---- */
 
-static inline int64_t tg_f32_step(int rows) { return (rows + 15) / 16 * 16; }
+static void load(const void *from, tg_dtype dtype, int64_t n, void *to);
+/* n <= 16 numbers, and zeros to 16 */
+static void load_16(const void *from, tg_dtype dtype, int n, float *to);
+
+/* A line of the cache between strips, which would otherwise fall into one set of it. */
+static inline int64_t tg_f32_strip(int k) { return 16 * (int64_t)(k + 1); }
 
 static tg_places tg_f32_places_of(int rows, int k)
 {
-    const int64_t step = tg_f32_step(rows);
-    return (tg_places){ (size_t)(k * step) * sizeof(float), (size_t)k * TG_PANEL * sizeof(float), 1, step, k };
+    const size_t a = (size_t)((rows + 15) / 16 * tg_f32_strip(k)) * sizeof(float);
+    return (tg_places){ a, (size_t)k * TG_PANEL * sizeof(float), 1, 16, k, tg_f32_strip(k) };
 }
-
-static void load(const void *from, tg_dtype dtype, int64_t n, void *to);
 
 static void tg_f32_load_a(const void *from, tg_dtype dtype, int64_t stride, int k, int lead, int end, int rows, void *to)
 {
     const size_t size = tg_dtype_size(dtype);
     for (int i = 0; i < k; i++) {
-        float *a = (float *)to + i * tg_f32_step(rows);
-        if (lead > 0 || end < rows) memset(a, 0, (size_t)rows * sizeof *a);
-        if (lead < end) load((const char *)from + (size_t)(i * stride + lead) * size, dtype, end - lead, a + lead);
+        const char *place = (const char *)from + i * stride * (int64_t)size;
+        float      *a = (float *)to + 16 * i;
+        for (int c = 0; c < rows; c += 16, a += tg_f32_strip(k)) {
+            const int first = lead > c ? lead - c : 0, last = end - c < 16 ? end - c : 16;
+            if (!first) load_16(place + c * (int64_t)size, dtype, last > 0 ? last : 0, a);
+            else memset(a, 0, 16 * sizeof *a);
+            if (first && first < last) load(place + (c + first) * (int64_t)size, dtype, last - first, a + first);
+        }
     }
 }
 
 static void tg_f32_load_b(const void *from, tg_dtype dtype, int64_t stride, int k, int n, void *to)
 {
     const size_t size = tg_dtype_size(dtype);
-    for (int i = 0; i < k; i++) {
-        float *b = (float *)to + (int64_t)i * TG_PANEL;
-        load((const char *)from + (size_t)(i * stride) * size, dtype, n, b);
-        if (n < TG_PANEL) memset(b + n, 0, (size_t)(TG_PANEL - n) * sizeof *b);
-    }
+    float       *b = to;
+    for (int i = 0; i < k; i++)
+        for (int j = 0; j < TG_PANEL; j += 16, b += 16)
+            load_16((const char *)from + (i * stride + j) * (int64_t)size, dtype, n - j < 16 ? n - j > 0 ? n - j : 0 : 16, b);
 }
 
 #define TG_MICROKERNEL_F32(suffix, isa_) \
     const tg_microkernel tg_microkernel_##suffix = { \
-        .name = #suffix, .isa = isa_, .element = TG_F32, .depth = 1, .images = 16, .places = TG_MAX_PLACES, \
-        .lines = true, .load = load, .widen = widen, .places_of = tg_f32_places_of, .load_a = tg_f32_load_a, \
-        .load_b = tg_f32_load_b, .run = run, \
+        .name = #suffix, .isa = isa_, .element = TG_F32, .depth = 1, .images = 16, .short_line = 10, \
+        .places = TG_MAX_PLACES, .lines = true, .load = load, .widen = widen, \
+        .places_of = tg_f32_places_of, .load_a = tg_f32_load_a, .load_b = tg_f32_load_b, .run = run, \
     }
 #endif

@@ -11,6 +11,12 @@ static void load(const void *from, tg_dtype dtype, int64_t n, void *to)
     else for (int64_t i = 0; i < n; i++) f[i] = tg_bf16_to_f32(bits[i]);
 }
 
+static void load_16(const void *from, tg_dtype dtype, int n, float *to)
+{
+    load(from, dtype, n, to);
+    memset(to + n, 0, (size_t)(16 - n) * sizeof *to);
+}
+
 static void widen(const void *from, int64_t k, void *to)
 {
     const uint16_t *pair = from;

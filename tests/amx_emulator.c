@@ -246,7 +246,8 @@ static bool execute(const instruction *i)
     if (i->opcode == 0x4b && i->has_index && p == PREFIX_F3) return store(i), true;
     if (i->opcode == 0x5c && product && p == PREFIX_F3) return product_bf16(i->reg, i->rm, i->third), true;
     if (i->opcode != 0x5e || !product) return false;
-    return product_int8(i->reg, i->rm, i->third, p == PREFIX_F2 || p == PREFIX_F3, p == PREFIX_F2 || p == PREFIX_66), true;
+    product_int8(i->reg, i->rm, i->third, p == PREFIX_F2 || p == PREFIX_F3, p == PREFIX_F2 || p == PREFIX_66);
+    return true;
 }
 
 static void on_sigill(int number, siginfo_t *info, void *context)

@@ -465,8 +465,8 @@ int main(void)
     struct CMUnitTest tests[32] = {
         cmocka_unit_test(config_test), cmocka_unit_test(config_clears_tiles_test), cmocka_unit_test(copy_test),
         cmocka_unit_test(zero_test), cmocka_unit_test(address_test), cmocka_unit_test(register_test),
-        cmocka_unit_test(bf16_test), cmocka_unit_test(rounding_test), cmocka_unit_test(int8_test), cmocka_unit_test(threads_test),
-        cmocka_unit_test(counts_test),
+        cmocka_unit_test(bf16_test), cmocka_unit_test(rounding_test), cmocka_unit_test(int8_test),
+        cmocka_unit_test(threads_test), cmocka_unit_test(counts_test),
     };
     size_t n = 0;
     if (!amx_emulator_install() && !tg_probe_amx().product) {
@@ -475,6 +475,7 @@ int main(void)
     }
     while (tests[n].test_func) n++;
     for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
-        tests[n++] = (struct CMUnitTest){ refusals[i].name, refusal_test, NULL, NULL, (void *)(uintptr_t)(refusals + i) };
+        tests[n++] = (struct CMUnitTest){ .name = refusals[i].name, .test_func = refusal_test,
+                                          .initial_state = (void *)(uintptr_t)(refusals + i) };
     return _cmocka_run_group_tests("amx_emulator", tests, n, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* test_microkernels.c - each microkernel on the places that backward-weights packs; and what it may read and write: random
- * products of operands without a byte to spare, whose sums go on in place.
+/* test_microkernels.c - each microkernel on the places that backward-weights packs; and what it may read and write:
+ * random products of operands without a byte to spare, whose sums go on in place.
  *
  * Bound: a sum of t terms, all smaller than 1, rounds by at most t 2^-24 of 1 and the sum of their sizes; a result in
  * bf16 by 2^-8 of itself more.
@@ -172,8 +172,8 @@ static void check_product(const product_case *t, const float *from, const void *
         }
         const double w = want(t, r, j, &bound), got = get(t->c, p->store, i);
         if (!(fabs(got - w) <= bound))
-            fail_msg("%s: m %d n %d k %d bricks %d%s%s%s%s: c[%d][%d] is %.9g, want %.9g +- %.1e", t->mk->name, p->m, p->n,
-                     (int)p->k, t->count, p->from ? " from" : "", p->bias ? " bias" : "", p->relu ? " relu" : "",
+            fail_msg("%s: m %d n %d k %d bricks %d%s%s%s%s: c[%d][%d] is %.9g, want %.9g +- %.1e", t->mk->name, p->m,
+                     p->n, (int)p->k, t->count, p->from ? " from" : "", p->bias ? " bias" : "", p->relu ? " relu" : "",
                      p->store == TG_BF16 ? " bf16" : "", r, j, got, w, bound);
     }
 }
@@ -229,15 +229,21 @@ static void run_places(const tg_microkernel *mk, places_case *t)
 {
     const tg_places at = mk->places_of(t->rows, t->k);
     char           *a = aligned_alloc(64, at.a_bytes), *b = aligned_alloc(64, at.b_bytes);
-    const tg_brick  brick = { a, b };
-    const tg_brgemm p = { .m = t->rows, .n = t->n, .k = at.k, .row = at.row, .step = at.step, .c = t->c,
+    tg_brick        brick = { a, b };
+    tg_brgemm       p = { .m = t->rows, .n = t->n, .k = at.k, .row = at.row, .step = at.step, .c = t->c,
                           .c_row = TG_PANEL, .store = TG_F32 };
+    const int       most = at.strip ? 16 : t->rows;
     assert_int_equal(at.a_bytes % 64 + at.b_bytes % 64, 0);
     memset(a, 0xff, at.a_bytes), memset(b, 0xff, at.b_bytes);            /* NaNs, in either type */
     const char *x = (const char *)t->x - (ptrdiff_t)t->lead * (ptrdiff_t)tg_dtype_size(t->dtype);
     mk->load_a(x, t->dtype, t->x_stride, t->k, t->lead, t->end, t->rows, a);
     mk->load_b(t->y, t->dtype, t->y_stride, t->k, t->n, b);
-    mk->run(&p, &brick, 1);
+    for (int r = 0; r < t->rows; r += most) {
+        p.m = t->rows - r < most ? t->rows - r : most;
+        p.c = t->c + r * TG_PANEL;
+        mk->run(&p, &brick, 1);
+        brick.a = (const char *)brick.a + at.strip * (int64_t)tg_dtype_size(mk->element);
+    }
     free(a), free(b);
 }
 
@@ -247,7 +253,8 @@ static void check_places(const tg_microkernel *mk, const places_case *t)
         for (int j = 0; j < t->n; j++) {
             double sum = 0, size = 0;
             for (int i = 0; i < t->k && r >= t->lead && r < t->end; i++) {
-                const double term = get(t->x, t->dtype, i * t->x_stride + r - t->lead) * get(t->y, t->dtype, i * t->y_stride + j);
+                const double x = get(t->x, t->dtype, i * t->x_stride + r - t->lead);
+                const double term = x * get(t->y, t->dtype, i * t->y_stride + j);
                 sum += term, size += fabs(term);
             }
             const float got = t->c[r * TG_PANEL + j];

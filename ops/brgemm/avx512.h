@@ -11,7 +11,7 @@ INLINE __m512 widened(__m256i bits)
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
 }
 
-/* To nearest even; a NaN keeps its upper bits and becomes quiet.  (The instruction flushes denormals, as workers do.) */
+/* To nearest even; a NaN keeps its upper bits and becomes quiet.  The instruction flushes denormals, as workers do. */
 INLINE __m256i narrowed(__m512 v)
 {
 #ifdef __AVX512BF16__

@@ -49,8 +49,8 @@ BLOCKS_6(BLOCK, 4)
 #define NAME(rows, vecs) block_##rows##_##vecs,
 static void run(const tg_brgemm *p, const tg_brick *brick, int count)
 {
-    static block_function *const blocks[4][16] = { { BLOCKS_16(NAME, 1) }, { BLOCKS_12(NAME, 2) }, { BLOCKS_8(NAME, 3) },
-                                                   { BLOCKS_6(NAME, 4) } };
+    static block_function *const blocks[4][16] = { { BLOCKS_16(NAME, 1) }, { BLOCKS_12(NAME, 2) },
+                                                   { BLOCKS_8(NAME, 3) }, { BLOCKS_6(NAME, 4) } };
     static const int most_rows[4] = { 16, 12, 8, 6 };
     const int        v = (p->n - 1) / 16;
     for (int r = 0, rows; r < p->m; r += rows) {

@@ -59,7 +59,8 @@ typedef struct {
     tg_dtype    element;                /* of A and B */
     const char *(*reject)(void);        /* why another microkernel serves this processor better, or NULL; may be NULL */
     int         depth;                  /* 1, 2 or 32: A is read up to a multiple of this many k */
-    int         images;                 /* rows of a block where rows are images (small images) */
+    int         images;                 /* rows of a block where rows are images ... */
+    int         short_line;             /* ... which they are where lines have at most so many pixels */
     int         places;                 /* most k of one brick in backward-weights: 32 images, or a line's pixels */
     bool        lines;                  /* A can be read at any step, so places can be the pixels of a line, in any number */
     /* n elements, to consecutive elements of A.  dtype is TG_F32 only if element is. */

@@ -22,7 +22,8 @@ static void load(const void *from, tg_dtype dtype, int64_t n, void *to)
 static tg_places places_of(int rows, int k)
 {
     (void)k;
-    return (tg_places){ (size_t)rows * TG_IMAGES * 2, STEP_BYTES, TG_IMAGES, 1, TG_IMAGES };
+    return (tg_places){ .a_bytes = (size_t)rows * TG_IMAGES * 2, .b_bytes = STEP_BYTES, .row = TG_IMAGES, .step = 1,
+                        .k = TG_IMAGES };
 }
 
 static void load_a(const void *from, tg_dtype dtype, int64_t stride, int k, int lead, int end, int rows, void *to)
@@ -113,7 +114,10 @@ INLINE place in_memory(const float *m, int64_t row, const area *w)
     return (place){ (char *)(uintptr_t)(m + w->r0 * row + w->j), 4 * row, 4 * row * (w->r1 - w->r0) };
 }
 
-INLINE place in_buffer(float *sums, const area *w) { return (place){ (char *)sums, 4 * w->pitch, 4 * w->pitch * w->rows }; }
+INLINE place in_buffer(float *sums, const area *w)
+{
+    return (place){ (char *)sums, 4 * w->pitch, 4 * w->pitch * w->rows };
+}
 
 /* `from` where columns are missing: tiles load them from a buffer. */
 INLINE void gather(const tg_brgemm *p, const area *w, int rows, float *sums)
@@ -145,13 +149,15 @@ INLINE void block(bool two, int columns, const tg_brgemm *p, int rows, int i, in
 {
     float         sums[2 * ROWS * 2 * COLUMNS] __attribute__((aligned(64)));
     const int     last = i + two;
-    const area    w = { rows, first_row(p, rows, i), first_row(p, rows, last), j, COLUMNS * columns, j + COLUMNS * columns <= p->n };
+    const area    w = { rows, first_row(p, rows, i), first_row(p, rows, last), j, COLUMNS * columns,
+                        j + COLUMNS * columns <= p->n };
     const int     again = last * rows - w.r1;           /* rows of the last block that the one before it has */
     const int64_t row = 2 * p->row, depth = p->k;
     /* tiles can leave c as it is to be, but must not add to a row twice */
     const bool    plain = p->store == TG_F32 && !p->bias && !p->relu && w.whole && !(p->from && again);
     if (p->from && !w.whole) gather(p, &w, rows * (1 + two), sums);
-    begin(two, columns, !p->from ? (place){ NULL, 0, 0 } : w.whole ? in_memory(p->from, p->from_row, &w) : in_buffer(sums, &w));
+    begin(two, columns, !p->from ? (place){ NULL, 0, 0 } : w.whole ? in_memory(p->from, p->from_row, &w)
+                                                                   : in_buffer(sums, &w));
     for (int q = 0; q < count; q++) {
         const char *a = (const char *)brick[q].a + w.r0 * row, *b = (const char *)brick[q].b + 4 * j;
         for (int64_t k = 0; k < depth; k += DEPTH, a += 2 * DEPTH, b += STEP_BYTES)
@@ -183,6 +189,7 @@ static void run(const tg_brgemm *p, const tg_brick *brick, int count)
 }
 
 const tg_microkernel tg_microkernel_amx_bf16 = {
-    .name = "amx_bf16", .isa = TG_ISA_AMX, .element = TG_BF16, .depth = DEPTH, .images = 2 * ROWS, .places = TG_IMAGES,
-    .load = load, .places_of = places_of, .load_a = load_a, .load_b = load_b, .run = run, .leave = leave,
+    .name = "amx_bf16", .isa = TG_ISA_AMX, .element = TG_BF16, .depth = DEPTH, .images = 2 * ROWS, .short_line = ROWS,
+    .places = TG_IMAGES, .load = load, .places_of = places_of, .load_a = load_a, .load_b = load_b, .run = run,
+    .leave = leave,
 };

@@ -16,7 +16,8 @@ static void load(const void *from, tg_dtype dtype, int64_t n, void *to)
 static tg_places places_of(int rows, int k)
 {
     const int pairs = (k + 1) / 2;
-    return (tg_places){ (size_t)rows * TG_IMAGES * 2, (size_t)pairs * TG_PANEL * 4, TG_IMAGES, 1, 2 * pairs };
+    return (tg_places){ .a_bytes = (size_t)rows * TG_IMAGES * 2, .b_bytes = (size_t)pairs * TG_PANEL * 4,
+                        .row = TG_IMAGES, .step = 1, .k = 2 * pairs };
 }
 
 static void load_a(const void *from, tg_dtype dtype, int64_t stride, int k, int lead, int end, int rows, void *to)
@@ -66,6 +67,6 @@ static const char *reject(void) { return tg_fast_dpbf16() ? NULL : "vdpbf16ps is
 
 const tg_microkernel tg_microkernel_avx512_bf16 = {
     .name = "avx512_bf16", .isa = TG_ISA_AVX512_BF16, .element = TG_BF16, .reject = reject, .depth = 2,
-    .images = 16, .places = TG_IMAGES, .load = load, .places_of = places_of, .load_a = load_a, .load_b = load_b,
-    .run = run,
+    .images = 16, .short_line = 10, .places = TG_IMAGES, .load = load, .places_of = places_of, .load_a = load_a,
+    .load_b = load_b, .run = run,
 };

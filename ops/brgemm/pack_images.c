@@ -1,7 +1,7 @@
 /* pack_images.c - see pack_images.h.
  *
- * Two images of 32 channels are interleaved to pairs; for A sixteen such pairs are transposed, 16 x 16 words of 32 bits.
- * The transposition is free: loads and stores take as long. */
+ * Two images of 32 channels are interleaved to pairs; for A sixteen such pairs are transposed, 16 x 16 words of 32
+ * bits.  The transposition is free: loads and stores take as long. */
 #include "pack_images.h"
 #include "avx512.h"
 
@@ -43,8 +43,8 @@ INLINE __m512i image(const uint16_t *from, int64_t stride, int i, int k, __mmask
     return _mm512_maskz_loadu_epi16(i < k ? mask : 0, from + (i < k ? i * stride : 0));
 }
 
-/* Rows j .. j + 31 of A.  Unpacking takes 4 channels of every 8 apart, so that row t of a half is channel 8 (t / 4) + t % 4
- * or the one 4 behind it. */
+/* 32 rows of A.  Unpacking takes 4 channels of every 8 apart, so that row t of a half is channel 8 (t / 4) + t % 4, or
+ * the one 4 behind it. */
 INLINE void pack_rows(const uint16_t *from, int64_t stride, int k, __mmask32 mask, int rows, uint16_t *to)
 {
     __m512i low[16], high[16];
@@ -74,12 +74,14 @@ void tg_pack_images_a(const uint16_t *from, int64_t stride, int k, int lead, int
 
 void tg_pack_images_b(const uint16_t *from, int64_t stride, int k, int n, int pairs, uint16_t *to)
 {
-    const __m512i ahead = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0), behind = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);
+    const __m512i ahead = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0);
+    const __m512i behind = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);
     for (int i = 0; i < pairs; i++, to += 2 * TG_PANEL)
 #pragma GCC unroll 2
         for (int j = 0; j < TG_PANEL; j += 32) {
             const __mmask32 mask = mask32(n - j);
-            const __m512i   even = image(from + j, stride, 2 * i, k, mask), odd = image(from + j, stride, 2 * i + 1, k, mask);
+            const __m512i   even = image(from + j, stride, 2 * i, k, mask);
+            const __m512i   odd = image(from + j, stride, 2 * i + 1, k, mask);
             const __m512i   low = _mm512_unpacklo_epi16(even, odd), high = _mm512_unpackhi_epi16(even, odd);
             _mm512_storeu_si512(to + 2 * j, _mm512_permutex2var_epi64(low, ahead, high));
             _mm512_storeu_si512(to + 2 * j + 32, _mm512_permutex2var_epi64(low, behind, high));

@@ -10,7 +10,7 @@
 static void add_bias(tg_onednn_plan *plan, const tg_onednn_shape *s, int image)
 {
     dnnl_primitive_desc_t pd;
-    const int             bias = tg_plan_memory(plan, TG_INPUT, 2, 4, (const int64_t[]){ 1, s->ic, 1, 1 },
+    const int             bias = tg_plan_memory(plan, TG_INPUT, 2, TG_F32, 4, (const int64_t[]){ 1, s->ic, 1, 1 },
                                                 (const int64_t[]){ s->ic, 1, s->ic, s->ic });
     const tg_md          *y = &plan->slot[image].md, *b = &plan->slot[bias].md;
     if (!tg_plan_ok(plan, dnnl_success)) return;
@@ -72,7 +72,7 @@ static dnnl_primitive_desc_t grad_w_primitive(tg_onednn_plan *plan, const tg_one
     const tg_plan_slot   *slot = plan->slot;
     dnnl_primitive_desc_t pd, forward = tg_conv_forward(plan, s, at, -1);
     if (!forward) return NULL;
-    const dnnl_status_t status = tg_pd_conv_grad_w(&pd, plan->engine, &win, &slot[at.any_x].md, &slot[at.any_w].md,
+    const dnnl_status_t status = tg_pd_conv_grad_w(&pd, plan->engine, &win, &slot[at.any_x].md, &slot[at.any_gw].md,
                                                    &slot[at.any_y].md, forward, plan->attr);
     dnnl_primitive_desc_destroy(forward);
     return tg_plan_ok(plan, status) ? pd : NULL;

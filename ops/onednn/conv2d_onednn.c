@@ -1,14 +1,16 @@
 /* conv2d_onednn.c - oneDNN's convolution, on [n, h, w, c] in place.
  *
- * Of the shapes that oneDNN is known to compute wrongly none is in f32's forward pass.  One, a kernel lower than its
- * stride and not 1x1, is in that of bf16 with AMX: who lets bf16 in here has to refuse it. */
+ * Images and weights are f32 or bf16; biases and the derivative in the weights are f32.  Of the shapes that oneDNN is
+ * known to compute wrongly one is in the forward pass of bf16 with AMX: a kernel lower than its stride and not 1x1; one
+ * in the derivative in the image of bf16: 1x1 with an odd number of output channels (2.6.3). */
 #include "conv2d_onednn.h"
 
 tg_onednn_shape tg_conv_shape(const tg_tensor *x, const tg_tensor *y, const tg_tensor *bias,
                               const tg_conv2d_attr *attr)
 {
     tg_onednn_shape s = {
-        .n = x->dim[0], .ic = x->dim[3], .oc = y->dim[3], .groups = attr->groups, .option = bias ? TG_CONV_BIAS : 0,
+        .n = x->dim[0], .ic = x->dim[3], .oc = y->dim[3], .groups = attr->groups,
+        .option = (bias ? TG_CONV_BIAS : 0) | (x->dtype == TG_BF16 ? TG_CONV_BF16 : 0),
     };
     for (int i = 0; i < 2; i++) {
         s.image[i] = x->dim[1 + i];
@@ -36,32 +38,37 @@ tg_window tg_conv_window(const tg_onednn_shape *s)
     return win;
 }
 
+static tg_dtype dtype_of(const tg_onednn_shape *s) { return s->option & TG_CONV_BF16 ? TG_BF16 : TG_F32; }
+
 /* Ours is [out, kh, kw, in / groups]; oneDNN's axes are groups, out / groups, in / groups, kh, kw, the first only if
  * there are groups. */
-static int weights(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_conv_part part)
+static int weights(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_conv_part part, tg_dtype dtype)
 {
     const int64_t oc = s->oc / s->groups, ic = s->ic / s->groups, kh = s->kernel[0], kw = s->kernel[1];
     const int64_t dim[5] = { s->groups, oc, ic, kh, kw };
     const int64_t stride[5] = { oc * kh * kw * ic, kh * kw * ic, 1, kw * ic, ic };
     const int     skip = s->groups == 1;
     const bool    any = part.place == TG_NOWHERE;
-    return tg_plan_memory(plan, part.place, part.k, 5 - skip, dim + skip, any ? NULL : stride + skip);
+    return tg_plan_memory(plan, part.place, part.k, dtype, 5 - skip, dim + skip, any ? NULL : stride + skip);
 }
 
 static int any_image(tg_onednn_plan *plan, const tg_onednn_shape *s, int plain, int64_t c, const int64_t image[2])
 {
     if (!(s->option & TG_CONV_WINOGRAD)) return plain;
-    return tg_plan_memory(plan, TG_NOWHERE, 0, 4, (const int64_t[]){ s->n, c, image[0], image[1] }, NULL);
+    return tg_plan_memory(plan, TG_NOWHERE, 0, dtype_of(s), 4, (const int64_t[]){ s->n, c, image[0], image[1] }, NULL);
 }
 
 tg_conv_slots tg_conv_memory(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_conv_part x, tg_conv_part y,
                              tg_conv_part w)
 {
-    tg_conv_slots at = {
-        .x = tg_plan_image(plan, x.place, x.k, s->n, s->ic, s->image),
-        .y = tg_plan_image(plan, y.place, y.k, s->n, s->oc, s->out),
-        .w = weights(plan, s, w),
-        .any_w = weights(plan, s, (tg_conv_part){ TG_NOWHERE, 0 }),
+    const tg_dtype     dtype = dtype_of(s);
+    const tg_conv_part nowhere = { TG_NOWHERE, 0 };
+    tg_conv_slots      at = {
+        .x = tg_plan_image(plan, x.place, x.k, dtype, s->n, s->ic, s->image),
+        .y = tg_plan_image(plan, y.place, y.k, dtype, s->n, s->oc, s->out),
+        .w = weights(plan, s, w, w.place == TG_OUTPUT ? TG_F32 : dtype),
+        .any_w = weights(plan, s, nowhere, dtype),
+        .any_gw = weights(plan, s, nowhere, TG_F32),
     };
     at.any_x = any_image(plan, s, at.x, s->ic, s->image);
     at.any_y = any_image(plan, s, at.y, s->oc, s->out);
@@ -92,8 +99,16 @@ static tg_onednn_shape shape_with(const tg_call *c, const tg_conv_pass *pass, in
 const char *tg_conv_reject(const tg_call *c, const tg_conv_pass *pass, int64_t option)
 {
     const tg_onednn_shape s = shape_with(c, pass, option);
-    const char           *reason = tg_onednn_wants_f32(c);
-    return reason ? reason : tg_onednn_refusal(pass->build, &s);
+    const bool            bf16 = s.option & TG_CONV_BF16, biased = s.option & TG_CONV_BIAS;
+    if (!bf16 && tg_onednn_wants_f32(c)) return tg_onednn_wants_f32(c);
+    if (bf16 && tg_max_isa() < TG_ISA_AVX512) return "bf16 wants AVX-512";
+    if (bf16 && (s.option & TG_CONV_WINOGRAD)) return "Winograd is for f32";
+    if (bf16 && biased && pass == &tg_conv_grad_x_pass) return "a bias after the derivative in the image wants f32";
+    if (bf16 && s.kernel[0] < s.stride[0] && s.kernel[0] * s.kernel[1] > 1)
+        return "oneDNN computes wrongly: bf16, a kernel lower than its stride";
+    if (bf16 && pass == &tg_conv_grad_x_pass && s.kernel[0] * s.kernel[1] == 1 && s.oc / s.groups % 2)
+        return "oneDNN computes wrongly: bf16, 1x1, an odd number of output channels";
+    return tg_onednn_refusal(pass->build, &s);
 }
 
 tg_onednn_lease *tg_conv_lease(const tg_call *c, const tg_conv_pass *pass, int64_t option, tg_fault *fault)
@@ -115,7 +130,7 @@ static void build(tg_onednn_plan *plan, const tg_onednn_shape *s)
     const tg_conv_slots at = tg_conv_memory(plan, s, (tg_conv_part){ TG_INPUT, 0 }, (tg_conv_part){ TG_OUTPUT, 0 },
                                             (tg_conv_part){ TG_INPUT, 1 });
     const bool biased = s->option & TG_CONV_BIAS;
-    const int  bias = biased ? tg_plan_memory(plan, TG_INPUT, 2, 1, &s->oc, (const int64_t[]){ 1 }) : -1;
+    const int  bias = biased ? tg_plan_memory(plan, TG_INPUT, 2, TG_F32, 1, &s->oc, (const int64_t[]){ 1 }) : -1;
     dnnl_primitive_desc_t pd = tg_conv_forward(plan, s, at, bias);
     if (!pd) return;
     const int x = tg_plan_packed(plan, at.x, pd, dnnl_query_src_md);

@@ -2,7 +2,7 @@
  *
  * Version 3 made memory descriptors opaque and merged "describe the operation" with "choose an implementation".  All
  * that differs between the two is in this file, chosen when compiling; everything else in this folder is written once.
- * Only f32.  A dilation of 1 is oneDNN's 0: callers pass oneDNN's.  A tg_md is to be given back with tg_md_free. */
+ * A dilation of 1 is oneDNN's 0: callers pass oneDNN's.  A tg_md is to be given back with tg_md_free. */
 #ifndef TG_DNNL_SHIM_H
 #define TG_DNNL_SHIM_H
 #include <dnnl.h>
@@ -22,10 +22,11 @@ typedef struct {
 #if DNNL_VERSION_MAJOR >= 3
 
 /* ---- memory descriptors; strides NULL: any format ---- */
-static inline dnnl_status_t tg_md_new(tg_md *md, int rank, const dnnl_dims_t dims, const dnnl_dims_t strides)
+static inline dnnl_status_t tg_md_new(tg_md *md, dnnl_data_type_t dtype, int rank, const dnnl_dims_t dims,
+                                      const dnnl_dims_t strides)
 {
-    return strides ? dnnl_memory_desc_create_with_strides(md, rank, dims, dnnl_f32, strides)
-                   : dnnl_memory_desc_create_with_tag(md, rank, dims, dnnl_f32, dnnl_format_tag_any);
+    return strides ? dnnl_memory_desc_create_with_strides(md, rank, dims, dtype, strides)
+                   : dnnl_memory_desc_create_with_tag(md, rank, dims, dtype, dnnl_format_tag_any);
 }
 static inline dnnl_status_t tg_md_query(tg_md *md, const_dnnl_primitive_desc_t pd, dnnl_query_t what)
 {
@@ -83,10 +84,11 @@ static inline dnnl_status_t tg_pd_conv_grad_w(dnnl_primitive_desc_t *pd, dnnl_en
 
 #else /* 2.6, 2.7 */
 
-static inline dnnl_status_t tg_md_new(tg_md *md, int rank, const dnnl_dims_t dims, const dnnl_dims_t strides)
+static inline dnnl_status_t tg_md_new(tg_md *md, dnnl_data_type_t dtype, int rank, const dnnl_dims_t dims,
+                                      const dnnl_dims_t strides)
 {
-    return strides ? dnnl_memory_desc_init_by_strides(md, rank, dims, dnnl_f32, strides)
-                   : dnnl_memory_desc_init_by_tag(md, rank, dims, dnnl_f32, dnnl_format_tag_any);
+    return strides ? dnnl_memory_desc_init_by_strides(md, rank, dims, dtype, strides)
+                   : dnnl_memory_desc_init_by_tag(md, rank, dims, dtype, dnnl_format_tag_any);
 }
 static inline dnnl_status_t tg_md_query(tg_md *md, const_dnnl_primitive_desc_t pd, dnnl_query_t what)
 {

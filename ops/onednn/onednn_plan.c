@@ -24,7 +24,8 @@ static int new_slot(tg_onednn_plan *plan, tg_place place, int k, const tg_md *md
     return plan->n_slots++;
 }
 
-int tg_plan_memory(tg_onednn_plan *plan, tg_place place, int k, int rank, const int64_t *dim, const int64_t *stride)
+int tg_plan_memory(tg_onednn_plan *plan, tg_place place, int k, tg_dtype dtype, int rank, const int64_t *dim,
+                   const int64_t *stride)
 {
     tg_md       md;
     dnnl_dims_t dims = { 0 }, strides = { 0 };
@@ -33,14 +34,16 @@ int tg_plan_memory(tg_onednn_plan *plan, tg_place place, int k, int rank, const 
         strides[i] = stride ? stride[i] : 0;
     }
     if (!tg_plan_ok(plan, dnnl_success)) return 0;
-    if (!tg_plan_ok(plan, tg_md_new(&md, rank, dims, stride ? strides : NULL))) return 0;
+    if (!tg_plan_ok(plan, tg_md_new(&md, dtype == TG_BF16 ? dnnl_bf16 : dnnl_f32, rank, dims,
+                                    stride ? strides : NULL))) return 0;
     return new_slot(plan, place, k, &md);
 }
 
-int tg_plan_image(tg_onednn_plan *plan, tg_place place, int k, int64_t n, int64_t c, const int64_t image[2])
+int tg_plan_image(tg_onednn_plan *plan, tg_place place, int k, tg_dtype dtype, int64_t n, int64_t c,
+                  const int64_t image[2])
 {
     const int64_t h = image[0], w = image[1];
-    return tg_plan_memory(plan, place, k, 4, (const int64_t[]){ n, c, h, w },
+    return tg_plan_memory(plan, place, k, dtype, 4, (const int64_t[]){ n, c, h, w },
                           (const int64_t[]){ h * w * c, 1, w * c, c });
 }
 

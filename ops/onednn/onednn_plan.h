@@ -57,9 +57,11 @@ void tg_plan_clear(tg_onednn_plan *plan);
 /* ---- for builders.  After the first failure all of these do nothing ---- */
 
 /* A new slot.  k: which input or output.  stride NULL: whatever format oneDNN likes. */
-int tg_plan_memory(tg_onednn_plan *plan, tg_place place, int k, int rank, const int64_t *dim, const int64_t *stride);
+int tg_plan_memory(tg_onednn_plan *plan, tg_place place, int k, tg_dtype dtype, int rank, const int64_t *dim,
+                   const int64_t *stride);
 /* Our [n, h, w, c], which oneDNN calls n, c, h, w with the strides of nhwc. */
-int tg_plan_image(tg_onednn_plan *plan, tg_place place, int k, int64_t n, int64_t c, const int64_t image[2]);
+int tg_plan_image(tg_onednn_plan *plan, tg_place place, int k, tg_dtype dtype, int64_t n, int64_t c,
+                  const int64_t image[2]);
 /* The slot `plain` itself if it has the format that pd wants for `what`, else a new one in scratch. */
 int tg_plan_packed(tg_onednn_plan *plan, int plain, const_dnnl_primitive_desc_t pd, dnnl_query_t what);
 /* True if all is well so far, this status included. */

@@ -86,12 +86,22 @@ INLINE void store(const tg_brgemm *p, int64_t at, __m512 v, __mmask16 mask)
     }
 }
 
+/* The rows of C are fetched to be written while the sums are computed. */
+INLINE void prefetch_rows(int rows, const tg_brgemm *p, int r0)
+{
+    const size_t size = p->store == TG_F32 ? sizeof(float) : sizeof(uint16_t);
+    const char  *c = (const char *)p->c + (size_t)(r0 * p->c_row) * size;
+    for (int r = 0; r < rows; r++, c += (size_t)p->c_row * size)
+        for (size_t i = 0; i < (size_t)p->n * size; i += 64) __builtin_prefetch(c + i, 1);
+}
+
 /* rows x vecs sums; the last vector has the columns of `last`.  across: rows of A are next to each other. */
 INLINE void block(int rows, int vecs, bool across, const tg_brgemm *p, int r0, const tg_brick *brick, int count)
 {
     const __mmask16 last = mask_of(p->n - 16 * (vecs - 1));
     const int64_t   row = across ? 1 : p->row, step = across ? p->step : 1;
     __m512          sum[16][4];
+    prefetch_rows(rows, p, r0);
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4

@@ -14,6 +14,7 @@ enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };     /* linux/arc
 typedef struct {
     tg_isa       best, cap;
     tg_amx_probe amx;
+    bool         fast_dpbf16;
     char         name[64], flags[256];
 } cpu_facts;
 
@@ -94,8 +95,14 @@ static tg_isa best_isa(const tg_amx_probe *amx)
     if (!ymm || !fma || !leaf7(0, r) || !(r[1] & bit_AVX2)) return TG_ISA_GENERIC;
     const unsigned wanted = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
     if (!zmm || (r[1] & wanted) != wanted) return TG_ISA_AVX2;
-    if (amx->product) return TG_ISA_AMX;
-    return leaf7(1, s) && (s[0] & bit_AVX512BF16) ? TG_ISA_AVX512_BF16 : TG_ISA_AVX512;
+    if (!leaf7(1, s) || !(s[0] & bit_AVX512BF16)) return TG_ISA_AVX512;
+    return amx->product ? TG_ISA_AMX : TG_ISA_AVX512_BF16;
+}
+
+static bool is_amd(void)
+{
+    unsigned max, b, c, d;
+    return __get_cpuid(0, &max, &b, &c, &d) && b == signature_AMD_ebx && c == signature_AMD_ecx && d == signature_AMD_edx;
 }
 
 static void read_name(char name[64])
@@ -135,6 +142,7 @@ static void find_out(void)
 {
     facts.amx = probe_amx();
     facts.best = best_isa(&facts.amx);
+    facts.fast_dpbf16 = facts.best >= TG_ISA_AVX512_BF16 && is_amd();
     facts.cap = read_cap();
     read_name(facts.name);
     read_flags(facts.flags);
@@ -148,6 +156,7 @@ static const cpu_facts *get(void)
 
 tg_isa       tg_cpu_isa(void) { return get()->best; }
 tg_isa       tg_max_isa(void) { return get()->cap < get()->best ? get()->cap : get()->best; }
+bool         tg_fast_dpbf16(void) { return get()->fast_dpbf16; }
 tg_amx_probe tg_probe_amx(void) { return get()->amx; }
 const char  *tg_cpu_name(void) { return get()->name; }
 const char  *tg_cpu_flags(void) { return get()->flags; }

@@ -183,6 +183,7 @@ static void conv2d_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout
 
 const tg_op tg_conv2d_op = {
     .name = "conv2d", .n_in = 3, .n_out = 1, .optional_in = TG_BIT(2), .saves_in = TG_BIT(0) | TG_BIT(1),
+    .casts = TG_BIT(0) | TG_BIT(1), .cast_to = TG_CAST_BF16,
     .attr_size = sizeof(tg_conv2d_attr), .infer = tg_conv2d_infer, .backward = conv2d_backward,
     .kernels = TG_KERNELS(TG_ONEDNN(conv2d_winograd_onednn) &conv2d_brgemm_wide_avx512, TG_ONEDNN(conv2d_onednn)
                           TG_BRGEMM(conv2d_brgemm) TG_VECTOR(conv2d_depthwise_vector) TG_VECTOR(conv2d_vector)

@@ -196,7 +196,7 @@ static void product(const task *t, int64_t panel, int64_t kh, int64_t kw)
     const tg_nest   *n = &g->n;
     float *const     sums = t->sums + (panel * g->depth + (kh * n->p.kernel[1] + kw) * n->p.in) * TG_PANEL;
     const tg_places  tile = n->mk->places_of((int)g->rows, (int)(g->along ? width_of(t) : t->block.images));
-    tg_brgemm        p = { .m = (int)g->rows, .n = (int)tg_least(TG_PANEL, n->p.out - panel * TG_PANEL), .k = tile.k,
+    tg_brgemm        p = { .m = (int)g->rows, .n = (int)tg_least(TG_PANEL, tg_div_up(n->p.out - panel * TG_PANEL, 16) * 16), .k = tile.k,
                            .row = g->places ? tile.row : 1, .step = tile.step, .from = t->started ? sums : NULL,
                            .from_row = TG_PANEL, .c = sums, .c_row = TG_PANEL, .store = TG_F32 };
     const int        count = !g->places ? line_bricks(t, panel, kh, kw, &p)
@@ -230,6 +230,7 @@ static void add_blocks(const tg_grad_w *g, const tg_task *task_)
     t.panel0 = panels * g->panels;
     t.panel1 = tg_least(n->p.count, t.panel0 + g->panels);
     for (int64_t i = all * part / g->parts; i < all * (part + 1) / g->parts; i++) add_block(&t, group, i);
+    if (n->mk->leave) n->mk->leave();
 }
 
 /* ---- the total ---- */

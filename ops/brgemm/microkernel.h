@@ -57,8 +57,10 @@ typedef struct {
     const char *name;                   /* "avx512": its kernels are called brgemm_avx512 */
     tg_isa      isa;
     tg_dtype    element;                /* of A and B */
-    int         depth;                  /* 1, or 32: A is read up to a multiple of this many k */
-    int         images;                 /* rows of a block where rows are images (small images) */
+    const char *(*reject)(void);        /* why another microkernel serves this processor better, or NULL; may be NULL */
+    int         depth;                  /* 1, 2 or 32: A is read up to a multiple of this many k */
+    int         images;                 /* rows of a block where rows are images ... */
+    int         short_line;             /* ... which they are where lines have at most so many pixels */
     int         places;                 /* most k of one brick in backward-weights: 32 images, or a line's pixels */
     bool        lines;                  /* A can be read at any step, so places can be the pixels of a line, in any number */
     /* n elements, to consecutive elements of A.  dtype is TG_F32 only if element is. */
@@ -72,10 +74,20 @@ typedef struct {
     void (*load_b)(const void *from, tg_dtype dtype, int64_t stride, int k, int n, void *to);
     /* Any count, also 0.  Writes c[r][0 .. n - 1] only. */
     void (*run)(const tg_brgemm *p, const tg_brick *brick, int count);
+    void (*leave)(void);                /* after the last `run` of a task: gives the thread's tiles back; or NULL */
 } tg_microkernel;
 
+/* Rows of the next block if `left` are left and registers hold `most`: nearly equal blocks, so that none is short. */
+static inline int tg_next_rows(int left, int most)
+{
+    const int blocks = (left + most - 1) / most;
+    return (left + blocks - 1) / blocks;
+}
+
 /* Best first; kernels are registered for each of these (ops/kernels.h lists the same names). */
-#define TG_MICROKERNELS(X) X(avx512, TG_ISA_AVX512) X(avx2, TG_ISA_AVX2) X(generic, TG_ISA_GENERIC)
+#define TG_MICROKERNELS(X) \
+    X(amx_bf16, TG_ISA_AMX) X(avx512_bf16, TG_ISA_AVX512_BF16) X(avx512, TG_ISA_AVX512) X(avx2, TG_ISA_AVX2) \
+    X(generic, TG_ISA_GENERIC)
 #define TG_MICROKERNEL_DECLARE(suffix, isa) extern const tg_microkernel tg_microkernel_##suffix;
 TG_MICROKERNELS(TG_MICROKERNEL_DECLARE)
 #endif

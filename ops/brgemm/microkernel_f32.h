@@ -4,13 +4,6 @@
 #include "microkernel.h"
 #include <string.h>
 
-/* Rows of the next block if `left` are left and registers hold `most`: nearly equal blocks, so that none is short. */
-static inline int tg_next_rows(int left, int most)
-{
-    const int blocks = (left + most - 1) / most;
-    return (left + blocks - 1) / blocks;
-}
-
 /* ---- backward-weights: strips of 16 channels, in which places lie one below the other ---- */
 
 static void load(const void *from, tg_dtype dtype, int64_t n, void *to);
@@ -52,8 +45,8 @@ static void tg_f32_load_b(const void *from, tg_dtype dtype, int64_t stride, int 
 
 #define TG_MICROKERNEL_F32(suffix, isa_) \
     const tg_microkernel tg_microkernel_##suffix = { \
-        .name = #suffix, .isa = isa_, .element = TG_F32, .depth = 1, .images = 16, .places = TG_MAX_PLACES, \
-        .lines = true, .load = load, .widen = widen, .places_of = tg_f32_places_of, .load_a = tg_f32_load_a, \
-        .load_b = tg_f32_load_b, .run = run, \
+        .name = #suffix, .isa = isa_, .element = TG_F32, .depth = 1, .images = 16, .short_line = 10, \
+        .places = TG_MAX_PLACES, .lines = true, .load = load, .widen = widen, \
+        .places_of = tg_f32_places_of, .load_a = tg_f32_load_a, .load_b = tg_f32_load_b, .run = run, \
     }
 #endif

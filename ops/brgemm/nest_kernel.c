@@ -5,6 +5,7 @@ const char *tg_brgemm_dtypes(const tg_microkernel *mk, const tg_tensor *a, const
 {
     if (a->dtype != b->dtype || (a->dtype != TG_F32 && a->dtype != TG_BF16)) return "want f32 or bf16";
     if (mk->element == TG_BF16 && a->dtype != TG_BF16) return "want bf16";
+    if (mk->reject && mk->reject()) return mk->reject();
     return out->dtype == TG_F32 || out->dtype == TG_BF16 ? NULL : "want f32 or bf16";
 }
 

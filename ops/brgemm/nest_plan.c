@@ -5,8 +5,7 @@ enum {
     ROWS = 256,                         /* of a task: so many that widening a panel for them is noise */
     LEAST_ROWS = 64,
     TASKS = 32,                         /* wanted, to be shared by threads */
-    SHORT_LINE = 10,                    /* rows are images where a line has at most so many pixels ... */
-    FEW_IMAGES = 6,                     /* ... unless there are fewer images than this */
+    FEW_IMAGES = 6,                     /* rows are not images if there are fewer */
     A_BYTES = 640 << 10,                /* most of A: it shares the second level of the cache with a slab of B */
     B_BYTES = 400 << 10,                /* most of a slab of B */
 };
@@ -52,7 +51,7 @@ bool tg_neighbours(const tg_axis *w)
     return w->taps == 1 || w->den == 1 ? w->taps == 1 || positive(w->step) == 1 : w->den % positive(w->step) == 0;
 }
 
-bool tg_short_lines(const tg_nest *n) { return tg_div_up(n->w_axis.out, n->w_axis.den) <= SHORT_LINE; }
+bool tg_short_lines(const tg_nest *n) { return tg_div_up(n->w_axis.out, n->w_axis.den) <= n->mk->short_line; }
 
 /* How weights lie must not depend on the number of images.  Widened runs can be entered at any tap. */
 static bool packs_merged(const tg_nest *n)

@@ -139,4 +139,5 @@ void tg_nest_run(const tg_nest *n, const void *weights, int64_t task, void *scra
             set_weights(&s, weights);
             sweep_block(&s);
         }
+    if (n->mk->leave) n->mk->leave();
 }

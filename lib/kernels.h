@@ -3,8 +3,8 @@
  *     TG_VECTOR_DECLARE(relu_vector)
  *     extern const tg_kernel relu_ref;
  *     .kernels = TG_KERNELS(TG_ONEDNN(relu_onednn) TG_VECTOR(relu_vector) &relu_ref) */
-#ifndef TG_OPS_KERNELS_H
-#define TG_OPS_KERNELS_H
+#ifndef TG_KERNELS_H
+#define TG_KERNELS_H
 #include "op.h"
 
 #if TG_WITH_ONEDNN
@@ -24,6 +24,8 @@
 #define TG_VECTOR(kernel) &kernel##_avx512, &kernel##_avx2, &kernel##_generic,
 
 /* ops/brgemm/X.c has a kernel for each microkernel. */
-#define TG_BRGEMM_DECLARE(kernel) extern const tg_kernel kernel##_avx512, kernel##_avx2, kernel##_generic;
-#define TG_BRGEMM(kernel) &kernel##_avx512, &kernel##_avx2, &kernel##_generic,
+#define TG_BRGEMM_DECLARE(kernel) \
+    extern const tg_kernel kernel##_amx_bf16, kernel##_avx512_bf16, kernel##_avx512, kernel##_avx2, kernel##_generic;
+#define TG_BRGEMM(kernel) \
+    &kernel##_amx_bf16, &kernel##_avx512_bf16, &kernel##_avx512, &kernel##_avx2, &kernel##_generic,
 #endif

@@ -1,0 +1,53 @@
+/* avx512.h - what the microkernels with 512-bit vectors share: bf16, masks, what becomes of a vector of sums. */
+#ifndef TG_BRGEMM_AVX512_H
+#define TG_BRGEMM_AVX512_H
+#include "microkernel.h"
+#include <immintrin.h>
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE __m512 widened(__m256i bits)
+{
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+}
+
+/* To nearest even; a NaN keeps its upper bits and becomes quiet.  The instruction flushes denormals, as workers do. */
+INLINE __m256i narrowed(__m512 v)
+{
+#ifdef __AVX512BF16__
+    return (__m256i)_mm512_cvtneps_pbh(v);
+#else
+    const __m512i u = _mm512_castps_si512(v), upper = _mm512_srli_epi32(u, 16);
+    const __m512i odd = _mm512_and_si512(upper, _mm512_set1_epi32(1));
+    const __m512i even = _mm512_srli_epi32(_mm512_add_epi32(u, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff))), 16);
+    const __mmask16 nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
+    return _mm512_cvtepi32_epi16(_mm512_mask_or_epi32(even, nan, upper, _mm512_set1_epi32(0x40)));
+#endif
+}
+
+/* The first so many lanes; any number. */
+INLINE __mmask16 mask_of(int64_t columns)
+{
+    return columns >= 16 ? 0xffff : columns <= 0 ? 0 : (__mmask16)((1u << columns) - 1);
+}
+
+INLINE __m512 finished(__m512 v, const tg_brgemm *p, int column, __mmask16 mask)
+{
+    if (p->bias) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(mask, p->bias + column));
+    return p->relu ? _mm512_max_ps(_mm512_setzero_ps(), v) : v;       /* the second operand if either is a NaN */
+}
+
+/* Whole vectors are stored without a mask: masked stores are slow on some processors. */
+INLINE void store(const tg_brgemm *p, int64_t at, __m512 v, __mmask16 mask)
+{
+    if (p->store == TG_F32) {
+        float *c = (float *)p->c + at;
+        if (mask == 0xffff) _mm512_storeu_ps(c, v);
+        else _mm512_mask_storeu_ps(c, mask, v);
+    } else {
+        uint16_t *c = (uint16_t *)p->c + at;
+        if (mask == 0xffff) _mm256_storeu_si256((void *)c, narrowed(v));
+        else _mm256_mask_storeu_epi16(c, mask, narrowed(v));
+    }
+}
+#endif

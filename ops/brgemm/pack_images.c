@@ -1,0 +1,89 @@
+/* pack_images.c - see pack_images.h.
+ *
+ * Two images of 32 channels are interleaved to pairs; for A sixteen such pairs are transposed, 16 x 16 words of 32
+ * bits.  The transposition is free: loads and stores take as long. */
+#include "pack_images.h"
+#include "avx512.h"
+
+static __mmask32 mask32(int n) { return n >= 32 ? 0xffffffffu : n <= 0 ? 0 : (1u << n) - 1; }
+
+/* 16 x 16 words: two rounds of 4 x 4 */
+INLINE void transpose(__m512i r[16])
+{
+    __m512i t[16];
+#pragma GCC unroll 8
+    for (int i = 0; i < 16; i += 2) {
+        t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
+        t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < 16; i += 4)
+#pragma GCC unroll 2
+        for (int j = 0; j < 2; j++) {
+            r[i + 2 * j] = _mm512_unpacklo_epi64(t[i + j], t[i + 2 + j]);
+            r[i + 2 * j + 1] = _mm512_unpackhi_epi64(t[i + j], t[i + 2 + j]);
+        }
+#pragma GCC unroll 2
+    for (int h = 0; h < 16; h += 8)
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++) {
+            t[h + i] = _mm512_shuffle_i32x4(r[h + i], r[h + 4 + i], 0x88);
+            t[h + 4 + i] = _mm512_shuffle_i32x4(r[h + i], r[h + 4 + i], 0xdd);
+        }
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++) {
+        r[i] = _mm512_shuffle_i32x4(t[i], t[8 + i], 0x88);
+        r[8 + i] = _mm512_shuffle_i32x4(t[i], t[8 + i], 0xdd);
+    }
+}
+
+/* Channels of image i < k, zeros for the others. */
+INLINE __m512i image(const uint16_t *from, int64_t stride, int i, int k, __mmask32 mask)
+{
+    return _mm512_maskz_loadu_epi16(i < k ? mask : 0, from + (i < k ? i * stride : 0));
+}
+
+/* 32 rows of A.  Unpacking takes 4 channels of every 8 apart, so that row t of a half is channel 8 (t / 4) + t % 4, or
+ * the one 4 behind it. */
+INLINE void pack_rows(const uint16_t *from, int64_t stride, int k, __mmask32 mask, int rows, uint16_t *to)
+{
+    __m512i low[16], high[16];
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; i++) {
+        const __m512i even = image(from, stride, 2 * i, k, mask), odd = image(from, stride, 2 * i + 1, k, mask);
+        low[i] = _mm512_unpacklo_epi16(even, odd);
+        high[i] = _mm512_unpackhi_epi16(even, odd);
+    }
+    transpose(low);
+    transpose(high);
+#pragma GCC unroll 16
+    for (int t = 0; t < 16; t++) {
+        const int row = t / 4 * 8 + t % 4;
+        if (row < rows) _mm512_storeu_si512(to + row * TG_IMAGES, low[t]);
+        if (row + 4 < rows) _mm512_storeu_si512(to + (row + 4) * TG_IMAGES, high[t]);
+    }
+}
+
+void tg_pack_images_a(const uint16_t *from, int64_t stride, int k, int lead, int end, int rows, uint16_t *to)
+{
+    for (int j = 0; j < rows; j += 32) {
+        const __mmask32 mask = mask32(end - j) & ~mask32(lead - j);
+        pack_rows(from + j, stride, k, mask, rows - j, to + (int64_t)j * TG_IMAGES);
+    }
+}
+
+void tg_pack_images_b(const uint16_t *from, int64_t stride, int k, int n, int pairs, uint16_t *to)
+{
+    const __m512i ahead = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0);
+    const __m512i behind = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);
+    for (int i = 0; i < pairs; i++, to += 2 * TG_PANEL)
+#pragma GCC unroll 2
+        for (int j = 0; j < TG_PANEL; j += 32) {
+            const __mmask32 mask = mask32(n - j);
+            const __m512i   even = image(from + j, stride, 2 * i, k, mask);
+            const __m512i   odd = image(from + j, stride, 2 * i + 1, k, mask);
+            const __m512i   low = _mm512_unpacklo_epi16(even, odd), high = _mm512_unpackhi_epi16(even, odd);
+            _mm512_storeu_si512(to + 2 * j, _mm512_permutex2var_epi64(low, ahead, high));
+            _mm512_storeu_si512(to + 2 * j + 32, _mm512_permutex2var_epi64(low, behind, high));
+        }
+}

@@ -1,0 +1,296 @@
+/* test_microkernels.c - each microkernel on the places that backward-weights packs; and what it may read and write:
+ * random products of operands without a byte to spare, whose sums go on in place.
+ *
+ * Bound: a sum of t terms, all smaller than 1, rounds by at most t 2^-24 of 1 and the sum of their sizes; a result in
+ * bf16 by 2^-8 of itself more.
+ * A and B have exactly the bytes that microkernel.h promises, so that AddressSanitizer sees what reads beyond. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "microkernel.h"
+#include <math.h>
+#include <stdio.h>
+
+enum { PRODUCTS = 2000, PLACES = 1000, MOST_BRICKS = 5, MOST_ROWS = 56 };
+
+#define NAME(suffix, isa) &tg_microkernel_##suffix,
+static const tg_microkernel *const microkernels[] = { TG_MICROKERNELS(NAME) };
+enum { MICROKERNELS = sizeof microkernels / sizeof *microkernels };
+
+static uint64_t seed;
+
+static int any(int low, int high)                        /* low .. high */
+{
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    return low + (int)((seed >> 33) % (uint64_t)(high - low + 1));
+}
+
+static float any_number(void) { return (float)any(-1000000, 1000000) / 1e6f; }
+
+static bool is_bf16(const tg_microkernel *mk) { return mk->element == TG_BF16; }
+
+static void put(void *to, tg_dtype dtype, int64_t i, float value)
+{
+    if (dtype == TG_BF16) ((uint16_t *)to)[i] = tg_f32_to_bf16(value);
+    else ((float *)to)[i] = value;
+}
+
+static double get(const void *from, tg_dtype dtype, int64_t i)
+{
+    return dtype == TG_BF16 ? (double)tg_bf16_to_f32(((const uint16_t *)from)[i]) : (double)((const float *)from)[i];
+}
+
+static void *noise(tg_dtype dtype, int64_t n)
+{
+    void *to = malloc((size_t)n * tg_dtype_size(dtype));
+    for (int64_t i = 0; i < n; i++) put(to, dtype, i, any_number());
+    return to;
+}
+
+static bool usable(const tg_microkernel *mk)
+{
+    if (mk->isa <= tg_max_isa()) return true;
+    print_message("%s skipped: this processor lacks its instructions\n", mk->name);
+    return false;
+}
+
+/* ---- products ---- */
+
+typedef struct {
+    const tg_microkernel *mk;
+    tg_brgemm p;
+    int       count;
+    tg_brick  brick[MOST_BRICKS];
+    void     *a[MOST_BRICKS], *b[MOST_BRICKS];
+    float    *from, *bias;
+    void     *c;
+    int64_t   c_count;
+} product_case;
+
+static int64_t b_place(const tg_microkernel *mk, int64_t k, int64_t j)
+{
+    return is_bf16(mk) ? k / 2 * 2 * TG_PANEL + 2 * j + k % 2 : k * TG_PANEL + j;
+}
+
+static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+
+static void any_operands(product_case *t)
+{
+    const tg_brgemm *p = &t->p;
+    const int64_t    k_b = is_bf16(t->mk) ? round_up(p->k, TG_DEPTH) : p->k;
+    const int64_t    size = (p->m - 1) * p->row + (round_up(p->k, t->mk->depth) - 1) * p->step + 1;
+    for (int i = 0; i < t->count; i++) {
+        t->brick[i].a = t->a[i] = noise(t->mk->element, size);
+        t->brick[i].b = t->b[i] = noise(t->mk->element, k_b * TG_PANEL);
+        for (int64_t k = p->k; k < k_b; k++)
+            for (int j = 0; j < TG_PANEL; j++) put(t->b[i], t->mk->element, b_place(t->mk, k, j), 0);
+    }
+}
+
+/* Every other shape has no tails. */
+static product_case any_product(const tg_microkernel *mk, bool odd)
+{
+    product_case t = { .mk = mk, .count = any(0, 7) ? any(1, MOST_BRICKS) : 0 };
+    tg_brgemm   *p = &t.p;
+    const int    unit = odd ? 1 : 16;
+    p->m = unit * any(1, MOST_ROWS / unit);
+    p->n = unit * any(1, TG_PANEL / unit);
+    p->k = unit * any(1, 80 / unit);
+    if (mk->lines && any(0, 1)) p->row = 1, p->step = p->m + any(0, 20);
+    else p->step = 1, p->row = round_up(p->k, mk->depth) + any(0, 20);
+    p->relu = any(0, 1);
+    p->store = any(0, 1) ? TG_BF16 : TG_F32;
+    p->c_row = p->n + any(0, 30);
+    t.c_count = (p->m - 1) * p->c_row + p->n;
+    t.c = noise(p->store, t.c_count);
+    if (any(0, 1)) p->bias = t.bias = noise(TG_F32, p->n);
+    if (any(0, 1)) {
+        p->from_row = p->n + any(0, 30);
+        p->from = t.from = noise(TG_F32, (p->m - 1) * p->from_row + p->n);
+    }
+    p->c = t.c;
+    any_operands(&t);
+    return t;
+}
+
+static void free_product(product_case *t)
+{
+    for (int i = 0; i < t->count; i++) free(t->a[i]), free(t->b[i]);
+    free(t->from), free(t->bias), free(t->c);
+}
+
+/* Sums of products, and of their sizes. */
+static double sums[MOST_ROWS][TG_PANEL], sizes[MOST_ROWS][TG_PANEL];
+
+static void add_brick(const product_case *t, int i)
+{
+    const tg_brgemm *p = &t->p;
+    for (int64_t k = 0; k < p->k; k++) {
+        double b[TG_PANEL];
+        for (int j = 0; j < p->n; j++) b[j] = get(t->b[i], t->mk->element, b_place(t->mk, k, j));
+        for (int r = 0; r < p->m; r++) {
+            const double a = get(t->a[i], t->mk->element, r * p->row + k * p->step);
+            for (int j = 0; j < p->n; j++) sums[r][j] += a * b[j], sizes[r][j] += fabs(a * b[j]);
+        }
+    }
+}
+
+static void add_all(const product_case *t, const float *from)
+{
+    const tg_brgemm *p = &t->p;
+    for (int r = 0; r < p->m; r++)
+        for (int j = 0; j < p->n; j++) {
+            sums[r][j] = (from ? (double)from[r * p->from_row + j] : 0) + (p->bias ? (double)p->bias[j] : 0);
+            sizes[r][j] = 1 + fabs(sums[r][j]);
+        }
+    for (int i = 0; i < t->count; i++) add_brick(t, i);
+}
+
+static double want(const product_case *t, int r, int j, double *bound)
+{
+    const double sum = t->p.relu && sums[r][j] < 0 ? 0 : sums[r][j];
+    *bound = ldexp((double)(t->count * t->p.k + 2) * sizes[r][j], -24);
+    if (t->p.store == TG_BF16) *bound += ldexp(fabs(sum), -8);
+    return sum;
+}
+
+static void check_product(const product_case *t, const float *from, const void *before)
+{
+    const tg_brgemm *p = &t->p;
+    const size_t     size = tg_dtype_size(p->store);
+    add_all(t, from);
+    for (int64_t i = 0; i < t->c_count; i++) {
+        const int r = (int)(i / p->c_row), j = (int)(i % p->c_row);
+        double    bound;
+        if (j >= p->n) {
+            if (memcmp((char *)t->c + (size_t)i * size, (const char *)before + (size_t)i * size, size))
+                fail_msg("%s: m %d n %d k %d: wrote behind row %d", t->mk->name, p->m, p->n, (int)p->k, r);
+            continue;
+        }
+        const double w = want(t, r, j, &bound), got = get(t->c, p->store, i);
+        if (!(fabs(got - w) <= bound))
+            fail_msg("%s: m %d n %d k %d bricks %d%s%s%s%s: c[%d][%d] is %.9g, want %.9g +- %.1e", t->mk->name, p->m,
+                     p->n, (int)p->k, t->count, p->from ? " from" : "", p->bias ? " bias" : "", p->relu ? " relu" : "",
+                     p->store == TG_BF16 ? " bf16" : "", r, j, got, w, bound);
+    }
+}
+
+static void product_test(void **state)
+{
+    const tg_microkernel *mk = *state;
+    seed = 1;
+    if (!usable(mk)) skip();
+    for (int i = 0; i < PRODUCTS; i++) {
+        product_case t = any_product(mk, i % 2);
+        const size_t bytes = (size_t)t.c_count * tg_dtype_size(t.p.store);
+        void        *before = malloc(bytes);
+        float       *from = t.from;
+        memcpy(before, t.c, bytes);
+        if (t.p.store == TG_F32 && any(0, 2) == 0) {     /* sums go on in place */
+            t.p.from = t.c, t.p.from_row = t.p.c_row;
+            from = before;
+        }
+        mk->run(&t.p, t.brick, t.count);
+        check_product(&t, from, before);
+        free(before);
+        free_product(&t);
+    }
+    if (mk->leave) mk->leave();
+}
+
+/* ---- places ---- */
+
+typedef struct {
+    int       rows, n, k, lead, end;
+    int64_t   x_stride, y_stride;
+    tg_dtype  dtype;
+    void     *x, *y;                     /* place i: x[i x_stride + j - lead], so that nothing lies before it */
+    float     c[96 * TG_PANEL];
+} places_case;
+
+static void any_places(const tg_microkernel *mk, places_case *t)
+{
+    t->rows = any(1, 96);
+    t->n = any(1, TG_PANEL);
+    t->k = any(1, mk->places);
+    t->lead = any(0, 3) ? 0 : any(0, t->rows);
+    t->end = any(0, 3) ? t->rows : any(t->lead, t->rows);
+    t->x_stride = t->end - t->lead + any(0, 40);
+    t->y_stride = t->n + any(0, 40);
+    t->dtype = is_bf16(mk) || any(0, 1) ? TG_BF16 : TG_F32;
+    t->x = noise(t->dtype, (t->k - 1) * t->x_stride + t->end - t->lead);
+    t->y = noise(t->dtype, (t->k - 1) * t->y_stride + t->n);
+}
+
+static void run_places(const tg_microkernel *mk, places_case *t)
+{
+    const tg_places at = mk->places_of(t->rows, t->k);
+    char           *a = aligned_alloc(64, at.a_bytes), *b = aligned_alloc(64, at.b_bytes);
+    tg_brick        brick = { a, b };
+    tg_brgemm       p = { .m = t->rows, .n = t->n, .k = at.k, .row = at.row, .step = at.step, .c = t->c,
+                          .c_row = TG_PANEL, .store = TG_F32 };
+    const int       most = at.strip ? 16 : t->rows;
+    assert_int_equal(at.a_bytes % 64 + at.b_bytes % 64, 0);
+    memset(a, 0xff, at.a_bytes), memset(b, 0xff, at.b_bytes);            /* NaNs, in either type */
+    const char *x = (const char *)t->x - (ptrdiff_t)t->lead * (ptrdiff_t)tg_dtype_size(t->dtype);
+    mk->load_a(x, t->dtype, t->x_stride, t->k, t->lead, t->end, t->rows, a);
+    mk->load_b(t->y, t->dtype, t->y_stride, t->k, t->n, b);
+    for (int r = 0; r < t->rows; r += most) {
+        p.m = t->rows - r < most ? t->rows - r : most;
+        p.c = t->c + r * TG_PANEL;
+        mk->run(&p, &brick, 1);
+        brick.a = (const char *)brick.a + at.strip * (int64_t)tg_dtype_size(mk->element);
+    }
+    free(a), free(b);
+}
+
+static void check_places(const tg_microkernel *mk, const places_case *t)
+{
+    for (int r = 0; r < t->rows; r++)
+        for (int j = 0; j < t->n; j++) {
+            double sum = 0, size = 0;
+            for (int i = 0; i < t->k && r >= t->lead && r < t->end; i++) {
+                const double x = get(t->x, t->dtype, i * t->x_stride + r - t->lead);
+                const double term = x * get(t->y, t->dtype, i * t->y_stride + j);
+                sum += term, size += fabs(term);
+            }
+            const float got = t->c[r * TG_PANEL + j];
+            if (!(fabs((double)got - sum) <= ldexp(t->k * size, -24)))
+                fail_msg("%s: %d rows (%d .. %d), n %d, %d places: [%d][%d] is %g, want %g", mk->name, t->rows, t->lead,
+                         t->end, t->n, t->k, r, j, (double)got, sum);
+        }
+}
+
+static void places_test(void **state)
+{
+    static places_case    t;
+    const tg_microkernel *mk = *state;
+    seed = 2;
+    if (!usable(mk)) skip();
+    for (int i = 0; i < PLACES; i++) {
+        any_places(mk, &t);
+        run_places(mk, &t);
+        check_places(mk, &t);
+        free(t.x), free(t.y);
+    }
+    if (mk->leave) mk->leave();
+}
+
+int main(void)
+{
+    static const struct { const char *kind; CMUnitTestFunction run; } kinds[] = {
+        { "products", product_test }, { "places", places_test },
+    };
+    static char       names[MICROKERNELS * 2][64];
+    struct CMUnitTest tests[MICROKERNELS * 2];
+    size_t            n = 0;
+    for (int i = 0; i < MICROKERNELS; i++)
+        for (int k = 0; k < 2; k++, n++) {
+            snprintf(names[n], sizeof *names, "%s/%s", microkernels[i]->name, kinds[k].kind);
+            tests[n] = (struct CMUnitTest){ names[n], kinds[k].run, NULL, NULL, (void *)(uintptr_t)microkernels[i] };
+        }
+    return _cmocka_run_group_tests("microkernels", tests, n, NULL, NULL);
+}

@@ -32,9 +32,8 @@ bool       check_loss_failed(const tg_scope *s) { return strstr(tg_message(s), "
 
 static bool all_finite(tg_tensor *t)
 {
-    const float *const x = t->dtype == TG_F32 ? tg_data(t) : NULL;
-    for (int64_t i = 0; x && i < tg_count(t); i++)
-        if (!isfinite(x[i])) return false;
+    for (int64_t i = 0; tg_data(t) && i < tg_count(t); i++)
+        if (!isfinite(tg_get(t, i))) return false;
     return true;
 }
 

@@ -13,6 +13,7 @@ typedef struct {
     tg_loader    *train_batches, *test_batches;
     tg_module    *net;
     tg_optim     *opt;
+    const tg_optimize_report *report;
     uint8_t      *guess;                 /* [test->count]: the class that each test image is taken for */
     results       out;
     progress      line;
@@ -72,6 +73,7 @@ static void set_up(training *t)
     t->guess         = tg_alloc(root, (size_t)t->test->count);
     t->net           = o->model->make(root, t->train->classes);
     t->opt           = make_optimizer(root, t->net, o);
+    t->report        = tg_optimize(root, t->net, t->opt, o->bf16 ? TG_BF16 : TG_F32);
     if (!tg_ok(root)) return;
     tg_schedule(root, t->opt, schedule(t));
     t->line = progress_start(stdout, o->epochs, t->train->count);
@@ -85,7 +87,8 @@ static void describe(training *t)
     printf("%s: %lld parameters\n", o->model->name, (long long)tg_param_count(t->net));
     printf("%s: %lld training and %lld test images of %dx%dx%d, %d classes\n", d->name, (long long)d->count,
            (long long)t->test->count, d->h, d->w, d->c, d->classes);
-    printf("%s, lr %g %s, batch %d, %d epochs, seed %llu, %d threads%s\n\n", optimizer_names[o->optimizer], o->lr,
+    if (o->report) tg_print_report(t->report, stdout);
+    printf("%s, %s, lr %g %s, batch %d, %d epochs, seed %llu, %d threads%s\n\n", o->bf16 ? "bf16" : "fp32", optimizer_names[o->optimizer], o->lr,
            schedule_names[o->schedule], o->batch, o->epochs, (unsigned long long)o->seed, tg_threads(),
            tg_threads_bound() ? " (bound)" : "");
     fflush(stdout);
@@ -96,14 +99,13 @@ static void describe(training *t)
 /* The class of each row of logits, where its largest number is, goes to guess (or NULL); returns how many are right. */
 static int64_t count_right(tg_tensor *logits, tg_tensor *truth, uint8_t *guess)
 {
-    const float   *const x    = tg_data(logits);
     const int64_t *const want = tg_data(truth);
+    const int64_t classes = logits->dim[1];
     int64_t right = 0;
-    for (int64_t i = 0; x && want && i < logits->dim[0]; i++) {
-        const float *const row = x + i * logits->dim[1];
-        int best = 0;
-        for (int c = 1; c < logits->dim[1]; c++)
-            if (row[c] > row[best]) best = c;
+    for (int64_t i = 0; tg_data(logits) && want && i < logits->dim[0]; i++) {
+        int64_t best = 0;
+        for (int64_t c = 1; c < classes; c++)
+            if (tg_get(logits, i * classes + c) > tg_get(logits, i * classes + best)) best = c;
         if (guess) guess[i] = (uint8_t)best;
         right += best == want[i];
     }

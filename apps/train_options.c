@@ -4,10 +4,11 @@
 #include <math.h>
 
 const char *const optimizer_names[] = { "sgd", "adam", "adamw", NULL };
+static const char *const dtype_names[] = { "fp32", "bf16", NULL };
 const char *const schedule_names[]  = { "constant", "step", "cosine", "one-cycle", NULL };
 
 enum { DATA = 'd', EPOCHS = 'e', BATCH = 'b', LR = 'l', SEED = 's', THREADS = 't', OUT = 'o',
-       DATA_DIR = 0x100, OPTIMIZER, MOMENTUM, WEIGHT_DECAY, SCHEDULE, WARMUP, AUGMENT };
+       DATA_DIR = 0x100, OPTIMIZER, MOMENTUM, WEIGHT_DECAY, SCHEDULE, WARMUP, AUGMENT, DTYPE, REPORT };
 
 static const struct argp_option table[] = {
     { NULL, 0, NULL, 0, "Data:", 1 },
@@ -24,6 +25,8 @@ static const struct argp_option table[] = {
     { "weight-decay", WEIGHT_DECAY, "X",    0, "of weights, not of biases and norms (0.01 for adamw, else 0)", 2 },
     { "schedule",     SCHEDULE,     "NAME", 0, "of the learning rate: constant, step (a tenth after each third), "
                                                "cosine (to zero) or one-cycle (cosine)", 2 },
+    { "dtype",        DTYPE,        "TYPE", 0, "fp32 or bf16: weights and activations; sums and updates are FP32 (fp32)", 2 },
+    { "report",       REPORT,       NULL,   0, "say for each layer what was made faster, or why not", 2 },
     { "warmup",       WARMUP,       "N",    0, "updates in which the learning rate grows from 0 (0)", 2 },
     { NULL, 0, NULL, 0, "Running:", 3 },
     { "seed",    SEED,    "N",   0, "of initial weights, order of images, augmentation (1)", 3 },
@@ -37,6 +40,7 @@ static const char about[] =
     "MODEL is lenet or mlp (28x28 grey), resnet20, resnet18c or resnet50 (colour).\v"
     "Examples:\n"
     "  tilegrad train lenet --data sample --epochs 10 --out runs/lenet\n"
+    "  tilegrad train lenet --dtype bf16 --report\n"
     "  tilegrad train mlp --optimizer adam --epochs 3\n"
     "  tilegrad train resnet20 --data-dir cifar-10-batches-bin --augment\n"
     "  tilegrad train lenet --data my-idx-files --seed 7 --threads 2\n\n"
@@ -66,6 +70,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case DATA_DIR:  o->data_dir  = text; return 0;
     case OUT:       o->out       = text; return 0;
     case AUGMENT:   o->augment   = true; return 0;
+    case REPORT:    o->report    = true; return 0;
+    case DTYPE:     o->bf16      = option_choice(state, "--dtype", text, dtype_names); return 0;
     case OPTIMIZER: o->optimizer = option_choice(state, "--optimizer", text, optimizer_names); return 0;
     case SCHEDULE:  o->schedule  = option_choice(state, "--schedule", text, schedule_names);   return 0;
     case ARGP_KEY_ARG:

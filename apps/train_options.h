@@ -16,7 +16,7 @@ typedef struct {
     tg_schedule_kind schedule;
     int64_t          warmup;             /* updates */
     uint64_t         seed;
-    bool             augment;
+    bool             augment, bf16, report;
 } train_options;
 
 /* The names that --optimizer and --schedule take, by their numbers; each list ends with NULL. */

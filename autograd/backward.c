@@ -9,10 +9,18 @@
 
 /* ---- gradients arrive ---- */
 
-/* A gradient has its tensor's shape, and its dtype: but leaves have theirs in f32. */
+/* A gradient has its tensor's dtype; but leaves have theirs in f32, and what was cast has that of the cast's source, so
+ * that the gradient of an f32 weight is not rounded on its way through a bf16 copy. */
+static tg_dtype gradient_dtype(const tg_tensor *t)
+{
+    if (!t->made) return TG_F32;
+    return t->made->op == &tg_cast_op ? gradient_dtype(t->made->in[0]) : t->dtype;
+}
+
+/* A gradient has its tensor's shape. */
 static tg_tensor *fitted(tg_scope *s, const tg_tensor *t, tg_tensor *g)
 {
-    tg_dtype want = t->made ? t->dtype : TG_F32;
+    const tg_dtype want = gradient_dtype(t);
     if (!tg_same_shape(t, g)) g = tg_sum_to(s, g, t->rank, t->dim);
     return tg_ok(s) && g->dtype != want ? tg_cast(s, g, want) : g;
 }

@@ -130,6 +130,7 @@ static tg_tensor *record(tg_scope *s, const tg_op *op, tg_tensor *const in[], co
     tg_call c = { .op = op, .scope = s, .where = where_now(s->program), .segment = s->program->segment };
     memcpy(c.in, in, sizeof *in * (size_t)op->n_in);
     if (!check_inputs(s, &c) || !copy_attr(s, &c, attr) || !own_handles(s, &c)) return tg_nil();
+    if (s->modes.autocast && op->casts && !s->program->walking) tg_cast_inputs(s, &c);
     s->program->inferring = op->name;
     op->infer(s, &c);
     s->program->inferring = NULL;

@@ -13,6 +13,7 @@ enum {
     TG_MAX_PENDING = 16384,             /* calls that may be pending before they are run */
     TG_MAX_FRAMES  = 64,                /* modules within modules */
     TG_CLOSED      = -1,                /* frame of what backward makes: internal, never open */
+    TG_OF_RUN      = -2,                /* frame of what a run makes for itself */
     TG_MESSAGE     = 512,
 };
 
@@ -71,6 +72,7 @@ struct tg_scope {
     tg_program  *program;
     tg_scope    *parent, *first_child, *sibling;
     int          depth;
+    uint64_t     life;                  /* unique: another one after each reset */
     tg_modes     modes;
     bool         failed;
     char         message[TG_MESSAGE];
@@ -94,6 +96,7 @@ struct tg_program {                     /* one a root */
     tg_memory   memory;
     tg_storage *free_storages;
     tg_arena    slabs;                  /* of storages */
+    uint64_t    lives;                  /* of scopes, so far */
     uint32_t    ordered;                /* lists so far: see order.c */
     uint64_t    seed, random_counter;
     tg_options  options;
@@ -128,6 +131,9 @@ void       *tg_edit_split(tg_scope *s, tg_tensor *t);         /* tg_edit of a sp
 void        tg_copy_split(const tg_tensor *t, float *to);     /* its FP32 values */
 void        tg_settle_edit(tg_storage *t);         /* what tg_edit's caller wrote into a split weight becomes its value */
 
+/* autocast.c */
+void tg_cast_inputs(tg_scope *s, tg_call *c);       /* as the scope's autocast and the operator's rule say */
+
 /* gradient.c */
 bool tg_adopt_grad(tg_scope *s, tg_tensor *leaf, tg_tensor *g);     /* g becomes the gradient of leaf, which has none */
 
@@ -135,7 +141,7 @@ bool tg_adopt_grad(tg_scope *s, tg_tensor *leaf, tg_tensor *g);     /* g becomes
 int32_t tg_frame_now(const tg_program *p);          /* for what is made now: 0 in user code */
 bool    tg_frame_open(const tg_program *p, int32_t frame);
 
-/* rewrite.c, order.c, plan.c, execute.c: the steps of a run */
+/* rewrite.c, order.c, widen.c, plan.c, execute.c: the steps of a run */
 typedef struct {
     tg_program *program;
     tg_call   **at;                     /* copies of the pending calls, and fused ones, in the order in which they run */
@@ -150,6 +156,7 @@ bool tg_wanted(const tg_list *l, const tg_storage *t);    /* held, or a backward
 bool tg_dies  (const tg_list *l, const tg_storage *t);    /* nobody will ask for it after its last use in the list */
 bool tg_rewrite(tg_list *l);                        /* chains become fused calls; false: no memory */
 bool tg_effects_last(tg_list *l);                   /* false: no memory */
+bool tg_widen_calls(tg_list *l);                    /* casts around what only ref would run in bf16; false: no memory */
 bool tg_plan(tg_list *l);                           /* memory for all; false: undone, nothing has changed */
 tg_call *tg_execute(tg_list *l, tg_fault *fault);   /* NULL: all ran; else the call whose kernel found its data wrong */
 size_t tg_scratch_bytes(const tg_call *c, size_t *worker);        /* of all workers and shared; of one worker */

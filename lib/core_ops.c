@@ -1,7 +1,13 @@
 /* core_ops.c - the operators that recording and differentiating need themselves: add, sum_to, accumulate, fill, copy,
  * cast, detach.  The others are in ops/. */
 #include "core_ops.h"
+#include "kernels.h"
 #include <string.h>
+
+TG_VECTOR_DECLARE(add_vector)
+TG_VECTOR_DECLARE(sum_to_vector)
+TG_VECTOR_DECLARE(accumulate_vector)
+TG_VECTOR_DECLARE(cast_vector)
 
 enum { BLOCK = 16384 };                 /* elements of a task */
 
@@ -12,15 +18,6 @@ static int64_t element_tasks(const tg_call *c, int phase)
 }
 
 static int64_t block_end(const tg_task *task, int64_t n) { return (task->index + 1) * BLOCK < n ? (task->index + 1) * BLOCK : n; }
-
-static const char *want_f32(const tg_call *c)
-{
-    for (int k = 0; k < c->op->n_in; k++)
-        if (c->in[k]->dtype != TG_F32) return "needs f32";
-    return NULL;
-}
-
-#define PLAIN(kernel) .name = kernel, .backend = "vector", .tasks = element_tasks
 
 /* ---- broadcasting: strides of an operand in elements of the result, 0 along broadcast axes ---- */
 
@@ -72,25 +69,16 @@ static void add_ref(const tg_call *c, const tg_task *task)
         tg_set(y, i, tg_get(c->in[0], offset_of(i, y->rank, y->dim, a)) + tg_get(c->in[1], offset_of(i, y->rank, y->dim, b)));
 }
 
-static const char *add_plain_reject(const tg_call *c)
-{
-    return tg_same_shape(c->in[0], c->in[1]) ? want_f32(c) : "needs equal shapes";
-}
-
-static void add_plain(const tg_call *c, const tg_task *task)
-{
-    const float *a = tg_ptr(c->in[0]), *b = tg_ptr(c->in[1]);
-    float       *y = tg_ptr(c->out[0]);
-    int64_t      end = block_end(task, tg_count(c->out[0]));
-    for (int64_t i = task->index * BLOCK; i < end; i++) y[i] = a[i] + b[i];
-}
-
-static const tg_kernel add_kernel = { PLAIN("plain"), .reject = add_plain_reject, .run = add_plain, .in_place = true };
 static const tg_kernel add_kernel_ref = { .name = "ref", .backend = "ref", .run = add_ref };
 const tg_op tg_add_op = { .name = "add", .n_in = 2, .n_out = 1, .commutes = true, .infer = add_infer, .backward = add_backward,
-                          .kernels = TG_KERNELS(&add_kernel, &add_kernel_ref) };
+                          .kernels = TG_KERNELS(TG_VECTOR(add_vector) &add_kernel_ref) };
 
-tg_tensor *tg_add(tg_scope *s, tg_tensor *a, tg_tensor *b) { return tg_apply(s, &tg_add_op, (tg_tensor *[]){ a, b }, NULL); }
+tg_tensor *tg_add(tg_scope *s, tg_tensor *a, tg_tensor *b)
+{
+    tg_tensor *in[] = { a, b };
+    tg_promote(s, in, 2);
+    return tg_apply(s, &tg_add_op, in, NULL);
+}
 
 /* ---- sum_to: the sum over broadcast axes; attr: the shape, without its leading axes of the batch if they stay ---- */
 
@@ -108,47 +96,19 @@ static void sum_to_infer(tg_scope *s, tg_call *c)
     else c->out[0] = tg_make(s, c->in[0]->dtype, rank, dim);
 }
 
+static tg_scratch sum_to_scratch(const tg_call *c)
+{
+    return (tg_scratch){ .shared = (size_t)tg_count(c->out[0]) * sizeof(double) };
+}
+
 static void sum_to_ref(const tg_call *c, const tg_task *task)
 {
     const tg_tensor *x = c->in[0], *y = c->out[0];
     int64_t          to[TG_MAX_RANK];
-    (void)task;
+    double          *sum = memset(task->shared, 0, sum_to_scratch(c).shared);
     broadcast_strides(y, x->rank, to);
-    for (int64_t o = 0; o < tg_count(y); o++) tg_set(y, o, 0);
-    for (int64_t i = 0, n = tg_count(x); i < n; i++) {
-        int64_t o = offset_of(i, x->rank, x->dim, to);
-        tg_set(y, o, tg_get(y, o) + tg_get(x, i));
-    }
-}
-
-/* x splits into leading, summed axes and trailing, kept ones: sums of rows, in a fixed order, by blocks of columns. */
-enum { COLUMNS = 256 };
-
-static const char *sum_to_rows_reject(const tg_call *c)
-{
-    const tg_tensor *x = c->in[0], *y = c->out[0];
-    int              kept = y->rank;
-    while (kept > 0 && y->dim[y->rank - kept] == 1 && x->dim[x->rank - kept] != 1) kept--;
-    for (int i = 1; i <= kept; i++)
-        if (y->dim[y->rank - i] != x->dim[x->rank - i]) return "needs leading axes to be summed";
-    return want_f32(c);
-}
-
-static int64_t sum_to_rows_tasks(const tg_call *c, int phase)
-{
-    return phase == 0 ? (tg_count(c->out[0]) + COLUMNS - 1) / COLUMNS : 0;
-}
-
-static void sum_to_rows(const tg_call *c, const tg_task *task)
-{
-    const float *x = tg_ptr(c->in[0]);
-    float       *y = tg_ptr(c->out[0]);
-    int64_t      columns = tg_count(c->out[0]), rows = tg_count(c->in[0]) / columns, from = task->index * COLUMNS;
-    int64_t      width = columns - from < COLUMNS ? columns - from : COLUMNS;
-    double       sum[COLUMNS] = { 0 };
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t i = 0; i < width; i++) sum[i] += (double)x[r * columns + from + i];
-    for (int64_t i = 0; i < width; i++) y[from + i] = (float)sum[i];
+    for (int64_t i = 0, n = tg_count(x); i < n; i++) sum[offset_of(i, x->rank, x->dim, to)] += tg_get(x, i);
+    for (int64_t o = 0; o < tg_count(y); o++) tg_set(y, o, sum[o]);
 }
 
 /* The gradient of a sum over broadcast axes is broadcast again: 0 of its shape, plus it. */
@@ -157,11 +117,10 @@ static void sum_to_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout
     gin[0] = tg_add(s, tg_fill(s, 0, c->in[0]->rank, c->in[0]->dim), gout[0]);
 }
 
-static const tg_kernel sum_to_kernel = { .name = "plain", .backend = "vector", .reject = sum_to_rows_reject,
-                                         .tasks = sum_to_rows_tasks, .run = sum_to_rows };
-static const tg_kernel sum_to_kernel_ref = { .name = "ref", .backend = "ref", .run = sum_to_ref };
+static const tg_kernel sum_to_kernel_ref = { .name = "ref", .backend = "ref", .scratch = sum_to_scratch,
+                                             .run = sum_to_ref };
 const tg_op tg_sum_to_op = { .name = "sum_to", .n_in = 1, .n_out = 1, .attr_size = sizeof(tg_sum_to_attr), .infer = sum_to_infer,
-                             .backward = sum_to_backward, .kernels = TG_KERNELS(&sum_to_kernel, &sum_to_kernel_ref) };
+                             .backward = sum_to_backward, .kernels = TG_KERNELS(TG_VECTOR(sum_to_vector) &sum_to_kernel_ref) };
 
 tg_tensor *tg_sum_to(tg_scope *s, tg_tensor *x, int rank, const int64_t *dim)
 {
@@ -179,6 +138,9 @@ tg_tensor *tg_sum_to(tg_scope *s, tg_tensor *x, int rank, const int64_t *dim)
 
 static void accumulate_infer(tg_scope *s, tg_call *c)
 {
+    const tg_dtype from = c->in[1]->dtype;
+    if (tg_want_dtype(s, c, 0, TG_F32) && from != TG_F32 && from != TG_BF16)
+        tg_fail(s, "accumulate: input 1 has dtype %s, want f32 or bf16", tg_dtype_name(from));
     tg_want_same_shape(s, c, 0, 1);
 }
 
@@ -188,18 +150,9 @@ static void accumulate_ref(const tg_call *c, const tg_task *task)
     for (int64_t i = 0, n = tg_count(c->in[0]); i < n; i++) tg_set(c->in[0], i, tg_get(c->in[0], i) + tg_get(c->in[1], i));
 }
 
-static void accumulate_plain(const tg_call *c, const tg_task *task)
-{
-    float       *y = tg_ptr(c->in[0]);
-    const float *x = tg_ptr(c->in[1]);
-    int64_t      end = block_end(task, tg_count(c->in[0]));
-    for (int64_t i = task->index * BLOCK; i < end; i++) y[i] += x[i];
-}
-
-static const tg_kernel accumulate_kernel = { PLAIN("plain"), .reject = want_f32, .run = accumulate_plain };
 static const tg_kernel accumulate_kernel_ref = { .name = "ref", .backend = "ref", .run = accumulate_ref };
 const tg_op tg_accumulate_op = { .name = "accumulate", .n_in = 2, .writes = TG_BIT(0), .infer = accumulate_infer,
-                                 .kernels = TG_KERNELS(&accumulate_kernel, &accumulate_kernel_ref) };
+                                 .kernels = TG_KERNELS(TG_VECTOR(accumulate_vector) &accumulate_kernel_ref) };
 
 /* ---- fill: f32 tensors of one value ---- */
 
@@ -265,11 +218,19 @@ static void cast_ref(const tg_call *c, const tg_task *task)
 
 static const tg_kernel cast_kernel = { .name = "ref", .backend = "ref", .tasks = element_tasks, .run = cast_ref };
 const tg_op tg_cast_op = { .name = "cast", .n_in = 1, .n_out = 1, .attr_size = sizeof(tg_cast_attr), .infer = cast_infer,
-                           .backward = copy_backward, .kernels = TG_KERNELS(&cast_kernel) };
+                           .backward = copy_backward, .kernels = TG_KERNELS(TG_VECTOR(cast_vector) &cast_kernel) };
 
 tg_tensor *tg_cast(tg_scope *s, tg_tensor *x, tg_dtype dtype)
 {
     return tg_apply(s, &tg_cast_op, &x, &(tg_cast_attr){ dtype });
+}
+
+void tg_promote(tg_scope *s, tg_tensor *in[], int n)
+{
+    bool f32 = false;
+    for (int k = 0; k < n; k++) f32 = f32 || (in[k] && in[k]->dtype == TG_F32);
+    for (int k = 0; k < n && f32 && tg_ok(s); k++)
+        if (in[k] && in[k]->dtype == TG_BF16) in[k] = tg_cast(s, in[k], TG_F32);
 }
 
 /* ---- detach: the same numbers, and backward stops here ---- */

@@ -37,6 +37,8 @@ typedef struct tg_call {                /* one application of one operator */
     tg_packing  *packing;               /* ... and the input that it reads in another layout, or NULL */
 } tg_call;
 
+typedef enum { TG_CAST_BF16, TG_CAST_F32, TG_CAST_WIDEST } tg_cast_to;      /* widest: f32 if one of them is f32 */
+
 struct tg_op {
     const char *name;
     int8_t   n_in, n_out;               /* at most; inputs in `optional_in` may be NULL */
@@ -44,6 +46,8 @@ struct tg_op {
     uint16_t optional_out;              /* outputs computed only if somebody wants them (indices, statistics) */
     uint16_t saves_in, saves_out;       /* inputs and outputs that `backward` may read, besides gradients */
     uint16_t writes;                    /* inputs that it changes: an effect.  No backward; such inputs are leaves */
+    uint16_t casts;                     /* inputs that autocast brings to one dtype ... */
+    tg_cast_to cast_to;                 /* ... to this */
     bool     commutes;                  /* a rule may find its link in in[0] or in[1] */
     bool     alias;                     /* out[0] is in[0] in another shape (tg_alias): nothing is computed */
     size_t   attr_size;
@@ -148,6 +152,8 @@ tg_tensor *tg_sum_to (tg_scope *s, tg_tensor *x, int rank, const int64_t *dim); 
 tg_tensor *tg_fill   (tg_scope *s, double value, int rank, const int64_t *dim);   /* f32, as a call */
 tg_tensor *tg_cast   (tg_scope *s, tg_tensor *x, tg_dtype dtype);
 tg_tensor *tg_detach (tg_scope *s, tg_tensor *x);                          /* the same numbers, no gradient through it */
+/* Where f32 and bf16 meet in in[0..n), those of bf16 are cast to f32. */
+void tg_promote(tg_scope *s, tg_tensor *in[], int n);
 /* The shape of two shapes broadcast against each other; false if they do not fit. */
 bool tg_broadcast(const tg_tensor *a, const tg_tensor *b, int *rank, int64_t dim[TG_MAX_RANK]);
 

@@ -1,4 +1,4 @@
-/* parallel.h - the one pool of threads (OpenMP).
+/* parallel.h - the one pool of threads.
  *
  * The pool has as many workers as the process may use processors, or OMP_NUM_THREADS, or what tg_set_threads says.
  * With more than one, each worker is bound to a processor of the affinity mask that the process was given, for two
@@ -16,7 +16,8 @@ bool tg_set_threads(int n);                   /* false, and nothing changed: n i
 int  tg_processors(void);                     /* processors that the process may run on */
 bool tg_threads_bound(void);                  /* workers are bound to processors */
 void tg_unbind_thread(void);                  /* gives the calling thread the whole mask of the process back */
-/* Calls body(context, index, worker) for every 0 <= index < n, spread over the workers; returns when all are done. */
+/* Calls body(context, index, worker) for every 0 <= index < n, spread over the workers; returns when all are done.
+ * Several threads may call it: their jobs take turns.  Called by a body, it does all in the body's own thread. */
 void tg_parallel(int64_t n, void (*body)(void *context, int64_t index, int worker), void *context);
 
 #ifdef __cplusplus

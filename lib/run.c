@@ -138,7 +138,7 @@ static void fail_call(const tg_call *c, const tg_fault *fault)
 
 static bool ready(tg_scope *s, tg_list *l)
 {
-    bool fits = copy_pending(l) && tg_rewrite(l) && tg_effects_last(l);
+    bool fits = copy_pending(l) && tg_rewrite(l) && tg_effects_last(l) && tg_widen_calls(l);
     if (!fits) tg_fail(s, "out of memory: the list of calls; nothing was run");
     if (!fits || !prepare(s, l) || !observed(s, l)) return false;
     if (tg_plan(l)) return true;

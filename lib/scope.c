@@ -45,15 +45,26 @@ tg_scope *tg_push_modes(tg_scope *parent, tg_modes modes)
         tg_fail(parent, "out of memory: a scope");
         return no_scope();
     }
-    *s = (tg_scope){ .program = parent->program, .parent = parent, .depth = parent->depth + 1, .modes = modes };
+    *s = (tg_scope){ .program = parent->program, .parent = parent, .depth = parent->depth + 1, .modes = modes,
+                     .life = ++parent->program->lives };
     s->sibling = parent->first_child;
     parent->first_child = s;
     return s;
 }
 
-tg_scope *tg_push(tg_scope *parent) { return tg_push_modes(parent, (tg_modes){ 0 }); }
-tg_scope *tg_train(tg_scope *parent) { return tg_push_modes(parent, (tg_modes){ .grad = true, .train = true }); }
+tg_scope *tg_push(tg_scope *parent) { return tg_push_modes(parent, (tg_modes){ .autocast = parent->modes.autocast }); }
+tg_scope *tg_train(tg_scope *parent)
+{
+    return tg_push_modes(parent, (tg_modes){ .grad = true, .train = true, .autocast = parent->modes.autocast });
+}
 tg_modes  tg_scope_modes(const tg_scope *s) { return s->modes; }
+
+bool tg_autocast(tg_scope *s, bool on)
+{
+    const bool was = s->modes.autocast;
+    if (!is_no_scope(s)) s->modes.autocast = on;
+    return was;
+}
 
 bool tg_is_ancestor(const tg_scope *ancestor, const tg_scope *s)
 {
@@ -165,6 +176,7 @@ static void free_contents(tg_scope *s)
     for (tg_deferred *d = s->deferred; d; d = d->next) d->release(d->what);
     s->deferred = NULL;
     tg_arena_reset(&s->arena);
+    s->life = ++s->program->lives;
 }
 
 static void hand_error_up(tg_scope *s)

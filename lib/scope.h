@@ -35,13 +35,19 @@ typedef struct tg_scope tg_scope;
 typedef struct {
     bool grad;                 /* calls are taped: tg_backward can walk them */
     bool train;                /* batch norm takes the batch's statistics and tracks them, dropout drops */
+    bool autocast;             /* see tg_autocast */
 } tg_modes;
 
 tg_scope *tg_open(void);                                 /* a root: neither grad nor train.  Never NULL */
 tg_scope *tg_push(tg_scope *parent);                     /* a child: neither grad nor train (evaluation) */
-tg_scope *tg_train(tg_scope *parent);                    /* a child: both */
+tg_scope *tg_train(tg_scope *parent);                    /* a child: both.  These two take autocast from their parent */
 tg_scope *tg_push_modes(tg_scope *parent, tg_modes modes);   /* a child: any combination */
 tg_modes  tg_scope_modes(const tg_scope *s);
+/* Switches autocast on or off in s from here on, and returns what it was, so that it can be set back.  Autocast is for
+ * models that tg_optimize has not changed: convolutions, linear and matmul cast their f32 inputs to bf16 (a weight once in
+ * a step, however often it is used), losses cast theirs to f32, concat casts to f32 if one input is f32; everything else
+ * computes in the dtype that comes.  The lists are those of PyTorch's CPU autocast. */
+bool tg_autocast(tg_scope *s, bool on);
 
 /* Pops the children of s, runs what is pending in s and lasts (writes to parameters, gradients), then frees all that
  * was made in s and hands its error to the parent.  Memory blocks are kept for the next step. */

@@ -26,6 +26,9 @@ struct tg_tensor {
     const struct tg_call *made;         /* the call that made it; NULL: a leaf */
     tg_tensor *grad, *walk_grad;        /* a leaf's gradient; the gradient within walk number `walk` */
     tg_tensor *twin;                    /* what a checkpointed segment made in its place */
+    tg_tensor *cast;                    /* of a leaf: autocast's cast of it, in the life of a scope, of a version */
+    uint64_t   cast_life;
+    uint32_t   cast_version;
 };
 
 /* ---- making leaves; all return a tensor without elements if s has failed ---- */

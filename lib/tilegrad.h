@@ -7,6 +7,7 @@
  *     module.h     parameters and a forward function
  *     layers.h     layers and models
  *     optim.h      optimizers and schedules
+ *     optimize.h   the fastest kernels: BF16 weights with FP32 masters
  *     datasets.h   images, batches
  *     op.h         operators of one's own
  *     parallel.h cpu.h random.h dtype.h     threads, processor, random numbers, element types */
@@ -20,6 +21,7 @@
 #include "module.h"
 #include "layers.h"
 #include "optim.h"
+#include "optimize.h"
 #include "datasets.h"
 #include "op.h"
 #include "frame.h"

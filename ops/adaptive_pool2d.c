@@ -1,5 +1,5 @@
 /* adaptive_pool2d.c - means of windows that divide an image into oh x ow parts; 1 x 1 is the mean of all. */
-#include "attr.h"
+#include "check.h"
 #include "kernels.h"
 
 TG_VECTOR_DECLARE(adaptive_avg_pool2d_vector)
@@ -27,12 +27,12 @@ static void infer_from(tg_scope *s, tg_call *c, const int64_t from[2], const int
 {
     const tg_tensor *x = c->in[0];
     tg_shape_text    shape;
-    if (!tg_want_rank(s, c, 0, 4, axes) || !tg_want_dtype(s, c, 0, TG_F32)) return;
+    if (!tg_want_rank(s, c, 0, 4, axes) || !tg_want_float(s, c, 0)) return;
     if (!check_attr(s, c->op->name, c->attr)) return;
     if (x->dim[1] != from[0] || x->dim[2] != from[1])
         tg_fail(s, "%s: input 0 has shape %s, want an image of %lld x %lld", c->op->name, tg_shape(x, &shape),
                 (long long)from[0], (long long)from[1]);
-    else c->out[0] = tg_make(s, TG_F32, 4, TG_DIM(x->dim[0], to[0], to[1], x->dim[3]));
+    else c->out[0] = tg_make(s, x->dtype, 4, TG_DIM(x->dim[0], to[0], to[1], x->dim[3]));
 }
 
 static void infer(tg_scope *s, tg_call *c)

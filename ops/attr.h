@@ -32,7 +32,8 @@ typedef struct {
     bool    exclude_pad;
     int64_t image[2];              /* h, w of x */
 } tg_pool2d_attr;
-/* max_pool2d(x) -> y, index[n,oh,ow,c]? (i32: ih * w + iw of the first maximum in its window; a NaN wins)
+/* max_pool2d(x) -> y, index[n,oh,ow,c]?: the place a * kw + b of the first maximum in its window, padding counted; a NaN
+ *   wins.  u8 for kernels of up to 256 pixels, else i32
  * max_pool2d_grad(gy, index) -> gx          avg_pool2d(x) -> y          avg_pool2d_grad(gy) -> gx */
 extern const tg_op tg_max_pool2d_op, tg_max_pool2d_grad_op, tg_avg_pool2d_op, tg_avg_pool2d_grad_op;
 /* adaptive_avg_pool2d(x) -> y;  adaptive_avg_pool2d_grad(gy) -> gx */
@@ -60,8 +61,10 @@ extern const tg_op tg_batch_norm2d_eval_relu_op, tg_batch_norm2d_eval_add_relu_o
 extern const tg_op tg_relu_grad_batch_norm2d_grad_op;
 
 /* ---- softmax, losses ----
- * softmax(x) -> y, log_softmax(x) -> y; softmax_grad(gy, y), log_softmax_grad(gy, y) -> gx */
-typedef struct { int axis; } tg_axis_attr;                          /* 0 <= axis < rank */
+ * softmax(x) -> y, log_softmax(x) -> y; softmax_grad(gy, y), log_softmax_grad(gy, y) -> gx.  Cross entropy takes
+ * logarithms in f32 from bf16 logits, and gives them a gradient in bf16. */
+typedef struct { int axis; } tg_axis_attr;                          /* 0 <= axis < rank; of concat, argmax */
+typedef struct { int axis; tg_dtype dtype; } tg_softmax_attr;       /* dtype of the result, f32 or bf16 */
 extern const tg_op tg_softmax_op, tg_softmax_grad_op, tg_log_softmax_op, tg_log_softmax_grad_op;
 /* nll_loss(logp[.., c], target[..], weight[c]?) -> loss, total (the mean's denominator: a number)
  * nll_loss_grad(gloss, target, weight?, total) -> glogp
@@ -72,6 +75,7 @@ typedef struct {
     int64_t      ignore_index;
     tg_reduction reduction;
     int64_t      classes;          /* c: the gradient's shape cannot be told from target alone */
+    tg_dtype     dtype;            /* of cross_entropy's x and cross_entropy_grad's gx; nll_loss is f32 */
 } tg_nll_attr;
 extern const tg_op tg_nll_loss_op, tg_nll_loss_grad_op, tg_cross_entropy_op, tg_cross_entropy_grad_op;
 

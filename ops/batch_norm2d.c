@@ -128,11 +128,15 @@ tg_tensor *tg_batch_norm2d(tg_scope *s, tg_tensor *x, tg_tensor *gamma, tg_tenso
 {
     const tg_batch_norm2d_attr attr = { .eps = config.eps != 0 ? config.eps : 1e-5f,
                                         .momentum = config.momentum != 0 ? config.momentum : 0.1f };
-    if (!tg_scope_modes(s).train)
+    const bool tracked = running_mean || running_var;
+    if (tg_ok(s) && !running_mean != !running_var)
+        tg_fail(s, "batch_norm2d: %s is NULL, want both running statistics or neither", running_mean ? "running_var" : "running_mean");
+    if (tracked && !tg_scope_modes(s).train)
         return tg_apply(s, &tg_batch_norm2d_eval_op, (tg_tensor *const[]){ x, gamma, beta, running_mean, running_var },
                         &attr);
     tg_tensor *const y = tg_apply(s, &tg_batch_norm2d_op, (tg_tensor *const[]){ x, gamma, beta }, &attr);
-    tg_apply(s, &tg_batch_norm2d_track_op,
-             (tg_tensor *const[]){ running_mean, running_var, tg_output(y, 1), tg_output(y, 3) }, &attr);
+    if (tracked)
+        tg_apply(s, &tg_batch_norm2d_track_op,
+                 (tg_tensor *const[]){ running_mean, running_var, tg_output(y, 1), tg_output(y, 3) }, &attr);
     return y;
 }

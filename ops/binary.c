@@ -7,6 +7,13 @@ TG_VECTOR_DECLARE(mul_vector)
 TG_VECTOR_DECLARE(div_vector)
 extern const tg_kernel sub_ref, mul_ref, div_ref;
 
+static tg_tensor *zip(tg_scope *s, const tg_op *op, tg_tensor *a, tg_tensor *b)
+{
+    tg_tensor *in[] = { a, b };
+    tg_promote(s, in, 2);
+    return tg_apply(s, op, in, NULL);
+}
+
 /* ---- a - b ---- */
 
 static void sub_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
@@ -22,7 +29,7 @@ const tg_op tg_sub_op = {
 
 tg_tensor *tg_sub(tg_scope *s, tg_tensor *a, tg_tensor *b)
 {
-    return tg_apply(s, &tg_sub_op, (tg_tensor *const[]){ a, b }, NULL);
+    return zip(s, &tg_sub_op, a, b);
 }
 
 /* ---- a b ---- */
@@ -41,7 +48,7 @@ const tg_op tg_mul_op = {
 
 tg_tensor *tg_mul(tg_scope *s, tg_tensor *a, tg_tensor *b)
 {
-    return tg_apply(s, &tg_mul_op, (tg_tensor *const[]){ a, b }, NULL);
+    return zip(s, &tg_mul_op, a, b);
 }
 
 /* ---- a / b: its derivatives are 1 / b and -(a / b) / b ---- */
@@ -60,5 +67,5 @@ const tg_op tg_div_op = {
 
 tg_tensor *tg_div(tg_scope *s, tg_tensor *a, tg_tensor *b)
 {
-    return tg_apply(s, &tg_div_op, (tg_tensor *const[]){ a, b }, NULL);
+    return zip(s, &tg_div_op, a, b);
 }

@@ -30,9 +30,15 @@ bool tg_want_same_dtype(tg_scope *s, const tg_call *c, int a, int b)
     return tg_ok(s);
 }
 
+tg_tensor *tg_as_f32(tg_scope *s, tg_tensor *x)
+{
+    return tg_ok(s) && x && x->dtype == TG_BF16 ? tg_cast(s, x, TG_F32) : x;
+}
+
 tg_tensor *tg_as(tg_scope *s, tg_tensor *x, const tg_tensor *w)
 {
-    return tg_ok(s) && x && w && x->dtype != w->dtype ? tg_cast(s, x, w->dtype) : x;
+    const bool floats = x && w && (x->dtype == TG_F32 || x->dtype == TG_BF16) && (w->dtype == TG_F32 || w->dtype == TG_BF16);
+    return tg_ok(s) && !tg_scope_modes(s).autocast && floats && x->dtype != w->dtype ? tg_cast(s, x, w->dtype) : x;
 }
 
 void tg_infer_map(tg_scope *s, tg_call *c)

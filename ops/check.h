@@ -9,6 +9,7 @@ bool tg_want_axis (tg_scope *s, const tg_call *c, int axis);     /* 0 <= axis < 
 bool tg_want_float(tg_scope *s, const tg_call *c, int k);        /* f32 or bf16 */
 bool tg_want_same_dtype(tg_scope *s, const tg_call *c, int a, int b);
 
+tg_tensor *tg_as_f32(tg_scope *s, tg_tensor *x);                 /* x, or a cast of it if it is bf16; NULL stays NULL */
 /* x in the dtype of w: a cast if they differ.  Either may be of a failed scope, or NULL: infer sees what is wrong. */
 tg_tensor *tg_as(tg_scope *s, tg_tensor *x, const tg_tensor *w);
 

@@ -50,18 +50,27 @@ static void concat_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout
 
 const tg_op tg_concat_op = {
     .name = "concat", .n_in = TG_MAX_IN, .n_out = 1, .optional_in = TG_BIT(TG_MAX_IN) - 2,
+    .casts = TG_BIT(TG_MAX_IN) - 1, .cast_to = TG_CAST_WIDEST,
     .attr_size = sizeof(tg_axis_attr), .infer = concat_infer, .backward = concat_backward,
     .kernels = TG_KERNELS(TG_VECTOR(concat_vector) &concat_ref),
 };
 
+/* bf16 beside f32 becomes f32. */
+static bool any_f32(tg_tensor *const *list, int n)
+{
+    for (int k = 0; k < n; k++)
+        if (list[k] && list[k]->dtype == TG_F32) return true;
+    return false;
+}
+
 /* More than one call takes are joined in as many runs of equal length. */
-static tg_tensor *join(tg_scope *s, tg_tensor *const *list, int n, tg_axis_attr a)
+static tg_tensor *join(tg_scope *s, tg_tensor *const *list, int n, bool f32, tg_axis_attr a)
 {
     tg_tensor *in[TG_MAX_IN] = { NULL };
-    if (n <= TG_MAX_IN) memcpy(in, list, sizeof *in * (size_t)n);
+    for (int k = 0; k < n && n <= TG_MAX_IN; k++) in[k] = f32 ? tg_as_f32(s, list[k]) : list[k];
     for (int k = 0; n > TG_MAX_IN && k < TG_MAX_IN; k++) {
         const int start = (int)((int64_t)n * k / TG_MAX_IN), end = (int)((int64_t)n * (k + 1) / TG_MAX_IN);
-        in[k] = end - start > 1 ? join(s, list + start, end - start, a) : list[start];
+        in[k] = end - start > 1 ? join(s, list + start, end - start, f32, a) : f32 ? tg_as_f32(s, list[start]) : list[start];
     }
     return tg_apply(s, &tg_concat_op, in, &a);
 }
@@ -72,7 +81,7 @@ tg_tensor *tg_concat(tg_scope *s, tg_tensor *const *list, int n, int axis)
     for (int k = 1; tg_ok(s) && k < n; k++)     /* a NULL would look like the end */
         if (!list[k]) tg_fail(s, "concat: input %d is NULL", k);
     if (!tg_ok(s)) return tg_apply(s, &tg_concat_op, (tg_tensor *const[TG_MAX_IN]){ NULL }, NULL);
-    return join(s, list, n, (tg_axis_attr){ tg_resolve_axis(list[0], axis) });
+    return join(s, list, n, any_f32(list, n), (tg_axis_attr){ tg_resolve_axis(list[0], axis) });
 }
 
 /* ---- slice ---- */

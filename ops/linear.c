@@ -95,6 +95,7 @@ static void backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_
 
 const tg_op tg_linear_op = {
     .name = "linear", .n_in = 3, .n_out = 1, .optional_in = TG_BIT(2), .saves_in = TG_BIT(0) | TG_BIT(1),
+    .casts = TG_BIT(0) | TG_BIT(1), .cast_to = TG_CAST_BF16,
     .infer = tg_linear_infer, .backward = backward, .flops = tg_linear_flops,
     .kernels = TG_KERNELS(&linear_vector_avx512, TG_OPENBLAS(linear_openblas) &linear_vector_avx2,
                           &linear_vector_generic, TG_BRGEMM(linear_brgemm) &linear_ref),

@@ -18,6 +18,7 @@ TG_VECTOR_DECLARE(pointwise_loss_vector)
 extern const tg_kernel pointwise_loss_ref;
 const tg_op tg_pointwise_loss_op = {
     .name = "pointwise_loss", .n_in = 2, .n_out = 1, .saves_in = TG_BIT(0) | TG_BIT(1),
+    .casts = TG_BIT(0) | TG_BIT(1), .cast_to = TG_CAST_F32,
     .attr_size = sizeof(tg_pointwise_loss_attr), .infer = pointwise_loss_infer, .backward = pointwise_loss_backward,
     .kernels = TG_KERNELS(TG_VECTOR(pointwise_loss_vector) &pointwise_loss_ref),
 };
@@ -48,8 +49,8 @@ static tg_tensor *loss(tg_scope *s, const char *name, tg_pointwise_loss kind, tg
         tg_fail(s, "%s: target has shape %s, x %s; want the same", name, tg_shape(target, &got), tg_shape(x, &want));
     if (reduction != TG_MEAN && reduction != TG_SUM && reduction != TG_NONE)
         tg_fail(s, "%s: reduction is %d, want TG_MEAN, TG_SUM or TG_NONE", name, (int)reduction);
-    tg_tensor *const each = tg_apply(s, &tg_pointwise_loss_op, (tg_tensor *const[]){ x, target },
-                                     &(tg_pointwise_loss_attr){ kind });
+    tg_tensor *const in[] = { tg_as_f32(s, x), tg_as_f32(s, target) };
+    tg_tensor *const each = tg_apply(s, &tg_pointwise_loss_op, in, &(tg_pointwise_loss_attr){ kind });
     if (reduction == TG_NONE)
         return each;
     return reduction == TG_MEAN ? tg_mean(s, each, (tg_axes){ .n = 0 }) : tg_sum(s, each, (tg_axes){ .n = 0 });

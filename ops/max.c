@@ -30,7 +30,9 @@ static void max_grad_infer(tg_scope *s, tg_call *c)
     for (int i = 0; i < x->rank; i++) want *= a->axes & TG_BIT(i) ? 1 : x->dim[i];
     if (tg_ok(s) && (a->axes >> x->rank || tg_count(gy) != want))
         tg_fail(s, "max_grad: gy has %lld elements, want %lld", (long long)tg_count(gy), (long long)want);
-    if (tg_want_float(s, c, 1) && tg_want_same_shape(s, c, 0, 2)) c->out[0] = tg_make_like(s, x);
+    if (tg_want_float(s, c, 1) && tg_want_same_dtype(s, c, 0, 1) && tg_want_same_dtype(s, c, 2, 1) &&
+        tg_want_same_shape(s, c, 0, 2))
+        c->out[0] = tg_make_like(s, x);
 }
 
 const tg_op tg_max_grad_op = {

@@ -64,12 +64,18 @@ void tg_nll_loss_infer(tg_scope *s, tg_call *c)
 {
     const tg_nll_attr *const a = c->attr;
     const tg_tensor *const x = c->in[0], *const target = c->in[1];
-    if (!tg_want_dtype(s, c, 0, TG_F32) || !check(s, c->op->name, x, target, c->in[2], a))
+    if (!tg_want_float(s, c, 0) || !check(s, c->op->name, x, target, c->in[2], a))
         return;
     if (a->classes != x->dim[x->rank - 1])
         tg_fail(s, "%s: %lld classes, x has %lld", c->op->name, (long long)a->classes, (long long)x->dim[x->rank - 1]);
     c->out[0] = tg_make(s, TG_F32, a->reduction == TG_NONE ? target->rank : 0, target->dim);
     c->out[1] = tg_make(s, TG_F32, 0, target->dim);
+}
+
+static void nll_loss_infer(tg_scope *s, tg_call *c)
+{
+    if (tg_want_dtype(s, c, 0, TG_F32))
+        tg_nll_loss_infer(s, c);
 }
 
 static void nll_loss_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
@@ -83,14 +89,15 @@ TG_VECTOR_DECLARE(nll_loss_vector)
 extern const tg_kernel nll_loss_ref;
 const tg_op tg_nll_loss_op = {
     .name = "nll_loss", .n_in = 3, .n_out = 2, .optional_in = TG_BIT(2), .saves_in = TG_BIT(1) | TG_BIT(2),
-    .saves_out = TG_BIT(1), .attr_size = sizeof(tg_nll_attr), .infer = tg_nll_loss_infer, .backward = nll_loss_backward,
+    .saves_out = TG_BIT(1), .casts = TG_BIT(0), .cast_to = TG_CAST_F32,
+    .attr_size = sizeof(tg_nll_attr), .infer = nll_loss_infer, .backward = nll_loss_backward,
     .kernels = TG_KERNELS(TG_VECTOR(nll_loss_vector) &nll_loss_ref),
 };
 
-void tg_nll_loss_grad_infer(tg_scope *s, tg_call *c)
+void tg_nll_loss_grad_infer(tg_scope *s, tg_call *c, tg_dtype dtype)
 {
     const tg_nll_attr *const a = c->attr;
-    const tg_tensor *const gloss = c->in[0], *const target = c->in[1];
+    const tg_tensor *const target = c->in[1];
     int64_t dim[TG_MAX_RANK] = { 0 };
     if (!check_attr(s, c->op->name, a) || !check_target(s, c->op->name, target) ||
         !check_weight(s, c->op->name, c->in[2], a->classes) || !tg_want_dtype(s, c, 0, TG_F32) ||
@@ -105,14 +112,16 @@ void tg_nll_loss_grad_infer(tg_scope *s, tg_call *c)
     for (int i = 0; i < target->rank; i++)
         dim[i] = target->dim[i];
     dim[target->rank] = a->classes;
-    c->out[0] = tg_make(s, gloss->dtype, target->rank + 1, dim);
+    c->out[0] = tg_make(s, dtype, target->rank + 1, dim);
 }
+
+static void nll_loss_grad_infer(tg_scope *s, tg_call *c) { tg_nll_loss_grad_infer(s, c, TG_F32); }
 
 TG_VECTOR_DECLARE(nll_loss_grad_vector)
 extern const tg_kernel nll_loss_grad_ref;
 const tg_op tg_nll_loss_grad_op = {
     .name = "nll_loss_grad", .n_in = 4, .n_out = 1, .optional_in = TG_BIT(2), .attr_size = sizeof(tg_nll_attr),
-    .infer = tg_nll_loss_grad_infer, .kernels = TG_KERNELS(TG_VECTOR(nll_loss_grad_vector) &nll_loss_grad_ref),
+    .infer = nll_loss_grad_infer, .kernels = TG_KERNELS(TG_VECTOR(nll_loss_grad_vector) &nll_loss_grad_ref),
     .rules = TG_RULES(&tg_rule_cross_entropy_grad),
 };
 
@@ -123,13 +132,16 @@ static tg_nll_attr attr_of(const tg_tensor *x, const tg_cross_entropy_config *co
     return (tg_nll_attr){ .label_smoothing = config->label_smoothing,
                           .ignore_index = config->ignore ? config->ignore_index : -100,
                           .reduction = config->reduction,
-                          .classes = x && x->rank > 0 ? x->dim[x->rank - 1] : 0 };
+                          .classes = x && x->rank > 0 ? x->dim[x->rank - 1] : 0,
+                          .dtype = x ? x->dtype : TG_F32 };
 }
 
 tg_tensor *tg_nll_loss(tg_scope *s, tg_tensor *log_probability, tg_tensor *target, tg_cross_entropy_config config)
 {
-    const tg_nll_attr attr = attr_of(log_probability, &config);
-    return tg_apply(s, &tg_nll_loss_op, (tg_tensor *const[]){ log_probability, target, config.weight }, &attr);
+    tg_nll_attr attr = attr_of(log_probability, &config);
+    attr.dtype = TG_F32;
+    tg_tensor *const logp = tg_as_f32(s, log_probability);
+    return tg_apply(s, &tg_nll_loss_op, (tg_tensor *const[]){ logp, target, config.weight }, &attr);
 }
 
 tg_tensor *tg_cross_entropy_with(tg_scope *s, tg_tensor *logits, tg_tensor *target, tg_cross_entropy_config config)
@@ -137,7 +149,9 @@ tg_tensor *tg_cross_entropy_with(tg_scope *s, tg_tensor *logits, tg_tensor *targ
     const tg_nll_attr attr = attr_of(logits, &config);
     if (tg_ok(s) && logits && target)                              /* first, for messages that name cross_entropy */
         check(s, "cross_entropy", logits, target, config.weight, &attr);
-    return tg_nll_loss(s, tg_log_softmax(s, logits, -1), target, config);
+    const tg_softmax_attr softmax = { tg_resolve_axis(logits, -1), TG_F32 };
+    tg_tensor *const logp = tg_apply(s, &tg_log_softmax_op, &logits, &softmax);
+    return tg_apply(s, &tg_nll_loss_op, (tg_tensor *const[]){ logp, target, config.weight }, &attr);
 }
 
 tg_tensor *tg_cross_entropy(tg_scope *s, tg_tensor *logits, tg_tensor *target)

@@ -1,5 +1,5 @@
 /* pool2d.c - the largest and the mean value of windows of an image. */
-#include "attr.h"
+#include "check.h"
 #include "kernels.h"
 
 TG_VECTOR_DECLARE(max_pool2d_vector)
@@ -39,12 +39,12 @@ static bool out_size(tg_scope *s, const char *op, const tg_pool2d_attr *a, int64
     return true;
 }
 
-/* Input 0 is an f32 image of h x w pixels. */
+/* Input 0 is an image of h x w pixels. */
 static bool check_image(tg_scope *s, const tg_call *c, const int64_t want[2], const char *axes)
 {
     const tg_tensor *x = c->in[0];
     tg_shape_text    shape;
-    if (!tg_want_rank(s, c, 0, 4, axes) || !tg_want_dtype(s, c, 0, TG_F32)) return false;
+    if (!tg_want_rank(s, c, 0, 4, axes) || !tg_want_float(s, c, 0)) return false;
     if (x->dim[1] != want[0] || x->dim[2] != want[1])
         tg_fail(s, "%s: input 0 has shape %s, want an image of %lld x %lld", c->op->name, tg_shape(x, &shape),
                 (long long)want[0], (long long)want[1]);
@@ -58,19 +58,23 @@ static void pool_infer(tg_scope *s, tg_call *c)
     int64_t               out[2];
     if (!check_attr(s, c->op->name, a) || !check_image(s, c, a->image, "[n, h, w, c]")) return;
     if (!out_size(s, c->op->name, a, out)) return;
-    c->out[0] = tg_make(s, TG_F32, 4, TG_DIM(x->dim[0], out[0], out[1], x->dim[3]));
+    c->out[0] = tg_make(s, x->dtype, 4, TG_DIM(x->dim[0], out[0], out[1], x->dim[3]));
+}
+
+/* A byte, where it can tell the pixels of a window apart. */
+static tg_dtype index_dtype(const tg_pool2d_attr *a)
+{
+    return (int64_t)a->kernel[0] * a->kernel[1] <= UINT8_MAX + 1 ? TG_U8 : TG_I32;
 }
 
 static void max_infer(tg_scope *s, tg_call *c)
 {
-    const tg_tensor *x = c->in[0];
-    int64_t          pixels;
+    const tg_pool2d_attr *a = c->attr;
     pool_infer(s, c);
-    if (!tg_ok(s)) return;
-    if (__builtin_mul_overflow(x->dim[1], x->dim[2], &pixels) || pixels > INT32_MAX)
-        tg_fail(s, "%s: an image of %lld x %lld pixels, want less than 2^31 of them", c->op->name, (long long)x->dim[1],
-                (long long)x->dim[2]);
-    else c->out[1] = tg_make(s, TG_I32, 4, c->out[0]->dim);
+    if (tg_ok(s) && (int64_t)a->kernel[0] * a->kernel[1] > INT32_MAX)
+        tg_fail(s, "%s: a kernel of %d x %d pixels, want less than 2^31 of them", c->op->name, a->kernel[0],
+                a->kernel[1]);
+    if (tg_ok(s)) c->out[1] = tg_make(s, index_dtype(a), 4, c->out[0]->dim);
 }
 
 static void grad_infer(tg_scope *s, tg_call *c)
@@ -80,12 +84,12 @@ static void grad_infer(tg_scope *s, tg_call *c)
     int64_t               out[2];
     if (!check_attr(s, c->op->name, a) || !out_size(s, c->op->name, a, out)) return;
     if (!check_image(s, c, out, "[n, oh, ow, c]")) return;
-    c->out[0] = tg_make(s, TG_F32, 4, TG_DIM(gy->dim[0], a->image[0], a->image[1], gy->dim[3]));
+    c->out[0] = tg_make(s, gy->dtype, 4, TG_DIM(gy->dim[0], a->image[0], a->image[1], gy->dim[3]));
 }
 
 static void max_grad_infer(tg_scope *s, tg_call *c)
 {
-    if (!tg_want_dtype(s, c, 1, TG_I32) || !tg_want_same_shape(s, c, 0, 1)) return;
+    if (!tg_want_dtype(s, c, 1, index_dtype(c->attr)) || !tg_want_same_shape(s, c, 0, 1)) return;
     grad_infer(s, c);
 }
 

@@ -2,6 +2,7 @@
  *     adam: g += decay w                              adamw: w -= lr decay w
  *     m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2
  *     w -= lr / (1 - beta1^step) m / (sqrt(v) / sqrt(1 - beta2^step) + eps) */
+#include "kernels.h"
 #include "update.h"
 #include <math.h>
 
@@ -21,14 +22,11 @@ static void infer(tg_scope *s, tg_call *c)
     if (a->step < 1) tg_fail(s, "%s: step %lld, want at least 1", c->op->name, (long long)a->step);
 }
 
-/* What does not depend on the element. */
-typedef struct { double size, root, added, shrink; } terms;
-
-static terms terms_of(const tg_call *c)
+tg_adam_terms tg_adam_terms_of(const tg_call *c)
 {
     const tg_adam_attr *a = c->attr;
     const bool decoupled = c->op == &tg_adamw_update_op;
-    return (terms){
+    return (tg_adam_terms){
         .size = a->lr / (1 - pow(a->beta1, (double)a->step)),
         .root = sqrt(1 - pow(a->beta2, (double)a->step)),
         .added = decoupled ? 0 : a->weight_decay,
@@ -39,51 +37,28 @@ static terms terms_of(const tg_call *c)
 static void run_ref(const tg_call *c, const tg_task *task)
 {
     const tg_adam_attr *a = c->attr;
-    const terms  t = terms_of(c);
+    const tg_adam_terms t = tg_adam_terms_of(c);
     const double factor = c->in[FACTOR] ? tg_get(c->in[FACTOR], 0) : 1, limit = (double)tg_update_limit(a->clip_value);
     (void)task;
     for (int64_t i = 0, n = tg_count(c->in[W]); i < n; i++) {
-        const double w = tg_get(c->in[W], i), raw = tg_get(c->in[G], i) * factor;
+        const double w = tg_weight_get(c->in[W], i), raw = tg_get(c->in[G], i) * factor;
         const double g = (raw > limit ? limit : raw < -limit ? -limit : raw) + t.added * w;
         const double m = a->beta1 * tg_get(c->in[M], i) + (1 - a->beta1) * g;
         const double v = a->beta2 * tg_get(c->in[V], i) + (1 - a->beta2) * g * g;
         tg_set(c->in[M], i, m);
         tg_set(c->in[V], i, v);
-        tg_set(c->in[W], i, t.shrink * w - t.size * m / (sqrt(v) / t.root + a->eps));
+        tg_weight_set(c->in[W], i, t.shrink * w - t.size * m / (sqrt(v) / t.root + a->eps));
     }
 }
 
-static void run_blocks(const tg_call *c, const tg_task *task)
-{
-    const tg_adam_attr *a = c->attr;
-    const tg_range r = tg_update_range(c, task);
-    const terms    t = terms_of(c);
-    const float    factor = c->in[FACTOR] ? *(const float *)tg_ptr(c->in[FACTOR]) : 1;
-    const float    limit = tg_update_limit(a->clip_value), eps = (float)a->eps;
-    const float    beta1 = (float)a->beta1, new1 = (float)(1 - a->beta1);
-    const float    beta2 = (float)a->beta2, new2 = (float)(1 - a->beta2);
-    const float    size = (float)t.size, per_root = (float)(1 / t.root);
-    const float    added = (float)t.added, shrink = (float)t.shrink;
-    const float *restrict grad = tg_ptr(c->in[G]);
-    float *restrict w = tg_ptr(c->in[W]), *restrict m = tg_ptr(c->in[M]), *restrict v = tg_ptr(c->in[V]);
-#pragma omp simd
-    for (int64_t i = r.begin; i < r.end; i++) {
-        const float g = tg_clipped(grad[i], factor, limit) + added * w[i];
-        m[i] = beta1 * m[i] + new1 * g;
-        v[i] = beta2 * v[i] + new2 * g * g;
-        w[i] = shrink * w[i] - size * m[i] / (sqrtf(v[i]) * per_root + eps);
-    }
-}
-
-static const tg_kernel blocks = { .name = "vector", .backend = "vector", .reject = tg_update_reject,
-                                  .tasks = tg_update_tasks, .run = run_blocks };
+TG_VECTOR_DECLARE(adam_update_vector)
 static const tg_kernel ref = { .name = "ref", .backend = "ref", .run = run_ref };
 
 static double flops(const tg_call *c) { return 14 * (double)tg_count(c->in[W]); }
 
 #define ADAM_OP(text) { \
     .name = text, .n_in = 5, .optional_in = TG_BIT(FACTOR), .writes = TG_BIT(W) | TG_BIT(M) | TG_BIT(V), \
-    .attr_size = sizeof(tg_adam_attr), .infer = infer, .kernels = TG_KERNELS(&blocks, &ref), .flops = flops }
+    .attr_size = sizeof(tg_adam_attr), .infer = infer, .kernels = TG_KERNELS(TG_VECTOR(adam_update_vector) &ref), .flops = flops }
 
 const tg_op tg_adam_update_op = ADAM_OP("adam_update");
 const tg_op tg_adamw_update_op = ADAM_OP("adamw_update");

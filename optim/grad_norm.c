@@ -35,8 +35,8 @@ static void run_norm(const tg_call *c, const tg_task *task)
 {
     double *partial = task->shared, sum = 0;
     if (task->phase == 0) {
-        const tg_range r = tg_update_range(c, task);
-        const float   *g = tg_ptr(c->in[G]);
+        const tg_update_rows r = tg_update_rows_of(c, task);
+        const float         *g = tg_ptr(c->in[G]);
 #pragma omp simd reduction(+ : sum)
         for (int64_t i = r.begin; i < r.end; i++) sum += (double)g[i] * (double)g[i];
         partial[task->index] = sum;
@@ -46,7 +46,7 @@ static void run_norm(const tg_call *c, const tg_task *task)
     tg_set(c->out[0], 0, sqrt(before(c) + sum));
 }
 
-static const tg_kernel norm_blocks = { .name = "vector", .backend = "vector", .reject = tg_update_reject,
+static const tg_kernel norm_blocks = { .name = "vector", .backend = "vector",
                                        .scratch = norm_scratch, .tasks = norm_tasks, .run = run_norm };
 static const tg_kernel norm_ref = { .name = "ref", .backend = "ref", .run = run_norm_ref };
 

@@ -1,5 +1,6 @@
 /* sgd_update.c - g += decay w;  v = momentum v + (1 - dampening) g, the first time v = g;
  * g = nesterov ? g + momentum v : v;  w -= lr g */
+#include "kernels.h"
 #include "update.h"
 #include <math.h>
 
@@ -24,55 +25,23 @@ static void run_ref(const tg_call *c, const tg_task *task)
     const double factor = c->in[FACTOR] ? tg_get(c->in[FACTOR], 0) : 1, limit = (double)tg_update_limit(a->clip_value);
     (void)task;
     for (int64_t i = 0, n = tg_count(c->in[W]); i < n; i++) {
-        double w = tg_get(c->in[W], i), g = tg_get(c->in[G], i) * factor;
+        double w = tg_weight_get(c->in[W], i), g = tg_get(c->in[G], i) * factor;
         g = (g > limit ? limit : g < -limit ? -limit : g) + a->weight_decay * w;
         if (c->in[V]) {
             const double v = a->first ? g : a->momentum * tg_get(c->in[V], i) + (1 - a->dampening) * g;
             tg_set(c->in[V], i, v);
             g = a->nesterov ? g + a->momentum * v : v;
         }
-        tg_set(c->in[W], i, w - a->lr * g);
+        tg_weight_set(c->in[W], i, w - a->lr * g);
     }
 }
 
-static void run_plain(float *restrict w, const float *restrict g, int64_t n, const tg_sgd_attr *a, float factor)
-{
-    const float lr = (float)a->lr, decay = (float)a->weight_decay, limit = tg_update_limit(a->clip_value);
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) w[i] -= lr * (tg_clipped(g[i], factor, limit) + decay * w[i]);
-}
-
-static void run_momentum(float *restrict w, const float *restrict g, float *restrict v, int64_t n, const tg_sgd_attr *a,
-                         float factor)
-{
-    const float lr = (float)a->lr, decay = (float)a->weight_decay, limit = tg_update_limit(a->clip_value);
-    const float keep = a->first ? 0 : (float)a->momentum, add = a->first ? 1 : (float)(1 - a->dampening);
-    const float mine = a->nesterov ? 1 : 0, speed = a->nesterov ? (float)a->momentum : 1;
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) {
-        const float d = tg_clipped(g[i], factor, limit) + decay * w[i];
-        v[i] = keep * v[i] + add * d;
-        w[i] -= lr * (mine * d + speed * v[i]);
-    }
-}
-
-static void run_blocks(const tg_call *c, const tg_task *task)
-{
-    const tg_range r = tg_update_range(c, task);
-    const float    factor = c->in[FACTOR] ? *(const float *)tg_ptr(c->in[FACTOR]) : 1;
-    float         *w = (float *)tg_ptr(c->in[W]) + r.begin;
-    const float   *g = (const float *)tg_ptr(c->in[G]) + r.begin;
-    if (c->in[V]) run_momentum(w, g, (float *)tg_ptr(c->in[V]) + r.begin, r.end - r.begin, c->attr, factor);
-    else run_plain(w, g, r.end - r.begin, c->attr, factor);
-}
-
-static const tg_kernel blocks = { .name = "vector", .backend = "vector", .reject = tg_update_reject,
-                                  .tasks = tg_update_tasks, .run = run_blocks };
+TG_VECTOR_DECLARE(sgd_update_vector)
 static const tg_kernel ref = { .name = "ref", .backend = "ref", .run = run_ref };
 
 static double flops(const tg_call *c) { return 6 * (double)tg_count(c->in[W]); }
 
 const tg_op tg_sgd_update_op = {
     .name = "sgd_update", .n_in = 4, .optional_in = TG_BIT(V) | TG_BIT(FACTOR), .writes = TG_BIT(W) | TG_BIT(V),
-    .attr_size = sizeof(tg_sgd_attr), .infer = infer, .kernels = TG_KERNELS(&blocks, &ref), .flops = flops,
+    .attr_size = sizeof(tg_sgd_attr), .infer = infer, .kernels = TG_KERNELS(TG_VECTOR(sgd_update_vector) &ref), .flops = flops,
 };

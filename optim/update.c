@@ -1,6 +1,8 @@
 /* update.c - what the update operators share: checks, and how the work is cut. */
 #include "update.h"
+#include "master.h"
 #include <math.h>
+#include <string.h>
 
 bool tg_update_wants_number(tg_scope *s, const char *who, const char *what, double value)
 {
@@ -11,29 +13,61 @@ bool tg_update_wants_number(tg_scope *s, const char *who, const char *what, doub
 
 bool tg_update_wants(tg_scope *s, const tg_call *c, int n)
 {
-    for (int k = 0; k < n; k++)
-        if (c->in[k] && (!tg_want_dtype(s, c, k, TG_F32) || !tg_want_same_shape(s, c, k, 0))) return false;
+    for (int k = 0; k < n; k++) {
+        if (!c->in[k] || (k == 0 && tg_is_split(c->in[0]))) continue;
+        if (!tg_want_dtype(s, c, k, TG_F32) || !tg_want_same_shape(s, c, k, 0)) return false;
+    }
     if (c->in[n] && tg_want_dtype(s, c, n, TG_F32) && tg_count(c->in[n]) != 1)
         tg_fail(s, "%s: the clip factor has %lld elements, want 1", c->op->name, (long long)tg_count(c->in[n]));
     return tg_ok(s);
 }
 
-const char *tg_update_reject(const tg_call *c)
-{
-    for (int k = 0; k < c->op->n_in; k++)
-        if (c->in[k] && c->in[k]->dtype != TG_F32) return "needs f32";
-    return NULL;
-}
-
 float tg_update_limit(double clip_value) { return clip_value > 0 ? (float)clip_value : INFINITY; }
+
+/* ---- work ---- */
+
+static int64_t rows_of(const tg_tensor *w) { return w->rank ? w->dim[0] : 1; }
+
+static int64_t rows_of_task(const tg_tensor *w)
+{
+    const int64_t rows = TG_UPDATE_BLOCK * rows_of(w) / tg_count(w) / TG_LAYOUT_ROWS * TG_LAYOUT_ROWS;
+    return rows > TG_LAYOUT_ROWS ? rows : TG_LAYOUT_ROWS;
+}
 
 int64_t tg_update_tasks(const tg_call *c, int phase)
 {
-    return phase ? 0 : (tg_count(c->in[0]) + TG_UPDATE_BLOCK - 1) / TG_UPDATE_BLOCK;
+    const int64_t step = rows_of_task(c->in[0]);
+    return phase ? 0 : (rows_of(c->in[0]) + step - 1) / step;
 }
 
-tg_range tg_update_range(const tg_call *c, const tg_task *task)
+tg_update_rows tg_update_rows_of(const tg_call *c, const tg_task *task)
 {
-    const int64_t n = tg_count(c->in[0]), begin = task->index * TG_UPDATE_BLOCK;
-    return (tg_range){ begin, n - begin < TG_UPDATE_BLOCK ? n : begin + TG_UPDATE_BLOCK };
+    const tg_tensor *w = c->in[0];
+    const int64_t    rows = rows_of(w), step = rows_of_task(w), row = tg_count(w) / rows, r0 = task->index * step;
+    const int64_t    r1 = r0 + step < rows ? r0 + step : rows;
+    return (tg_update_rows){ r0, r1, r0 * row, r1 * row };
+}
+
+/* ---- elements ---- */
+
+double tg_weight_get(const tg_tensor *w, int64_t i)
+{
+    if (!tg_is_split(w)) return tg_get(w, i);
+    const uint32_t bits = tg_join_bits(((const uint16_t *)tg_ptr(w))[i], tg_lo(w)[i]);
+    float          value;
+    memcpy(&value, &bits, sizeof value);
+    return (double)value;
+}
+
+void tg_weight_set(const tg_tensor *w, int64_t i, double value)
+{
+    const float f = (float)value;
+    uint32_t    bits;
+    if (!tg_is_split(w)) {
+        tg_set(w, i, value);
+        return;
+    }
+    memcpy(&bits, &f, sizeof bits);
+    ((uint16_t *)tg_ptr(w))[i] = tg_split_hi(bits);
+    tg_lo(w)[i] = tg_split_lo(bits);
 }

@@ -6,7 +6,8 @@
  *     adam_update(w, g, m, v, factor?)        writes w, m, v; weight decay is added to the gradient
  *     adamw_update(w, g, m, v, factor?)       the same; w shrinks first
  *
- * all f32 and of w's shape, but for the factor [1] that clipping multiplies g with:
+ * all f32 and of w's shape, but that w may be bf16 with an FP32 master (master.h), which is then what is updated; and
+ * the factor [1] that clipping multiplies g with:
  *
  *     grad_norm(g, before[1]?) -> [1]         sqrt(before^2 + sum g^2): the norm over several tensors is a chain
  *     clip_factor(norm[1]) -> [1]             min(1, max_norm / (norm + 1e-6))
@@ -28,28 +29,35 @@ typedef struct {
     int64_t step;                          /* of this parameter, from 1: for the bias correction */
 } tg_adam_attr;
 
+/* What of Adam's formulas does not depend on the element: lr and the roots with their bias corrections, the decay added to
+ * g, the factor that shrinks w. */
+typedef struct { double size, root, added, shrink; } tg_adam_terms;
+tg_adam_terms tg_adam_terms_of(const tg_call *c);
+
 typedef struct { double max_norm; } tg_clip_attr;
 
 extern const tg_op tg_sgd_update_op, tg_adam_update_op, tg_adamw_update_op, tg_grad_norm_op, tg_clip_factor_op;
 
 /* ---- for these operators' files ---- */
 
-/* Checks that in[0] .. in[n - 1], where given, are f32 of one shape, and in[n] one number. */
+/* Checks that in[0] .. in[n - 1], where given, are f32 of one shape (in[0] may be split), and in[n] one number. */
 bool tg_update_wants(tg_scope *s, const tg_call *c, int n);
 /* True if value is finite and >= 0; otherwise fails with "sgd: lr nan, want a finite number of at least 0". */
 bool tg_update_wants_number(tg_scope *s, const char *who, const char *what, double value);
-/* Tasks of element-wise kernels: pieces of in[0] of TG_UPDATE_BLOCK elements. */
+/* Tasks: rows of in[0], as tg_repack wants them, of about TG_UPDATE_BLOCK elements. */
 enum { TG_UPDATE_BLOCK = 16384 };
 int64_t tg_update_tasks(const tg_call *c, int phase);
-typedef struct { int64_t begin, end; } tg_range;
-tg_range tg_update_range(const tg_call *c, const tg_task *task);
+typedef struct { int64_t r0, r1, begin, end; } tg_update_rows;       /* rows r0 .. r1 - 1 are elements begin .. end - 1 */
+tg_update_rows tg_update_rows_of(const tg_call *c, const tg_task *task);
+/* An element of a weight: of its master, if it is split. */
+double tg_weight_get(const tg_tensor *w, int64_t i);
+void   tg_weight_set(const tg_tensor *w, int64_t i, double value);
 /* The gradient as the formulas see it: g factor, brought into +-limit. */
 static inline float tg_clipped(float g, float factor, float limit)
 {
     const float f = g * factor;
     return f > limit ? limit : f < -limit ? -limit : f;
 }
-const char *tg_update_reject(const tg_call *c);        /* of the kernels that are not ref: all f32 */
 float       tg_update_limit(double clip_value);        /* clip_value, or infinity */
 
 /* ---- optimizers ---- */

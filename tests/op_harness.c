@@ -84,6 +84,54 @@ void make_inputs(tg_scope *s, const tg_op *op, const op_sample *sample, tg_tenso
     }
 }
 
+/* ---- the same in bf16 ---- */
+
+static unsigned inputs_of(const tg_op *op, const op_sample *sample, tg_dtype dtype)
+{
+    unsigned bits = 0;
+    for (int k = 0; k < op->n_in; k++)
+        if (sample->in[k].given && sample->in[k].dtype == dtype) bits |= TG_BIT(k);
+    return bits;
+}
+
+static op_sample with_bf16(const op_sample *sample, unsigned inputs)
+{
+    op_sample half = *sample;
+    for (int k = 0; k < TG_MAX_IN; k++)
+        if (inputs & TG_BIT(k)) half.in[k].dtype = TG_BF16;
+    return half;
+}
+
+/* Shape rules see no numbers. */
+static bool accepts(const tg_op *op, const op_sample *sample, char why[HARNESS_TEXT])
+{
+    char      nothing = 0;
+    tg_scope *s = tg_open();
+    tg_call   c = { .op = op, .attr = sample->attr, .scope = s, .where = "" };
+    for (int k = 0; k < op->n_in; k++) {
+        const sample_in *in = sample->in + k;
+        if (in->given) c.in[k] = tg_borrow(s, in->dtype, in->rank, in->dim, &nothing, NULL, NULL);
+    }
+    op->infer(s, &c);
+    snprintf(why, HARNESS_TEXT, "%s", tg_message(s));
+    tg_close(s);
+    return !*why;
+}
+
+bool bf16_sample(const tg_op *op, const op_sample *sample, op_sample *half, char why[HARNESS_TEXT])
+{
+    const unsigned all = inputs_of(op, sample, TG_F32);
+    char           other[HARNESS_TEXT];
+    snprintf(why, HARNESS_TEXT, all ? "" : "no f32 inputs");
+    for (int n = __builtin_popcount(all); n > 0; n--)
+        for (unsigned some = all; some; some = (some - 1) & all) {
+            if (__builtin_popcount(some) != n) continue;
+            *half = with_bf16(sample, some);
+            if (accepts(op, half, some == all ? why : other)) return true;
+        }
+    return false;
+}
+
 /* ---- outputs wanted and unwanted ---- */
 
 static unsigned all_outputs(const tg_op *op) { return TG_BIT(op->n_out) - 1; }
@@ -213,11 +261,20 @@ static bool same_parts(const op_result *a, const op_result *b, int k, char why[H
     return false;
 }
 
-static bool close_enough(double a, double b, double tolerance)
+/* The distance of bf16 numbers of this size: 8 bits, the first of them implied. */
+static double bf16_unit(double x)
+{
+    int exponent;
+    frexp(x, &exponent);
+    return ldexp(1, exponent - 8);
+}
+
+static bool close_enough(double a, double b, double tolerance, tg_dtype dtype)
 {
     if (isnan(b)) return isnan(a);
     if (isinf(b)) return a == b;
-    return fabs(a - b) <= tolerance * (1 + fabs(b));
+    const double unit = dtype == TG_BF16 ? bf16_unit(fmax(fabs(a), fabs(b))) : 0;
+    return fabs(a - b) <= tolerance * (1 + fabs(b)) + unit;
 }
 
 static bool part_agrees(const op_result *a, const op_result *b, int k, double tolerance, char why[HARNESS_TEXT])
@@ -227,7 +284,7 @@ static bool part_agrees(const op_result *a, const op_result *b, int k, double to
     if (!same_parts(a, b, k, why)) return false;
     for (int64_t i = 0; p->bytes && i < p->count; i++) {
         double x = load(p->bytes, p->dtype, i), y = load(q->bytes, q->dtype, i);
-        if (whole ? x == y : close_enough(x, y, tolerance)) continue;
+        if (whole ? x == y : close_enough(x, y, tolerance, p->dtype)) continue;
         snprintf(why, HARNESS_TEXT, "%s[%d] at %lld: %.9g, ref %.9g", k < TG_MAX_OUT ? "out" : "in",
                  k < TG_MAX_OUT ? k : k - TG_MAX_OUT, (long long)i, x, y);
         return false;

@@ -22,6 +22,9 @@ typedef struct {
 int      wanted_sets(const tg_op *op);
 unsigned wanted_set(const tg_op *op, int i);
 
+/* The row with bf16 in place of f32 for as many inputs as the shape rule takes so; false, and why, if that is none. */
+bool bf16_sample(const tg_op *op, const op_sample *sample, op_sample *half, char why[HARNESS_TEXT]);
+
 /* Makes the inputs of a row as leaves of s; the same numbers each time. */
 void make_inputs(tg_scope *s, const tg_op *op, const op_sample *sample, tg_tensor *in[TG_MAX_IN]);
 
@@ -38,7 +41,8 @@ void keep_part(result_part *part, const tg_tensor *t);      /* a copy of t's byt
 extern const tg_op spy_op;
 extern op_result  *spied;
 
-/* |a - b| <= tolerance (1 + |b|), whole numbers the same; false, and where in `why`. */
+/* |a - b| <= tolerance (1 + |b|), in bf16 plus one unit in the last place: sums that differ by FP32's rounding may fall
+ * on two sides of a midpoint.  Whole numbers the same.  False, and where in `why`. */
 bool results_agree(const op_result *a, const op_result *b, double tolerance, char why[HARNESS_TEXT]);
 bool results_identical(const op_result *a, const op_result *b, char why[HARNESS_TEXT]);
 

@@ -48,12 +48,13 @@ void chain_inputs(tg_scope *root, const chain_case *c, tg_tensor *in[TG_MAX_IN])
 }
 
 /* A link whose attributes the fused call does not keep: those that the rule asks for. */
-static const void *other_attr(const tg_op *op, tg_tensor *const in[])
+static const void *other_attr(const chain_case *c, const tg_op *op, tg_tensor *const in[])
 {
-    static tg_axis_attr last_axis;
-    static const char   zeros[512];
-    if (strncmp(op->name, "log_softmax", 11)) return zeros;
-    last_axis.axis = in[0]->rank - 1;
+    static tg_softmax_attr last_axis;
+    static const char      zeros[512];
+    if (op != &tg_log_softmax_op && op != &tg_log_softmax_grad_op) return zeros;
+    const tg_nll_attr *nll = c->sample->attr;
+    last_axis = (tg_softmax_attr){ in[0]->rank - 1, op == &tg_log_softmax_op ? TG_F32 : nll->dtype };
     return &last_axis;
 }
 
@@ -64,7 +65,7 @@ tg_tensor *chain_link(tg_scope *s, const chain_case *c, int j, tg_tensor *before
     int          from = 0;
     for (int i = 0; i < j; i++) from += c->rule->chain[i]->n_in - (i > 0);
     for (int k = 0; k < op->n_in; k++) own[k] = j > 0 && k == 0 ? before : in[from + k - (j > 0)];
-    return tg_apply(s, op, own, j == c->rule->attr_of ? c->sample->attr : other_attr(op, own));
+    return tg_apply(s, op, own, j == c->rule->attr_of ? c->sample->attr : other_attr(c, op, own));
 }
 
 static uint64_t calls_of(const chain_case *c, bool fuse)

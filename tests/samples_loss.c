@@ -1,7 +1,9 @@
 /* samples_loss.c - rows for softmax and the losses. */
 #include "op_samples.h"
 
-#define AXIS(a) &(const tg_axis_attr){ a }
+#define AXIS(a) &(const tg_softmax_attr){ a, TG_F32 }
+#define AXIS_BF16(a) &(const tg_softmax_attr){ a, TG_BF16 }
+#define HALF(low, high, ...) { 1, TG_BF16, DIMS_(__VA_ARGS__), FILL_UNIFORM, low, high }
 #define NUMBER(low, high) { 1, TG_F32, 0, { 0 }, FILL_UNIFORM, low, high }
 #define U8(n, ...) { 1, TG_U8, DIMS_(__VA_ARGS__), FILL_CLASSES, 0, n }
 #define A_CLASS(n) { 1, TG_I64, 0, { 0 }, FILL_CLASSES, 0, n }
@@ -19,7 +21,10 @@
     { "many_rows", { FR(-4, 4, 700, 31) }, AXIS(1), 0, grad },                                                         \
     { "long_row", { FR(-4, 4, 2, 20000) }, AXIS(1), 0, grad },                                                         \
     { "far_from_zero", { FR(900, 1100, 4, 33) }, AXIS(1), 1e-4, -1 },        /* f32 there is too coarse */             \
-    { "bf16", { { 1, TG_BF16, 2, { 4, 9 }, FILL_UNIFORM, 0, 0 } }, AXIS(1), 0, -1 },                                   \
+    { "to_bf16", { HALF(-4, 4, 4, 33) }, AXIS_BF16(1), 0, -1 },              /* and gradcheck wants f32 */             \
+    { "f32_to_bf16", { F(4, 33) }, AXIS_BF16(1), 0, -1 },                                                              \
+    { "long_row_to_bf16", { HALF(-4, 4, 2, 20000) }, AXIS_BF16(1), 0, -1 },                                            \
+    { "middle_axis_to_bf16", { HALF(-4, 4, 3, 7, 300) }, AXIS_BF16(1), 0, -1 },                                        \
     { 0 }
 extern const op_sample samples_softmax[], samples_log_softmax[];
 const op_sample samples_softmax[] = { SOFTMAX_ROWS(0) };
@@ -30,6 +35,9 @@ const op_sample samples_log_softmax[] = { SOFTMAX_ROWS(0) };
     { "rank_1", { F(17), FR(low, high, 17) }, AXIS(0), 0, 0 },                                                         \
     { "middle_axis", { F(3, 7, 300), FR(low, high, 3, 7, 300) }, AXIS(1), 0, 0 },                                      \
     { "many_rows", { F(700, 31), FR(low, high, 700, 31) }, AXIS(1), 0, 0 },                                            \
+    { "to_bf16", { HALF(-1, 1, 5, 33), HALF(low, high, 5, 33) }, AXIS_BF16(1), 0, 0 },                                 \
+    { "f32_to_bf16", { F(5, 33), FR(low, high, 5, 33) }, AXIS_BF16(1), 0, 0 },                                         \
+    { "middle_axis_to_bf16", { HALF(-1, 1, 3, 7, 300), HALF(low, high, 3, 7, 300) }, AXIS_BF16(1), 0, 0 },             \
     { 0 }
 extern const op_sample samples_softmax_grad[], samples_log_softmax_grad[];
 const op_sample samples_softmax_grad[] = { SOFTMAX_GRAD_ROWS(0, 0.1) };
@@ -37,7 +45,8 @@ const op_sample samples_log_softmax_grad[] = { SOFTMAX_GRAD_ROWS(-6, -0.1) };
 
 /* ---- negative log likelihood; weights have no gradient: rows with them are not gradchecked ---- */
 
-#define NLL(e, ignored, how, n) &(const tg_nll_attr){ e, ignored, how, n }
+#define NLL(e, ignored, how, n) &(const tg_nll_attr){ e, ignored, how, n, TG_F32 }
+#define NLL_BF16(e, ignored, how, n) &(const tg_nll_attr){ e, ignored, how, n, TG_BF16 }
 #define LOGP(...) FR(-4, -0.1, __VA_ARGS__)
 #define LOSS_ROWS                                                                                                      \
     { "mean", { LOGP(5, 10), CLASSES(10, 5), NONE }, NLL(0, -100, TG_MEAN, 10), 0, 0 },                                \
@@ -55,7 +64,9 @@ const op_sample samples_log_softmax_grad[] = { SOFTMAX_GRAD_ROWS(-6, -0.1) };
     { 0 }
 extern const op_sample samples_nll_loss[], samples_cross_entropy[];
 const op_sample samples_nll_loss[] = { LOSS_ROWS };
-const op_sample samples_cross_entropy[] = { LOSS_ROWS };
+const op_sample samples_cross_entropy[] = {
+    { "of_bf16", { HALF(-4, 4, 40, 33), CLASSES(33, 40), NONE }, NLL_BF16(0.1f, -100, TG_MEAN, 33), 0, 0 }, LOSS_ROWS
+};
 
 #define TOTAL NUMBER(2, 3)
 #define GLOSS NUMBER(0.5, 2)
@@ -71,6 +82,7 @@ const op_sample samples_nll_loss_grad[] = {
 
 extern const op_sample samples_cross_entropy_grad[];
 const op_sample samples_cross_entropy_grad[] = {
+    { "in_bf16", { GLOSS, CLASSES(33, 40), NONE, TOTAL, LOGP(40, 33) }, NLL_BF16(0.1f, 5, TG_MEAN, 33), 0, 0 },
     { "mean", { GLOSS, CLASSES(10, 5), NONE, TOTAL, LOGP(5, 10) }, NLL(0, -100, TG_MEAN, 10), 0, 0 },
     { "sum_smoothing", { GLOSS, CLASSES(10, 5), NONE, TOTAL, LOGP(5, 10) }, NLL(0.1f, -100, TG_SUM, 10), 0, 0 },
     { "rank_1", { GLOSS, A_CLASS(17), NONE, TOTAL, LOGP(17) }, NLL(0.1f, -100, TG_MEAN, 17), 0, 0 },

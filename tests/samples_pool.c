@@ -25,6 +25,8 @@ const op_sample samples_max_pool2d[] = {
     { "gaps", { FD(1, 9, 9, 17) }, POOL(2, 3, 0, 9, 9), 0, 0 },
     { "1x1_stride2", { FD(1, 5, 5, 16) }, POOL(1, 2, 0, 5, 5), 0, 0 },
     { "5x5_pad2", { FD(1, 7, 7, 5) }, POOL(5, 1, 2, 7, 7), 0, 0 },
+    { "16x16", { FD(1, 20, 18, 17) }, POOL(16, 2, 8, 20, 18), 0, 0 },
+    { "17x17", { FD(1, 18, 17, 16) }, POOL(17, 1, 0, 18, 17), 0, 0 },                 /* too many pixels for a byte */
     { "whole_image", { FD(3, 4, 5, 15) }, OBLONG(4, 5, 1, 1, 0, 0, 4, 5), 0, 0 },
     { "larger_than_image", { FD(1, 2, 2, 16) }, POOL(4, 2, 2, 2, 2), 0, 0 },
     { "oblong", { FD(1, 8, 9, 17) }, OBLONG(1, 3, 2, 1, 0, 1, 8, 9), 0, 0 },
@@ -34,14 +36,20 @@ const op_sample samples_max_pool2d[] = {
     { 0 },
 };
 
-/* Windows that have every pixel, since an index must lie in its window; others are gradchecked through max_pool2d. */
+/* Any place of the window, and padding too, which nobody gets a gradient for. */
+#define PLACES(n, ...) { 1, TG_U8, DIMS_(__VA_ARGS__), FILL_CLASSES, 0, n }
 const op_sample samples_max_pool2d_grad[] = {
-    { "2x2_on_2x2", { F(3, 1, 1, 17), I32(4, 3, 1, 1, 17) }, POOL(2, 2, 0, 2, 2), 0, 0 },
-    { "3x3_pad1_on_2x2", { F(2, 2, 2, 33), I32(4, 2, 2, 2, 33) }, POOL(3, 1, 1, 2, 2), 0, 0 },
-    { "5x5_pad2_on_3x3", { F(1, 3, 3, 15), I32(9, 1, 3, 3, 15) }, POOL(5, 1, 2, 3, 3), 0, 0 },
-    { "5x5_pad2_stride2_on_3x3", { F(1, 2, 2, 16), I32(9, 1, 2, 2, 16) }, POOL(5, 2, 2, 3, 3), 0, 0 },
-    { "4x4_pad2_on_2x2", { F(1, 2, 2, 1), I32(4, 1, 2, 2, 1) }, POOL(4, 2, 2, 2, 2), 0, 0 },
-    { "column", { F(2, 1, 1, 3), I32(5, 2, 1, 1, 3) }, OBLONG(5, 1, 1, 1, 0, 0, 5, 1), 0, 0 },
+    { "2x2", { F(3, 4, 3, 17), PLACES(4, 3, 4, 3, 17) }, POOL(2, 2, 0, 8, 7), 0, 0 },
+    { "2x2_64_channels", { F(1, 3, 3, 64), PLACES(4, 1, 3, 3, 64) }, POOL(2, 2, 0, 6, 6), 0, 0 },
+    { "3x3_stride2_pad1", { F(2, 4, 4, 33), PLACES(9, 2, 4, 4, 33) }, POOL(3, 2, 1, 8, 8), 0, 0 },
+    { "3x3_pad1_on_2x2", { F(2, 2, 2, 33), PLACES(9, 2, 2, 2, 33) }, POOL(3, 1, 1, 2, 2), 0, 0 },
+    { "5x5_pad2_on_3x3", { F(1, 3, 3, 15), PLACES(25, 1, 3, 3, 15) }, POOL(5, 1, 2, 3, 3), 0, 0 },
+    { "5x5_pad2_stride2_on_3x3", { F(1, 2, 2, 16), PLACES(25, 1, 2, 2, 16) }, POOL(5, 2, 2, 3, 3), 0, 0 },
+    { "4x4_pad2_on_2x2", { F(1, 2, 2, 1), PLACES(16, 1, 2, 2, 1) }, POOL(4, 2, 2, 2, 2), 0, 0 },
+    { "gaps", { F(1, 3, 3, 17), PLACES(4, 1, 3, 3, 17) }, POOL(2, 3, 0, 9, 9), 0, 0 },
+    { "column", { F(2, 1, 1, 3), PLACES(5, 2, 1, 1, 3) }, OBLONG(5, 1, 1, 1, 0, 0, 5, 1), 0, 0 },
+    { "16x16", { F(1, 1, 2, 5), PLACES(256, 1, 1, 2, 5) }, POOL(16, 8, 8, 4, 8), 0, 0 },
+    { "17x17", { F(1, 4, 3, 5), I32(289, 1, 4, 3, 5) }, POOL(17, 2, 8, 8, 6), 0, 0 },
     { 0 },
 };
 

@@ -64,7 +64,6 @@ expect 2 "--optimizer 'sdg': want sgd, adam or adamw"  train lenet --optimizer s
 expect 2 "--schedule 'linear': want constant"          train lenet --schedule linear
 expect 2 "--optimizer 'adamw': want sgd or adam"       bench lenet --optimizer adamw
 expect 2 "--dtype 'fp16': want fp32 or bf16"           bench lenet --dtype fp16
-expect 2 "--dtype bf16: not in this version"           bench lenet --dtype bf16
 
 # ---- data and results that are not there, or do not fit ----
 expect 1 "--data '.*/none': .*no such folder"          train lenet --data "$work/none"
@@ -84,6 +83,8 @@ expect 0 'ref'                                         kernels relu
 expect 0 '^conv2d$'                                    kernels --list
 expect 0 '^tilegrad [0-9.]+ lenet b8 fp32 train t1: [0-9.]+ img/s median, [0-9.]+ best, rss [0-9]+ MiB$' \
          bench lenet --batch 8 --steps 2 --threads 1
+expect 0 '^tilegrad [0-9.]+ lenet b8 (bf16) train t1: ' \
+         bench lenet --dtype bf16 --batch 8 --steps 2 --threads 1
 expect 0 '^tilegrad [0-9.]+ mlp b8 fp32 infer t1: ' \
          bench mlp --batch 8 --steps 2 --threads 1 --infer
 expect 0 'test accuracy (6[0-9]|7[0-9]|8[0-9])\.[0-9]+ % after 1 epochs' \

@@ -1,6 +1,7 @@
 /* test_ops.c - every operator x row x kernel against ref, backward against differences.
  *
- * Tests are named operator/row/kernel and operator/row/gradcheck; `test_ops conv2d` runs those whose names begin so. */
+ * Each row runs once more with bf16 inputs, where the operator takes them.  Tests are named operator/row/kernel,
+ * operator/row/kernel/bf16 and operator/row/gradcheck; `test_ops conv2d` runs those whose names begin so. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -146,6 +147,16 @@ static void add(test_list *l, op_case c, const char *kind, CMUnitTestFunction ru
     l->test[l->n++] = (struct CMUnitTest){ .name = to->name, .test_func = run, .initial_state = to };
 }
 
+static void bf16_is_refused(void **state)
+{
+    const op_case *t = *state;
+    op_sample      half;
+    char           why[HARNESS_TEXT];
+    assert_false(bf16_sample(t->op, t->sample, &half, why));
+    print_message("%s skipped: %s\n", t->name, why);
+    skip();
+}
+
 static size_t kernels_of(const tg_op *op)
 {
     size_t n = 0;
@@ -153,38 +164,69 @@ static size_t kernels_of(const tg_op *op)
     return n;
 }
 
+static size_t most_rows(void)
+{
+    size_t n = 0;
+    for (int i = 0; i < op_table_count; i++)
+        for (const op_sample *row = op_table[i].samples; row->name; row++) n++;
+    return n;
+}
+
 static size_t most_tests(void)
 {
     size_t n = 0;
     for (int i = 0; i < op_table_count; i++)
-        for (const op_sample *row = op_table[i].samples; row->name; row++) n += kernels_of(op_table[i].op) + 2;
+        for (const op_sample *row = op_table[i].samples; row->name; row++) n += 2 * (kernels_of(op_table[i].op) + 2);
     return n;
 }
 
-static void add_row(test_list *l, const tg_op *op, const op_sample *row)
+static void add_kernels(test_list *l, const op_case *plain, const char *suffix)
+{
+    const tg_op *op = plain->op;
+    char         kind[64];
+    snprintf(kind, sizeof kind, "alias%s", suffix);
+    if (op->alias) add(l, *plain, kind, alias_test);
+    for (size_t k = 0; !op->alias && k < kernels_of(op); k++) {
+        op_case c = *plain;
+        c.kernel = op->kernels[k];
+        snprintf(kind, sizeof kind, "%s%s", c.kernel->name, suffix);
+        add(l, c, kind, kernel_test);
+    }
+}
+
+/* half: where the row may be written again with bf16 inputs. */
+static void add_row(test_list *l, const tg_op *op, const op_sample *row, op_sample *half)
 {
     const op_case plain = { .op = op, .sample = row };
-    if (op->alias) add(l, plain, "alias", alias_test);
-    for (size_t k = 0; !op->alias && k < kernels_of(op); k++)
-        add(l, (op_case){ .op = op, .sample = row, .kernel = op->kernels[k] }, op->kernels[k]->name, kernel_test);
+    char          why[HARNESS_TEXT];
+    add_kernels(l, &plain, "");
     if (op->backward && row->grad_tolerance >= 0) add(l, plain, "gradcheck", gradcheck_test);
+    if (bf16_sample(op, row, half, why)) add_kernels(l, &(op_case){ .op = op, .sample = half }, "/bf16");
+    else add(l, plain, "bf16", bf16_is_refused);
+}
+
+static void add_rows(test_list *l, op_sample *halves)
+{
+    for (int i = 0; i < op_table_count; i++)
+        for (const op_sample *row = op_table[i].samples; row->name; row++) add_row(l, op_table[i].op, row, halves++);
 }
 
 int main(int argc, char **argv)
 {
     static int two = 2, four = 4;
     size_t     most = most_tests() + 2;
+    op_sample *halves = calloc(most_rows() + 1, sizeof *halves);
     all = (test_list){ calloc(most + 1, sizeof *all.test), calloc(most + 1, sizeof *all.cases), 0,
                        argc > 1 ? argv[1] : NULL };
-    if (!all.test || !all.cases) return 1;
+    if (!all.test || !all.cases || !halves) return 1;
     tg_set_threads(1);                   /* many tiny programs: waking workers costs more than they do */
-    for (int i = 0; i < op_table_count; i++)
-        for (const op_sample *row = op_table[i].samples; row->name; row++) add_row(&all, op_table[i].op, row);
+    add_rows(&all, halves);
     size_t n = all.n;
     all.test[n++] = (struct CMUnitTest){ .name = "two_threads", .test_func = threads_test, .initial_state = &two };
     all.test[n++] = (struct CMUnitTest){ .name = "four_threads", .test_func = threads_test, .initial_state = &four };
     int failed = _cmocka_run_group_tests("operators", all.test, n, NULL, NULL);
     free(all.test);
     free(all.cases);
+    free(halves);
     return failed != 0;
 }

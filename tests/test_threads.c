@@ -8,6 +8,9 @@
 #include "dispatch.h"
 #include "expect.h"
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
 
 enum { STEPS = 5 };
 
@@ -141,12 +144,80 @@ static void each_index_is_done_once(void **state)
     tg_set_threads(before);
 }
 
+/* More tasks than there are workers, so that each has some. */
+enum { OUTER = 64, INNER = 100, CALLERS = 3, JOBS = 2000 };
+
+static void within(void *context, int64_t index, int worker)
+{
+    (void)worker;
+    tg_parallel(INNER, count, (uint8_t *)context + index * INNER);
+}
+
+static void a_job_within_a_job(void **state)
+{
+    uint8_t times[OUTER * INNER] = { 0 };
+    int before = tg_threads();
+    (void)state;
+    tg_set_threads(3);
+    tg_parallel(OUTER, within, times);
+    for (int i = 0; i < OUTER * INNER; i++) assert_int_equal(times[i], 1);
+    tg_set_threads(before);
+}
+
+static void add_index(void *context, int64_t index, int worker)
+{
+    (void)worker;
+    atomic_fetch_add((atomic_llong *)context, index);
+}
+
+static void *many_jobs(void *wrong)
+{
+    for (int i = 0; i < JOBS; i++) {
+        atomic_llong sum = 0;
+        const int64_t n = 1 + i % 40;
+        tg_parallel(n, add_index, &sum);
+        if (sum != n * (n - 1) / 2) atomic_fetch_add((atomic_int *)wrong, 1);
+    }
+    return NULL;
+}
+
+static void jobs_of_several_threads(void **state)
+{
+    pthread_t  thread[CALLERS];
+    atomic_int wrong = 0;
+    int before = tg_threads();
+    (void)state;
+    tg_set_threads(4);
+    for (int i = 0; i < CALLERS; i++) assert_int_equal(pthread_create(&thread[i], NULL, many_jobs, &wrong), 0);
+    for (int i = 0; i < CALLERS; i++) pthread_join(thread[i], NULL);
+    assert_int_equal(wrong, 0);
+    tg_set_threads(before);
+}
+
+/* Short jobs with pauses in which the workers fall asleep. */
+static void jobs_that_wake_workers(void **state)
+{
+    int before = tg_threads();
+    (void)state;
+    for (int threads = 2; threads <= 5; threads++) {
+        tg_set_threads(threads);
+        for (int i = 0; i < 50; i++) {
+            atomic_llong sum = 0;
+            tg_parallel(30, add_index, &sum);
+            assert_int_equal(sum, 435);
+            usleep(100 * (i % 3));
+        }
+    }
+    tg_set_threads(before);
+}
+
 int main(void)
 {
     const struct CMUnitTest threads[] = {
         cmocka_unit_test(lenet_with_sgd), cmocka_unit_test(resnet20_with_adam), cmocka_unit_test(onednn_is_close),
         cmocka_unit_test(openblas_is_close), cmocka_unit_test(a_pool_has_at_least_one_worker),
-        cmocka_unit_test(each_index_is_done_once),
+        cmocka_unit_test(each_index_is_done_once), cmocka_unit_test(a_job_within_a_job),
+        cmocka_unit_test(jobs_of_several_threads), cmocka_unit_test(jobs_that_wake_workers),
     };
     return cmocka_run_group_tests(threads, NULL, NULL);
 }

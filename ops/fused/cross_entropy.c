@@ -2,20 +2,28 @@
 #include "kernels.h"
 #include "nll_loss.h"
 
-static bool last_axis(const tg_call *log_softmax)
+/* nll_loss's dtype is f32 where it stands alone, that of x where cross entropy was meant. */
+static bool fits(const tg_call *softmax, const tg_tensor *x, const tg_call *nll)
 {
-    return ((const tg_axis_attr *)log_softmax->attr)->axis == log_softmax->in[0]->rank - 1;
+    return ((const tg_softmax_attr *)softmax->attr)->axis == x->rank - 1 &&
+           ((const tg_nll_attr *)nll->attr)->dtype == x->dtype;
 }
 
-static bool is_f32(const tg_call *log_softmax) { return log_softmax->in[0]->dtype == TG_F32; }
+static bool cross_entropy_fits(const tg_call *const chain[])
+{
+    return chain[0]->out[0]->dtype == TG_F32 && fits(chain[0], chain[0]->in[0], chain[1]);
+}
+
+static bool cross_entropy_grad_fits(const tg_call *const chain[]) { return fits(chain[1], chain[1]->out[0], chain[0]); }
 
 static void cross_entropy_infer(tg_scope *s, tg_call *c)
 {
+    const tg_tensor *const x = c->in[0];
+    if (!tg_want_dtype(s, c, 0, ((const tg_nll_attr *)c->attr)->dtype))
+        return;
     tg_nll_loss_infer(s, c);
-    c->out[2] = tg_make_like(s, c->in[0]);
+    c->out[2] = tg_make(s, TG_F32, x->rank, x->dim);
 }
-
-static bool cross_entropy_fits(const tg_call *const chain[]) { return is_f32(chain[0]) && last_axis(chain[0]); }
 
 TG_VECTOR_DECLARE(cross_entropy_vector)
 extern const tg_kernel cross_entropy_ref;
@@ -31,15 +39,13 @@ const tg_rule tg_rule_cross_entropy = {
 
 static void cross_entropy_grad_infer(tg_scope *s, tg_call *c)
 {
-    tg_nll_loss_grad_infer(s, c);
+    tg_nll_loss_grad_infer(s, c, ((const tg_nll_attr *)c->attr)->dtype);
     if (!tg_ok(s) || !tg_want_dtype(s, c, 4, TG_F32) || tg_same_shape(c->in[4], c->out[0]))
         return;
     tg_shape_text got, want;
     tg_fail(s, "cross_entropy_grad: the log probabilities have shape %s, want %s", tg_shape(c->in[4], &got),
             tg_shape(c->out[0], &want));
 }
-
-static bool cross_entropy_grad_fits(const tg_call *const chain[]) { return is_f32(chain[1]) && last_axis(chain[1]); }
 
 TG_VECTOR_DECLARE(cross_entropy_grad_vector)
 extern const tg_kernel cross_entropy_grad_ref;

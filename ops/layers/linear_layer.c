@@ -18,7 +18,7 @@ tg_module *tg_layer_linear(tg_scope *s, tg_layer_linear_config c)
     if (!tg_layer_wants(s, "Linear", "in", c.in, 1) || !tg_layer_wants(s, "Linear", "out", c.out, 1)) return NULL;
     linear *l = (linear *)tg_module_new(s, sizeof *l, "Linear", forward);
     if (!l) return NULL;
-    l->weight = tg_param(s, &l->base, "weight", tg_init_uniform(s, c.in, 2, TG_DIM(c.out, c.in)));
+    l->weight = tg_weight(s, &l->base, "weight", tg_init_uniform(s, c.in, 2, TG_DIM(c.out, c.in)));
     if (!c.no_bias) l->bias = tg_param(s, &l->base, "bias", tg_init_uniform(s, c.in, 1, TG_DIM(c.out)));
     snprintf(l->base.detail, sizeof l->base.detail, "%d, %d", c.in, c.out);
     return tg_ok(s) ? &l->base : NULL;

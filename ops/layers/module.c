@@ -95,7 +95,7 @@ tg_module *tg_child(tg_scope *s, tg_module *parent, const char *name, tg_module 
     return child;
 }
 
-static tg_tensor *add_slot(tg_scope *s, tg_module *m, const char *name, tg_tensor *leaf, bool buffer)
+static tg_tensor *add_slot(tg_scope *s, tg_module *m, const char *name, tg_tensor *leaf, bool buffer, const char *f32_because)
 {
     const char *what = buffer ? "buffer" : "parameter";
     if (!tg_ok(s)) return leaf;
@@ -110,19 +110,24 @@ static tg_tensor *add_slot(tg_scope *s, tg_module *m, const char *name, tg_tenso
     if (!slot) return leaf;
     tg_slot **end = &m->slots;
     while (*end) end = &(*end)->next;
-    *slot = (tg_slot){ own, leaf, buffer, NULL };
+    *slot = (tg_slot){ own, leaf, buffer, f32_because, NULL };
     *end = slot;
     return leaf;
 }
 
 tg_tensor *tg_param(tg_scope *s, tg_module *m, const char *name, tg_tensor *leaf)
 {
-    return tg_require_grad(s, add_slot(s, m, name, leaf, false));
+    return tg_require_grad(s, add_slot(s, m, name, leaf, false, "its sums want FP32"));
+}
+
+tg_tensor *tg_weight(tg_scope *s, tg_module *m, const char *name, tg_tensor *leaf)
+{
+    return tg_require_grad(s, add_slot(s, m, name, leaf, false, NULL));
 }
 
 tg_tensor *tg_buffer(tg_scope *s, tg_module *m, const char *name, tg_tensor *leaf)
 {
-    return add_slot(s, m, name, leaf, true);
+    return add_slot(s, m, name, leaf, true, "statistics are FP32");
 }
 
 /* ---- running ---- */

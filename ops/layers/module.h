@@ -30,6 +30,7 @@ typedef struct tg_slot {               /* one parameter or buffer of a module */
     const char *name;                  /* "weight" */
     tg_tensor  *tensor;
     bool        buffer;                /* no gradient: running statistics */
+    const char *f32_because;           /* why tg_optimize leaves it in FP32; NULL: it may hold it in bf16 */
     struct tg_slot *next;
 } tg_slot;
 
@@ -49,6 +50,8 @@ tg_module *tg_module_new(tg_scope *s, size_t bytes, const char *kind, tg_forward
 tg_module *tg_child (tg_scope *s, tg_module *parent, const char *name, tg_module *child);      /* returns child */
 tg_tensor *tg_param (tg_scope *s, tg_module *m, const char *name, tg_tensor *leaf);            /* wants a gradient */
 tg_tensor *tg_buffer(tg_scope *s, tg_module *m, const char *name, tg_tensor *leaf);
+/* A parameter that is an operand of products only (conv2d, conv_transpose2d, linear): tg_optimize may hold it in bf16. */
+tg_tensor *tg_weight(tg_scope *s, tg_module *m, const char *name, tg_tensor *leaf);
 
 /* Runs the module.  What it makes inside is internal: it gives its memory back after its last use. */
 tg_tensor *tg_forward(tg_scope *s, tg_module *m, tg_tensor *x);

@@ -3,6 +3,7 @@
  * A forward is recorded in a scope of its own and never run, so the table costs neither time nor memory.  Modules say
  * what they returned through `watch`. */
 #include "layer.h"
+#include "master.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -57,6 +58,11 @@ static tg_tensor **watch(tg_module *m, tg_tensor **out)
 
 /* ---- rows ---- */
 
+static int64_t bytes_of(const tg_tensor *t)      /* with its master's lower half, if it is split */
+{
+    return tg_count(t) * (int64_t)tg_dtype_size(tg_is_split(t) ? TG_F32 : t->dtype);
+}
+
 typedef struct { char name[TG_MAX_PATH], kind[160], out[sizeof(tg_shape_text)]; int64_t params, bytes; } row;
 
 /* A layer is a module with tensors of its own, or without children. */
@@ -72,7 +78,7 @@ static row row_of(const table *t, const tg_module *m)
     for (const tg_slot *slot = m->slots; slot; slot = slot->next) {
         int64_t count = tg_count(slot->tensor);
         r.params += slot->buffer ? 0 : count;
-        r.bytes += count * (int64_t)tg_dtype_size(slot->tensor->dtype);
+        r.bytes += bytes_of(slot->tensor);
     }
     return r;
 }
@@ -121,7 +127,7 @@ static void add_up(void *context, const char *name, tg_slot *slot, tg_module *ow
     int64_t count = tg_count(slot->tensor);
     t->params += slot->buffer ? 0 : count;
     t->frozen += slot->buffer || slot->tensor->needs_grad ? 0 : count;
-    t->bytes += count * (int64_t)tg_dtype_size(slot->tensor->dtype);
+    t->bytes += bytes_of(slot->tensor);
 }
 
 static void print_table(table *t, FILE *to)

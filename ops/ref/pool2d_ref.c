@@ -1,8 +1,10 @@
 /* pool2d_ref.c - what the pooling operators are. */
 #include "attr.h"
 #include <math.h>
+#include <string.h>
 
-typedef struct { int64_t h0, h1, w0, w1; } window;              /* pixels of the image, without padding */
+/* Pixels of the image, without padding; and the place of the first, with it. */
+typedef struct { int64_t h0, h1, w0, w1, top, left; } window;
 
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -11,14 +13,14 @@ static window window_of(const tg_pool2d_attr *a, int64_t oh, int64_t ow)
 {
     int64_t h = oh * a->stride[0] - a->pad[0], w = ow * a->stride[1] - a->pad[1];
     return (window){ larger(h, 0), smaller(h + a->kernel[0], a->image[0]),
-                     larger(w, 0), smaller(w + a->kernel[1], a->image[1]) };
+                     larger(w, 0), smaller(w + a->kernel[1], a->image[1]), h, w };
 }
 
 static window adaptive_window(const tg_adaptive_pool2d_attr *a, int64_t oh, int64_t ow)
 {
     const int64_t *h = a->image, *o = a->out;
-    return (window){ oh * h[0] / o[0], ((oh + 1) * h[0] + o[0] - 1) / o[0],
-                     ow * h[1] / o[1], ((ow + 1) * h[1] + o[1] - 1) / o[1] };
+    return (window){ .h0 = oh * h[0] / o[0], .h1 = ((oh + 1) * h[0] + o[0] - 1) / o[0],
+                     .w0 = ow * h[1] / o[1], .w1 = ((ow + 1) * h[1] + o[1] - 1) / o[1] };
 }
 
 static int64_t place(const tg_tensor *t, int64_t n, int64_t i, int64_t j, int64_t c)
@@ -39,44 +41,55 @@ static element element_of(const tg_tensor *t, int64_t i)
 static void max_run(const tg_call *c, const tg_task *task)
 {
     (void)task;
-    const tg_tensor *x = c->in[0], *y = c->out[0];
+    const tg_tensor      *x = c->in[0], *y = c->out[0];
+    const tg_pool2d_attr *a = c->attr;
     for (int64_t i = 0; i < tg_count(y); i++) {
         element e = element_of(y, i);
-        window  v = window_of(c->attr, e.line, e.column);
+        window  v = window_of(a, e.line, e.column);
         double  best = -INFINITY;
-        int64_t index = v.h0 * x->dim[2] + v.w0;
+        int64_t index = (v.h0 - v.top) * a->kernel[1] + v.w0 - v.left;
         for (int64_t h = v.h0; h < v.h1; h++)
             for (int64_t w = v.w0; w < v.w1; w++) {
                 double value = tg_get(x, place(x, e.n, h, w, e.channel));
                 if (!(value > best) && !isnan(value)) continue;
                 best = value;
-                index = h * x->dim[2] + w;
+                index = (h - v.top) * a->kernel[1] + w - v.left;
             }
         tg_set(y, i, best);
         if (c->out[1]) tg_set(c->out[1], i, (double)index);
     }
 }
 
-static void clear(const tg_tensor *t)
+/* Gradients are summed in scratch, in double, and rounded once. */
+static tg_scratch sums_scratch(const tg_call *c)
 {
-    for (int64_t i = 0; i < tg_count(t); i++) tg_set(t, i, 0);
+    return (tg_scratch){ .shared = (size_t)tg_count(c->out[0]) * sizeof(double) };
 }
 
-static void add_at(const tg_tensor *t, int64_t i, double value) { tg_set(t, i, tg_get(t, i) + value); }
+static double *clear(const tg_call *c, const tg_task *task)
+{
+    return memset(task->shared, 0, sums_scratch(c).shared);
+}
 
-/* An index outside of its window counts as none. */
+static void store(const tg_tensor *t, const double *sum)
+{
+    for (int64_t i = 0; i < tg_count(t); i++) tg_set(t, i, sum[i]);
+}
+
+/* An index of padding, or outside of its window, counts as none. */
 static void max_grad_run(const tg_call *c, const tg_task *task)
 {
-    (void)task;
     const tg_tensor *gy = c->in[0], *gx = c->out[0];
-    clear(gx);
+    double          *sum = clear(c, task);
+    const int64_t    kw = ((const tg_pool2d_attr *)c->attr)->kernel[1];
     for (int64_t i = 0; i < tg_count(gy); i++) {
         element e = element_of(gy, i);
         window  v = window_of(c->attr, e.line, e.column);
-        int64_t index = (int64_t)tg_get(c->in[1], i), h = index / gx->dim[2], w = index % gx->dim[2];
+        int64_t index = (int64_t)tg_get(c->in[1], i), h = v.top + index / kw, w = v.left + index % kw;
         if (index >= 0 && h >= v.h0 && h < v.h1 && w >= v.w0 && w < v.w1)
-            add_at(gx, place(gx, e.n, h, w, e.channel), tg_get(gy, i));
+            sum[place(gx, e.n, h, w, e.channel)] += tg_get(gy, i);
     }
+    store(gx, sum);
 }
 
 /* ---- the mean ---- */
@@ -89,10 +102,10 @@ static double mean(const tg_tensor *x, element e, window v, double size)
     return sum / size;
 }
 
-static void spread(const tg_tensor *gx, element e, window v, double share)
+static void spread(const tg_tensor *gx, double *sum, element e, window v, double share)
 {
     for (int64_t h = v.h0; h < v.h1; h++)
-        for (int64_t w = v.w0; w < v.w1; w++) add_at(gx, place(gx, e.n, h, w, e.channel), share);
+        for (int64_t w = v.w0; w < v.w1; w++) sum[place(gx, e.n, h, w, e.channel)] += share;
 }
 
 static double inside(window v) { return (double)((v.h1 - v.h0) * (v.w1 - v.w0)); }
@@ -114,13 +127,13 @@ static void avg_run(const tg_call *c, const tg_task *task)
 
 static void avg_grad_run(const tg_call *c, const tg_task *task)
 {
-    (void)task;
-    clear(c->out[0]);
+    double *sum = clear(c, task);
     for (int64_t i = 0; i < tg_count(c->in[0]); i++) {
         element e = element_of(c->in[0], i);
         window  v = window_of(c->attr, e.line, e.column);
-        spread(c->out[0], e, v, tg_get(c->in[0], i) / size_of(c->attr, v));
+        spread(c->out[0], sum, e, v, tg_get(c->in[0], i) / size_of(c->attr, v));
     }
+    store(c->out[0], sum);
 }
 
 static void adaptive_run(const tg_call *c, const tg_task *task)
@@ -135,20 +148,21 @@ static void adaptive_run(const tg_call *c, const tg_task *task)
 
 static void adaptive_grad_run(const tg_call *c, const tg_task *task)
 {
-    (void)task;
-    clear(c->out[0]);
+    double *sum = clear(c, task);
     for (int64_t i = 0; i < tg_count(c->in[0]); i++) {
         element e = element_of(c->in[0], i);
         window  v = adaptive_window(c->attr, e.line, e.column);
-        spread(c->out[0], e, v, tg_get(c->in[0], i) / inside(v));
+        spread(c->out[0], sum, e, v, tg_get(c->in[0], i) / inside(v));
     }
+    store(c->out[0], sum);
 }
 
 extern const tg_kernel max_pool2d_ref, max_pool2d_grad_ref, avg_pool2d_ref, avg_pool2d_grad_ref;
 extern const tg_kernel adaptive_avg_pool2d_ref, adaptive_avg_pool2d_grad_ref;
+#define SUMS .name = "ref", .backend = "ref", .scratch = sums_scratch
 const tg_kernel max_pool2d_ref = { .name = "ref", .backend = "ref", .run = max_run };
-const tg_kernel max_pool2d_grad_ref = { .name = "ref", .backend = "ref", .run = max_grad_run };
+const tg_kernel max_pool2d_grad_ref = { SUMS, .run = max_grad_run };
 const tg_kernel avg_pool2d_ref = { .name = "ref", .backend = "ref", .run = avg_run };
-const tg_kernel avg_pool2d_grad_ref = { .name = "ref", .backend = "ref", .run = avg_grad_run };
+const tg_kernel avg_pool2d_grad_ref = { SUMS, .run = avg_grad_run };
 const tg_kernel adaptive_avg_pool2d_ref = { .name = "ref", .backend = "ref", .run = adaptive_run };
-const tg_kernel adaptive_avg_pool2d_grad_ref = { .name = "ref", .backend = "ref", .run = adaptive_grad_run };
+const tg_kernel adaptive_avg_pool2d_grad_ref = { SUMS, .run = adaptive_grad_run };

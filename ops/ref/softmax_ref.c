@@ -7,7 +7,7 @@ typedef struct { int64_t first, n, step; } line;
 
 static line line_of(const tg_tensor *x, const void *attr, int64_t number)
 {
-    const int axis = ((const tg_axis_attr *)attr)->axis;
+    const int axis = ((const tg_softmax_attr *)attr)->axis;
     line l = { .n = x->dim[axis], .step = 1 };
     for (int i = axis + 1; i < x->rank; i++)
         l.step *= x->dim[i];

@@ -2,48 +2,68 @@
  *
  * Pixels are summed four at a time.  Backward gathers: a pixel of x sums shares of the windows it is in, so tasks write
  * different lines. */
-#include "vector.h"
+#include "bf16.h"
 #include "pool2d_windows.h"
 
-#define INLINE static inline __attribute__((always_inline))
 enum { MOST = 4 };
 
-typedef struct { int n; const float *at[MOST]; float share[MOST]; } terms;
+typedef struct { int n; const void *at[MOST]; float share[MOST]; } terms;
+typedef struct {
+    tg_windows at[2];
+    int64_t    channels;
+    bool       whole;                   /* padding counts */
+    bool       half;
+    float     *sum;                     /* where bf16 results are summed before they are rounded */
+} pool;
 
-/* y (+)= sum of share x; begun: y has values. */
-INLINE void add(int n, bool begun, const terms *t, int64_t channels, float *y)
+/* y = sum of share x, plus what was begun. */
+TG_INLINE void add(int n, const float *begun, const terms *t, int64_t channels, bool from, bool to, void *y)
 {
 #pragma omp simd
     for (int64_t c = 0; c < channels; c++) {
         float sum = 0;
 #pragma GCC unroll 4
-        for (int k = 0; k < n; k++) sum += t->share[k] * t->at[k][c];
-        y[c] = begun ? y[c] + sum : sum;
+        for (int k = 0; k < n; k++) sum += t->share[k] * tg_load(t->at[k], from, c);
+        tg_store(y, to, c, begun ? begun[c] + sum : sum);
     }
 }
 
-static void add_some(bool begun, const terms *t, int64_t channels, float *y)
+TG_INLINE void add_terms(const float *begun, const terms *t, int64_t channels, bool from, bool to, void *y)
 {
     switch (t->n) {
-    case 0: if (!begun) add(0, false, t, channels, y); break;
-    case 1: begun ? add(1, true, t, channels, y) : add(1, false, t, channels, y); break;
-    case 2: begun ? add(2, true, t, channels, y) : add(2, false, t, channels, y); break;
-    case 3: begun ? add(3, true, t, channels, y) : add(3, false, t, channels, y); break;
-    default: begun ? add(4, true, t, channels, y) : add(4, false, t, channels, y); break;
+    case 0: add(0, begun, t, channels, from, to, y); break;
+    case 1: add(1, begun, t, channels, from, to, y); break;
+    case 2: add(2, begun, t, channels, from, to, y); break;
+    case 3: add(3, begun, t, channels, from, to, y); break;
+    default: add(4, begun, t, channels, from, to, y); break;
     }
 }
 
-typedef struct { tg_windows at[2]; int64_t channels; bool whole; } pool;     /* whole: padding counts */
-
-static pool avg_of(const tg_call *c)
+TG_INLINE void add_any(bool begun, const float *sum, const terms *t, int64_t channels, bool from, bool to, void *y)
 {
-    const tg_pool2d_attr *a = c->attr;
-    return (pool){ { tg_pool_windows(a, 0), tg_pool_windows(a, 1) }, c->in[0]->dim[3], !a->exclude_pad };
+    if (begun) add_terms(sum, t, channels, from, to, y);
+    else add_terms(NULL, t, channels, from, to, y);
 }
 
-static pool adaptive_of(const tg_call *c)
+/* last: y is finished. */
+static void add_some(const pool *p, bool begun, bool last, const terms *t, void *y)
 {
-    return (pool){ { tg_adaptive_windows(c->attr, 0), tg_adaptive_windows(c->attr, 1) }, c->in[0]->dim[3], false };
+    if (!p->half) add_any(begun, y, t, p->channels, false, false, y);
+    else if (last) add_any(begun, p->sum, t, p->channels, true, true, y);
+    else add_any(begun, p->sum, t, p->channels, true, false, p->sum);
+}
+
+static pool avg_of(const tg_call *c, const tg_task *t)
+{
+    const tg_pool2d_attr *a = c->attr;
+    return (pool){ { tg_pool_windows(a, 0), tg_pool_windows(a, 1) }, c->in[0]->dim[3], !a->exclude_pad,
+                   tg_half(c->in[0]), t->scratch };
+}
+
+static pool adaptive_of(const tg_call *c, const tg_task *t)
+{
+    return (pool){ { tg_adaptive_windows(c->attr, 0), tg_adaptive_windows(c->attr, 1) }, c->in[0]->dim[3], false,
+                   tg_half(c->in[0]), t->scratch };
 }
 
 static int64_t length(const pool *p, int axis, int64_t o)
@@ -56,11 +76,11 @@ static float share(const pool *p, int64_t line, int64_t column)
     return 1 / ((float)length(p, 0, line) * (float)length(p, 1, column));
 }
 
-/* A list of terms is emptied into y when it is full. */
-static void put(terms *t, bool *begun, const float *at, float part, int64_t channels, float *y)
+/* A list of terms is emptied when it is full. */
+static void put(const pool *p, terms *t, bool *begun, const void *at, float part, void *y)
 {
     if (t->n == MOST) {
-        add_some(*begun, t, channels, y);
+        add_some(p, *begun, false, t, y);
         *begun = true;
         t->n = 0;
     }
@@ -68,7 +88,7 @@ static void put(terms *t, bool *begun, const float *at, float part, int64_t chan
     t->share[t->n++] = part;
 }
 
-static void forward_window(const pool *p, const float *image, int64_t line, int64_t column, float *y)
+static void forward_window(const pool *p, const void *image, int64_t line, int64_t column, void *y)
 {
     const int64_t h1 = tg_window_end(&p->at[0], line), w1 = tg_window_end(&p->at[1], column);
     const int64_t w0 = tg_window_start(&p->at[1], column);
@@ -77,39 +97,39 @@ static void forward_window(const pool *p, const float *image, int64_t line, int6
     terms         t = { 0 };
     for (int64_t h = tg_window_start(&p->at[0], line); h < h1; h++)
         for (int64_t w = w0; w < w1; w++)
-            put(&t, &begun, image + (h * p->at[1].size + w) * p->channels, part, p->channels, y);
-    add_some(begun, &t, p->channels, y);
+            put(p, &t, &begun, tg_at(image, p->half, (h * p->at[1].size + w) * p->channels), part, y);
+    add_some(p, begun, true, &t, y);
 }
 
 static void forward_line(const tg_call *c, const pool *p, int64_t line)
 {
-    const float *image = tg_ptr(c->in[0]);
-    float       *y = (float *)tg_ptr(c->out[0]) + line * p->at[1].out * p->channels;
-    image += line / p->at[0].out * p->at[0].size * p->at[1].size * p->channels;
+    const int64_t image = line / p->at[0].out * p->at[0].size * p->at[1].size * p->channels;
+    const void   *x = tg_at(tg_ptr(c->in[0]), p->half, image);
+    void         *y = tg_at(tg_ptr(c->out[0]), p->half, line * p->at[1].out * p->channels);
     for (int64_t column = 0; column < p->at[1].out; column++)
-        forward_window(p, image, line % p->at[0].out, column, y + column * p->channels);
+        forward_window(p, x, line % p->at[0].out, column, tg_at(y, p->half, column * p->channels));
 }
 
-static void backward_pixel(const pool *p, const tg_holders at[2], const float *gy, float *gx)
+static void backward_pixel(const pool *p, const tg_holders at[2], const void *gy, void *gx)
 {
     bool  begun = false;
     terms t = { 0 };
     for (int64_t i = at[0].first; i <= at[0].last; i++)
         for (int64_t j = at[1].first; j <= at[1].last; j++)
-            put(&t, &begun, gy + (i * p->at[1].out + j) * p->channels, share(p, i, j), p->channels, gx);
-    add_some(begun, &t, p->channels, gx);
+            put(p, &t, &begun, tg_at(gy, p->half, (i * p->at[1].out + j) * p->channels), share(p, i, j), gx);
+    add_some(p, begun, true, &t, gx);
 }
 
 static void backward_line(const tg_call *c, const pool *p, int64_t line)
 {
-    const float *gy = tg_ptr(c->in[0]);
-    float       *gx = (float *)tg_ptr(c->out[0]) + line * p->at[1].size * p->channels;
-    tg_holders   at[2] = { tg_holders_begin(&p->at[0]), tg_holders_begin(&p->at[1]) };
-    gy += line / p->at[0].size * p->at[0].out * p->at[1].out * p->channels;
+    const int64_t image = line / p->at[0].size * p->at[0].out * p->at[1].out * p->channels;
+    const void   *gy = tg_at(tg_ptr(c->in[0]), p->half, image);
+    void         *gx = tg_at(tg_ptr(c->out[0]), p->half, line * p->at[1].size * p->channels);
+    tg_holders    at[2] = { tg_holders_begin(&p->at[0]), tg_holders_begin(&p->at[1]) };
     tg_holders_move(&p->at[0], &at[0], line % p->at[0].size);
     for (int64_t column = 0; column < p->at[1].size; column++) {
         tg_holders_move(&p->at[1], &at[1], column);
-        backward_pixel(p, at, gy, gx + column * p->channels);
+        backward_pixel(p, at, gy, tg_at(gx, p->half, column * p->channels));
     }
 }
 
@@ -119,16 +139,18 @@ static void run_lines(const tg_call *c, const tg_task *t, pool p, void (*line)(c
     for (int64_t i = t->index * step; i < lines && i < (t->index + 1) * step; i++) line(c, &p, i);
 }
 
-static void avg_run(const tg_call *c, const tg_task *t)           { run_lines(c, t, avg_of(c), forward_line); }
-static void avg_grad_run(const tg_call *c, const tg_task *t)      { run_lines(c, t, avg_of(c), backward_line); }
-static void adaptive_run(const tg_call *c, const tg_task *t)      { run_lines(c, t, adaptive_of(c), forward_line); }
-static void adaptive_grad_run(const tg_call *c, const tg_task *t) { run_lines(c, t, adaptive_of(c), backward_line); }
+static void avg_run(const tg_call *c, const tg_task *t)           { run_lines(c, t, avg_of(c, t), forward_line); }
+static void avg_grad_run(const tg_call *c, const tg_task *t)      { run_lines(c, t, avg_of(c, t), backward_line); }
+static void adaptive_run(const tg_call *c, const tg_task *t)      { run_lines(c, t, adaptive_of(c, t), forward_line); }
+static void adaptive_grad_run(const tg_call *c, const tg_task *t) { run_lines(c, t, adaptive_of(c, t), backward_line); }
 
-TG_VECTOR_KERNEL(avg_pool2d_vector) = { TG_VECTOR_HEAD, .reject = tg_pool_reject, .tasks = tg_pool_tasks,
-                                        .run = avg_run };
-TG_VECTOR_KERNEL(avg_pool2d_grad_vector) = { TG_VECTOR_HEAD, .reject = tg_pool_reject, .tasks = tg_pool_tasks,
-                                             .run = avg_grad_run };
-TG_VECTOR_KERNEL(adaptive_avg_pool2d_vector) = { TG_VECTOR_HEAD, .reject = tg_pool_reject, .tasks = tg_pool_tasks,
-                                                 .run = adaptive_run };
-TG_VECTOR_KERNEL(adaptive_avg_pool2d_grad_vector) = { TG_VECTOR_HEAD, .reject = tg_pool_reject, .tasks = tg_pool_tasks,
-                                                      .run = adaptive_grad_run };
+static tg_scratch scratch(const tg_call *c)
+{
+    return (tg_scratch){ .worker = tg_half(c->in[0]) ? sizeof(float) * (size_t)c->in[0]->dim[3] : 0 };
+}
+
+#define POOL TG_VECTOR_HEAD, .tasks = tg_pool_tasks, .scratch = scratch
+TG_VECTOR_KERNEL(avg_pool2d_vector)               = { POOL, .run = avg_run };
+TG_VECTOR_KERNEL(avg_pool2d_grad_vector)          = { POOL, .run = avg_grad_run };
+TG_VECTOR_KERNEL(adaptive_avg_pool2d_vector)      = { POOL, .run = adaptive_run };
+TG_VECTOR_KERNEL(adaptive_avg_pool2d_grad_vector) = { POOL, .run = adaptive_grad_run };

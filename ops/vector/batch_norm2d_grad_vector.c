@@ -7,15 +7,17 @@
  *      from the last block on, whose numbers are still in the cache
  * Running statistics do not depend on x: bend = shift = 0. */
 #include "attr.h"
+#include "bf16.h"
 #include "channels.h"
 #include "vector.h"
 #include <math.h>
 #include <string.h>
 
 typedef struct {
-    const float *gy, *mask, *x;                    /* mask: relu's result, or NULL */
+    const void  *gy, *mask, *x;                    /* mask: relu's result, or NULL */
     const float *gamma, *mean, *rstd;              /* running: rstd is the running variance */
-    float       *gx, *ggamma, *gbeta, *g;          /* each may be NULL */
+    void        *gx, *g;                           /* each may be NULL, */
+    float       *ggamma, *gbeta;                   /* and each of these */
     bool         running;
     float        eps;
     tg_channels  p;
@@ -43,40 +45,39 @@ static problem problem_of(const tg_call *c, const tg_task *t)
 /* ---- phase 0 ---- */
 
 /* Adds one line, or `lines` of them, of n numbers each.  Inlined with constants for the flags and for lines. */
-static inline void add_lines(const float *gy, const float *mask, const float *x, float *store, int lines, int64_t n,
-                             const float *mean, float *sum, float *product)
+TG_INLINE void add_lines(const void *gy, const void *mask, const void *x, void *store, bool half, int lines, int64_t n,
+                         const float *mean, float *sum, float *product)
 {
 #pragma omp simd
     for (int64_t j = 0; j < n; j++) {
         float s = 0, q = 0;
+#pragma GCC unroll 4
         for (int i = 0; i < lines; i++) {
             const int64_t at = i * n + j;
-            const float g = mask ? (mask[at] > 0 ? gy[at] : 0) : gy[at];
+            const float v = tg_load(gy, half, at), g = mask ? (tg_load(mask, half, at) > 0 ? v : 0) : v;
             if (store)
-                store[at] = g;
+                tg_store(store, half, at, g);
             s += g;
-            q += g * (x[at] - mean[j]);
+            q += g * (tg_load(x, half, at) - mean[j]);
         }
         sum[j] += s;
         product[j] += q;
     }
 }
 
-static void add_range(const problem *b, int64_t at, int lines, int64_t n, const float *mean, float *sum, float *product)
+TG_INLINE void add_range(const problem *b, bool half, int64_t at, int lines, int64_t n, const float *mean, float *sum,
+                         float *product)
 {
-    const float *const gy = b->gy + at, *const x = b->x + at;
+    const void *const gy = tg_at(b->gy, half, at), *const x = tg_at(b->x, half, at), *mask = tg_at(b->mask, half, at);
     if (!b->mask)
-        lines == 4 ? add_lines(gy, NULL, x, NULL, 4, n, mean, sum, product)
-                   : add_lines(gy, NULL, x, NULL, 1, n, mean, sum, product);
+        add_lines(gy, NULL, x, NULL, half, lines, n, mean, sum, product);
     else if (!b->g)
-        lines == 4 ? add_lines(gy, b->mask + at, x, NULL, 4, n, mean, sum, product)
-                   : add_lines(gy, b->mask + at, x, NULL, 1, n, mean, sum, product);
+        add_lines(gy, mask, x, NULL, half, lines, n, mean, sum, product);
     else
-        lines == 4 ? add_lines(gy, b->mask + at, x, b->g + at, 4, n, mean, sum, product)
-                   : add_lines(gy, b->mask + at, x, b->g + at, 1, n, mean, sum, product);
+        add_lines(gy, mask, x, tg_at(b->g, half, at), half, lines, n, mean, sum, product);
 }
 
-static void sum_block(const problem *b, const tg_task *t)
+TG_INLINE void sum_block(const problem *b, bool half, const tg_task *t)
 {
     const tg_channels *const p = &b->p;
     float *const mean = t->scratch, *const sum = mean + p->width, *const product = sum + p->width;
@@ -85,9 +86,9 @@ static void sum_block(const problem *b, const tg_task *t)
     tg_repeat(p, b->mean, mean);
     memset(sum, 0, 2 * (size_t)p->width * sizeof(float));
     for (; end - at >= 4 * p->width; at += 4 * p->width)
-        add_range(b, at, 4, p->width, mean, sum, product);
+        add_range(b, half, at, 4, p->width, mean, sum, product);
     for (; at < end; at += p->width)
-        add_range(b, at, 1, end - at < p->width ? end - at : p->width, mean, sum, product);
+        add_range(b, half, at, 1, end - at < p->width ? end - at : p->width, mean, sum, product);
     tg_fold(p, sum);
     tg_fold(p, product);
     float *const partial = b->partial + 2 * p->c * t->index;
@@ -140,41 +141,50 @@ static void combine(const problem *b, const tg_task *t)
 /* ---- phase 2 ---- */
 
 /* gx may be gy, x or the mask. */
-static inline void line_gx(const problem *b, const float *gy, const float *mask, const float *x, int64_t n, float *gx)
+TG_INLINE void line_gx(const problem *b, const void *gy, const void *mask, const void *x, bool half, int64_t n, void *gx)
 {
 #pragma omp simd
     for (int64_t j = 0; j < n; j++) {
-        const float g = mask ? (mask[j] > 0 ? gy[j] : 0) : gy[j];
-        gx[j] = g * b->slope[j] - ((x[j] - b->center[j]) * b->bend[j] + b->shift[j]);
+        const float v = tg_load(gy, half, j), g = mask ? (tg_load(mask, half, j) > 0 ? v : 0) : v;
+        const float bent = (tg_load(x, half, j) - b->center[j]) * b->bend[j];
+        tg_store(gx, half, j, g * b->slope[j] - (bent + b->shift[j]));
     }
 }
 
-static void block_gx(const problem *b, const tg_task *t)
+TG_INLINE void block_gx(const problem *b, bool half, const tg_task *t)
 {
     const tg_channels *const p = &b->p;
     const int64_t block = p->blocks - 1 - t->index, begin = tg_block_begin(p, block);
     const int64_t end = begin + tg_rows_of_block(p, block) * p->c;
     for (int64_t i = begin; i < end; i += p->width) {
         const int64_t n = end - i < p->width ? end - i : p->width;
+        const void *const x = tg_at(b->x, half, i);
+        void *const gx = tg_at(b->gx, half, i);
         if (b->mask && !b->g)
-            line_gx(b, b->gy + i, b->mask + i, b->x + i, n, b->gx + i);
+            line_gx(b, tg_at(b->gy, half, i), tg_at(b->mask, half, i), x, half, n, gx);
         else
-            line_gx(b, (b->g ? b->g : b->gy) + i, NULL, b->x + i, n, b->gx + i);
+            line_gx(b, tg_at(b->g ? b->g : b->gy, half, i), NULL, x, half, n, gx);
     }
+}
+
+TG_INLINE void run_phase(const problem *b, bool half, const tg_task *t)
+{
+    if (t->phase == 0)
+        sum_block(b, half, t);
+    else if (t->phase == 1)
+        combine(b, t);
+    else
+        block_gx(b, half, t);
 }
 
 static void run(const tg_call *c, const tg_task *t)
 {
     const problem b = problem_of(c, t);
-    if (t->phase == 0)
-        sum_block(&b, t);
-    else if (t->phase == 1)
-        combine(&b, t);
+    if (tg_half(c->in[0]))
+        run_phase(&b, true, t);
     else
-        block_gx(&b, t);
+        run_phase(&b, false, t);
 }
-
-static const char *reject(const tg_call *c) { return c->in[0]->dtype == TG_F32 ? NULL : "gy is not f32"; }
 
 static int64_t tasks(const tg_call *c, int phase)
 {
@@ -189,7 +199,7 @@ static tg_scratch scratch(const tg_call *c)
                          .worker = 3 * (size_t)p.width * sizeof(float) };
 }
 
-#define GRAD TG_VECTOR_HEAD, .reject = reject, .scratch = scratch, .tasks = tasks, .run = run, .in_place = true
+#define GRAD TG_VECTOR_HEAD, .scratch = scratch, .tasks = tasks, .run = run, .in_place = true
 TG_VECTOR_KERNEL(batch_norm2d_grad_vector)           = { GRAD };
 TG_VECTOR_KERNEL(batch_norm2d_eval_grad_vector)      = { GRAD };
 TG_VECTOR_KERNEL(relu_grad_batch_norm2d_grad_vector) = { GRAD };

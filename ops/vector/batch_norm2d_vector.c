@@ -7,6 +7,7 @@
  *           2  y = (x - mean) scale + beta, from the last block on, whose x is still in the cache
  * Evaluation: 0 mean, scale and beta from the running statistics, 1 as 2. */
 #include "attr.h"
+#include "bf16.h"
 #include "channels.h"
 #include "vector.h"
 #include <math.h>
@@ -22,38 +23,40 @@ static shared_part shared_of(const tg_channels *p, const tg_task *t)
 
 /* ---- phase 0 of training ---- */
 
-static void add_lines(const float *x, int64_t width, const float *shift, float *sum, float *square)
+TG_INLINE void add_lines(const void *x, bool half, int64_t width, const float *shift, float *sum, float *square)
 {
-    const float *const x1 = x + width, *const x2 = x1 + width, *const x3 = x2 + width;
+    const void *const x1 = tg_at(x, half, width), *const x2 = tg_at(x1, half, width), *const x3 = tg_at(x2, half, width);
 #pragma omp simd
     for (int64_t j = 0; j < width; j++) {
-        const float d0 = x[j] - shift[j], d1 = x1[j] - shift[j], d2 = x2[j] - shift[j], d3 = x3[j] - shift[j];
+        const float d0 = tg_load(x, half, j) - shift[j], d1 = tg_load(x1, half, j) - shift[j];
+        const float d2 = tg_load(x2, half, j) - shift[j], d3 = tg_load(x3, half, j) - shift[j];
         sum[j] += (d0 + d1) + (d2 + d3);
         square[j] += (d0 * d0 + d1 * d1) + (d2 * d2 + d3 * d3);
     }
 }
 
-static void add_line(const float *x, int64_t n, const float *shift, float *sum, float *square)
+TG_INLINE void add_line(const void *x, bool half, int64_t n, const float *shift, float *sum, float *square)
 {
 #pragma omp simd
     for (int64_t j = 0; j < n; j++) {
-        const float d = x[j] - shift[j];
+        const float d = tg_load(x, half, j) - shift[j];
         sum[j] += d;
         square[j] += d * d;
     }
 }
 
-static void sum_block(const tg_channels *p, const float *x, const tg_task *t)
+TG_INLINE void sum_block(const tg_channels *p, const void *x, bool half, const tg_task *t)
 {
     float *const shift = t->scratch, *const sum = shift + p->width, *const square = sum + p->width;
-    const float *at = x + tg_block_begin(p, t->index);
-    const float *const end = at + tg_rows_of_block(p, t->index) * p->c;
-    tg_repeat(p, at, shift);
+    int64_t at = tg_block_begin(p, t->index);
+    const int64_t end = at + tg_rows_of_block(p, t->index) * p->c;
+    tg_widen(tg_at(x, half, at), half, p->c, shift);
+    tg_repeat(p, shift, shift);
     memset(sum, 0, 2 * (size_t)p->width * sizeof(float));
     for (; end - at >= 4 * p->width; at += 4 * p->width)
-        add_lines(at, p->width, shift, sum, square);
+        add_lines(tg_at(x, half, at), half, p->width, shift, sum, square);
     for (; at < end; at += p->width)
-        add_line(at, end - at < p->width ? end - at : p->width, shift, sum, square);
+        add_line(tg_at(x, half, at), half, end - at < p->width ? end - at : p->width, shift, sum, square);
     tg_fold(p, sum);
     tg_fold(p, square);
     float *const partial = shared_of(p, t).partial + 3 * p->c * t->index;
@@ -124,45 +127,56 @@ static void evaluate(const tg_call *c, const tg_channels *p, const tg_task *t)
 /* ---- the last phase ---- */
 
 /* Inlined with constants for `other` == NULL and relu, one loop for each variant.  y may be x. */
-static inline void normalise_line(const shared_part *k, const float *x, const float *other, bool relu, int64_t n,
-                                  float *y)
+TG_INLINE void normalise_line(const shared_part *k, const void *x, const void *other, bool relu, bool half, int64_t n,
+                              void *y)
 {
 #pragma omp simd
     for (int64_t j = 0; j < n; j++) {
-        float v = (x[j] - k->mean[j]) * k->scale[j] + k->beta[j];
+        float v = (tg_load(x, half, j) - k->mean[j]) * k->scale[j] + k->beta[j];
         if (other)
-            v += other[j];
-        y[j] = relu && v < 0 ? 0 : v;
+            v += tg_load(other, half, j);
+        tg_store(y, half, j, relu && v < 0 ? 0 : v);
     }
 }
 
-static void normalise(const tg_call *c, const tg_channels *p, const tg_task *t, const float *other, bool relu)
+TG_INLINE void normalise_lines(const tg_call *c, const tg_channels *p, const tg_task *t, const void *other, bool relu,
+                               bool half)
 {
     const shared_part k = shared_of(p, t);
     const int64_t block = p->blocks - 1 - t->index, begin = tg_block_begin(p, block);
     const int64_t end = begin + tg_rows_of_block(p, block) * p->c;
-    const float *const x = tg_ptr(c->in[0]);
-    float *const y = tg_ptr(c->out[0]);
     for (int64_t i = begin; i < end; i += p->width) {
         const int64_t n = end - i < p->width ? end - i : p->width;
+        const void *const x = tg_at(tg_ptr(c->in[0]), half, i);
+        void *const y = tg_at(tg_ptr(c->out[0]), half, i);
         if (other)
-            normalise_line(&k, x + i, other + i, true, n, y + i);
+            normalise_line(&k, x, tg_at(other, half, i), true, half, n, y);
         else if (relu)
-            normalise_line(&k, x + i, NULL, true, n, y + i);
+            normalise_line(&k, x, NULL, true, half, n, y);
         else
-            normalise_line(&k, x + i, NULL, false, n, y + i);
+            normalise_line(&k, x, NULL, false, half, n, y);
     }
+}
+
+static void normalise(const tg_call *c, const tg_channels *p, const tg_task *t, const tg_tensor *other, bool relu)
+{
+    if (tg_half(c->in[0]))
+        normalise_lines(c, p, t, tg_ptr(other), relu, true);
+    else
+        normalise_lines(c, p, t, tg_ptr(other), relu, false);
 }
 
 static void train(const tg_call *c, const tg_task *t, const tg_tensor *other, bool relu)
 {
     const tg_channels p = tg_channels_of(c->in[0]);
-    if (t->phase == 0)
-        sum_block(&p, tg_ptr(c->in[0]), t);
+    if (t->phase == 0 && tg_half(c->in[0]))
+        sum_block(&p, tg_ptr(c->in[0]), true, t);
+    else if (t->phase == 0)
+        sum_block(&p, tg_ptr(c->in[0]), false, t);
     else if (t->phase == 1)
         combine(c, &p, t);
     else
-        normalise(c, &p, t, tg_ptr(other), relu);
+        normalise(c, &p, t, other, relu);
 }
 
 static void evaluation(const tg_call *c, const tg_task *t, const tg_tensor *other, bool relu)
@@ -171,7 +185,7 @@ static void evaluation(const tg_call *c, const tg_task *t, const tg_tensor *othe
     if (t->phase == 0)
         evaluate(c, &p, t);
     else
-        normalise(c, &p, t, tg_ptr(other), relu);
+        normalise(c, &p, t, other, relu);
 }
 
 static void run_train(const tg_call *c, const tg_task *t)          { train(c, t, NULL, false); }
@@ -180,8 +194,6 @@ static void run_train_add_relu(const tg_call *c, const tg_task *t) { train(c, t,
 static void run_eval(const tg_call *c, const tg_task *t)           { evaluation(c, t, NULL, false); }
 static void run_eval_relu(const tg_call *c, const tg_task *t)      { evaluation(c, t, NULL, true); }
 static void run_eval_add_relu(const tg_call *c, const tg_task *t)  { evaluation(c, t, c->in[5], true); }
-
-static const char *reject(const tg_call *c) { return c->in[0]->dtype == TG_F32 ? NULL : "x is not f32"; }
 
 static int64_t train_tasks(const tg_call *c, int phase)
 {
@@ -206,8 +218,8 @@ static tg_scratch eval_scratch(const tg_call *c)
     return (tg_scratch){ .shared = 3 * (size_t)tg_channels_of(c->in[0]).width * sizeof(float) };
 }
 
-#define TRAIN TG_VECTOR_HEAD, .reject = reject, .scratch = train_scratch, .tasks = train_tasks, .in_place = true
-#define EVAL TG_VECTOR_HEAD, .reject = reject, .scratch = eval_scratch, .tasks = eval_tasks, .in_place = true
+#define TRAIN TG_VECTOR_HEAD, .scratch = train_scratch, .tasks = train_tasks, .in_place = true
+#define EVAL TG_VECTOR_HEAD, .scratch = eval_scratch, .tasks = eval_tasks, .in_place = true
 TG_VECTOR_KERNEL(batch_norm2d_vector)               = { TRAIN, .run = run_train };
 TG_VECTOR_KERNEL(batch_norm2d_relu_vector)          = { TRAIN, .run = run_train_relu };
 TG_VECTOR_KERNEL(batch_norm2d_add_relu_vector)      = { TRAIN, .run = run_train_add_relu };

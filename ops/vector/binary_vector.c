@@ -1,4 +1,4 @@
-/* binary_vector.c - sub, mul, div and expand: y[i] = a[..] op b[..], where operands are repeated along broadcast axes.
+/* binary_vector.c - add, sub, mul, div and expand: y[i] = a[..] op b[..], where operands are repeated along broadcast axes.
  *
  * Axes that both operands walk through alike are taken as one.  What is left of equal shapes is one axis; of a vector
  * or a number against a tensor, one or two. */
@@ -65,51 +65,84 @@ static int64_t lane_length(const lanes *l, const cursor *c, int64_t most)
     return left < most ? left : most;
 }
 
-#define LOOP(formula) _Pragma("omp simd") for (int64_t j = 0; j < n; j++) y[j] = formula;
+/* A lane of y; an operand that does not move along it is a number. */
+typedef void lane_function(void *y, const void *a, const void *b, int64_t n, bool a_moves, bool b_moves);
 
-#define ZIP(op, sign)                                                                                                  \
-    static void op##_lane(float *y, const float *a, const float *b, int64_t n, bool a_moves, bool b_moves)             \
+#define LOOP(formula) _Pragma("omp simd") for (int64_t j = 0; j < n; j++) tg_store(y, half, j, formula);
+#define A tg_load(a, half, j)
+#define B tg_load(b, half, j)
+#define LANE(op, sign)                                                                                                 \
+    TG_INLINE void op##_any(void *y, const void *a, const void *b, int64_t n, bool a_moves, bool b_moves, bool half)   \
     {                                                                                                                  \
-        const float a0 = a[0], b0 = b[0];                                                                              \
-        if (a_moves && b_moves) LOOP(a[j] sign b[j])                                                                   \
-        else if (a_moves) LOOP(a[j] sign b0)                                                                           \
-        else if (b_moves) LOOP(a0 sign b[j])                                                                           \
-        else y[0] = a0 sign b0;                                                                                        \
+        const float a0 = tg_load(a, half, 0), b0 = tg_load(b, half, 0);                                                \
+        if (a_moves && b_moves) LOOP(A sign B)                                                                         \
+        else if (a_moves) LOOP(A sign b0)                                                                              \
+        else if (b_moves) LOOP(a0 sign B)                                                                              \
+        else tg_store(y, half, 0, a0 sign b0);                                                                         \
     }                                                                                                                  \
-    static void op##_run(const tg_call *c, const tg_task *task) { zip(c, task, op##_lane); }                           \
-    TG_VECTOR_KERNEL(op##_vector) = { TG_ELEMENTWISE_HEAD, .run = op##_run, .in_place = true };
+    static void op##_lane(void *y, const void *a, const void *b, int64_t n, bool a_moves, bool b_moves)                \
+    {                                                                                                                  \
+        op##_any(y, a, b, n, a_moves, b_moves, false);                                                                 \
+    }                                                                                                                  \
+    static void op##_half(void *y, const void *a, const void *b, int64_t n, bool a_moves, bool b_moves)                \
+    {                                                                                                                  \
+        op##_any(y, a, b, n, a_moves, b_moves, true);                                                                  \
+    }
 
-typedef void lane_function(float *y, const float *a, const float *b, int64_t n, bool a_moves, bool b_moves);
+LANE(add, +)
+LANE(sub, -)
+LANE(mul, *)
+LANE(div, /)
 
-static void zip(const tg_call *c, const tg_task *task, lane_function *lane)
+static void zip(const tg_call *c, const tg_task *task, lane_function *lane, bool half)
 {
     const lanes   l = lanes_of(c->out[0], c->in[0], c->in[1]);
-    const float  *a = tg_ptr(c->in[0]), *b = tg_ptr(c->in[1]);
-    float        *y = tg_ptr(c->out[0]);
+    const void   *a = tg_ptr(c->in[0]), *b = tg_ptr(c->in[1]);
+    void         *y = tg_ptr(c->out[0]);
     const int64_t begin = task->index * TG_VECTOR_BLOCK, end = tg_block_end(task->index, tg_count(c->out[0]));
     cursor        at = cursor_at(&l, begin);
     for (int64_t i = begin, n; i < end; i += n, advance(&l, &at, n)) {
         n = lane_length(&l, &at, end - i);
-        lane(y + i, a + at.a, b + at.b, n, l.a[0], l.b[0]);
+        lane(tg_at(y, half, i), tg_at(a, half, at.a), tg_at(b, half, at.b), n, l.a[0], l.b[0]);
     }
 }
 
-ZIP(sub, -)
-ZIP(mul, *)
-ZIP(div, /)
+#define ZIP(op)                                                                                                        \
+    static void op##_run(const tg_call *c, const tg_task *task)                                                        \
+    {                                                                                                                  \
+        const bool half = tg_half(c->out[0]);                                                                          \
+        zip(c, task, half ? op##_half : op##_lane, half);                                                              \
+    }                                                                                                                  \
+    TG_VECTOR_KERNEL(op##_vector) = { TG_ELEMENTWISE_HEAD, .run = op##_run, .in_place = true };
+
+ZIP(add)
+ZIP(sub)
+ZIP(mul)
+ZIP(div)
+
+/* ---- expand: elements of any size ---- */
+
+TG_INLINE void repeat(char *y, const char *x, size_t size, int64_t n)
+{
+    for (int64_t j = 0; j < n; j++) memcpy(y + (size_t)j * size, x, size);
+}
 
 static void expand_run(const tg_call *c, const tg_task *task)
 {
     const lanes   l = lanes_of(c->out[0], c->in[0], c->in[0]);
-    const float  *x = tg_ptr(c->in[0]);
-    float        *y = tg_ptr(c->out[0]);
+    const size_t  size = tg_dtype_size(c->out[0]->dtype);
+    const char   *x = tg_ptr(c->in[0]);
+    char         *y = tg_ptr(c->out[0]);
     const int64_t begin = task->index * TG_VECTOR_BLOCK, end = tg_block_end(task->index, tg_count(c->out[0]));
     cursor        at = cursor_at(&l, begin);
     for (int64_t i = begin, n; i < end; i += n, advance(&l, &at, n)) {
+        char       *to = y + (size_t)i * size;
+        const char *from = x + (size_t)at.a * size;
         n = lane_length(&l, &at, end - i);
-        if (l.a[0]) memcpy(y + i, x + at.a, sizeof *y * (size_t)n);
-        else
-            for (int64_t j = 0; j < n; j++) y[i + j] = x[at.a];
+        if (l.a[0]) memcpy(to, from, size * (size_t)n);
+        else if (size == 4) repeat(to, from, 4, n);
+        else if (size == 2) repeat(to, from, 2, n);
+        else repeat(to, from, size, n);
     }
 }
-TG_VECTOR_KERNEL(expand_vector) = { TG_ELEMENTWISE_HEAD, .run = expand_run };
+TG_VECTOR_KERNEL(expand_vector) = { TG_VECTOR_HEAD, .tasks = tg_element_tasks, .run = expand_run };

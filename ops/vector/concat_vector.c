@@ -3,7 +3,16 @@
 #include "elementwise.h"
 #include <string.h>
 
-static void copy(float *y, const float *x, int64_t n) { memcpy(y, x, sizeof *y * (size_t)n); }
+/* Elements are bytes of some size. */
+typedef struct { char *y; size_t size; } pieces;
+
+static pieces pieces_of(const tg_call *c) { return (pieces){ tg_ptr(c->out[0]), tg_dtype_size(c->out[0]->dtype) }; }
+
+static void copy(const pieces *p, int64_t to, const void *x, int64_t from, int64_t n)
+{
+    memcpy(p->y + (size_t)to * p->size, (const char *)x + (size_t)from * p->size, (size_t)n * p->size);
+}
+
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* The elements of t for one index of the axes before `axis`. */
@@ -18,16 +27,16 @@ static void concat_run(const tg_call *c, const tg_task *task)
 {
     const int     axis = ((const tg_axis_attr *)c->attr)->axis;
     const int64_t whole = run_length(c->out[0], axis), end = tg_block_end(task->index, tg_count(c->out[0]));
-    float        *y = tg_ptr(c->out[0]);
+    const pieces  p = pieces_of(c);
     for (int64_t i = task->index * TG_VECTOR_BLOCK, n; i < end; i += n) {
         int64_t at = i % whole, length;
         int     k = 0;
         while (at >= (length = run_length(c->in[k], axis))) at -= length, k++;
         n = least(length - at, end - i);
-        copy(y + i, (const float *)tg_ptr(c->in[k]) + i / whole * length + at, n);
+        copy(&p, i, tg_ptr(c->in[k]), i / whole * length + at, n);
     }
 }
-TG_VECTOR_KERNEL(concat_vector) = { TG_ELEMENTWISE_HEAD, .run = concat_run };
+TG_VECTOR_KERNEL(concat_vector) = { TG_VECTOR_HEAD, .tasks = tg_element_tasks, .run = concat_run };
 
 static void slice_run(const tg_call *c, const tg_task *task)
 {
@@ -35,14 +44,13 @@ static void slice_run(const tg_call *c, const tg_task *task)
     const int64_t        part = run_length(c->out[0], a->axis), whole = run_length(c->in[0], a->axis);
     const int64_t        skip = part / (a->end - a->start) * a->start;
     const int64_t        end = tg_block_end(task->index, tg_count(c->out[0]));
-    const float         *x = tg_ptr(c->in[0]);
-    float               *y = tg_ptr(c->out[0]);
+    const pieces         p = pieces_of(c);
     for (int64_t i = task->index * TG_VECTOR_BLOCK, n; i < end; i += n) {
         n = least(part - i % part, end - i);
-        copy(y + i, x + i / part * whole + skip + i % part, n);
+        copy(&p, i, tg_ptr(c->in[0]), i / part * whole + skip + i % part, n);
     }
 }
-TG_VECTOR_KERNEL(slice_vector) = { TG_ELEMENTWISE_HEAD, .run = slice_run };
+TG_VECTOR_KERNEL(slice_vector) = { TG_VECTOR_HEAD, .tasks = tg_element_tasks, .run = slice_run };
 
 /* ---- pad: lines along the last padded axis, with all axes behind it ---- */
 
@@ -61,31 +69,43 @@ static int64_t line_of(const tg_call *c, int last, int64_t line)
     return at;
 }
 
-/* n elements of a line, from place `at` of it: left padding, x, right padding. */
-static void pad_line(float *y, const float *x, int64_t at, int64_t n, int64_t left, int64_t length, float value)
+static void fill(const pieces *p, int64_t to, int64_t n, const uint32_t *value)
 {
-    const int64_t begin = least(left > at ? left - at : 0, n);
-    const int64_t end = least(left + length > at ? left + length - at : 0, n);
-    for (int64_t j = 0; j < begin; j++) y[j] = value;
-    if (end > begin) copy(y + begin, x + at + begin - left, end - begin);
-    for (int64_t j = end; j < n; j++) y[j] = value;
+    char *y = p->y + (size_t)to * p->size;
+    if (p->size == 4) for (int64_t j = 0; j < n; j++) memcpy(y + 4 * j, value, 4);
+    else for (int64_t j = 0; j < n; j++) memcpy(y + 2 * j, value, 2);
+}
+
+/* n elements of a line whose numbers begin at x, from place `at` of it: left padding, x, right padding. */
+typedef struct { const void *x; int64_t left, length; uint32_t value; } line;
+
+static void pad_line(const pieces *p, int64_t to, const line *l, int64_t from, int64_t at, int64_t n)
+{
+    const int64_t begin = least(l->left > at ? l->left - at : 0, n);
+    const int64_t end = least(l->left + l->length > at ? l->left + l->length - at : 0, n);
+    fill(p, to, begin, &l->value);
+    if (end > begin) copy(p, to + begin, l->x, from + at + begin - l->left, end - begin);
+    fill(p, to + end, n - end, &l->value);
 }
 
 static void pad_run(const tg_call *c, const tg_task *task)
 {
     const tg_pad_attr *a = c->attr;
-    const float       *x = tg_ptr(c->in[0]);
-    float             *y = tg_ptr(c->out[0]);
+    const pieces       p = pieces_of(c);
     int                last = a->rank > 0 ? a->rank - 1 : 0;
     while (last > 0 && !a->before[last] && !a->after[last]) last--;
-    const int64_t whole = run_length(c->out[0], last), length = run_length(c->in[0], last);
-    const int64_t left = a->rank > 0 ? a->before[last] * run_length(c->in[0], last + 1) : 0;
-    const int64_t end = tg_block_end(task->index, tg_count(c->out[0]));
+    const int64_t whole = run_length(c->out[0], last), end = tg_block_end(task->index, tg_count(c->out[0]));
+    line l = { tg_ptr(c->in[0]), a->rank > 0 ? a->before[last] * run_length(c->in[0], last + 1) : 0,
+               run_length(c->in[0], last), 0 };
+    const float    value = (float)a->value;
+    const uint16_t bits = tg_bf16_bits(value);
+    if (p.size == 4) memcpy(&l.value, &value, sizeof value);
+    else memcpy(&l.value, &bits, sizeof bits);
     for (int64_t i = task->index * TG_VECTOR_BLOCK, n; i < end; i += n) {
         const int64_t from = line_of(c, last, i / whole);
         n = least(whole - i % whole, end - i);
-        if (from < 0) pad_line(y + i, x, 0, n, n, 0, (float)a->value);
-        else pad_line(y + i, x + from, i % whole, n, left, length, (float)a->value);
+        if (from < 0) fill(&p, i, n, &l.value);
+        else pad_line(&p, i, &l, from, i % whole, n);
     }
 }
 TG_VECTOR_KERNEL(pad_vector) = { TG_ELEMENTWISE_HEAD, .run = pad_run };

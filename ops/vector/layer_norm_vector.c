@@ -1,5 +1,7 @@
-/* layer_norm_vector.c - layer normalisation.  A row is the last axes; long rows are summed in pieces, in double. */
+/* layer_norm_vector.c - layer normalisation.  A row is the last axes; long rows are summed in pieces, in double.  Rows of
+ * bf16 are widened into scratch, worked on there, and rounded when they are stored. */
 #include "attr.h"
+#include "bf16.h"
 #include "vector.h"
 #include <math.h>
 #include <string.h>
@@ -57,19 +59,36 @@ static void normalise(const float *x, int64_t n, float mean, float rstd, const f
         y[j] = (x[j] - mean) * rstd * (gamma ? gamma[j] : 1) + (beta ? beta[j] : 0);
 }
 
+/* Row number `row` of t: where it lies, or widened into room. */
+static const float *row_of(const tg_tensor *t, int64_t row, int64_t n, float *room)
+{
+    if (!tg_half(t))
+        return (const float *)tg_ptr(t) + row * n;
+    tg_widen(tg_at(tg_ptr(t), true, row * n), true, n, room);
+    return room;
+}
+
 static void run(const tg_call *c, const tg_task *t)
 {
     const cut k = cut_of(c->in[0], c->attr);
-    const float *const x = tg_ptr(c->in[0]);
-    float *const y = tg_ptr(c->out[0]), *const mean = tg_ptr(c->out[1]), *const rstd = tg_ptr(c->out[2]);
+    const bool half = tg_half(c->in[0]);
+    float *const mean = tg_ptr(c->out[1]), *const rstd = tg_ptr(c->out[2]);
     const double eps = (double)((const tg_layer_norm_attr *)c->attr)->eps;
     const int64_t end = smaller((t->index + 1) * k.block_rows, k.rows);
     for (int64_t row = t->index * k.block_rows; row < end; row++) {
-        const float *const at = x + row * k.n;
+        const float *const at = row_of(c->in[0], row, k.n, t->scratch);
+        void *const y = tg_at(tg_ptr(c->out[0]), half, row * k.n);
         mean[row] = (float)(row_sum(at, k.n) / (double)k.n);
         rstd[row] = (float)(1 / sqrt(row_squares(at, k.n, mean[row]) / (double)k.n + eps));
-        normalise(at, k.n, mean[row], rstd[row], tg_ptr(c->in[1]), tg_ptr(c->in[2]), y + row * k.n);
+        normalise(at, k.n, mean[row], rstd[row], tg_ptr(c->in[1]), tg_ptr(c->in[2]), half ? t->scratch : y);
+        if (half)
+            tg_narrow(t->scratch, true, k.n, y);
     }
+}
+
+static tg_scratch scratch(const tg_call *c)
+{
+    return (tg_scratch){ .worker = tg_half(c->in[0]) ? (size_t)cut_of(c->in[0], c->attr).n * sizeof(float) : 0 };
 }
 
 /* ---- the derivative: 0 gx, and each block's sums of gy xhat and gy; 1 these summed ---- */
@@ -115,18 +134,21 @@ static void row_parameters(const float *gy, const float *x, int64_t n, float mea
 
 static void grad_block(const tg_call *c, const tg_task *t, const cut *k)
 {
-    const float *const gy = tg_ptr(c->in[0]), *const x = tg_ptr(c->in[1]);
     const float *const mean = tg_ptr(c->in[3]), *const rstd = tg_ptr(c->in[4]);
-    float *const gx = tg_ptr(c->out[0]), *const partial = (float *)t->shared + 2 * k->n * t->index;
-    const bool parameters = c->out[1] || c->out[2];
+    float *const partial = (float *)t->shared + 2 * k->n * t->index, *const room = t->scratch;
+    const bool parameters = c->out[1] || c->out[2], half = tg_half(c->in[1]);
     if (parameters)
         memset(partial, 0, 2 * (size_t)k->n * sizeof(float));
     for (int64_t row = t->index * k->block_rows; row < smaller((t->index + 1) * k->block_rows, k->rows); row++) {
-        const int64_t at = row * k->n;
+        const float *const gy = row_of(c->in[0], row, k->n, room);
+        const float *const x = row_of(c->in[1], row, k->n, half ? room + k->n : NULL);
+        void *const gx = tg_at(tg_ptr(c->out[0]), half, row * k->n);
         if (parameters)
-            row_parameters(gy + at, x + at, k->n, mean[row], rstd[row], partial, partial + k->n);
+            row_parameters(gy, x, k->n, mean[row], rstd[row], partial, partial + k->n);
         if (gx)
-            row_gx(gy + at, x + at, tg_ptr(c->in[2]), k->n, mean[row], rstd[row], gx + at);
+            row_gx(gy, x, tg_ptr(c->in[2]), k->n, mean[row], rstd[row], half ? room : gx);
+        if (gx && half)
+            tg_narrow(room, true, k->n, gx);
     }
 }
 
@@ -156,8 +178,6 @@ static void run_grad(const tg_call *c, const tg_task *t)
         sum_blocks((const float *)t->shared + k.n, &k, t->index, tg_ptr(c->out[2]));
 }
 
-static const char *reject(const tg_call *c) { return c->in[0]->dtype == TG_F32 ? NULL : "x is not f32"; }
-
 static int64_t tasks(const tg_call *c, int phase) { return phase == 0 ? cut_of(c->in[0], c->attr).blocks : 0; }
 
 static int64_t grad_tasks(const tg_call *c, int phase)
@@ -169,12 +189,13 @@ static int64_t grad_tasks(const tg_call *c, int phase)
 static tg_scratch grad_scratch(const tg_call *c)
 {
     const cut k = cut_of(c->in[1], c->attr);
-    return (tg_scratch){ .shared = c->out[1] || c->out[2] ? (size_t)(2 * k.n * k.blocks) * sizeof(float) : 0 };
+    return (tg_scratch){ .shared = c->out[1] || c->out[2] ? (size_t)(2 * k.n * k.blocks) * sizeof(float) : 0,
+                         .worker = tg_half(c->in[1]) ? 2 * (size_t)k.n * sizeof(float) : 0 };
 }
 
 TG_VECTOR_KERNEL(layer_norm_vector) = {
-    TG_VECTOR_HEAD, .reject = reject, .tasks = tasks, .run = run, .in_place = true,
+    TG_VECTOR_HEAD, .tasks = tasks, .scratch = scratch, .run = run, .in_place = true,
 };
 TG_VECTOR_KERNEL(layer_norm_grad_vector) = {
-    TG_VECTOR_HEAD, .reject = reject, .tasks = grad_tasks, .scratch = grad_scratch, .run = run_grad, .in_place = true,
+    TG_VECTOR_HEAD, .tasks = grad_tasks, .scratch = grad_scratch, .run = run_grad, .in_place = true,
 };

@@ -94,7 +94,9 @@ static void run_grad(const tg_call *c, const tg_task *t)
 
 static int64_t grad_tasks(const tg_call *c, int phase) { return phase == 0 ? tg_blocks(tg_count(c->in[1])) : 0; }
 
-TG_VECTOR_KERNEL(pointwise_loss_vector) = { TG_ELEMENTWISE_HEAD, .run = run, .in_place = true };
+TG_VECTOR_KERNEL(pointwise_loss_vector) = {
+    TG_VECTOR_HEAD, .reject = tg_reject_not_f32, .tasks = tg_element_tasks, .run = run, .in_place = true,
+};
 TG_VECTOR_KERNEL(pointwise_loss_grad_vector) = {
     TG_VECTOR_HEAD, .reject = tg_reject_not_f32, .tasks = grad_tasks, .run = run_grad, .in_place = true,
 };

@@ -2,186 +2,225 @@
  *
  * Windows of 4, 6 or 9 pixels are taken in one go, others pixel by pixel.  Backward gathers: a pixel of x looks into
  * the windows it is in, so tasks write different lines. */
-#include "vector.h"
+#include "bf16.h"
 #include "pool2d_windows.h"
-#include <string.h>
 
-#define INLINE static inline __attribute__((always_inline))
-enum { MOST = 9 };
+enum { MOST = 9, SOURCES = 4 };
+
+typedef struct { tg_windows at[2]; int64_t channels; bool half, bytes; } pool;    /* bytes: indices are u8, not i32 */
+
+/* ---- indices; NONE: nobody wants them ---- */
+
+typedef enum { NONE, BYTES, WORDS } index_kind;
+
+TG_INLINE int32_t index_load(const void *index, index_kind kind, int64_t c)
+{
+    return kind == BYTES ? ((const uint8_t *)index)[c] : kind == WORDS ? ((const int32_t *)index)[c] : 0;
+}
+
+TG_INLINE void index_store(void *index, index_kind kind, int64_t c, int32_t value)
+{
+    if (kind == BYTES) ((uint8_t *)index)[c] = (uint8_t)value;
+    else if (kind == WORDS) ((int32_t *)index)[c] = value;
+}
+
+static void *index_at(const pool *p, const void *index, int64_t i)
+{
+    return index ? (char *)index + i * (p->bytes ? 1 : 4) : NULL;
+}
 
 /* ---- forward ---- */
 
-typedef struct { int n; const float *at[MOST]; int32_t place[MOST]; } taps;
+typedef struct { int n; const void *at[MOST]; int32_t place[MOST]; } taps;
 
-/* The largest of n pixels, channel by channel; the first of equals, but a NaN wins.  begun: y and index are one too. */
-INLINE void largest(int n, bool begun, const taps *t, int64_t channels, float *y, int32_t *index)
+/* The largest of n pixels, channel by channel; the first of equals, but a NaN wins.  begun: y and index are one too.
+ * Taps are copied: the compiler must see that a byte of the index is none of theirs. */
+TG_INLINE void largest(int n, bool begun, const taps *from, int64_t channels, bool half, index_kind kind, void *y,
+                       void *index)
 {
+    const taps t = *from;
 #pragma omp simd
     for (int64_t c = 0; c < channels; c++) {
-        float   best = begun ? y[c] : t->at[0][c];
-        int32_t place = begun ? index[c] : t->place[0];
+        float   best = begun ? tg_load(y, half, c) : tg_load(t.at[0], half, c);
+        int32_t place = begun ? index_load(index, kind, c) : t.place[0];
 #pragma GCC unroll 9
         for (int k = begun ? 0 : 1; k < n; k++) {
-            const float   value = t->at[k][c];
-            const int32_t take = -((value > best) | (value != value)), here = t->place[k];      /* a mask */
+            const float   value = tg_load(t.at[k], half, c);
+            const int32_t take = -((value > best) | (value != value)), here = t.place[k];      /* a mask */
             best = take ? value : best;
             place = (place & ~take) | (here & take);
         }
-        y[c] = best;
-        index[c] = place;
+        tg_store(y, half, c, best);
+        index_store(index, kind, c, place);
     }
 }
 
-INLINE void largest_value(int n, bool begun, const taps *t, int64_t channels, float *y)
+TG_INLINE void largest_of(const taps *t, bool begun, int64_t channels, bool half, index_kind kind, void *y, void *index)
 {
-#pragma omp simd
-    for (int64_t c = 0; c < channels; c++) {
-        float best = begun ? y[c] : t->at[0][c];
-#pragma GCC unroll 9
-        for (int k = begun ? 0 : 1; k < n; k++) {
-            const float value = t->at[k][c];
-            best = (value > best) | (value != value) ? value : best;
-        }
-        y[c] = best;
-    }
-}
-
-INLINE void reduce(int n, bool begun, const taps *t, int64_t channels, float *y, int32_t *index)
-{
-    if (index) largest(n, begun, t, channels, y, index);
-    else largest_value(n, begun, t, channels, y);
-}
-
-static void reduce_some(bool begun, const taps *t, int64_t channels, float *y, int32_t *index)
-{
-    if (!begun && t->n == 9) reduce(9, false, t, channels, y, index);
-    else if (!begun && t->n == 6) reduce(6, false, t, channels, y, index);
-    else if (!begun && t->n == 4) reduce(4, false, t, channels, y, index);
+    if (!begun && t->n == 9) largest(9, false, t, channels, half, kind, y, index);
+    else if (!begun && t->n == 6) largest(6, false, t, channels, half, kind, y, index);
+    else if (!begun && t->n == 4) largest(4, false, t, channels, half, kind, y, index);
     else for (int k = 0; k < t->n; k++) {
         const taps one = { 1, { t->at[k] }, { t->place[k] } };
-        if (begun || k) reduce(1, true, &one, channels, y, index);
-        else reduce(1, false, &one, channels, y, index);
+        if (begun || k) largest(1, true, &one, channels, half, kind, y, index);
+        else largest(1, false, &one, channels, half, kind, y, index);
     }
 }
 
-typedef struct { tg_windows at[2]; int64_t channels; } pool;
-
-static void forward_window(const pool *p, const float *image, int64_t line, int64_t column, float *y, int32_t *index)
+TG_INLINE void largest_indexed(const pool *p, const taps *t, bool begun, bool half, void *y, void *index)
 {
-    const int64_t h1 = tg_window_end(&p->at[0], line), w1 = tg_window_end(&p->at[1], column), width = p->at[1].size;
-    const int64_t w0 = tg_window_start(&p->at[1], column);
-    bool          begun = false;
-    taps          t = { 0 };
-    for (int64_t h = tg_window_start(&p->at[0], line); h < h1; h++)
+    if (!index) largest_of(t, begun, p->channels, half, NONE, y, index);
+    else if (p->bytes) largest_of(t, begun, p->channels, half, BYTES, y, index);
+    else largest_of(t, begun, p->channels, half, WORDS, y, index);
+}
+
+static void reduce(const pool *p, const taps *t, bool begun, void *y, void *index)
+{
+    if (p->half) largest_indexed(p, t, begun, true, y, index);
+    else largest_indexed(p, t, begun, false, y, index);
+}
+
+/* The window's first pixel, which may lie in the padding; an index counts from there. */
+static int64_t first_of(const tg_windows *v, int64_t o) { return o * v->stride - v->pad; }
+
+static void forward_window(const pool *p, const void *image, int64_t line, int64_t column, void *y, void *index)
+{
+    const tg_windows *v = &p->at[0], *u = &p->at[1];
+    const int64_t     h1 = tg_window_end(v, line), w0 = tg_window_start(u, column), w1 = tg_window_end(u, column);
+    bool              begun = false;
+    taps              t = { 0 };
+    for (int64_t h = tg_window_start(v, line); h < h1; h++)
         for (int64_t w = w0; w < w1; w++) {
             if (t.n == MOST) {
-                reduce_some(begun, &t, p->channels, y, index);
+                reduce(p, &t, begun, y, index);
                 begun = true;
                 t.n = 0;
             }
-            t.at[t.n] = image + (h * width + w) * p->channels;
-            t.place[t.n++] = (int32_t)(h * width + w);
+            t.at[t.n] = tg_at(image, p->half, (h * u->size + w) * p->channels);
+            t.place[t.n++] = (int32_t)((h - first_of(v, line)) * u->kernel + w - first_of(u, column));
         }
-    reduce_some(begun, &t, p->channels, y, index);
+    reduce(p, &t, begun, y, index);
 }
 
-static pool pool_of(const tg_call *c)
+static pool pool_of(const tg_call *c, const tg_tensor *index)
 {
-    return (pool){ { tg_pool_windows(c->attr, 0), tg_pool_windows(c->attr, 1) }, c->in[0]->dim[3] };
+    return (pool){ { tg_pool_windows(c->attr, 0), tg_pool_windows(c->attr, 1) }, c->in[0]->dim[3], tg_half(c->in[0]),
+                   index && index->dtype == TG_U8 };
 }
 
 static void forward_run(const tg_call *c, const tg_task *t)
 {
-    const pool    p = pool_of(c);
+    const pool    p = pool_of(c, c->out[1]);
     const int64_t step = tg_pool_lines(c), lines = c->out[0]->dim[0] * p.at[0].out;
     const int64_t pixels = p.at[0].size * p.at[1].size;
     for (int64_t line = t->index * step; line < lines && line < (t->index + 1) * step; line++) {
-        const float *image = (const float *)tg_ptr(c->in[0]) + line / p.at[0].out * pixels * p.channels;
-        float       *y = (float *)tg_ptr(c->out[0]) + line * p.at[1].out * p.channels;
-        int32_t     *index = c->out[1] ? (int32_t *)tg_ptr(c->out[1]) + line * p.at[1].out * p.channels : NULL;
-        for (int64_t column = 0; column < p.at[1].out; column++)
-            forward_window(&p, image, line % p.at[0].out, column, y + column * p.channels,
-                           index ? index + column * p.channels : NULL);
+        const void   *image = tg_at(tg_ptr(c->in[0]), p.half, line / p.at[0].out * pixels * p.channels);
+        const int64_t first = line * p.at[1].out * p.channels;
+        for (int64_t column = 0; column < p.at[1].out; column++) {
+            const int64_t at = first + column * p.channels;
+            forward_window(&p, image, line % p.at[0].out, column, tg_at(tg_ptr(c->out[0]), p.half, at),
+                           index_at(&p, tg_ptr(c->out[1]), at));
+        }
     }
 }
 
-TG_VECTOR_KERNEL(max_pool2d_vector) = { TG_VECTOR_HEAD, .reject = tg_pool_reject, .tasks = tg_pool_tasks,
-                                        .run = forward_run };
+TG_VECTOR_KERNEL(max_pool2d_vector) = { TG_VECTOR_HEAD, .tasks = tg_pool_tasks, .run = forward_run };
 
 /* ---- backward ---- */
 
-typedef struct { int n; const float *gy[4]; const int32_t *index[4]; } sources;
+/* Gradients of windows, and at which index the pixel stands in each. */
+typedef struct { int n; const void *gy[SOURCES], *index[SOURCES]; int32_t place[SOURCES]; } sources;
 
-/* gx (+)= the gradients of windows whose largest pixel is this one. */
-INLINE void gather(int n, bool begun, const sources *s, int32_t place, int64_t channels, float *gx)
+/* gx = the gradients of windows whose largest pixel is this one, plus what was begun. */
+TG_INLINE void gather(int n, const float *begun, const sources *s, int64_t channels, bool from, bool to,
+                      index_kind kind, void *gx)
 {
 #pragma omp simd
     for (int64_t c = 0; c < channels; c++) {
-        float sum = begun ? gx[c] : 0;
+        float sum = begun ? begun[c] : 0;
 #pragma GCC unroll 4
         for (int k = 0; k < n; k++) {
-            const float value = s->gy[k][c];
-            sum += s->index[k][c] == place ? value : 0;
+            const float value = tg_load(s->gy[k], from, c);
+            sum += index_load(s->index[k], kind, c) == s->place[k] ? value : 0;
         }
-        gx[c] = sum;
+        tg_store(gx, to, c, sum);
     }
 }
 
-static void gather_some(bool begun, const sources *s, int32_t place, int64_t channels, float *gx)
+TG_INLINE void gather_from(const float *begun, const sources *s, int64_t channels, bool from, bool to, index_kind kind,
+                           void *gx)
 {
-    if (begun) {
-        for (int k = 0; k < s->n; k++)
-            gather(1, true, &(sources){ 1, { s->gy[k] }, { s->index[k] } }, place, channels, gx);
-        return;
-    }
     switch (s->n) {
-    case 0: gather(0, false, s, place, channels, gx); break;
-    case 1: gather(1, false, s, place, channels, gx); break;
-    case 2: gather(2, false, s, place, channels, gx); break;
-    case 3: gather(3, false, s, place, channels, gx); break;
-    default: gather(4, false, s, place, channels, gx); break;
+    case 0: gather(0, begun, s, channels, from, to, kind, gx); break;
+    case 1: gather(1, begun, s, channels, from, to, kind, gx); break;
+    case 2: gather(2, begun, s, channels, from, to, kind, gx); break;
+    case 3: gather(3, begun, s, channels, from, to, kind, gx); break;
+    default: gather(4, begun, s, channels, from, to, kind, gx); break;
     }
 }
 
-static void backward_pixel(const pool *p, const tg_holders at[2], const float *gy, const int32_t *index, int32_t place,
-                           float *gx)
+TG_INLINE void gather_any(const pool *p, const float *begun, const sources *s, bool from, bool to, void *gx)
+{
+    if (begun && p->bytes) gather_from(begun, s, p->channels, from, to, BYTES, gx);
+    else if (begun) gather_from(begun, s, p->channels, from, to, WORDS, gx);
+    else if (p->bytes) gather_from(NULL, s, p->channels, from, to, BYTES, gx);
+    else gather_from(NULL, s, p->channels, from, to, WORDS, gx);
+}
+
+/* last: gx is finished.  Sums of bf16 wait in `sum`. */
+static void gather_some(const pool *p, bool begun, bool last, const sources *s, float *sum, void *gx)
+{
+    if (!p->half) gather_any(p, begun ? gx : NULL, s, false, false, gx);
+    else if (last) gather_any(p, begun ? sum : NULL, s, true, true, gx);
+    else gather_any(p, begun ? sum : NULL, s, true, false, sum);
+}
+
+typedef struct { const void *gy, *index; int64_t row, column; } pixel;       /* of an image whose gradients these are */
+
+static void backward_pixel(const pool *p, const tg_holders at[2], const pixel *x, float *sum, void *gx)
 {
     bool    begun = false;
     sources s = { 0 };
     for (int64_t i = at[0].first; i <= at[0].last; i++)
         for (int64_t j = at[1].first; j <= at[1].last; j++) {
-            const int64_t from = (i * p->at[1].out + j) * p->channels;
-            if (s.n == 4) {
-                gather_some(begun, &s, place, p->channels, gx);
+            const int64_t from = (i * p->at[1].out + j) * p->channels, h = x->row - first_of(&p->at[0], i);
+            if (s.n == SOURCES) {
+                gather_some(p, begun, false, &s, sum, gx);
                 begun = true;
                 s.n = 0;
             }
-            s.gy[s.n] = gy + from;
-            s.index[s.n++] = index + from;
+            s.gy[s.n] = tg_at(x->gy, p->half, from);
+            s.index[s.n] = index_at(p, x->index, from);
+            s.place[s.n++] = (int32_t)(h * p->at[1].kernel + x->column - first_of(&p->at[1], j));
         }
-    gather_some(begun, &s, place, p->channels, gx);
+    gather_some(p, begun, true, &s, sum, gx);
 }
 
-static void backward_line(const tg_call *c, const pool *p, int64_t line)
+static void backward_line(const tg_call *c, const pool *p, int64_t line, float *sum)
 {
-    const int64_t  image = line / p->at[0].size * p->at[0].out * p->at[1].out * p->channels, row = line % p->at[0].size;
-    const float   *gy = (const float *)tg_ptr(c->in[0]) + image;
-    const int32_t *index = (const int32_t *)tg_ptr(c->in[1]) + image;
-    float         *gx = (float *)tg_ptr(c->out[0]) + line * p->at[1].size * p->channels;
-    tg_holders     at[2] = { tg_holders_begin(&p->at[0]), tg_holders_begin(&p->at[1]) };
-    tg_holders_move(&p->at[0], &at[0], row);
-    for (int64_t column = 0; column < p->at[1].size; column++) {
-        tg_holders_move(&p->at[1], &at[1], column);
-        backward_pixel(p, at, gy, index, (int32_t)(row * p->at[1].size + column), gx + column * p->channels);
+    const int64_t image = line / p->at[0].size * p->at[0].out * p->at[1].out * p->channels;
+    pixel         x = { tg_at(tg_ptr(c->in[0]), p->half, image), index_at(p, tg_ptr(c->in[1]), image),
+                        line % p->at[0].size, 0 };
+    void         *gx = tg_at(tg_ptr(c->out[0]), p->half, line * p->at[1].size * p->channels);
+    tg_holders    at[2] = { tg_holders_begin(&p->at[0]), tg_holders_begin(&p->at[1]) };
+    tg_holders_move(&p->at[0], &at[0], x.row);
+    for (; x.column < p->at[1].size; x.column++) {
+        tg_holders_move(&p->at[1], &at[1], x.column);
+        backward_pixel(p, at, &x, sum, tg_at(gx, p->half, x.column * p->channels));
     }
 }
 
 static void backward_run(const tg_call *c, const tg_task *t)
 {
-    const pool    p = pool_of(c);
+    const pool    p = pool_of(c, c->in[1]);
     const int64_t step = tg_pool_lines(c), lines = c->out[0]->dim[0] * p.at[0].size;
-    for (int64_t i = t->index * step; i < lines && i < (t->index + 1) * step; i++) backward_line(c, &p, i);
+    for (int64_t i = t->index * step; i < lines && i < (t->index + 1) * step; i++) backward_line(c, &p, i, t->scratch);
 }
 
-TG_VECTOR_KERNEL(max_pool2d_grad_vector) = { TG_VECTOR_HEAD, .reject = tg_pool_reject, .tasks = tg_pool_tasks,
+static tg_scratch backward_scratch(const tg_call *c)
+{
+    return (tg_scratch){ .worker = tg_half(c->in[0]) ? sizeof(float) * (size_t)c->in[0]->dim[3] : 0 };
+}
+
+TG_VECTOR_KERNEL(max_pool2d_grad_vector) = { TG_VECTOR_HEAD, .tasks = tg_pool_tasks, .scratch = backward_scratch,
                                              .run = backward_run };

@@ -2,6 +2,7 @@
  *
  * A task takes some rows.  Losses: 0 each task sums its rows, 1 the tasks' sums are added, in order, in double. */
 #include "attr.h"
+#include "bf16.h"
 #include "softmax_row.h"
 #include "vector.h"
 #include <string.h>
@@ -60,11 +61,14 @@ static double row_loss(const classes *k, const float *logp, int64_t class)
 /* The logarithms of the probabilities of a row: given, or made of logits, in the output or in scratch. */
 static const float *logp_row(const tg_call *c, const tg_task *t, int64_t row, int64_t n)
 {
-    const float *const x = (const float *)tg_ptr(c->in[0]) + row * n;
+    const bool half = tg_half(c->in[0]);
+    const void *const x = tg_at(tg_ptr(c->in[0]), half, row * n);
     if (c->op != &tg_cross_entropy_op)
         return x;
     float *const logp = c->out[2] ? (float *)tg_ptr(c->out[2]) + row * n : t->scratch;
-    tg_log_softmax_row(x, n, logp);
+    if (half)
+        tg_widen(x, true, n, logp);
+    tg_log_softmax_row(half ? logp : x, n, logp);
     return logp;
 }
 
@@ -127,23 +131,33 @@ static void glogp_row(const classes *k, int64_t class, float scale, float *g)
     g[class] -= scale * (1 - e) * (float)weight_of(k, class);
 }
 
+/* gx of one row; g: room for it in f32, or gx itself. */
+static void gx_row(const classes *k, const float *logp, int64_t class, float scale, bool half, float *g, void *gx)
+{
+    const int64_t n = k->attr->classes;
+    if (class < 0) {
+        memset(gx, 0, (size_t)n * (half ? sizeof(uint16_t) : sizeof(float)));
+        return;
+    }
+    glogp_row(k, class, scale, g);
+    if (logp)
+        tg_log_softmax_grad_row(g, logp, n, half ? g : gx);
+    if (half)
+        tg_narrow(g, true, n, gx);
+}
+
 static void run_grad(const tg_call *c, const tg_task *t)
 {
     const classes k = { c->in[1], tg_ptr(c->in[2]), c->attr, t };
     const int64_t n = k.attr->classes;
+    const bool half = tg_half(c->out[0]);
     const float *const gloss = tg_ptr(c->in[0]);
     const float divisor = k.attr->reduction == TG_MEAN ? *(const float *)tg_ptr(c->in[3]) : 1;
     const float *const logp = c->op == &tg_cross_entropy_grad_op ? tg_ptr(c->in[4]) : NULL;
     for (int64_t row = t->index * task_rows(c); row < smaller((t->index + 1) * task_rows(c), rows_of(c)); row++) {
-        float *const gx = (float *)tg_ptr(c->out[0]) + row * n, *const g = logp ? t->scratch : gx;
-        const int64_t class = class_of(&k, row);
+        void *const gx = tg_at(tg_ptr(c->out[0]), half, row * n);
         const float scale = gloss[k.attr->reduction == TG_NONE ? row : 0] / divisor;
-        if (class < 0)
-            memset(gx, 0, (size_t)n * sizeof(float));
-        else
-            glogp_row(&k, class, scale, g);
-        if (class >= 0 && logp)
-            tg_log_softmax_grad_row(g, logp + row * n, n, gx);
+        gx_row(&k, logp ? logp + row * n : NULL, class_of(&k, row), scale, half, logp ? t->scratch : gx, gx);
     }
 }
 

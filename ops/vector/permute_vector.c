@@ -2,7 +2,7 @@
  *
  * Axes of size 1 are dropped, and axes that stay side by side taken as one.  If the last axis stays last, whole rows
  * are copied.  Otherwise two axes make a matrix that is transposed: `read`, along which x is contiguous, and the last,
- * along which y is; the others number the matrices. */
+ * along which y is; the others number the matrices.  Elements are of 2 or 4 bytes, whatever they mean. */
 #include "attr.h"
 #include "elementwise.h"
 #include <string.h>
@@ -48,14 +48,14 @@ static void locate(const layout *l, int skip, int64_t i, int64_t *x, int64_t *y)
 
 static int64_t rows_a_task(int64_t length) { return length < TG_VECTOR_BLOCK ? TG_VECTOR_BLOCK / length : 1; }
 
-static void copy_rows(const layout *l, const float *x, float *y, int64_t task, int64_t count)
+static void copy_rows(const layout *l, const char *x, char *y, size_t size, int64_t task, int64_t count)
 {
     const int64_t length = l->size[0], rows = count / length, each = rows_a_task(length);
     const int64_t end = (task + 1) * each < rows ? (task + 1) * each : rows;
     for (int64_t r = task * each; r < end; r++) {
         int64_t from, to;
         locate(l, 0, r, &from, &to);
-        memcpy(y + to, x + from, sizeof *y * (size_t)length);
+        memcpy(y + (size_t)to * size, x + (size_t)from * size, size * (size_t)length);
     }
 }
 
@@ -71,38 +71,53 @@ static int read_axis(const layout *l)
 static int64_t strips(const layout *l) { return (l->size[read_axis(l)] + TILE - 1) / TILE; }
 static int64_t strips_a_task(const layout *l) { return rows_a_task(l->size[0] * TILE); }
 
-static inline void copy_line(float *restrict to, const float *restrict from, int64_t n)
-{
-    int64_t i = 0;
-    for (; i + 16 <= n; i += 16) memcpy(to + i, from + i, 16 * sizeof *to);       /* of fixed size: no call */
-    for (; i < n; i++) to[i] = from[i];
-}
-
-/* 4 x 4 numbers of one tile into another: pairs of lines are interleaved, twice. */
-typedef float quad __attribute__((vector_size(16)));
-#define LOW(a, b)  __builtin_shufflevector(a, b, 0, 4, 1, 5)
-#define HIGH(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
-static inline void transpose_quad(float (*to)[TILE], float (*from)[TILE], int64_t i, int64_t j)
-{
-    quad v[4];
-    for (int q = 0; q < 4; q++) memcpy(v + q, from[j + q] + i, sizeof *v);
-    const quad a = LOW(v[0], v[2]), b = HIGH(v[0], v[2]), c = LOW(v[1], v[3]), d = HIGH(v[1], v[3]);
-    v[0] = LOW(a, c), v[1] = HIGH(a, c), v[2] = LOW(b, d), v[3] = HIGH(b, d);
-    for (int p = 0; p < 4; p++) memcpy(to[i + p] + j, v + p, sizeof *v);
-}
+/* Squares of 16-byte vectors: lines q and q + half of them are interleaved, as often as it takes. */
+typedef uint32_t four __attribute__((vector_size(16)));
+typedef uint16_t eight __attribute__((vector_size(16)));
+#define LOW_4(a, b)  __builtin_shufflevector(a, b, 0, 4, 1, 5)
+#define HIGH_4(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
+#define LOW_8(a, b)  __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
+#define HIGH_8(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
 
 /* y[i * step_y + j] = x[j * step_x + i], through tiles on the stack: steps are often powers of two, whose lines push
- * each other out of the cache, so each line is touched once. */
-static void transpose_tile(const float *x, int64_t step_x, float *y, int64_t step_y, int64_t lines, int64_t length)
-{
-    float from[TILE][TILE], to[TILE][TILE];
-    for (int64_t j = 0; j < length; j++) copy_line(from[j], x + j * step_x, lines);
-    for (int64_t i = 0; i < lines; i += 4)
-        for (int64_t j = 0; j < length; j += 4) transpose_quad(to, from, i, j);
-    for (int64_t i = 0; i < lines; i++) copy_line(y + i * step_y, to[i], length);
-}
+ * each other out of the cache, so each line is touched once.  SIDE: elements of a vector; copies of fixed size are no
+ * calls. */
+#define TRANSPOSE(name, type, vector, SIDE)                                                                            \
+    TG_INLINE void name##_line(type *restrict to, const type *restrict from, int64_t n)                                \
+    {                                                                                                                  \
+        int64_t i = 0;                                                                                                 \
+        for (; i + 16 <= n; i += 16) memcpy(to + i, from + i, 16 * sizeof *to);                                        \
+        for (; i < n; i++) to[i] = from[i];                                                                            \
+    }                                                                                                                  \
+    TG_INLINE void name##_interleave(vector v[SIDE])                                                                   \
+    {                                                                                                                  \
+        vector w[SIDE];                                                                                                \
+        _Pragma("GCC unroll 8") for (int q = 0; q < SIDE / 2; q++) {                                                   \
+            w[2 * q] = LOW_##SIDE(v[q], v[q + SIDE / 2]);                                                              \
+            w[2 * q + 1] = HIGH_##SIDE(v[q], v[q + SIDE / 2]);                                                         \
+        }                                                                                                              \
+        _Pragma("GCC unroll 8") for (int q = 0; q < SIDE; q++) v[q] = w[q];                                            \
+    }                                                                                                                  \
+    TG_INLINE void name##_square(type (*to)[TILE], type (*from)[TILE], int64_t i, int64_t j)                           \
+    {                                                                                                                  \
+        vector v[SIDE];                                                                                                \
+        _Pragma("GCC unroll 8") for (int q = 0; q < SIDE; q++) memcpy(v + q, from[j + q] + i, sizeof *v);              \
+        _Pragma("GCC unroll 3") for (int n = 1; n < SIDE; n *= 2) name##_interleave(v);                                                        \
+        _Pragma("GCC unroll 8") for (int p = 0; p < SIDE; p++) memcpy(to[i + p] + j, v + p, sizeof *v);                \
+    }                                                                                                                  \
+    static void name(const void *x, int64_t step_x, void *y, int64_t step_y, int64_t lines, int64_t length)            \
+    {                                                                                                                  \
+        type from[TILE][TILE], to[TILE][TILE];                                                                         \
+        for (int64_t j = 0; j < length; j++) name##_line(from[j], (const type *)x + j * step_x, lines);                \
+        for (int64_t i = 0; i < lines; i += SIDE)                                                                      \
+            for (int64_t j = 0; j < length; j += SIDE) name##_square(to, from, i, j);                                  \
+        for (int64_t i = 0; i < lines; i++) name##_line((type *)y + i * step_y, to[i], length);                        \
+    }
 
-static void transpose_strips(const layout *l, const float *x, float *y, int64_t task, int64_t count)
+TRANSPOSE(transpose_4_bytes, uint32_t, four, 4)
+TRANSPOSE(transpose_2_bytes, uint16_t, eight, 8)
+
+static void transpose_strips(const layout *l, const char *x, char *y, size_t size, int64_t task, int64_t count)
 {
     const int     read = read_axis(l);
     const int64_t lines = l->size[read], length = l->size[0], all = count / (lines * length) * strips(l);
@@ -112,8 +127,9 @@ static void transpose_strips(const layout *l, const float *x, float *y, int64_t 
         int64_t       from, to;
         locate(l, read, s / strips(l), &from, &to);
         for (int64_t j = 0; j < length; j += TILE)
-            transpose_tile(x + from + j * l->x[0] + i, l->x[0], y + to + i * l->y[read] + j, l->y[read], height,
-                           length - j < TILE ? length - j : TILE);
+            (size == 4 ? transpose_4_bytes : transpose_2_bytes)(
+                x + (size_t)(from + j * l->x[0] + i) * size, l->x[0],
+                y + (size_t)(to + i * l->y[read] + j) * size, l->y[read], height, length - j < TILE ? length - j : TILE);
     }
 }
 
@@ -133,10 +149,17 @@ static void permute_run(const tg_call *c, const tg_task *task)
 {
     const layout  l = layout_of(c);
     const int64_t count = tg_count(c->out[0]);
-    if (l.x[0] == 1) copy_rows(&l, tg_ptr(c->in[0]), tg_ptr(c->out[0]), task->index, count);
-    else transpose_strips(&l, tg_ptr(c->in[0]), tg_ptr(c->out[0]), task->index, count);
+    const size_t  size = tg_dtype_size(c->out[0]->dtype);
+    if (l.x[0] == 1) copy_rows(&l, tg_ptr(c->in[0]), tg_ptr(c->out[0]), size, task->index, count);
+    else transpose_strips(&l, tg_ptr(c->in[0]), tg_ptr(c->out[0]), size, task->index, count);
+}
+
+static const char *permute_reject(const tg_call *c)
+{
+    const size_t size = tg_dtype_size(c->in[0]->dtype);
+    return size == 4 || size == 2 ? NULL : "needs elements of 2 or 4 bytes";
 }
 
 TG_VECTOR_KERNEL(permute_vector) = {
-    TG_VECTOR_HEAD, .reject = tg_reject_not_f32, .tasks = permute_tasks, .run = permute_run,
+    TG_VECTOR_HEAD, .reject = permute_reject, .tasks = permute_tasks, .run = permute_run,
 };

@@ -3,6 +3,7 @@
 #ifndef TG_POOL2D_WINDOWS_H
 #define TG_POOL2D_WINDOWS_H
 #include "attr.h"
+#include "vector.h"
 
 typedef struct {
     int64_t size, out;                  /* pixels, windows */
@@ -45,11 +46,6 @@ static inline void tg_holders_move(const tg_windows *v, tg_holders *h, int64_t p
 {
     while (h->first < v->out && h->first_end <= pixel) h->first_end = tg_window_end(v, ++h->first);
     while (h->last + 1 < v->out && h->next_start <= pixel) h->next_start = tg_window_start(v, ++h->last + 1);
-}
-
-static inline const char *tg_pool_reject(const tg_call *c)
-{
-    return c->in[0]->dtype == TG_F32 && c->out[0]->dtype == TG_F32 ? NULL : "want f32";
 }
 
 /* Lines of c->out[0], all images' one after the other, in one task: about a block of the larger image's elements. */

@@ -1,7 +1,8 @@
 /* reduce_vector.c - sums over axes: sum, mean, channel_sum, and relu_grad with channel_sum.
  *
  * x is taken as [outer, length, inner], and summed over the middle.  The shape cuts it into pieces of `rows` rows and
- * `width` columns: phase 0 sums each piece; if a length has several, phase 1 adds their sums up, in order. */
+ * `width` columns: phase 0 sums each piece; if a length has several, phase 1 adds their sums up, in order.  If results
+ * are bf16 phase 1 rounds them. */
 #include "attr.h"
 #include "elementwise.h"
 #include <string.h>
@@ -14,6 +15,7 @@ typedef struct {
     int64_t pieces, columns;            /* of a length; of inner */
     int64_t group;                      /* outer indices of one task */
     float   scale;
+    bool    narrow;                     /* results are bf16 */
 } cut;
 
 static int64_t parts(int64_t n, int64_t size) { return (n + size - 1) / size; }
@@ -45,6 +47,7 @@ static bool cut_axes(const tg_call *c, cut *k)
         extent[at] *= x->dim[i];
     }
     *k = cut_of(extent[0], extent[1], extent[2]);
+    k->narrow = tg_half(c->out[0]);
     return true;
 }
 
@@ -57,79 +60,107 @@ static cut cut_rows(const tg_tensor *x)
 /* ---- one piece ---- */
 
 /* Four rows at a time: fewer loads and stores of the sums, and smaller rounding errors. */
-static void add_rows(float *restrict sum, const float *restrict x, int64_t rows, int64_t stride, int64_t width)
+TG_INLINE void add_rows(float *restrict sum, const void *x, bool half, int64_t rows, int64_t stride, int64_t width)
 {
     int64_t r = 0;
     memset(sum, 0, sizeof *sum * (size_t)width);
     for (; r + 4 <= rows; r += 4) {
-        const float *a = x + r * stride, *b = a + stride, *c = b + stride, *d = c + stride;
+        const void *a = tg_at(x, half, r * stride), *b = tg_at(a, half, stride), *c = tg_at(b, half, stride);
+        const void *d = tg_at(c, half, stride);
 #pragma omp simd
-        for (int64_t j = 0; j < width; j++) sum[j] += (a[j] + b[j]) + (c[j] + d[j]);
+        for (int64_t j = 0; j < width; j++)
+            sum[j] += (tg_load(a, half, j) + tg_load(b, half, j)) + (tg_load(c, half, j) + tg_load(d, half, j));
     }
     for (; r < rows; r++) {
+        const void *a = tg_at(x, half, r * stride);
 #pragma omp simd
-        for (int64_t j = 0; j < width; j++) sum[j] += x[r * stride + j];
+        for (int64_t j = 0; j < width; j++) sum[j] += tg_load(a, half, j);
     }
 }
 
-static float add_line(const float *x, int64_t n)
+TG_INLINE float add_line(const void *x, bool half, int64_t n)
 {
     double sum = 0;
 #pragma omp simd reduction(+ : sum)
-    for (int64_t i = 0; i < n; i++) sum += (double)x[i];
+    for (int64_t i = 0; i < n; i++) sum += (double)tg_load(x, half, i);
     return (float)sum;
 }
 
+/* Not inlined: within an outer loop GCC 12 keeps the reduction's vector in memory. */
+static __attribute__((noinline)) float add_line_f32(const void *x, int64_t n) { return add_line(x, false, n); }
+static __attribute__((noinline)) float add_line_bf16(const void *x, int64_t n) { return add_line(x, true, n); }
+
 /* Piece `piece` of outer index o, columns from block `column`, into `sum`. */
-static void add_piece(const cut *k, const float *x, int64_t o, int64_t piece, int64_t column, float *sum)
+TG_INLINE void add_piece(const cut *k, const void *x, bool half, int64_t o, int64_t piece, int64_t column, float *sum)
 {
     const int64_t row = piece * k->rows, left = k->length - row, rows = left < k->rows ? left : k->rows;
     const int64_t from = column * k->width, rest = k->inner - from, width = rest < k->width ? rest : k->width;
-    const float  *first = x + (o * k->length + row) * k->inner + from;
-    if (k->inner == 1) sum[0] = add_line(first, rows);
-    else add_rows(sum + from, first, rows, k->inner, width);
+    const void   *first = tg_at(x, half, (o * k->length + row) * k->inner + from);
+    if (k->inner == 1) sum[0] = half ? add_line_bf16(first, rows) : add_line_f32(first, rows);
+    else add_rows(sum + from, first, half, rows, k->inner, width);
 }
 
 /* ---- phases ---- */
 
+static bool direct(const cut *k) { return k->pieces == 1 && !k->narrow; }
+
 static int64_t phase_tasks(const cut *k, int phase)
 {
     if (phase == 0) return parts(k->outer, k->group) * k->pieces * k->columns;
-    return phase == 1 && k->pieces > 1 ? k->outer * parts(k->inner, CHUNK) : 0;
+    if (phase > 1 || direct(k)) return 0;
+    return k->pieces == 1 ? tg_blocks(k->outer * k->inner) : k->outer * parts(k->inner, CHUNK);
 }
 
 static size_t partial_bytes(const cut *k)
 {
-    return k->pieces > 1 ? sizeof(float) * (size_t)(k->outer * k->pieces * k->inner) : 0;
+    return direct(k) ? 0 : sizeof(float) * (size_t)(k->outer * k->pieces * k->inner);
 }
 
-static void first_phase(const cut *k, const float *x, float *y, float *partial, int64_t task)
+TG_INLINE void first_phase(const cut *k, const void *x, bool half, float *y, float *partial, int64_t task)
 {
     const int64_t column = task % k->columns, piece = task / k->columns % k->pieces;
     const int64_t begin = task / k->columns / k->pieces * k->group;
     const int64_t end = begin + k->group < k->outer ? begin + k->group : k->outer;
     for (int64_t o = begin; o < end; o++) {
-        float *sum = k->pieces > 1 ? partial + (o * k->pieces + piece) * k->inner : y + o * k->inner;
-        add_piece(k, x, o, piece, column, sum);
-        if (k->pieces > 1 || k->scale == 1) continue;
+        float *sum = direct(k) ? y + o * k->inner : partial + (o * k->pieces + piece) * k->inner;
+        add_piece(k, x, half, o, piece, column, sum);
+        if (!direct(k) || k->scale == 1) continue;
         const int64_t from = column * k->width, to = from + k->width < k->inner ? from + k->width : k->inner;
         for (int64_t j = from; j < to; j++) sum[j] *= k->scale;
     }
 }
 
-static void second_phase(const cut *k, float *y, const float *partial, int64_t task)
+/* Sums of one piece, in order, become results. */
+static void round_sums(const cut *k, void *y, const float *sum, int64_t task)
+{
+    const int64_t end = tg_block_end(task, k->outer * k->inner);
+#pragma omp simd
+    for (int64_t i = task * TG_VECTOR_BLOCK; i < end; i++) tg_store(y, true, i, sum[i] * k->scale);
+}
+
+static void second_phase(const cut *k, void *y, const float *partial, int64_t task)
 {
     const int64_t chunks = parts(k->inner, CHUNK), o = task / chunks, from = task % chunks * CHUNK;
-    const int64_t n = k->inner - from < CHUNK ? k->inner - from : CHUNK;
+    const int64_t n = k->inner - from < CHUNK ? k->inner - from : CHUNK, at = o * k->inner + from;
     double        sum[CHUNK] = { 0 };
+    if (k->pieces == 1) {
+        round_sums(k, y, partial, task);
+        return;
+    }
     for (int64_t piece = 0; piece < k->pieces; piece++)
         for (int64_t j = 0; j < n; j++) sum[j] += (double)partial[(o * k->pieces + piece) * k->inner + from + j];
-    for (int64_t j = 0; j < n; j++) y[o * k->inner + from + j] = (float)(sum[j] * (double)k->scale);
+    for (int64_t j = 0; j < n; j++) {
+        const float total = (float)(sum[j] * (double)k->scale);
+        if (k->narrow) tg_store(y, true, at + j, total);
+        else tg_store(y, false, at + j, total);
+    }
 }
 
 static void run(const tg_call *c, const tg_task *task, const cut *k)
 {
-    if (task->phase == 0) first_phase(k, tg_ptr(c->in[0]), tg_ptr(c->out[0]), task->shared, task->index);
+    const void *x = tg_ptr(c->in[0]);
+    if (task->phase == 0 && tg_half(c->in[0])) first_phase(k, x, true, tg_ptr(c->out[0]), task->shared, task->index);
+    else if (task->phase == 0) first_phase(k, x, false, tg_ptr(c->out[0]), task->shared, task->index);
     else second_phase(k, tg_ptr(c->out[0]), task->shared, task->index);
 }
 
@@ -139,7 +170,7 @@ static const char *sum_reject(const tg_call *c)
 {
     cut k;
     if (!cut_axes(c, &k)) return "needs axes side by side";
-    return tg_reject_not_f32(c);
+    return tg_reject_not_float(c);
 }
 
 static int64_t sum_tasks(const tg_call *c, int phase)
@@ -196,43 +227,45 @@ static void channel_sum_run(const tg_call *c, const tg_task *task)
 }
 
 TG_VECTOR_KERNEL(channel_sum_vector) = {
-    TG_VECTOR_HEAD, .reject = tg_reject_not_f32, .scratch = channel_sum_scratch, .tasks = channel_sum_tasks,
+    TG_VECTOR_HEAD, .reject = tg_reject_not_float, .scratch = channel_sum_scratch, .tasks = channel_sum_tasks,
     .run = channel_sum_run,
 };
 
 /* ---- relu_grad_channel_sum: a row is masked and added in one pass ---- */
 
-static void mask_row(float *sum, float *g, const float *gy, const float *y, int64_t n)
+TG_INLINE void mask_row(float *sum, void *g, const void *gy, const void *y, bool half, int64_t n)
 {
 #pragma omp simd
     for (int64_t j = 0; j < n; j++) {
-        const float v = gy[j], masked = y[j] > 0.0f ? v : 0.0f;
-        g[j] = masked;
+        const float v = tg_load(gy, half, j), masked = tg_load(y, half, j) > 0.0f ? v : 0.0f;
+        tg_store(g, half, j, masked);
         sum[j] += masked;
+    }
+}
+
+TG_INLINE void mask_piece(const tg_call *c, const tg_task *task, const cut *k, bool half)
+{
+    const void   *gy = tg_ptr(c->in[0]), *y = tg_ptr(c->in[1]);
+    const int64_t piece = task->index / k->columns, from = task->index % k->columns * k->width;
+    const int64_t end = (piece + 1) * k->rows < k->length ? (piece + 1) * k->rows : k->length;
+    const int64_t n = k->inner - from < k->width ? k->inner - from : k->width;
+    float        *sum = from + (k->pieces > 1 ? (float *)task->shared + piece * k->inner : (float *)tg_ptr(c->out[1]));
+    memset(sum, 0, sizeof *sum * (size_t)n);
+    for (int64_t r = piece * k->rows; r < end; r++) {
+        const int64_t at = r * k->inner + from;
+        mask_row(sum, tg_at(tg_ptr(c->out[0]), half, at), tg_at(gy, half, at), tg_at(y, half, at), half, n);
     }
 }
 
 static void relu_grad_channel_sum_run(const tg_call *c, const tg_task *task)
 {
-    const cut    k = cut_rows(c->in[0]);
-    const float *gy = tg_ptr(c->in[0]), *y = tg_ptr(c->in[1]);
-    float       *g = tg_ptr(c->out[0]), *sums = tg_ptr(c->out[1]);
-    if (task->phase == 1) {
-        second_phase(&k, sums, task->shared, task->index);
-        return;
-    }
-    const int64_t piece = task->index / k.columns, from = task->index % k.columns * k.width;
-    const int64_t end = (piece + 1) * k.rows < k.length ? (piece + 1) * k.rows : k.length;
-    const int64_t n = k.inner - from < k.width ? k.inner - from : k.width;
-    float        *sum = (k.pieces > 1 ? (float *)task->shared + piece * k.inner : sums) + from;
-    memset(sum, 0, sizeof *sum * (size_t)n);
-    for (int64_t r = piece * k.rows; r < end; r++) {
-        const int64_t at = r * k.inner + from;
-        mask_row(sum, g + at, gy + at, y + at, n);
-    }
+    const cut k = cut_rows(c->in[0]);
+    if (task->phase == 1) second_phase(&k, tg_ptr(c->out[1]), task->shared, task->index);
+    else if (tg_half(c->in[0])) mask_piece(c, task, &k, true);
+    else mask_piece(c, task, &k, false);
 }
 
 TG_VECTOR_KERNEL(relu_grad_channel_sum_vector) = {
-    TG_VECTOR_HEAD, .reject = tg_reject_not_f32, .scratch = channel_sum_scratch, .tasks = channel_sum_tasks,
+    TG_VECTOR_HEAD, .reject = tg_reject_not_float, .scratch = channel_sum_scratch, .tasks = channel_sum_tasks,
     .run = relu_grad_channel_sum_run, .in_place = true,
 };

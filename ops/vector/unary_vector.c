@@ -19,21 +19,33 @@ static inline float hardswish_slope(float x)
     return x <= -3.0f ? 0.0f : above;
 }
 
-/* ---- without attributes ---- */
-
-#define MAP(op, formula)                                                                                               \
-    static void op##_run(const tg_call *c, const tg_task *task)                                                        \
+/* y[i] = f(x[i]), or gx[i] = f(gy[i], v[i]) with v = x or y; `setup` reads attributes into constants. */
+#define EACH(op, setup, values, formula)                                                                               \
+    TG_INLINE void op##_each(const void *attr, tg_span s, bool half)                                                   \
     {                                                                                                                  \
-        const float  *in = tg_ptr(c->in[0]);                                                                           \
-        float        *out = tg_ptr(c->out[0]);                                                                         \
-        const int64_t end = tg_block_end(task->index, tg_count(c->out[0]));                                            \
-        _Pragma("omp simd") for (int64_t i = task->index * TG_VECTOR_BLOCK; i < end; i++)                              \
+        (void)attr;                                                                                                    \
+        setup;                                                                                                         \
+        _Pragma("omp simd") for (int64_t i = 0; i < s.n; i++)                                                          \
         {                                                                                                              \
-            const float x = in[i];                                                                                     \
-            out[i] = formula;                                                                                          \
+            values;                                                                                                    \
+            tg_store(s.y, half, i, formula);                                                                           \
         }                                                                                                              \
     }                                                                                                                  \
+    static void op##_run(const tg_call *c, const tg_task *task)                                                        \
+    {                                                                                                                  \
+        const tg_span s = tg_span_of(c, task);                                                                         \
+        if (s.half) op##_each(c->attr, s, true);                                                                       \
+        else op##_each(c->attr, s, false);                                                                             \
+    }                                                                                                                  \
     TG_VECTOR_KERNEL(op##_vector) = { TG_ELEMENTWISE_HEAD, .run = op##_run, .in_place = true };
+#define ATTR(type)               ((const tg_##type##_attr *)attr)
+#define MAP(op, formula)         EACH(op, , const float x = tg_load(s.a, half, i), formula)
+#define MAP_WITH(op, setup, ...) EACH(op, setup, const float x = tg_load(s.a, half, i), __VA_ARGS__)
+#define ZIP(op, v, formula)      ZIP_WITH(op, , v, formula)
+#define ZIP_WITH(op, setup, v, formula) \
+    EACH(op, setup, const float g = tg_load(s.a, half, i); const float v = tg_load(s.b, half, i), formula)
+
+/* ---- without attributes ---- */
 
 MAP(neg,       -x)
 MAP(exp,       tg_exp_f32(x))
@@ -46,21 +58,6 @@ MAP(gelu,      x * normal_cdf(x))
 MAP(silu,      x * tg_sigmoid_f32(x))
 MAP(hardswish, x * hard_sigmoid(x))
 
-/* gx[i] = f(gy[i], v[i]); v is x or y */
-#define ZIP(op, v, formula)                                                                                            \
-    static void op##_run(const tg_call *c, const tg_task *task)                                                        \
-    {                                                                                                                  \
-        const float  *gy = tg_ptr(c->in[0]), *values = tg_ptr(c->in[1]);                                               \
-        float        *out = tg_ptr(c->out[0]);                                                                         \
-        const int64_t end = tg_block_end(task->index, tg_count(c->out[0]));                                            \
-        _Pragma("omp simd") for (int64_t i = task->index * TG_VECTOR_BLOCK; i < end; i++)                              \
-        {                                                                                                              \
-            const float g = gy[i], v = values[i];                                                                      \
-            out[i] = formula;                                                                                          \
-        }                                                                                                              \
-    }                                                                                                                  \
-    TG_VECTOR_KERNEL(op##_vector) = { TG_ELEMENTWISE_HEAD, .run = op##_run, .in_place = true };
-
 ZIP(relu_grad,      y, y > 0.0f ? g : 0.0f)
 ZIP(sigmoid_grad,   y, g * (y * (1.0f - y)))
 ZIP(tanh_grad,      y, g * (1.0f - y * y))
@@ -70,49 +67,32 @@ ZIP(hardswish_grad, x, g * hardswish_slope(x))
 
 /* ---- with attributes ---- */
 
-static void affine_run(const tg_call *c, const tg_task *task)
-{
-    const tg_affine_attr *a = c->attr;
-    const float           scale = (float)a->scale, shift = (float)a->shift, *x = tg_ptr(c->in[0]);
-    float                *y = tg_ptr(c->out[0]);
-    const int64_t         end = tg_block_end(task->index, tg_count(c->out[0]));
-#pragma omp simd
-    for (int64_t i = task->index * TG_VECTOR_BLOCK; i < end; i++) y[i] = scale * x[i] + shift;
-}
-TG_VECTOR_KERNEL(affine_vector) = { TG_ELEMENTWISE_HEAD, .run = affine_run, .in_place = true };
-
-static void leaky_relu_run(const tg_call *c, const tg_task *task)
-{
-    const float   slope = (float)((const tg_leaky_relu_attr *)c->attr)->slope, *x = tg_ptr(c->in[0]);
-    float        *y = tg_ptr(c->out[0]);
-    const int64_t end = tg_block_end(task->index, tg_count(c->out[0]));
-#pragma omp simd
-    for (int64_t i = task->index * TG_VECTOR_BLOCK; i < end; i++) y[i] = x[i] * (x[i] > 0.0f ? 1.0f : slope);
-}
-TG_VECTOR_KERNEL(leaky_relu_vector) = { TG_ELEMENTWISE_HEAD, .run = leaky_relu_run, .in_place = true };
-
-static void leaky_relu_grad_run(const tg_call *c, const tg_task *task)
-{
-    const float   slope = (float)((const tg_leaky_relu_attr *)c->attr)->slope;
-    const float  *gy = tg_ptr(c->in[0]), *x = tg_ptr(c->in[1]);
-    float        *gx = tg_ptr(c->out[0]);
-    const int64_t end = tg_block_end(task->index, tg_count(c->out[0]));
-#pragma omp simd
-    for (int64_t i = task->index * TG_VECTOR_BLOCK; i < end; i++) gx[i] = gy[i] * (x[i] > 0.0f ? 1.0f : slope);
-}
-TG_VECTOR_KERNEL(leaky_relu_grad_vector) = { TG_ELEMENTWISE_HEAD, .run = leaky_relu_grad_run, .in_place = true };
+MAP_WITH(affine, const float scale = (float)ATTR(affine)->scale; const float shift = (float)ATTR(affine)->shift,
+         scale * x + shift)
+MAP_WITH(leaky_relu, const float slope = (float)ATTR(leaky_relu)->slope, x * (x > 0.0f ? 1.0f : slope))
+ZIP_WITH(leaky_relu_grad, const float slope = (float)ATTR(leaky_relu)->slope, x, g * (x > 0.0f ? 1.0f : slope))
 
 /* The usual exponents; the others are not vectorised, but shared out among the workers. */
+TG_INLINE void pow_each(tg_span s, float exponent, bool half)
+{
+#define POWER(formula)                                                                                                 \
+    _Pragma("omp simd") for (int64_t i = 0; i < s.n; i++)                                                              \
+    {                                                                                                                  \
+        const float x = tg_load(s.a, half, i);                                                                         \
+        tg_store(s.y, half, i, formula);                                                                               \
+    }
+    if (exponent == 1) POWER(x)
+    else if (exponent == 2) POWER(x * x)
+    else if (exponent == 3) POWER(x * x * x)
+    else for (int64_t i = 0; i < s.n; i++) tg_store(s.y, half, i, powf(tg_load(s.a, half, i), exponent));
+#undef POWER
+}
+
 static void pow_run(const tg_call *c, const tg_task *task)
 {
-    const float   exponent = (float)((const tg_pow_attr *)c->attr)->exponent, *x = tg_ptr(c->in[0]);
-    float        *y = tg_ptr(c->out[0]);
-    const int64_t begin = task->index * TG_VECTOR_BLOCK, end = tg_block_end(task->index, tg_count(c->out[0]));
-#define EACH(formula) _Pragma("omp simd") for (int64_t i = begin; i < end; i++) y[i] = formula
-    if (exponent == 1) EACH(x[i]);
-    else if (exponent == 2) EACH(x[i] * x[i]);
-    else if (exponent == 3) EACH(x[i] * x[i] * x[i]);
-    else for (int64_t i = begin; i < end; i++) y[i] = powf(x[i], exponent);
-#undef EACH
+    const float   exponent = (float)((const tg_pow_attr *)c->attr)->exponent;
+    const tg_span s = tg_span_of(c, task);
+    if (s.half) pow_each(s, exponent, true);
+    else pow_each(s, exponent, false);
 }
 TG_VECTOR_KERNEL(pow_vector) = { TG_ELEMENTWISE_HEAD, .run = pow_run, .in_place = true };

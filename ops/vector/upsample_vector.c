@@ -10,67 +10,90 @@ static int64_t line_tasks(const tg_call *c, int phase)
 }
 
 /* y = (1 - wy) ((1 - wx) a + wx b) + wy ((1 - wx) c + wx d) */
-static void blend(float *restrict y, const float *p, int64_t right, int64_t down, float wx, float wy, int64_t n)
+TG_INLINE void blend(void *y, const void *p, bool half, int64_t right, int64_t down, float wx, float wy, int64_t n)
 {
-    const float *a = p, *b = p + right, *c = p + down, *d = p + down + right;
+    const void *b = tg_at(p, half, right), *c = tg_at(p, half, down), *d = tg_at(c, half, right);
 #pragma omp simd
-    for (int64_t k = 0; k < n; k++)
-        y[k] = (1.0f - wy) * ((1.0f - wx) * a[k] + wx * b[k]) + wy * ((1.0f - wx) * c[k] + wx * d[k]);
+    for (int64_t k = 0; k < n; k++) {
+        const float above = (1.0f - wx) * tg_load(p, half, k) + wx * tg_load(b, half, k);
+        const float below = (1.0f - wx) * tg_load(c, half, k) + wx * tg_load(d, half, k);
+        tg_store(y, half, k, (1.0f - wy) * above + wy * below);
+    }
 }
 
 static void upsample_run(const tg_call *c, const tg_task *task)
 {
     const tg_upsample_attr *a = c->attr;
+    const bool              half = tg_half(c->in[0]);
     const int64_t           channels = c->in[0]->dim[3], line = a->image[1] * channels, n = task->index / a->out[0];
     const tg_tap            ty = tg_upsample_tap(a, 0, task->index % a->out[0]);
-    const float            *x = (const float *)tg_ptr(c->in[0]) + (n * a->image[0] + ty.at) * line;
-    float                  *y = (float *)tg_ptr(c->out[0]) + task->index * a->out[1] * channels;
-    for (int64_t ox = 0; ox < a->out[1]; ox++, y += channels) {
-        const tg_tap tx = tg_upsample_tap(a, 1, ox);
-        const float *p = x + tx.at * channels;
-        if (a->bilinear)
-            blend(y, p, tx.weight > 0 ? channels : 0, ty.weight > 0 ? line : 0, (float)tx.weight, (float)ty.weight,
-                  channels);
-        else memcpy(y, p, sizeof *y * (size_t)channels);
+    const void             *x = tg_at(tg_ptr(c->in[0]), half, (n * a->image[0] + ty.at) * line);
+    const int64_t           down = ty.weight > 0 ? line : 0;
+    for (int64_t ox = 0; ox < a->out[1]; ox++) {
+        const tg_tap  tx = tg_upsample_tap(a, 1, ox);
+        const void   *p = tg_at(x, half, tx.at * channels);
+        void         *y = tg_at(tg_ptr(c->out[0]), half, (task->index * a->out[1] + ox) * channels);
+        const int64_t right = tx.weight > 0 ? channels : 0;
+        if (!a->bilinear) memcpy(y, p, (half ? sizeof(uint16_t) : sizeof(float)) * (size_t)channels);
+        else if (half) blend(y, p, true, right, down, (float)tx.weight, (float)ty.weight, channels);
+        else blend(y, p, false, right, down, (float)tx.weight, (float)ty.weight, channels);
     }
 }
-TG_VECTOR_KERNEL(upsample_vector) = {
-    TG_VECTOR_HEAD, .reject = tg_reject_not_f32, .tasks = line_tasks, .run = upsample_run,
-};
+TG_VECTOR_KERNEL(upsample_vector) = { TG_VECTOR_HEAD, .tasks = line_tasks, .run = upsample_run };
 
-/* ---- derivative ---- */
+/* ---- derivative: a line is summed in f32 ---- */
 
-static void add_scaled(float *restrict gx, const float *restrict gy, float weight, int64_t n)
+TG_INLINE void add_scaled(float *restrict gx, const void *restrict gy, bool half, float weight, int64_t n)
 {
 #pragma omp simd
-    for (int64_t k = 0; k < n; k++) gx[k] += weight * gy[k];
+    for (int64_t k = 0; k < n; k++) gx[k] += weight * tg_load(gy, half, k);
 }
 
 /* gx += weight * what a line of gy gives back to a line of the image. */
-static void give_line(const tg_upsample_attr *a, float *gx, const float *gy, double weight, int64_t channels)
+TG_INLINE void give_line(const tg_upsample_attr *a, float *gx, const void *gy, bool half, double weight, int64_t channels)
 {
-    for (int64_t ox = 0; ox < a->out[1]; ox++, gy += channels) {
+    for (int64_t ox = 0; ox < a->out[1]; ox++) {
         const tg_tap t = tg_upsample_tap(a, 1, ox);
+        const void  *from = tg_at(gy, half, ox * channels);
         float       *at = gx + t.at * channels;
-        add_scaled(at, gy, (float)(weight * (1 - t.weight)), channels);
-        if (t.weight > 0) add_scaled(at + channels, gy, (float)(weight * t.weight), channels);
+        add_scaled(at, from, half, (float)(weight * (1 - t.weight)), channels);
+        if (t.weight > 0) add_scaled(at + channels, from, half, (float)(weight * t.weight), channels);
     }
 }
 
-static void upsample_grad_run(const tg_call *c, const tg_task *task)
+TG_INLINE void sum_line(const tg_call *c, const tg_task *task, bool half, float *sum)
 {
     const tg_upsample_attr *a = c->attr;
     const int64_t           channels = c->in[0]->dim[3], width = a->image[1] * channels, n = task->index / a->image[0];
     const int64_t           iy = task->index % a->image[0];
-    float                  *gx = (float *)tg_ptr(c->out[0]) + task->index * width;
-    memset(gx, 0, sizeof *gx * (size_t)width);
+    memset(sum, 0, sizeof *sum * (size_t)width);
     for (int64_t oy = 0; oy < a->out[0]; oy++) {
         const tg_tap t = tg_upsample_tap(a, 0, oy);
         const double weight = t.at == iy ? 1 - t.weight : t.at == iy - 1 ? t.weight : 0;
-        const float *gy = (const float *)tg_ptr(c->in[0]) + (n * a->out[0] + oy) * a->out[1] * channels;
-        if (weight > 0) give_line(a, gx, gy, weight, channels);
+        const void  *gy = tg_at(tg_ptr(c->in[0]), half, (n * a->out[0] + oy) * a->out[1] * channels);
+        if (weight > 0) give_line(a, sum, gy, half, weight, channels);
     }
 }
+
+static int64_t line_size(const tg_call *c) { return c->out[0]->dim[2] * c->out[0]->dim[3]; }
+
+static void upsample_grad_run(const tg_call *c, const tg_task *task)
+{
+    const bool half = tg_half(c->in[0]);
+    void      *gx = tg_at(tg_ptr(c->out[0]), half, task->index * line_size(c));
+    if (!half) {
+        sum_line(c, task, false, gx);
+        return;
+    }
+    sum_line(c, task, true, task->scratch);
+    tg_narrow(task->scratch, true, line_size(c), gx);
+}
+
+static tg_scratch upsample_grad_scratch(const tg_call *c)
+{
+    return (tg_scratch){ .worker = tg_half(c->in[0]) ? (size_t)line_size(c) * sizeof(float) : 0 };
+}
+
 TG_VECTOR_KERNEL(upsample_grad_vector) = {
-    TG_VECTOR_HEAD, .reject = tg_reject_not_f32, .tasks = line_tasks, .run = upsample_grad_run,
+    TG_VECTOR_HEAD, .tasks = line_tasks, .scratch = upsample_grad_scratch, .run = upsample_grad_run,
 };

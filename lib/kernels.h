@@ -3,8 +3,8 @@
  *     TG_VECTOR_DECLARE(relu_vector)
  *     extern const tg_kernel relu_ref;
  *     .kernels = TG_KERNELS(TG_ONEDNN(relu_onednn) TG_VECTOR(relu_vector) &relu_ref) */
-#ifndef TG_OPS_KERNELS_H
-#define TG_OPS_KERNELS_H
+#ifndef TG_KERNELS_H
+#define TG_KERNELS_H
 #include "op.h"
 
 #if TG_WITH_ONEDNN

@@ -1,0 +1,163 @@
+/* team.c - see team.h.
+ *
+ * Nobody waits for a worker that has not begun: one whose processor is busy with another program only misses the job.
+ * Who waits looks at memory for a moment, which is what most waits take, and then sleeps: looking on would use up its
+ * share of a processor that others want. */
+#include "team.h"
+#include "trace.h"
+#include <linux/futex.h>
+#include <pthread.h>
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* The state: how many workers are at the job, whether more may join, and the job's number. */
+enum { AT_WORK = 0x7fff, OPEN = 0x8000, NEXT_JOB = 0x10000 };
+enum { WORKER = 1, CALLER = 2 };        /* who sleeps */
+static const double LOOKING_MS = 0.05;
+
+static struct {
+    alignas(64) atomic_uint   state;
+    atomic_int                asleep;   /* workers */
+    atomic_bool               caller_asleep;
+    alignas(64) atomic_llong  next;     /* the first task that nobody has */
+    alignas(64) int64_t       n;
+    tg_task_body             *body;
+    void                     *context;
+    bool                      over;     /* workers end */
+    void                    (*begin)(int worker);
+    int                       started;
+    pthread_t                 thread[TG_TEAM_MOST];
+} team;
+
+/* ---- waiting ---- */
+
+static void sleep_on(unsigned state, unsigned who)
+{
+    syscall(SYS_futex, &team.state, FUTEX_WAIT_BITSET_PRIVATE, state, NULL, NULL, who);
+}
+
+static void wake(int most, unsigned who)
+{
+    syscall(SYS_futex, &team.state, FUTEX_WAKE_BITSET_PRIVATE, most, NULL, NULL, who);
+}
+
+/* Whether a state ends the wait of the caller, or of a worker whose last job is given. */
+static bool is_done(unsigned state, unsigned last) { return (void)last, !(state & AT_WORK); }
+static bool is_news(unsigned state, unsigned last) { return (state & OPEN) && state / NEXT_JOB != last; }
+
+static bool look(bool (*is)(unsigned, unsigned), unsigned last)
+{
+    const double end = tg_now_ms() + LOOKING_MS;
+    do
+        for (int i = 0; i < 64; i++) {
+            if (is(team.state, last)) return true;
+            __builtin_ia32_pause();
+        }
+    while (tg_now_ms() < end);
+    return false;
+}
+
+static void await_end(void)
+{
+    if (is_done(team.state, 0) || look(is_done, 0)) return;
+    team.caller_asleep = true;
+    for (unsigned state; !is_done(state = team.state, 0);) sleep_on(state, CALLER);
+    team.caller_asleep = false;
+}
+
+static void await_job(unsigned last)
+{
+    if (look(is_news, last)) return;
+    team.asleep++;
+    for (unsigned state; !is_news(state = team.state, last);) sleep_on(state, WORKER);
+    team.asleep--;
+}
+
+/* ---- working ---- */
+
+static void do_tasks(int worker)
+{
+    for (int64_t i; (i = atomic_fetch_add_explicit(&team.next, 1, memory_order_relaxed)) < team.n;)
+        team.body(team.context, i, worker);
+}
+
+/* The number of the job that was joined; `last` if none was open any more. */
+static unsigned join(unsigned last)
+{
+    unsigned state = team.state;
+    while (is_news(state, last))
+        if (atomic_compare_exchange_weak(&team.state, &state, state + 1)) return state / NEXT_JOB;
+    return last;
+}
+
+static void leave(void)
+{
+    const unsigned state = atomic_fetch_sub(&team.state, 1) - 1;
+    if (!(state & (OPEN | AT_WORK)) && team.caller_asleep) wake(1, CALLER);
+}
+
+static void *work(void *number)
+{
+    const int worker = (int)(intptr_t)number;
+    unsigned  last = 0;
+    team.begin(worker);
+    for (bool over = false; !over;) {
+        await_job(last);
+        const unsigned job = join(last);
+        if (job == last) continue;
+        last = job;
+        over = team.over;
+        do_tasks(worker);
+        leave();
+    }
+    return NULL;
+}
+
+/* ---- the caller ---- */
+
+static void publish(int64_t n)
+{
+    atomic_store_explicit(&team.next, 0, memory_order_relaxed);
+    team.n = n;
+    team.state = (team.state / NEXT_JOB + 1) * NEXT_JOB | OPEN;
+}
+
+static void end_job(void)
+{
+    team.state &= ~(unsigned)OPEN;
+    await_end();
+}
+
+void tg_team_work(int64_t n, tg_task_body *body, void *context)
+{
+    team.body = body;
+    team.context = context;
+    publish(n);
+    if (team.asleep) wake(n - 1 < team.started ? (int)(n - 1) : team.started, WORKER);
+    do_tasks(0);
+    end_job();
+}
+
+void tg_team_start(int workers, void (*begin)(int worker))
+{
+    team.begin = begin;
+    while (team.started < workers - 1) {
+        void *const number = (void *)(intptr_t)(team.started + 1);
+        if (pthread_create(&team.thread[team.started], NULL, work, number)) return;
+        team.started++;
+    }
+}
+
+void tg_team_stop(void)
+{
+    if (!team.started) return;
+    team.over = true;
+    publish(0);
+    wake(team.started, WORKER);
+    while (team.started) pthread_join(team.thread[--team.started], NULL);
+    team.over = false;
+    end_job();
+}

@@ -1,0 +1,15 @@
+/* team.h - threads that share out the tasks of one job at a time, with the thread that has the job. */
+#ifndef TG_TEAM_H
+#define TG_TEAM_H
+#include <stdint.h>
+
+typedef void tg_task_body(void *context, int64_t index, int worker);
+
+enum { TG_TEAM_MOST = 1024 };
+
+/* Workers 1 .. workers - 1 are started, those that the system gives; each calls begin(worker) first. */
+void tg_team_start(int workers, void (*begin)(int worker));
+void tg_team_stop(void);                /* and waits for them; nothing if there are none */
+/* Calls body(context, index, worker) for every 0 <= index < n, the caller as worker 0.  One caller at a time. */
+void tg_team_work(int64_t n, tg_task_body *body, void *context);
+#endif

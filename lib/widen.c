@@ -1,0 +1,114 @@
+/* widen.c - bf16 for kernels that know only f32: where a call would be left to its last kernel, ref, but a better one
+ * would run it in f32, it runs in f32, between casts.
+ *
+ * The f32 tensors belong to the run: nobody else sees them, and each gives its memory back after its last use. */
+#include "core.h"
+#include "core_ops.h"
+#include "dispatch.h"
+
+static const tg_cast_attr to_f32 = { TG_F32 }, to_bf16 = { TG_BF16 };
+
+static bool is_half(const tg_tensor *t) { return t && t->dtype == TG_BF16; }
+
+/* How many of its tensors are bf16; 0 for what stays as it is: casts, and what writes bf16 in place. */
+static int halves(const tg_call *c)
+{
+    int n = 0;
+    if (c->op == &tg_cast_op) return 0;
+    TG_EACH_IN(c, k) if (tg_writes(c, k) && is_half(c->in[k])) return 0;
+    TG_EACH_IN(c, k) n += is_half(c->in[k]);
+    TG_EACH_OUT(c, k) n += is_half(c->out[k]);
+    return n;
+}
+
+static bool left_to_ref(const tg_call *c)
+{
+    const tg_kernel *kernel = tg_choose(c), *const *last = c->op->kernels;
+    while (last && last[0] && last[1]) last++;
+    return !last || !kernel || kernel == *last;
+}
+
+static tg_tensor as_f32(const tg_tensor *t)
+{
+    tg_tensor wide = { .dtype = TG_F32, .rank = t->rank, .storage = t->storage };
+    for (int i = 0; i < t->rank; i++) wide.dim[i] = t->dim[i];
+    return wide;
+}
+
+/* Kernels choose by shapes and dtypes, so that memory is not needed for the question. */
+static bool better_in_f32(const tg_call *c)
+{
+    tg_call   twin = *c;
+    tg_tensor in[TG_MAX_IN], out[TG_MAX_OUT];
+    if (!left_to_ref(c)) return false;
+    TG_EACH_IN(c, k) if (is_half(c->in[k])) in[k] = as_f32(c->in[k]), twin.in[k] = in + k;
+    TG_EACH_OUT(c, k) if (is_half(c->out[k])) out[k] = as_f32(c->out[k]), twin.out[k] = out + k;
+    return !left_to_ref(&twin);
+}
+
+/* ---- a call becomes several ---- */
+
+static tg_tensor *wide_tensor(tg_list *l, const tg_tensor *t)
+{
+    tg_tensor  *wide = tg_run_take(l, sizeof *wide);
+    tg_storage *storage = tg_run_take(l, sizeof *storage);
+    if (!wide || !storage) return NULL;
+    *storage = (tg_storage){ .bytes = (size_t)tg_count(t) * sizeof(float), .program = l->program, .frame = TG_OF_RUN };
+    *wide = as_f32(t);
+    wide->storage = storage;
+    return wide;
+}
+
+static bool add_cast(tg_list *l, const tg_call *of, tg_tensor *from, uint32_t version, tg_tensor *to)
+{
+    tg_call *c = tg_run_take(l, sizeof *c);
+    if (!c) return false;
+    *c = (tg_call){ .op = &tg_cast_op, .in = { from }, .in_version = { version }, .out = { to }, .scope = of->scope,
+                    .where = of->where, .attr = to->dtype == TG_F32 ? &to_f32 : &to_bf16, .again = of->again };
+    l->at[l->n++] = c;
+    return true;
+}
+
+/* The tensor that stands for in[k], which may have been cast for an input before it. */
+static tg_tensor *wide_input(tg_list *l, const tg_call *c, const tg_call *twin, int k)
+{
+    for (int j = 0; j < k; j++)
+        if (c->in[j] == c->in[k]) return twin->in[j];
+    tg_tensor *wide = wide_tensor(l, c->in[k]);
+    return wide && add_cast(l, c, c->in[k], c->in_version[k], wide) ? wide : NULL;
+}
+
+static bool add_widened(tg_list *l, const tg_call *c)
+{
+    tg_call *twin = tg_run_take(l, sizeof *twin);
+    if (!twin) return false;
+    *twin = *c;
+    TG_EACH_IN(c, k) if (is_half(c->in[k])) {
+        twin->in[k] = wide_input(l, c, twin, k);
+        twin->in_version[k] = 0;
+        if (!twin->in[k]) return false;
+    }
+    l->at[l->n++] = twin;
+    TG_EACH_OUT(c, k) if (is_half(c->out[k])) {
+        twin->out[k] = wide_tensor(l, c->out[k]);
+        if (!twin->out[k] || !add_cast(l, c, twin->out[k], 0, c->out[k])) return false;
+    }
+    return true;
+}
+
+bool tg_widen_calls(tg_list *l)
+{
+    tg_call **before = l->at;
+    const int n = l->n;
+    size_t    more = 0;
+    for (int i = 0; i < n; i++) more += (size_t)halves(before[i]);
+    if (!more) return true;
+    l->at = tg_run_take(l, sizeof *l->at * ((size_t)n + more));
+    if (!l->at) return false;
+    l->n = 0;
+    for (int i = 0; i < n; i++) {
+        if (!halves(before[i]) || !better_in_f32(before[i])) l->at[l->n++] = before[i];
+        else if (!add_widened(l, before[i])) return false;
+    }
+    return true;
+}

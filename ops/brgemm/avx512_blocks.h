@@ -9,11 +9,21 @@
 #define TG_AVX512_BLOCKS_H
 #include "avx512.h"
 
+/* The rows of C are fetched to be written while their sums are computed. */
+INLINE void fetch_rows(int rows, const tg_brgemm *p, int r0)
+{
+    const size_t size = p->store == TG_F32 ? sizeof(float) : sizeof(uint16_t);
+    const char  *c = (const char *)p->c + (size_t)(r0 * p->c_row) * size;
+    for (int r = 0; r < rows; r++, c += (size_t)p->c_row * size)
+        for (size_t i = 0; i < (size_t)p->n * size; i += 64) __builtin_prefetch(c + i, 1);
+}
+
 /* The last vector has the columns of `last`. */
 INLINE void block(int rows, int vecs, const tg_brgemm *p, int r0, const tg_brick *brick, int count)
 {
     const __mmask16 last = mask_of(p->n - 16 * (vecs - 1));
     __m512          sum[16][4];
+    fetch_rows(rows, p, r0);
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4

@@ -21,8 +21,9 @@ tg_scratch tg_nest_kernel_scratch(tg_nest n);
 int64_t    tg_nest_kernel_tasks(tg_nest n, int phase);
 void       tg_nest_kernel_run(tg_nest n, const tg_task *t);
 
-/* The kernel `symbol`_suffix of a call that nest_of(call, microkernel) describes and reject_call may refuse. */
-#define TG_NEST_KERNEL(symbol, suffix, isa_, nest_of, reject_call) \
+/* The kernel `symbol`_suffix of a call that nest_of(call, microkernel) describes and reject_call may refuse; its name is
+ * `name_` with the suffix. */
+#define TG_NEST_KERNEL(symbol, suffix, isa_, name_, nest_of, reject_call) \
     static const char *symbol##_reject_##suffix(const tg_call *c) { return reject_call(c, &tg_microkernel_##suffix); } \
     static const tg_layout *symbol##_layout_##suffix(const tg_call *c, int *input, int32_t key[TG_LAYOUT_KEY]) \
     { \
@@ -41,13 +42,13 @@ void       tg_nest_kernel_run(tg_nest n, const tg_task *t);
         tg_nest_kernel_run(nest_of(c, &tg_microkernel_##suffix), t); \
     } \
     extern const tg_kernel symbol##_##suffix; \
-    const tg_kernel symbol##_##suffix = { .name = "brgemm_" #suffix, .backend = "brgemm", .isa = isa_, \
+    const tg_kernel symbol##_##suffix = { .name = name_ #suffix, .backend = "brgemm", .isa = isa_, \
                                           .reject = symbol##_reject_##suffix, .layout = symbol##_layout_##suffix, \
                                           .scratch = symbol##_scratch_##suffix, \
                                           .tasks = symbol##_tasks_##suffix, .run = symbol##_run_##suffix };
 
 /* The same for backward-weights; the sums of phase 0 are added up in phase 1. */
-#define TG_GRAD_W_KERNEL(symbol, suffix, isa_, nest_of, reject_call) \
+#define TG_GRAD_W_KERNEL(symbol, suffix, isa_, name_, nest_of, reject_call) \
     static const char *symbol##_reject_##suffix(const tg_call *c) { return reject_call(c, &tg_microkernel_##suffix); } \
     static tg_grad_w symbol##_plan_##suffix(const tg_call *c) \
     { \
@@ -69,7 +70,7 @@ void       tg_nest_kernel_run(tg_nest n, const tg_task *t);
         tg_grad_w_run(&g, t); \
     } \
     extern const tg_kernel symbol##_##suffix; \
-    const tg_kernel symbol##_##suffix = { .name = "brgemm_" #suffix, .backend = "brgemm", .isa = isa_, \
+    const tg_kernel symbol##_##suffix = { .name = name_ #suffix, .backend = "brgemm", .isa = isa_, \
                                           .reject = symbol##_reject_##suffix, .scratch = symbol##_scratch_##suffix, \
                                           .tasks = symbol##_tasks_##suffix, .run = symbol##_run_##suffix };
 #endif

@@ -237,8 +237,9 @@ static void add_blocks(const tg_grad_w *g, const tg_task *task_)
 
 enum { SIDE = 16 };
 
-/* Up to SIDE x SIDE of the sums, added up part by part, become as many of gw, transposed. */
-static void total_tile(const tg_grad_w *g, const float *part, int64_t step, int rows, int columns, float *gw)
+/* Of the sums, added up part by part, into as many of gw, transposed. */
+static inline __attribute__((always_inline)) void total_of(const tg_grad_w *g, const float *part, int64_t step, int rows,
+                                                           int columns, float *gw)
 {
     float sum[SIDE][SIDE];
     for (int k = 0; k < rows; k++)
@@ -248,6 +249,12 @@ static void total_tile(const tg_grad_w *g, const float *part, int64_t step, int 
             for (int j = 0; j < columns; j++) sum[k][j] += part[i * step + k * TG_PANEL + j];
     for (int j = 0; j < columns; j++)
         for (int k = 0; k < rows; k++) gw[j * g->depth + k] = sum[k][j];
+}
+
+static void total_tile(const tg_grad_w *g, const float *part, int64_t step, int rows, int columns, float *gw)
+{
+    if (rows == SIDE && columns == SIDE) total_of(g, part, step, SIDE, SIDE, gw);
+    else total_of(g, part, step, rows, columns, gw);
 }
 
 static void total(const tg_grad_w *g, const tg_task *t)

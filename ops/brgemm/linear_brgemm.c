@@ -31,8 +31,8 @@ static const char *reject(const tg_call *c, const tg_microkernel *mk)
 }
 
 #define KERNELS(suffix, isa) \
-    TG_NEST_KERNEL(linear_brgemm, suffix, isa, forward, reject) \
-    TG_NEST_KERNEL(linear_relu_brgemm, suffix, isa, forward, reject) \
-    TG_NEST_KERNEL(linear_grad_x_brgemm, suffix, isa, grad_x, reject) \
-    TG_GRAD_W_KERNEL(linear_grad_w_brgemm, suffix, isa, grad_w, reject)
+    TG_NEST_KERNEL(linear_brgemm, suffix, isa, "brgemm_", forward, reject) \
+    TG_NEST_KERNEL(linear_relu_brgemm, suffix, isa, "brgemm_", forward, reject) \
+    TG_NEST_KERNEL(linear_grad_x_brgemm, suffix, isa, "brgemm_", grad_x, reject) \
+    TG_GRAD_W_KERNEL(linear_grad_w_brgemm, suffix, isa, "brgemm_", grad_w, reject)
 TG_MICROKERNELS(KERNELS)

@@ -19,5 +19,5 @@ static const char *reject(const tg_call *c, const tg_microkernel *mk)
     return tg_brgemm_dtypes(mk, c->in[0], c->in[1], c->out[0]);
 }
 
-#define KERNELS(suffix, isa) TG_NEST_KERNEL(matmul_brgemm, suffix, isa, nest_of, reject)
+#define KERNELS(suffix, isa) TG_NEST_KERNEL(matmul_brgemm, suffix, isa, "brgemm_", nest_of, reject)
 TG_MICROKERNELS(KERNELS)

@@ -2,6 +2,8 @@
 #include "avx512.h"
 #include "microkernel_f32.h"
 
+enum { AHEAD = 1024 };                  /* elements: further than the processor fetches by itself */
+
 static void load(const void *from, tg_dtype dtype, int64_t n, void *to)
 {
     const uint16_t *bits = from;
@@ -10,6 +12,11 @@ static void load(const void *from, tg_dtype dtype, int64_t n, void *to)
     if (dtype == TG_F32) {
         memcpy(to, from, (size_t)n * sizeof *f);
         return;
+    }
+    for (; i + 32 <= n; i += 32) {
+        __builtin_prefetch(bits + i + AHEAD);
+        _mm512_storeu_ps(f + i, widened(_mm256_loadu_si256((const void *)(bits + i))));
+        _mm512_storeu_ps(f + i + 16, widened(_mm256_loadu_si256((const void *)(bits + i + 16))));
     }
     for (; i + 16 <= n; i += 16) _mm512_storeu_ps(f + i, widened(_mm256_loadu_si256((const void *)(bits + i))));
     if (i < n) {

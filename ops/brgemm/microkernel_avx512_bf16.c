@@ -67,6 +67,6 @@ static const char *reject(void) { return tg_fast_dpbf16() ? NULL : "vdpbf16ps is
 
 const tg_microkernel tg_microkernel_avx512_bf16 = {
     .name = "avx512_bf16", .isa = TG_ISA_AVX512_BF16, .element = TG_BF16, .reject = reject, .depth = 2,
-    .images = 16, .short_line = 10, .places = TG_IMAGES, .load = load, .places_of = places_of, .load_a = load_a,
+    .images = 16, .short_line = 14, .places = TG_IMAGES, .load = load, .places_of = places_of, .load_a = load_a,
     .load_b = load_b, .run = run,
 };

@@ -1,5 +1,6 @@
 /* command_bench.c - `tilegrad bench`: the speed of training steps, or of inference, on random images in memory. */
 #include "command.h"
+#include "bench_layers.h"
 #include "options.h"
 #include "progress.h"
 #include <stdlib.h>
@@ -13,12 +14,12 @@ enum { WARM_UP = 3, SGD = 0, ADAM = 1 };
 typedef struct {
     const tg_model_info *model;
     int  batch, steps, optimizer;
-    bool infer, bf16;
+    bool infer, bf16, layers, simplenet;
 } bench_options;
 
 /* ---- the command line ---- */
 
-enum { BATCH = 'b', DTYPE = 'd', STEPS = 'n', THREADS = 't', INFER = 'i', OPTIMIZER = 'o' };
+enum { BATCH = 'b', DTYPE = 'd', STEPS = 'n', THREADS = 't', INFER = 'i', OPTIMIZER = 'o', LAYERS = 'l' };
 
 static const struct argp_option table[] = {
     { "batch",     BATCH,     "N",    0, "images a step (128; resnet50: 32)", 0 },
@@ -26,20 +27,23 @@ static const struct argp_option table[] = {
     { "steps",     STEPS,     "N",    0, "steps to measure, after 3 that are not (8)", 0 },
     { "threads",   THREADS,   "N",    0, "threads to compute with (all processors)", 0 },
     { "infer",     INFER,     NULL,   0, "forward only, instead of training", 0 },
+    { "layers",    LAYERS,    NULL,   0, "each convolution by itself, in its three passes, beside oneDNN's", 0 },
     { "optimizer", OPTIMIZER, "NAME", 0, "sgd (with momentum 0.9) or adam (sgd)", 0 },
     { 0 },
 };
 
 static const char about[] =
     "Measures training steps (forward, loss, backward, update) on random images that stay in memory.\n"
-    "MODEL is lenet, mlp, resnet20, resnet18c or resnet50.\v"
+    "MODEL is lenet, mlp, resnet20, resnet18c or resnet50; or simplenet: one convolution of 64 to 128 channels on images of "
+    "224x224, forward and backward, with --dtype bf16 under autocast.\v"
     "The first line has the speed and the peak memory; the second what a step costs beside its kernels, and how long "
     "the first step took to be done, from the start of the process.\n\n"
     "Examples:\n"
     "  tilegrad bench lenet\n"
     "  tilegrad bench resnet18c --batch 128 --threads 2 --steps 20\n"
     "  tilegrad bench resnet20 --dtype bf16\n"
-    "  tilegrad bench resnet50 --batch 1 --infer";
+    "  tilegrad bench resnet50 --batch 1 --infer\n"
+    "  tilegrad bench --layers resnet50 --dtype bf16 --threads 1";
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
@@ -49,26 +53,37 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case BATCH:     o->batch     = (int)option_whole(state, "--batch", text, 1, 65536);   return 0;
     case STEPS:     o->steps     = (int)option_whole(state, "--steps", text, 1, 1000000); return 0;
     case OPTIMIZER: o->optimizer = option_choice(state, "--optimizer", text, optimizers); return 0;
+    case LAYERS:    o->layers    = true;                                                  return 0;
     case INFER:     o->infer     = true;                                                  return 0;
     case THREADS:   option_threads(state, text);                                          return 0;
     case DTYPE:
         o->bf16 = option_choice(state, "--dtype", text, dtypes);
         return 0;
     case ARGP_KEY_ARG:
-        if (o->model) argp_error(state, "too many arguments: '%s'", text);
-        o->model = option_model(state, text);
+        if (o->model || o->simplenet) argp_error(state, "too many arguments: '%s'", text);
+        o->simplenet = !strcmp(text, "simplenet");
+        if (!o->simplenet) o->model = option_model(state, text);
         return 0;
     case ARGP_KEY_NO_ARGS: argp_error(state, "no model: try lenet"); return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
 }
 
+/* The example of a well-known guide: one convolution, under autocast, forward and backward; no weight is updated. */
+static tg_module *make_simplenet(tg_scope *s, int classes)
+{
+    (void)classes;
+    return tg_layer_conv2d(s, (tg_layer_conv2d_config){ .in = 64, .out = 128, .kernel = 3, .stride = 2, .pad = 1, .no_bias = true });
+}
+static const tg_model_info simplenet = { "simplenet", make_simplenet, { 224, 224, 64 }, "one convolution" };
+
 static bench_options parse_line(int argc, char **argv)
 {
     static const struct argp parser = { table, parse, "MODEL", about, NULL, NULL, NULL };
     bench_options o = { .steps = 8 };
     argp_parse(&parser, argc, argv, 0, NULL, &o);
-    if (!o.batch) o.batch = strcmp(o.model->name, "resnet50") ? 128 : 32;
+    if (o.simplenet) o.model = &simplenet;
+    if (!o.batch) o.batch = o.simplenet ? 64 : strcmp(o.model->name, "resnet50") ? 128 : 32;
     return o;
 }
 
@@ -97,7 +112,9 @@ static bench set_up(tg_scope *root, const bench_options *o)
     const int            classes = in[0] > 32 ? 1000 : 10;        /* ImageNet's, or those of the small sets */
     bench b = { .o = o, .root = root, .step = o->infer ? tg_push(root) : tg_train(root) };
     b.net = o->model->make(root, classes);
+    if (o->simplenet) tg_autocast(b.step, o->bf16);
     b.x   = tg_randn(root, 0, 1, 4, TG_DIM(o->batch, in[0], in[1], in[2]));
+    if (o->simplenet) return b;
     b.y   = random_classes(root, o->batch, classes);
     if (!o->infer)
         b.opt = o->optimizer == ADAM ? tg_adam(root, b.net, (tg_adam_config){ .lr = 0.001f })
@@ -112,11 +129,13 @@ static double measure(const bench *b)
     const double began = seconds();
     tg_tensor *const out = tg_forward(b->step, b->net, b->x);
     if (b->o->infer) tg_data(out);
+    else if (b->o->simplenet) tg_backward(b->step, tg_sum(b->step, out, (tg_axes){ 0 }));
     else {
         tg_backward(b->step, tg_cross_entropy(b->step, out, b->y));
         tg_update(b->step, b->opt);
     }
     tg_reset(b->step);
+    if (b->o->simplenet) tg_clear_grad(b->net->slots->tensor);
     return seconds() - began;
 }
 
@@ -185,9 +204,12 @@ int command_bench(int argc, char **argv)
 {
     const bench_options o = parse_line(argc, argv);
     tg_scope *const root  = tg_open();
-    const bench     b     = set_up(root, &o);
     double   *const took  = tg_alloc(root, sizeof *took * (size_t)o.steps);
-    if (took) run(&b, took);
+    if (o.layers) bench_layers(root, o.model, o.batch, o.bf16, o.steps);
+    else if (took) {
+        const bench b = set_up(root, &o);
+        run(&b, took);
+    }
     const int status = tg_ok(root) ? EXIT_OK : EXIT_FAILED;
     if (status) fprintf(stderr, "tilegrad bench: %s\n", tg_message(root));
     tg_close(root);

@@ -64,6 +64,12 @@ extern const tg_kernel conv2d_grad_x_onednn, conv_transpose2d_onednn;
 const tg_kernel conv2d_grad_x_onednn = { GRAD_X };
 const tg_kernel conv_transpose2d_onednn = { GRAD_X };
 
+static const char *reject_x_bf16(const tg_call *c) { return tg_conv_reject_but_bf16(c, &tg_conv_grad_x_pass); }
+extern const tg_kernel conv2d_grad_x_bf16_onednn;
+const tg_kernel conv2d_grad_x_bf16_onednn = {
+    TG_ONEDNN_BF16_HEAD, .reject = reject_x_bf16, .prepare = prepare_x, .scratch = tg_onednn_scratch, .run = tg_onednn_run,
+};
+
 /* ---- in the weights ---- */
 
 static dnnl_primitive_desc_t grad_w_primitive(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_conv_slots at)
@@ -116,4 +122,14 @@ static bool prepare_w(tg_call *c, tg_fault *fault) { return tg_conv_prepare(c, &
 extern const tg_kernel conv2d_grad_w_onednn;
 const tg_kernel conv2d_grad_w_onednn = {
     TG_ONEDNN_HEAD, .reject = reject_w, .prepare = prepare_w, .scratch = tg_onednn_scratch, .run = tg_onednn_run,
+};
+
+static const char *reject_w_bf16(const tg_call *c)
+{
+    const tg_onednn_shape s = shape_w(c);
+    return overruns(&s) ? reject_w(c) : tg_conv_reject_but_bf16(c, &tg_conv_grad_w_pass);
+}
+extern const tg_kernel conv2d_grad_w_bf16_onednn;
+const tg_kernel conv2d_grad_w_bf16_onednn = {
+    TG_ONEDNN_BF16_HEAD, .reject = reject_w_bf16, .prepare = prepare_w, .scratch = tg_onednn_scratch, .run = tg_onednn_run,
 };

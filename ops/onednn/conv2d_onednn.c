@@ -99,15 +99,18 @@ static tg_onednn_shape shape_with(const tg_call *c, const tg_conv_pass *pass, in
 const char *tg_conv_reject(const tg_call *c, const tg_conv_pass *pass, int64_t option)
 {
     const tg_onednn_shape s = shape_with(c, pass, option);
-    const bool            bf16 = s.option & TG_CONV_BF16, biased = s.option & TG_CONV_BIAS;
-    if (!bf16 && tg_onednn_wants_f32(c)) return tg_onednn_wants_f32(c);
-    if (bf16 && tg_max_isa() < TG_ISA_AVX512) return "bf16 wants AVX-512";
-    if (bf16 && (s.option & TG_CONV_WINOGRAD)) return "Winograd is for f32";
-    if (bf16 && biased && pass == &tg_conv_grad_x_pass) return "a bias after the derivative in the image wants f32";
-    if (bf16 && s.kernel[0] < s.stride[0] && s.kernel[0] * s.kernel[1] > 1)
-        return "oneDNN computes wrongly: bf16, a kernel lower than its stride";
-    if (bf16 && pass == &tg_conv_grad_x_pass && s.kernel[0] * s.kernel[1] == 1 && s.oc / s.groups % 2)
-        return "oneDNN computes wrongly: bf16, 1x1, an odd number of output channels";
+    const char           *reason = tg_onednn_wants_f32(c);
+    return reason ? reason : tg_onednn_refusal(pass->build, &s);
+}
+
+const char *tg_conv_reject_but_bf16(const tg_call *c, const tg_conv_pass *pass)
+{
+    const tg_onednn_shape s = pass->shape(c);
+    const bool            grad_x = pass == &tg_conv_grad_x_pass, single = s.kernel[0] * s.kernel[1] == 1;
+    if (!(s.option & TG_CONV_BF16)) return "wants bf16";
+    if (grad_x && (s.option & TG_CONV_BIAS)) return "a bias after the derivative in the image wants f32";
+    if (!single && s.kernel[0] < s.stride[0]) return "oneDNN computes wrongly: bf16, a kernel lower than its stride";
+    if (grad_x && single && s.oc / s.groups % 2) return "oneDNN computes wrongly: bf16, 1x1, an odd number of output channels";
     return tg_onednn_refusal(pass->build, &s);
 }
 
@@ -152,4 +155,10 @@ static bool prepare(tg_call *c, tg_fault *fault) { return tg_conv_prepare(c, &tg
 extern const tg_kernel conv2d_onednn;
 const tg_kernel conv2d_onednn = {
     TG_ONEDNN_HEAD, .reject = reject, .prepare = prepare, .scratch = tg_onednn_scratch, .run = tg_onednn_run,
+};
+
+static const char *reject_bf16(const tg_call *c) { return tg_conv_reject_but_bf16(c, &tg_conv_forward_pass); }
+extern const tg_kernel conv2d_bf16_onednn;
+const tg_kernel conv2d_bf16_onednn = {
+    TG_ONEDNN_BF16_HEAD, .reject = reject_bf16, .prepare = prepare, .scratch = tg_onednn_scratch, .run = tg_onednn_run,
 };

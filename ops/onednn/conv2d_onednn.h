@@ -14,8 +14,11 @@ extern const tg_conv_pass tg_conv_grad_x_pass;           /* of conv2d_grad_x; an
 extern const tg_conv_pass tg_conv_grad_w_pass;           /* of conv2d_grad_w */
 enum { TG_CONV_BIAS = 1, TG_CONV_RELU = 2, TG_CONV_WINOGRAD = 4, TG_CONV_BF16 = 8 };     /* of tg_onednn_shape.option */
 
-/* The bodies of kernels; option: bits to add to those of the pass's shape. */
-const char      *tg_conv_reject(const tg_call *c, const tg_conv_pass *pass, int64_t option);
+/* The bodies of kernels; option: bits to add to those of the pass's shape.  Kernels for f32 and for bf16 are two, for they
+ * have different places among the kernels of an operator. */
+const char      *tg_conv_reject(const tg_call *c, const tg_conv_pass *pass, int64_t option);         /* all but f32 */
+const char      *tg_conv_reject_but_bf16(const tg_call *c, const tg_conv_pass *pass);
+#define TG_ONEDNN_BF16_HEAD .name = "onednn_bf16", .backend = "onednn", .isa = TG_ISA_AVX512
 tg_onednn_lease *tg_conv_lease(const tg_call *c, const tg_conv_pass *pass, int64_t option, tg_fault *fault);
 bool             tg_conv_prepare(tg_call *c, const tg_conv_pass *pass, int64_t option, tg_fault *fault);
 

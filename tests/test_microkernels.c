@@ -10,7 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include "attr.h"
+#include "dispatch.h"
 #include "microkernel.h"
+#include "parallel.h"
+#include "tilegrad.h"
 #include <math.h>
 #include <stdio.h>
 
@@ -284,18 +288,68 @@ static void places_test(void **state)
     if (mk->leave) mk->leave();
 }
 
+/* ---- tiles are given back at the end of a task: other code configures them otherwise ---- */
+
+static bool tiles_configured(void)
+{
+    uint8_t config[64] = { 0 };
+    __asm__ volatile("sttilecfg %0" : "=m"(config));
+    return config[0] != 0;
+}
+
+/* Runs the operator on inputs in bf16, which tiles must be chosen for. */
+static void run_on_tiles(const tg_op *op, tg_scope *s, tg_tensor *a, tg_tensor *b, const void *attr)
+{
+    tg_call c = { .op = op, .in = { a, b }, .attr = attr, .scope = s, .where = "" };
+    op->infer(s, &c);
+    if (!tg_ok(s)) fail_msg("%s", tg_message(s));
+    assert_string_equal(tg_choose(&c)->name, "brgemm_amx_bf16");
+    tg_tensor *in[TG_MAX_IN] = { a, b };
+    assert_non_null(tg_data(tg_apply(s, op, in, attr)));
+    assert_false(tiles_configured());
+}
+
+static tg_tensor *bf16_leaf(tg_scope *s, int rank, const int64_t *dim)
+{
+    static uint16_t zeros[8 * 9 * 9 * 40];
+    return tg_from(s, TG_BF16, rank, dim, zeros);
+}
+
+static void leave_test(void **state)
+{
+    const tg_conv2d_attr a = { { 1, 1 }, { 1, 1 }, { 1, 1 }, 1, { 9, 9 }, { 3, 3 } };
+    const int            before = tg_threads();
+    (void)state;
+    if (tg_max_isa() < TG_ISA_AMX) skip();
+    tg_set_threads(1);                                   /* tiles belong to a thread: this one's can be looked at */
+    tg_scope  *s = tg_open();
+    tg_tensor *x = bf16_leaf(s, 4, TG_DIM(8, 9, 9, 40)), *y = bf16_leaf(s, 4, TG_DIM(8, 9, 9, 36));
+    tg_tensor *w = bf16_leaf(s, 4, TG_DIM(36, 3, 3, 40));
+    run_on_tiles(&tg_conv2d_op, s, x, w, &a);
+    run_on_tiles(&tg_conv2d_grad_x_op, s, y, w, &a);
+    run_on_tiles(&tg_conv2d_grad_w_op, s, y, x, &a);
+    tg_tensor *rows = bf16_leaf(s, 2, TG_DIM(50, 40)), *out = bf16_leaf(s, 2, TG_DIM(50, 30));
+    tg_tensor *matrix = bf16_leaf(s, 2, TG_DIM(30, 40));
+    run_on_tiles(&tg_linear_op, s, rows, matrix, NULL);
+    run_on_tiles(&tg_linear_grad_x_op, s, out, matrix, NULL);
+    run_on_tiles(&tg_linear_grad_w_op, s, out, rows, NULL);
+    tg_close(s);
+    tg_set_threads(before);
+}
+
 int main(void)
 {
     static const struct { const char *kind; CMUnitTestFunction run; } kinds[] = {
         { "products", product_test }, { "places", places_test },
     };
     static char       names[MICROKERNELS * 2][64];
-    struct CMUnitTest tests[MICROKERNELS * 2];
+    struct CMUnitTest tests[MICROKERNELS * 2 + 1];
     size_t            n = 0;
     for (int i = 0; i < MICROKERNELS; i++)
         for (int k = 0; k < 2; k++, n++) {
             snprintf(names[n], sizeof *names, "%s/%s", microkernels[i]->name, kinds[k].kind);
             tests[n] = (struct CMUnitTest){ names[n], kinds[k].run, NULL, NULL, (void *)(uintptr_t)microkernels[i] };
         }
+    tests[n++] = (struct CMUnitTest)cmocka_unit_test(leave_test);
     return _cmocka_run_group_tests("microkernels", tests, n, NULL, NULL);
 }

@@ -1,7 +1,8 @@
 /* test_ops.c - every operator x row x kernel against ref, backward against differences.
  *
  * Each row runs once more with bf16 inputs, where the operator takes them.  Tests are named operator/row/kernel,
- * operator/row/kernel/bf16 and operator/row/gradcheck; `test_ops conv2d` runs those whose names begin so. */
+ * operator/row/kernel/bf16 and operator/row/gradcheck; `test_ops conv2d` runs those whose names begin so,
+ * `test_ops conv2d brgemm_amx_bf16` those of a kernel. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,7 +23,7 @@ typedef struct {
     struct CMUnitTest *test;
     op_case           *cases;
     size_t             n;
-    const char        *only;
+    const char        *only, *kernel;
 } test_list;
 
 static test_list all;
@@ -144,6 +145,7 @@ static void add(test_list *l, op_case c, const char *kind, CMUnitTestFunction ru
     *to = c;
     snprintf(to->name, sizeof to->name, "%s/%s/%s", c.op->name, c.sample->name, kind);
     if (l->only && strncmp(to->name, l->only, strlen(l->only))) return;
+    if (l->kernel && (!c.kernel || strcmp(c.kernel->name, l->kernel))) return;
     l->test[l->n++] = (struct CMUnitTest){ .name = to->name, .test_func = run, .initial_state = to };
 }
 
@@ -217,7 +219,7 @@ int main(int argc, char **argv)
     size_t     most = most_tests() + 2;
     op_sample *halves = calloc(most_rows() + 1, sizeof *halves);
     all = (test_list){ calloc(most + 1, sizeof *all.test), calloc(most + 1, sizeof *all.cases), 0,
-                       argc > 1 ? argv[1] : NULL };
+                       argc > 1 ? argv[1] : NULL, argc > 2 ? argv[2] : NULL };
     if (!all.test || !all.cases || !halves) return 1;
     tg_set_threads(1);                   /* many tiny programs: waking workers costs more than they do */
     add_rows(&all, halves);

@@ -4,6 +4,7 @@
 enum {
     ROWS = 256,                         /* of a task: so many that widening a panel for them is noise */
     LEAST_ROWS = 64,
+    WHOLE_ROWS = 32,                    /* a line is cut into multiples of so many: two tiles */
     TASKS = 32,                         /* wanted, to be shared by threads */
     FEW_IMAGES = 6,                     /* rows are not images if there are fewer */
     A_BYTES = 640 << 10,                /* most of A: it shares the second level of the cache with a slab of B */
@@ -111,6 +112,7 @@ static void cut(tg_nest *n)
     const int64_t rows = tg_most(LEAST_ROWS, tg_least(ROWS, tg_div_up(all, blocks))) * phases;
     int64_t       columns = tg_div_up(width, tg_div_up(width, tg_most(rows, 2 * ROWS * (n->h.out > 1)))), lines = 1;
     while (a_bytes(n, 1, columns) > A_BYTES && columns > LEAST_ROWS) columns = tg_div_up(columns, 2);
+    columns = tg_least(width, tg_div_up(columns, WHOLE_ROWS) * WHOLE_ROWS);
     while (lines < n->h.out && lines * columns * n->nb < rows && a_bytes(n, lines + 1, columns) <= A_BYTES) lines++;
     tg_nest_cut_outputs(n, lines, columns);
     n->blocks[0] = tg_div_up(n->images, n->nb);

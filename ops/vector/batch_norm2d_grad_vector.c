@@ -54,9 +54,9 @@ TG_INLINE void add_lines(const void *gy, const void *mask, const void *x, void *
 #pragma GCC unroll 4
         for (int i = 0; i < lines; i++) {
             const int64_t at = i * n + j;
-            const float v = tg_load(gy, half, at), g = mask ? (tg_load(mask, half, at) > 0 ? v : 0) : v;
+            const float g = mask ? tg_relu_grad(gy, mask, half, at) : tg_load(gy, half, at);
             if (store)
-                tg_store(store, half, at, g);
+                tg_store_exact(store, half, at, g);
             s += g;
             q += g * (tg_load(x, half, at) - mean[j]);
         }
@@ -145,7 +145,7 @@ TG_INLINE void line_gx(const problem *b, const void *gy, const void *mask, const
 {
 #pragma omp simd
     for (int64_t j = 0; j < n; j++) {
-        const float v = tg_load(gy, half, j), g = mask ? (tg_load(mask, half, j) > 0 ? v : 0) : v;
+        const float g = mask ? tg_relu_grad(gy, mask, half, j) : tg_load(gy, half, j);
         const float bent = (tg_load(x, half, j) - b->center[j]) * b->bend[j];
         tg_store(gx, half, j, g * b->slope[j] - (bent + b->shift[j]));
     }

@@ -32,6 +32,22 @@ TG_INLINE void tg_store(void *y, bool half, int64_t i, float value)
     else ((float *)y)[i] = value;
 }
 
+/* Where the value is one that was loaded, or 0: nothing is to be rounded. */
+TG_INLINE void tg_store_exact(void *y, bool half, int64_t i, float value)
+{
+    if (half) ((uint16_t *)y)[i] = (uint16_t)((union { float value; uint32_t bits; }){ .value = value }.bits >> 16);
+    else ((float *)y)[i] = value;
+}
+
+/* y > 0 ? gy : 0.  bf16 is compared as it lies in memory: a positive number that is neither NaN nor a denormal, which
+ * counts as 0 as it does in FP32, has bits from 0x0080 to 0x7f80. */
+TG_INLINE float tg_relu_grad(const void *gy, const void *y, bool half, int64_t i)
+{
+    if (!half) return ((const float *)y)[i] > 0.0f ? ((const float *)gy)[i] : 0.0f;
+    const uint16_t above = (uint16_t)(((const uint16_t *)y)[i] - 0x80u), bits = ((const uint16_t *)gy)[i];
+    return tg_bf16_value(above <= 0x7f00u ? bits : 0);
+}
+
 /* Element i of x; NULL stays NULL. */
 TG_INLINE void *tg_at(const void *x, bool half, int64_t i)
 {

@@ -18,6 +18,12 @@ TG_INLINE int32_t index_load(const void *index, index_kind kind, int64_t c)
     return kind == BYTES ? ((const uint8_t *)index)[c] : kind == WORDS ? ((const int32_t *)index)[c] : 0;
 }
 
+/* Bytes are compared as bytes: more of them fit in a vector. */
+TG_INLINE bool index_is(const void *index, index_kind kind, int64_t c, int32_t place)
+{
+    return kind == BYTES ? ((const uint8_t *)index)[c] == (uint8_t)place : index_load(index, kind, c) == place;
+}
+
 TG_INLINE void index_store(void *index, index_kind kind, int64_t c, int32_t value)
 {
     if (kind == BYTES) ((uint8_t *)index)[c] = (uint8_t)value;
@@ -50,7 +56,7 @@ TG_INLINE void largest(int n, bool begun, const taps *from, int64_t channels, bo
             best = take ? value : best;
             place = (place & ~take) | (here & take);
         }
-        tg_store(y, half, c, best);
+        tg_store_exact(y, half, c, best);
         index_store(index, kind, c, place);
     }
 }
@@ -141,9 +147,10 @@ TG_INLINE void gather(int n, const float *begun, const sources *s, int64_t chann
 #pragma GCC unroll 4
         for (int k = 0; k < n; k++) {
             const float value = tg_load(s->gy[k], from, c);
-            sum += index_load(s->index[k], kind, c) == s->place[k] ? value : 0;
+            sum += index_is(s->index[k], kind, c, s->place[k]) ? value : 0;
         }
-        tg_store(gx, to, c, sum);
+        if (n <= 1 && !begun) tg_store_exact(gx, to, c, sum);
+        else tg_store(gx, to, c, sum);
     }
 }
 

@@ -237,8 +237,8 @@ TG_INLINE void mask_row(float *sum, void *g, const void *gy, const void *y, bool
 {
 #pragma omp simd
     for (int64_t j = 0; j < n; j++) {
-        const float v = tg_load(gy, half, j), masked = tg_load(y, half, j) > 0.0f ? v : 0.0f;
-        tg_store(g, half, j, masked);
+        const float masked = tg_relu_grad(gy, y, half, j);
+        tg_store_exact(g, half, j, masked);
         sum[j] += masked;
     }
 }

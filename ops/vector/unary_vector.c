@@ -20,7 +20,7 @@ static inline float hardswish_slope(float x)
 }
 
 /* y[i] = f(x[i]), or gx[i] = f(gy[i], v[i]) with v = x or y; `setup` reads attributes into constants. */
-#define EACH(op, setup, values, formula)                                                                               \
+#define EACH(op, store, setup, values, formula)                                                                        \
     TG_INLINE void op##_each(const void *attr, tg_span s, bool half)                                                   \
     {                                                                                                                  \
         (void)attr;                                                                                                    \
@@ -28,7 +28,7 @@ static inline float hardswish_slope(float x)
         _Pragma("omp simd") for (int64_t i = 0; i < s.n; i++)                                                          \
         {                                                                                                              \
             values;                                                                                                    \
-            tg_store(s.y, half, i, formula);                                                                           \
+            store(s.y, half, i, formula);                                                                              \
         }                                                                                                              \
     }                                                                                                                  \
     static void op##_run(const tg_call *c, const tg_task *task)                                                        \
@@ -39,11 +39,11 @@ static inline float hardswish_slope(float x)
     }                                                                                                                  \
     TG_VECTOR_KERNEL(op##_vector) = { TG_ELEMENTWISE_HEAD, .run = op##_run, .in_place = true };
 #define ATTR(type)               ((const tg_##type##_attr *)attr)
-#define MAP(op, formula)         EACH(op, , const float x = tg_load(s.a, half, i), formula)
-#define MAP_WITH(op, setup, ...) EACH(op, setup, const float x = tg_load(s.a, half, i), __VA_ARGS__)
-#define ZIP(op, v, formula)      ZIP_WITH(op, , v, formula)
-#define ZIP_WITH(op, setup, v, formula) \
-    EACH(op, setup, const float g = tg_load(s.a, half, i); const float v = tg_load(s.b, half, i), formula)
+#define X                        const float x = tg_load(s.a, half, i)
+#define G_AND(v)                 const float g = tg_load(s.a, half, i); const float v = tg_load(s.b, half, i)
+#define MAP(op, formula)         EACH(op, tg_store, , X, formula)
+#define MAP_WITH(op, setup, ...) EACH(op, tg_store, setup, X, __VA_ARGS__)
+#define ZIP(op, v, formula)      EACH(op, tg_store, , G_AND(v), formula)
 
 /* ---- without attributes ---- */
 
@@ -51,14 +51,14 @@ MAP(neg,       -x)
 MAP(exp,       tg_exp_f32(x))
 MAP(log,       tg_log_f32(x))
 MAP(sqrt,      sqrtf(x))
-MAP(relu,      x < 0.0f ? 0.0f : x)
 MAP(sigmoid,   tg_sigmoid_f32(x))
 MAP(tanh,      tg_tanh_f32(x))
 MAP(gelu,      x * normal_cdf(x))
 MAP(silu,      x * tg_sigmoid_f32(x))
 MAP(hardswish, x * hard_sigmoid(x))
+EACH(relu,      tg_store_exact, , X, x < 0.0f ? 0.0f : x)
+EACH(relu_grad, tg_store_exact, , , tg_relu_grad(s.a, s.b, half, i))
 
-ZIP(relu_grad,      y, y > 0.0f ? g : 0.0f)
 ZIP(sigmoid_grad,   y, g * (y * (1.0f - y)))
 ZIP(tanh_grad,      y, g * (1.0f - y * y))
 ZIP(gelu_grad,      x, g * (normal_cdf(x) + x * normal_pdf(x)))
@@ -70,7 +70,7 @@ ZIP(hardswish_grad, x, g * hardswish_slope(x))
 MAP_WITH(affine, const float scale = (float)ATTR(affine)->scale; const float shift = (float)ATTR(affine)->shift,
          scale * x + shift)
 MAP_WITH(leaky_relu, const float slope = (float)ATTR(leaky_relu)->slope, x * (x > 0.0f ? 1.0f : slope))
-ZIP_WITH(leaky_relu_grad, const float slope = (float)ATTR(leaky_relu)->slope, x, g * (x > 0.0f ? 1.0f : slope))
+EACH(leaky_relu_grad, tg_store, const float slope = (float)ATTR(leaky_relu)->slope, G_AND(x), g * (x > 0.0f ? 1.0f : slope))
 
 /* The usual exponents; the others are not vectorised, but shared out among the workers. */
 TG_INLINE void pow_each(tg_span s, float exponent, bool half)

@@ -175,17 +175,66 @@ INLINE void transpose4(const float *from, int64_t row, float *to, int64_t pitch)
     *(quad *)(to + 3 * pitch) = SHUFFLE(ab1, cd1, 2, 3, 6, 7);
 }
 
-/* Columns of B that lie in rows of memory: a line of the cache of each at a time. */
+/* The same for a block of as many rows and columns as a vector has lanes: in each step those lanes of two rows change
+ * places whose number has the bit `step`, or has it not. */
+INLINE vec exchanged(vec a, vec b, int step, bool high)
+{
+    mask from;                          /* 0 .. lanes - 1: of a; then b's */
+    for (int i = 0; i < TG_LANES; i++) {
+        const bool own = !(i & step) != high;
+        from[i] = own ? (high ? TG_LANES : 0) + i : high ? i + step : TG_LANES + i - step;
+    }
+#if defined __clang__
+    vec to;
+    for (int i = 0; i < TG_LANES; i++) to[i] = from[i] < TG_LANES ? a[from[i]] : b[from[i] - TG_LANES];
+    return to;
+#else
+    return __builtin_shuffle(a, b, from);
+#endif
+}
+
+INLINE void transpose_lanes(const float *from, int64_t row, float *to, int64_t pitch)
+{
+    vec t[TG_LANES];
+#pragma GCC unroll 16
+    for (int i = 0; i < TG_LANES; i++) {
+        __builtin_prefetch(from + i * row + 4 * TG_LANES);
+        t[i] = *(const vec *)(from + i * row);
+    }
+#pragma GCC unroll 4
+    for (int step = 1; step < TG_LANES; step *= 2) {
+#pragma GCC unroll 16
+        for (int i = 0; i < TG_LANES; i++) {
+            if (i & step) continue;
+            const vec a = t[i], b = t[i + step];
+            t[i] = exchanged(a, b, step, false);
+            t[i + step] = exchanged(a, b, step, true);
+        }
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < TG_LANES; i++) *(vec *)(to + i * pitch) = t[i];
+}
+
+static void transpose_some(const float *from, int64_t row, int64_t depth, int64_t columns, float *to, int64_t width)
+{
+    const int64_t whole = columns / 4 * 4, deep = depth / 4 * 4;
+    for (int64_t j = 0; j < whole; j += 4)
+        for (int64_t i = 0; i < deep; i += 4) transpose4(from + j * row + i, row, to + i * width + j, width);
+    for (int64_t j = 0; j < columns; j++)
+        for (int64_t i = j < whole ? deep : 0; i < depth; i++) to[i * width + j] = from[j * row + i];
+}
+
+/* Columns of B that lie in rows of memory: a vector's lanes of them at a time, each from its beginning to its end, for
+ * more rows at once are more than a processor fetches ahead. */
 static void pack_transposed(const float *from, int64_t row, int64_t depth, int64_t columns, float *to)
 {
-    const int64_t width = tg_panel_width(columns), whole = columns / 4 * 4;
-    for (int64_t k = 0; k < depth; k += 16) {
-        const int64_t end = k + 16 < depth ? k + 16 : depth, deep = k + (end - k) / 4 * 4;
-        for (int64_t j = 0; j < whole; j += 4)
-            for (int64_t i = k; i < deep; i += 4) transpose4(from + j * row + i, row, to + i * width + j, width);
-        for (int64_t j = 0; j < columns; j++)
-            for (int64_t i = j < whole ? deep : k; i < end; i++) to[i * width + j] = from[j * row + i];
+    const int64_t width = tg_panel_width(columns), deep = depth / TG_LANES * TG_LANES;
+    int64_t       j = 0;
+    for (; j + TG_LANES <= columns; j += TG_LANES, from += TG_LANES * row, to += TG_LANES) {
+        for (int64_t k = 0; k < deep; k += TG_LANES) transpose_lanes(from + k, row, to + k * width, width);
+        transpose_some(from + deep, row, depth - deep, TG_LANES, to + deep * width, width);
     }
+    transpose_some(from, row, depth, columns - j, to, width);
 }
 
 void tg_pack_panel(const void *matrix, int64_t k0, int64_t k1, int64_t n0, int64_t n1, float *to)
@@ -199,6 +248,8 @@ void tg_pack_panel(const void *matrix, int64_t k0, int64_t k1, int64_t n0, int64
         return;
     }
     for (int64_t k = k0; k < k1; k++, from += m->row, to += width)
-        if (columns == TG_NR) memcpy(to, from, TG_NR * sizeof *to);
-        else memcpy(to, from, sizeof *to * (size_t)columns);
+        if (columns == TG_NR) {
+            for (int i = 0; i < TG_NR; i += 16) __builtin_prefetch(from + 16 * m->row + i);
+            memcpy(to, from, TG_NR * sizeof *to);
+        } else memcpy(to, from, sizeof *to * (size_t)columns);
 }

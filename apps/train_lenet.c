@@ -29,6 +29,7 @@ int main(void)
                                     (tg_loader_config){ .batch = 128, .seed = 1 });
     tg_module *net  = tg_lenet(root, 10);
     tg_optim  *opt  = tg_sgd(root, net, (tg_sgd_config){ .lr = 0.1f, .momentum = 0.9f });
+    tg_optimize(root, net, opt, TG_BF16);             /* BF16 weights with FP32 masters, where the processor has kernels */
 
     tg_scope *step = tg_train(root);                  /* a scope for training: gradients are wanted */
     for (int epoch = 0; epoch < 5 && tg_ok(step); epoch++)

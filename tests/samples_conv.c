@@ -76,8 +76,8 @@
 
 #define BF(...) { 1, TG_BF16, DIMS_(__VA_ARGS__), FILL_UNIFORM, 0, 0 }
 #define BY(n, h, w, c, kh, kw, sh, sw, ph, pw, dh, dw) BF(n, OUT(h, kh, sh, ph, dh), OUT(w, kw, sw, pw, dw), c)
-/* An element of y may be rounded to the bf16 number beside ref's, which is 1/128 of it away; tests/test_brgemm.c measures
- * more finely.  Difference quotients see stairs. */
+/* An element of y may be rounded to the bf16 number beside ref's, which is 1/128 of it away; tests/test_brgemm.c
+ * measures more finely.  Difference quotients see stairs. */
 #define BF16_ROUNDING 8e-3
 #define STAIRS -1
 

@@ -2,8 +2,8 @@
  * threads.
  *
  * The bound: FP32 sums of K products in any order differ from the exact sum by at most (K + 2) u S / (1 - K u), where
- * u = 2^-24 and S is the sum of the absolute values of all terms; products of bf16 numbers are exact in FP32.  Storing in
- * bf16 adds 2^-8 of the result (2^-134 among the smallest). */
+ * u = 2^-24 and S is the sum of the absolute values of all terms; products of bf16 numbers are exact in FP32.  Storing
+ * in bf16 adds 2^-8 of the result (2^-134 among the smallest). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -107,8 +107,9 @@ static void fill(const tg_microkernel *mk, dice *d, const shape *s, operands *o)
 static void compute(const tg_microkernel *mk, const shape *s, operands *o)
 {
     tg_brick  brick[MOST_BRICKS];
-    tg_brgemm p = { .m = s->m, .n = s->n, .k = s->k, .row = s->across ? 1 : s->stride, .step = s->across ? s->stride : 1,
-                    .from = s->add ? o->from : NULL, .from_row = TG_PANEL, .c_row = s->c_row,
+    tg_brgemm p = { .m = s->m, .n = s->n, .k = s->k, .row = s->across ? 1 : s->stride,
+                    .step = s->across ? s->stride : 1, .from = s->add ? o->from : NULL, .from_row = TG_PANEL,
+                    .c_row = s->c_row,
                     .store = s->bf16 ? TG_BF16 : TG_F32, .bias = s->bias ? o->bias : NULL, .relu = s->relu };
     for (int i = 0; i < s->count; i++) brick[i] = (tg_brick){ o->a_bytes[i], o->b_bytes[i] };
     p.c = s->bf16 ? (void *)o->c16 : (void *)o->c32;
@@ -143,9 +144,9 @@ static void check(const tg_microkernel *mk, const shape *s, const operands *o, i
             if (r >= s->m || j >= s->n) got = s->bf16 ? o->c16[at] : (double)o->c32[at];
             else want = exact(s, o, r, j, &bound);
             if (fabs(got - want) <= bound) continue;
-            fail_msg("%s, shape %d (%d x %d x %d, %d bricks%s%s%s%s%s), row %d column %d: %.9g, want %.9g", mk->name, number_,
-                     s->m, s->n, s->k, s->count, s->across ? ", across" : "", s->add ? ", add" : "", s->bias ? ", bias" : "",
-                     s->relu ? ", relu" : "", s->bf16 ? ", bf16" : "", r, j, got, want);
+            fail_msg("%s, shape %d (%d x %d x %d, %d bricks%s%s%s%s%s), row %d column %d: %.9g, want %.9g", mk->name,
+                     number_, s->m, s->n, s->k, s->count, s->across ? ", across" : "", s->add ? ", add" : "",
+                     s->bias ? ", bias" : "", s->relu ? ", relu" : "", s->bf16 ? ", bf16" : "", r, j, got, want);
         }
 }
 
@@ -191,10 +192,12 @@ static uint16_t stored(const tg_microkernel *mk, float from, bool relu)
 static void rounding(void **state)
 {
     const tg_microkernel *mk = *state;
-    const float           odd[] = { 0, -0.0f, 1.00390625f, 1.01171875f, -1.00390625f, 3.4e38f, INFINITY, -INFINITY, NAN, -NAN };
+    const float           odd[] = { 0, -0.0f, 1.00390625f, 1.01171875f, -1.00390625f, 3.4e38f, INFINITY, -INFINITY,
+                                    NAN, -NAN };
     dice                  d = { { 3, 4 }, 0 };
     if (mk->isa > tg_max_isa()) skip();
-    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) assert_int_equal(stored(mk, odd[i], false), tg_f32_to_bf16(odd[i]));
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
+        assert_int_equal(stored(mk, odd[i], false), tg_f32_to_bf16(odd[i]));
     for (int i = 0; i < 2000; i++) {
         const float v = ldexpf(number(&d, false), between(&d, -60, 60));
         assert_int_equal(stored(mk, v, false), tg_f32_to_bf16(v));
@@ -233,7 +236,8 @@ static uint64_t bits_of(const conv_case *v, tg_dtype dtype, int threads)
     for (int i = 0; i < 3; i++) {
         const uint8_t *data = tg_data(all[i]);
         if (!data) fail_msg("%d: %s", i, tg_message(s));
-        for (size_t k = 0; k < (size_t)tg_count(all[i]) * tg_dtype_size(all[i]->dtype); k++) h = (h ^ data[k]) * 0x100000001b3u;
+        const size_t   bytes = (size_t)tg_count(all[i]) * tg_dtype_size(all[i]->dtype);
+        for (size_t k = 0; k < bytes; k++) h = (h ^ data[k]) * 0x100000001b3u;
     }
     tg_close(root);
     return h;

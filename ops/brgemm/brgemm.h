@@ -21,8 +21,8 @@ tg_scratch tg_nest_kernel_scratch(tg_nest n);
 int64_t    tg_nest_kernel_tasks(tg_nest n, int phase);
 void       tg_nest_kernel_run(tg_nest n, const tg_task *t);
 
-/* The kernel `symbol`_suffix of a call that nest_of(call, microkernel) describes and reject_call may refuse; its name is
- * `name_` with the suffix. */
+/* The kernel `symbol`_suffix, called `name_` with the suffix, of a call that nest_of(call, microkernel) describes and
+ * reject_call may refuse. */
 #define TG_NEST_KERNEL(symbol, suffix, isa_, name_, nest_of, reject_call) \
     static const char *symbol##_reject_##suffix(const tg_call *c) { return reject_call(c, &tg_microkernel_##suffix); } \
     static const tg_layout *symbol##_layout_##suffix(const tg_call *c, int *input, int32_t key[TG_LAYOUT_KEY]) \

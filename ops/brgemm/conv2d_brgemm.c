@@ -20,7 +20,8 @@ static const char *reject_unless_wide(const tg_call *c, const tg_microkernel *mk
 {
     const tg_tensor *w = c->in[1];
     if (c->in[0]->dtype != TG_F32) return "want f32";
-    if (w->dim[0] < 512 || w->dim[1] * w->dim[2] * w->dim[3] < 256) return "fewer than 512 outputs, or 256 products in each";
+    if (w->dim[0] < 512) return "fewer than 512 channels out";
+    if (w->dim[1] * w->dim[2] * w->dim[3] < 256) return "fewer than 256 products in a sum";
     if (((const tg_conv2d_attr *)c->attr)->groups > 1) return "groups";
     return reject(c, mk);
 }

@@ -1,7 +1,10 @@
 /* conv2d_grad_x_brgemm.c - conv2d's derivative in x, and conv_transpose2d, over microkernels. */
 #include "conv_nest.h"
 
-static tg_nest nest_of(const tg_call *c, const tg_microkernel *mk) { return tg_conv_nest(c, mk, c->in[0], c->in[1], c->out[0], true); }
+static tg_nest nest_of(const tg_call *c, const tg_microkernel *mk)
+{
+    return tg_conv_nest(c, mk, c->in[0], c->in[1], c->out[0], true);
+}
 
 static const char *reject(const tg_call *c, const tg_microkernel *mk) { return tg_conv_nest_reject(c, mk, c->in[1]); }
 
@@ -15,7 +18,8 @@ static const char *reject_unless_deep(const tg_call *c, const tg_microkernel *mk
 {
     const tg_tensor *w = c->in[1];
     if (c->in[0]->dtype != TG_F32) return "want f32";
-    if (w->dim[0] < 128 || w->dim[0] * w->dim[1] * w->dim[2] < 1024) return "fewer than 128 channels, or 1024 products in a sum";
+    if (w->dim[0] < 128) return "gy has fewer than 128 channels";
+    if (w->dim[0] * w->dim[1] * w->dim[2] < 1024) return "fewer than 1024 products in a sum";
     if (((const tg_conv2d_attr *)c->attr)->groups > 1) return "groups";
     return reject(c, mk);
 }

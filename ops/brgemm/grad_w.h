@@ -3,10 +3,10 @@
  * gw is a product over pixels: its rows are (kw, channel of x), its columns output channels.  Pixels come in blocks; a
  * block's x is A, its gy is B, and each (panel, kh) of gw is one product over the block's lines, added to a sum.
  *
- * A brick runs over the pixels of a line, or, where lines are short and for microkernels that cannot read A so, over images
- * at one pixel.  Its rows are the channels of a tap, packed by load_a.  Where channels are few they are those of all taps
- * of a kernel line: of a line of pixels with A as the forward pass has it, where they lie side by side (not `places`); of
- * images by packing them so (`gather`).
+ * A brick runs over the pixels of a line, or, where lines are short and for microkernels that cannot read A so, over
+ * images at one pixel.  Its rows are the channels of a tap, packed by load_a.  Where channels are few they are those of
+ * all taps of a kernel line: of a line of pixels with A as the forward pass has it, where they lie side by side (not
+ * `places`); of images by packing them so (`gather`).
  *
  * The blocks are cut into `parts`, by the shape, each with sums of its own, which are added in order. */
 #ifndef TG_GRAD_W_H

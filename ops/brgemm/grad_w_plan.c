@@ -64,8 +64,9 @@ static void cut_pixels(tg_grad_w *g, int64_t lines, int64_t columns)
 static void choose_block(tg_grad_w *g)
 {
     tg_nest      *n = &g->n;
-    const int64_t width = n->w_axis.out, columns = g->places && !g->along ? width : tg_div_up(width, tg_div_up(width, PIXELS));
-    const int64_t most = g->places && !g->along ? tg_div_up(n->images, n->nb) : 1;
+    const bool    images = g->places && !g->along;
+    const int64_t width = n->w_axis.out, columns = images ? width : tg_div_up(width, tg_div_up(width, PIXELS));
+    const int64_t most = images ? tg_div_up(n->images, n->nb) : 1;
     g->together = 1;
     cut_pixels(g, 1, columns);
     for (int64_t lines = 2; lines <= n->h.out && n->lines * n->columns * n->nb < PIXELS; lines++) {
@@ -74,8 +75,8 @@ static void choose_block(tg_grad_w *g)
         cut_pixels(g, lines - 1, columns);
         break;
     }
-    while (g->together < most && g->together * n->lines * n->columns * n->nb < PIXELS && block_bytes(g) < BLOCK_BYTES / 2)
-        g->together++;
+    const int64_t pixels = n->lines * n->columns * n->nb;
+    while (g->together < most && g->together * pixels < PIXELS && block_bytes(g) < BLOCK_BYTES / 2) g->together++;
     g->pixel_blocks = n->blocks[1] * n->blocks[2];
 }
 

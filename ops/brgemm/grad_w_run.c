@@ -196,7 +196,8 @@ static void product(const task *t, int64_t panel, int64_t kh, int64_t kw)
     const tg_nest   *n = &g->n;
     float *const     sums = t->sums + (panel * g->depth + (kh * n->p.kernel[1] + kw) * n->p.in) * TG_PANEL;
     const tg_places  tile = n->mk->places_of((int)g->rows, (int)(g->along ? width_of(t) : t->block.images));
-    tg_brgemm        p = { .m = (int)g->rows, .n = (int)tg_least(TG_PANEL, tg_div_up(n->p.out - panel * TG_PANEL, 16) * 16), .k = tile.k,
+    const int64_t    columns = tg_div_up(n->p.out - panel * TG_PANEL, 16) * 16;
+    tg_brgemm        p = { .m = (int)g->rows, .n = (int)tg_least(TG_PANEL, columns), .k = tile.k,
                            .row = g->places ? tile.row : 1, .step = tile.step, .from = t->started ? sums : NULL,
                            .from_row = TG_PANEL, .c = sums, .c_row = TG_PANEL, .store = TG_F32 };
     const int        count = !g->places ? line_bricks(t, panel, kh, kw, &p)
@@ -238,8 +239,8 @@ static void add_blocks(const tg_grad_w *g, const tg_task *task_)
 enum { SIDE = 16 };
 
 /* Of the sums, added up part by part, into as many of gw, transposed. */
-static inline __attribute__((always_inline)) void total_of(const tg_grad_w *g, const float *part, int64_t step, int rows,
-                                                           int columns, float *gw)
+static inline __attribute__((always_inline))
+void total_of(const tg_grad_w *g, const float *part, int64_t step, int rows, int columns, float *gw)
 {
     float sum[SIDE][SIDE];
     for (int k = 0; k < rows; k++)
@@ -262,8 +263,10 @@ static void total(const tg_grad_w *g, const tg_task *t)
     const tg_nest *n = &g->n;
     int64_t        index = t->index;
     const int64_t  k0 = tg_digit(&index, tg_div_up(g->depth, TG_TOTAL_ROWS)) * TG_TOTAL_ROWS;
-    const int64_t  panel = tg_digit(&index, n->p.count), group = index, step = n->groups * n->p.count * g->depth * TG_PANEL;
-    const int64_t  k1 = tg_least(g->depth, k0 + TG_TOTAL_ROWS), columns = tg_least(TG_PANEL, n->p.out - panel * TG_PANEL);
+    const int64_t  panel = tg_digit(&index, n->p.count), group = index;
+    const int64_t  step = n->groups * n->p.count * g->depth * TG_PANEL;
+    const int64_t  columns = tg_least(TG_PANEL, n->p.out - panel * TG_PANEL);
+    const int64_t  k1 = tg_least(g->depth, k0 + TG_TOTAL_ROWS);
     const float   *part = (const float *)t->shared + (group * n->p.count + panel) * g->depth * TG_PANEL;
     float *const   gw = (float *)tg_ptr(n->w) + (group * n->p.out + panel * TG_PANEL) * g->depth;
     for (int64_t k = k0; k < k1; k += SIDE)

@@ -14,16 +14,16 @@
  * B, a panel of up to 64 columns, element (k, j):
  *   f32:   b[k 64 + j]
  *   bf16:  b[(k / 2) 128 + 2 j + k % 2], pairs of k side by side, as dot products of bf16 take them
- * Columns beyond n exist and are zero in weights.  bf16: k is padded with zeros to a multiple of TG_DEPTH in weights, and
- * to a multiple of `depth` in what load_b writes.
+ * Columns beyond n exist and are zero in weights.  bf16: k is padded with zeros to a multiple of TG_DEPTH in weights,
+ * and to a multiple of `depth` in what load_b writes.
  *
- * A, element (r, k): a[r row + k step].  Forward and backward-data: step = 1, the rows are pixels of a line or images at
- * one pixel; the first `depth`-multiple of elements from k = 0 on can be read and is finite, B being zero beyond k.
+ * A, element (r, k): a[r row + k step].  Forward and backward-data: step = 1, the rows are pixels of a line or images
+ * at one pixel; the first `depth`-multiple of elements from k = 0 on can be read and is finite, B being zero beyond k.
  * Backward-weights: as `load_a` left it.
  *
- * Backward-weights is a product over pixels or images: A is x with a row for each channel, B is gy with a column for each
- * output channel.  Both are packed by the nest through load_a and load_b, from `k` places (images at one pixel, or rows
- * of a matrix) that lie `stride` elements apart; at most `places` at a time. */
+ * Backward-weights is a product over pixels or images: A is x with a row for each channel, B is gy with a column for
+ * each output channel.  Both are packed by the nest through load_a and load_b, from `k` places (images at one pixel,
+ * or rows of a matrix) that lie `stride` elements apart; at most `places` at a time. */
 #ifndef TG_MICROKERNEL_H
 #define TG_MICROKERNEL_H
 #include "op.h"
@@ -62,13 +62,13 @@ typedef struct {
     int         images;                 /* rows of a block where rows are images ... */
     int         short_line;             /* ... which they are where lines have at most so many pixels */
     int         places;                 /* most k of one brick in backward-weights: 32 images, or a line's pixels */
-    bool        lines;                  /* A can be read at any step, so places can be the pixels of a line, in any number */
+    bool        lines;                  /* A can be read at any step: places can be pixels of a line, in any number */
     /* n elements, to consecutive elements of A.  dtype is TG_F32 only if element is. */
     void (*load)(const void *from, tg_dtype dtype, int64_t n, void *to);
     /* k rows of a panel of bf16 weights as B (k is even); NULL if element is TG_BF16 */
     void (*widen)(const void *from, int64_t k, void *to);
-    /* Backward-weights.  Place i, channel j: from[i stride + j].  load_a: channels lead <= j < end become rows j of A, the
-     * other rows (in all `rows`) are zero: a tap that looks beyond the image's edge.  load_b: columns 0 .. n - 1. */
+    /* Backward-weights.  Place i, channel j: from[i stride + j].  load_a: channels lead <= j < end become rows j of A,
+     * the others of `rows` rows are zero: a tap that looks beyond the image's edge.  load_b: columns 0 .. n - 1. */
     tg_places (*places_of)(int rows, int k);
     void (*load_a)(const void *from, tg_dtype dtype, int64_t stride, int k, int lead, int end, int rows, void *to);
     void (*load_b)(const void *from, tg_dtype dtype, int64_t stride, int k, int n, void *to);

@@ -58,7 +58,10 @@ static void widen(const void *from, int64_t k, void *to)
 /* ---- the product ---- */
 
 /* The first n of 8 lanes. */
-INLINE __m256i lanes(int n) { return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)); }
+INLINE __m256i lanes(int n)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
 
 /* n: columns that exist, of 8 */
 INLINE __m256 finished(__m256 v, const tg_brgemm *p, int column, int n)

@@ -19,7 +19,8 @@ static tg_places tg_f32_places_of(int rows, int k)
     return (tg_places){ a, (size_t)k * TG_PANEL * sizeof(float), 1, 16, k, tg_f32_strip(k) };
 }
 
-static void tg_f32_load_a(const void *from, tg_dtype dtype, int64_t stride, int k, int lead, int end, int rows, void *to)
+static void tg_f32_load_a(const void *from, tg_dtype dtype, int64_t stride, int k, int lead, int end, int rows,
+                          void *to)
 {
     const size_t size = tg_dtype_size(dtype);
     for (int i = 0; i < k; i++) {
@@ -39,8 +40,10 @@ static void tg_f32_load_b(const void *from, tg_dtype dtype, int64_t stride, int 
     const size_t size = tg_dtype_size(dtype);
     float       *b = to;
     for (int i = 0; i < k; i++)
-        for (int j = 0; j < TG_PANEL; j += 16, b += 16)
-            load_16((const char *)from + (i * stride + j) * (int64_t)size, dtype, n - j < 16 ? n - j > 0 ? n - j : 0 : 16, b);
+        for (int j = 0; j < TG_PANEL; j += 16, b += 16) {
+            const int left = n - j > 0 ? n - j : 0;
+            load_16((const char *)from + (i * stride + j) * (int64_t)size, dtype, left < 16 ? left : 16, b);
+        }
 }
 
 #define TG_MICROKERNEL_F32(suffix, isa_) \

@@ -1,12 +1,13 @@
 /* nest.h - the loop nest of forward and backward-data convolutions, and of linear layers, over a microkernel.
  *
- * All are one problem: each output pixel is a sum over taps of input pixels times weights, where along an axis output o
- * meets, through tap k, input (o num + off + k step) / den if that is whole and inside.  Forward num is the stride and den 1;
- * backward num is 1 and den the stride, so outputs fall into den phases that meet different taps.  A linear layer is one
- * line of pixels.
+ * All are one problem: each output pixel is a sum over taps of input pixels times weights, where along an axis output
+ * o meets, through tap k, input (o num + off + k step) / den if that is whole and inside.  Forward num is the stride
+ * and den 1; backward num is 1 and den the stride, so outputs fall into den phases that meet different taps.  A linear
+ * layer is one line of pixels.
  *
  * Rows of a product are pixels of an output line, or, where lines are short, images at one pixel.  In the first case
- * zero columns stand beside the input's lines; in the second, taps that meet no pixel are left out, as lines are in both. */
+ * zero columns stand beside the input's lines; in the second, taps that meet no pixel are left out, as lines are in
+ * both. */
 #ifndef TG_NEST_H
 #define TG_NEST_H
 #include "panels.h"

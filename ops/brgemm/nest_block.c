@@ -48,7 +48,7 @@ static void load_line(const tg_block *b, int64_t h, char *to)
 {
     const tg_nest *n = b->n;
     const size_t   size = tg_a_size(n), apart = (size_t)(n->nb * n->pitch) * size;
-    const int64_t  end = b->w0 + n->span[1] < n->w_axis.in ? b->w0 + n->span[1] : n->w_axis.in, start = b->w0 > 0 ? b->w0 : 0;
+    const int64_t  start = tg_most(b->w0, 0), end = tg_least(b->w0 + n->span[1], n->w_axis.in);
     const int64_t  inside = end > start ? end - start : 0, left = inside ? start - b->w0 : 0;
     memset(to, 0, (size_t)left * apart);
     for (int64_t i = 0; i < b->images && inside; i++)

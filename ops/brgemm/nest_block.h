@@ -31,7 +31,8 @@ static inline int64_t tg_digit(int64_t *index, int64_t count)
     return i;
 }
 
-static inline size_t tg_aligned(int64_t bytes) { return (size_t)(bytes + 127) / 64 * 64; }     /* 64 may be read behind */
+/* 64 bytes may be read behind. */
+static inline size_t tg_aligned(int64_t bytes) { return (size_t)(bytes + 127) / 64 * 64; }
 
 /* ---- steps of planning ---- */
 

@@ -85,8 +85,8 @@ void tg_nest_choose_a(tg_nest *n)
 static int64_t a_bytes(const tg_nest *n, int64_t lines, int64_t columns)
 {
     if (n->direct) return 0;
-    const int64_t wide = n->nb > 1 ? tg_least(n->w_axis.in, span_of(&n->w_axis, columns)) : span_of(&n->w_axis, columns);
-    const int64_t pixels = tg_least(n->h.in, span_of(&n->h, lines)) * wide * n->nb;
+    const int64_t span = span_of(&n->w_axis, columns), across = n->nb > 1 ? tg_least(n->w_axis.in, span) : span;
+    const int64_t pixels = tg_least(n->h.in, span_of(&n->h, lines)) * across * n->nb;
     return pixels * n->pitch * (int64_t)tg_dtype_size(n->mk->element);
 }
 

@@ -28,8 +28,8 @@ int64_t tg_class_start(const tg_panels *p, int64_t class_)
 
 tg_panels tg_panels_of(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY])
 {
-    tg_panels p = { .backward = key[BACKWARD], .merged = key[MERGED], .bf16 = w->dtype == TG_BF16, .groups = key[GROUPS],
-                    .kernel = { 1, 1 }, .classes = key[CLASSES], .dilation = key[DILATION] };
+    tg_panels p = { .backward = key[BACKWARD], .merged = key[MERGED], .bf16 = w->dtype == TG_BF16,
+                    .groups = key[GROUPS], .kernel = { 1, 1 }, .classes = key[CLASSES], .dilation = key[DILATION] };
     const int64_t of = w->dim[0] / p.groups, in = w->dim[w->rank - 1];
     if (w->rank == 4) p.kernel[0] = w->dim[1], p.kernel[1] = w->dim[2];
     p.in = p.backward ? of : in;
@@ -40,8 +40,8 @@ tg_panels tg_panels_of(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY])
     return p;
 }
 
-void tg_panels_key(const tg_tensor *w, bool backward, bool merged, int64_t groups, int64_t classes, int64_t dilation,
-                   int32_t key[TG_LAYOUT_KEY])
+void tg_panels_key(const tg_tensor *w, bool backward, bool merged, int64_t groups, int64_t classes,
+                   int64_t dilation, int32_t key[TG_LAYOUT_KEY])
 {
     const int64_t in = backward ? w->dim[0] / groups : w->dim[w->rank - 1];
     memset(key, 0, sizeof *key * TG_LAYOUT_KEY);
@@ -93,27 +93,25 @@ static char *panel(const packing *q, int64_t group, int64_t n)
 }
 
 /* n elements (NULL: zeros) become k, k + 1, .. of a column */
-static void put_down(const packing *q, const char *from, int64_t n, char *to, int64_t k, int64_t column)
+static void put_down(const packing *q, const void *from, int64_t n, void *to, int64_t k, int64_t column)
 {
-    if (q->p.bf16) {
-        uint16_t *b = (uint16_t *)(void *)to;
-        for (int64_t i = 0; i < n; i++) b[element(true, k + i, column)] = from ? ((const uint16_t *)(const void *)from)[i] : 0;
-    } else {
-        float *b = (float *)(void *)to;
-        for (int64_t i = 0; i < n; i++) b[element(false, k + i, column)] = from ? ((const float *)(const void *)from)[i] : 0;
-    }
+    const uint16_t *half = from;
+    const float    *whole = from;
+    if (q->p.bf16)
+        for (int64_t i = 0; i < n; i++) ((uint16_t *)to)[element(true, k + i, column)] = half ? half[i] : 0;
+    else
+        for (int64_t i = 0; i < n; i++) ((float *)to)[element(false, k + i, column)] = whole ? whole[i] : 0;
 }
 
 /* n elements (NULL: zeros) become columns j, j + 1, .. of a k */
-static void put_along(const packing *q, const char *from, int64_t n, char *to, int64_t k, int64_t j)
+static void put_along(const packing *q, const void *from, int64_t n, void *to, int64_t k, int64_t j)
 {
-    if (q->p.bf16) {
-        uint16_t *b = (uint16_t *)(void *)to + element(true, k, j);
-        for (int64_t i = 0; i < n; i++) b[2 * i] = from ? ((const uint16_t *)(const void *)from)[i] : 0;
-    } else {
-        float *b = (float *)(void *)to + element(false, k, j);
-        for (int64_t i = 0; i < n; i++) b[i] = from ? ((const float *)(const void *)from)[i] : 0;
-    }
+    const uint16_t *half = from;
+    const float    *whole = from;
+    if (q->p.bf16)
+        for (int64_t i = 0; i < n; i++) ((uint16_t *)to)[element(true, k, j) + 2 * (size_t)i] = half ? half[i] : 0;
+    else
+        for (int64_t i = 0; i < n; i++) ((float *)to)[element(false, k, j) + (size_t)i] = whole ? whole[i] : 0;
 }
 
 static const char *row_of(const packing *q, int64_t o, int64_t tap, int64_t channels)
@@ -122,7 +120,8 @@ static const char *row_of(const packing *q, int64_t o, int64_t tap, int64_t chan
     return (const char *)tg_ptr(q->w) + (size_t)((o * taps + tap) * channels) * tg_dtype_size(q->w->dtype);
 }
 
-/* A tap of rows o .. end - 1, which are columns next to each other: with each pair of k the columns of a line of memory. */
+/* A tap of rows o .. end - 1, which are columns next to each other: some k of all of them at a time, which lie in few
+ * lines of memory. */
 static void pack_forward_tap(const packing *q, int64_t o, int64_t end, int64_t tap)
 {
     const tg_panels *p = &q->p;
@@ -170,7 +169,8 @@ static void pack(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY], int64_t r
         if (q.p.backward)
             for (int64_t o = r0; o < r1; o++) pack_backward_tap(&q, o, tap);
         else
-            for (int64_t o = r0; o < r1; o += TG_LAYOUT_ROWS) pack_forward_tap(&q, o, o + TG_LAYOUT_ROWS < r1 ? o + TG_LAYOUT_ROWS : r1, tap);
+            for (int64_t o = r0; o < r1; o += TG_LAYOUT_ROWS)
+                pack_forward_tap(&q, o, o + TG_LAYOUT_ROWS < r1 ? o + TG_LAYOUT_ROWS : r1, tap);
     for (int64_t o = r0; o < r1 && !q.p.backward; o++)
         if (o % q.p.out == q.p.out - 1) pad_forward(&q, o / q.p.out);
 }

@@ -7,8 +7,8 @@
  *
  * Taps are of one class if they meet the same output columns: kw dilation = class (mod stride) backward, all of them
  * forward.  They stand from left to right as the input's columns do: rising kw forward, falling kw backward.  Where
- * neighbours meet neighbouring pixels a class is one run (`merged`), else each tap is one.  Runs of bf16 weights are padded
- * to a multiple of TG_DEPTH with zeros, and columns beyond the last are zero. */
+ * neighbours meet neighbouring pixels a class is one run (`merged`), else each tap is one.  Runs of bf16 weights are
+ * padded to a multiple of TG_DEPTH with zeros, and columns beyond the last are zero. */
 #ifndef TG_PANELS_H
 #define TG_PANELS_H
 #include "microkernel.h"
@@ -25,8 +25,8 @@ typedef struct {
 /* w[oc, kh, kw, ic / groups], or [out, in] of a linear layer. */
 tg_panels tg_panels_of(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY]);
 /* The key of what tg_panels_of should give; weights that lie the same way merged and not have one key. */
-void      tg_panels_key(const tg_tensor *w, bool backward, bool merged, int64_t groups, int64_t classes, int64_t dilation,
-                        int32_t key[TG_LAYOUT_KEY]);
+void      tg_panels_key(const tg_tensor *w, bool backward, bool merged, int64_t groups, int64_t classes,
+                        int64_t dilation, int32_t key[TG_LAYOUT_KEY]);
 extern const tg_layout tg_panels_layout;
 
 int64_t tg_class_taps(const tg_panels *p, int64_t class_);

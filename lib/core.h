@@ -156,7 +156,7 @@ bool tg_wanted(const tg_list *l, const tg_storage *t);    /* held, or a backward
 bool tg_dies  (const tg_list *l, const tg_storage *t);    /* nobody will ask for it after its last use in the list */
 bool tg_rewrite(tg_list *l);                        /* chains become fused calls; false: no memory */
 bool tg_effects_last(tg_list *l);                   /* false: no memory */
-bool tg_widen_calls(tg_list *l);                    /* casts around what only ref would run in bf16; false: no memory */
+bool tg_widen_calls(tg_list *l);                    /* casts around what ref would run in bf16; false: no memory */
 bool tg_plan(tg_list *l);                           /* memory for all; false: undone, nothing has changed */
 tg_call *tg_execute(tg_list *l, tg_fault *fault);   /* NULL: all ran; else the call whose kernel found its data wrong */
 size_t tg_scratch_bytes(const tg_call *c, size_t *worker);        /* of all workers and shared; of one worker */

@@ -32,8 +32,8 @@ typedef struct {
     bool    exclude_pad;
     int64_t image[2];              /* h, w of x */
 } tg_pool2d_attr;
-/* max_pool2d(x) -> y, index[n,oh,ow,c]?: the place a * kw + b of the first maximum in its window, padding counted; a NaN
- *   wins.  u8 for kernels of up to 256 pixels, else i32
+/* max_pool2d(x) -> y, index[n,oh,ow,c]?: the place a * kw + b of the first maximum in its window, padding counted; a
+ *   NaN wins.  u8 for kernels of up to 256 pixels, else i32
  * max_pool2d_grad(gy, index) -> gx          avg_pool2d(x) -> y          avg_pool2d_grad(gy) -> gx */
 extern const tg_op tg_max_pool2d_op, tg_max_pool2d_grad_op, tg_avg_pool2d_op, tg_avg_pool2d_grad_op;
 /* adaptive_avg_pool2d(x) -> y;  adaptive_avg_pool2d_grad(gy) -> gx */

@@ -67,11 +67,12 @@ static bool any_f32(tg_tensor *const *list, int n)
 static tg_tensor *join(tg_scope *s, tg_tensor *const *list, int n, bool f32, tg_axis_attr a)
 {
     tg_tensor *in[TG_MAX_IN] = { NULL };
-    for (int k = 0; k < n && n <= TG_MAX_IN; k++) in[k] = f32 ? tg_as_f32(s, list[k]) : list[k];
+    if (n <= TG_MAX_IN) memcpy(in, list, sizeof *in * (size_t)n);
     for (int k = 0; n > TG_MAX_IN && k < TG_MAX_IN; k++) {
         const int start = (int)((int64_t)n * k / TG_MAX_IN), end = (int)((int64_t)n * (k + 1) / TG_MAX_IN);
-        in[k] = end - start > 1 ? join(s, list + start, end - start, f32, a) : f32 ? tg_as_f32(s, list[start]) : list[start];
+        in[k] = end - start > 1 ? join(s, list + start, end - start, f32, a) : list[start];
     }
+    for (int k = 0; f32 && k < TG_MAX_IN; k++) in[k] = tg_as_f32(s, in[k]);
     return tg_apply(s, &tg_concat_op, in, &a);
 }
 

@@ -2,7 +2,10 @@
  *
  * Each function checks shapes and dtypes at once, records the call and returns a tensor of the scope s; it returns a
  * tensor without elements if s has failed.  Inputs come from s, or a scope above it.  Unless said otherwise tensors are
- * f32 and an operator is differentiable in all of its f32 inputs.  NULL is allowed only where it is mentioned.
+ * f32 or bf16, the result has its input's dtype, and an operator is differentiable in all of its float inputs.  Sums are
+ * in FP32; a bf16 result is rounded once.  Where bf16 meets f32 in operators of two operands it becomes f32; losses are
+ * f32 always; parameters and statistics of normalisations, and the gradients of leaves, too.  NULL is allowed only where
+ * it is mentioned.
  * n = images, h, w = lines and columns, c = channels. */
 #ifndef TG_OPS_H
 #define TG_OPS_H

@@ -77,7 +77,8 @@ static void cross_entropy_of_bf16_is_f32(void **state)
     const float *g = tg_data(tg_grad(w));
     expect_ok(s);
     assert_true(fabs((double)g[1] - 1 / (1 + exp(-1))) < 0x1p-9 && g[1] == -g[0]);
-    expect_number(tg_nll_loss(s, tg_log_softmax(s, logits, -1), class, (tg_cross_entropy_config){ .reduction = TG_MEAN }),
+    const tg_cross_entropy_config mean = { .reduction = TG_MEAN };
+    expect_number(tg_nll_loss(s, tg_log_softmax(s, logits, -1), class, mean),
                   (double)tg_bf16_to_f32(tg_f32_to_bf16((float)log(1 + exp(1)))));
     tg_close(root);
 }
@@ -85,7 +86,8 @@ static void cross_entropy_of_bf16_is_f32(void **state)
 /* ---- backward in bf16 against backward in f32, on the same numbers ---- */
 
 /* Gradients of the row's inputs, one behind the other; how many.  f32: as f32, from numbers that bf16 has. */
-static int64_t gradients(const tg_op *op, const op_sample *half, bool f32, float *to, int64_t room, char why[HARNESS_TEXT])
+static int64_t gradients(const tg_op *op, const op_sample *half, bool f32, float *to, int64_t room,
+                         char why[HARNESS_TEXT])
 {
     tg_scope  *root = tg_open(), *s = tg_train(root);
     tg_tensor *in[TG_MAX_IN], *x[TG_MAX_IN];
@@ -179,7 +181,8 @@ static const tg_kernel slow = { .name = "ref", .backend = "ref", .run = blend_ru
 static const tg_kernel faulty = { .name = "faulty", .backend = "vector", .reject = f32_only, .run = faulty_run };
 static const tg_op blend_op = { .name = "blend", .n_in = 2, .n_out = 1, .infer = blend_infer,
                                 .kernels = TG_KERNELS(&fast, &slow) };
-static const tg_op slow_op = { .name = "blend", .n_in = 2, .n_out = 1, .infer = blend_infer, .kernels = TG_KERNELS(&slow) };
+static const tg_op slow_op = { .name = "blend", .n_in = 2, .n_out = 1, .infer = blend_infer,
+                               .kernels = TG_KERNELS(&slow) };
 static const tg_op faulty_op = { .name = "blend", .n_in = 2, .n_out = 1, .infer = blend_infer,
                                  .kernels = TG_KERNELS(&faulty, &slow) };
 static const tg_op add_to_op = { .name = "add_to", .n_in = 2, .n_out = 1, .writes = TG_BIT(0), .infer = blend_infer,

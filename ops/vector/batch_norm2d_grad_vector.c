@@ -141,7 +141,8 @@ static void combine(const problem *b, const tg_task *t)
 /* ---- phase 2 ---- */
 
 /* gx may be gy, x or the mask. */
-TG_INLINE void line_gx(const problem *b, const void *gy, const void *mask, const void *x, bool half, int64_t n, void *gx)
+TG_INLINE void line_gx(const problem *b, const void *gy, const void *mask, const void *x, bool half, int64_t n,
+                       void *gx)
 {
 #pragma omp simd
     for (int64_t j = 0; j < n; j++) {

@@ -25,7 +25,8 @@ static shared_part shared_of(const tg_channels *p, const tg_task *t)
 
 TG_INLINE void add_lines(const void *x, bool half, int64_t width, const float *shift, float *sum, float *square)
 {
-    const void *const x1 = tg_at(x, half, width), *const x2 = tg_at(x1, half, width), *const x3 = tg_at(x2, half, width);
+    const void *const x1 = tg_at(x, half, width), *const x2 = tg_at(x, half, 2 * width);
+    const void *const x3 = tg_at(x, half, 3 * width);
 #pragma omp simd
     for (int64_t j = 0; j < width; j++) {
         const float d0 = tg_load(x, half, j) - shift[j], d1 = tg_load(x1, half, j) - shift[j];

@@ -1,4 +1,5 @@
-/* binary_vector.c - add, sub, mul, div and expand: y[i] = a[..] op b[..], where operands are repeated along broadcast axes.
+/* binary_vector.c - add, sub, mul, div and expand: y[i] = a[..] op b[..], where operands are repeated along broadcast
+ * axes.
  *
  * Axes that both operands walk through alike are taken as one.  What is left of equal shapes is one axis; of a vector
  * or a number against a tensor, one or two. */

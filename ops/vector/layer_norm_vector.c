@@ -1,5 +1,5 @@
-/* layer_norm_vector.c - layer normalisation.  A row is the last axes; long rows are summed in pieces, in double.  Rows of
- * bf16 are widened into scratch, worked on there, and rounded when they are stored. */
+/* layer_norm_vector.c - layer normalisation.  A row is the last axes; long rows are summed in pieces, in double.
+ * Rows of bf16 are widened into scratch, worked on there, and rounded when they are stored. */
 #include "attr.h"
 #include "bf16.h"
 #include "vector.h"

@@ -2,7 +2,6 @@
  *
  * A task takes some rows.  Losses: 0 each task sums its rows, 1 the tasks' sums are added, in order, in double. */
 #include "attr.h"
-#include "bf16.h"
 #include "softmax_row.h"
 #include "vector.h"
 #include <string.h>
@@ -67,8 +66,9 @@ static const float *logp_row(const tg_call *c, const tg_task *t, int64_t row, in
         return x;
     float *const logp = c->out[2] ? (float *)tg_ptr(c->out[2]) + row * n : t->scratch;
     if (half)
-        tg_widen(x, true, n, logp);
-    tg_log_softmax_row(half ? logp : x, n, logp);
+        tg_log_softmax_row(x, true, n, logp, false);
+    else
+        tg_log_softmax_row(x, false, n, logp, false);
     return logp;
 }
 
@@ -140,10 +140,10 @@ static void gx_row(const classes *k, const float *logp, int64_t class, float sca
         return;
     }
     glogp_row(k, class, scale, g);
-    if (logp)
-        tg_log_softmax_grad_row(g, logp, n, half ? g : gx);
-    if (half)
-        tg_narrow(g, true, n, gx);
+    if (logp && half)
+        tg_log_softmax_grad_row(g, logp, false, n, gx, true);
+    else if (logp)
+        tg_log_softmax_grad_row(g, logp, false, n, gx, false);
 }
 
 static void run_grad(const tg_call *c, const tg_task *t)

@@ -102,7 +102,7 @@ typedef uint16_t eight __attribute__((vector_size(16)));
     {                                                                                                                  \
         vector v[SIDE];                                                                                                \
         _Pragma("GCC unroll 8") for (int q = 0; q < SIDE; q++) memcpy(v + q, from[j + q] + i, sizeof *v);              \
-        _Pragma("GCC unroll 3") for (int n = 1; n < SIDE; n *= 2) name##_interleave(v);                                                        \
+        _Pragma("GCC unroll 3") for (int n = 1; n < SIDE; n *= 2) name##_interleave(v);                                \
         _Pragma("GCC unroll 8") for (int p = 0; p < SIDE; p++) memcpy(to[i + p] + j, v + p, sizeof *v);                \
     }                                                                                                                  \
     static void name(const void *x, int64_t step_x, void *y, int64_t step_y, int64_t lines, int64_t length)            \
@@ -126,10 +126,13 @@ static void transpose_strips(const layout *l, const char *x, char *y, size_t siz
         const int64_t i = s % strips(l) * TILE, height = lines - i < TILE ? lines - i : TILE;
         int64_t       from, to;
         locate(l, read, s / strips(l), &from, &to);
-        for (int64_t j = 0; j < length; j += TILE)
-            (size == 4 ? transpose_4_bytes : transpose_2_bytes)(
-                x + (size_t)(from + j * l->x[0] + i) * size, l->x[0],
-                y + (size_t)(to + i * l->y[read] + j) * size, l->y[read], height, length - j < TILE ? length - j : TILE);
+        for (int64_t j = 0; j < length; j += TILE) {
+            const char   *tile = x + (size_t)(from + j * l->x[0] + i) * size;
+            char         *turned = y + (size_t)(to + i * l->y[read] + j) * size;
+            const int64_t width = length - j < TILE ? length - j : TILE;
+            if (size == 4) transpose_4_bytes(tile, l->x[0], turned, l->y[read], height, width);
+            else transpose_2_bytes(tile, l->x[0], turned, l->y[read], height, width);
+        }
     }
 }
 

@@ -1,39 +1,40 @@
-/* softmax_row.h - softmax along a row, where cross entropy needs it too. */
+/* softmax_row.h - softmax along a row, where cross entropy needs it too.  from, to: what is read, written is bf16. */
 #ifndef TG_SOFTMAX_ROW_H
 #define TG_SOFTMAX_ROW_H
+#include "bf16.h"
 #include "vector_math.h"
 
-static inline float tg_row_max(const float *x, int64_t n)
+TG_INLINE float tg_row_max(const void *x, bool from, int64_t n)
 {
     float most = -INFINITY;
 #pragma omp simd reduction(max : most)
     for (int64_t j = 0; j < n; j++)
-        most = x[j] > most ? x[j] : most;
+        most = tg_load(x, from, j) > most ? tg_load(x, from, j) : most;
     return most;
 }
 
-static inline void tg_log_softmax_row(const float *x, int64_t n, float *y)
+TG_INLINE void tg_log_softmax_row(const void *x, bool from, int64_t n, void *y, bool to)
 {
-    const float most = tg_row_max(x, n);
+    const float most = tg_row_max(x, from, n);
     float sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (int64_t j = 0; j < n; j++)
-        sum += tg_exp_f32(x[j] - most);
+        sum += tg_exp_f32(tg_load(x, from, j) - most);
     const float shift = logf(sum);
 #pragma omp simd
     for (int64_t j = 0; j < n; j++)
-        y[j] = (x[j] - most) - shift;
+        tg_store(y, to, j, (tg_load(x, from, j) - most) - shift);
 }
 
-/* gx may be y. */
-static inline void tg_log_softmax_grad_row(const float *gy, const float *y, int64_t n, float *gx)
+/* gx may be gy or y, if it is of their dtype. */
+TG_INLINE void tg_log_softmax_grad_row(const void *gy, const void *y, bool from, int64_t n, void *gx, bool to)
 {
     float sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (int64_t j = 0; j < n; j++)
-        sum += gy[j];
+        sum += tg_load(gy, from, j);
 #pragma omp simd
     for (int64_t j = 0; j < n; j++)
-        gx[j] = gy[j] - tg_exp_f32(y[j]) * sum;
+        tg_store(gx, to, j, tg_load(gy, from, j) - tg_exp_f32(tg_load(y, from, j)) * sum);
 }
 #endif

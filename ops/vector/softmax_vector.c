@@ -1,10 +1,9 @@
 /* softmax_vector.c - softmax, its logarithm and their derivatives.
  *
  * x counts as [outer, n, inner] around the axis.  The last axis (inner = 1): a row at a time, a task takes several.
- * Others: `inner` rows side by side, a task takes a strip of at most STRIP of them.  Where bf16 is read or written the
- * numbers are widened into scratch, worked on there, and rounded when they are stored. */
+ * Others: `inner` rows side by side, a task takes a strip of at most STRIP of them; where bf16 is read or written the
+ * strip is widened into scratch, worked on there, and rounded when it is stored. */
 #include "attr.h"
-#include "bf16.h"
 #include "softmax_row.h"
 #include "vector.h"
 
@@ -26,33 +25,52 @@ static shape shape_of(const tg_call *c)
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/* ---- a row ---- */
+/* ---- a row; room for it in f32, which may be y ---- */
 
-static void softmax_row(const float *x, int64_t n, float *y)
+TG_INLINE void softmax_row(const void *x, bool from, int64_t n, float *room, void *y, bool to)
 {
-    const float most = tg_row_max(x, n);
+    const float most = tg_row_max(x, from, n);
     float sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (int64_t j = 0; j < n; j++) {
-        y[j] = tg_exp_f32(x[j] - most);
-        sum += y[j];
+        room[j] = tg_exp_f32(tg_load(x, from, j) - most);
+        sum += room[j];
     }
     const float scale = 1 / sum;
 #pragma omp simd
     for (int64_t j = 0; j < n; j++)
-        y[j] *= scale;
+        tg_store(y, to, j, room[j] * scale);
 }
 
-static void softmax_grad_row(const float *gy, const float *y, int64_t n, float *gx)
+TG_INLINE void softmax_grad_row(const void *gy, const void *y, bool from, int64_t n, void *gx, bool to)
 {
     float sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (int64_t j = 0; j < n; j++)
-        sum += gy[j] * y[j];
+        sum += tg_load(gy, from, j) * tg_load(y, from, j);
 #pragma omp simd
     for (int64_t j = 0; j < n; j++)
-        gx[j] = y[j] * (gy[j] - sum);
+        tg_store(gx, to, j, tg_load(y, from, j) * (tg_load(gy, from, j) - sum));
 }
+
+/* Not inlined: within an outer loop GCC 12 keeps a reduction's vector in memory. */
+#define ROW(from, to)                                                                                                  \
+    static __attribute__((noinline)) void row_##from##to(const tg_call *c, int64_t at, int64_t n, float *room)         \
+    {                                                                                                                  \
+        const void *const x = tg_at(tg_ptr(c->in[0]), from, at), *const v = tg_at(tg_ptr(c->in[1]), from, at);         \
+        void *const y = tg_at(tg_ptr(c->out[0]), to, at);                                                              \
+        if (c->op == &tg_softmax_op) softmax_row(x, from, n, to ? room : y, y, to);                                    \
+        else if (c->op == &tg_log_softmax_op) tg_log_softmax_row(x, from, n, y, to);                                   \
+        else if (c->op == &tg_softmax_grad_op) softmax_grad_row(x, v, from, n, y, to);                                 \
+        else tg_log_softmax_grad_row(x, v, from, n, y, to);                                                            \
+    }
+ROW(0, 0)
+ROW(0, 1)
+ROW(1, 0)
+ROW(1, 1)
+
+typedef void row_function(const tg_call *c, int64_t at, int64_t n, float *room);
+static row_function *const rows[2][2] = { { row_00, row_01 }, { row_10, row_11 } };
 
 /* ---- a strip: w <= STRIP rows side by side, numbers of a row `step` apart ---- */
 
@@ -123,15 +141,11 @@ static void log_softmax_grad_strip(const float *gy, const float *y, int64_t n, i
             gx[i * step + j] = gy[i * step + j] - tg_exp_f32(y[i * step + j]) * sum[j];
 }
 
-/* ---- a piece: one row, or a strip; `lines` of w numbers, `step` apart ---- */
-
-typedef struct { int64_t at, lines, w, step; } piece;
-
-static int64_t piece_size(const shape *k) { return k->n * (k->inner == 1 ? 1 : smaller(STRIP, k->inner)); }
+typedef struct { int64_t at, n, w, step; } piece;            /* a strip, and where it begins */
 
 static void load_piece(const tg_tensor *t, const piece *p, float *room)
 {
-    for (int64_t i = 0; i < p->lines; i++)
+    for (int64_t i = 0; i < p->n; i++)
         if (tg_half(t))
             tg_widen(tg_at(tg_ptr(t), true, p->at + i * p->step), true, p->w, room + i * p->w);
         else
@@ -140,45 +154,35 @@ static void load_piece(const tg_tensor *t, const piece *p, float *room)
 
 static void store_piece(const tg_tensor *t, const piece *p, const float *room)
 {
-    for (int64_t i = 0; i < p->lines; i++)
+    for (int64_t i = 0; i < p->n; i++)
         if (tg_half(t))
             tg_narrow(room + i * p->w, true, p->w, tg_at(tg_ptr(t), true, p->at + i * p->step));
         else
             tg_narrow(room + i * p->w, false, p->w, tg_at(tg_ptr(t), false, p->at + i * p->step));
 }
 
-static void forward(const tg_call *c, const shape *k, const piece *p, float *room)
+/* second: the second input of a derivative. */
+static void work(const tg_op *op, const piece *p, int64_t step, const float *x, const float *second, float *y)
 {
-    const bool logarithm = c->op == &tg_log_softmax_op;
-    const float *const x = k->half ? room : (const float *)tg_ptr(c->in[0]) + p->at;
-    float *const y = k->half ? room : (float *)tg_ptr(c->out[0]) + p->at;
-    if (k->half)
-        load_piece(c->in[0], p, room);
-    if (k->inner > 1)
-        (logarithm ? log_softmax_strip : softmax_strip)(x, k->n, k->half ? p->w : p->step, p->w, y);
-    else
-        (logarithm ? tg_log_softmax_row : softmax_row)(x, k->n, y);
-    if (k->half)
-        store_piece(c->out[0], p, room);
+    if (op == &tg_softmax_op) softmax_strip(x, p->n, step, p->w, y);
+    else if (op == &tg_log_softmax_op) log_softmax_strip(x, p->n, step, p->w, y);
+    else if (op == &tg_softmax_grad_op) softmax_grad_strip(x, second, p->n, step, p->w, y);
+    else log_softmax_grad_strip(x, second, p->n, step, p->w, y);
 }
 
-static void backward(const tg_call *c, const shape *k, const piece *p, float *room)
+static void run_strip(const tg_call *c, const shape *k, const piece *p, float *room)
 {
-    const bool logarithm = c->op == &tg_log_softmax_grad_op;
-    float *const second = room + (k->half ? piece_size(k) : 0);
-    const float *const gy = k->half ? room : (const float *)tg_ptr(c->in[0]) + p->at;
-    const float *const y = k->half ? second : (const float *)tg_ptr(c->in[1]) + p->at;
-    float *const gx = k->half ? room : (float *)tg_ptr(c->out[0]) + p->at;
-    if (k->half) {
-        load_piece(c->in[0], p, room);
-        load_piece(c->in[1], p, second);
+    float *const second = room + (k->half ? p->n * p->w : 0);
+    if (!k->half) {
+        const float *const x = tg_ptr(c->in[0]), *const v = tg_ptr(c->in[1]);
+        work(c->op, p, p->step, x + p->at, v ? v + p->at : NULL, (float *)tg_ptr(c->out[0]) + p->at);
+        return;
     }
-    if (k->inner > 1)
-        (logarithm ? log_softmax_grad_strip : softmax_grad_strip)(gy, y, k->n, k->half ? p->w : p->step, p->w, gx);
-    else
-        (logarithm ? tg_log_softmax_grad_row : softmax_grad_row)(gy, y, k->n, gx);
-    if (k->half)
-        store_piece(c->out[0], p, room);
+    load_piece(c->in[0], p, room);
+    if (c->in[1])
+        load_piece(c->in[1], p, second);
+    work(c->op, p, p->w, room, second, room);
+    store_piece(c->out[0], p, room);
 }
 
 /* ---- tasks ---- */
@@ -191,31 +195,29 @@ static int64_t tasks(const tg_call *c, int phase)
     return k.inner == 1 ? (k.outer + k.task_rows - 1) / k.task_rows : k.outer * k.strips;
 }
 
-static void run_pieces(const tg_call *c, const tg_task *t, void (*each)(const tg_call *, const shape *, const piece *,
-                                                                        float *))
+static void run(const tg_call *c, const tg_task *t)
 {
     const shape k = shape_of(c);
     if (k.inner > 1) {
         const int64_t column = t->index % k.strips * STRIP, at = t->index / k.strips * k.n * k.inner + column;
-        each(c, &k, &(piece){ at, k.n, smaller(STRIP, k.inner - column), k.inner }, t->scratch);
+        run_strip(c, &k, &(piece){ at, k.n, smaller(STRIP, k.inner - column), k.inner }, t->scratch);
         return;
     }
+    row_function *const row = rows[tg_half(c->in[0])][tg_half(c->out[0])];
     const int64_t end = smaller((t->index + 1) * k.task_rows, k.outer);
-    for (int64_t row = t->index * k.task_rows; row < end; row++)
-        each(c, &k, &(piece){ row * k.n, 1, k.n, k.n }, t->scratch);
+    for (int64_t i = t->index * k.task_rows; i < end; i++)
+        row(c, i * k.n, k.n, t->scratch);
 }
-
-static void run(const tg_call *c, const tg_task *t)      { run_pieces(c, t, forward); }
-static void run_grad(const tg_call *c, const tg_task *t) { run_pieces(c, t, backward); }
 
 static tg_scratch scratch(const tg_call *c)
 {
     const shape k = shape_of(c);
-    return (tg_scratch){ .worker = k.half ? (size_t)(c->op->n_in * piece_size(&k)) * sizeof(float) : 0 };
+    const int64_t numbers = k.inner == 1 ? k.n : c->op->n_in * k.n * smaller(STRIP, k.inner);
+    return (tg_scratch){ .worker = k.half ? (size_t)numbers * sizeof(float) : 0 };
 }
 
-#define HEAD TG_VECTOR_HEAD, .tasks = tasks, .scratch = scratch, .in_place = true
-TG_VECTOR_KERNEL(softmax_vector)          = { HEAD, .run = run };
-TG_VECTOR_KERNEL(log_softmax_vector)      = { HEAD, .run = run };
-TG_VECTOR_KERNEL(softmax_grad_vector)     = { HEAD, .run = run_grad };
-TG_VECTOR_KERNEL(log_softmax_grad_vector) = { HEAD, .run = run_grad };
+#define HEAD TG_VECTOR_HEAD, .tasks = tasks, .scratch = scratch, .run = run, .in_place = true
+TG_VECTOR_KERNEL(softmax_vector)          = { HEAD };
+TG_VECTOR_KERNEL(log_softmax_vector)      = { HEAD };
+TG_VECTOR_KERNEL(softmax_grad_vector)     = { HEAD };
+TG_VECTOR_KERNEL(log_softmax_grad_vector) = { HEAD };

@@ -70,7 +70,8 @@ ZIP(hardswish_grad, x, g * hardswish_slope(x))
 MAP_WITH(affine, const float scale = (float)ATTR(affine)->scale; const float shift = (float)ATTR(affine)->shift,
          scale * x + shift)
 MAP_WITH(leaky_relu, const float slope = (float)ATTR(leaky_relu)->slope, x * (x > 0.0f ? 1.0f : slope))
-EACH(leaky_relu_grad, tg_store, const float slope = (float)ATTR(leaky_relu)->slope, G_AND(x), g * (x > 0.0f ? 1.0f : slope))
+EACH(leaky_relu_grad, tg_store, const float slope = (float)ATTR(leaky_relu)->slope, G_AND(x),
+     g * (x > 0.0f ? 1.0f : slope))
 
 /* The usual exponents; the others are not vectorised, but shared out among the workers. */
 TG_INLINE void pow_each(tg_span s, float exponent, bool half)

@@ -50,7 +50,8 @@ TG_INLINE void add_scaled(float *restrict gx, const void *restrict gy, bool half
 }
 
 /* gx += weight * what a line of gy gives back to a line of the image. */
-TG_INLINE void give_line(const tg_upsample_attr *a, float *gx, const void *gy, bool half, double weight, int64_t channels)
+TG_INLINE void give_line(const tg_upsample_attr *a, float *gx, const void *gy, bool half, double weight,
+                         int64_t channels)
 {
     for (int64_t ox = 0; ox < a->out[1]; ox++) {
         const tg_tap t = tg_upsample_tap(a, 1, ox);

@@ -54,6 +54,12 @@ static int any_image(tg_onednn_plan *plan, const tg_onednn_shape *s, int plain, 
     return tg_plan_memory(plan, TG_NOWHERE, 0, 4, (const int64_t[]){ s->n, c, image[0], image[1] }, NULL);
 }
 
+/* Winograd's algorithm holds the transformed operands, and with them, in the derivative in the weights, a sum for each
+ * thread.  That is worth its time up to so many times the operands themselves. */
+enum { WINOGRAD_SCRATCH = 6 };
+
+static size_t slot_bytes(const tg_onednn_plan *plan, int slot) { return tg_md_bytes(&plan->slot[slot].md); }
+
 tg_conv_slots tg_conv_memory(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_conv_part x, tg_conv_part y,
                              tg_conv_part w)
 {
@@ -65,6 +71,9 @@ tg_conv_slots tg_conv_memory(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_
     };
     at.any_x = any_image(plan, s, at.x, s->ic, s->image);
     at.any_y = any_image(plan, s, at.y, s->oc, s->out);
+    if (s->option & TG_CONV_WINOGRAD && tg_plan_ok(plan, dnnl_success))
+        plan->most_scratch =
+            WINOGRAD_SCRATCH * (slot_bytes(plan, at.x) + slot_bytes(plan, at.y) + slot_bytes(plan, at.w));
     return at;
 }
 

@@ -16,7 +16,7 @@
 #if TG_WITH_ONEDNN
 #include "onednn_engine.h"
 
-extern const tg_kernel conv2d_onednn, conv2d_relu_onednn, conv2d_grad_w_onednn;
+extern const tg_kernel conv2d_onednn, conv2d_relu_onednn, conv2d_grad_w_onednn, conv2d_grad_w_winograd_onednn;
 
 static const tg_conv2d_attr plain = { .stride = { 1, 1 }, .dilation = { 1, 1 }, .groups = 1 };
 
@@ -213,6 +213,36 @@ static void shapes_that_overrun_are_refused(void **state)
     assert_string_equal(refusal_of_grad_w(15, 3, 2), "");
 }
 
+/* A 3x3 convolution on small images with many channels: Winograd's scratch for its weights' derivative is large. */
+static const char *refusal_of_winograd(int64_t n, int64_t size, int64_t channels)
+{
+    static char text[256];
+    tg_scope      *s = tg_open();
+    tg_conv2d_attr a = plain;
+    a.image[0] = a.image[1] = (int)size;
+    a.kernel[0] = a.kernel[1] = 3;
+    a.pad[0] = a.pad[1] = 1;
+    tg_tensor *image = tg_zeros(s, TG_F32, 4, TG_DIM(n, size, size, channels));
+    const tg_call c = { .op = &tg_conv2d_grad_w_op, .attr = &a, .scope = s, .where = "", .in = { image, image },
+                        .out = { tg_zeros(s, TG_F32, 4, TG_DIM(channels, 3, 3, channels)) } };
+    const char *reason = conv2d_grad_w_winograd_onednn.reject(&c);
+    snprintf(text, sizeof text, "%s", reason ? reason : "");
+    tg_close(s);
+    return text;
+}
+
+static void a_scratch_out_of_proportion_is_refused(void **state)
+{
+    int before = tg_threads();
+    (void)state;
+    if (conv2d_grad_w_winograd_onednn.isa > tg_max_isa()) skip();
+    if (*refusal_of_winograd(2, 8, 64)) skip();               /* this oneDNN has no Winograd */
+    tg_set_threads(2);
+    assert_non_null(strstr(refusal_of_winograd(32, 7, 512), "out of proportion"));
+    assert_string_equal(refusal_of_winograd(32, 14, 256), "");
+    tg_set_threads(before);
+}
+
 /* ---- relu ---- */
 
 static float relu_of(float x0, float x1, float w0, float w1, float bias)
@@ -256,6 +286,7 @@ int main(void)
         cmocka_unit_test(other_threads_obey_tg_set_threads),
         cmocka_unit_test_teardown(every_allocation_may_fail, unforce),
         cmocka_unit_test(shapes_that_overrun_are_refused),
+        cmocka_unit_test(a_scratch_out_of_proportion_is_refused),
         cmocka_unit_test_teardown(relu_keeps_nan, unforce),
     };
     return cmocka_run_group_tests_name("onednn", tests, NULL, NULL);

@@ -88,11 +88,13 @@ static tg_module *new_stage(tg_scope *s, const plan *p, int stage, int *channels
     return tg_sequential(s, list);
 }
 
+/* torchvision pools after relu, with the same result.  Backward needs what relu made, which is less after pooling. */
 static tg_tensor *forward_resnet(tg_scope *s, tg_module *m, tg_tensor *x)
 {
     const resnet *r = (const resnet *)m;
-    x = tg_relu(s, tg_forward(s, r->bn1, tg_forward(s, r->conv1, x)));
+    x = tg_forward(s, r->bn1, tg_forward(s, r->conv1, x));
     if (r->pool) x = tg_max_pool2d(s, x, (tg_pool2d_config){ .kernel = { 3, 3 }, .stride = { 2, 2 }, .pad = { 1, 1 } });
+    x = tg_relu(s, x);
     for (int i = 0; i < r->stages; i++) x = tg_forward(s, r->stage[i], x);
     return tg_forward(s, r->fc, tg_flatten(s, tg_adaptive_avg_pool2d(s, x, 1, 1)));
 }

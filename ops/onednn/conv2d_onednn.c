@@ -58,6 +58,17 @@ static int any_image(tg_onednn_plan *plan, const tg_onednn_shape *s, int plain, 
     return tg_plan_memory(plan, TG_NOWHERE, 0, dtype_of(s), 4, (const int64_t[]){ s->n, c, image[0], image[1] }, NULL);
 }
 
+/* Winograd's algorithm holds the transformed operands and, in the derivative in the weights, a sum for each thread.
+ * That is worth its time up to so many times the operands themselves, or when it is little. */
+enum { WINOGRAD_TIMES = 6, WINOGRAD_LITTLE = 100 << 20 };
+
+static size_t winograd_scratch(const tg_onednn_plan *plan, const tg_conv_slots *at)
+{
+    const tg_plan_slot *slot = plan->slot;
+    const size_t operands = tg_md_bytes(&slot[at->x].md) + tg_md_bytes(&slot[at->y].md) + tg_md_bytes(&slot[at->w].md);
+    return WINOGRAD_TIMES * operands > WINOGRAD_LITTLE ? WINOGRAD_TIMES * operands : WINOGRAD_LITTLE;
+}
+
 tg_conv_slots tg_conv_memory(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_conv_part x, tg_conv_part y,
                              tg_conv_part w)
 {
@@ -72,6 +83,8 @@ tg_conv_slots tg_conv_memory(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_
     };
     at.any_x = any_image(plan, s, at.x, s->ic, s->image);
     at.any_y = any_image(plan, s, at.y, s->oc, s->out);
+    if (s->option & TG_CONV_WINOGRAD && tg_plan_ok(plan, dnnl_success))
+        plan->most_scratch = winograd_scratch(plan, &at);
     return at;
 }
 

@@ -127,16 +127,21 @@ static void drop_attributes(tg_onednn_plan *plan)
     plan->attr = plan->attr_relu = NULL;
 }
 
+static bool takes_too_much(const tg_onednn_plan *plan)
+{
+    return plan->most_scratch && plan->packed_bytes + plan->scratchpad_bytes > plan->most_scratch;
+}
+
 bool tg_plan_make(tg_onednn_plan *plan, tg_onednn_build *build, const tg_onednn_shape *shape)
 {
     plan->engine = tg_onednn_engine(&plan->refusal);
     if (plan->refusal) return true;
     if (make_attributes(plan)) build(plan, shape);
     drop_attributes(plan);
-    if (!plan->status) return true;
     const bool no_memory = plan->status == dnnl_out_of_memory;
-    tg_plan_clear(plan);
-    plan->refusal = "no oneDNN primitive for this shape";
+    if (plan->status) plan->refusal = "no oneDNN primitive for this shape";
+    else if (takes_too_much(plan)) plan->refusal = "its scratch is out of proportion to the tensors";
+    if (plan->refusal) tg_plan_clear(plan);
     return !no_memory;
 }
 

@@ -47,6 +47,7 @@ typedef struct {
     tg_plan_step          step[TG_PLAN_STEPS];
     size_t                packed_bytes;      /* of scratch; then the primitives' own, which take turns */
     size_t                scratchpad_bytes;
+    size_t                most_scratch;      /* a builder's limit on the sum of both; 0: none */
 } tg_onednn_plan;
 typedef void tg_onednn_build(tg_onednn_plan *plan, const tg_onednn_shape *shape);
 

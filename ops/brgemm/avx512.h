@@ -1,4 +1,5 @@
-/* avx512.h - what the microkernels with 512-bit vectors share: bf16, masks, what becomes of a vector of sums. */
+/* avx512.h - what the microkernels with 512-bit vectors share: bf16, masks, what becomes of a vector of sums;
+ * and a transposition. */
 #ifndef TG_BRGEMM_AVX512_H
 #define TG_BRGEMM_AVX512_H
 #include "microkernel.h"
@@ -48,6 +49,36 @@ INLINE void store(const tg_brgemm *p, int64_t at, __m512 v, __mmask16 mask)
         uint16_t *c = (uint16_t *)p->c + at;
         if (mask == 0xffff) _mm256_storeu_si256((void *)c, narrowed(v));
         else _mm256_mask_storeu_epi16(c, mask, narrowed(v));
+    }
+}
+
+/* 16 x 16 words: two rounds of 4 x 4 */
+INLINE void transpose(__m512i r[16])
+{
+    __m512i t[16];
+#pragma GCC unroll 8
+    for (int i = 0; i < 16; i += 2) {
+        t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
+        t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < 16; i += 4)
+#pragma GCC unroll 2
+        for (int j = 0; j < 2; j++) {
+            r[i + 2 * j] = _mm512_unpacklo_epi64(t[i + j], t[i + 2 + j]);
+            r[i + 2 * j + 1] = _mm512_unpackhi_epi64(t[i + j], t[i + 2 + j]);
+        }
+#pragma GCC unroll 2
+    for (int h = 0; h < 16; h += 8)
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++) {
+            t[h + i] = _mm512_shuffle_i32x4(r[h + i], r[h + 4 + i], 0x88);
+            t[h + 4 + i] = _mm512_shuffle_i32x4(r[h + i], r[h + 4 + i], 0xdd);
+        }
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++) {
+        r[i] = _mm512_shuffle_i32x4(t[i], t[8 + i], 0x88);
+        r[8 + i] = _mm512_shuffle_i32x4(t[i], t[8 + i], 0xdd);
     }
 }
 #endif

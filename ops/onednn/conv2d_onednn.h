@@ -23,7 +23,7 @@ tg_onednn_lease *tg_conv_lease(const tg_call *c, const tg_conv_pass *pass, int64
 bool             tg_conv_prepare(tg_call *c, const tg_conv_pass *pass, int64_t option, tg_fault *fault);
 
 /* Why Winograd's algorithm is not for this call; NULL: it is worth a try. */
-const char *tg_winograd_unfit(const tg_call *c, const tg_conv_pass *pass);
+const char *tg_conv_winograd_unfit(const tg_call *c, const tg_conv_pass *pass);
 
 /* ---- for the passes ---- */
 tg_onednn_shape tg_conv_shape(const tg_tensor *x, const tg_tensor *y, const tg_tensor *bias,

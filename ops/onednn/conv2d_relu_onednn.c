@@ -82,7 +82,7 @@ static bool prepare(tg_call *c, tg_fault *fault) { return prepare_with(c, 0, fau
 
 static const char *reject_winograd(const tg_call *c)
 {
-    const char *reason = tg_winograd_unfit(c, &tg_conv_forward_pass);
+    const char *reason = tg_conv_winograd_unfit(c, &tg_conv_forward_pass);
     return reason ? reason : reject_with(c, TG_CONV_WINOGRAD);
 }
 static bool prepare_winograd(tg_call *c, tg_fault *fault) { return prepare_with(c, TG_CONV_WINOGRAD, fault); }

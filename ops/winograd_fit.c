@@ -1,0 +1,26 @@
+/* winograd_fit.c - see winograd_fit.h. */
+#include "winograd_fit.h"
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LEAST_CHANNELS = 64 };           /* with fewer the transforms eat what the products save */
+
+static bool           off;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void read_switch(void)
+{
+    const char *value = getenv("TG_WINOGRAD");
+    off = value && !strcmp(value, "0");
+}
+
+const char *tg_winograd_unfit(const tg_conv2d_attr *a, const int64_t kernel[2], int64_t in, int64_t out)
+{
+    pthread_once(&once, read_switch);
+    if (off) return "TG_WINOGRAD=0";
+    for (int i = 0; i < 2; i++)
+        if (kernel[i] != 3 || a->stride[i] != 1 || a->dilation[i] != 1) return "not plain 3x3 with stride 1";
+    if (a->groups != 1) return "not plain 3x3 with stride 1";
+    return in < LEAST_CHANNELS || out < LEAST_CHANNELS ? "fewer than 64 channels: not worth it" : NULL;
+}

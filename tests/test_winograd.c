@@ -1,0 +1,303 @@
+/* test_winograd.c - 3x3 convolutions by Winograd's algorithm: their error, their weights, their bits with any threads.
+ *
+ * Transforms add and subtract numbers that may be much larger than an output, above all if all inputs are positive, as
+ * behind a relu: the error is measured on such numbers, against FP64, in units of the largest output. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "conv2d.h"
+#include "dispatch.h"
+#include "parallel.h"
+#include "tilegrad.h"
+#include "winograd.h"
+
+extern const tg_kernel conv2d_brgemm_avx512, conv2d_grad_x_brgemm_avx512;
+extern const tg_kernel conv2d_brgemm_winograd_avx512, conv2d_grad_x_brgemm_winograd_avx512;
+
+static const struct { const tg_op *op; const tg_kernel *direct, *winograd; } passes[2] = {
+    { &tg_conv2d_op, &conv2d_brgemm_avx512, &conv2d_brgemm_winograd_avx512 },
+    { &tg_conv2d_grad_x_op, &conv2d_grad_x_brgemm_avx512, &conv2d_grad_x_brgemm_winograd_avx512 },
+};
+
+/* ---- one convolution, pad 1, w[out, 3, 3, in], numbers that bf16 holds ---- */
+
+typedef enum { UNIFORM, RELU_OF_NORMAL, NORMAL } fill;
+
+typedef struct {
+    int64_t images, h, w, in, out;
+    bool    backward;                   /* x has `out` channels and y `in` */
+    float  *x, *weights;
+    double *exact;
+} problem;
+
+static float *numbers(fill how, int64_t n, uint64_t seed)
+{
+    const tg_stream stream = { seed, 0 };
+    float          *f = malloc((size_t)n * sizeof *f);
+    assert_non_null(f);
+    for (int64_t i = 0; i < n; i++) {
+        const float u = tg_random_uniform(stream, (uint64_t)i);
+        const float normal = sqrtf(-2 * logf(1 - u)) * cosf(6.2831853f * tg_random_uniform(stream, (uint64_t)(n + i)));
+        f[i] = how == UNIFORM ? u : how == NORMAL || normal > 0 ? normal : 0;
+        f[i] = tg_bf16_to_f32(tg_f32_to_bf16(f[i]));
+    }
+    return f;
+}
+
+static int64_t from(const problem *p) { return p->backward ? p->out : p->in; }
+static int64_t to(const problem *p) { return p->backward ? p->in : p->out; }
+
+/* One output pixel, by the definition. */
+static void sum_at(const problem *p, int64_t image, int64_t h, int64_t w, double *y)
+{
+    for (int64_t o = 0; o < to(p); o++) y[o] = 0;
+    for (int64_t tap = 0; tap < 9; tap++) {
+        const int64_t dh = tap / 3 - 1, dw = tap % 3 - 1, ih = p->backward ? h - dh : h + dh,
+                      iw = p->backward ? w - dw : w + dw;
+        if (ih < 0 || iw < 0 || ih >= p->h || iw >= p->w) continue;
+        const float *x = p->x + ((image * p->h + ih) * p->w + iw) * from(p);
+        for (int64_t o = 0; o < p->out; o++)
+            for (int64_t i = 0; i < p->in; i++) {
+                const double weight = (double)p->weights[(o * 9 + tap) * p->in + i];
+                if (p->backward) y[i] += weight * (double)x[o];
+                else y[o] += weight * (double)x[i];
+            }
+    }
+}
+
+static problem problem_of(int64_t images, int64_t h, int64_t w, int64_t in, int64_t out, bool backward, fill how)
+{
+    problem       p = { images, h, w, in, out, backward, NULL, NULL, NULL };
+    const int64_t pixels = images * h * w;
+    p.x = numbers(how, pixels * from(&p), 1);
+    p.weights = numbers(how == UNIFORM ? UNIFORM : NORMAL, out * 9 * in, 2);
+    return p;
+}
+
+static void solve(problem *p)
+{
+    p->exact = malloc((size_t)(p->images * p->h * p->w * to(p)) * sizeof *p->exact);
+    assert_non_null(p->exact);
+    for (int64_t i = 0; i < p->images * p->h * p->w; i++)
+        sum_at(p, i / (p->h * p->w), i / p->w % p->h, i % p->w, p->exact + i * to(p));
+}
+
+static void drop(problem *p)
+{
+    free(p->x);
+    free(p->weights);
+    free(p->exact);
+}
+
+/* By a kernel; bf16 results are widened. */
+static float *computed(const problem *p, const tg_kernel *kernel, tg_dtype dtype)
+{
+    tg_scope  *s = tg_open();
+    tg_tensor *x = tg_cast(s, tg_from(s, TG_F32, 4, TG_DIM(p->images, p->h, p->w, from(p)), p->x), dtype);
+    tg_tensor *w = tg_cast(s, tg_from(s, TG_F32, 4, TG_DIM(p->out, 3, 3, p->in), p->weights), dtype);
+    const tg_conv2d_attr a = { { 1, 1 }, { 1, 1 }, { 1, 1 }, 1, { p->h, p->w }, { 3, 3 } };
+    tg_tensor *y = p->backward ? tg_conv2d_grad_x(s, x, w, &a)
+                               : tg_conv2d(s, x, w, NULL, (tg_conv2d_config){ .pad = { 1, 1 } });
+    tg_force_kernel(passes[p->backward].op, kernel);
+    const float *data = tg_data(tg_cast(s, y, TG_F32));
+    tg_force_kernel(NULL, NULL);
+    if (!data) fail_msg("%s", tg_message(s));
+    float *copy = malloc((size_t)tg_count(y) * sizeof *copy);
+    assert_non_null(copy);
+    memcpy(copy, data, (size_t)tg_count(y) * sizeof *copy);
+    tg_close(s);
+    return copy;
+}
+
+/* ---- error ---- */
+
+static int64_t count_of(const problem *p) { return p->images * p->h * p->w * to(p); }
+
+/* The largest one, in units of the largest output. */
+static double error_of(const problem *p, const tg_kernel *kernel)
+{
+    double error = 0, largest = 0;
+    float *y = computed(p, kernel, TG_F32);
+    for (int64_t i = 0; i < count_of(p); i++) {
+        error = fmax(error, fabs((double)y[i] - p->exact[i]));
+        largest = fmax(largest, fabs(p->exact[i]));
+    }
+    free(y);
+    return error / largest;
+}
+
+/* The share of bf16 results that are not those of the direct kernel. */
+static double different(const problem *p)
+{
+    float  *y = computed(p, passes[p->backward].winograd, TG_BF16);
+    float  *want = computed(p, passes[p->backward].direct, TG_BF16);
+    int64_t n = 0;
+    for (int64_t i = 0; i < count_of(p); i++) n += y[i] < want[i] || y[i] > want[i];
+    free(y);
+    free(want);
+    return (double)n / (double)count_of(p);
+}
+
+/* Sums over channels are a ninth as long as the direct kernel's, which makes up for what the transforms lose. */
+static void error(void **state)
+{
+    static const char *const name[] = { "uniform", "relu of normal" };
+    (void)state;
+    if (tg_max_isa() < TG_ISA_AVX512) skip();
+    for (int64_t channels = 64; channels <= 512; channels *= 2)
+        for (int pass = 0; pass < 2; pass++)
+            for (fill how = UNIFORM; how <= RELU_OF_NORMAL; how++) {
+                problem p = problem_of(2, 8, 8, pass ? 64 : channels, pass ? channels : 64, pass, how);
+                solve(&p);
+                const double direct = error_of(&p, passes[pass].direct), ours = error_of(&p, passes[pass].winograd);
+                const double share = different(&p);
+                if (ours > 2e-6 || ours > 2 * direct || share > 1.5e-3)
+                    fail_msg("%s, %s, %d channels: error %.2g, direct %.2g; %.3f %% of bf16 results differ",
+                             passes[pass].op->name, name[how], (int)channels, ours, direct, 100 * share);
+                drop(&p);
+            }
+}
+
+/* ---- weights ---- */
+
+/* The transform of three numbers, as a matrix. */
+static const double spread[4][3] = { { 1, 0, 0 }, { 0.5, 0.5, 0.5 }, { 0.5, -0.5, 0.5 }, { 0, 0, 1 } };
+
+static double transformed(const tg_tensor *w, int64_t o, int64_t i, int point, bool backward)
+{
+    double sum = 0;
+    for (int h = 0; h < 3; h++)
+        for (int x = 0; x < 3; x++) {
+            const int tap = backward ? 8 - (3 * h + x) : 3 * h + x;
+            sum += spread[point / 4][h] * spread[point % 4][x] * tg_get(w, (o * 9 + tap) * w->dim[3] + i);
+        }
+    return sum;
+}
+
+static void check_weights(const tg_tensor *w, bool backward, const float *u)
+{
+    const int64_t channels = w->dim[backward ? 0 : 3], columns = w->dim[backward ? 3 : 0];
+    const int64_t panels = (columns + TG_PANEL - 1) / TG_PANEL;
+    for (int point = 0; point < TG_POINTS; point++)
+        for (int64_t k = 0; k < channels; k++)
+            for (int64_t j = 0; j < panels * TG_PANEL; j++) {
+                const int64_t panel = point * panels + j / TG_PANEL;
+                const double  got = (double)u[(panel * channels + k) * TG_PANEL + j % TG_PANEL];
+                const double  want = j >= columns ? 0 : transformed(w, backward ? k : j, backward ? j : k, point, backward);
+                if (!(fabs(got - want) <= 1e-6))
+                    fail_msg("%s, point %d, channel %d, column %d: %.9g, want %.9g", backward ? "backward" : "forward",
+                             point, (int)k, (int)j, got, want);
+            }
+}
+
+/* By blocks of rows, the last first: each writes all that is its own. */
+static void pack_by_rows(const tg_tensor *w, bool backward)
+{
+    const tg_winograd g = { .backward = backward };
+    int32_t           key[TG_LAYOUT_KEY] = { 0 };
+    tg_winograd_key(&g, key);
+    const size_t size = tg_winograd_layout.bytes(w, key);
+    float       *u = malloc(size);
+    assert_non_null(u);
+    memset(u, 0xff, size);
+    for (int64_t r = (w->dim[0] - 1) / TG_LAYOUT_ROWS * TG_LAYOUT_ROWS, end = w->dim[0]; r >= 0; r -= TG_LAYOUT_ROWS) {
+        tg_winograd_layout.pack(w, key, r, end, u);
+        end = r;
+    }
+    check_weights(w, backward, u);
+    free(u);
+}
+
+static void weights(void **state)
+{
+    static const int64_t size[][2] = { { 64, 64 }, { 65, 80 }, { 80, 65 }, { 130, 64 }, { 96, 127 } };
+    (void)state;
+    if (tg_max_isa() < TG_ISA_AVX512) skip();
+    for (size_t i = 0; i < sizeof size / sizeof *size; i++)
+        for (int half = 0; half < 2; half++) {
+            tg_scope  *s = tg_open();
+            float     *f = numbers(UNIFORM, size[i][0] * 9 * size[i][1], 3);
+            tg_tensor *w = tg_cast(s, tg_from(s, TG_F32, 4, TG_DIM(size[i][0], 3, 3, size[i][1]), f),
+                                   half ? TG_BF16 : TG_F32);
+            assert_non_null(tg_data(w));
+            pack_by_rows(w, false);
+            pack_by_rows(w, true);
+            free(f);
+            tg_close(s);
+        }
+}
+
+/* ---- threads ---- */
+
+static void same_bits(void **state)
+{
+    static const int64_t size[][5] = { { 3, 17, 15, 64, 130 }, { 5, 4, 4, 200, 96 }, { 1, 9, 8, 512, 64 } };
+    const int            before = tg_threads();
+    (void)state;
+    if (tg_max_isa() < TG_ISA_AVX512) skip();
+    for (size_t i = 0; i < sizeof size / sizeof *size; i++)
+        for (int k = 0; k < 4; k++) {
+            const int64_t *n = size[i];
+            problem        p = problem_of(n[0], n[1], n[2], n[3], n[4], k % 2, RELU_OF_NORMAL);
+            float         *one = NULL;
+            for (int threads = 1; threads <= 3; threads++) {
+                tg_set_threads(threads);
+                float *y = computed(&p, passes[k % 2].winograd, k / 2 ? TG_BF16 : TG_F32);
+                if (one) assert_memory_equal(y, one, (size_t)count_of(&p) * sizeof *y);
+                else one = y;
+                if (y != one) free(y);
+            }
+            free(one);
+            drop(&p);
+        }
+    tg_set_threads(before);
+}
+
+/* ---- the switch ---- */
+
+/* A call fit for Winograd, were it not for TG_WINOGRAD=0: every kernel of his says so. */
+static void refusals(const tg_op *op, bool off)
+{
+    const tg_conv2d_attr a = { { 1, 1 }, { 1, 1 }, { 1, 1 }, 1, { 8, 8 }, { 3, 3 } };
+    tg_scope  *s = tg_open();
+    float     *f = numbers(UNIFORM, 64 * 9 * 64, 4);
+    tg_tensor *x = tg_from(s, TG_F32, 4, TG_DIM(1, 8, 8, 64), f), *w = tg_from(s, TG_F32, 4, TG_DIM(64, 3, 3, 64), f);
+    const bool grad_w = op == &tg_conv2d_grad_w_op;
+    tg_tensor *y = tg_zeros(s, TG_F32, 4, grad_w ? TG_DIM(64, 3, 3, 64) : TG_DIM(1, 8, 8, 64));
+    tg_call    c = { .op = op, .in = { x, grad_w ? x : w }, .out = { y }, .attr = &a };
+    for (int i = 0; op->kernels[i]; i++) {
+        const tg_kernel *k = op->kernels[i];
+        if (!strstr(k->name, "winograd") || k->isa > tg_max_isa()) continue;
+        const char *why = tg_kernel_refusal(k, &c);
+        if (off) assert_string_equal(why, "TG_WINOGRAD=0");
+        else if (why) assert_string_not_equal(why, "TG_WINOGRAD=0");
+    }
+    free(f);
+    tg_close(s);
+}
+
+static void switch_(void **state)
+{
+    const char *value = getenv("TG_WINOGRAD");
+    const bool  off = value && !strcmp(value, "0");
+    (void)state;
+    refusals(&tg_conv2d_op, off);
+    refusals(&tg_conv2d_relu_op, off);
+    refusals(&tg_conv2d_grad_x_op, off);
+    refusals(&tg_conv2d_grad_w_op, off);
+}
+
+int main(void)
+{
+    const struct CMUnitTest all[] = { cmocka_unit_test(error), cmocka_unit_test(weights), cmocka_unit_test(same_bits),
+                                      cmocka_unit_test(switch_) };
+    const char *off = getenv("TG_WINOGRAD");
+    if (off && !strcmp(off, "0")) cmocka_set_test_filter("switch_");
+    return cmocka_run_group_tests_name("winograd", all, NULL, NULL);
+}

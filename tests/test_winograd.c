@@ -187,9 +187,9 @@ static void check_weights(const tg_tensor *w, bool backward, const float *u)
     for (int point = 0; point < TG_POINTS; point++)
         for (int64_t k = 0; k < channels; k++)
             for (int64_t j = 0; j < panels * TG_PANEL; j++) {
-                const int64_t panel = point * panels + j / TG_PANEL;
+                const int64_t panel = point * panels + j / TG_PANEL, o = backward ? k : j, i = backward ? j : k;
                 const double  got = (double)u[(panel * channels + k) * TG_PANEL + j % TG_PANEL];
-                const double  want = j >= columns ? 0 : transformed(w, backward ? k : j, backward ? j : k, point, backward);
+                const double  want = j < columns ? transformed(w, o, i, point, backward) : 0;
                 if (!(fabs(got - want) <= 1e-6))
                     fail_msg("%s, point %d, channel %d, column %d: %.9g, want %.9g", backward ? "backward" : "forward",
                              point, (int)k, (int)j, got, want);

@@ -6,7 +6,7 @@ enum {
     D_FLOATS = 256 << 10,               /* most of D: it shares the second level of the cache with M and a panel of U */
     BLOCK = 128,                        /* most tiles of a task */
     TASKS = 32,                         /* wanted, to be shared by threads */
-    LINE = 16,                          /* floats of a line of the cache, between points: they would fall into one set */
+    LINE = 16,                          /* floats of a line of the cache: between points, lest they fall into one set */
 };
 
 /* ---- the cut ---- */

@@ -5,7 +5,8 @@ usage: compare.py [options] PEER...
 A PEER is a Python interpreter that has PyTorch; with +ipex or +compile behind it, through these:
     compare.py /usr/bin/python3 venv/bin/python venv/bin/python+ipex
 Peers are run with bound threads (OMP_PROC_BIND=close OMP_PLACES=cores, unless the environment says otherwise), as
-tilegrad binds its own.  The table says img/s (peak MiB); a ratio above 1 means that tilegrad is faster.
+tilegrad binds its own.  The table says img/s (peak MiB); a ratio above 1 means that tilegrad is faster.  With --dtype bf16
+tilegrad's BF16 is compared with its own FP32 and with the peers in both dtypes: the best of them counts.
 """
 import argparse
 import os
@@ -17,7 +18,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 ROWS = ["lenet:128", "mlp:128", "resnet20:128", "resnet18c:128", "resnet50:32"]
-LINE = re.compile(r"^(?P<name>\S+ \S+) \S+ b\d+ .*: (?P<median>[\d.]+) img/s median, .* rss (?P<rss>\d+) MiB$", re.M)
+LINE = re.compile(r"^(?P<name>\S+ \S+) \S+ b\d+ (?P<dtype>\S+) .*: (?P<median>[\d.]+) img/s median, .* rss (?P<rss>\d+) MiB$", re.M)
 
 
 def arguments():
@@ -29,6 +30,7 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=2, help="times that each program has its turn (2)")
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--dtype", choices=["fp32", "bf16"], default="fp32")
     parser.add_argument("--infer", action="store_true")
     return parser.parse_args()
 
@@ -37,10 +39,14 @@ def commands(options, model, batch):
     """One command for each program that has a turn: tilegrad first."""
     common = [model, "--batch", batch, "--steps", str(options.steps), "--threads", str(options.threads)]
     common += ["--infer"] if options.infer else []
-    yield [options.tilegrad, "bench"] + common
+    dtypes = ["bf16", "fp32"] if options.dtype == "bf16" else ["fp32"]
+    for dtype in dtypes:
+        yield [options.tilegrad, "bench"] + common + ["--dtype", dtype]
     for peer in options.peers:
         python, *through = peer.split("+")
-        yield [python, os.path.join(HERE, "torch_train.py")] + common + ["--" + way for way in through]
+        for dtype in dtypes:
+            yield ([python, os.path.join(HERE, "torch_train.py")] + common + ["--dtype", dtype] +
+                   ["--" + way for way in through])
 
 
 def run(command):
@@ -53,7 +59,7 @@ def run(command):
         print("failed: " + " ".join(command) + "\n" + done.stderr[-2000:], file=sys.stderr)
         return None
     print(found.group(0), file=sys.stderr)
-    return found["name"], float(found["median"]), int(found["rss"])
+    return f"{found['name']} {found['dtype']}", float(found["median"]), int(found["rss"])
 
 
 def measure(options, model, batch):
@@ -87,10 +93,11 @@ def main():
             print("| | " + " | ".join(names) + " | ratio to the best | memory, ratio to the first peer |")
             print("|---|" + "---|" * (len(names) + 2))
         cells = [f"{r[1]:.1f} ({r[2]})" if r else "-" for r in results]
-        own, peers = results[0], [r for r in results[1:] if r]
+        first = 2 if options.dtype == "bf16" else 1             # of the peers
+        own, peers = results[0], [r for r in results[first:] if r]
         ratio = f"{own[1] / max(r[1] for r in peers):.2f}" if own and peers else "-"
-        memory = f"{own[2] / results[1][2]:.2f}" if own and results[1] else "-"
-        title = f"{'infer' if options.infer else 'train'} {model} b{batch} fp32"
+        memory = f"{own[2] / results[first][2]:.2f}" if own and len(results) > first and results[first] else "-"
+        title = f"{'infer' if options.infer else 'train'} {model} b{batch} {options.dtype}"
         print("| " + " | ".join([title, *cells, ratio, memory]) + " |", flush=True)
 
 

@@ -6,7 +6,7 @@ tilegrad=$1
 for model in lenet resnet20; do
     lines=$(TG_VERBOSE=1 "$tilegrad" bench "$model" --dtype bf16 --batch 4 --steps 1 2>&1 >/dev/null | grep '^tilegrad: ')
     grep -q '_update .* bf16 ' <<<"$lines" || { echo "skipped: no BF16 on this processor"; exit 77; }
-    updates=$(grep -n '_update ' <<<"$lines" | head -1 | cut -d: -f1)
+    updates=$(grep -n -m1 '_update ' <<<"$lines" | cut -d: -f1)
     rest=$(tail -n +"$updates" <<<"$lines")
     (( $(grep -c '^tilegrad: pack ' <<<"$lines") > 0 )) || { echo "$model: nothing was packed at all"; exit 1; }
     if grep '^tilegrad: pack ' <<<"$rest"; then echo "$model: packed again after the first step"; exit 1; fi

@@ -14,12 +14,12 @@ _tilegrad() {
     train:--optimizer)       words="sgd adam adamw" ;;
     train:--schedule)        words="constant step cosine one-cycle" ;;
     bench:--optimizer)       words="sgd adam" ;;
-    bench:--dtype)           words="fp32 bf16" ;;
+    train:--dtype|bench:--dtype) words="fp32 bf16" ;;
     *:--threads)             words=$(seq "$(nproc)") ;;
     *:--epochs|*:--batch|*:--lr|*:--momentum|*:--weight-decay|*:--warmup|*:--seed|*:--steps) return ;;
-    train:*) words="$models --data --data-dir --augment --epochs --batch --optimizer --lr --momentum --weight-decay
+    train:*) words="$models --data --data-dir --augment --epochs --batch --dtype --report --optimizer --lr --momentum --weight-decay
                     --schedule --warmup --seed --threads --out --help --usage" ;;
-    bench:*) words="$models --batch --dtype --steps --threads --infer --optimizer --help --usage" ;;
+    bench:*) words="$models simplenet --layers --batch --dtype --steps --threads --infer --optimizer --help --usage" ;;
     kernels:*) words="$(tilegrad kernels --list 2>/dev/null) --list --help --usage" ;;
     *)       words="--help --usage" ;;
     esac

@@ -2,11 +2,11 @@
 #include "bench_layers.h"
 #include "attr.h"
 #include "dispatch.h"
+#include "median.h"
 #include "peak.h"
 #include "run.h"
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { MOST_LAYERS = 64, MOST_ROUNDS = 100, PASSES = 3 };
@@ -100,18 +100,6 @@ static turn run_once(tg_scope *root, const work *w, const tg_kernel *forced)
     return t;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, int n)
-{
-    qsort(values, (size_t)n, sizeof *values, ascending);
-    return 0.5 * (values[(n - 1) / 2] + values[n / 2]);
-}
-
 typedef struct { double log_ratio, log_share, log_ratio3, log_share3; int n, peers, n3, peers3; } means;
 
 static void print_pass(tg_scope *root, const work *w, int pass, int rounds, double most, bool three, means *m)
@@ -126,6 +114,8 @@ static void print_pass(tg_scope *root, const work *w, int pass, int rounds, doub
         theirs[i] = has_peer ? run_once(root, w, peer).ms : 0;
     }
     if (!tg_ok(root)) return;
+    sort_numbers(ours, rounds);
+    sort_numbers(theirs, rounds);
     const double speed = w->flops / median(ours, rounds) * 1e-6, share = speed / most;
     printf("  %-8s %8.1f", pass_name[pass], speed);
     m->n++, m->n3 += three;

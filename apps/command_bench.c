@@ -1,6 +1,7 @@
 /* command_bench.c - `tilegrad bench`: the speed of training steps, or of inference, on random images in memory. */
 #include "command.h"
 #include "bench_layers.h"
+#include "median.h"
 #include "options.h"
 #include "progress.h"
 #include <stdlib.h>
@@ -139,14 +140,6 @@ static double measure(const bench *b)
     return seconds() - began;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(const double *sorted, int n) { return 0.5 * (sorted[(n - 1) / 2] + sorted[n / 2]); }
-
 /* Seconds since the process began, from the start time that the kernel noted in clock ticks. */
 static double process_age(void)
 {
@@ -195,7 +188,7 @@ static void run(const bench *b, double *took)
     for (int i = 0; i < b->o->steps && tg_ok(b->root); i++) took[i] = measure(b);
     const tg_stats after = tg_statistics(b->root);
     if (!tg_ok(b->root)) return;
-    qsort(took, (size_t)b->o->steps, sizeof *took, ascending);
+    sort_numbers(took, b->o->steps);
     print_speed(b->o, took);
     print_costs(b->o, &before, &after, first);
 }

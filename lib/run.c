@@ -76,7 +76,7 @@ static bool prepare(tg_scope *s, tg_list *l)
     for (int i = 0; i < l->n; i++) {
         tg_call *c = l->at[i];
         tg_fault fault = { .task = INT64_MAX };
-        c->kernel = tg_choose(c);
+        if (!c->kernel) c->kernel = tg_choose(c);
         if (tg_trace_dispatch()) tg_trace_choice(c);
         if (!c->kernel) return tg_fail(s, "%s: no kernel can run this call", c->op->name), false;
         if (c->kernel->prepare && !c->kernel->prepare(c, &fault))

@@ -21,11 +21,13 @@ static int halves(const tg_call *c)
     return n;
 }
 
-static bool left_to_ref(const tg_call *c)
+/* Chooses the kernel, which the run need not do again. */
+static bool left_to_ref(tg_call *c)
 {
-    const tg_kernel *kernel = tg_choose(c), *const *last = c->op->kernels;
+    const tg_kernel *const *last = c->op->kernels;
+    c->kernel = tg_choose(c);
     while (last && last[0] && last[1]) last++;
-    return !last || !kernel || kernel == *last;
+    return !last || !c->kernel || c->kernel == *last;
 }
 
 static tg_tensor as_f32(const tg_tensor *t)
@@ -36,11 +38,11 @@ static tg_tensor as_f32(const tg_tensor *t)
 }
 
 /* Kernels choose by shapes and dtypes, so that memory is not needed for the question. */
-static bool better_in_f32(const tg_call *c)
+static bool better_in_f32(tg_call *c)
 {
-    tg_call   twin = *c;
     tg_tensor in[TG_MAX_IN], out[TG_MAX_OUT];
     if (!left_to_ref(c)) return false;
+    tg_call twin = *c;
     TG_EACH_IN(c, k) if (is_half(c->in[k])) in[k] = as_f32(c->in[k]), twin.in[k] = in + k;
     TG_EACH_OUT(c, k) if (is_half(c->out[k])) out[k] = as_f32(c->out[k]), twin.out[k] = out + k;
     return !left_to_ref(&twin);
@@ -83,6 +85,7 @@ static bool add_widened(tg_list *l, const tg_call *c)
     tg_call *twin = tg_run_take(l, sizeof *twin);
     if (!twin) return false;
     *twin = *c;
+    twin->kernel = NULL;
     TG_EACH_IN(c, k) if (is_half(c->in[k])) {
         twin->in[k] = wide_input(l, c, twin, k);
         twin->in_version[k] = 0;

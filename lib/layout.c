@@ -61,9 +61,9 @@ static void pack_rows(void *context, int64_t index, int worker)
     j->packing->layout->pack(j->w, j->packing->key, r0, r1 < j->rows ? r1 : j->rows, j->to);
 }
 
-static int64_t rows_of_task(const tg_tensor *w)
+int64_t tg_rows_of_task(const tg_tensor *w)
 {
-    const int64_t row = tg_count(w) / w->dim[0], rows = TASK / row / TG_LAYOUT_ROWS * TG_LAYOUT_ROWS;
+    const int64_t row = w->rank ? tg_count(w) / w->dim[0] : 1, rows = TASK / row / TG_LAYOUT_ROWS * TG_LAYOUT_ROWS;
     return rows > TG_LAYOUT_ROWS ? rows : TG_LAYOUT_ROWS;
 }
 
@@ -73,7 +73,7 @@ const void *tg_pack_input(const tg_call *c)
     if (!packing) return NULL;
     tg_pack          *kept = packing->kept;
     const tg_tensor  *w = c->in[packing->input];
-    job               j = { packing, w, w->dim[0], rows_of_task(w), kept ? kept->data : c->scratch };
+    job               j = { packing, w, w->dim[0], tg_rows_of_task(w), kept ? kept->data : c->scratch };
     if (kept) kept->used = true;
     if (kept && kept->filled && kept->version == w->storage->ran) return kept->data;
     double start = tg_trace_calls() ? tg_now_ms() : 0;

@@ -24,6 +24,9 @@ void tg_run(tg_scope *s, bool middle);
  * run.  NULL if there is none. */
 tg_tensor *tg_take_grad(tg_scope *s, tg_tensor *leaf);
 
+/* Rows of w's first axis that one task packs or updates: whole TG_LAYOUT_ROWS, about 16384 elements. */
+int64_t tg_rows_of_task(const tg_tensor *w);
+
 /* Between the two, backward keeps nothing: it makes the calls again (tg_checkpoint).  They do not nest. */
 void tg_segment_begin(tg_scope *s);
 void tg_segment_end(tg_scope *s);

@@ -1,6 +1,7 @@
 /* update.c - what the update operators share: checks, and how the work is cut. */
 #include "update.h"
 #include "master.h"
+#include "run.h"
 #include <math.h>
 #include <string.h>
 
@@ -28,22 +29,16 @@ float tg_update_limit(double clip_value) { return clip_value > 0 ? (float)clip_v
 
 static int64_t rows_of(const tg_tensor *w) { return w->rank ? w->dim[0] : 1; }
 
-static int64_t rows_of_task(const tg_tensor *w)
-{
-    const int64_t rows = TG_UPDATE_BLOCK * rows_of(w) / tg_count(w) / TG_LAYOUT_ROWS * TG_LAYOUT_ROWS;
-    return rows > TG_LAYOUT_ROWS ? rows : TG_LAYOUT_ROWS;
-}
-
 int64_t tg_update_tasks(const tg_call *c, int phase)
 {
-    const int64_t step = rows_of_task(c->in[0]);
+    const int64_t step = tg_rows_of_task(c->in[0]);
     return phase ? 0 : (rows_of(c->in[0]) + step - 1) / step;
 }
 
 tg_update_rows tg_update_rows_of(const tg_call *c, const tg_task *task)
 {
     const tg_tensor *w = c->in[0];
-    const int64_t    rows = rows_of(w), step = rows_of_task(w), row = tg_count(w) / rows, r0 = task->index * step;
+    const int64_t    rows = rows_of(w), step = tg_rows_of_task(w), row = tg_count(w) / rows, r0 = task->index * step;
     const int64_t    r1 = r0 + step < rows ? r0 + step : rows;
     return (tg_update_rows){ r0, r1, r0 * row, r1 * row };
 }

@@ -44,8 +44,7 @@ extern const tg_op tg_sgd_update_op, tg_adam_update_op, tg_adamw_update_op, tg_g
 bool tg_update_wants(tg_scope *s, const tg_call *c, int n);
 /* True if value is finite and >= 0; otherwise fails with "sgd: lr nan, want a finite number of at least 0". */
 bool tg_update_wants_number(tg_scope *s, const char *who, const char *what, double value);
-/* Tasks: rows of in[0], as tg_repack wants them, of about TG_UPDATE_BLOCK elements. */
-enum { TG_UPDATE_BLOCK = 16384 };
+/* Tasks: rows of in[0], as tg_repack wants them (tg_rows_of_task). */
 int64_t tg_update_tasks(const tg_call *c, int phase);
 typedef struct { int64_t r0, r1, begin, end; } tg_update_rows;       /* rows r0 .. r1 - 1 are elements begin .. end - 1 */
 tg_update_rows tg_update_rows_of(const tg_call *c, const tg_task *task);

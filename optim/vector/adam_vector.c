@@ -3,7 +3,7 @@
 #include "weights.h"
 #include <math.h>
 
-enum { W, G, M, V, FACTOR };
+enum { G = 1, M, V, FACTOR };
 
 typedef struct { float limit, factor, eps, beta1, new1, beta2, new2, size, per_root, added, shrink; } terms;
 
@@ -29,18 +29,15 @@ static void adam(float *restrict w, const float *restrict grad, float *restrict 
     }
 }
 
+static void step(const tg_call *c, const void *t, float *w, int64_t i, int64_t n)
+{
+    adam(w, tg_update_operand(c, G, i), tg_update_operand(c, M, i), tg_update_operand(c, V, i), n, *(const terms *)t);
+}
+
 static void run(const tg_call *c, const tg_task *task)
 {
-    const tg_update_rows r = tg_update_rows_of(c, task);
-    const terms          t = terms_of(c);
-    float                room[TG_PIECE];
-    for (int64_t i = r.begin; i < r.end; i += TG_PIECE) {
-        const int64_t n = i + TG_PIECE < r.end ? TG_PIECE : r.end - i;
-        float *const  w = tg_open_weights(c->in[W], i, n, room);
-        adam(w, tg_update_operand(c, G, i), tg_update_operand(c, M, i), tg_update_operand(c, V, i), n, t);
-        tg_close_weights(c->in[W], i, n, room);
-    }
-    tg_repack(c->in[W], r.r0, r.r1);
+    const terms t = terms_of(c);
+    tg_update_pieces(c, task, &t, step);
 }
 
 TG_VECTOR_KERNEL(adam_update_vector) = { TG_VECTOR_HEAD, .tasks = tg_update_tasks, .run = run, .repacks = true };

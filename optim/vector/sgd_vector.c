@@ -1,7 +1,7 @@
 /* sgd_vector.c - SGD's update, and what kernels pack of the weight, in one pass.  The formula is in sgd_update.c. */
 #include "weights.h"
 
-enum { W, G, V, FACTOR };
+enum { G = 1, V, FACTOR };
 
 typedef struct { float lr, decay, limit, factor, keep, add, mine, speed; } terms;
 
@@ -32,19 +32,17 @@ static void momentum(float *restrict w, const float *restrict g, float *restrict
     }
 }
 
+static void step(const tg_call *c, const void *t, float *w, int64_t i, int64_t n)
+{
+    float *const v = tg_update_operand(c, V, i);
+    if (v) momentum(w, tg_update_operand(c, G, i), v, n, *(const terms *)t);
+    else plain(w, tg_update_operand(c, G, i), n, *(const terms *)t);
+}
+
 static void run(const tg_call *c, const tg_task *task)
 {
-    const tg_update_rows r = tg_update_rows_of(c, task);
-    const terms          t = terms_of(c);
-    float                room[TG_PIECE];
-    for (int64_t i = r.begin; i < r.end; i += TG_PIECE) {
-        const int64_t n = i + TG_PIECE < r.end ? TG_PIECE : r.end - i;
-        float *const  w = tg_open_weights(c->in[W], i, n, room), *const v = tg_update_operand(c, V, i);
-        if (v) momentum(w, tg_update_operand(c, G, i), v, n, t);
-        else plain(w, tg_update_operand(c, G, i), n, t);
-        tg_close_weights(c->in[W], i, n, room);
-    }
-    tg_repack(c->in[W], r.r0, r.r1);
+    const terms t = terms_of(c);
+    tg_update_pieces(c, task, &t, step);
 }
 
 TG_VECTOR_KERNEL(sgd_update_vector) = { TG_VECTOR_HEAD, .tasks = tg_update_tasks, .run = run, .repacks = true };

@@ -43,4 +43,20 @@ static inline float *tg_update_operand(const tg_call *c, int k, int64_t i)
 }
 
 static inline float tg_update_factor(const tg_call *c, int k) { return c->in[k] ? *(const float *)tg_ptr(c->in[k]) : 1; }
+
+/* One task of an update: the pieces of its rows, then what kernels pack of them.  step changes w[0..n), from element i. */
+static inline __attribute__((always_inline))
+void tg_update_pieces(const tg_call *c, const tg_task *task, const void *terms,
+                      void (*step)(const tg_call *c, const void *terms, float *w, int64_t i, int64_t n))
+{
+    const tg_update_rows r = tg_update_rows_of(c, task);
+    float                room[TG_PIECE];
+    for (int64_t i = r.begin; i < r.end; i += TG_PIECE) {
+        const int64_t n = i + TG_PIECE < r.end ? TG_PIECE : r.end - i;
+        float *const  w = tg_open_weights(c->in[0], i, n, room);
+        step(c, terms, w, i, n);
+        tg_close_weights(c->in[0], i, n, room);
+    }
+    tg_repack(c->in[0], r.r0, r.r1);
+}
 #endif

@@ -76,6 +76,7 @@ struct tg_scope {
     tg_modes     modes;
     bool         failed;
     char         message[TG_MESSAGE];
+    char        *whole;                 /* the message, if it is longer than that and there was memory */
     tg_arena     arena;
     tg_storage  *storages;
     tg_deferred *deferred;

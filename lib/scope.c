@@ -84,16 +84,20 @@ bool tg_ok(const tg_scope *s)
 const char *tg_message(const tg_scope *s)
 {
     for (; s; s = s->parent)
-        if (s->failed) return s->message;
+        if (s->failed) return s->whole ? s->whole : s->message;
     return "";
 }
 
 void tg_fail(tg_scope *s, const char *format, ...)
 {
     if (!tg_ok(s)) return;
-    va_list list;
+    va_list list, again;
     va_start(list, format);
-    vsnprintf(s->message, sizeof s->message, format, list);
+    va_copy(again, list);
+    const int length = vsnprintf(s->message, sizeof s->message, format, list);
+    if (length >= (int)sizeof s->message && (s->whole = tg_system_alloc((size_t)length + 1)))
+        vsnprintf(s->whole, (size_t)length + 1, format, again);
+    va_end(again);
     va_end(list);
     s->failed = true;
     if (env_flag("TG_ABORT", false)) abort();
@@ -104,6 +108,8 @@ void tg_clear(tg_scope *s)
     if (is_no_scope(s)) return;
     s->failed = false;
     s->message[0] = 0;
+    tg_system_free(s->whole);
+    s->whole = NULL;
 }
 
 /* ---- memory ---- */
@@ -182,7 +188,7 @@ static void free_contents(tg_scope *s)
 static void hand_error_up(tg_scope *s)
 {
     if (!s->parent || !s->failed) return;
-    tg_fail(s->parent, "%s", s->message);
+    tg_fail(s->parent, "%s", tg_message(s));
     tg_clear(s);
 }
 
@@ -220,6 +226,7 @@ void tg_pop(tg_scope *s)
     tg_arena_free(&s->arena);
     if (s->parent) unlink_child(s);
     else close_program(s->program);
+    tg_system_free(s->whole);
     tg_system_free(s);
 }
 

@@ -2,7 +2,8 @@
 
 # shellcheck shell=bash disable=SC2034
 
-build_packages=(gcc libc6-dev cmake ninja-build libdnnl-dev libopenblas-openmp-dev zlib1g-dev libpng-dev librandom123-dev)
+build_packages=(gcc libc6-dev cmake ninja-build libdnnl-dev libopenblas-openmp-dev zlib1g-dev libpng-dev librandom123-dev
+                libjansson-dev libxxhash-dev)
 test_packages=(g++ libcmocka-dev pkg-config)
 
 # need_packages PACKAGE...: installs those that are missing, through apt-get, as root or with sudo; says what and why.

@@ -1,6 +1,7 @@
 /* datasets.h - images with classes, and the loader that turns them into batches. */
 #ifndef TG_DATASETS_H
 #define TG_DATASETS_H
+#include "state.h"
 #include "tensor.h"
 #ifdef __cplusplus
 extern "C" {
@@ -60,6 +61,9 @@ typedef struct {
  * and once s has failed. */
 bool    tg_next(tg_scope *s, tg_loader *loader, tg_batch *batch);
 int64_t tg_loader_batches(const tg_loader *loader);          /* in an epoch */
+/* Where it is, for tg_save_all and tg_load_all (state.h): seed, epoch, batch.  Loading wants the same number of images, batch
+ * size and options (not workers), so that the rest of the epoch is the same images.  Prefix "loader/". */
+tg_stateful tg_loader_state(tg_loader *loader);
 void    tg_loader_seek(tg_scope *s, tg_loader *loader, int64_t epoch, int64_t batch);     /* where to go on */
 
 #ifdef __cplusplus

@@ -10,6 +10,7 @@
 #include "transform.h"
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 
 enum { MAX_WORKERS = 64 };
 static const int64_t last_epoch = (int64_t)1 << 60;
@@ -23,6 +24,7 @@ typedef struct slot {
     slot_state   state;
     bool         unwanted;             /* being filled with what was asked for before a seek */
     place        at;
+    uint64_t     seed;
     int          count;
     float       *x;                    /* [count, h, w, c] */
     int64_t     *y;                    /* [count] */
@@ -35,6 +37,7 @@ struct tg_loader {
     tg_pixels        pixels;
     int64_t          batches;          /* in an epoch */
     place            here;             /* what tg_next gives next; only its thread looks at it */
+    struct { place at; uint64_t seed; } saved;         /* what a checkpoint is written from and read into */
     pthread_t        threads[MAX_WORKERS];
     int              running;
 
@@ -114,6 +117,7 @@ static void take(tg_loader *l, slot *k)
     k->state = FILLING;
     k->unwanted = false;
     k->at = l->ahead;
+    k->seed = l->config.seed;
     k->count = (int)(left < l->config.batch ? left : l->config.batch);
     for (int i = 0; i < k->count; i++) k->index[i] = l->order ? l->order[first + i] : (uint32_t)(first + i);
     if (++l->ahead.batch == l->batches) l->ahead = (place){ l->ahead.epoch + 1, 0 };
@@ -125,7 +129,7 @@ static void fill(const tg_loader *l, slot *k)
     const size_t size = (size_t)d->h * (size_t)d->w * (size_t)d->c;
     for (int i = 0; i < k->count; i++) {
         const uint32_t n = k->index[i];
-        const tg_view view = tg_view_of(l->config.seed, k->at.epoch, n, l->config.crop_pad, l->config.flip);
+        const tg_view view = tg_view_of(k->seed, k->at.epoch, n, l->config.crop_pad, l->config.flip);
         tg_show(&l->pixels, d->images + n * size, view, k->x + (size_t)i * size);
         k->y[i] = d->labels[n];
     }
@@ -283,21 +287,67 @@ bool tg_next(tg_scope *s, tg_loader *l, tg_batch *batch)
     return tg_ok(s);
 }
 
-void tg_loader_seek(tg_scope *s, tg_loader *l, int64_t epoch, int64_t batch)
+static void seek(tg_loader *l, place to, uint64_t seed)
 {
-    if (!tg_ok(s) || !l) return;
-    if (epoch < 0 || epoch > last_epoch || batch < 0 || batch > l->batches) {
-        tg_fail(s, "loader: batch %lld of epoch %lld, wanted 0 .. %lld of 0 .. %lld", (long long)batch,
-                (long long)epoch, (long long)l->batches, (long long)last_epoch);
-        return;
-    }
-    l->here = (place){ epoch, batch };
+    l->here = to;
     pthread_mutex_lock(&l->lock);
-    l->ahead = batch < l->batches ? l->here : (place){ epoch + 1, 0 };
+    l->ahead = to.batch < l->batches ? to : (place){ to.epoch + 1, 0 };
+    if (seed != l->config.seed) l->ordered = -1;
+    l->config.seed = seed;
     for (slot *k = l->slots; k; k = k->next) {
         if (k->state == FILLING) k->unwanted = true;
         if (k->state == READY) k->state = FREE;
     }
     pthread_cond_broadcast(&l->work);
     pthread_mutex_unlock(&l->lock);
+}
+
+void tg_loader_seek(tg_scope *s, tg_loader *l, int64_t epoch, int64_t batch)
+{
+    if (!tg_ok(s) || !l) return;
+    if (epoch >= 0 && epoch <= last_epoch && batch >= 0 && batch <= l->batches) seek(l, (place){ epoch, batch }, l->config.seed);
+    else tg_fail(s, "loader: batch %lld of epoch %lld, wanted 0 .. %lld of 0 .. %lld", (long long)batch, (long long)epoch,
+                 (long long)l->batches, (long long)last_epoch);
+}
+
+/* ---- in a checkpoint ---- */
+
+static void must_be(tg_state *to, const char *name, int64_t value)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%lld", (long long)value);
+    tg_state_same(to, name, text);
+}
+
+static void visit(tg_state *to, void *loader)
+{
+    tg_loader *const l = loader;
+    if (!l) {
+        tg_state_missing(to, "the loader");
+        return;
+    }
+    const tg_loader_config *const c = &l->config;
+    l->saved.at = l->here;
+    l->saved.seed = c->seed;
+    must_be(to, "images", l->data.count);
+    must_be(to, "batch_size", c->batch);
+    must_be(to, "shuffle", !c->no_shuffle);
+    must_be(to, "drop_last", c->drop_last);
+    must_be(to, "crop_pad", c->crop_pad);
+    must_be(to, "flip", c->flip);
+    must_be(to, "normalize", !c->no_normalize);
+    tg_state_u64(to, "seed", &l->saved.seed);
+    tg_state_int(to, "epoch", &l->saved.at.epoch, 0, last_epoch);
+    tg_state_int(to, "batch", &l->saved.at.batch, 0, l->batches);
+}
+
+static void loaded(void *loader)
+{
+    tg_loader *const l = loader;
+    seek(l, l->saved.at, l->saved.seed);
+}
+
+tg_stateful tg_loader_state(tg_loader *l)
+{
+    return (tg_stateful){ .prefix = "loader/", .what = l, .visit = visit, .loaded = loaded };
 }

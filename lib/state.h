@@ -51,13 +51,18 @@ void tg_state_tensor(tg_state *to, const char *name, tg_tensor *t, int axis);
 /* A leaf that may not be there (yet): f32, made in `scope` with the shape of `like` if the file has it, dropped if not. */
 void tg_state_made(tg_state *to, const char *name, tg_tensor **t, tg_scope *scope, const tg_tensor *like, int axis);
 /* Numbers, kept exactly; a file's are refused outside of least .. most. */
-void tg_state_int  (tg_state *to, const char *name, int64_t *value, int64_t least, int64_t most);
-void tg_state_u64  (tg_state *to, const char *name, uint64_t *value);
-void tg_state_float(tg_state *to, const char *name, float *value, double least, double most);
+void tg_state_int   (tg_state *to, const char *name, int64_t *value, int64_t least, int64_t most);
+void tg_state_u64   (tg_state *to, const char *name, uint64_t *value);
+void tg_state_float (tg_state *to, const char *name, float *value, double least, double most);
 void tg_state_double(tg_state *to, const char *name, double *value, double least, double most);
+void tg_state_flag  (tg_state *to, const char *name, bool *value);
+void tg_state_choice(tg_state *to, const char *name, int *value, const char *const *choices);   /* ends with NULL */
 /* A text that the file must have, too: "sgd".  And one that is only written: how it was made. */
 void tg_state_same(tg_state *to, const char *name, const char *value);
 void tg_state_note(tg_state *to, const char *name, const char *value);
+
+/* The thing is not there: fails the save or load, with "save: optim/: the optimizer is NULL". */
+void tg_state_missing(tg_state *to, const char *what);
 
 /* The random numbers of the tree of s: seed and counter.  Prefix "random/". */
 tg_stateful tg_random_state(tg_scope *s);

@@ -7,9 +7,11 @@
  *     module.h     parameters and a forward function
  *     layers.h     layers and models
  *     optim.h      optimizers and schedules
+ *     checkpoint.h saving, loading, going on
  *     optimize.h   the fastest kernels: BF16 weights with FP32 masters
  *     datasets.h   images, batches
  *     op.h         operators of one's own
+ *     state.h      what a checkpoint holds, and how things of one's own get into it
  *     parallel.h cpu.h random.h dtype.h     threads, processor, random numbers, element types */
 #ifndef TILEGRAD_H
 #define TILEGRAD_H
@@ -21,9 +23,11 @@
 #include "module.h"
 #include "layers.h"
 #include "optim.h"
+#include "checkpoint.h"
 #include "optimize.h"
 #include "datasets.h"
 #include "op.h"
+#include "state.h"
 #include "frame.h"
 #include "parallel.h"
 #include "cpu.h"

@@ -1,5 +1,6 @@
 /* adam.c - Adam and AdamW. */
 #include "update.h"
+#include <float.h>
 #include <math.h>
 
 /* Defaults are exact, not rounded to f32: 1 - beta2 is small. */
@@ -32,8 +33,16 @@ static void record_adamw(tg_scope *s, const tg_optim *opt, const tg_optim_slot *
     record_with(s, &tg_adamw_update_op, opt, slot, lr, factor);
 }
 
-static const tg_optim_kind adam = { "adam", { "exp_avg", "exp_avg_sq" }, record_adam };
-static const tg_optim_kind adamw = { "adamw", { "exp_avg", "exp_avg_sq" }, record_adamw };
+static void visit(tg_state *to, tg_optim *opt)
+{
+    tg_adam_config *const c = &opt->config.adam;
+    tg_state_float(to, "beta1", &c->beta1, 0, 1 - FLT_EPSILON / 2);
+    tg_state_float(to, "beta2", &c->beta2, 0, 1 - FLT_EPSILON / 2);
+    tg_state_float(to, "eps", &c->eps, 0, FLT_MAX);
+}
+
+static const tg_optim_kind adam = { "adam", { "exp_avg", "exp_avg_sq" }, record_adam, visit, NULL };
+static const tg_optim_kind adamw = { "adamw", { "exp_avg", "exp_avg_sq" }, record_adamw, visit, NULL };
 
 static bool check_beta(tg_scope *s, const char *who, const char *what, float beta)
 {

@@ -23,7 +23,7 @@ static void add_slot(void *context, const char *name, tg_slot *slot, tg_module *
     (void)owner;
     if (slot->buffer) return;
     opt->slots[opt->n_slots++] = (tg_optim_slot){
-        .name = tg_strdup(opt->scope, name), .param = slot->tensor, .group = &opt->group,
+        .name = tg_strdup(opt->scope, name), .param = slot->tensor, .file_axis = slot->file_axis, .group = &opt->group,
     };
 }
 

@@ -25,6 +25,11 @@ tg_optim *tg_adamw(tg_scope *s, tg_module *m, tg_adam_config config);     /* dec
 void    tg_update(tg_scope *s, tg_optim *opt);
 int64_t tg_steps (const tg_optim *opt);                                     /* updates done */
 
+/* For tg_save_all and tg_load_all (state.h; checkpoint.h has the simple case): rates, options of its kind and groups, the
+ * schedule, counters, and for each parameter the states, named "exp_avg/conv1.weight".  What it is (kind, number of groups)
+ * has to be the file's, what it is set to comes from the file.  Prefix "optim/". */
+tg_stateful tg_optim_state(tg_optim *opt);
+
 /* ---- parameter groups: the first group holds every parameter of the module ---- */
 typedef struct { float lr_scale, weight_decay; } tg_group_config;           /* lr_scale 0 means 1; decay as it says */
 /* Moves parameters for which belongs(...) says so into a group of their own; returns its number, or -1. */

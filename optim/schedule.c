@@ -65,10 +65,15 @@ static void check_counts(tg_scope *s, const tg_schedule_config *c)
                 (long long)c->warmup);
 }
 
+void tg_schedule_check(tg_scope *s, const tg_schedule_config *config)
+{
+    if (tg_ok(s) && (unsigned)config->kind > TG_ONE_CYCLE) tg_fail(s, "schedule: %d is no kind", (int)config->kind);
+    if (tg_ok(s) && check_numbers(s, config)) check_counts(s, config);
+}
+
 void tg_schedule(tg_scope *s, tg_optim *opt, tg_schedule_config config)
 {
     if (tg_ok(s) && !opt) tg_fail(s, "schedule: the optimizer is NULL");
-    if (tg_ok(s) && (unsigned)config.kind > TG_ONE_CYCLE) tg_fail(s, "schedule: %d is no kind", (int)config.kind);
-    if (tg_ok(s) && check_numbers(s, &config)) check_counts(s, &config);
+    tg_schedule_check(s, &config);
     if (tg_ok(s)) opt->schedule = config;
 }

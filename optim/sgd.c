@@ -1,5 +1,6 @@
 /* sgd.c - stochastic gradient descent. */
 #include "update.h"
+#include <float.h>
 #include <math.h>
 
 static void record(tg_scope *s, const tg_optim *opt, const tg_optim_slot *slot, float lr, tg_tensor *factor)
@@ -13,18 +14,31 @@ static void record(tg_scope *s, const tg_optim *opt, const tg_optim_slot *slot, 
     tg_apply(s, &tg_sgd_update_op, (tg_tensor *[]){ slot->param, slot->grad, slot->state[0], factor }, &attr);
 }
 
-static const tg_optim_kind plain = { "sgd", { NULL }, record };
-static const tg_optim_kind with_momentum = { "sgd", { "momentum_buffer" }, record };
+static void visit(tg_state *to, tg_optim *opt)
+{
+    tg_sgd_config *const c = &opt->config.sgd;
+    tg_state_float(to, "momentum", &c->momentum, 0, FLT_MAX);
+    tg_state_float(to, "dampening", &c->dampening, -FLT_MAX, FLT_MAX);
+    tg_state_flag(to, "nesterov", &c->nesterov);
+}
+
+static void check_nesterov(tg_scope *s, const tg_sgd_config *c)
+{
+    if (tg_ok(s) && c->nesterov && !(c->momentum > 0 && c->dampening == 0))
+        tg_fail(s, "sgd: nesterov with momentum %g and dampening %g, want momentum above 0 and no dampening",
+                (double)c->momentum, (double)c->dampening);
+}
+
+static void check(tg_scope *s, const tg_optim *opt) { check_nesterov(s, &opt->config.sgd); }
+
+static const tg_optim_kind plain = { "sgd", { NULL }, record, visit, check };
+static const tg_optim_kind with_momentum = { "sgd", { "momentum_buffer" }, record, visit, check };
 
 tg_optim *tg_sgd(tg_scope *s, tg_module *m, tg_sgd_config c)
 {
     if (!tg_update_wants_number(s, "sgd", "momentum", (double)c.momentum)) return NULL;
     if (!isfinite(c.dampening)) return tg_fail(s, "sgd: dampening %g, want a finite number", (double)c.dampening), NULL;
-    if (c.nesterov && !(c.momentum > 0 && c.dampening == 0)) {
-        tg_fail(s, "sgd: nesterov with momentum %g and dampening %g, want momentum above 0 and no dampening",
-                (double)c.momentum, (double)c.dampening);
-        return NULL;
-    }
+    check_nesterov(s, &c);
     tg_optim *opt = tg_optim_new(s, c.momentum > 0 ? &with_momentum : &plain, m, c.lr, c.weight_decay);
     if (opt) opt->config.sgd = c;
     return opt;

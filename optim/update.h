@@ -71,6 +71,7 @@ typedef struct tg_group {
 typedef struct {                           /* one parameter */
     const char *name;
     tg_tensor  *param, *state[TG_MAX_STATES];          /* states are made with the first gradient */
+    int         file_axis;                 /* of param and of its states (module.h) */
     tg_tensor  *grad;                      /* in tg_update: the gradient that is applied, or NULL */
     const tg_group *group;
     int64_t     steps;                     /* updates of this parameter */
@@ -81,6 +82,8 @@ typedef struct {                           /* one way to optimize */
     const char *state_name[TG_MAX_STATES]; /* PyTorch's: "exp_avg"; NULL: no such state */
     /* Records the update of one slot with this learning rate; factor may be NULL. */
     void (*record)(tg_scope *s, const tg_optim *opt, const tg_optim_slot *slot, float lr, tg_tensor *factor);
+    void (*visit)(tg_state *to, tg_optim *opt);        /* names what is in config (state.h) */
+    void (*check)(tg_scope *s, const tg_optim *opt);   /* of numbers that were loaded; may be NULL */
 } tg_optim_kind;
 
 struct tg_optim {
@@ -99,5 +102,7 @@ struct tg_optim {
 tg_optim *tg_optim_new(tg_scope *s, const tg_optim_kind *kind, const tg_module *m, float lr, float weight_decay);
 /* The clip factor of all gradients in the slots; NULL if there is none or clipping is off. */
 tg_tensor *tg_optim_factor(tg_scope *s, const tg_optim *opt);
+/* Fails s if these numbers make no schedule. */
+void tg_schedule_check(tg_scope *s, const tg_schedule_config *config);
 bool tg_optim_wants_rate(tg_scope *s, const char *who, float lr);      /* "sgd: lr nan, want a finite number above 0" */
 #endif

@@ -24,7 +24,7 @@ tg_module *tg_layer_conv_transpose2d(tg_scope *s, tg_layer_conv2d_config config)
 typedef struct { int in, out; bool no_bias; } tg_layer_linear_config;
 tg_module *tg_layer_linear(tg_scope *s, tg_layer_linear_config config);           /* weight [out,in], bias */
 typedef struct { int features; float eps, momentum; } tg_layer_batch_norm2d_config;   /* 0: 1e-5, 0.1 */
-/* weight, bias, running_mean, running_var, num_batches_tracked (i64 [1]) */
+/* weight, bias, running_mean, running_var, num_batches_tracked (i64 []) */
 tg_module *tg_layer_batch_norm2d(tg_scope *s, tg_layer_batch_norm2d_config config);
 typedef struct { int rank; int64_t dim[TG_MAX_RANK]; float eps; } tg_layer_norm_config;
 tg_module *tg_layer_layer_norm(tg_scope *s, tg_layer_norm_config config);         /* weight, bias */

@@ -45,7 +45,7 @@ static size_t length_below(const tg_module *m)
 static const char *name_trouble(const tg_module *m, const char *name, size_t below)
 {
     if (!*name) return "want a name";
-    if (strchr(name, '.')) return "want a name without dots";
+    if (strpbrk(name, "./")) return "want a name without dots and slashes";
     for (const tg_module *c = m->first_child; c; c = c->next)
         if (!strcmp(c->name, name)) return "there is a child of this name";
     for (const tg_slot *slot = m->slots; slot; slot = slot->next)
@@ -110,7 +110,7 @@ static tg_tensor *add_slot(tg_scope *s, tg_module *m, const char *name, tg_tenso
     if (!slot) return leaf;
     tg_slot **end = &m->slots;
     while (*end) end = &(*end)->next;
-    *slot = (tg_slot){ own, leaf, buffer, f32_because, NULL };
+    *slot = (tg_slot){ .name = own, .tensor = leaf, .buffer = buffer, .file_axis = -1, .f32_because = f32_because };
     *end = slot;
     return leaf;
 }
@@ -122,12 +122,25 @@ tg_tensor *tg_param(tg_scope *s, tg_module *m, const char *name, tg_tensor *leaf
 
 tg_tensor *tg_weight(tg_scope *s, tg_module *m, const char *name, tg_tensor *leaf)
 {
-    return tg_require_grad(s, add_slot(s, m, name, leaf, false, NULL));
+    add_slot(s, m, name, leaf, false, NULL);
+    tg_file_axis(s, m, name, 1);
+    return tg_require_grad(s, leaf);
 }
 
 tg_tensor *tg_buffer(tg_scope *s, tg_module *m, const char *name, tg_tensor *leaf)
 {
     return add_slot(s, m, name, leaf, true, "statistics are FP32");
+}
+
+void tg_file_axis(tg_scope *s, tg_module *m, const char *name, int axis)
+{
+    if (!tg_ok(s)) return;
+    tg_slot *slot = m ? m->slots : NULL;
+    while (slot && (!name || strcmp(slot->name, name) != 0)) slot = slot->next;
+    if (!slot) tg_fail(s, "module: file_axis of \"%s\": there is no parameter or buffer of this name", name ? name : "");
+    else if (axis < -1 || axis >= slot->tensor->rank)
+        tg_fail(s, "%s: file_axis of \"%s\": %d, want -1 to %d", m->kind, name, axis, slot->tensor->rank - 1);
+    else slot->file_axis = axis;
 }
 
 /* ---- running ---- */

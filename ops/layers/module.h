@@ -19,6 +19,7 @@
 #define TG_MODULE_H
 #include <stdio.h>
 #include "op.h"
+#include "state.h"
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -30,6 +31,7 @@ typedef struct tg_slot {               /* one parameter or buffer of a module */
     const char *name;                  /* "weight" */
     tg_tensor  *tensor;
     bool        buffer;                /* no gradient: running statistics */
+    int         file_axis;             /* where files have its last axis, -1: last (state.h) */
     const char *f32_because;           /* why tg_optimize leaves it in FP32; NULL: it may hold it in bf16 */
     struct tg_slot *next;
 } tg_slot;
@@ -53,10 +55,18 @@ tg_tensor *tg_buffer(tg_scope *s, tg_module *m, const char *name, tg_tensor *lea
 /* A parameter that is an operand of products only (conv2d, conv_transpose2d, linear): tg_optimize may hold it in bf16. */
 tg_tensor *tg_weight(tg_scope *s, tg_module *m, const char *name, tg_tensor *leaf);
 
+/* Files have the last axis of this parameter or buffer at place `axis`, which is PyTorch's; tg_weight says 1, the others
+ * last.  LayerNorm over [h, w, c] is [c, h, w] there: 0. */
+void tg_file_axis(tg_scope *s, tg_module *m, const char *name, int axis);
+
 /* Runs the module.  What it makes inside is internal: it gives its memory back after its last use. */
 tg_tensor *tg_forward(tg_scope *s, tg_module *m, tg_tensor *x);
 /* The same, but nothing inside is kept for backward, which computes it once more: less memory, more time, the same bits. */
 tg_tensor *tg_checkpoint(tg_scope *s, tg_module *m, tg_tensor *x);
+
+/* Its parameters and buffers, for tg_save_all and tg_load_all (state.h), with their names as seen from m: a sub-module can
+ * be saved and loaded alone.  A tensor that modules share is saved once, under its first name.  Prefix "". */
+tg_stateful tg_module_state(tg_module *m);
 
 /* ---- looking at a tree ---- */
 const char *tg_module_path(const tg_module *m);        /* "layer1.0.conv1"; "" for the top */

@@ -36,7 +36,7 @@ tg_module *tg_layer_batch_norm2d(tg_scope *s, tg_layer_batch_norm2d_config c)
     b->bias = tg_param(s, &b->base, "bias", tg_zeros(s, TG_F32, 1, dim));
     b->mean = tg_buffer(s, &b->base, "running_mean", tg_zeros(s, TG_F32, 1, dim));
     b->var = tg_buffer(s, &b->base, "running_var", tg_full(s, 1, 1, dim));
-    b->tracked = tg_buffer(s, &b->base, "num_batches_tracked", tg_zeros(s, TG_I64, 1, TG_DIM(1)));
+    b->tracked = tg_buffer(s, &b->base, "num_batches_tracked", tg_zeros(s, TG_I64, 0, NULL));
     b->config = (tg_batch_norm2d_config){ c.eps, c.momentum };
     snprintf(b->base.detail, sizeof b->base.detail, "%d", c.features);
     return tg_ok(s) ? &b->base : NULL;
@@ -62,6 +62,8 @@ tg_module *tg_layer_layer_norm(tg_scope *s, tg_layer_norm_config c)
     if (!l) return NULL;
     l->weight = tg_param(s, &l->base, "weight", tg_full(s, 1, c.rank, c.dim));
     l->bias = tg_param(s, &l->base, "bias", tg_zeros(s, TG_F32, c.rank, c.dim));
+    tg_file_axis(s, &l->base, "weight", 0);
+    tg_file_axis(s, &l->base, "bias", 0);
     l->eps = (double)c.eps;
     if (!tg_ok(s)) return NULL;
     tg_shape_text shape;

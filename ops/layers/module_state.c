@@ -1,0 +1,16 @@
+/* module_state.c - a module's parameters and buffers as a state. */
+#include "module.h"
+
+static void name_slot(void *to, const char *name, tg_slot *slot, tg_module *owner)
+{
+    (void)owner;
+    tg_state_tensor(to, name, slot->tensor, slot->file_axis);
+}
+
+static void visit(tg_state *to, void *what)
+{
+    if (what) tg_each_param(what, name_slot, to);
+    else tg_state_missing(to, "the module");
+}
+
+tg_stateful tg_module_state(tg_module *m) { return (tg_stateful){ .prefix = "", .what = m, .visit = visit }; }

@@ -1,0 +1,76 @@
+/* optim_state.c - an optimizer as a state: its numbers, its schedule, the states of each parameter. */
+#include "update.h"
+#include <float.h>
+#include <stdio.h>
+
+static void visit_groups(tg_state *to, tg_optim *opt)
+{
+    char name[64];
+    snprintf(name, sizeof name, "%d", opt->n_groups);
+    tg_state_same(to, "groups", name);
+    tg_group *group = &opt->group;
+    for (int i = 0; group; group = group->next, i++) {
+        snprintf(name, sizeof name, "group/%d/lr_scale", i);
+        tg_state_float(to, name, &group->lr_scale, FLT_MIN, FLT_MAX);
+        snprintf(name, sizeof name, "group/%d/weight_decay", i);
+        tg_state_float(to, name, &group->weight_decay, 0, FLT_MAX);
+    }
+}
+
+static void visit_schedule(tg_state *to, tg_schedule_config *c)
+{
+    static const char *const kinds[] = { "constant", "step", "cosine", "one-cycle", NULL };
+    tg_state_choice(to, "schedule/kind", (int *)&c->kind, kinds);
+    tg_state_int(to, "schedule/total", &c->total, 0, INT64_MAX / 2);
+    tg_state_int(to, "schedule/warmup", &c->warmup, 0, INT64_MAX / 2);
+    tg_state_int(to, "schedule/every", &c->every, 0, INT64_MAX / 2);
+    const struct { const char *name; float *value; } number[] = {
+        { "schedule/warmup_from", &c->warmup_from }, { "schedule/gamma", &c->gamma },
+        { "schedule/lr_end", &c->lr_end },           { "schedule/pct_start", &c->pct_start },
+        { "schedule/div_factor", &c->div_factor },   { "schedule/final_div_factor", &c->final_div_factor },
+    };
+    for (size_t i = 0; i < sizeof number / sizeof *number; i++)
+        tg_state_float(to, number[i].name, number[i].value, 0, FLT_MAX);
+}
+
+static void visit_slot(tg_state *to, const tg_optim *opt, tg_optim_slot *slot)
+{
+    char name[512 + 64];                         /* no path of a module is longer */
+    snprintf(name, sizeof name, "steps/%s", slot->name);
+    tg_state_int(to, name, &slot->steps, 0, INT64_MAX / 2);
+    for (int k = 0; k < TG_MAX_STATES && opt->kind->state_name[k]; k++) {
+        snprintf(name, sizeof name, "%s/%s", opt->kind->state_name[k], slot->name);
+        tg_state_made(to, name, &slot->state[k], opt->scope, slot->param, slot->file_axis);
+    }
+}
+
+static void visit(tg_state *to, void *what)
+{
+    tg_optim *const opt = what;
+    if (!opt) {
+        tg_state_missing(to, "the optimizer");
+        return;
+    }
+    tg_state_same(to, "kind", opt->kind->name);
+    tg_state_float(to, "lr", &opt->lr, FLT_TRUE_MIN, FLT_MAX);
+    tg_state_float(to, "clip_norm", &opt->clip_norm, 0, FLT_MAX);
+    tg_state_float(to, "clip_value", &opt->clip_value, 0, FLT_MAX);
+    opt->kind->visit(to, opt);
+    visit_groups(to, opt);
+    visit_schedule(to, &opt->schedule);
+    tg_state_int(to, "steps", &opt->steps, 0, INT64_MAX / 2);
+    for (int i = 0; i < opt->n_slots; i++) visit_slot(to, opt, &opt->slots[i]);
+}
+
+/* What the numbers say together. */
+static void check(tg_scope *s, void *what)
+{
+    const tg_optim *const opt = what;
+    tg_schedule_check(s, &opt->schedule);
+    if (opt->kind->check) opt->kind->check(s, opt);
+}
+
+tg_stateful tg_optim_state(tg_optim *opt)
+{
+    return (tg_stateful){ .prefix = "optim/", .what = opt, .visit = visit, .check = check };
+}

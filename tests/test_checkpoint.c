@@ -1,0 +1,297 @@
+/* test_checkpoint.c - tg_save and tg_load of models and optimizers: the same bits before and after tg_optimize, in FP32 and
+ * BF16, and a training that goes on from a file as if it had never stopped. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "data_files.h"
+#include "expect.h"
+#include "system.h"
+#include "tilegrad.h"
+
+static bool has_bf16(void) { return tg_max_isa() >= TG_ISA_AVX512; }
+
+/* ---- going on: optimizers x dtypes ---- */
+
+typedef struct {
+    const char *name;
+    int         kind;                          /* 0 sgd, 1 sgd with momentum, 2 nesterov, 3 adam, 4 adamw */
+    tg_dtype    dtype;
+    int         threads;                       /* after the file was loaded */
+} going_on;
+
+static tg_optim *make_optimizer(tg_scope *s, tg_module *net, int kind)
+{
+    tg_optim *opt = NULL;
+    switch (kind) {
+    case 0: opt = tg_sgd(s, net, (tg_sgd_config){ .lr = 0.05f, .weight_decay = 0.01f }); break;
+    case 1: opt = tg_sgd(s, net, (tg_sgd_config){ .lr = 0.05f, .momentum = 0.9f }); break;
+    case 2: opt = tg_sgd(s, net, (tg_sgd_config){ .lr = 0.05f, .momentum = 0.9f, .nesterov = true }); break;
+    case 3: opt = tg_adam(s, net, (tg_adam_config){ .lr = 0.01f, .weight_decay = 0.01f }); break;
+    default: opt = tg_adamw(s, net, (tg_adam_config){ .lr = 0.01f, .weight_decay = 0.05f }); break;
+    }
+    tg_no_decay_on_bias_and_norm(s, opt);
+    tg_schedule(s, opt, (tg_schedule_config){ .kind = TG_COSINE, .total = 20, .warmup = 3 });
+    return opt;
+}
+
+/* 40 images of noise, 4 a batch, shuffled, cropped, mirrored; a small CNN with batch norm and dropout. */
+typedef struct {
+    tg_scope   *root;
+    tg_module  *net;
+    tg_optim   *opt;
+    tg_dataset *data;
+    tg_loader  *loader;
+} trainee;
+
+static tg_module *make_net(tg_scope *s)
+{
+    return tg_sequential(s, (tg_module *[]){
+        tg_layer_conv2d(s, (tg_layer_conv2d_config){ .in = 2, .out = 16, .kernel = 3, .pad = 1, .no_bias = true }),
+        tg_layer_batch_norm2d(s, (tg_layer_batch_norm2d_config){ .features = 16 }), tg_layer_relu(s),
+        tg_layer_conv_transpose2d(s, (tg_layer_conv2d_config){ .in = 16, .out = 8, .kernel = 2, .stride = 2 }),
+        tg_layer_dropout(s, 0.25), tg_layer_adaptive_avg_pool2d(s, 2, 2), tg_layer_flatten(s),
+        tg_layer_layer_norm(s, (tg_layer_norm_config){ .rank = 1, .dim = { 32 } }),
+        tg_layer_linear(s, (tg_layer_linear_config){ .in = 32, .out = 5 }), NULL });
+}
+
+static trainee begin(const going_on *row, uint64_t seed)
+{
+    static uint8_t images[40 * 8 * 8 * 2], labels[40];
+    for (size_t i = 0; i < sizeof images; i++) images[i] = (uint8_t)(i * i * 31 + i * 7);
+    for (size_t i = 0; i < sizeof labels; i++) labels[i] = (uint8_t)(i * 3 % 5);
+    trainee t = { .root = tg_open() };
+    tg_seed(t.root, seed);
+    t.data = tg_dataset_from(t.root, 40, 8, 8, 2, 5, images, labels);
+    t.loader = tg_loader_new(t.root, t.data, (tg_loader_config){ .batch = 4, .seed = seed, .crop_pad = 1, .flip = true });
+    t.net = make_net(t.root);
+    t.opt = make_optimizer(t.root, t.net, row->kind);
+    if (row->dtype == TG_BF16) tg_optimize(t.root, t.net, t.opt, TG_BF16);
+    expect_ok(t.root);
+    return t;
+}
+
+static void train(trainee *t, int steps)
+{
+    tg_scope *const step = tg_train(t->root);
+    for (tg_batch b; steps > 0; tg_reset(step)) {
+        if (!tg_next(step, t->loader, &b)) continue;
+        tg_backward(step, tg_cross_entropy(step, tg_forward(step, t->net, b.x), b.y));
+        tg_update(step, t->opt);
+        steps -= tg_ok(t->root) ? 1 : steps;
+    }
+    tg_pop(step);
+    expect_ok(t->root);
+}
+
+static tg_stateful *things(const trainee *t, tg_stateful all[4])
+{
+    all[0] = tg_module_state(t->net);
+    all[1] = tg_optim_state(t->opt);
+    all[2] = tg_loader_state(t->loader);
+    all[3] = tg_random_state(t->root);
+    return all;
+}
+
+/* 26 steps, or 13 (in the second epoch), a file, another model from another seed, 13 more. */
+static void goes_on_as_if_it_had_not_stopped(void **state)
+{
+    const going_on *const row = *state;
+    const char *const path = data_path("going_on.safetensors");
+    tg_stateful all[4];
+    if (row->dtype == TG_BF16 && !has_bf16()) skip();
+    trainee whole = begin(row, 5), first = begin(row, 5), second = begin(row, 99);
+    train(&whole, 26);
+    train(&first, 13);
+    tg_save_all(first.root, path, things(&first, all), 4);
+    expect_ok(first.root);
+    const int threads = tg_threads();
+    tg_set_threads(row->threads);
+    tg_load_all(second.root, path, things(&second, all), 4);
+    expect_ok(second.root);
+    assert_true(values(&first) == values(&second));
+    train(&second, 13);
+    tg_set_threads(threads);
+    assert_true(values(&whole) == values(&second));
+    assert_int_equal(tg_steps(second.opt), 26);
+    tg_close(whole.root);
+    tg_close(first.root);
+    tg_close(second.root);
+}
+
+/* ---- before and after tg_optimize ---- */
+
+typedef enum { PLAIN, AS_F32, AS_BF16 } form;
+static const char *const form_names[] = { "plain", "optimized FP32", "optimized BF16" };
+
+static void optimize(trainee *t, form f)
+{
+    if (f != PLAIN) tg_optimize(t->root, t->net, t->opt, f == AS_BF16 ? TG_BF16 : TG_F32);
+}
+
+/* The FP32 values of everything that lasts. */
+static uint64_t values(trainee *t)
+{
+    tg_stateful all[4];
+    const char *const path = data_path("values.safetensors");
+    tg_save_all(t->root, path, things(t, all), 2);
+    expect_ok(t->root);
+    uint64_t h = 14695981039346656037u;
+    FILE    *from = fopen(path, "rb");
+    for (int c = fgetc(from); c != EOF; c = fgetc(from)) h = (h ^ (uint64_t)c) * 1099511628211u;
+    fclose(from);
+    return h;
+}
+
+static void one_way(form before, form after)
+{
+    static const going_on adam = { "", 3, TG_F32, 1 };
+    const char *const path = data_path("forms.safetensors");
+    trainee from = begin(&adam, 1), to = begin(&adam, 2);
+    optimize(&from, before);
+    train(&from, 3);
+    tg_save(from.root, path, from.net, from.opt);
+    if (after != PLAIN) optimize(&to, after);
+    train(&to, 1);                                      /* packs are kept, states are there: all of it must go */
+    tg_load(to.root, path, to.net, to.opt);
+    expect_ok(to.root);
+    if (values(&from) != values(&to)) fail_msg("%s to %s", form_names[before], form_names[after]);
+    trainee late = begin(&adam, 3);                     /* tg_optimize after the load */
+    tg_load(late.root, path, late.net, late.opt);
+    optimize(&late, after);
+    if (values(&from) != values(&late)) fail_msg("%s to %s, then optimized", form_names[before], form_names[after]);
+    train(&to, 2);
+    tg_loader_seek(late.root, late.loader, 0, 1);
+    train(&late, 2);
+    if (values(&to) != values(&late)) fail_msg("%s to %s: trained on", form_names[before], form_names[after]);
+    tg_close(from.root);
+    tg_close(to.root);
+    tg_close(late.root);
+}
+
+static void all_forms_are_the_same_file(void **state)
+{
+    (void)state;
+    if (!has_bf16()) skip();
+    for (form before = PLAIN; before <= AS_BF16; before++)
+        for (form after = PLAIN; after <= AS_BF16; after++) one_way(before, after);
+}
+
+/* ---- refusing ---- */
+
+static void expect_load_refused(trainee *t, const char *path, tg_module *net, tg_optim *opt, const char *what)
+{
+    const uint64_t before = lasting_bytes(t->net, t->opt);
+    const float    lr = tg_lr(t->opt);
+    tg_load(t->root, path, net, opt);
+    if (!strstr(tg_message(t->root), what)) fail_msg("got \"%s\", want \"%s\"", tg_message(t->root), what);
+    tg_clear(t->root);
+    assert_true(lasting_bytes(t->net, t->opt) == before && tg_lr(t->opt) == lr);
+}
+
+static void names_all_that_does_not_fit(void **state)
+{
+    (void)state;
+    static const going_on sgd = { "", 1, TG_F32, 1 };
+    const char *const path = data_path("refused.safetensors");
+    trainee t = begin(&sgd, 1);
+    train(&t, 2);
+    tg_save(t.root, path, t.net, t.opt);
+    tg_module *const other = tg_sequential(t.root, (tg_module *[]){
+        tg_layer_conv2d(t.root, (tg_layer_conv2d_config){ .in = 2, .out = 8, .kernel = 3, .pad = 1 }),
+        tg_layer_batch_norm2d(t.root, (tg_layer_batch_norm2d_config){ .features = 16 }), NULL });
+    expect_load_refused(&t, path, other, NULL, "refused.safetensors: does not fit: 1 missing: 0.bias; 6 unexpected: ");
+    expect_load_refused(&t, path, other, NULL, "1 of another shape or dtype: 0.weight: F32 [16, 2, 3, 3] in the file, "
+                                               "f32 [8, 2, 3, 3] here");
+    expect_load_refused(&t, path, t.net, tg_adam(t.root, t.net, (tg_adam_config){ .lr = 0.1f }),
+                        "optim/kind: \"sgd\" in the file, \"adam\" here");
+    expect_load_refused(&t, path, t.net, tg_sgd(t.root, t.net, (tg_sgd_config){ .lr = 0.1f, .momentum = 0.5f }),
+                        "optim/groups: \"2\" in the file, \"1\" here");
+    expect_load_refused(&t, data_path("nothing"), t.net, NULL, "nothing: ");
+    tg_save(t.root, path, t.net, NULL);
+    expect_load_refused(&t, path, t.net, t.opt, "optim/kind");
+    expect_load_refused(&t, path, NULL, NULL, "load: the module is NULL");
+    tg_close(t.root);
+}
+
+/* Another head on the same body, and the body alone. */
+static void loads_what_matches(void **state)
+{
+    (void)state;
+    static const going_on sgd = { "", 0, TG_F32, 1 };
+    const char *const path = data_path("matching.safetensors");
+    trainee t = begin(&sgd, 1), other = begin(&sgd, 2);
+    tg_save(t.root, path, t.net, NULL);
+    tg_module *const head = tg_layer_linear(other.root, (tg_layer_linear_config){ .in = 32, .out = 7 });
+    tg_module *const net = tg_sequential(other.root, (tg_module *[]){ make_net(other.root), head, NULL });
+    const tg_stateful part = tg_module_state(net->first_child);
+    other.net->first_child->slots->tensor = tg_zeros(other.root, TG_F32, 4, TG_DIM(16, 5, 5, 2));
+    const tg_stateful changed = tg_module_state(other.net);
+    const tg_load_report *report = tg_load_matching(other.root, path, &part, 1);
+    expect_ok(other.root);
+    assert_true(report->loaded == 11 && !report->n_missing && !report->n_unexpected && !report->n_misshapen);
+    assert_true(lasting_bytes(net->first_child, NULL) == lasting_bytes(t.net, NULL));
+    report = tg_load_matching(other.root, path, &changed, 1);
+    assert_true(report->loaded == 10 && report->n_misshapen == 1);
+    assert_string_equal(report->misshapen[0], "0.weight: F32 [16, 2, 3, 3] in the file, f32 [16, 2, 5, 5] here");
+    tg_close(t.root);
+    tg_close(other.root);
+}
+
+/* ---- memory ---- */
+
+static void nothing_changes_when_memory_is_short(void **state)
+{
+    (void)state;
+    static const going_on adam = { "", 3, TG_F32, 1 };
+    const char *const path = data_path("short.safetensors");
+    for (int saving = 0; saving < 2; saving++) {
+        bool failed = true;
+        for (uint64_t n = 1; failed; n++) {
+            trainee t = begin(&adam, 1), u = begin(&adam, 2);
+            train(&t, 1);
+            if (!saving) tg_save(t.root, path, t.net, t.opt);
+            const uint64_t before = lasting_bytes(u.net, u.opt);
+            tg_system_fail_at(n);
+            if (saving) tg_save(t.root, path, t.net, t.opt);
+            else tg_load(u.root, path, u.net, u.opt);
+            tg_system_fail_at(0);
+            failed = !tg_ok(saving ? t.root : u.root);
+            if (!saving && failed) assert_true(lasting_bytes(u.net, u.opt) == before);
+            if (saving && failed) assert_int_equal(access(data_path("short.safetensors.part"), F_OK), -1);
+            tg_clear(u.root);
+            tg_load(u.root, path, u.net, u.opt);           /* the file before is whole */
+            if (!saving || n > 1) expect_ok(u.root);
+            if (!saving) assert_true(lasting_bytes(u.net, u.opt) == lasting_bytes(t.net, t.opt));
+            tg_close(t.root);
+            tg_close(u.root);
+            assert_true(n < 2000);
+        }
+    }
+}
+
+/* ---- main ---- */
+
+#define ROW(kind, dtype, threads) { #kind " " #dtype " " #threads, kind, dtype, threads }
+enum { SGD, MOMENTUM, NESTEROV, ADAM, ADAMW };
+static going_on rows[] = {
+    ROW(SGD, TG_F32, 1),  ROW(MOMENTUM, TG_F32, 2),  ROW(NESTEROV, TG_F32, 1),  ROW(ADAM, TG_F32, 2),  ROW(ADAMW, TG_F32, 3),
+    ROW(SGD, TG_BF16, 1), ROW(MOMENTUM, TG_BF16, 2), ROW(NESTEROV, TG_BF16, 1), ROW(ADAM, TG_BF16, 2), ROW(ADAMW, TG_BF16, 3),
+};
+
+int main(void)
+{
+    enum { ROWS = sizeof rows / sizeof *rows, OTHERS = 4 };
+    struct CMUnitTest tests[ROWS + OTHERS] = {
+        cmocka_unit_test(all_forms_are_the_same_file), cmocka_unit_test(names_all_that_does_not_fit),
+        cmocka_unit_test(loads_what_matches), cmocka_unit_test(nothing_changes_when_memory_is_short),
+    };
+    setenv("TG_BACKEND", "ref,vector,brgemm", 1);          /* whose bits do not depend on the number of threads */
+    for (int i = 0; i < ROWS; i++)
+        tests[OTHERS + i] = (struct CMUnitTest){ rows[i].name, goes_on_as_if_it_had_not_stopped, NULL, NULL, &rows[i] };
+    return cmocka_run_group_tests(tests, data_folder_begin, data_folder_end);
+}

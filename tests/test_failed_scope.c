@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 #include "core.h"
 #include "expect.h"
+#include "state_items.h"
 #include <math.h>
 
 #define FIRST "the first failure"
@@ -23,6 +25,10 @@ static tg_optim   *optim;
 static tg_dataset *dataset;
 static tg_loader  *loader;
 static tg_batch    batch;
+static tg_state    saving;
+static tg_stateful one_state;
+static uint64_t    some_bits;
+static const char  nowhere[] = "no_folder_of_this_name/file.safetensors";
 static tg_call     call;
 static tg_fault    fault;
 static tg_shape_text text;
@@ -84,6 +90,8 @@ static void open_world(tg_scope *root)
     child = tg_push(s);
     call = (tg_call){ .op = &tg_add_op, .in = { leaf, leaf } };
     fault = (tg_fault){ .task = INT64_MAX };
+    saving = (tg_state){ .s = s, .prefix = "", .what = "save" };
+    one_state = tg_module_state(net);
     tg_backward(s, tg_sum(s, tg_forward(s, net, image), (tg_axes){ 0 }));
     assert_non_null(tg_data(tg_grad(filter)));            /* what is pending in a failed scope goes with any run */
     expect_ok(root);

@@ -33,9 +33,22 @@ static void visit_schedule(tg_state *to, tg_schedule_config *c)
         tg_state_float(to, number[i].name, number[i].value, 0, FLT_MAX);
 }
 
+/* With several groups, which one the parameter is in: it has to be the file's. */
+static void visit_group_of(tg_state *to, const tg_optim *opt, const tg_optim_slot *slot, char *name, size_t size)
+{
+    char number[16];
+    int  i = 0;
+    if (opt->n_groups == 1) return;
+    for (const tg_group *group = &opt->group; group != slot->group; group = group->next) i++;
+    snprintf(number, sizeof number, "%d", i);
+    snprintf(name, size, "group_of/%s", slot->name);
+    tg_state_same(to, name, number);
+}
+
 static void visit_slot(tg_state *to, const tg_optim *opt, tg_optim_slot *slot)
 {
     char name[512 + 64];                         /* no path of a module is longer */
+    visit_group_of(to, opt, slot, name, sizeof name);
     snprintf(name, sizeof name, "steps/%s", slot->name);
     tg_state_int(to, name, &slot->steps, 0, INT64_MAX / 2);
     for (int k = 0; k < TG_MAX_STATES && opt->kind->state_name[k]; k++) {

@@ -1,5 +1,6 @@
 /* command_bench.c - `tilegrad bench`: the speed of training steps, or of inference, on random images in memory. */
 #include "command.h"
+#include "bench_checkpoint.h"
 #include "bench_layers.h"
 #include "median.h"
 #include "options.h"
@@ -16,11 +17,12 @@ typedef struct {
     const tg_model_info *model;
     int  batch, steps, optimizer;
     bool infer, bf16, layers, simplenet;
+    const char *checkpoint;                                       /* a folder, or NULL */
 } bench_options;
 
 /* ---- the command line ---- */
 
-enum { BATCH = 'b', DTYPE = 'd', STEPS = 'n', THREADS = 't', INFER = 'i', OPTIMIZER = 'o', LAYERS = 'l' };
+enum { BATCH = 'b', DTYPE = 'd', STEPS = 'n', THREADS = 't', INFER = 'i', OPTIMIZER = 'o', LAYERS = 'l', CHECKPOINT = 'c' };
 
 static const struct argp_option table[] = {
     { "batch",     BATCH,     "N",    0, "images a step (128; resnet50: 32)", 0 },
@@ -29,6 +31,7 @@ static const struct argp_option table[] = {
     { "threads",   THREADS,   "N",    0, "threads to compute with (all processors)", 0 },
     { "infer",     INFER,     NULL,   0, "forward only, instead of training", 0 },
     { "layers",    LAYERS,    NULL,   0, "each convolution by itself, in its three passes, beside oneDNN's", 0 },
+    { "checkpoint", CHECKPOINT, "DIR", 0, "saving to and loading from a file in DIR, instead of steps", 0 },
     { "optimizer", OPTIMIZER, "NAME", 0, "sgd (with momentum 0.9) or adam (sgd)", 0 },
     { 0 },
 };
@@ -44,7 +47,8 @@ static const char about[] =
     "  tilegrad bench resnet18c --batch 128 --threads 2 --steps 20\n"
     "  tilegrad bench resnet20 --dtype bf16\n"
     "  tilegrad bench resnet50 --batch 1 --infer\n"
-    "  tilegrad bench --layers resnet50 --dtype bf16 --threads 1";
+    "  tilegrad bench --layers resnet50 --dtype bf16 --threads 1\n"
+    "  tilegrad bench resnet50 --batch 1 --optimizer adam --checkpoint /tmp";
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
@@ -54,6 +58,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case BATCH:     o->batch     = (int)option_whole(state, "--batch", text, 1, 65536);   return 0;
     case STEPS:     o->steps     = (int)option_whole(state, "--steps", text, 1, 1000000); return 0;
     case OPTIMIZER: o->optimizer = option_choice(state, "--optimizer", text, optimizers); return 0;
+    case CHECKPOINT: o->checkpoint = text;                                                return 0;
     case LAYERS:    o->layers    = true;                                                  return 0;
     case INFER:     o->infer     = true;                                                  return 0;
     case THREADS:   option_threads(state, text);                                          return 0;
@@ -201,7 +206,12 @@ int command_bench(int argc, char **argv)
     if (o.layers) bench_layers(root, o.model, o.batch, o.bf16, o.steps);
     else if (took) {
         const bench b = set_up(root, &o);
-        run(&b, took);
+        if (o.checkpoint) {
+            measure(&b);                                          /* the optimizer's states are made in the first step */
+            bench_checkpoint(root, b.net, b.opt, o.checkpoint, o.steps);
+        } else {
+            run(&b, took);
+        }
     }
     const int status = tg_ok(root) ? EXIT_OK : EXIT_FAILED;
     if (status) fprintf(stderr, "tilegrad bench: %s\n", tg_message(root));

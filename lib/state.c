@@ -43,8 +43,8 @@ static bool can_hold(tg_state *to, const char *name, const tg_tensor *t)
     return !why;
 }
 
-static void add_tensor(tg_state *to, const char *name, tg_tensor *now, const tg_tensor *like, int axis, tg_tensor **made,
-                       tg_scope *scope)
+static void add_tensor(tg_state *to, const char *name, tg_tensor *now, const tg_tensor *like, int axis,
+                       tg_tensor **made, tg_scope *scope)
 {
     if (tg_ok(to->s) && name && (axis < -1 || axis >= like->rank + (like->rank == 0)))
         tg_fail(to->s, "%s: %s%s: axis %d of a tensor of rank %d", to->what, to->prefix, name, axis, like->rank);
@@ -164,4 +164,7 @@ static void visit_random(tg_state *to, void *what)
     tg_state_u64(to, "counter", &p->random_counter);
 }
 
-tg_stateful tg_random_state(tg_scope *s) { return (tg_stateful){ .prefix = "random/", .what = s, .visit = visit_random }; }
+tg_stateful tg_random_state(tg_scope *s)
+{
+    return (tg_stateful){ .prefix = "random/", .what = s, .visit = visit_random };
+}

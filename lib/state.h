@@ -13,16 +13,16 @@
  *     const tg_stateful all[] = { tg_module_state(net), tg_optim_state(opt), { "mine/", &a, visit } };
  *     tg_save_all(s, "run.safetensors", all, 3);
  *
- * On disk (tensor_file.h, safetensors) a tensor's name is the prefix and its own; the model has none, so that PyTorch finds
- * what it wants.  Numbers and texts are metadata, by the same names.  Tensors are FP32 whatever tg_optimize did (of a bf16
- * weight its master; see master.h), in PyTorch's layouts; whole numbers stay what they are.
+ * On disk (tensor_file.h, safetensors) a tensor's name is the prefix and its own; the model has none, so that PyTorch
+ * finds what it wants.  Numbers and texts are metadata, by the same names.  Tensors are FP32 whatever tg_optimize did (of
+ * a bf16 weight its master; see master.h), in PyTorch's layouts; whole numbers stay what they are.
  *
  * Saving runs what is pending, then writes PATH.part, which takes the place of `path` only when all of it lasts: `path`
  * is the old file or the new one at every moment, also if the process is killed.  It takes 4 MiB.
  *
- * Loading is strict, and happens or does not: everything is read into memory of its own and checked first (checksums too),
- * then takes its place at once.  What is missing, unexpected (in the parts of the file that are asked for) or of another
- * shape is named, all of it, in one message. */
+ * Loading is strict, and happens or does not: everything is read into memory of its own and checked first (checksums
+ * too), then takes its place at once.  What is missing, unexpected (in the parts of the file that are asked for) or of
+ * another shape is named, all of it, in one message. */
 #ifndef TG_STATE_H
 #define TG_STATE_H
 #include <stdio.h>
@@ -45,10 +45,10 @@ typedef struct {
 } tg_stateful;
 
 /* ---- for visit.  Names are unique within a thing, and live as long as it. ---- */
-/* A leaf.  On disk its last axis stands at place `axis` (PyTorch's order: 1 for convolutions' weights); -1: last, as here.
+/* A leaf.  On disk its last axis stands at place `axis` (PyTorch's order: 1 for convolutions' weights); -1: last.
  * f32, bf16 and split weights take any float dtype from a file, tensors of whole numbers any of whole numbers. */
 void tg_state_tensor(tg_state *to, const char *name, tg_tensor *t, int axis);
-/* A leaf that may not be there (yet): f32, made in `scope` with the shape of `like` if the file has it, dropped if not. */
+/* A leaf that may not be there (yet): f32, made in `scope` with the shape of `like` if the file has it, else dropped. */
 void tg_state_made(tg_state *to, const char *name, tg_tensor **t, tg_scope *scope, const tg_tensor *like, int axis);
 /* Numbers, kept exactly; a file's are refused outside of least .. most. */
 void tg_state_int   (tg_state *to, const char *name, int64_t *value, int64_t least, int64_t most);
@@ -71,7 +71,7 @@ tg_stateful tg_random_state(tg_scope *s);
 void tg_save_all(tg_scope *s, const char *path, const tg_stateful *things, int n);
 void tg_load_all(tg_scope *s, const char *path, const tg_stateful *things, int n);
 
-/* What is in both, by name and shape, and nothing else: for another head on a trained body.  Wrong checksums and damaged
+/* What is in both, by name and shape, and nothing else: for another head on a trained body.  Wrong checksums, damaged
  * files fail as ever.  The report, in s, names what was not loaded; NULL once s has failed. */
 typedef struct {
     int loaded, n_missing, n_unexpected, n_misshapen;

@@ -1,7 +1,7 @@
 /* state_load.c - tg_load_all, tg_load_matching: a file's tensors and metadata become items, all of them or none.
  *
- * Everything that can go wrong comes first: the file is compared with the items (state_match.c), its tensors are read into
- * images of the bytes that storages will have, new tensors are made.  Then numbers are exchanged, and back if a thing
+ * Everything that can go wrong comes first: the file is compared with the items (state_match.c), its tensors are read
+ * into images of the bytes that storages will have, new tensors are made.  Then numbers are exchanged, and back if a thing
  * says that they are impossible; from there on nothing can fail. */
 #include "state_match.h"
 #include "system.h"

@@ -85,7 +85,8 @@ static bool is_asked_for(const char *name, const tg_stateful *things, int n)
     return false;
 }
 
-static void match_tensors(tg_state *state, tg_tensor_file *f, const tg_stateful *things, int n, int *item_of, differences *d)
+static void match_tensors(tg_state *state, tg_tensor_file *f, const tg_stateful *things, int n, int *item_of,
+                          differences *d)
 {
     for (int i = 0; i < f->n; i++) item_of[i] = -1;
     for (int i = 0; i < state->n && tg_ok(state->s); i++)

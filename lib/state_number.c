@@ -107,21 +107,25 @@ void tg_number_swap(tg_state_item *item)
     item->loaded = before;
 }
 
+static void list_choices(const tg_state_item *item, char text[120])
+{
+    text[0] = 0;
+    for (int i = 0; item->choices[i]; i++) {
+        const size_t at = strlen(text);
+        snprintf(text + at, 120 - at, "%s%s", i ? " or " : "", item->choices[i]);
+    }
+}
+
 const char *tg_number_wanted(const tg_state_item *item, char text[120])
 {
+    const int64_t least = item->least_int, most = item->most_int;
     switch (item->number) {
-    case TG_INT: snprintf(text, 120, "a whole number from %" PRId64 " to %" PRId64, item->least_int, item->most_int); break;
-    case TG_U64: snprintf(text, 120, "a whole number from 0 to %" PRIu64, UINT64_MAX);                             break;
+    case TG_INT:    snprintf(text, 120, "a whole number from %" PRId64 " to %" PRId64, least, most); break;
+    case TG_U64:    snprintf(text, 120, "a whole number from 0 to %" PRIu64, UINT64_MAX);            break;
     case TG_FLOAT:
-    case TG_DOUBLE: snprintf(text, 120, "a number from %g to %g", item->least, item->most);                         break;
-    case TG_FLAG:   snprintf(text, 120, "true or false");                                                           break;
-    case TG_CHOICE:
-        text[0] = 0;
-        for (int i = 0; item->choices[i]; i++) {
-            const size_t at = strlen(text);
-            snprintf(text + at, 120 - at, "%s%s", i ? " or " : "", item->choices[i]);
-        }
-        break;
+    case TG_DOUBLE: snprintf(text, 120, "a number from %g to %g", item->least, item->most);          break;
+    case TG_FLAG:   snprintf(text, 120, "true or false");                                            break;
+    case TG_CHOICE: list_choices(item, text);                                                        break;
     }
     return text;
 }

@@ -34,7 +34,8 @@ static bool add_item(tg_state *state, contents *c, int i)
     }
     if (item->kind != TG_ITEM_TENSOR) return add_text(state, c, item->name, item->text);
     if (!item->now) return true;
-    tg_file_tensor t = { .name = item->name, .dtype = dtype_in_file[item->like.dtype], .rank = item->like.rank, .tag = i };
+    tg_file_tensor t = { .name = item->name, .dtype = dtype_in_file[item->like.dtype], .rank = item->like.rank };
+    t.tag = i;
     memcpy(t.dim, item->like.dim, sizeof t.dim);
     c->tensor[c->n++] = t;
     return true;

@@ -1,5 +1,5 @@
-/* test_checkpoint.c - tg_save and tg_load of models and optimizers: the same bits before and after tg_optimize, in FP32 and
- * BF16, and a training that goes on from a file as if it had never stopped. */
+/* test_checkpoint.c - tg_save and tg_load of models and optimizers: the same bits before and after tg_optimize, in FP32
+ * and BF16, and a training that goes on from a file as if it had never stopped. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -67,7 +67,8 @@ static trainee begin(const going_on *row, uint64_t seed)
     trainee t = { .root = tg_open() };
     tg_seed(t.root, seed);
     t.data = tg_dataset_from(t.root, 40, 8, 8, 2, 5, images, labels);
-    t.loader = tg_loader_new(t.root, t.data, (tg_loader_config){ .batch = 4, .seed = seed, .crop_pad = 1, .flip = true });
+    t.loader = tg_loader_new(t.root, t.data,
+                             (tg_loader_config){ .batch = 4, .seed = seed, .crop_pad = 1, .flip = true });
     t.net = make_net(t.root);
     t.opt = make_optimizer(t.root, t.net, row->kind);
     if (row->dtype == TG_BF16) tg_optimize(t.root, t.net, t.opt, TG_BF16);
@@ -279,8 +280,9 @@ static void nothing_changes_when_memory_is_short(void **state)
 #define ROW(kind, dtype, threads) { #kind " " #dtype " " #threads, kind, dtype, threads }
 enum { SGD, MOMENTUM, NESTEROV, ADAM, ADAMW };
 static going_on rows[] = {
-    ROW(SGD, TG_F32, 1),  ROW(MOMENTUM, TG_F32, 2),  ROW(NESTEROV, TG_F32, 1),  ROW(ADAM, TG_F32, 2),  ROW(ADAMW, TG_F32, 3),
-    ROW(SGD, TG_BF16, 1), ROW(MOMENTUM, TG_BF16, 2), ROW(NESTEROV, TG_BF16, 1), ROW(ADAM, TG_BF16, 2), ROW(ADAMW, TG_BF16, 3),
+    ROW(SGD, TG_F32, 1),       ROW(MOMENTUM, TG_F32, 2),  ROW(NESTEROV, TG_F32, 1), ROW(ADAM, TG_F32, 2),
+    ROW(ADAMW, TG_F32, 3),     ROW(SGD, TG_BF16, 1),      ROW(MOMENTUM, TG_BF16, 2), ROW(NESTEROV, TG_BF16, 1),
+    ROW(ADAM, TG_BF16, 2),     ROW(ADAMW, TG_BF16, 3),
 };
 
 int main(void)

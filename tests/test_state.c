@@ -152,7 +152,7 @@ static void files_have_pytorchs_order(void **state)
     expect_ok(s);
     const int i = tg_tensor_file_find(f, "mine/f32");
     assert_true(i >= 0 && f->tensor[i].rank == 4 && !strcmp(f->tensor[i].dtype, "F32"));
-    assert_true(f->tensor[i].dim[0] == 3 && f->tensor[i].dim[1] == 5 && f->tensor[i].dim[2] == 2 && f->tensor[i].dim[3] == 2);
+    assert_memory_equal(f->tensor[i].dim, TG_DIM(3, 5, 2, 2), 4 * sizeof(int64_t));
     assert_true(tg_tensor_file_numbers(s, f, i, 0, 60, TG_F32, got));
     for (int n = 0; n < 3; n++)
         for (int c = 0; c < 5; c++)
@@ -266,9 +266,11 @@ static void refuses_what_is_no_state(void **state)
     expect_save_refused(s, (tg_stateful){ "mine/", "result", visit_wrong, NULL, NULL },
                         "save: mine/result: it is the result of a call, want a leaf");
     wrong = NULL;
-    expect_save_refused(s, (tg_stateful){ "mine/", "null", visit_wrong, NULL, NULL }, "save: mine/null: the tensor is NULL");
+    expect_save_refused(s, (tg_stateful){ "mine/", "null", visit_wrong, NULL, NULL },
+                        "save: mine/null: the tensor is NULL");
     wrong = leaf;
-    expect_save_refused(s, (tg_stateful){ "mine/", "", visit_wrong, NULL, NULL }, "save: mine/: something without a name");
+    expect_save_refused(s, (tg_stateful){ "mine/", "", visit_wrong, NULL, NULL },
+                        "save: mine/: something without a name");
     expect_save_refused(s, (tg_stateful){ "mine/", "one", visit_wrong, NULL, NULL },
                         "save: mine/other: axis 7 of a tensor of rank 1");
     expect_save_refused(s, (tg_stateful){ "mine", "one", visit_wrong, NULL, NULL },

@@ -47,7 +47,7 @@ void contents_print_json(ckpt *c, const contents *all, FILE *to)
         for (int i = in->first; i < in->first + in->n; i++)
             json_array_append_new(tensors, tensor(all, in, all->order[i]));
     }
-    json_t *const root = json_pack("{sssssbsosososo}", "path", all->file->path, "format", all->file->format, "checksums",
+    json_t *const root = json_pack("{sssssbsososo}", "path", all->file->path, "format", all->file->format, "checksums",
                                    (int)all->file->marked, "metadata", metadata(all->file), "sections", sections, "tensors",
                                    tensors);
     if (!root || json_dumpf(root, to, JSON_INDENT(1)) != 0) tg_fail(c->root, "%s: no JSON can be made of it", all->file->path);

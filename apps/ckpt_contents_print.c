@@ -62,7 +62,7 @@ static void print_branches(const char *name, const char *before, FILE *to)
 
 static void print_stats(const ckpt_stats *stats, FILE *to)
 {
-    if (!stats->known) fprintf(to, "  (numbers of an unknown kind)");
+    if (!stats->known) fprintf(to, "  (not measured: dtype)");
     else if (stats->finite)
         fprintf(to, "  %12.5g %12.5g %12.5g %6lld %6lld", stats->min, stats->max, stats->mean, (long long)stats->nan,
                 (long long)stats->inf);

@@ -4,7 +4,8 @@
 
 ckpt_kind ckpt_kind_of(const tg_file_tensor *t)
 {
-    return tg_tensor_file_can(t, TG_F32) ? CKPT_FLOATS : tg_tensor_file_can(t, TG_I64) ? CKPT_WHOLE : CKPT_OTHER;
+    if (tg_tensor_file_can(t, TG_F32)) return CKPT_FLOATS;
+    return tg_tensor_file_can(t, TG_I64) && strcmp(t->dtype, "U64") ? CKPT_WHOLE : CKPT_OTHER;
 }
 
 int64_t ckpt_count(const tg_file_tensor *t)

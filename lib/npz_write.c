@@ -19,7 +19,7 @@ static bool begin(tg_scope *s, tg_tensor_writer *w)
     for (int i = 0; i < w->n; i++) {
         tg_name_text text;
         if (tg_npy_dtype(w->tensor[i].dtype)) continue;
-        tg_fail(s, "%s: %s is %s, which NumPy's files cannot hold: convert it (to F32), or write safetensors", w->path,
+        tg_fail(s, "%s: %s is %s, which NumPy's files cannot hold: convert it to F32, or write safetensors", w->path,
                 tg_printable(w->tensor[i].name, &text), w->tensor[i].dtype);
         return false;
     }

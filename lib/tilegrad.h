@@ -9,6 +9,7 @@
  *     optim.h      optimizers and schedules
  *     optimize.h   the fastest kernels: BF16 weights with FP32 masters
  *     datasets.h   images, batches
+ *     tensor_file.h   files of named tensors: safetensors, .npz
  *     op.h         operators of one's own
  *     parallel.h cpu.h random.h dtype.h     threads, processor, random numbers, element types */
 #ifndef TILEGRAD_H
@@ -23,6 +24,7 @@
 #include "optim.h"
 #include "optimize.h"
 #include "datasets.h"
+#include "tensor_file.h"
 #include "op.h"
 #include "frame.h"
 #include "parallel.h"

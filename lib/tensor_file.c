@@ -10,7 +10,7 @@
 enum { PIECE = 1 << 18 };
 
 /* The first that recognises a file opens it: what begins like a zip could be a length, too. */
-static const tg_file_kind *const kinds[] = { &tg_safetensors_kind };
+static const tg_file_kind *const kinds[] = { &tg_npz_kind, &tg_npy_kind, &tg_safetensors_kind };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 bool tg_read_at(tg_scope *s, const tg_tensor_file *f, uint64_t at, size_t n, void *to)

@@ -75,6 +75,7 @@ bool ckpt_meta_of_model(const char *key);
 typedef struct { char text[160]; } ckpt_text;
 const char *ckpt_size (uint64_t bytes, ckpt_text *to);               /* "600 B", "241.0 KiB" */
 const char *ckpt_whole(uint64_t number, ckpt_text *to);              /* "61,706" */
+const char *ckpt_tensors(int n, ckpt_text *to);                      /* "1 tensor", "1,024 tensors" */
 const char *ckpt_shape(const tg_file_tensor *t, ckpt_text *to);      /* "[6, 1, 5, 5]" */
 /* Text of any length; what a terminal may take for a command is escaped. */
 void ckpt_print_text(FILE *to, const char *text);

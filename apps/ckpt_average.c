@@ -119,7 +119,8 @@ static void average_files(ckpt *c, average *v, const char *path)
     const ckpt_output o = { path, tensors, n, n_meta, meta, produce, v };
     if (!tg_ok(c->root) || !agree(c, v) || !ckpt_write(c, &o)) return;
     status_clear(&c->line);
-    printf("%d tensors averaged over %d files, %d taken from the last\n", floats, v->n, n - floats);
+    ckpt_text many;
+    printf("%s averaged over %d files, %d taken from the last\n", ckpt_tensors(floats, &many), v->n, n - floats);
 }
 
 int ckpt_average(int argc, char **argv)

@@ -87,7 +87,7 @@ static void print_section(const contents *all, const widths *w, const contents_s
     tg_name_text text;
     ckpt_text    tensors, numbers, size;
     const char  *before = NULL;
-    fprintf(to, "\n%s: %s tensors, %s numbers, %s\n", tg_printable(in->name, &text), ckpt_whole((uint64_t)in->n, &tensors),
+    fprintf(to, "\n%s: %s, %s numbers, %s\n", tg_printable(in->name, &text), ckpt_tensors(in->n, &tensors),
             ckpt_whole(in->numbers, &numbers), ckpt_size(in->bytes, &size));
     for (int k = in->first; k < in->first + in->n; k++) {
         const char *const name = contents_name(&all->file->tensor[all->order[k]]);
@@ -115,8 +115,8 @@ void contents_print(const contents *all, FILE *to)
         numbers += all->section[i].numbers;
         bytes   += all->section[i].bytes;
     }
-    fprintf(to, "%s: %s%s, %s tensors, %s numbers, %s\n", all->file->path, all->file->format,
-            all->file->marked ? " by tilegrad, with checksums" : "", ckpt_whole((uint64_t)all->file->n, &tensors),
+    fprintf(to, "%s: %s%s, %s, %s numbers, %s\n", all->file->path, all->file->format,
+            all->file->marked ? " by tilegrad, with checksums" : "", ckpt_tensors(all->file->n, &tensors),
             ckpt_whole(numbers, &count), ckpt_size(bytes, &size));
     if (all->stats)
         fprintf(to, "\n%*s  %12s %12s %12s %6s %6s", w.name + w.dtype + w.shape + 14, "", "min", "max", "mean", "NaN", "Inf");

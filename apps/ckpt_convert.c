@@ -74,7 +74,8 @@ static void report(const conversion *v)
 {
     round_errors all = { 0 };
     tg_name_text name;
-    int64_t converted = 0, exact = 0;
+    ckpt_text    tensors;
+    int converted = 0, exact = 0;
     for (int i = 0; i < v->in->n; i++) {
         const round_errors *const e = &v->errors[i];
         converted += is_converted(v, &v->in->tensor[i]);
@@ -86,8 +87,8 @@ static void report(const conversion *v)
         round_add(&all, e);
     }
     if (all.inexact) tell_errors("all", &all);
-    printf("%lld tensors to %s, %lld of them exactly; %lld as they are\n", (long long)converted, v->format->dtype,
-           (long long)exact, v->in->n - (long long)converted);
+    printf("%s to %s, %d of them exactly; %d as they are\n", ckpt_tensors(converted, &tensors), v->format->dtype, exact,
+           v->in->n - converted);
 }
 
 static void convert(ckpt *c, conversion *v, const char *path)

@@ -157,6 +157,7 @@ static void measure(ckpt *c, difference *d)
 static bool compare_files(ckpt *c, difference *d)
 {
     tg_name_text name;
+    ckpt_text    tensors;
     measure(c, d);
     tell_lacking(d, d->a, d->b, "only in A:");
     tell_lacking(d, d->b, d->a, "only in B:");
@@ -165,9 +166,9 @@ static bool compare_files(ckpt *c, difference *d)
     if (!tg_ok(c->root)) return false;
     tell_metadata(d);
     status_clear(&c->line);
-    if (!d->differ && !d->others) printf("same: %d tensors\n", d->same);
-    else printf("%d tensors with the same numbers, %d with others, %d in one file only or of another shape or dtype\n", d->same,
-                d->differ, d->others);
+    if (!d->differ && !d->others) printf("same: %s\n", ckpt_tensors(d->same, &tensors));
+    else printf("%s with the same numbers, %d with others, %d in one file only or of another shape or dtype\n",
+                ckpt_tensors(d->same, &tensors), d->differ, d->others);
     if (d->first) printf("the first of A that differs: %s\n", tg_printable(d->first, &name));
     return !d->differ && !d->others;
 }

@@ -54,6 +54,13 @@ const char *ckpt_whole(uint64_t number, ckpt_text *to)
     return to->text;
 }
 
+const char *ckpt_tensors(int n, ckpt_text *to)
+{
+    ckpt_text number;
+    snprintf(to->text, sizeof to->text, "%.30s tensor%s", ckpt_whole((uint64_t)n, &number), n == 1 ? "" : "s");
+    return to->text;
+}
+
 const char *ckpt_shape(const tg_file_tensor *t, ckpt_text *to)
 {
     int n = snprintf(to->text, sizeof to->text, "[");

@@ -24,7 +24,8 @@ static void strip(ckpt *c, tg_tensor_file *in, const char *path)
     if (tensors && n == 0) tg_fail(c->root, "%s: holds no model: all names have a '/'", in->path);
     if (!tg_ok(c->root) || !ckpt_write(c, &o)) return;
     status_clear(&c->line);
-    printf("%d tensors kept, %d left out\n", n, in->n - n);
+    ckpt_text many;
+    printf("%s kept, %d left out\n", ckpt_tensors(n, &many), in->n - n);
 }
 
 int ckpt_strip(int argc, char **argv)

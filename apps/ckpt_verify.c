@@ -24,7 +24,7 @@ static void tell_good(const tg_tensor_file *f, uint64_t bytes)
     ckpt_text tensors, size;
     const char *const checked = f->marked ? "structure and checksums (XXH3)" : !strcmp(f->format, "npz") ?
                                 "structure and checksums (CRC-32)" : "structure; it has no checksums of its numbers";
-    printf("%s: good: %s, %s tensors, %s; checked: %s\n", f->path, f->format, ckpt_whole((uint64_t)f->n, &tensors),
+    printf("%s: good: %s, %s, %s; checked: %s\n", f->path, f->format, ckpt_tensors(f->n, &tensors),
            ckpt_size(bytes, &size), checked);
 }
 

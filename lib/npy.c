@@ -159,7 +159,7 @@ static const char *dtype_name(tg_scope *s, const dictionary *d)
     const bool columns = d->fortran && d->rank > 1;
     for (int i = 0; i < SPELLINGS && !columns; i++)
         if (!strcmp(spellings[i].descr, d->descr)) return spellings[i].dtype;
-    snprintf(text, sizeof text, "'%s'%s", d->descr, columns ? " in Fortran order" : "");
+    snprintf(text, sizeof text, "%s%s", d->descr, columns ? " in Fortran order" : "");
     return tg_strdup(s, text);
 }
 

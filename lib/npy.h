@@ -4,7 +4,7 @@
  * exactly the keys 'descr', 'fortran_order' and 'shape', spaces, a line feed.  The numbers follow.
  *
  * A type that safetensors has gets the name it has there.  Any other, and columns before rows, stays as it is spelled:
- * "'>f4'", "'<U7'", "'<f4' in Fortran order".  Such a tensor is in the table of contents and its bytes can be read, but
+ * ">f4", "<U7", "<f4 in Fortran order".  Such a tensor is in the table of contents and its bytes can be read, but
  * there is no conversion of its numbers. */
 #ifndef TG_NPY_H
 #define TG_NPY_H

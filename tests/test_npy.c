@@ -100,10 +100,10 @@ static void says_what_it_cannot_convert(void **state)
     (void)state;
     tg_scope *const s = tg_open();
     static const struct { const char *descr, *fortran; const char *contains; } rows[] = {
-        { "'>f4'", "False", "'>f4' cannot be read as f32" },
-        { "'<f4'", "True", "'<f4' in Fortran order cannot be read as f32" },
+        { "'>f4'", "False", ">f4 cannot be read as f32" },
+        { "'<f4'", "True", "<f4 in Fortran order cannot be read as f32" },
         { "'<c8'", "False", "C64 cannot be read as f32" },
-        { "'|S4'", "False", "'|S4' cannot be read as f32" },
+        { "'|S4'", "False", "|S4 cannot be read as f32" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char  dict[128];

@@ -77,12 +77,13 @@ static size_t skip_string(const header *h, size_t at)
     return at + 1;
 }
 
-/* What jansson does not tell, or only after it has taken much more memory than the text: numbers below 0 (to it -0 is 0),
- * deep nesting, long lists, more objects than tensors could be. */
+/* What jansson does not tell, or only after it has taken much more memory than the text: NUL (which it overlooks behind a
+ * number), numbers below 0 (to it -0 is 0), deep nesting, long lists, more objects than tensors could be. */
 static bool scan(header *h)
 {
-    const char *const text = h->text + LENGTH;
+    const char *const text = h->text + LENGTH, *const nul = memchr(text, 0, h->n);
     size_t depth = 0, objects = 0, commas = 0;
+    if (nul) return bad(h, "the header has a NUL at byte %zu", (size_t)(nul - text));
     for (size_t at = 0; at < h->n; at++) {
         const char c = text[at];
         if (c == '"') at = skip_string(h, at) - 1;

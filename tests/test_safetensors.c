@@ -2,6 +2,7 @@
 #include "tensor_files.h"
 #include "system.h"
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -225,13 +226,31 @@ static void refuses_bad_lengths(void **state)
         { "16 MiB and 1", { 1, 0, 0, 1, [8] = '{', '}' }, 10, "declares a header of 16777217 bytes, wanted at most 16777216" },
         { "1 TiB", { 0, 0, 0, 0, 255, [8] = '{', '}' }, 10, "declares a header of 1095216660480 bytes, wanted at most" },
         { "all ones", { 255, 255, 255, 255, 255, 255, 255, 255, '{', '}' }, 10, "neither safetensors nor" },
-        { "NUL behind the JSON", { 3, [8] = '{', '}' }, 11, "the header is no JSON" },
+        { "NUL behind the JSON", { 3, [8] = '{', '}' }, 11, "the header has a NUL at byte 2" },
     };
     tg_scope *const s = tg_open();
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         data_put("x", rows[i].bytes, rows[i].n);
         refuse(s, rows[i].row, rows[i].contains);
+    }
+    tg_close(s);
+}
+
+/* jansson overlooks it behind a number. */
+static void refuses_nul_anywhere(void **state)
+{
+    static const char header[] = "{" A "," M "{\"b\":\"c\"}}";
+    char text[sizeof header], contains[64];
+    tg_scope *const s = tg_open();
+    (void)state;
+    for (size_t at = 0; at < sizeof header; at++) {
+        memcpy(text, header, at);
+        text[at] = 0;
+        memcpy(text + at + 1, header + at, sizeof header - 1 - at);
+        put_safetensors("x", text, sizeof header, 8);
+        snprintf(contains, sizeof contains, "the header has a NUL at byte %zu", at);
+        refuse(s, "NUL", contains);
     }
     tg_close(s);
 }
@@ -328,9 +347,9 @@ int main(void)
         cmocka_unit_test(reads_what_others_write), cmocka_unit_test(refuses_bad_json),
         cmocka_unit_test(refuses_bad_metadata),    cmocka_unit_test(refuses_bad_tensors),
         cmocka_unit_test(refuses_bad_places),      cmocka_unit_test(refuses_bad_marks),
-        cmocka_unit_test(refuses_bad_lengths),     cmocka_unit_test(refuses_what_is_no_file),
-        cmocka_unit_test(survives_large_headers),  cmocka_unit_test(notices_every_flipped_bit),
-        cmocka_unit_test(notices_every_truncation),
+        cmocka_unit_test(refuses_bad_lengths),     cmocka_unit_test(refuses_nul_anywhere),
+        cmocka_unit_test(refuses_what_is_no_file), cmocka_unit_test(survives_large_headers),
+        cmocka_unit_test(notices_every_flipped_bit), cmocka_unit_test(notices_every_truncation),
     };
     return cmocka_run_group_tests(tests, data_folder_begin, data_folder_end);
 }

@@ -32,7 +32,7 @@ bool ckpt_step(ckpt *c, uint64_t bytes);
 int  ckpt_end(ckpt *c, int status);
 
 /* ---- numbers ---- */
-typedef enum { CKPT_FLOATS, CKPT_WHOLE, CKPT_OTHER } ckpt_kind;      /* CKPT_OTHER: bytes; U64, which no i64 holds, too */
+typedef enum { CKPT_FLOATS, CKPT_WHOLE, CKPT_OTHER } ckpt_kind;      /* CKPT_OTHER: bytes; U64, too */
 enum { CKPT_PIECE = 1 << 16 };                                       /* elements */
 
 typedef struct {

@@ -7,10 +7,10 @@
 #include <string.h>
 
 static const char about[] =
-    "Writes to OUT the arithmetic mean of the files' float tensors, in double and rounded once; tensors of whole numbers are "
-    "those of the last file.  Names, shapes and dtypes must agree.  Optimizer states (optim/...) are left out; of the metadata "
-    "those of the first file without '/', and made/..., are kept.  Running statistics of batch norm are averaged as well: "
-    "measure them again if that matters.\v"
+    "Writes to OUT the arithmetic mean of the files' float tensors, in double and rounded once; tensors of whole "
+    "numbers are those of the last file.  Names, shapes and dtypes must agree.  Optimizer states (optim/...) are "
+    "left out; of the metadata those of the first file without '/', and made/..., are kept.  Running statistics of "
+    "batch norm are averaged as well: measure them again if that matters.\v"
     "Examples:\n"
     "  tilegrad ckpt average swa.safetensors epoch8.safetensors epoch9.safetensors epoch10.safetensors";
 

@@ -1,4 +1,4 @@
-/* ckpt_contents.h - a file's table of contents in sections: the model's tensors, then those of "optim/" and the like. */
+/* ckpt_contents.h - a file's table of contents in sections: the model's tensors, then those of "optim/" and others. */
 #ifndef TG_APPS_CKPT_CONTENTS_H
 #define TG_APPS_CKPT_CONTENTS_H
 #include "ckpt_stats.h"

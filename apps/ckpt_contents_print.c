@@ -76,8 +76,8 @@ static void print_tensor(const contents *all, const widths *w, int i, FILE *to)
     ckpt_text    shape, size;
     int          depth;
     const char *const last = leaf(contents_name(t), &depth);
-    fprintf(to, "%*s%-*s  %-*s  %-*s  %10s", INDENT * depth, "", w->name - INDENT * depth, component(last, &text), w->dtype,
-            tg_printable(t->dtype, &dtype), w->shape, ckpt_shape(t, &shape), ckpt_size(t->bytes, &size));
+    fprintf(to, "%*s%-*s  %-*s  %-*s  %10s", INDENT * depth, "", w->name - INDENT * depth, component(last, &text),
+            w->dtype, tg_printable(t->dtype, &dtype), w->shape, ckpt_shape(t, &shape), ckpt_size(t->bytes, &size));
     if (all->stats) print_stats(&all->stats[i], to);
     fprintf(to, "\n");
 }
@@ -119,7 +119,8 @@ void contents_print(const contents *all, FILE *to)
             all->file->marked ? " by tilegrad, with checksums" : "", ckpt_tensors(all->file->n, &tensors),
             ckpt_whole(numbers, &count), ckpt_size(bytes, &size));
     if (all->stats)
-        fprintf(to, "\n%*s  %12s %12s %12s %6s %6s", w.name + w.dtype + w.shape + 14, "", "min", "max", "mean", "NaN", "Inf");
+        fprintf(to, "\n%*s  %12s %12s %12s %6s %6s", w.name + w.dtype + w.shape + 14, "", "min", "max", "mean", "NaN",
+                "Inf");
     for (int i = 0; i < all->n; i++) print_section(all, &w, &all->section[i], to);
     print_metadata(all->file, to);
 }

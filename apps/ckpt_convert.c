@@ -14,9 +14,9 @@ static const struct argp_option table[] = {
 };
 
 static const char about[] =
-    "Writes the tensors of IN to OUT: .npz if its name ends so, and safetensors else.  --dtype rounds float tensors, to "
-    "nearest, and tells what that costs; tensors of whole numbers stay as they are.  Metadata are kept; .npz has none, and no "
-    "bf16.\v"
+    "Writes the tensors of IN to OUT: .npz if its name ends so, and safetensors else.  --dtype rounds float tensors, "
+    "to nearest, and tells what that costs; tensors of whole numbers stay as they are.  Metadata are kept; .npz has "
+    "none, and no bf16.\v"
     "Examples:\n"
     "  tilegrad ckpt convert weights.npz weights.safetensors\n"
     "  tilegrad ckpt convert run.safetensors small.safetensors --dtype bf16\n"

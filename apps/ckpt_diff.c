@@ -4,9 +4,9 @@
 #include <string.h>
 
 static const char about[] =
-    "Compares the tensors of two files by name: those that one of them lacks, other shapes and dtypes, and for each tensor "
-    "whose numbers differ how many do and the largest absolute and relative difference.  -0 and 0 are the same, and so are "
-    "NaNs of the same bits.  Metadata that differ are told, too, but count for nothing.\v"
+    "Compares the tensors of two files by name: those that one of them lacks, other shapes and dtypes, and for each "
+    "tensor whose numbers differ how many do and the largest absolute and relative difference.  -0 and 0 are the "
+    "same, and so are NaNs of the same bits.  Metadata that differ are told, too, but count for nothing.\v"
     "Examples:\n"
     "  tilegrad ckpt diff before.safetensors after.safetensors\n"
     "  tilegrad ckpt diff run.safetensors run.npz && echo same numbers\n\n"

@@ -13,8 +13,8 @@ static const struct argp_option table[] = {
 };
 
 static const char about[] =
-    "Tells the tensors of FILE with dtype, shape and size, as a tree by the dots of their names; the model first, then "
-    "other sections (optim/...); and the metadata.\v"
+    "Tells the tensors of FILE with dtype, shape and size, as a tree by the dots of their names; the model first, "
+    "then other sections (optim/...); and the metadata.\v"
     "Examples:\n"
     "  tilegrad ckpt inspect lenet.safetensors\n"
     "  tilegrad ckpt inspect --stats weights.npz\n"

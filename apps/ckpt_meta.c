@@ -5,14 +5,18 @@
 #include <unistd.h>
 
 static const char about[] =
-    "Reads and sets the metadata of a safetensors file: pairs of texts.  `set` writes the file anew, at once and as a whole; "
-    "what begins with \"tilegrad.\" is about the checksums and is set by tilegrad alone.\v"
+    "Reads and sets the metadata of a safetensors file: pairs of texts.  `set` writes the file anew, at once and as "
+    "a whole; what begins with \"tilegrad.\" is about the checksums and is set by tilegrad alone.\v"
     "Examples:\n"
     "  tilegrad ckpt meta list run.safetensors\n"
     "  tilegrad ckpt meta get run.safetensors optim/lr\n"
     "  tilegrad ckpt meta set run.safetensors made/by 'Ada, on Tuesday'";
 
-typedef struct { const char *name, *wanted; int arguments; void (*run)(ckpt *c, tg_tensor_file *f, char **rest); } action;
+typedef struct {
+    const char *name, *wanted;
+    int         arguments;
+    void      (*run)(ckpt *c, tg_tensor_file *f, char **rest);
+} action;
 
 /* On a terminal nothing is printed that it may take for a command; elsewhere it is the value's bytes. */
 static void get(ckpt *c, tg_tensor_file *f, char **rest)
@@ -66,8 +70,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
     const error_t status = option_take_arguments(key, state, "get, set or list, and FILE", 2, 4, &o->words);
     for (size_t i = 0; key == ARGP_KEY_ARGS && i < sizeof actions / sizeof *actions; i++)
         if (!strcmp(o->words.at[0], actions[i].name)) o->chosen = &actions[i];
-    if (key == ARGP_KEY_ARGS && !o->chosen) argp_error(state, "unknown command '%s': want get, set or list", o->words.at[0]);
-    if (key == ARGP_KEY_ARGS && o->words.n != o->chosen->arguments)
+    if (key != ARGP_KEY_ARGS) return status;
+    if (!o->chosen) argp_error(state, "unknown command '%s': want get, set or list", o->words.at[0]);
+    if (o->words.n != o->chosen->arguments)
         argp_error(state, "%d arguments: want %s", o->words.n, o->chosen->wanted);
     return status;
 }

@@ -15,9 +15,10 @@ static const struct argp_option table[] = {
 };
 
 static const char about[] =
-    "Writes the tensors of IN to OUT under other names.  A line of the map is \"OLD NEW\"; with a '*' at the end of both, all "
-    "names that begin so.  The first rule that fits a name renames it; others keep theirs.  Empty lines and lines that begin "
-    "with # are skipped.  A rule that renames nothing is an error, and so are two tensors of one name.  Metadata are kept.\v"
+    "Writes the tensors of IN to OUT under other names.  A line of the map is \"OLD NEW\"; with a '*' at the end of "
+    "both, all names that begin so.  The first rule that fits a name renames it; others keep theirs.  Empty lines "
+    "and lines that begin with # are skipped.  A rule that renames nothing is an error, and so are two tensors of "
+    "one name.  Metadata are kept.\v"
     "Examples:\n"
     "  echo 'module.* *' >map; tilegrad ckpt rename ddp.safetensors plain.safetensors --map map\n"
     "  printf 'head.weight fc.weight\\nhead.bias fc.bias\\n' | tilegrad ckpt rename in.npz out.npz --map /dev/stdin";
@@ -54,11 +55,13 @@ static rule *take_rule(ckpt *c, const char *map, char *line, int number)
 {
     static const char blank[] = " \t\r\n";
     char *rest = NULL;
-    char *const old = strtok_r(line, blank, &rest), *const new = old && *old != '#' ? strtok_r(NULL, blank, &rest) : NULL;
+    char *const old = strtok_r(line, blank, &rest);
     if (!old || *old == '#') return NULL;
+    char *const new = strtok_r(NULL, blank, &rest);
     const bool prefix = take_star(old);
     if (!new || strtok_r(NULL, blank, &rest)) tg_fail(c->root, "%s:%d: want OLD NEW", map, number);
-    else if (take_star(new) != prefix) tg_fail(c->root, "%s:%d: want a '*' at the end of both or of neither", map, number);
+    else if (take_star(new) != prefix)
+        tg_fail(c->root, "%s:%d: want a '*' at the end of both or of neither", map, number);
     rule *const r = tg_alloc(c->root, sizeof *r);
     if (r) *r = (rule){ tg_strdup(c->root, old), tg_strdup(c->root, new), prefix, number, 0, NULL };
     return r;
@@ -122,7 +125,8 @@ static void rename_all(ckpt *c, tg_tensor_file *in, const char *path, const char
         renamed += tensors[k].name && strcmp(tensors[k].name, in->tensor[tensors[k].tag].name) != 0;
     }
     for (const rule *r = rules; r; r = r->next)
-        if (!r->used) tg_fail(c->root, "%s:%d: no tensor is left for '%s%s'", map, r->line, r->old, r->prefix ? "*" : "");
+        if (!r->used)
+            tg_fail(c->root, "%s:%d: no tensor is left for '%s%s'", map, r->line, r->old, r->prefix ? "*" : "");
     if (tg_ok(c->root)) refuse_collisions(c, in, tensors, n);
     const ckpt_output o = { path, tensors, n, n_meta, meta, ckpt_produce_copy, in };
     if (!tg_ok(c->root) || !ckpt_write(c, &o)) return;

@@ -46,7 +46,8 @@ static double nearest(const round_format *f, double x)
 /* The bits of a number that the format has. */
 static uint64_t encode(const round_format *f, double x)
 {
-    const uint64_t bits = bits_of(x), sign = bits >> 63 << (8 * f->size - 1), infinity = (uint64_t)(2 * f->most + 1) << f->fraction;
+    const uint64_t bits = bits_of(x), sign = bits >> 63 << (8 * f->size - 1);
+    const uint64_t infinity = (uint64_t)(2 * f->most + 1) << f->fraction;
     const int      exponent = (int)(bits >> 52 & 0x7ff) - 1023;
     const uint64_t fraction = bits << 12 >> 12 >> (52 - f->fraction);
     if (isnan(x)) return sign | infinity | fraction | (uint64_t)1 << (f->fraction - 1);

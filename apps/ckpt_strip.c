@@ -3,8 +3,8 @@
 #include "options.h"
 
 static const char about[] =
-    "Writes the model's tensors of IN to OUT: those without '/' in their names; optimizer states and the like stay behind.  Of "
-    "the metadata those without '/' are kept, and made/..., which say how the model was made.\v"
+    "Writes the model's tensors of IN to OUT: those without '/' in their names; optimizer states and the like stay "
+    "behind.  Of the metadata those without '/' are kept, and made/..., which say how the model was made.\v"
     "Examples:\n"
     "  tilegrad ckpt strip run.safetensors model.safetensors\n"
     "  tilegrad ckpt strip run.safetensors run.safetensors";

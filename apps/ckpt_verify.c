@@ -5,9 +5,9 @@
 #include <string.h>
 
 static const char about[] =
-    "Reads all of each FILE and tells whether it is damaged: its structure (names, shapes, places, sizes), and its checksums "
-    "where it has some: tilegrad's own (XXH3) in safetensors that tilegrad wrote, CRC-32 in .npz.  Other safetensors and .npy "
-    "have none: numbers that were changed in them cannot be noticed.\v"
+    "Reads all of each FILE and tells whether it is damaged: its structure (names, shapes, places, sizes), and its "
+    "checksums where it has some: tilegrad's own (XXH3) in safetensors that tilegrad wrote, CRC-32 in .npz.  Other "
+    "safetensors and .npy have none: numbers that were changed in them cannot be noticed.\v"
     "Examples:\n"
     "  tilegrad ckpt verify run.safetensors\n"
     "  tilegrad ckpt verify runs/*.safetensors && echo all good\n\n"

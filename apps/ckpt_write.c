@@ -23,7 +23,7 @@ static void tell_lost_metadata(const ckpt *c, const ckpt_output *o)
 bool ckpt_write(ckpt *c, const ckpt_output *o)
 {
     void *const piece = tg_alloc(c->root, CKPT_BYTES);
-    tg_tensor_writer *const w = piece ? tg_tensor_file_create(c->root, o->path, o->tensor, o->n, o->meta, o->n_meta) : NULL;
+    tg_tensor_writer *const w = tg_tensor_file_create(c->root, o->path, o->tensor, o->n, o->meta, o->n_meta);
     if (!w) return false;
     for (int k = 0; k < o->n; k++)
         if (!write_tensor(c, o, w, &o->tensor[k], piece)) {

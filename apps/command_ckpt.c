@@ -15,9 +15,9 @@ static const command commands[] = {
 };
 
 static const char about[] =
-    "Works on files of tensors: safetensors (which tilegrad, PyTorch and others save), NumPy's .npz and .npy.  What a file "
-    "is its first bytes tell; what is written is .npz if its name ends so, and safetensors else.  Files may be larger "
-    "than memory.  A file that is written appears whole or not at all, and may be the one that is read.\n\n"
+    "Works on files of tensors: safetensors (which tilegrad, PyTorch and others save), NumPy's .npz and .npy.  What "
+    "a file is its first bytes tell; what is written is .npz if its name ends so, and safetensors else.  Files may "
+    "be larger than memory.  A file that is written appears whole or not at all, and may be the one that is read.\n\n"
     "Commands:\n"
     "  inspect   tensors with dtype and shape, as a tree; metadata; --stats: their numbers\n"
     "  verify    is it damaged?\n"

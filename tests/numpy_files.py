@@ -74,6 +74,33 @@ def streamed(path, named):
         cat.wait()
 
 
+def equal_or_nan(want, got):
+    return want.dtype == got.dtype and np.array_equal(want, got, equal_nan=True)
+
+
+def rounds():
+    """To f16 and f32 as NumPy rounds, subnormals and halves between two numbers too; the mean as NumPy's."""
+    random = np.random.default_rng(2)
+    edges = [65504, 65519.99, 65520, 1e-8, 2.98e-8, 2.0**-25, 2.0**-25 * (1 + 2.0**-40), -6.1e-5, 0, -0.0, np.inf, -np.inf,
+             np.nan, 5e-324, 1.7e308, 2049, 2051, 1 + 2.0**-11, 1 + 2.0**-11 + 2.0**-40]
+    wide = np.concatenate([random.standard_normal(100000) * 10.0**random.integers(-50, 50, 100000),
+                           random.standard_normal(100000) * 10.0**random.integers(-9, 6, 100000), edges])
+    with np.errstate(over="ignore"):
+        narrow = wide.astype("f4")
+        np.savez("wide.npz", f8=wide, f4=narrow)
+        for dtype, option in (("f2", "f16"), ("f4", "f32")):
+            status, text = ckpt("convert", "wide.npz", "out.npz", "--dtype", option)
+            got = dict(np.load("out.npz"))
+            check(f"f64 to {option}", status == 0 and equal_or_nan(wide.astype(dtype), got["f8"]), text)
+            check(f"f32 to {option}", status == 0 and equal_or_nan(narrow.astype(dtype), got["f4"]), text)
+    files = [random.standard_normal((300, 700)).astype("f4") for _ in range(3)]
+    for i, array in enumerate(files):
+        np.savez(f"file{i}.npz", w=array, steps=np.array(i))
+    status, text = ckpt("average", "mean.npz", "file0.npz", "file1.npz", "file2.npz")
+    mean = np.sum([a.astype("f8") for a in files], axis=0) / 3
+    check("average", status == 0 and same({"w": mean.astype("f4"), "steps": np.array(2)}, dict(np.load("mean.npz"))), text)
+
+
 def main():
     named = arrays()
     np.savez("stored.npz", **named)
@@ -104,6 +131,7 @@ def main():
     np.save("one.npy", np.zeros(2, [("a", "f4"), ("b", "i4")]))
     status, text = ckpt("inspect", "one.npy")
     check("structured", status == 1 and "structured" in text, text)
+    rounds()
 
 
 with tempfile.TemporaryDirectory() as folder:

@@ -220,6 +220,19 @@ if [[ -z ${SANITIZE:-} ]]; then
     most 40 convert big.safetensors big.npz
     most 40 convert big.safetensors half.safetensors --dtype bf16
     rm half.safetensors
+
+    # ---- an interrupt: nothing is left behind ----
+    (( rows++ ))
+    "$tilegrad" ckpt convert big.safetensors stopped.npz --dtype f16 >output 2>&1 &
+    process=$!
+    for (( i = 0; i < 300; i++ )); do [[ -e stopped.npz.part ]] && break; sleep 0.01; done
+    kill -INT "$process"
+    wait "$process"
+    status=$?
+    if (( status != 130 )) || ! grep -q interrupted output || compgen -G 'stopped.*'; then
+        fail "interrupt: status $status, want 130; $(cat output)"
+    fi
+
     most 40 verify big.npz
     most 40 diff big.safetensors big.npz
 fi

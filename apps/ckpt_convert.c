@@ -87,8 +87,9 @@ static void report(const conversion *v)
         round_add(&all, e);
     }
     if (all.inexact) tell_errors("all", &all);
-    printf("%s to %s, %d of them exactly; %d as they are\n", ckpt_tensors(converted, &tensors), v->format->dtype, exact,
-           v->in->n - converted);
+    if (v->format)
+        printf("%s to %s, %d of them exactly; ", ckpt_tensors(converted, &tensors), v->format->dtype, exact);
+    printf("%s as they are\n", ckpt_tensors(v->in->n - converted, &tensors));
 }
 
 static void convert(ckpt *c, conversion *v, const char *path)
@@ -103,7 +104,7 @@ static void convert(ckpt *c, conversion *v, const char *path)
     const ckpt_output o = { path, tensors, n, n_meta, meta, produce, v };
     if (!tg_ok(c->root) || !ckpt_write(c, &o)) return;
     status_clear(&c->line);
-    if (v->format) report(v);
+    report(v);
 }
 
 int ckpt_convert(int argc, char **argv)

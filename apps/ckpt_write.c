@@ -13,16 +13,23 @@ static bool write_tensor(ckpt *c, const ckpt_output *o, tg_tensor_writer *w, con
     return true;
 }
 
+static bool ends_in(const char *path, const char *end)
+{
+    const size_t n = strlen(path), m = strlen(end);
+    return n >= m && !strcmp(path + n - m, end);
+}
+
 static void tell_lost_metadata(const ckpt *c, const ckpt_output *o)
 {
-    const char *const end = strrchr(o->path, '.');
-    if (o->n_meta > 0 && end && !strcmp(end, ".npz"))
+    if (o->n_meta > 0 && ends_in(o->path, ".npz"))
         fprintf(stderr, "%s: %s: .npz holds no metadata; %d entries are left out\n", c->name, o->path, o->n_meta);
 }
 
 bool ckpt_write(ckpt *c, const ckpt_output *o)
 {
     void *const piece = tg_alloc(c->root, CKPT_BYTES);
+    if (ends_in(o->path, ".npy"))
+        tg_fail(c->root, "%s: .npy holds one array; want a name in .npz or .safetensors", o->path);
     tg_tensor_writer *const w = tg_tensor_file_create(c->root, o->path, o->tensor, o->n, o->meta, o->n_meta);
     if (!w) return false;
     for (int k = 0; k < o->n; k++)

@@ -133,10 +133,11 @@ expect 0 '^same'                                     diff zero.safetensors minus
 expect 0 'metadata; 4 entries are left out'          convert a.safetensors a.npz
 expect 0 '^same: 3'                                  diff a.safetensors a.npz
 expect 0 'good: npz.*CRC-32'                         verify a.npz
-expect 0 ''                                          convert a.npz back.safetensors
+expect 0 '^3 tensors as they are$'                   convert a.npz back.safetensors
+expect 1 'x.npy: .npy holds one array'               convert a.npz x.npy
 expect 0 '^same: 3'                                  diff a.safetensors back.safetensors
 expect 0 'x +2 +0.000651 +1  1 became 0'              convert odd.safetensors half.safetensors --dtype bf16
-expect 0 '1 tensor.* to BF16, 0 of them exactly; 1 as' convert odd.safetensors half.safetensors --dtype bf16
+expect 0 '1 tensor.* to BF16, 0 of them exactly; 1 tensor as' convert odd.safetensors half.safetensors --dtype bf16
 expect 1 'x +F32 \[5\] in A, BF16 \[5\] in B'        diff odd.safetensors half.safetensors
 expect 0 '1 became 0'                                convert odd.safetensors half.npz --dtype f16
 expect 1 'BF16, which NumPy.*convert it to F32'      convert half.safetensors x.npz

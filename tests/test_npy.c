@@ -81,7 +81,7 @@ static void knows_versions_of_npy(void **state)
         { "0.0", 0, 0, 2, 0, "version 0.0" },
         { "goes on", 2, 0, 4, 200, "ends after" },
         { "huge", 2, 0, 4, 0x7fffffff, "a .npy header of 2147483" },
-};
+    };
     const blob plain = npy_make(F4("(6,)"), 24);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         blob b = plain;
@@ -105,7 +105,7 @@ static void says_what_it_cannot_convert(void **state)
         { "'<f4'", "True", "<f4 in Fortran order cannot be read as f32" },
         { "'<c8'", "False", "C64 cannot be read as f32" },
         { "'|S4'", "False", "|S4 cannot be read as f32" },
-};
+    };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char  dict[128];
         float numbers[4];
@@ -127,6 +127,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_or_refuses_npy_headers), cmocka_unit_test(knows_versions_of_npy),
         cmocka_unit_test(says_what_it_cannot_convert),
-};
+    };
     return cmocka_run_group_tests(tests, data_folder_begin, data_folder_end);
 }

@@ -24,7 +24,7 @@ compile fuzz -fsanitize=fuzzer,address
 compile cover -fsanitize=fuzzer -fprofile-instr-generate -fcoverage-mapping
 
 mkdir "$work/corpus"
-"$work/fuzz" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=1024 -max_len=4096 -dict=tests/fuzz/safetensors.dict -print_final_stats=1 \
+"$work/fuzz" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=1024 -max_len=4096 -dict=tests/fuzz/tensor_file.dict -print_final_stats=1 \
     -artifact_prefix=./ "$work/corpus" tests/fuzz/corpus 2>"$work/log" || { tail -n 40 "$work/log"; exit 1; }
 grep -E 'number_of_executed|peak_rss' "$work/log"
 LLVM_PROFILE_FILE=$work/raw "$work/cover" -runs=0 "$work/corpus" tests/fuzz/corpus 2>/dev/null

@@ -1,10 +1,10 @@
 /* command_train.c - `tilegrad train`: trains a model, shows how it goes, tests it after each epoch. */
 #include "command.h"
 #include "check_loss.h"
+#include "interrupt.h"
 #include "progress.h"
 #include "results.h"
 #include "train_data.h"
-#include <signal.h>
 
 typedef struct {
     train_options o;
@@ -20,22 +20,7 @@ typedef struct {
     double        test_accuracy;         /* per cent, after the last epoch */
 } training;
 
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int number)
-{
-    (void)number;
-    interrupted = 1;
-}
-
-/* The first Ctrl-C lets the step end, a second one ends the program. */
-static void watch_interrupt(void)
-{
-    struct sigaction action = { .sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND };
-    sigaction(SIGINT, &action, NULL);
-}
-
-static bool going_on(const training *t) { return tg_ok(t->root) && !interrupted; }
+static bool going_on(const training *t) { return tg_ok(t->root) && !interrupted(); }
 
 /* ---- setting up ---- */
 
@@ -182,7 +167,7 @@ static int report(training *t)
         fprintf(stderr, "tilegrad train: %s\n", tg_message(t->root));
         return EXIT_FAILED;
     }
-    if (!interrupted) return EXIT_OK;
+    if (!interrupted()) return EXIT_OK;
     fprintf(stderr, "tilegrad train: interrupted in epoch %d after %lld updates\n", t->line.epoch,
             (long long)tg_steps(t->opt));
     return EXIT_INTERRUPTED;
@@ -190,8 +175,8 @@ static int report(training *t)
 
 int command_train(int argc, char **argv)
 {
-    training t = { .o = train_parse(argc, argv), .root = tg_open(), .line = { .to = stdout } };
-    watch_interrupt();
+    training t = { .o = train_parse(argc, argv), .root = tg_open(), .line = progress_start(stdout, 0, 0) };
+    interrupt_watch();
     set_up(&t);
     if (tg_ok(t.root)) {
         describe(&t);

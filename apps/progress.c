@@ -1,26 +1,10 @@
 /* progress.c - the line that shows how far a training is. */
 #include "progress.h"
 #include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <time.h>
-#include <unistd.h>
-
-static const double every_on_terminal = 0.1, every_elsewhere = 10;        /* seconds between two lines */
-
-double seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 progress progress_start(FILE *to, int epochs, int64_t images)
 {
-    const char *const term = getenv("TERM");
-    const bool terminal = isatty(fileno(to)) && term && strcmp(term, "dumb");
-    return (progress){ .to = to, .terminal = terminal, .epochs = epochs, .images = images };
+    return (progress){ .line = status_open(to), .epochs = epochs, .images = images };
 }
 
 void progress_epoch(progress *p, int epoch)
@@ -29,7 +13,7 @@ void progress_epoch(progress *p, int epoch)
     p->epoch = epoch;
     p->seen  = 0;
     p->loss  = p->right = 0;
-    p->since = p->shown = seconds();
+    p->since = p->line.shown = seconds();
 }
 
 static double ratio(double part, double whole) { return whole > 0 ? part / whole : 0; }
@@ -37,31 +21,16 @@ double progress_rate    (const progress *p) { return ratio((double)(p->done + p-
 double progress_loss    (const progress *p) { return ratio(p->loss, (double)p->seen); }
 double progress_accuracy(const progress *p) { return 100 * ratio(p->right, (double)p->seen); }
 
-/* "1:02:03" or "2:03" */
-static void clock_text(char text[24], double time)
-{
-    const long long all = (long long)(time + 0.5);
-    if (all >= 3600) snprintf(text, 24, "%lld:%02d:%02d", all / 3600, (int)(all / 60 % 60), (int)(all % 60));
-    else snprintf(text, 24, "%lld:%02d", all / 60, (int)(all % 60));
-}
-
-static int columns(const progress *p)
-{
-    struct winsize size;
-    return ioctl(fileno(p->to), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
-}
-
 static void show(const progress *p)
 {
     const int64_t left = p->images * p->epochs - p->done - p->seen;
     const double  rate = progress_rate(p), part = ratio((double)p->seen, (double)p->images);
-    char time[24], line[256];
-    clock_text(time, ratio((double)left, rate));
+    clock_text time;
+    char       line[256];
+    clock_print(ratio((double)left, rate), &time);
     snprintf(line, sizeof line, "epoch %d/%d %3.0f %%  loss %.4f  accuracy %.1f %%  %.0f img/s  %s left", p->epoch,
-             p->epochs, 100 * part, progress_loss(p), progress_accuracy(p), rate, time);
-    if (p->terminal) fprintf(p->to, "\r\033[K%.*s", columns(p) - 1, line);
-    else fprintf(p->to, "%s\n", line);
-    fflush(p->to);
+             p->epochs, 100 * part, progress_loss(p), progress_accuracy(p), rate, time.text);
+    status_show(&p->line, line);
 }
 
 void progress_step(progress *p, int count, double loss, int64_t right)
@@ -72,23 +41,17 @@ void progress_step(progress *p, int count, double loss, int64_t right)
     p->seen          += count;
     p->loss          += loss * count;
     p->right         += (double)right;
-    if (now - p->shown < (p->terminal ? every_on_terminal : every_elsewhere)) return;
-    p->shown = now;
-    show(p);
+    if (status_due(&p->line, now)) show(p);
 }
 
-void progress_clear(progress *p)
-{
-    if (p->terminal) fputs("\r\033[K", p->to);
-    fflush(p->to);
-}
+void progress_clear(progress *p) { status_clear(&p->line); }
 
 void progress_line(progress *p, const char *format, ...)
 {
     va_list list;
     progress_clear(p);
     va_start(list, format);
-    vfprintf(p->to, format, list);
+    vfprintf(p->line.to, format, list);
     va_end(list);
-    fflush(p->to);
+    fflush(p->line.to);
 }

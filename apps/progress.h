@@ -5,19 +5,16 @@
  *     progress_line(&p, "epoch 1 ...\n");                  // a line that stays */
 #ifndef TG_APPS_PROGRESS_H
 #define TG_APPS_PROGRESS_H
-#include "tilegrad.h"
-#include <stdio.h>
+#include "status_line.h"
 
 typedef struct {
-    FILE   *to;
-    bool    terminal;
+    status_line line;
     int     epoch, epochs;               /* the current one, from 1 */
     int64_t images, seen, done;          /* in an epoch; of this one; of all before */
     double  loss, right;                 /* sums over this epoch's images */
-    double  train_seconds, since, shown; /* spent training; the last step's end; the last line's time */
+    double  train_seconds, since;        /* spent training; the last step's end */
 } progress;
 
-double   seconds(void);                                       /* on a clock that only goes forward */
 progress progress_start(FILE *to, int epochs, int64_t images);
 void     progress_epoch(progress *p, int epoch);              /* begins an epoch: its sums are 0, the clock runs */
 /* A step with `count` images, `right` of them right, and their mean loss is done. */

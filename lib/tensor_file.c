@@ -10,14 +10,13 @@
 enum { PIECE = 1 << 18 };
 
 /* The first that recognises a file opens it: what begins like a zip could be a length, too. */
-static const tg_file_kind *const kinds[] = { &tg_safetensors_kind };
+static const tg_file_kind *const kinds[] = { &tg_npz_kind, &tg_npy_kind, &tg_safetensors_kind };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 bool tg_read_at(tg_scope *s, const tg_tensor_file *f, uint64_t at, size_t n, void *to)
 {
     for (size_t done = 0; tg_ok(s) && done < n;) {
-        const ssize_t some = pread(f->reader->fd, (char *)to + done, n - done, (off_t)(at + done));
-        if (some < 0 && errno == EINTR) continue;
+        const ssize_t some = TEMP_FAILURE_RETRY(pread(f->reader->fd, (char *)to + done, n - done, (off_t)(at + done)));
         if (some < 0) tg_fail(s, "%s: cannot be read: %s", f->path, strerror(errno));
         if (some == 0)
             tg_fail(s, "%s: ends after %llu bytes, wanted %llu: it was cut since it was opened", f->path,
@@ -32,11 +31,9 @@ bool tg_read_at(tg_scope *s, const tg_tensor_file *f, uint64_t at, size_t n, voi
 static bool open_regular(tg_scope *s, tg_tensor_file *f)
 {
     struct stat about;
-    int fd;
-    do fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);     /* a FIFO must not stop us */
-    while (fd < 0 && errno == EINTR);
+    const int fd = TEMP_FAILURE_RETRY(open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));   /* a FIFO must not stop us */
     f->reader->fd = fd;
-    if (fd < 0 || fstat(fd, &about) < 0) tg_fail(s, "%s: cannot be opened: %s", f->path, strerror(errno));
+    if (fd < 0 || TEMP_FAILURE_RETRY(fstat(fd, &about)) < 0) tg_fail(s, "%s: cannot be opened: %s", f->path, strerror(errno));
     else if (!S_ISREG(about.st_mode)) tg_fail(s, "%s: not a regular file", f->path);
     else f->reader->size = (uint64_t)about.st_size;
     if (tg_ok(s)) (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);

@@ -4,6 +4,10 @@
  * Written: safetensors, and .npz if the path ends so.  checkpoint.h and state.h stand on this; it is also for tools that
  * work on files larger than memory: nothing here holds more of a file than its table of contents.
  *
+ * A .npy holds one tensor, "arr_0", a .npz those that its members are named for, without ".npy".  Types that safetensors
+ * lacks (big-endian numbers, texts) and arrays in Fortran order are listed as NumPy spells them, and only their bytes can
+ * be read.  A .npz holds no metadata: what a writer is given is left out.  Nor does it hold BF16, which is an error.
+ *
  * safetensors (https://github.com/huggingface/safetensors): the length of a header as 8 bytes, the header (JSON: for each
  * tensor dtype, shape and place; "__metadata__": pairs of strings), the numbers, little-endian and row-major.
  *

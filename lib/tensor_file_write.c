@@ -8,8 +8,8 @@
 
 static const tg_file_writer_kind *choose_kind(const char *path)
 {
-    (void)path;
-    return &tg_safetensors_writer;
+    const size_t n = strlen(path);
+    return n >= 4 && !strcmp(path + n - 4, ".npz") ? &tg_npz_writer : &tg_safetensors_writer;
 }
 
 /* ---- what is to be written ---- */

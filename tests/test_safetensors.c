@@ -1,9 +1,10 @@
 /* test_safetensors.c - safetensors files by hand: what is read, and what is refused with which words. */
 #include "tensor_files.h"
 #include "system.h"
-#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -225,13 +226,31 @@ static void refuses_bad_lengths(void **state)
         { "16 MiB and 1", { 1, 0, 0, 1, [8] = '{', '}' }, 10, "declares a header of 16777217 bytes, wanted at most 16777216" },
         { "1 TiB", { 0, 0, 0, 0, 255, [8] = '{', '}' }, 10, "declares a header of 1095216660480 bytes, wanted at most" },
         { "all ones", { 255, 255, 255, 255, 255, 255, 255, 255, '{', '}' }, 10, "neither safetensors nor" },
-        { "NUL behind the JSON", { 3, [8] = '{', '}' }, 11, "the header is no JSON" },
+        { "NUL behind the JSON", { 3, [8] = '{', '}' }, 11, "the header has a NUL at byte 2" },
     };
     tg_scope *const s = tg_open();
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         data_put("x", rows[i].bytes, rows[i].n);
         refuse(s, rows[i].row, rows[i].contains);
+    }
+    tg_close(s);
+}
+
+/* jansson overlooks it behind a number. */
+static void refuses_nul_anywhere(void **state)
+{
+    static const char header[] = "{" A "," M "{\"b\":\"c\"}}";
+    char text[sizeof header], contains[64];
+    tg_scope *const s = tg_open();
+    (void)state;
+    for (size_t at = 0; at < sizeof header; at++) {
+        memcpy(text, header, at);
+        text[at] = 0;
+        memcpy(text + at + 1, header + at, sizeof header - 1 - at);
+        put_safetensors("x", text, sizeof header, 8);
+        snprintf(contains, sizeof contains, "the header has a NUL at byte %zu", at);
+        refuse(s, "NUL", contains);
     }
     tg_close(s);
 }
@@ -280,42 +299,54 @@ static void survives_large_headers(void **state)
 
 /* ---- damage ---- */
 
-/* Both damage the file in place. */
+/* A sample in memory, of which a part is damaged; open until the process ends. */
+static char in_memory[64];
+static int  memory_file(whole_file *whole)
+{
+    tg_scope *const s = tg_open();
+    const int fd = memfd_create("test_safetensors", MFD_CLOEXEC);
+    assert_true(write_sample(s, data_path("x")));
+    *whole = read_whole(data_path("x"));
+    snprintf(in_memory, sizeof in_memory, "/proc/self/fd/%d", fd);
+    assert_int_equal(pwrite(fd, whole->at, whole->n, 0), whole->n);
+    assert_true(verify_file(s, in_memory));
+    assert_in_range(whole->n, 3500, 5000);
+    tg_close(s);
+    return fd;
+}
+
 static void must_notice(tg_scope *s, const char *what, size_t at)
 {
-    if (verify_file(s, data_path("x"))) fail_msg("%s %zu: not noticed", what, at);
-    data_refused(s, what, data_path("x"), "");
+    if (verify_file(s, in_memory)) fail_msg("%s %zu: not noticed", what, at);
+    data_refused(s, what, in_memory, "");
     tg_reset(s);
 }
 
 static void notices_every_flipped_bit(void **state)
 {
+    whole_file whole;
+    const int fd = memory_file(&whole);
     tg_scope *const s = tg_open();
     (void)state;
-    assert_true(write_sample(s, data_path("x")));
-    const whole_file whole = read_whole(data_path("x"));
-    const int fd = open(data_path("x"), O_WRONLY);
-    assert_in_range(whole.n, 3500, 5000);
     for (size_t bit = 0; bit < 8 * whole.n; bit++) {
         const uint8_t flipped = (uint8_t)(whole.at[bit / 8] ^ 1 << bit % 8);
         assert_int_equal(pwrite(fd, &flipped, 1, (off_t)bit / 8), 1);
         must_notice(s, "bit", bit);
         assert_int_equal(pwrite(fd, &whole.at[bit / 8], 1, (off_t)bit / 8), 1);
     }
-    assert_true(verify_file(s, data_path("x")));
-    close(fd);
+    assert_true(verify_file(s, in_memory));
     free(whole.at);
     tg_close(s);
 }
 
 static void notices_every_truncation(void **state)
 {
+    whole_file whole;
+    const int fd = memory_file(&whole);
     tg_scope *const s = tg_open();
     (void)state;
-    assert_true(write_sample(s, data_path("x")));
-    const whole_file whole = read_whole(data_path("x"));
     for (size_t n = whole.n; n-- > 0;) {
-        assert_int_equal(truncate(data_path("x"), (off_t)n), 0);
+        assert_int_equal(ftruncate(fd, (off_t)n), 0);
         must_notice(s, "length", n);
     }
     free(whole.at);
@@ -328,9 +359,9 @@ int main(void)
         cmocka_unit_test(reads_what_others_write), cmocka_unit_test(refuses_bad_json),
         cmocka_unit_test(refuses_bad_metadata),    cmocka_unit_test(refuses_bad_tensors),
         cmocka_unit_test(refuses_bad_places),      cmocka_unit_test(refuses_bad_marks),
-        cmocka_unit_test(refuses_bad_lengths),     cmocka_unit_test(refuses_what_is_no_file),
-        cmocka_unit_test(survives_large_headers),  cmocka_unit_test(notices_every_flipped_bit),
-        cmocka_unit_test(notices_every_truncation),
+        cmocka_unit_test(refuses_bad_lengths),     cmocka_unit_test(refuses_nul_anywhere),
+        cmocka_unit_test(refuses_what_is_no_file), cmocka_unit_test(survives_large_headers),
+        cmocka_unit_test(notices_every_flipped_bit), cmocka_unit_test(notices_every_truncation),
     };
     return cmocka_run_group_tests(tests, data_folder_begin, data_folder_end);
 }

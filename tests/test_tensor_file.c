@@ -223,6 +223,30 @@ static int count_refusals(bool (*what)(tg_scope *s, const char *path), bool whol
     return -1;
 }
 
+static bool open_only(tg_scope *s, const char *path) { return tg_tensor_file_open(s, path) != NULL; }
+
+/* Tables of contents for which the scope needs many blocks. */
+static void refuses_every_block_once(void **state)
+{
+    enum { MANY = 1500 };
+    tg_scope *const s = tg_open();
+    tg_file_tensor *const tensor = calloc(MANY, sizeof *tensor);
+    tg_file_meta   *const meta = calloc(MANY, sizeof *meta);
+    char (*const names)[300] = calloc(MANY, sizeof *names);
+    (void)state;
+    for (int i = 0; i < MANY; i++) {
+        snprintf(names[i], sizeof names[i], "%0290d", i);
+        tensor[i] = (tg_file_tensor){ .name = names[i], .dtype = "U8" };
+        meta[i] = (tg_file_meta){ names[i], names[i] };
+    }
+    assert_true(write_tensors(s, data_path("x"), tensor, MANY, meta, MANY));
+    assert_in_range(count_refusals(open_only, false), 20, 100);
+    free(tensor);
+    free(meta);
+    free(names);
+    tg_close(s);
+}
+
 static void refuses_every_allocation_once(void **state)
 {
     tg_scope *const s = tg_open();
@@ -239,7 +263,7 @@ int main(void)
         cmocka_unit_test(each_dtype_and_shape_comes_back),     cmocka_unit_test(wide_types_come_first_and_are_aligned),
         cmocka_unit_test(names_and_metadata_come_back),        cmocka_unit_test(many_tensors_and_none),
         cmocka_unit_test(reads_any_piece_in_any_order),        cmocka_unit_test(damage_is_noticed_when_read_in_order),
-        cmocka_unit_test(refuses_every_allocation_once),
+        cmocka_unit_test(refuses_every_allocation_once),       cmocka_unit_test(refuses_every_block_once),
     };
     return cmocka_run_group_tests(tests, data_folder_begin, data_folder_end);
 }

@@ -1,5 +1,5 @@
-/* fault_shim.c - the system calls with which files are written, in place of the C library's, so that one of them can fail or
- * be the last.  A part of test_crash_points, and libfault_shim.so to preload for any other program.
+/* fault_shim.c - the system calls with which files are written, in place of the C library's, so that one of them can
+ * fail or be the last.  A part of test_crash_points, and libfault_shim.so to preload for any other program.
  *
  *     FAULT_PATH   counts calls on paths that contain this text, and on what was opened by such a path.  Unset: none
  *     FAULT_AT     the number of the call that is hit, from 1 on

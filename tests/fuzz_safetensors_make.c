@@ -1,7 +1,8 @@
 /* fuzz_safetensors_make.c - see fuzz_safetensors_make.h.
  *
- * A model of a header is made of texts, so that any of its parts can be replaced by any JSON, or by none; it is written with
- * random white space, order and escapes.  Checksums are made for what came out, so that a change is judged by itself. */
+ * A model of a header is made of texts, so that any of its parts can be replaced by any JSON, or by none; it is written
+ * with random white space, order and escapes.  Checksums are made for what came out, so that a change is judged by
+ * itself. */
 #include "fuzz_safetensors_make.h"
 #include "checksum.h"
 #include "random.h"
@@ -13,7 +14,7 @@
 enum { MOST_TENSORS = 7, MOST_SIZES = 10, MOST_META = 5, MOST_TEXT = 640, MARKS = 3 };
 #define COUNT(rows) (sizeof (rows) / sizeof *(rows))
 
-typedef struct { char name[MOST_TEXT], value[MOST_TEXT]; } pair;         /* JSON: a name is what stands between quotes */
+typedef struct { char name[MOST_TEXT], value[MOST_TEXT]; } pair;   /* JSON: a name is what stands between quotes */
 
 typedef struct {
     char     name[MOST_TEXT], whole[64];         /* whole: in place of the object, if it is not "" */
@@ -42,25 +43,29 @@ static bool     chance(maker *m, uint32_t percent) { return draw(m, 100) < perce
 /* ---- JSON of all kinds ---- */
 
 static const char *const values[] = {
-    "null", "true", "0", "1", "2", "-1", "-0", "-0.0", "1.0", "1e0", "1E2", "2.", ".5", "01", "00", "+1", "0x1", "1_0", "\"1\"",
-    "\"\"", "\"F32\"", "[]", "{}", "[[]]", "[0,8]", "{\"a\":1}", "[[[[]]]]", "NaN", "Infinity", "-Infinity", "281474976710656",
-    "281474976710657", "9223372036854775807", "9223372036854775808", "18446744073709551615", "18446744073709551616",
-    "1e999", "\"\\u0000\"", "\"\\ud800\"", "\xd9\xa1", "", "1 2", "\"a", "'a'", "4294967296", "65536", "16777216", "3",
+    "null", "true", "0", "1", "2", "-1", "-0", "-0.0", "1.0", "1e0", "1E2", "2.", ".5", "01", "00", "+1", "0x1", "1_0",
+    "\"1\"", "\"\"", "\"F32\"", "[]", "{}", "[[]]", "[0,8]", "{\"a\":1}", "[[[[]]]]", "NaN", "Infinity", "-Infinity",
+    "281474976710656", "281474976710657", "9223372036854775807", "9223372036854775808", "18446744073709551615",
+    "18446744073709551616", "1e999", "\"\\u0000\"", "\"\\ud800\"", "\xd9\xa1", "", "1 2", "\"a", "'a'", "4294967296",
+    "65536", "16777216", "3",
 };
 static const char *const names[] = {
-    "", "a", "weight", "layer1.0.conv1.weight", "a\\u0000b", "\\u001f", "\\u007f", "\x7f", "\xc2\x9b", "\\u009f", "\\ud800",
-    "\\udc00\\ud800", "\\ud83d\\ude00", "\xf0\x9f\x98\x80", "\\ud83d\\u0041", "\xed\xa0\x80", "\xff", "\xc0\xaf", "\xe0\x80\xaf",
-    "\xf4\x90\x80\x80", "\xc3\xa9", "e\xcc\x81", "\\u00e9", "\n", "\\n", "\\", "\\\\", "\\\"", "\\/", "/", "\\u12", "\\u+123",
-    "\\U0041", "\\x41", "\\b", "__metadata__", "\\u005f_metadata__", "tilegrad.header", "tilegrad.format", "-", "\t",
-    "\xe2\x80\xae", "\xef\xbb\xbf", "dtype", "shape", "data_offsets", "\xf0\x9f\x98", "\xe2\x82", "\x1b[2J",
+    "", "a", "weight", "layer1.0.conv1.weight", "a\\u0000b", "\\u001f", "\\u007f", "\x7f", "\xc2\x9b", "\\u009f",
+    "\\ud800", "\\udc00\\ud800", "\\ud83d\\ude00", "\xf0\x9f\x98\x80", "\\ud83d\\u0041", "\xed\xa0\x80", "\xff",
+    "\xc0\xaf", "\xe0\x80\xaf", "\xf4\x90\x80\x80", "\xc3\xa9", "e\xcc\x81", "\\u00e9", "\n", "\\n", "\\", "\\\\",
+    "\\\"", "\\/", "/", "\\u12", "\\u+123", "\\U0041", "\\x41", "\\b", "__metadata__", "\\u005f_metadata__",
+    "tilegrad.header", "tilegrad.format", "-", "\t", "\xe2\x80\xae", "\xef\xbb\xbf", "dtype", "shape", "data_offsets",
+    "\xf0\x9f\x98", "\xe2\x82", "\x1b[2J",
 };
 static const struct { const char *name; int bits; } dtypes[] = {
-    { "F32", 32 }, { "BF16", 16 }, { "F16", 16 }, { "F64", 64 }, { "I64", 64 }, { "I32", 32 }, { "I16", 16 }, { "I8", 8 },
-    { "U8", 8 }, { "BOOL", 8 }, { "U16", 16 }, { "U32", 32 }, { "U64", 64 }, { "C64", 64 }, { "F8_E4M3", 8 }, { "F4", 4 },
-    { "F6_E2M3", 6 }, { "F8_E8M0", 8 }, { "F8_E5M2FNUZ", 8 },
+    { "F32", 32 }, { "BF16", 16 }, { "F16", 16 }, { "F64", 64 }, { "I64", 64 }, { "I32", 32 }, { "I16", 16 },
+    { "I8", 8 }, { "U8", 8 }, { "BOOL", 8 }, { "U16", 16 }, { "U32", 32 }, { "U64", 64 }, { "C64", 64 },
+    { "F8_E4M3", 8 }, { "F4", 4 }, { "F6_E2M3", 6 }, { "F8_E8M0", 8 }, { "F8_E5M2FNUZ", 8 },
 };
-static const char *const wrong_dtypes[] = { "f32", "F", "F33", "F128", "", "F32 ", "FLOAT", "1", "__", "A123456789012345", "A1234567890123456",
-                                            "BF\\u0031\\u0036", "F3\\u00b2", "F32\\u0000" };
+static const char *const wrong_dtypes[] = {
+    "f32", "F", "F33", "F128", "", "F32 ", "FLOAT", "1", "__", "A123456789012345", "A1234567890123456",
+    "BF\\u0031\\u0036", "F3\\u00b2", "F32\\u0000",
+};
 
 static void set(char *to, size_t room, const char *text) { snprintf(to, room, "%s", text); }
 static void set_number(char to[32], uint64_t value) { snprintf(to, 32, "%llu", (unsigned long long)value); }
@@ -110,7 +115,8 @@ static void make_marks(maker *m)
     for (int i = 0; i < m->n; at += m->tensor[i++].bytes) {
         uint8_t data[4096];
         for (uint64_t k = 0; k < m->tensor[i].bytes && k < sizeof data; k++) data[k] = (uint8_t)((at + k) * 7 + 3);
-        tg_checksum_print(tg_checksum_of(data, m->tensor[i].bytes < sizeof data ? m->tensor[i].bytes : 0), sums + 16 * i);
+        tg_checksum_print(tg_checksum_of(data, m->tensor[i].bytes < sizeof data ? m->tensor[i].bytes : 0),
+                          sums + 16 * i);
     }
     strcpy(sums + 16 * m->n, "\"");
 }
@@ -169,7 +175,8 @@ static void change_offsets(maker *m, tensor *t)
 /* Where another tensor lies, or behind a hole. */
 static void move(maker *m, tensor *t)
 {
-    const uint64_t place = chance(m, 50) ? number_of(m->tensor[draw(m, (uint32_t)m->n)].offset[0]) : number_of(t->offset[0]) + 1;
+    const uint64_t place =
+        chance(m, 50) ? number_of(m->tensor[draw(m, (uint32_t)m->n)].offset[0]) : number_of(t->offset[0]) + 1;
     set_number(t->offset[0], place);
     set_number(t->offset[1], place + t->bytes);
     if (chance(m, 30)) m->data++;
@@ -190,7 +197,8 @@ static void change_name(maker *m, char name[MOST_TEXT])
 
 static void change_tensor(maker *m, tensor *t)
 {
-    static const char *const extras[] = { "\"x\":1", "\"dtype\":\"U8\"", "\"shape\":[]", "\"data_offsets\":[0,0]", "\"\\u0064type\":\"U8\"" };
+    static const char *const extras[] = { "\"x\":1", "\"dtype\":\"U8\"", "\"shape\":[]", "\"data_offsets\":[0,0]",
+        "\"\\u0064type\":\"U8\"" };
     switch (draw(m, 9)) {
     case 0: snprintf(t->dtype, sizeof t->dtype, "%s", ANY(m, wrong_dtypes)); break;
     case 1: snprintf(t->dtype, sizeof t->dtype, "%s", dtypes[draw(m, COUNT(dtypes))].name); break;
@@ -219,7 +227,8 @@ static void change_metadata(maker *m)
 
 static void change_model(maker *m)
 {
-    static const char *const afters[] = { "{}", "]", "}", ",", "x", "\f", "\v", "\xc2\xa0", "//", "\xef\xbb\xbf", "null", "[", "\\" };
+    static const char *const afters[] = { "{}", "]", "}", ",", "x", "\f", "\v", "\xc2\xa0", "//", "\xef\xbb\xbf",
+        "null", "[", "\\" };
     const uint32_t what = draw(m, 10);
     if (what < 7 && m->n > 0) change_tensor(m, &m->tensor[draw(m, (uint32_t)m->n)]);
     else if (what < 8) m->data += (int64_t)draw(m, 20) - 10;
@@ -260,7 +269,8 @@ static void say_string(maker *m, const char *text)
             put(m, text, 1);
             if (*text == '\\' && text[1]) put(m, ++text, 1);
         } else {
-            put(m, escape, (size_t)snprintf(escape, sizeof escape, chance(m, 50) ? "\\u%04x" : "\\u%04X", (unsigned)*text));
+            put(m, escape,
+                (size_t)snprintf(escape, sizeof escape, chance(m, 50) ? "\\u%04x" : "\\u%04X", (unsigned)*text));
         }
     }
     put(m, "\"", 1);

@@ -1,5 +1,6 @@
-/* test_crash_points.c - a save that is killed at each of its system calls, or has each of them fail: the file is the old one
- * or the new one.  fault_shim.c, a part of this program, does the killing; the saves are processes of their own. */
+/* test_crash_points.c - a save that is killed at each of its system calls, or has each of them fail: the file is the
+ * old one or the new one.  fault_shim.c, a part of this program, does the killing; the saves are processes of their
+ * own. */
 #include "tensor_files.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -130,11 +131,13 @@ static void killed_at_each(const char *how, const char *call, int calls)
         assert_int_equal(o.killed, !call || !strcmp(o.hit, call));
         landed += o.killed;
         old += o.killed && content() == 'o';
-        if (o.killed && content() == 'n' && !strstr(o.log, "rename\n")) fail_msg("call %d, %s: the new file before rename", at, o.hit);
+        if (o.killed && content() == 'n' && !strstr(o.log, "rename\n"))
+            fail_msg("call %d, %s: the new file before rename", at, o.hit);
     }
     if (!call) assert_int_equal(landed, calls);
     assert_in_range(landed, 5, calls);
-    printf("%s: %d of %d calls, all landed: %d times the old file, %d times the new one\n", how, landed, calls, old, landed - old);
+    printf("%s: %d of %d calls, all landed: %d times the old file, %d times the new one\n", how, landed, calls, old,
+           landed - old);
 }
 
 static void killed_anywhere(void **state)
@@ -228,12 +231,13 @@ static void fill_disk(void)
     char folder[256], full[300];
     snprintf(folder, sizeof folder, "%s", data_path("disk"));
     snprintf(full, sizeof full, "%s/x", folder);
-    if (unshare(getuid() == 0 ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-        mount("none", folder, "tmpfs", 0, "size=12m"))
+    if (unshare(getuid() == 0 ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS) ||
+        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) || mount("none", folder, "tmpfs", 0, "size=12m"))
         _exit(77);
     tg_scope *const s = tg_open();
     if (!save(s, full, "old")) _exit(2);
-    if (save(s, full, "new") || !strstr(tg_message(s), strerror(ENOSPC)) || strncmp(tg_message(s), full, strlen(full))) _exit(3);
+    if (save(s, full, "new") || !strstr(tg_message(s), strerror(ENOSPC)) || strncmp(tg_message(s), full, strlen(full)))
+        _exit(3);
     tg_clear(s);
     _exit(verify_file(s, full) && access(strcat(full, ".part"), F_OK) ? 0 : 4);
 }

@@ -67,9 +67,11 @@ bool tg_out_begin(tg_scope *s, tg_file_out *f, const char *path)
     *f = (tg_file_out){ .path = path, .fd = -1 };
     if (!tg_ok(s)) return false;
     if (!*path) tg_fail(s, "a file to write: its path is empty");
-    else if (TEMP_FAILURE_RETRY(stat(path, &about)) == 0 && !S_ISREG(about.st_mode)) tg_fail(s, "%s: not a regular file", path);
+    else if (TEMP_FAILURE_RETRY(stat(path, &about)) == 0 && !S_ISREG(about.st_mode))
+        tg_fail(s, "%s: not a regular file", path);
     else if (!(f->part = part_of(path))) tg_fail(s, "%s: no memory to write it", path);
-    if (tg_ok(s) && open_locked(s, f) && TEMP_FAILURE_RETRY(ftruncate(f->fd, 0)) < 0) return give_up(s, f, "cannot be emptied");
+    if (tg_ok(s) && open_locked(s, f) && TEMP_FAILURE_RETRY(ftruncate(f->fd, 0)) < 0)
+        return give_up(s, f, "cannot be emptied");
     if (!tg_ok(s)) tg_out_abandon(f);
     return tg_ok(s);
 }

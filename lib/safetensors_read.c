@@ -1,8 +1,8 @@
 /* safetensors_read.c - the table of contents of a safetensors file, from anybody.  The format: see tensor_file.h.
  *
- * JSON is jansson's, which refuses duplicate keys, invalid UTF-8, lone surrogates and what follows the JSON.  Everything
- * else is checked here: each value has one possible type, unknown fields are refused, and tensors cover the data without
- * holes or overlaps. */
+ * JSON is jansson's, which refuses duplicate keys, invalid UTF-8, lone surrogates and what follows the JSON. Everything
+ * else is checked here: each value has one possible type, unknown fields are refused, and tensors cover the data
+ * without holes or overlaps. */
 #include "tensor_file_kind.h"
 #include "system.h"
 #include <assert.h>
@@ -78,8 +78,8 @@ static size_t skip_string(const header *h, size_t at)
     return at + 1;
 }
 
-/* What jansson does not tell, or only after it has taken much more memory than the text: NUL (which it overlooks behind a
- * number), numbers below 0 (to it -0 is 0), deep nesting, long lists, more objects than tensors could be. */
+/* What jansson does not tell, or only after it has taken much more memory than the text: NUL (which it overlooks behind
+ * a number), numbers below 0 (to it -0 is 0), deep nesting, long lists, more objects than tensors could be. */
 static bool scan(header *h)
 {
     const char *const text = h->text + LENGTH, *const nul = memchr(text, 0, h->n);
@@ -215,7 +215,8 @@ static bool read_tensor(header *h, tg_file_tensor *t, const char *name, json_t *
     if (!read_dtype(h, t, json_object_get(value, "dtype")) || !read_shape(h, t, json_object_get(value, "shape")) ||
         !read_offsets(h, t, json_object_get(value, "data_offsets")) || !check_size(h, t))
         return false;
-    return json_object_size(value) == 3 || bad_tensor(h, name, "has a field that is none of dtype, shape, data_offsets");
+    return json_object_size(value) == 3 ||
+           bad_tensor(h, name, "has a field that is none of dtype, shape, data_offsets");
 }
 
 static int compare_places(const void *a, const void *b)
@@ -264,8 +265,8 @@ static bool read_tensors(header *h, json_t *root)
 
 /* ---- the marks ---- */
 
-/* The digits of tilegrad.header in the text.  A quote that is not escaped begins a string or ends one, and behind one that
- * ends there is no letter; so this is the key. */
+/* The digits of tilegrad.header in the text.  A quote that is not escaped begins a string or ends one, and behind one
+ * that ends there is no letter; so this is the key. */
 static char *find_digits(const header *h)
 {
     static const char key[] = "\"tilegrad.header\":\"";
@@ -322,7 +323,8 @@ static bool open_header(tg_scope *s, tg_tensor_file *f)
     json_t *root = NULL;
     const bool good = read_text(&h) && scan(&h) && (root = parse(&h)) &&
                       (json_is_object(root) || bad(&h, "the header is no JSON object")) &&
-                      read_metadata(&h, json_object_get(root, "__metadata__")) && read_tensors(&h, root) && check_marks(&h);
+                      read_metadata(&h, json_object_get(root, "__metadata__")) && read_tensors(&h, root) &&
+                      check_marks(&h);
     f->reader->data = LENGTH + h.n;
     json_decref(root);
     tg_system_free(h.text);

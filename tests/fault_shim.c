@@ -1,10 +1,10 @@
-/* fault_shim.c - the system calls with which files are written, in place of the C library's, so that one of them can fail or
- * be the last.  A part of test_crash_points, and libfault_shim.so to preload for any other program.
+/* fault_shim.c - the system calls with which files are written and read, in place of the C library's, so that one of
+ * them can fail or be the last.  A part of test_crash_points, and libfault_shim.so to preload for any other program.
  *
  *     FAULT_PATH   counts calls on paths that contain this text, and on what was opened by such a path.  Unset: none
  *     FAULT_AT     the number of the call that is hit, from 1 on
  *     FAULT_HOW    kill: SIGKILL before it happens.  torn: a write does half of its bytes, then SIGKILL
- *                  short: a write does half of its bytes.  A number: errno, and nothing has happened (close closes)
+ *                  short: a write, or a read, does half of its bytes.  A number: errno, and nothing has happened (close closes)
  *     FAULT_LOG    a file to which the name of each call that is counted is appended, and " HIT" behind the one that is */
 #include <dlfcn.h>
 #include <errno.h>
@@ -57,7 +57,7 @@ static long number(const char *name)
 }
 
 /* Counts a call.  What happens to it: 0 nothing, > 0 this errno, < 0 half of it is done (and then, if -2, death). */
-static int count(const char *name, bool is_write)
+static int count(const char *name, bool has_bytes)
 {
     const char *const how = getenv("FAULT_HOW");
     const int kept = errno;
@@ -67,8 +67,8 @@ static int count(const char *name, bool is_write)
     errno = kept;
     if (!hit) return 0;
     if (!strcmp(how, "kill")) die();
-    if (!strcmp(how, "torn")) return is_write ? -2 : 0;
-    if (!strcmp(how, "short")) return is_write ? -1 : 0;
+    if (!strcmp(how, "torn")) return has_bytes ? -2 : 0;
+    if (!strcmp(how, "short")) return has_bytes ? -1 : 0;
     return (int)number("FAULT_HOW");
 }
 
@@ -115,6 +115,13 @@ ssize_t pwrite(int fd, const void *bytes, size_t n, off_t at)
     const ssize_t done = REAL(pwrite)(fd, bytes, why < 0 ? half(n) : n, at);
     if (why == -2) die();
     return done;
+}
+
+ssize_t pread(int fd, void *to, size_t n, off_t at)
+{
+    const int why = is_watched(fd) ? count("pread", true) : 0;
+    if (why > 0) return fail(why);
+    return REAL(pread)(fd, to, why < 0 ? half(n) : n, at);
 }
 
 int close(int fd)

@@ -1,8 +1,8 @@
-/* fuzz_safetensors.c - many files, each judged by the library and by tests/oracle/safetensors_oracle.py, which must agree in
- * every case: fuzz_safetensors ORACLE N [SEED].
+/* fuzz_safetensors.c - many files, each judged by the library and by tests/oracle/safetensors_oracle.py, which must
+ * agree in every case: fuzz_safetensors ORACLE N [SEED].
  *
- * They agree if both refuse a file, or both read the same out of it.  The library's part runs in a child process, with a
- * second for each file, so that crashes and hangs are found like any other difference.  A file of which they think
+ * They agree if both refuse a file, or both read the same out of it.  The library's part runs in a child process, with
+ * 5 seconds for each file, so that crashes and hangs are found like any other difference.  A file of which they think
  * differently is kept: fuzz_safetensors.SEED. */
 #include "fuzz_safetensors_make.h"
 #include "tensor_file.h"
@@ -26,7 +26,10 @@ static fuzz_file file;
 
 /* ---- the library's verdict ---- */
 
-static uint32_t add(uint32_t sum, const char *text) { return (uint32_t)crc32_z(sum, (const uint8_t *)text, strlen(text) + 1); }
+static uint32_t add(uint32_t sum, const char *text)
+{
+    return (uint32_t)crc32_z(sum, (const uint8_t *)text, strlen(text) + 1);
+}
 
 static uint32_t add_number(uint32_t sum, uint64_t number, const char *after, size_t n)
 {
@@ -42,7 +45,8 @@ static uint32_t said(const tg_tensor_file *f)
     for (int i = 0; i < f->n; i++) {
         const tg_file_tensor *const t = &f->tensor[i];
         sum = add(add(sum, t->name), t->dtype);
-        for (int k = 0; k < t->rank; k++) sum = add_number(sum, (uint64_t)t->dim[k], k + 1 < t->rank ? "," : "", k + 1 < t->rank);
+        for (int k = 0; k < t->rank; k++)
+            sum = add_number(sum, (uint64_t)t->dim[k], k + 1 < t->rank ? "," : "", k + 1 < t->rank);
         sum = add_number(add_number(add(sum, ""), t->place, "", 1), t->place + t->bytes, "", 1);
     }
     for (int i = 0; i < f->n_meta; i++) sum = add(add(sum, f->meta[i].key), f->meta[i].value);
@@ -131,7 +135,8 @@ static int compare(FILE *oracle, uint64_t seed, int n, int *read)
         *read += line[0] != 'r';
         if (!strcmp(line, shared->verdict[i])) continue;
         if (wrong++ >= MOST_SHOWN) continue;
-        printf("seed %llu: the library says %s, the oracle %s\n", (unsigned long long)seed + (unsigned)i, shared->verdict[i], line);
+        printf("seed %llu: the library says %s, the oracle %s\n", (unsigned long long)seed + (unsigned)i,
+               shared->verdict[i], line);
         keep(seed + (uint64_t)i);
     }
     return wrong;

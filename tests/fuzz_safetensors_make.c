@@ -1,66 +1,38 @@
-/* fuzz_safetensors_make.c - see fuzz_safetensors_make.h.
- *
- * A model of a header is made of texts, so that any of its parts can be replaced by any JSON, or by none; it is written with
- * random white space, order and escapes.  Checksums are made for what came out, so that a change is judged by itself. */
-#include "fuzz_safetensors_make.h"
+/* fuzz_safetensors_make.c - see fuzz_safetensors_make.h. */
 #include "checksum.h"
-#include "random.h"
-#include <stdarg.h>
-#include <stdbool.h>
+#include "fuzz_safetensors_model.h"
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_TENSORS = 7, MOST_SIZES = 10, MOST_META = 5, MOST_TEXT = 640, MARKS = 3 };
 #define COUNT(rows) (sizeof (rows) / sizeof *(rows))
-
-typedef struct { char name[MOST_TEXT], value[MOST_TEXT]; } pair;         /* JSON: a name is what stands between quotes */
-
-typedef struct {
-    char     name[MOST_TEXT], whole[64];         /* whole: in place of the object, if it is not "" */
-    char     dtype[32], size[MOST_SIZES][32], offset[3][32], extra[64];
-    int      rank, offsets, missing;             /* missing: 1, 2, 3: this field */
-    uint64_t bytes;
-} tensor;
-
-typedef struct {
-    uint64_t  seed, drawn;
-    fuzz_file *f;
-    tensor    tensor[MOST_TENSORS];
-    pair      meta[MOST_META + MARKS];
-    int       n, n_meta;
-    bool      has_meta, marked;
-    char      whole_meta[64], after[64];         /* in place of the metadata; after everything */
-    int64_t   data, length;                      /* more bytes of data, a longer header, than should be */
-    int       spaces, escapes;                   /* per cent */
-    size_t    header_sum;                        /* where its digits stand in f; 0: nowhere */
-} maker;
-
-static uint32_t draw(maker *m, uint32_t n) { return tg_random_below((tg_stream){ m->seed, 78 }, m->drawn++, n); }
-static bool     chance(maker *m, uint32_t percent) { return draw(m, 100) < percent; }
 #define ANY(m, texts) ((texts)[draw(m, COUNT(texts))])
 
 /* ---- JSON of all kinds ---- */
 
 static const char *const values[] = {
-    "null", "true", "0", "1", "2", "-1", "-0", "-0.0", "1.0", "1e0", "1E2", "2.", ".5", "01", "00", "+1", "0x1", "1_0", "\"1\"",
-    "\"\"", "\"F32\"", "[]", "{}", "[[]]", "[0,8]", "{\"a\":1}", "[[[[]]]]", "NaN", "Infinity", "-Infinity", "281474976710656",
-    "281474976710657", "9223372036854775807", "9223372036854775808", "18446744073709551615", "18446744073709551616",
-    "1e999", "\"\\u0000\"", "\"\\ud800\"", "\xd9\xa1", "", "1 2", "\"a", "'a'", "4294967296", "65536", "16777216", "3",
+    "null", "true", "0", "1", "2", "-1", "-0", "-0.0", "1.0", "1e0", "1E2", "2.", ".5", "01", "00", "+1", "0x1", "1_0",
+    "\"1\"", "\"\"", "\"F32\"", "[]", "{}", "[[]]", "[0,8]", "{\"a\":1}", "[[[[]]]]", "NaN", "Infinity", "-Infinity",
+    "281474976710656", "281474976710657", "9223372036854775807", "9223372036854775808", "18446744073709551615",
+    "18446744073709551616", "1e999", "\"\\u0000\"", "\"\\ud800\"", "\xd9\xa1", "", "1 2", "\"a", "'a'", "4294967296",
+    "65536", "16777216", "3",
 };
 static const char *const names[] = {
-    "", "a", "weight", "layer1.0.conv1.weight", "a\\u0000b", "\\u001f", "\\u007f", "\x7f", "\xc2\x9b", "\\u009f", "\\ud800",
-    "\\udc00\\ud800", "\\ud83d\\ude00", "\xf0\x9f\x98\x80", "\\ud83d\\u0041", "\xed\xa0\x80", "\xff", "\xc0\xaf", "\xe0\x80\xaf",
-    "\xf4\x90\x80\x80", "\xc3\xa9", "e\xcc\x81", "\\u00e9", "\n", "\\n", "\\", "\\\\", "\\\"", "\\/", "/", "\\u12", "\\u+123",
-    "\\U0041", "\\x41", "\\b", "__metadata__", "\\u005f_metadata__", "tilegrad.header", "tilegrad.format", "-", "\t",
-    "\xe2\x80\xae", "\xef\xbb\xbf", "dtype", "shape", "data_offsets", "\xf0\x9f\x98", "\xe2\x82", "\x1b[2J",
+    "", "a", "weight", "layer1.0.conv1.weight", "a\\u0000b", "\\u001f", "\\u007f", "\x7f", "\xc2\x9b", "\\u009f",
+    "\\ud800", "\\udc00\\ud800", "\\ud83d\\ude00", "\xf0\x9f\x98\x80", "\\ud83d\\u0041", "\xed\xa0\x80", "\xff",
+    "\xc0\xaf", "\xe0\x80\xaf", "\xf4\x90\x80\x80", "\xc3\xa9", "e\xcc\x81", "\\u00e9", "\n", "\\n", "\\", "\\\\",
+    "\\\"", "\\/", "/", "\\u12", "\\u+123", "\\U0041", "\\x41", "\\b", "__metadata__", "\\u005f_metadata__",
+    "tilegrad.header", "tilegrad.format", "-", "\t", "\xe2\x80\xae", "\xef\xbb\xbf", "dtype", "shape", "data_offsets",
+    "\xf0\x9f\x98", "\xe2\x82", "\x1b[2J",
 };
 static const struct { const char *name; int bits; } dtypes[] = {
-    { "F32", 32 }, { "BF16", 16 }, { "F16", 16 }, { "F64", 64 }, { "I64", 64 }, { "I32", 32 }, { "I16", 16 }, { "I8", 8 },
-    { "U8", 8 }, { "BOOL", 8 }, { "U16", 16 }, { "U32", 32 }, { "U64", 64 }, { "C64", 64 }, { "F8_E4M3", 8 }, { "F4", 4 },
-    { "F6_E2M3", 6 }, { "F8_E8M0", 8 }, { "F8_E5M2FNUZ", 8 },
+    { "F32", 32 }, { "BF16", 16 }, { "F16", 16 }, { "F64", 64 }, { "I64", 64 }, { "I32", 32 }, { "I16", 16 },
+    { "I8", 8 }, { "U8", 8 }, { "BOOL", 8 }, { "U16", 16 }, { "U32", 32 }, { "U64", 64 }, { "C64", 64 },
+    { "F8_E4M3", 8 }, { "F4", 4 }, { "F6_E2M3", 6 }, { "F8_E8M0", 8 }, { "F8_E5M2FNUZ", 8 },
 };
-static const char *const wrong_dtypes[] = { "f32", "F", "F33", "F128", "", "F32 ", "FLOAT", "1", "__", "A123456789012345", "A1234567890123456",
-                                            "BF\\u0031\\u0036", "F3\\u00b2", "F32\\u0000" };
+static const char *const wrong_dtypes[] = {
+    "f32", "F", "F33", "F128", "", "F32 ", "FLOAT", "1", "__", "A123456789012345", "A1234567890123456",
+    "BF\\u0031\\u0036", "F3\\u00b2", "F32\\u0000",
+};
 
 static void set(char *to, size_t room, const char *text) { snprintf(to, room, "%s", text); }
 static void set_number(char to[32], uint64_t value) { snprintf(to, 32, "%llu", (unsigned long long)value); }
@@ -110,7 +82,8 @@ static void make_marks(maker *m)
     for (int i = 0; i < m->n; at += m->tensor[i++].bytes) {
         uint8_t data[4096];
         for (uint64_t k = 0; k < m->tensor[i].bytes && k < sizeof data; k++) data[k] = (uint8_t)((at + k) * 7 + 3);
-        tg_checksum_print(tg_checksum_of(data, m->tensor[i].bytes < sizeof data ? m->tensor[i].bytes : 0), sums + 16 * i);
+        tg_checksum_print(tg_checksum_of(data, m->tensor[i].bytes < sizeof data ? m->tensor[i].bytes : 0),
+                          sums + 16 * i);
     }
     strcpy(sums + 16 * m->n, "\"");
 }
@@ -169,7 +142,8 @@ static void change_offsets(maker *m, tensor *t)
 /* Where another tensor lies, or behind a hole. */
 static void move(maker *m, tensor *t)
 {
-    const uint64_t place = chance(m, 50) ? number_of(m->tensor[draw(m, (uint32_t)m->n)].offset[0]) : number_of(t->offset[0]) + 1;
+    const uint64_t place =
+        chance(m, 50) ? number_of(m->tensor[draw(m, (uint32_t)m->n)].offset[0]) : number_of(t->offset[0]) + 1;
     set_number(t->offset[0], place);
     set_number(t->offset[1], place + t->bytes);
     if (chance(m, 30)) m->data++;
@@ -190,7 +164,8 @@ static void change_name(maker *m, char name[MOST_TEXT])
 
 static void change_tensor(maker *m, tensor *t)
 {
-    static const char *const extras[] = { "\"x\":1", "\"dtype\":\"U8\"", "\"shape\":[]", "\"data_offsets\":[0,0]", "\"\\u0064type\":\"U8\"" };
+    static const char *const extras[] = { "\"x\":1", "\"dtype\":\"U8\"", "\"shape\":[]", "\"data_offsets\":[0,0]",
+        "\"\\u0064type\":\"U8\"" };
     switch (draw(m, 9)) {
     case 0: snprintf(t->dtype, sizeof t->dtype, "%s", ANY(m, wrong_dtypes)); break;
     case 1: snprintf(t->dtype, sizeof t->dtype, "%s", dtypes[draw(m, COUNT(dtypes))].name); break;
@@ -219,200 +194,13 @@ static void change_metadata(maker *m)
 
 static void change_model(maker *m)
 {
-    static const char *const afters[] = { "{}", "]", "}", ",", "x", "\f", "\v", "\xc2\xa0", "//", "\xef\xbb\xbf", "null", "[", "\\" };
+    static const char *const afters[] = { "{}", "]", "}", ",", "x", "\f", "\v", "\xc2\xa0", "//", "\xef\xbb\xbf",
+        "null", "[", "\\" };
     const uint32_t what = draw(m, 10);
     if (what < 7 && m->n > 0) change_tensor(m, &m->tensor[draw(m, (uint32_t)m->n)]);
     else if (what < 8) m->data += (int64_t)draw(m, 20) - 10;
     else if (what < 9) change_metadata(m);
     else set(m->after, sizeof m->after, ANY(m, afters));
-}
-
-/* ---- writing it ---- */
-
-static void put(maker *m, const void *bytes, size_t n)
-{
-    const size_t room = MOST_CASE - m->f->n;
-    memcpy(m->f->at + m->f->n, bytes, n < room ? n : room);
-    m->f->n += n < room ? n : room;
-}
-
-static void space(maker *m)
-{
-    while (m->spaces > 0 && chance(m, (uint32_t)m->spaces)) put(m, &" \t\n\r"[draw(m, 4)], 1);
-}
-
-static void say(maker *m, const char *text)
-{
-    space(m);
-    put(m, text, strlen(text));
-    space(m);
-}
-
-/* Letters may be escaped; what is behind a backslash is left as it is. */
-static void say_string(maker *m, const char *text)
-{
-    char escape[8];
-    space(m);
-    put(m, "\"", 1);
-    for (; *text; text++) {
-        const bool letter = *text >= 'a' && *text <= 'z';
-        if (*text == '\\' || !letter || !chance(m, (uint32_t)m->escapes)) {
-            put(m, text, 1);
-            if (*text == '\\' && text[1]) put(m, ++text, 1);
-        } else {
-            put(m, escape, (size_t)snprintf(escape, sizeof escape, chance(m, 50) ? "\\u%04x" : "\\u%04X", (unsigned)*text));
-        }
-    }
-    put(m, "\"", 1);
-    space(m);
-}
-
-static void say_list(maker *m, char text[][32], int n)
-{
-    say(m, "[");
-    for (int i = 0; i < n; i++) {
-        if (i > 0) say(m, ",");
-        say(m, text[i]);
-    }
-    say(m, "]");
-}
-
-static void say_field(maker *m, tensor *t, int field, bool *first)
-{
-    static const char *const key[] = { "dtype", "shape", "data_offsets" };
-    if (field == t->missing - 1 || (field == 3 && !*t->extra)) return;
-    if (!*first) say(m, ",");
-    *first = false;
-    if (field == 3) {
-        say(m, t->extra);
-        return;
-    }
-    say_string(m, key[field]);
-    say(m, ":");
-    if (field == 0) say_string(m, t->dtype);
-    else if (field == 1) say_list(m, t->size, t->rank);
-    else say_list(m, t->offset, t->offsets);
-}
-
-static void say_tensor(maker *m, tensor *t)
-{
-    const int begin = (int)draw(m, 4);
-    bool first = true;
-    say_string(m, t->name);
-    say(m, ":");
-    if (*t->whole) {
-        say(m, t->whole);
-        return;
-    }
-    say(m, "{");
-    for (int i = 0; i < 4; i++) say_field(m, t, (begin + i) % 4, &first);
-    say(m, "}");
-}
-
-/* A mark is written as tilegrad does, mostly. */
-static void say_pair(maker *m, const pair *p)
-{
-    const int spaces = m->spaces, escapes = m->escapes;
-    if (m->marked && chance(m, 90)) m->spaces = m->escapes = 0;
-    say_string(m, p->name);
-    say(m, ":");
-    if (m->marked && !strcmp(p->name, "tilegrad.header")) m->header_sum = m->f->n + 1;
-    say(m, p->value);
-    m->spaces = spaces;
-    m->escapes = escapes;
-}
-
-static void say_metadata(maker *m)
-{
-    say_string(m, "__metadata__");
-    say(m, ":");
-    if (*m->whole_meta) {
-        say(m, m->whole_meta);
-        return;
-    }
-    say(m, "{");
-    for (int i = 0; i < m->n_meta; i++) {
-        if (i > 0) say(m, ",");
-        say_pair(m, &m->meta[i]);
-    }
-    say(m, "}");
-}
-
-static void say_header(maker *m)
-{
-    const int meta_at = m->has_meta ? (int)draw(m, draw(m, 2) ? 1 : (uint32_t)m->n + 1) : -1;
-    const int first = m->n > 0 ? (int)draw(m, (uint32_t)m->n) : 0;
-    say(m, "{");
-    for (int i = 0; i <= m->n; i++) {
-        if (i == meta_at) say_metadata(m);
-        if (i == meta_at && i < m->n) say(m, ",");
-        if (i == m->n) break;
-        say_tensor(m, &m->tensor[(first + i) % m->n]);
-        if (i + 1 < m->n || meta_at > i) say(m, ",");
-    }
-    say(m, "}");
-    say(m, m->after);
-}
-
-static void write_length(fuzz_file *f, uint64_t n)
-{
-    for (int i = 0; i < 8; i++) f->at[i] = (uint8_t)(n >> 8 * i);
-}
-
-static uint64_t read_length(const fuzz_file *f)
-{
-    uint64_t n = 0;
-    for (int i = 0; i < 8; i++) n |= (uint64_t)f->at[i] << 8 * i;
-    return n;
-}
-
-static void write_sum(maker *m)
-{
-    const uint64_t n = m->f->n < 8 ? 0 : read_length(m->f);
-    if (m->header_sum == 0 || n > MOST_CASE || m->f->n < 8 + n || m->header_sum + 16 > 8 + n) return;
-    char *const digits = (char *)m->f->at + m->header_sum;
-    memset(digits, '0', 16);
-    tg_checksum_print(tg_checksum_of(m->f->at, 8 + n), digits);
-}
-
-static void write_file(maker *m)
-{
-    m->f->n = 8;
-    say_header(m);
-    while (chance(m, 50)) put(m, " ", 1);
-    write_length(m->f, m->f->n - 8 + (uint64_t)m->length);
-    for (int64_t i = 0; i < m->data; i++) put(m, &(uint8_t){ (uint8_t)(i * 7 + 3) }, 1);
-}
-
-/* ---- changes of the bytes ---- */
-
-static void change_bytes(maker *m)
-{
-    static const char telling[] = "{}[]\",:\\0123456789eE+-. \n\tabcdefu/_\x00\x7f\x80\xff";
-    fuzz_file *const f = m->f;
-    if (f->n == 0) return;
-    const size_t head = f->n < 8 + read_length(f) ? f->n : 8 + (size_t)read_length(f);
-    const size_t at = draw(m, (uint32_t)(chance(m, 80) ? head : f->n)), other = draw(m, (uint32_t)f->n);
-    switch (draw(m, 7)) {
-    case 0: f->at[at] ^= (uint8_t)(1 << draw(m, 8)); break;
-    case 1: f->at[at] = (uint8_t)telling[draw(m, sizeof telling - 1)]; break;
-    case 2: f->at[at] = f->at[other]; break;
-    case 3:                                              /* one more; the length is right, or not */
-        if (f->n == MOST_CASE) break;
-        memmove(f->at + at + 1, f->at + at, f->n++ - at);
-        f->at[at] = (uint8_t)telling[draw(m, sizeof telling - 1)];
-        if (at >= 8 && chance(m, 70)) write_length(f, read_length(f) + 1);
-        if (m->header_sum > at) m->header_sum++;
-        break;
-    case 4:
-        memmove(f->at + at, f->at + at + 1, --f->n - at);
-        if (at >= 8 && chance(m, 70)) write_length(f, read_length(f) - 1);
-        if (m->header_sum > at) m->header_sum--;
-        break;
-    case 5: f->n = at; break;
-    default:
-        if (f->n >= 8) write_length(f, chance(m, 50) ? read_length(f) + draw(m, 5) - 2 : read_length(f) << draw(m, 60));
-    }
 }
 
 void fuzz_make_file(fuzz_file *f, uint64_t seed)
@@ -423,9 +211,9 @@ void fuzz_make_file(fuzz_file *f, uint64_t seed)
     m.f = f;
     make_model(&m);
     for (int n = chance(&m, 50) ? 1 : 0; n > 0 && n < 4; n = chance(&m, 30) ? n + 1 : 0) change_model(&m);
-    write_file(&m);
-    write_sum(&m);
+    fuzz_write_file(&m);
+    fuzz_write_sum(&m);
     if (chance(&m, 10)) f->at[draw(&m, (uint32_t)f->n)] ^= (uint8_t)(1 << draw(&m, 8));
-    for (int n = chance(&m, 30) ? 1 : 0; n > 0 && n < 6; n = chance(&m, 40) ? n + 1 : 0) change_bytes(&m);
-    if (chance(&m, 30)) write_sum(&m);
+    for (int n = chance(&m, 30) ? 1 : 0; n > 0 && n < 6; n = chance(&m, 40) ? n + 1 : 0) fuzz_change_bytes(&m);
+    if (chance(&m, 30)) fuzz_write_sum(&m);
 }

@@ -1,5 +1,6 @@
-/* test_crash_points.c - a save that is killed at each of its system calls, or has each of them fail: the file is the old one
- * or the new one.  fault_shim.c, a part of this program, does the killing; the saves are processes of their own. */
+/* test_crash_points.c - a save that is killed at each of its system calls, or has each of them fail: the file is the
+ * old one or the new one.  fault_shim.c, a part of this program, does the killing; the saves are processes of their
+ * own. */
 #include "tensor_files.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -34,13 +35,14 @@ static bool save(tg_scope *s, const char *to, const char *which)
     return tg_tensor_file_commit(s, w);
 }
 
-static int save_main(const char *to)
+/* And the one that reads: test_crash_points load PATH. */
+static int child_main(const char *mode, const char *file)
 {
     tg_scope *const s = tg_open();
-    const bool saved = save(s, to, "new");
-    if (!saved) fputs(tg_message(s), stderr);
+    const bool done = !strcmp(mode, "save") ? save(s, file, "new") : verify_file(s, file);
+    if (!done) fputs(tg_message(s), stderr);
     tg_close(s);
-    return saved ? 0 : 1;
+    return done ? 0 : 1;
 }
 
 /* ---- one of them, with a fault ---- */
@@ -59,7 +61,7 @@ static void read_text(const char *name, char text[TEXT])
     if (from) fclose(from);
 }
 
-static void run_child(int at, const char *how)
+static void run_child(const char *mode, int at, const char *how)
 {
     char number[16];
     snprintf(number, sizeof number, "%d", at);
@@ -68,18 +70,18 @@ static void run_child(int at, const char *how)
     setenv("FAULT_HOW", how, 1);
     setenv("FAULT_LOG", data_path("log"), 1);
     if (!freopen(data_path("message"), "w", stderr)) _exit(3);
-    execl(program, program, "save", path, (char *)NULL);
+    execl(program, program, mode, path, (char *)NULL);
     _exit(3);
 }
 
-static outcome save_with(int at, const char *how)
+static outcome child_with(const char *mode, int at, const char *how)
 {
     outcome o = { .calls = 0 };
     int status;
     unlink(data_path("log"));
     fflush(NULL);
     const pid_t child = fork();
-    if (child == 0) run_child(at, how);
+    if (child == 0) run_child(mode, at, how);
     assert_true(child > 0 && waitpid(child, &status, 0) == child);
     read_text("message", o.message);
     read_text("log", o.log);
@@ -93,6 +95,8 @@ static outcome save_with(int at, const char *how)
     }
     return o;
 }
+
+static outcome save_with(int at, const char *how) { return child_with("save", at, how); }
 
 /* Whose bytes there are: 'o'ld or 'n'ew; all of them. */
 static char content(void)
@@ -130,11 +134,13 @@ static void killed_at_each(const char *how, const char *call, int calls)
         assert_int_equal(o.killed, !call || !strcmp(o.hit, call));
         landed += o.killed;
         old += o.killed && content() == 'o';
-        if (o.killed && content() == 'n' && !strstr(o.log, "rename\n")) fail_msg("call %d, %s: the new file before rename", at, o.hit);
+        if (o.killed && content() == 'n' && !strstr(o.log, "rename\n"))
+            fail_msg("call %d, %s: the new file before rename", at, o.hit);
     }
     if (!call) assert_int_equal(landed, calls);
     assert_in_range(landed, 5, calls);
-    printf("%s: %d of %d calls, all landed: %d times the old file, %d times the new one\n", how, landed, calls, old, landed - old);
+    printf("%s: %d of %d calls, all landed: %d times the old file, %d times the new one\n", how, landed, calls, old,
+           landed - old);
 }
 
 static void killed_anywhere(void **state)
@@ -202,6 +208,25 @@ static void short_writes_go_on(void **state)
     assert_in_range(landed, 4, calls);
 }
 
+static void reading_goes_on_or_says_why(void **state)
+{
+    static const char *const hows[] = { "short", "EINTR", "EIO" };
+    char eintr[16], eio[16];
+    (void)state;
+    snprintf(eintr, sizeof eintr, "%d", EINTR);
+    snprintf(eio, sizeof eio, "%d", EIO);
+    begin_with_old();
+    const int calls = child_with("load", 0, "kill").calls;
+    assert_in_range(calls, 30, MOST_CALLS);
+    for (int h = 0; h < 3; h++)
+        for (int at = 1; at <= calls; at++) {
+            const outcome o = child_with("load", at, h == 0 ? "short" : h == 1 ? eintr : eio);
+            const bool may_fail = h == 2 && strcmp(o.hit, "close") != 0;
+            if (o.saved == may_fail) fail_msg("call %d, %s, %s: %s", at, o.hit, hows[h], o.message);
+            if (may_fail) assert_true(!strncmp(o.message, path, strlen(path)) && strstr(o.message, strerror(EIO)));
+        }
+}
+
 static const char *last_line(const char *log, const char *line)
 {
     const char *last = NULL;
@@ -228,12 +253,13 @@ static void fill_disk(void)
     char folder[256], full[300];
     snprintf(folder, sizeof folder, "%s", data_path("disk"));
     snprintf(full, sizeof full, "%s/x", folder);
-    if (unshare(getuid() == 0 ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-        mount("none", folder, "tmpfs", 0, "size=12m"))
+    if (unshare(getuid() == 0 ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS) ||
+        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) || mount("none", folder, "tmpfs", 0, "size=12m"))
         _exit(77);
     tg_scope *const s = tg_open();
     if (!save(s, full, "old")) _exit(2);
-    if (save(s, full, "new") || !strstr(tg_message(s), strerror(ENOSPC)) || strncmp(tg_message(s), full, strlen(full))) _exit(3);
+    if (save(s, full, "new") || !strstr(tg_message(s), strerror(ENOSPC)) || strncmp(tg_message(s), full, strlen(full)))
+        _exit(3);
     tg_clear(s);
     _exit(verify_file(s, full) && access(strcat(full, ".part"), F_OK) ? 0 : 4);
 }
@@ -321,11 +347,11 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(killed_anywhere),               cmocka_unit_test(each_call_fails_once),
-        cmocka_unit_test(short_writes_go_on),            cmocka_unit_test(what_lasts_is_synced_in_order),
-        cmocka_unit_test(the_disk_is_full),              cmocka_unit_test(the_largest_size_is_reached),
-        cmocka_unit_test(several_write_and_are_killed),
+        cmocka_unit_test(short_writes_go_on),            cmocka_unit_test(reading_goes_on_or_says_why),
+        cmocka_unit_test(what_lasts_is_synced_in_order), cmocka_unit_test(the_disk_is_full),
+        cmocka_unit_test(the_largest_size_is_reached),   cmocka_unit_test(several_write_and_are_killed),
     };
-    if (argc == 3 && !strcmp(argv[1], "save")) return save_main(argv[2]);
+    if (argc == 3) return child_main(argv[1], argv[2]);
     if (!realpath("/proc/self/exe", program)) return 1;
     return cmocka_run_group_tests(tests, begin_group, data_folder_end);
 }

@@ -20,7 +20,8 @@ static void read_tensor(tg_scope *s, tg_tensor_file *f, int i)
     const tg_file_tensor *const t = &f->tensor[i];
     tg_name_text name;
     assert(tg_tensor_file_find(f, t->name) == i && strlen(tg_printable(t->name, &name)) < sizeof name);
-    if (t->bytes >= 2) tg_tensor_file_read(s, f, i, t->bytes / 2, t->bytes - t->bytes / 2 < sizeof to ? t->bytes / 4 : 1, to);
+    if (t->bytes >= 2)
+        tg_tensor_file_read(s, f, i, t->bytes / 2, t->bytes - t->bytes / 2 < sizeof to ? t->bytes / 4 : 1, to);
     tg_tensor_file_verify(s, f, i);
     tg_clear(s);
     for (tg_dtype as = TG_F32; as < TG_DTYPES; as++)

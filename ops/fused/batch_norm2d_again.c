@@ -1,5 +1,5 @@
-/* batch_norm2d_again.c - what batch_norm2d and the operators fused with it gave as y, from x and the statistics that they
- * found: one pass instead of two.  Runs put such calls in front of backward, so that y need not be kept (remade_by). */
+/* batch_norm2d_again.c - what batch_norm2d and the operators fused with it gave as y, from x and the statistics that
+ * they found: one pass instead of two.  Runs put such calls in front of backward instead of keeping y (remade_by). */
 #include "batch_norm2d.h"
 #include "check.h"
 #include "kernels.h"
@@ -32,6 +32,7 @@ const tg_op tg_batch_norm2d_relu_again_op = {
     .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_relu_again_vector) &batch_norm2d_relu_again_ref),
 };
 const tg_op tg_batch_norm2d_add_relu_again_op = {
-    .name = "batch_norm2d_add_relu_again", .n_in = 6, .n_out = 1, .attr_size = sizeof(tg_batch_norm2d_attr), .infer = infer,
+    .name = "batch_norm2d_add_relu_again", .n_in = 6, .n_out = 1,
+    .attr_size = sizeof(tg_batch_norm2d_attr), .infer = infer,
     .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_add_relu_again_vector) &batch_norm2d_add_relu_again_ref),
 };

@@ -104,7 +104,7 @@ static void bind_openmp(void)
 static void *be_two(void *unused)
 {
 #pragma omp parallel num_threads(2)
-    (void)unused;
+    __asm__ volatile("" : : "r"(unused));    /* an empty region is none */
     for (;;) pause();
     return NULL;
 }

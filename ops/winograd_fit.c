@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LEAST_CHANNELS = 64 };           /* with fewer the transforms eat what the products save */
-
 static bool           off;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -15,12 +13,13 @@ static void read_switch(void)
     off = value && !strcmp(value, "0");
 }
 
-const char *tg_winograd_unfit(const tg_conv2d_attr *a, const int64_t kernel[2], int64_t in, int64_t out)
+const char *tg_winograd_unfit(const tg_conv2d_attr *a, const int64_t kernel[2], int64_t in, int64_t out,
+                              int64_t least)
 {
     pthread_once(&once, read_switch);
     if (off) return "TG_WINOGRAD=0";
     for (int i = 0; i < 2; i++)
         if (kernel[i] != 3 || a->stride[i] != 1 || a->dilation[i] != 1) return "not plain 3x3 with stride 1";
     if (a->groups != 1) return "not plain 3x3 with stride 1";
-    return in < LEAST_CHANNELS || out < LEAST_CHANNELS ? "fewer than 64 channels: not worth it" : NULL;
+    return in < least || out < least ? "so few channels that it is not worth it" : NULL;
 }

@@ -3,6 +3,7 @@
 #define TG_WINOGRAD_FIT_H
 #include "attr.h"
 
-/* Why it is not for this convolution, from so many channels to so many; NULL: it is worth a try. */
-const char *tg_winograd_unfit(const tg_conv2d_attr *a, const int64_t kernel[2], int64_t in, int64_t out);
+/* Why it is not for this convolution, from `in` channels to `out`; NULL: it is worth a try.  With fewer channels than
+ * `least` the transforms of this kernel eat what the products save. */
+const char *tg_winograd_unfit(const tg_conv2d_attr *a, const int64_t kernel[2], int64_t in, int64_t out, int64_t least);
 #endif

@@ -3,6 +3,8 @@
 #include "winograd.h"
 #include "winograd_fit.h"
 
+enum { LEAST_CHANNELS = 16 };           /* 1.5 times as fast as the direct sum with 32, 1.1 times with 16 */
+
 static tg_winograd winograd_of(const tg_call *c)
 {
     const tg_conv2d_attr *a = c->attr;
@@ -18,7 +20,7 @@ static tg_winograd winograd_of(const tg_call *c)
 static const char *reject(const tg_call *c)
 {
     const tg_tensor *w = c->in[1];
-    const char      *reason = tg_winograd_unfit(c->attr, w->dim + 1, w->dim[3], w->dim[0]);
+    const char      *reason = tg_winograd_unfit(c->attr, w->dim + 1, w->dim[3], w->dim[0], LEAST_CHANNELS);
     if (!reason) reason = tg_brgemm_dtypes(&tg_microkernel_avx512, c->in[0], w, c->out[0]);
     if (reason) return reason;
     const tg_winograd g = winograd_of(c);

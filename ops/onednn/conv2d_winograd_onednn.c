@@ -6,10 +6,12 @@
 #include "conv2d_onednn.h"
 #include "winograd_fit.h"
 
+enum { LEAST_CHANNELS = 64 };
+
 const char *tg_conv_winograd_unfit(const tg_call *c, const tg_conv_pass *pass)
 {
     const tg_onednn_shape s = pass->shape(c);
-    return tg_winograd_unfit(c->attr, s.kernel, s.ic, s.oc);
+    return tg_winograd_unfit(c->attr, s.kernel, s.ic, s.oc, LEAST_CHANNELS);
 }
 
 static const char *reject(const tg_call *c, const tg_conv_pass *pass)

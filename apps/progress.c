@@ -16,26 +16,33 @@ double seconds(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-progress progress_start(FILE *to, int epochs, int64_t images)
+progress progress_start(FILE *to, int64_t epochs, int64_t images)
 {
     const char *const term = getenv("TERM");
     const bool terminal = isatty(fileno(to)) && term && strcmp(term, "dumb");
-    return (progress){ .to = to, .terminal = terminal, .epochs = epochs, .images = images };
+    return (progress){ .to = to, .terminal = terminal, .epoch = 1, .epochs = epochs, .images = images };
 }
 
-void progress_epoch(progress *p, int epoch)
+void progress_go(progress *p) { p->since = p->shown = seconds(); }
+
+void progress_next_epoch(progress *p)
 {
-    p->done += p->seen;
-    p->epoch = epoch;
-    p->seen  = 0;
-    p->loss  = p->right = 0;
-    p->since = p->shown = seconds();
+    p->done += p->sums.seen;
+    p->epoch++;
+    p->sums = p->marked = (progress_sums){ 0 };
 }
 
 static double ratio(double part, double whole) { return whole > 0 ? part / whole : 0; }
-double progress_rate    (const progress *p) { return ratio((double)(p->done + p->seen), p->train_seconds); }
-double progress_loss    (const progress *p) { return ratio(p->loss, (double)p->seen); }
-double progress_accuracy(const progress *p) { return 100 * ratio(p->right, (double)p->seen); }
+double progress_rate    (const progress *p) { return ratio((double)(p->done + p->sums.seen), p->train_seconds); }
+double progress_loss    (progress_sums sums) { return ratio(sums.loss, (double)sums.seen); }
+double progress_accuracy(progress_sums sums) { return 100 * ratio(sums.right, (double)sums.seen); }
+
+progress_sums progress_mark(progress *p)
+{
+    const progress_sums now = p->sums, then = p->marked;
+    p->marked = now;
+    return (progress_sums){ now.seen - then.seen, now.loss - then.loss, now.right - then.right };
+}
 
 /* "1:02:03" or "2:03" */
 static void clock_text(char text[24], double time)
@@ -53,12 +60,12 @@ static int columns(const progress *p)
 
 static void show(const progress *p)
 {
-    const int64_t left = p->images * p->epochs - p->done - p->seen;
-    const double  rate = progress_rate(p), part = ratio((double)p->seen, (double)p->images);
+    const int64_t left = p->images * p->epochs - p->done - p->sums.seen;
+    const double  rate = progress_rate(p), part = ratio((double)p->sums.seen, (double)p->images);
     char time[24], line[256];
     clock_text(time, ratio((double)left, rate));
-    snprintf(line, sizeof line, "epoch %d/%d %3.0f %%  loss %.4f  accuracy %.1f %%  %.0f img/s  %s left", p->epoch,
-             p->epochs, 100 * part, progress_loss(p), progress_accuracy(p), rate, time);
+    snprintf(line, sizeof line, "epoch %lld/%lld %3.0f %%  loss %.4f  accuracy %.1f %%  %.0f img/s  %s left", (long long)p->epoch,
+             (long long)p->epochs, 100 * part, progress_loss(p->sums), progress_accuracy(p->sums), rate, time);
     if (p->terminal) fprintf(p->to, "\r\033[K%.*s", columns(p) - 1, line);
     else fprintf(p->to, "%s\n", line);
     fflush(p->to);
@@ -69,9 +76,9 @@ void progress_step(progress *p, int count, double loss, int64_t right)
     const double now = seconds();
     p->train_seconds += now - p->since;
     p->since          = now;
-    p->seen          += count;
-    p->loss          += loss * count;
-    p->right         += (double)right;
+    p->sums.seen     += count;
+    p->sums.loss     += loss * count;
+    p->sums.right    += (double)right;
     if (now - p->shown < (p->terminal ? every_on_terminal : every_elsewhere)) return;
     p->shown = now;
     show(p);

@@ -11,6 +11,7 @@ typedef struct {
 
 static const command commands[] = {
     { "train",   "tilegrad train",   command_train   },
+    { "eval",    "tilegrad eval",    command_eval    },
     { "bench",   "tilegrad bench",   command_bench   },
     { "info",    "tilegrad info",    command_info    },
     { "kernels", "tilegrad kernels", command_kernels },
@@ -20,26 +21,30 @@ static const char about[] =
     "Trains convolutional networks on CPUs.\n\n"
     "Commands:\n"
     "  train     train a network on images, with its test accuracy after each epoch\n"
+    "  eval      how good a checkpoint's weights are, class by class\n"
     "  bench     measure the speed of training or inference\n"
     "  info      version, processor, backends, threads\n"
     "  kernels   which kernel each operator would run here, and why not the others\v"
     "Examples:\n"
     "  tilegrad train lenet --data sample --out runs/lenet\n"
     "  tilegrad train resnet20 --data-dir cifar-10-batches-bin --epochs 20\n"
+    "  tilegrad train lenet --data sample --out runs/lenet --resume auto\n"
+    "  tilegrad eval runs/lenet/best.safetensors\n"
     "  tilegrad bench resnet18c --batch 128\n"
     "  tilegrad train --help\n\n"
-    "Exit status: 0 done, 1 failed (stderr says why), 2 wrong command line, 130 interrupted.";
+    "Exit status: 0 done, 1 failed (stderr says why), 2 wrong command line, 130 interrupted,\n"
+    "143 terminated.";
 
 typedef struct { const command *chosen; int first; } choice;
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     choice *const found = state->input;
-    if (key == ARGP_KEY_NO_ARGS) argp_error(state, "no command: want train, bench, info or kernels");
+    if (key == ARGP_KEY_NO_ARGS) argp_error(state, "no command: want train, eval, bench, info or kernels");
     if (key != ARGP_KEY_ARG) return key == ARGP_KEY_NO_ARGS ? 0 : ARGP_ERR_UNKNOWN;
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (!strcmp(text, commands[i].name)) found->chosen = &commands[i];
-    if (!found->chosen) argp_error(state, "unknown command '%s': want train, bench, info or kernels", text);
+    if (!found->chosen) argp_error(state, "unknown command '%s': want train, eval, bench, info or kernels", text);
     found->first = state->next - 1;
     state->next  = state->argc;          /* the rest is the subcommand's */
     return 0;

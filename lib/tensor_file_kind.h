@@ -1,6 +1,8 @@
 /* tensor_file_kind.h - what a kind of file implements, and what they share.  Private to lib. */
 #ifndef TG_TENSOR_FILE_KIND_H
 #define TG_TENSOR_FILE_KIND_H
+#include "checksum.h"
+#include "file_out.h"
 #include "tensor_file.h"
 
 typedef struct {
@@ -21,32 +23,61 @@ typedef struct tg_tensor_reader {
     uint64_t  size;                    /* of the file */
     uint64_t  data;                    /* where places are counted from */
     void     *own;                     /* the kind's */
+    int      *by_name;                 /* [n] the tensors' numbers, sorted by name */
     const char *sums;                  /* the mark tilegrad.tensors, or NULL */
-    void     *hash;                    /* of the tensor that is being read in order: its state, number, next byte */
+    tg_checksum *hash;                 /* of the tensor that is being read in order: its state, number, next byte */
     int       hashing;
     uint64_t  hashed;
 } tg_tensor_reader;
 
 /* n bytes at `at` of the file; fails s (with the path) on errors and at its end. */
 bool tg_read_at(tg_scope *s, const tg_tensor_file *f, uint64_t at, size_t n, void *to);
+/* Is there a tensor i, and is the file open?  If not, s has failed. */
+bool tg_file_has(tg_scope *s, const tg_tensor_file *f, int i);
 
 typedef struct {
-    char name[10];                     /* "F32" */
+    char name[12];                     /* "F32" */
     int  bits;                         /* of an element */
 } tg_file_dtype;
 const tg_file_dtype *tg_file_dtype_find(const char *name);       /* NULL: unknown */
-/* Elements of a shape, or bytes; false if they do not fit 2^48. */
+/* Bytes of a shape; false if they do not fit 2^48, not even without the sizes that are 0, or are not whole.  bits 8: its
+ * elements. */
 bool tg_file_shape_bytes(int rank, const int64_t *dim, int bits, uint64_t *bytes);
 
 /* Why this is no name that a file may give a tensor, or NULL. */
 const char *tg_file_name_trouble(const char *name, size_t length);
+bool tg_file_is_mark(const char *key);                           /* of a file's metadata: tilegrad's own */
+/* The character at `at`, of which n > 0 bytes are left: its bytes and code; 0: no valid UTF-8. */
+size_t tg_utf8(const char *at, size_t n, uint32_t *code);
+
+/* Of n things of `size` bytes that begin with a `const char *`: their numbers in the order of these names; a name that two
+ * of them have, or NULL. */
+void        tg_file_sort_names(const void *things, size_t size, int n, int *by_name);
+const char *tg_file_name_twice(const void *things, size_t size, int n, const int *by_name);
 
 /* The writers behind tg_tensor_file_create. */
-typedef struct {
-    bool (*begin) (tg_scope *s, tg_tensor_writer *w);
-    bool (*write) (tg_scope *s, tg_tensor_writer *w, const void *bytes, size_t n);     /* within one tensor: w->now */
+typedef struct tg_file_writer_kind tg_file_writer_kind;
+
+struct tg_tensor_writer {
+    const tg_file_writer_kind *kind;
+    tg_file_out out;
+    const char *path;
+    tg_file_tensor *tensor;            /* [n] the caller's: checked, sorted, place and bytes are filled in */
+    int         n;
+    const tg_file_meta *meta;          /* [n_meta] valid UTF-8 */
+    int         n_meta;
+    int         now;                   /* the tensor that the next byte is of */
+    uint64_t    done;                  /* of its bytes */
+    void       *own;                   /* the kind's */
+};
+
+struct tg_file_writer_kind {
+    bool (*begin) (tg_scope *s, tg_tensor_writer *w);            /* w->out is open */
+    /* The next bytes of tensor w->now, from w->done on: it is the caller who counts on afterwards.  Once for an empty
+     * tensor, with n 0. */
+    bool (*write) (tg_scope *s, tg_tensor_writer *w, const void *bytes, size_t n);
     bool (*finish)(tg_scope *s, tg_tensor_writer *w);            /* before the commit */
-    void (*close) (tg_tensor_writer *w);                         /* w->own */
-} tg_file_writer_kind;
+    void (*close) (tg_tensor_writer *w);                         /* w->own, which may be NULL */
+};
 extern const tg_file_writer_kind tg_safetensors_writer, tg_npz_writer;
 #endif

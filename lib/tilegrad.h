@@ -10,6 +10,7 @@
  *     checkpoint.h saving, loading, going on
  *     optimize.h   the fastest kernels: BF16 weights with FP32 masters
  *     datasets.h   images, batches
+ *     tensor_file.h   files of named tensors: safetensors, .npz
  *     op.h         operators of one's own
  *     state.h      what a checkpoint holds, and how things of one's own get into it
  *     parallel.h cpu.h random.h dtype.h     threads, processor, random numbers, element types */
@@ -26,6 +27,7 @@
 #include "checkpoint.h"
 #include "optimize.h"
 #include "datasets.h"
+#include "tensor_file.h"
 #include "op.h"
 #include "state.h"
 #include "frame.h"

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include "core.h"
+#include "data_files.h"
 #include "expect.h"
 #include "state_items.h"
 #include <math.h>
@@ -24,6 +25,9 @@ static tg_module  *net, *m;
 static tg_optim   *optim;
 static tg_dataset *dataset;
 static tg_loader  *loader;
+static tg_tensor_file   *file;
+static tg_tensor_writer *writer;
+static tg_file_tensor    entry = { .name = "t", .dtype = "F32", .rank = 1, .dim = { 2 } };
 static tg_batch    batch;
 static tg_state    saving;
 static tg_stateful one_state;
@@ -73,6 +77,16 @@ static bool prints_nothing(tg_scope *scope, tg_module *module)
 
 static bool empty(const tg_tensor *t) { return t && tg_count(t) == 0; }
 
+static void open_files(void)
+{
+    const char *const path = data_path("a.safetensors");
+    writer = tg_tensor_file_create(s, path, &entry, 1, NULL, 0);
+    tg_tensor_file_write(s, writer, numbers, sizeof numbers);
+    tg_tensor_file_commit(s, writer);
+    file = tg_tensor_file_open(s, path);
+    writer = tg_tensor_file_create(s, data_path("b.safetensors"), &entry, 1, NULL, 0);
+}
+
 static void open_world(tg_scope *root)
 {
     static const uint8_t pixels[8] = { 0 };
@@ -87,6 +101,7 @@ static void open_world(tg_scope *root)
     dataset = tg_dataset_from(s, 2, 2, 2, 1, 2, pixels, pixels);
     loader = tg_loader_new(s, dataset, (tg_loader_config){ .batch = 1 });
     filter = tg_find_param(net, "0.weight");
+    open_files();
     child = tg_push(s);
     call = (tg_call){ .op = &tg_add_op, .in = { leaf, leaf } };
     fault = (tg_fault){ .task = INT64_MAX };
@@ -234,5 +249,5 @@ int main(void)
     const struct CMUnitTest failed_scope[] = {
         cmocka_unit_test(nothing_happens), cmocka_unit_test(the_list_is_complete),
     };
-    return cmocka_run_group_tests(failed_scope, NULL, NULL);
+    return cmocka_run_group_tests(failed_scope, data_folder_begin, data_folder_end);
 }

@@ -1,0 +1,172 @@
+/* file_out.c - see file_out.h. */
+#include "file_out.h"
+#include "system.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { TRIES = 100, WRITE_BACK = 8 << 20 };            /* bytes after which the disk is set to work */
+
+static bool give_up(tg_scope *s, tg_file_out *f, const char *what)
+{
+    tg_fail(s, "%s: %s: %s", f->path, what, strerror(errno));
+    tg_out_abandon(f);
+    return false;
+}
+
+static int open_again(const char *path, int flags)
+{
+    int fd;
+    do fd = open(path, flags | O_CLOEXEC, 0666);
+    while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+static bool lock(int fd)
+{
+    int status;
+    do status = flock(fd, LOCK_EX | LOCK_NB);
+    while (status < 0 && errno == EINTR);
+    return status == 0;
+}
+
+/* Whoever held the lock before us may have renamed or removed what we opened: then the lock is not on PATH.part. */
+static bool still_there(int fd, const char *part)
+{
+    struct stat held, there;
+    return fstat(fd, &held) == 0 && lstat(part, &there) == 0 && held.st_ino == there.st_ino && held.st_dev == there.st_dev;
+}
+
+/* Opens PATH.part, by whomever it was made, and locks it.  The file is not touched before that. */
+static bool open_locked(tg_scope *s, tg_file_out *f)
+{
+    for (int i = 0; i < TRIES; i++) {
+        struct stat about;
+        const int fd = open_again(f->part, O_CREAT | O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+        if (fd < 0) break;
+        if (fstat(fd, &about) == 0 && !S_ISREG(about.st_mode)) {
+            close(fd);
+            tg_fail(s, "%s: not a regular file", f->part);
+            return false;
+        }
+        const bool locked = lock(fd);
+        if (locked && still_there(fd, f->part)) {
+            f->fd = fd;
+            return true;
+        }
+        const int why = errno;
+        close(fd);
+        errno = why;
+        if (locked) continue;
+        if (why == EWOULDBLOCK) tg_fail(s, "%s: another process is writing it (%s is locked)", f->path, f->part);
+        break;
+    }
+    tg_fail(s, "%s: cannot be created (%s): %s", f->path, f->part, strerror(errno));
+    return false;
+}
+
+static char *part_of(const char *path)
+{
+    const size_t size = strlen(path) + sizeof ".part";
+    char *const  part = tg_system_alloc(size);
+    if (part) snprintf(part, size, "%s.part", path);
+    return part;
+}
+
+bool tg_out_begin(tg_scope *s, tg_file_out *f, const char *path)
+{
+    struct stat about;
+    *f = (tg_file_out){ .path = path, .fd = -1 };
+    if (!tg_ok(s)) return false;
+    if (!*path) tg_fail(s, "a file to write: its path is empty");
+    else if (stat(path, &about) == 0 && !S_ISREG(about.st_mode)) tg_fail(s, "%s: not a regular file", path);
+    else if (!(f->part = part_of(path))) tg_fail(s, "%s: no memory to write it", path);
+    if (tg_ok(s) && open_locked(s, f) && ftruncate(f->fd, 0) < 0) return give_up(s, f, "cannot be emptied");
+    if (!tg_ok(s)) tg_out_abandon(f);
+    return tg_ok(s);
+}
+
+static bool put(tg_scope *s, tg_file_out *f, uint64_t at, const void *bytes, size_t n)
+{
+    for (size_t done = 0; done < n;) {
+        const ssize_t some = pwrite(f->fd, (const char *)bytes + done, n - done, (off_t)(at + done));
+        if (some < 0 && errno == EINTR) continue;
+        if (some == 0) errno = ENOSPC;
+        if (some <= 0) return give_up(s, f, "cannot be written");
+        done += (size_t)some;
+    }
+    return true;
+}
+
+bool tg_out_write(tg_scope *s, tg_file_out *f, const void *bytes, size_t n)
+{
+    if (!tg_ok(s) || f->fd < 0 || !put(s, f, f->written, bytes, n)) return false;
+    const uint64_t before = f->written / WRITE_BACK, now = (f->written += n) / WRITE_BACK;
+    if (now > before)                    /* while the rest is made; that it failed shows in fsync */
+        (void)sync_file_range(f->fd, (off_t)(before * WRITE_BACK), (off_t)((now - before) * WRITE_BACK),
+                              SYNC_FILE_RANGE_WRITE);
+    return true;
+}
+
+bool tg_out_rewrite(tg_scope *s, tg_file_out *f, uint64_t at, const void *bytes, size_t n)
+{
+    return tg_ok(s) && f->fd >= 0 && put(s, f, at, bytes, n);
+}
+
+static int sync_again(int fd)
+{
+    int status;
+    do status = fsync(fd);
+    while (status < 0 && errno == EINTR);
+    return status;
+}
+
+/* The folder's entry lasts only when the folder was synced, too.  Some file systems cannot, and say EINVAL. */
+static bool sync_folder(const char *path)
+{
+    char folder[4096];
+    const char *const slash = strrchr(path, '/');
+    const int length = slash && slash > path ? (int)(slash - path) : 1;
+    if (snprintf(folder, sizeof folder, "%.*s", length, slash ? path : ".") >= (int)sizeof folder) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    const int fd = open_again(folder, O_RDONLY | O_DIRECTORY);
+    if (fd < 0) return false;
+    const bool synced = sync_again(fd) == 0 || errno == EINVAL;
+    const int why = errno;
+    close(fd);
+    errno = why;
+    return synced;
+}
+
+bool tg_out_commit(tg_scope *s, tg_file_out *f)
+{
+    if (!tg_ok(s) || f->fd < 0) {
+        tg_out_abandon(f);
+        return false;
+    }
+    if (sync_again(f->fd) < 0) return give_up(s, f, "cannot be made to last (fsync)");
+    if (rename(f->part, f->path) < 0) return give_up(s, f, "cannot take the place of the old file");
+    tg_system_free(f->part);
+    f->part = NULL;
+    if (!sync_folder(f->path)) return give_up(s, f, "was written, but its folder cannot be made to last (fsync)");
+    tg_out_abandon(f);
+    return true;
+}
+
+/* The lock goes with the descriptor, so PATH.part is removed first: nobody else's. */
+void tg_out_abandon(tg_file_out *f)
+{
+    if (f->fd >= 0) {
+        if (f->part) unlink(f->part);
+        close(f->fd);
+    }
+    tg_system_free(f->part);
+    f->part = NULL;
+    f->fd = -1;
+}

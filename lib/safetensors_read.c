@@ -1,0 +1,335 @@
+/* safetensors_read.c - the table of contents of a safetensors file, from anybody.  The format: see tensor_file.h.
+ *
+ * JSON is jansson's, which refuses duplicate keys, invalid UTF-8, lone surrogates and what follows the JSON.  Everything
+ * else is checked here: each value has one possible type, unknown fields are refused, and tensors cover the data without
+ * holes or overlaps. */
+#include "tensor_file_kind.h"
+#include "system.h"
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LENGTH = 8, MOST_DEPTH = 3, LEAST_OBJECT = 32, FEW_OBJECTS = 8, MOST_DTYPE = 16 };
+#define MOST_NUMBER ((uint64_t)1 << 48)
+
+static const char *const marks[] = { "tilegrad.format", "tilegrad.header", "tilegrad.tensors" };
+enum { FORMAT, HEADER, SUMS, MARKS };
+
+typedef struct {
+    tg_scope       *s;
+    tg_tensor_file *f;
+    char           *text;                    /* [LENGTH + n] the length and the header, as they lie in the file */
+    size_t          n;
+    const char     *mark[MARKS];             /* their values; NULL: not there */
+} header;
+
+static bool recognises(const uint8_t *first, size_t n)
+{
+    return n == LENGTH && first[5] == 0 && first[6] == 0 && first[7] == 0;    /* plausible as a length */
+}
+
+static bool bad(header *h, const char *format, ...) TG_PRINTF(2, 3);
+static bool bad(header *h, const char *format, ...)
+{
+    char    why[1024];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(why, sizeof why, format, list);
+    va_end(list);
+    tg_fail(h->s, "%s: %s", h->f->path, why);
+    return false;
+}
+
+static bool bad_tensor(header *h, const char *name, const char *why)
+{
+    tg_name_text text;
+    return bad(h, "tensor '%s': %s", tg_printable(name, &text), why);
+}
+
+/* ---- the text ---- */
+
+static bool read_text(header *h)
+{
+    uint8_t  first[LENGTH];
+    uint64_t n = 0;
+    const uint64_t rest = h->f->reader->size - LENGTH;
+    if (!tg_read_at(h->s, h->f, 0, LENGTH, first)) return false;
+    for (int i = 0; i < LENGTH; i++) n |= (uint64_t)first[i] << 8 * i;
+    if (n > TG_MOST_HEADER)
+        return bad(h, "declares a header of %llu bytes, wanted at most %d", (unsigned long long)n, TG_MOST_HEADER);
+    if (n > rest)
+        return bad(h, "declares a header of %llu bytes, but only %llu follow", (unsigned long long)n,
+                   (unsigned long long)rest);
+    h->n = (size_t)n;
+    h->text = tg_system_alloc(LENGTH + h->n);
+    if (!h->text) return bad(h, "no memory for its header of %llu bytes", (unsigned long long)n);
+    return tg_read_at(h->s, h->f, 0, LENGTH + h->n, h->text);
+}
+
+/* The end of the string that begins at `at`, behind the quote. */
+static size_t skip_string(const header *h, size_t at)
+{
+    const char *const text = h->text + LENGTH;
+    for (at++; at < h->n && text[at] != '"'; at++)
+        if (text[at] == '\\') at++;
+    return at + 1;
+}
+
+/* What jansson does not tell, or only after it has taken much more memory than the text: numbers below 0 (to it -0 is 0),
+ * deep nesting, long lists, more objects than tensors could be. */
+static bool scan(header *h)
+{
+    const char *const text = h->text + LENGTH;
+    size_t depth = 0, objects = 0, commas = 0;
+    for (size_t at = 0; at < h->n; at++) {
+        const char c = text[at];
+        if (c == '"') at = skip_string(h, at) - 1;
+        if (c == '-') return bad(h, "the header has a number below 0 at byte %zu", at);
+        if ((c == '{' || c == '[') && ++depth > MOST_DEPTH)
+            return bad(h, "the header is nested deeper than %d at byte %zu", MOST_DEPTH, at);
+        if ((c == '}' || c == ']') && depth > 0) depth--;
+        objects += c == '{';
+        commas = c == '[' ? 0 : commas + (c == ',');
+        if (depth == MOST_DEPTH && commas >= TG_MAX_RANK)
+            return bad(h, "the header has a list of more than %d at byte %zu", TG_MAX_RANK, at);
+    }
+    if (objects > FEW_OBJECTS && objects > h->n / LEAST_OBJECT)
+        return bad(h, "the header has %zu objects in %zu bytes, more than tensors could be", objects, h->n);
+    return true;
+}
+
+static json_t *parse(header *h)
+{
+    json_error_t error;
+    tg_name_text why;
+    const bool allowed = tg_system_allowed();            /* jansson's memory counts as one request */
+    json_t *const root = allowed ? json_loadb(h->text + LENGTH, h->n, JSON_REJECT_DUPLICATES, &error) : NULL;
+    if (root) return root;
+    if (!allowed || json_error_code(&error) == json_error_out_of_memory) bad(h, "no memory for its header");
+    else bad(h, "the header is no JSON: %s (byte %d)", tg_printable(error.text, &why), error.position);
+    return NULL;
+}
+
+/* ---- metadata ---- */
+
+static bool is_mark(header *h, const char *key, json_t *value)
+{
+    for (int i = 0; i < MARKS; i++)
+        if (!strcmp(key, marks[i])) {
+            h->mark[i] = json_string_value(value);
+            return true;
+        }
+    return false;
+}
+
+static bool read_metadata(header *h, json_t *all)
+{
+    tg_file_meta *const meta = h->f->meta = tg_alloc(h->s, json_object_size(all) * sizeof *meta);
+    tg_name_text  text;
+    const char   *key;
+    json_t       *value;
+    if (all && !json_is_object(all)) return bad(h, "__metadata__ is no object");
+    json_object_foreach(all, key, value) {
+        if (!json_is_string(value)) return bad(h, "__metadata__: '%s' is no string", tg_printable(key, &text));
+        if (is_mark(h, key, value)) continue;
+        meta[h->f->n_meta] = (tg_file_meta){ tg_strdup(h->s, key), tg_strdup(h->s, json_string_value(value)) };
+        if (!tg_ok(h->s)) return false;
+        h->f->n_meta++;
+    }
+    return tg_ok(h->s);
+}
+
+/* ---- tensors ---- */
+
+static bool is_number(const json_t *value, uint64_t *to)
+{
+    const json_int_t number = json_is_integer(value) ? json_integer_value(value) : -1;
+    *to = (uint64_t)number;
+    return number >= 0 && (uint64_t)number <= MOST_NUMBER;
+}
+
+static bool read_dtype(header *h, tg_file_tensor *t, const json_t *value)
+{
+    const char *const name = json_string_value(value);
+    if (!name) return bad_tensor(h, t->name, "no dtype, or one that is no string");
+    const size_t length = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+    if (length == 0 || length > MOST_DTYPE || name[length])
+        return bad_tensor(h, t->name, "the dtype is none of 1 .. 16 capitals, digits and '_'");
+    const tg_file_dtype *const known = tg_file_dtype_find(name);
+    t->dtype = known ? known->name : tg_strdup(h->s, name);
+    return t->dtype != NULL;
+}
+
+static bool read_shape(header *h, tg_file_tensor *t, const json_t *value)
+{
+    if (!json_is_array(value)) return bad_tensor(h, t->name, "no shape, or one that is no list");
+    t->rank = (int)json_array_size(value);
+    if (t->rank > TG_MAX_RANK) return bad_tensor(h, t->name, "the shape has more than 8 sizes");
+    for (int i = 0; i < t->rank; i++) {
+        uint64_t size;
+        if (!is_number(json_array_get(value, (size_t)i), &size))
+            return bad_tensor(h, t->name, "the shape has a size that is no whole number of 0 .. 2^48");
+        t->dim[i] = (int64_t)size;
+    }
+    return true;
+}
+
+static bool read_offsets(header *h, tg_file_tensor *t, const json_t *value)
+{
+    uint64_t end;
+    if (!json_is_array(value) || json_array_size(value) != 2)
+        return bad_tensor(h, t->name, "no data_offsets, or none of two numbers");
+    if (!is_number(json_array_get(value, 0), &t->place) || !is_number(json_array_get(value, 1), &end))
+        return bad_tensor(h, t->name, "data_offsets are no whole numbers of 0 .. 2^48");
+    if (end < t->place) return bad_tensor(h, t->name, "ends before it begins");
+    t->bytes = end - t->place;
+    return true;
+}
+
+/* Of a dtype that is not known the bytes are believed: nobody can convert them. */
+static bool check_size(header *h, const tg_file_tensor *t)
+{
+    const tg_file_dtype *const dtype = tg_file_dtype_find(t->dtype);
+    uint64_t bytes;
+    if (!tg_file_shape_bytes(t->rank, t->dim, dtype ? dtype->bits : 8, &bytes))
+        return bad_tensor(h, t->name, "the shape has more than 2^48 bytes, or no whole number of them");
+    if (dtype && bytes != t->bytes) {
+        tg_name_text name;
+        return bad(h, "tensor '%s': has %llu bytes, wanted %llu by its shape and dtype", tg_printable(t->name, &name),
+                   (unsigned long long)t->bytes, (unsigned long long)bytes);
+    }
+    return true;
+}
+
+static bool read_tensor(header *h, tg_file_tensor *t, const char *name, json_t *value)
+{
+    const char *const trouble = tg_file_name_trouble(name, strlen(name));
+    tg_name_text text;
+    if (trouble) return bad(h, "a tensor's name %s: '%s'", trouble, tg_printable(name, &text));
+    if (!(t->name = tg_strdup(h->s, name))) return false;
+    if (!json_is_object(value)) return bad_tensor(h, name, "is no object");
+    if (!read_dtype(h, t, json_object_get(value, "dtype")) || !read_shape(h, t, json_object_get(value, "shape")) ||
+        !read_offsets(h, t, json_object_get(value, "data_offsets")) || !check_size(h, t))
+        return false;
+    return json_object_size(value) == 3 || bad_tensor(h, name, "has a field that is none of dtype, shape, data_offsets");
+}
+
+static int compare_places(const void *a, const void *b)
+{
+    const tg_file_tensor *const t = a, *const u = b;
+    if (t->place != u->place) return t->place < u->place ? -1 : 1;
+    if (t->bytes != u->bytes) return t->bytes < u->bytes ? -1 : 1;
+    return t->tag < u->tag ? -1 : 1;                     /* in the header's order */
+}
+
+/* Sorts them, and walks over the data from the first to the last byte. */
+static bool check_places(header *h)
+{
+    tg_file_tensor *const t = h->f->tensor;
+    const uint64_t size = h->f->reader->size - LENGTH - h->n;
+    uint64_t at = 0;
+    tg_name_text name;
+    if (h->f->n > 1) qsort(t, (size_t)h->f->n, sizeof *t, compare_places);
+    for (int i = 0; i < h->f->n; at += t[i++].bytes) {
+        t[i].tag = 0;
+        if (t[i].place != at)
+            return bad(h, "tensor '%s': begins at byte %llu of the data, wanted %llu, where the one before it ends",
+                       tg_printable(t[i].name, &name), (unsigned long long)t[i].place, (unsigned long long)at);
+    }
+    if (at != size)
+        return bad(h, "the tensors have %llu bytes, the file has %llu for them", (unsigned long long)at,
+                   (unsigned long long)size);
+    return true;
+}
+
+static bool read_tensors(header *h, json_t *root)
+{
+    tg_file_tensor *const all = h->f->tensor = tg_alloc(h->s, json_object_size(root) * sizeof *all);
+    const char *name;
+    json_t     *value;
+    if (!all) return false;
+    json_object_foreach(root, name, value) {
+        if (!strcmp(name, "__metadata__")) continue;
+        tg_file_tensor *const t = &all[h->f->n];
+        t->tag = h->f->n;
+        if (!read_tensor(h, t, name, value)) return false;
+        h->f->n++;
+    }
+    return check_places(h);
+}
+
+/* ---- the marks ---- */
+
+/* The digits of tilegrad.header in the text.  A quote that is not escaped begins a string or ends one, and behind one that
+ * ends there is no letter; so this is the key. */
+static char *find_digits(const header *h)
+{
+    static const char key[] = "\"tilegrad.header\":\"";
+    const char *at = h->text + LENGTH, *const end = at + h->n;
+    while ((at = memmem(at, (size_t)(end - at), key, sizeof key - 1)) && at[-1] == '\\') at++;
+    return at ? (char *)at + sizeof key - 1 : NULL;
+}
+
+static bool check_header_sum(header *h)
+{
+    char  got[TG_CHECKSUM_DIGITS];
+    char *const digits = find_digits(h);
+    const char *const want = h->mark[HEADER];
+    uint64_t unused;
+    if (!digits || strlen(want) != sizeof got || !tg_checksum_parse(want, &unused) || memcmp(digits, want, sizeof got))
+        return bad(h, "tilegrad.header is not 16 lower-case hexadecimal digits, as they were written");
+    memset(digits, '0', sizeof got);
+    tg_checksum_print(tg_checksum_of(h->text, LENGTH + h->n), got);
+    if (memcmp(got, want, sizeof got) != 0)
+        return bad(h, "the header is damaged: its checksum is %.16s, wanted %.16s", got, want);
+    return true;
+}
+
+static bool check_marks(header *h)
+{
+    int found = 0;
+    for (int i = 0; i < MARKS; i++) found += h->mark[i] != NULL;
+    if (found == 0) return true;
+    for (int i = 0; i < MARKS; i++)
+        if (!h->mark[i]) return bad(h, "__metadata__ lacks %s, which goes with the other marks of tilegrad", marks[i]);
+    if (strcmp(h->mark[FORMAT], "1") != 0) {
+        tg_name_text text;
+        return bad(h, "tilegrad.format is '%s', wanted '1': a newer tilegrad wrote it", tg_printable(h->mark[FORMAT], &text));
+    }
+    const char *const sums = h->mark[SUMS];
+    const size_t digits = (size_t)h->f->n * TG_CHECKSUM_DIGITS;
+    uint64_t unused;
+    if (!check_header_sum(h)) return false;
+    if (strlen(sums) != digits) return bad(h, "tilegrad.tensors has %zu digits, wanted %zu", strlen(sums), digits);
+    for (size_t at = 0; at < digits; at += TG_CHECKSUM_DIGITS)
+        if (!tg_checksum_parse(sums + at, &unused)) return bad(h, "tilegrad.tensors is not of lower-case hexadecimal digits");
+    h->f->reader->sums = tg_strdup(h->s, sums);
+    h->f->marked = true;
+    return tg_ok(h->s);
+}
+
+/* ---- the kind ---- */
+
+static bool open_header(tg_scope *s, tg_tensor_file *f)
+{
+    header  h = { .s = s, .f = f };
+    json_t *root = NULL;
+    const bool good = read_text(&h) && scan(&h) && (root = parse(&h)) &&
+                      (json_is_object(root) || bad(&h, "the header is no JSON object")) &&
+                      read_metadata(&h, json_object_get(root, "__metadata__")) && read_tensors(&h, root) && check_marks(&h);
+    f->reader->data = LENGTH + h.n;
+    json_decref(root);
+    tg_system_free(h.text);
+    return good;
+}
+
+static bool read_bytes(tg_scope *s, tg_tensor_file *f, int i, uint64_t from, size_t n, void *to)
+{
+    return tg_read_at(s, f, f->reader->data + f->tensor[i].place + from, n, to);
+}
+
+static void close_nothing(tg_tensor_file *f) { (void)f; }
+
+const tg_file_kind tg_safetensors_kind = { "safetensors", recognises, open_header, read_bytes, close_nothing };

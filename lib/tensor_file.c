@@ -1,0 +1,192 @@
+/* tensor_file.c - opening and reading files of tensors of every kind.  See tensor_file.h. */
+#include "tensor_file_kind.h"
+#include "system.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PIECE = 1 << 18 };
+
+/* The first that recognises a file opens it: what begins like a zip could be a length, too. */
+static const tg_file_kind *const kinds[] = { &tg_safetensors_kind };
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+bool tg_read_at(tg_scope *s, const tg_tensor_file *f, uint64_t at, size_t n, void *to)
+{
+    for (size_t done = 0; tg_ok(s) && done < n;) {
+        const ssize_t some = pread(f->reader->fd, (char *)to + done, n - done, (off_t)(at + done));
+        if (some < 0 && errno == EINTR) continue;
+        if (some < 0) tg_fail(s, "%s: cannot be read: %s", f->path, strerror(errno));
+        if (some == 0)
+            tg_fail(s, "%s: ends after %llu bytes, wanted %llu: it was cut since it was opened", f->path,
+                    (unsigned long long)(at + done), (unsigned long long)(at + n));
+        done += some > 0 ? (size_t)some : 0;
+    }
+    return tg_ok(s);
+}
+
+/* ---- opening ---- */
+
+static bool open_regular(tg_scope *s, tg_tensor_file *f)
+{
+    struct stat about;
+    int fd;
+    do fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);     /* a FIFO must not stop us */
+    while (fd < 0 && errno == EINTR);
+    f->reader->fd = fd;
+    if (fd < 0 || fstat(fd, &about) < 0) tg_fail(s, "%s: cannot be opened: %s", f->path, strerror(errno));
+    else if (!S_ISREG(about.st_mode)) tg_fail(s, "%s: not a regular file", f->path);
+    else f->reader->size = (uint64_t)about.st_size;
+    if (tg_ok(s)) (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    return tg_ok(s);
+}
+
+static bool choose_kind(tg_scope *s, tg_tensor_file *f)
+{
+    uint8_t first[8];
+    const size_t n = f->reader->size < sizeof first ? (size_t)f->reader->size : sizeof first;
+    if (!tg_read_at(s, f, 0, n, first)) return false;
+    for (int i = 0; i < KINDS && !f->reader->kind; i++)
+        if (kinds[i]->recognises(first, n)) f->reader->kind = kinds[i];
+    if (!f->reader->kind) {
+        tg_fail(s, "%s: neither safetensors nor .npz nor .npy (%llu bytes)", f->path, (unsigned long long)f->reader->size);
+        return false;
+    }
+    f->format = f->reader->kind->format;
+    return true;
+}
+
+static bool index_names(tg_scope *s, tg_tensor_file *f)
+{
+    tg_name_text text;
+    int *const order = f->reader->by_name = tg_alloc(s, (size_t)f->n * sizeof *order);
+    if (!order) return false;
+    tg_file_sort_names(f->tensor, sizeof *f->tensor, f->n, order);
+    const char *const twice = tg_file_name_twice(f->tensor, sizeof *f->tensor, f->n, order);
+    if (twice) tg_fail(s, "%s: two tensors are named '%s'", f->path, tg_printable(twice, &text));
+    return tg_ok(s);
+}
+
+static bool prepare_checksums(tg_scope *s, tg_tensor_file *f)
+{
+    f->reader->hashing = -1;
+    if (f->reader->sums && !(f->reader->hash = tg_checksum_new())) tg_fail(s, "%s: no memory to read it", f->path);
+    return tg_ok(s);
+}
+
+static void close_file(void *file) { tg_tensor_file_close(file); }
+
+tg_tensor_file *tg_tensor_file_open(tg_scope *s, const char *path)
+{
+    if (!path) tg_fail(s, "tg_tensor_file_open: path is NULL");
+    tg_tensor_file   *const f = tg_alloc(s, sizeof *f);
+    tg_tensor_reader *const r = tg_alloc(s, sizeof *r);
+    if (!f || !r) return NULL;
+    *r = (tg_tensor_reader){ .scope = s, .fd = -1 };
+    f->reader = r;
+    if (!tg_defer(s, close_file, f) || !(f->path = tg_strdup(s, path))) return NULL;
+    if (open_regular(s, f) && choose_kind(s, f) && r->kind->open(s, f) && index_names(s, f) && prepare_checksums(s, f))
+        return f;
+    tg_tensor_file_close(f);
+    return NULL;
+}
+
+void tg_tensor_file_close(tg_tensor_file *f)
+{
+    tg_tensor_reader *const r = f ? f->reader : NULL;
+    if (!r || r->fd < 0) return;
+    if (r->kind) r->kind->close(f);
+    tg_system_free(r->hash);
+    r->hash = NULL;
+    close(r->fd);
+    r->fd = -1;
+}
+
+/* ---- looking things up ---- */
+
+int tg_tensor_file_find(const tg_tensor_file *f, const char *name)
+{
+    int low = 0, high = f->n;
+    while (low < high) {
+        const int middle = low + (high - low) / 2, i = f->reader->by_name[middle];
+        const int order = strcmp(f->tensor[i].name, name);
+        if (order == 0) return i;
+        if (order < 0) low = middle + 1;
+        else high = middle;
+    }
+    return -1;
+}
+
+const char *tg_tensor_file_meta(const tg_tensor_file *f, const char *key)
+{
+    for (int i = 0; i < f->n_meta; i++)
+        if (!strcmp(f->meta[i].key, key)) return f->meta[i].value;
+    return NULL;
+}
+
+/* ---- reading ---- */
+
+bool tg_file_has(tg_scope *s, const tg_tensor_file *f, int i)
+{
+    if (f->reader->fd < 0) tg_fail(s, "%s: it was closed", f->path);
+    else if (i < 0 || i >= f->n) tg_fail(s, "%s: tensor %d, wanted one of its %d", f->path, i, f->n);
+    return tg_ok(s);
+}
+
+static bool is_readable(tg_scope *s, const tg_tensor_file *f, int i, uint64_t from, uint64_t n)
+{
+    tg_name_text name;
+    if (!tg_ok(s) || !tg_file_has(s, f, i)) return false;
+    if (from > f->tensor[i].bytes || n > f->tensor[i].bytes - from)
+        tg_fail(s, "%s: tensor '%s': %llu bytes from %llu on, wanted within its %llu", f->path,
+                tg_printable(f->tensor[i].name, &name), (unsigned long long)n, (unsigned long long)from,
+                (unsigned long long)f->tensor[i].bytes);
+    return tg_ok(s);
+}
+
+static bool compare_checksum(tg_scope *s, const tg_tensor_file *f, int i)
+{
+    tg_name_text name;
+    char got[TG_CHECKSUM_DIGITS];
+    const char *const want = f->reader->sums + (size_t)i * TG_CHECKSUM_DIGITS;
+    tg_checksum_print(tg_checksum_value(f->reader->hash), got);
+    if (memcmp(got, want, sizeof got) != 0)
+        tg_fail(s, "%s: tensor '%s' is damaged: its checksum is %.16s, wanted %.16s", f->path,
+                tg_printable(f->tensor[i].name, &name), got, want);
+    return tg_ok(s);
+}
+
+/* Bytes that go on where the last ones ended are added to the checksum, which is compared at the tensor's end. */
+static bool follow(tg_scope *s, tg_tensor_file *f, int i, uint64_t from, size_t n, const void *bytes)
+{
+    tg_tensor_reader *const r = f->reader;
+    if (!r->sums) return true;
+    if (from == 0) {
+        tg_checksum_begin(r->hash);
+        r->hashing = i;
+        r->hashed = 0;
+    }
+    if (r->hashing != i || r->hashed != from) return true;
+    tg_checksum_add(r->hash, bytes, n);
+    r->hashed += n;
+    return r->hashed < f->tensor[i].bytes || compare_checksum(s, f, i);
+}
+
+bool tg_tensor_file_read(tg_scope *s, tg_tensor_file *f, int i, uint64_t from, size_t n, void *to)
+{
+    return is_readable(s, f, i, from, n) && f->reader->kind->read(s, f, i, from, n, to) && follow(s, f, i, from, n, to);
+}
+
+bool tg_tensor_file_verify(tg_scope *s, tg_tensor_file *f, int i)
+{
+    if (!is_readable(s, f, i, 0, 0)) return false;
+    const uint64_t bytes = f->tensor[i].bytes;
+    void *const piece = tg_system_alloc(PIECE);
+    if (!piece) tg_fail(s, "%s: no memory to read it", f->path);
+    for (uint64_t at = 0; tg_ok(s) && (at < bytes || at == 0); at += PIECE)
+        tg_tensor_file_read(s, f, i, at, (size_t)(bytes - at < PIECE ? bytes - at : PIECE), piece);
+    tg_system_free(piece);
+    return tg_ok(s);
+}

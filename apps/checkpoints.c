@@ -3,15 +3,16 @@
 #include "run_folder.h"
 #include "tensor_file.h"
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static const char prefix[] = "ckpt-", suffix[] = ".safetensors";
+static const char prefix[] = "ckpt-", whole[] = ".safetensors", part[] = ".safetensors.part";
 enum { DIGITS = 8 };
 
 /* The number in "ckpt-00001234.safetensors"; -1: the name is no such. */
-static int64_t step_in_name(const char *name)
+static int64_t step_in_name(const char *name, const char *suffix)
 {
     const char *const digits = name + strlen(prefix);
     if (strncmp(name, prefix, strlen(prefix)) != 0) return -1;
@@ -21,7 +22,7 @@ static int64_t step_in_name(const char *name)
 
 const char *checkpoint_name_of(int64_t step, checkpoint_name *name)
 {
-    snprintf(name->text, sizeof name->text, "%s%0*lld%s", prefix, DIGITS, (long long)step, suffix);
+    snprintf(name->text, sizeof name->text, "%s%0*lld%s", prefix, DIGITS, (long long)step, whole);
     return name->text;
 }
 
@@ -76,7 +77,7 @@ static int newest_first(const void *a, const void *b)
 
 static int is_checkpoint(const struct dirent *entry)
 {
-    return !strcmp(entry->d_name, LAST_NAME) || step_in_name(entry->d_name) >= 0;
+    return !strcmp(entry->d_name, LAST_NAME) || step_in_name(entry->d_name, whole) >= 0;
 }
 
 checkpoints checkpoints_in(tg_scope *s, const char *folder)
@@ -86,7 +87,7 @@ checkpoints checkpoints_in(tg_scope *s, const char *folder)
     checkpoints all = { .file = tg_alloc(s, sizeof *all.file * (size_t)(n > 0 ? n : 1)) };
     for (int i = 0; i < n; i++) {
         const char *const path = folder_path(s, folder, entry[i]->d_name);
-        if (all.file && path) all.file[all.n++] = look_at(s, path, step_in_name(entry[i]->d_name));
+        if (all.file && path) all.file[all.n++] = look_at(s, path, step_in_name(entry[i]->d_name, whole));
         free(entry[i]);
     }
     free(entry);
@@ -101,4 +102,18 @@ void checkpoints_prune(tg_scope *s, const char *folder, int64_t step, int64_t ke
     for (int i = 0; i < all.n; i++)
         if (all.file[i].numbered && all.file[i].step <= step && --keep < 0) unlink(all.file[i].path);
     tg_pop(look);
+}
+
+static int is_part(const struct dirent *entry) { return step_in_name(entry->d_name, part) >= 0; }
+
+void checkpoints_sweep(const char *folder)
+{
+    struct dirent **entry = NULL;
+    const int at = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), n = at >= 0 ? scandirat(at, ".", &entry, is_part, NULL) : 0;
+    for (int i = 0; i < n; i++) {
+        unlinkat(at, entry[i]->d_name, 0);
+        free(entry[i]);
+    }
+    free(entry);
+    if (at >= 0) close(at);
 }

@@ -24,4 +24,6 @@ typedef struct { char text[64]; } checkpoint_name;
 const char *checkpoint_name_of(int64_t step, checkpoint_name *name);                 /* "ckpt-00001234.safetensors" */
 /* Removes numbered files of steps up to `step`, but for the newest `keep` of them. */
 void checkpoints_prune(tg_scope *s, const char *folder, int64_t step, int64_t keep);
+/* Removes what killed processes left of numbered files: "ckpt-00001234.safetensors.part". */
+void checkpoints_sweep(const char *folder);
 #endif

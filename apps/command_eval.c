@@ -168,13 +168,11 @@ static void print(const evaluation *e)
 
 static void write_pictures(evaluation *e)
 {
-    if (!e->o.out || !tg_ok(e->root)) return;
     char message[256];
-    run_folder out = run_folder_open(e->root, e->o.out);
-    const char *const path = tg_ok(e->root) ? folder_path(e->root, out.name, "confusion.png") : NULL;
+    if (!e->o.out || !tg_ok(e->root) || !folder_make(e->root, e->o.out)) return;
+    const char *const path = folder_path(e->root, e->o.out, "confusion.png");
     if (path && !confusion_write(path, &e->confusion, message)) tg_fail(e->root, "%s", message);
-    run_folder_predictions(e->root, out.name, e->test, e->confusion.name, e->guess);
-    run_folder_close(&out);
+    run_folder_predictions(e->root, e->o.out, e->test, e->confusion.name, e->guess);
 }
 
 int command_eval(int argc, char **argv)

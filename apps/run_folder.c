@@ -30,16 +30,19 @@ static bool make_folder(const char *path)
     return errno == EEXIST && stat(path, &what) == 0 && (S_ISDIR(what.st_mode) || (errno = ENOTDIR, false));
 }
 
-static bool make_folders(tg_scope *s, const char *path)
+bool folder_make(tg_scope *s, const char *path)
 {
     char *const own = tg_alloc(s, strlen(path) + 1);
-    if (own) strcpy(own, path);
-    for (char *slash = own ? strchr(own + 1, '/') : NULL; slash; slash = strchr(slash + 1, '/')) {
+    if (!own) return false;
+    strcpy(own, path);
+    bool made = true;
+    for (char *slash = strchr(own + (*own == '/'), '/'); slash && made; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        if (!make_folder(own)) return false;
+        made = make_folder(own);
         *slash = '/';
     }
-    return own && make_folder(own);
+    if (!made || !make_folder(own)) tg_fail(s, "--out %s: cannot write there: %s", path, strerror(errno));
+    return tg_ok(s);
 }
 
 static void open_metrics(tg_scope *s, run_folder *r)
@@ -52,11 +55,7 @@ static void open_metrics(tg_scope *s, run_folder *r)
 run_folder run_folder_open(tg_scope *s, const char *name)
 {
     run_folder r = { .name = name, .lock = -1 };
-    if (!name || !tg_ok(s)) return r;
-    if (!make_folders(s, name)) {
-        tg_fail(s, "--out %s: cannot write there: %s", name, strerror(errno));
-        return r;
-    }
+    if (!name || !tg_ok(s) || !folder_make(s, name)) return r;
     r.lock = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (r.lock >= 0 && flock(r.lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
         tg_fail(s, "--out %s: another training is writing there", name);
@@ -123,7 +122,7 @@ void run_folder_metrics(run_folder *r, const metrics *m)
     if (!r->metrics) return;
     json_t *const line = json_of(m);
     errno = 0;
-    const bool done = line && json_dumpf(line, r->metrics, JSON_COMPACT | JSON_REAL_PRECISION(9)) == 0 &&
+    const bool done = line && json_dumpf(line, r->metrics, JSON_COMPACT | JSON_REAL_PRECISION(7)) == 0 &&
                       fputc('\n', r->metrics) != EOF && fflush(r->metrics) == 0;
     json_decref(line);
     if (!done) clearerr(r->metrics);

@@ -16,7 +16,9 @@ typedef struct {
 
 const char *folder_path(tg_scope *s, const char *folder, const char *name);            /* "folder/name", in s */
 
-/* Makes the folder, with those above it, and metrics.jsonl, so one learns before the training that it cannot be written. */
+bool folder_make(tg_scope *s, const char *path);           /* with those above it; false and s failed if it cannot be */
+
+/* Makes the folder, and metrics.jsonl, so one learns before the training that it cannot be written. */
 run_folder run_folder_open(tg_scope *s, const char *name);
 /* Takes the lines off metrics.jsonl that come after a training's place: those of later steps and of later epochs' ends. */
 void run_folder_begin(tg_scope *s, run_folder *r, int64_t step, int64_t epoch);

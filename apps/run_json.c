@@ -13,7 +13,7 @@ static bool write_file(const run_json *r)
     char part[4096];
     if (snprintf(part, sizeof part, "%s.part", r->path) >= (int)sizeof part) return errno = ENAMETOOLONG, false;
     errno = 0;
-    if (json_dump_file(r->all, part, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0 && rename(part, r->path) == 0) return true;
+    if (json_dump_file(r->all, part, JSON_INDENT(2) | JSON_REAL_PRECISION(7)) == 0 && rename(part, r->path) == 0) return true;
     const int why = errno;
     unlink(part);
     errno = why;
@@ -30,13 +30,24 @@ static json_t *strings(int n, char **text)
     return array;
 }
 
+static json_t *value_of(const train_field *f, const train_options *o)
+{
+    const void *const value = (const char *)o + f->offset;
+    field_text text;
+    switch (f->kind) {
+    case FIELD_WHOLE: return json_integer(*(const int64_t *)value);
+    case FIELD_SEED:  return json_integer((json_int_t)*(const uint64_t *)value);
+    case FIELD_REAL:  return json_real((double)*(const float *)value);
+    case FIELD_FLAG:  return json_boolean(*(const bool *)value);
+    default:          return json_string(train_field_text(f, o, &text));
+    }
+}
+
 static json_t *options_of(const train_options *o)
 {
     json_t *const object = json_object();
-    for (int i = 0; i < TRAIN_FIELDS; i++) {
-        field_text text;
-        json_object_set_new(object, train_fields[i].name, json_string(train_field_text(&train_fields[i], o, &text)));
-    }
+    for (int i = 0; i < TRAIN_FIELDS; i++)
+        json_object_set_new(object, train_fields[i].name, value_of(&train_fields[i], o));
     return object;
 }
 

@@ -20,7 +20,8 @@ static const char *newest_whole(training *t, const checkpoints *all)
         if (!trouble) return all->file[i].path;
         fprintf(stderr, "tilegrad train: passed over: %s\n", trouble);
     }
-    printf("nothing to go on from in %s: starts anew\n", t->out.name);
+    if (t->o.model < 0) tg_fail(t->root, "--out %s: nothing to go on from, and no MODEL to start with", t->out.name);
+    else printf("nothing to go on from in %s: starts anew\n", t->out.name);
     return NULL;
 }
 
@@ -131,7 +132,6 @@ void train_choose(training *t)
     const checkpoints all = t->out.name && tg_ok(s) ? checkpoints_in(s, t->out.name) : (checkpoints){ NULL, 0 };
     if (asks(t, "auto") && tg_ok(s)) t->from = newest_whole(t, &all);
     if (t->from && tg_ok(s)) adopt(t);
-    else if (t->o.model < 0 && tg_ok(s)) tg_fail(s, "--out %s: nothing to go on from, and no MODEL to start with", t->out.name);
     if (tg_ok(s) && !asks(t, "auto") && !asks(t, "none")) refuse_later(t, &all);
 }
 
@@ -170,7 +170,9 @@ void train_restore(training *t)
 
 void train_clear_folder(training *t)
 {
-    if (!tg_ok(t->root) || !t->out.name || !asks(t, "none")) return;
+    if (!tg_ok(t->root) || !t->out.name) return;
+    checkpoints_sweep(t->out.name);
+    if (!asks(t, "none")) return;
     const checkpoints all = checkpoints_in(t->root, t->out.name);
     for (int i = 0; i < all.n; i++) unlink(all.file[i].path);
     unlink(folder_path(t->root, t->out.name, BEST_NAME));

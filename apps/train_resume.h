@@ -11,6 +11,6 @@
 void train_choose(training *t);
 /* Once all is set up: loads the file, and sets the schedule anew if an option says so. */
 void train_restore(training *t);
-/* Just before the training: with --resume none, removes checkpoints that are there. */
+/* Just before the training: removes what is left of saves that were cut short, and with --resume none all checkpoints. */
 void train_clear_folder(training *t);
 #endif

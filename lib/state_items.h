@@ -58,5 +58,7 @@ void tg_state_shape(const tg_tensor *t, int axis, int64_t dim[TG_MAX_RANK]);    
 void tg_state_gather (const tg_tensor *t, int axis, int64_t first, int64_t n, void *to);
 /* The way back, into `image`, which will be the bytes of t's storage. */
 void tg_state_scatter(const tg_tensor *t, int axis, int64_t first, int64_t n, const void *from, void *image);
+/* The bytes are the same in both. */
+bool tg_state_is_plain(const tg_tensor *t, int axis);
 tg_dtype tg_state_dtype(const tg_tensor *t);                               /* in the file: f32 for split weights */
 #endif

@@ -26,6 +26,8 @@ void tg_state_shape(const tg_tensor *t, int axis, int64_t dim[TG_MAX_RANK])
 
 tg_dtype tg_state_dtype(const tg_tensor *t) { return tg_is_split(t) ? TG_F32 : t->dtype; }
 
+bool tg_state_is_plain(const tg_tensor *t, int axis) { return !tg_is_split(t) && order_of(t, axis).last == 1; }
+
 typedef struct { int64_t at, stride, n; } run;       /* of elements in memory that follow each other in the file */
 
 static run run_at(order o, int64_t first, int64_t n)

@@ -3,11 +3,12 @@
  * Everything that can go wrong comes first: the file is compared with the items (state_match.c), its tensors are read
  * into images of the bytes that storages will have, new tensors are made.  Then numbers are exchanged, and back if a thing
  * says that they are impossible; from there on nothing can fail. */
+#include "parallel.h"
 #include "state_match.h"
 #include "system.h"
 #include <string.h>
 
-enum { PIECE = 4 << 20 };                              /* bytes read at once */
+enum { PIECE = 1 << 20 };                              /* bytes at once: what the caches hold */
 
 /* ---- images ---- */
 
@@ -50,11 +51,13 @@ static void give_image(tg_scope *s, tg_state_item *item)
 static bool read_image(tg_scope *s, tg_tensor_file *f, tg_state_item *item, void *piece)
 {
     const tg_dtype as = item->like.dtype;
+    const bool     direct = tg_state_is_plain(item->now, item->axis);
     const int64_t  size = (int64_t)tg_dtype_size(as), count = tg_count(item->now), most = PIECE / size;
     for (int64_t first = 0; first < count; first += most) {
         const int64_t n = count - first < most ? count - first : most;
-        if (!tg_tensor_file_numbers(s, f, item->at, first, n, as, piece)) return false;
-        tg_state_scatter(item->now, item->axis, first, n, piece, item->image);
+        void *const   to = direct ? (char *)item->image + first * size : piece;
+        if (!tg_tensor_file_numbers(s, f, item->at, first, n, as, to)) return false;
+        if (!direct) tg_state_scatter(item->now, item->axis, first, n, piece, item->image);
     }
     return true;
 }
@@ -97,10 +100,15 @@ static void commit_tensor(tg_state_item *item)
 {
     if (item->made) *item->made = item->now;
     if (item->fresh) return;
-    tg_storage *const t = item->now->storage;
-    memcpy(t->data, item->image, t->bytes);
-    t->version++;
-    t->ran++;
+    item->now->storage->version++;
+    item->now->storage->ran++;
+}
+
+static void copy_image(void *items, int64_t index, int worker)
+{
+    const tg_state_item *const item = (tg_state_item *)items + index;
+    (void)worker;
+    if (is_loaded(item) && !item->fresh) memcpy(item->now->storage->data, item->image, item->now->storage->bytes);
 }
 
 /* A tensor that may be missing, and is in this file. */
@@ -114,6 +122,7 @@ static void drop_made(tg_state_item *item)
 
 static void commit(tg_state *state, const tg_stateful *things, int n, bool matching)
 {
+    tg_parallel(state->n, copy_image, state->item);
     for (int i = 0; i < state->n; i++) {
         tg_state_item *const item = &state->item[i];
         if (is_loaded(item)) commit_tensor(item);

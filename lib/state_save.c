@@ -4,7 +4,7 @@
 #include "system.h"
 #include <string.h>
 
-enum { PIECE = 4 << 20 };                              /* bytes written at once */
+enum { PIECE = 1 << 20 };                              /* bytes at once: what the caches hold */
 
 typedef struct {
     tg_file_tensor *tensor;

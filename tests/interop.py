@@ -97,7 +97,7 @@ def from_tilegrad(program, folder):
     net.load_state_dict(tensors, strict=False)
     close("tilegrad's weights in PyTorch, strict=False", logits(net), want[0], 1e-4)
     tool("st2pt.py", file, pt)
-    both = torch.load(pt, weights_only=True)
+    both = tensor_file.load_pt(pt)
     net, opt = make()
     net.load_state_dict(both["model"])
     opt.load_state_dict(both["optimizer"])
@@ -105,7 +105,7 @@ def from_tilegrad(program, folder):
         for key in ("exp_avg", "exp_avg_sq"):
             assert torch.equal(opt.state_dict()["state"][i][key], tensors[f"optim/{key}/{name}"]), (key, name)
     step(net, opt, 3)
-    close("one more step in PyTorch", logits(net), want[1], 5e-3)
+    close("one more step in PyTorch", logits(net), want[1], 1e-3)
 
 
 def to_tilegrad(program, folder):
@@ -122,7 +122,7 @@ def to_tilegrad(program, folder):
     subprocess.run([program, "go-on", file, numbers], check=True)
     got = read(numbers)
     close("PyTorch's weights in tilegrad", got[0], before, 1e-4)
-    close("one more step in tilegrad", got[1], logits(net), 5e-3)
+    close("one more step in tilegrad", got[1], logits(net), 1e-3)
 
 
 def main():

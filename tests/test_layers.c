@@ -78,7 +78,7 @@ static void refuses_bad_children(void **unused)
     expect_message(s, "M: child \"a\": there is a child of this name");
     m = fresh(&s);
     tg_child(s, m, "a.b", tg_layer_relu(s));
-    expect_message(s, "M: child \"a.b\": want a name without dots");
+    expect_message(s, "M: child \"a.b\": want a name without dots and slashes");
     m = fresh(&s);
     tg_child(s, m, "", tg_layer_relu(s));
     expect_message(s, "M: child \"\": want a name");

@@ -74,6 +74,7 @@ static tg_tensor *counting(tg_scope *s, tg_dtype dtype, int rank, const int64_t 
 /* Two of these differ in everything. */
 static thing make(tg_scope *s, int first)
 {
+    tg_seed(s, (uint64_t)first);
     thing t = {
         .f32 = counting(s, TG_F32, 4, TG_DIM(3, 2, 2, 5), first), .split = tg_randn(s, first, 1, 4, TG_DIM(4, 3, 1, 7)),
         .bf16 = counting(s, TG_BF16, 2, TG_DIM(3, 5), first),     .i64 = counting(s, TG_I64, 2, TG_DIM(3, 4), first),
@@ -197,7 +198,7 @@ static const struct { const char *key, *value, *message; } bad[] = {
     { "mine/flag", "1", "mine/flag: \"1\" in the file, want true or false" },
     { "mine/colour", "black", "mine/colour: \"black\" in the file, want red or green or blue" },
     { "mine/kind", "other", "mine/kind: \"other\" in the file, \"thing\" here" },
-    { "mine/whole", "\x1b[2J", "mine/whole: \"\\x1b[2J\" in the file" },
+    { "mine/whole", "\x1b[2J", "mine/whole: \"\\u001b[2J\" in the file" },
 };
 
 static void refuses_numbers_that_cannot_be(void **state)

@@ -16,6 +16,7 @@
 static void append_shape(char *text, const tg_tensor *t)
 {
     const int order[] = { 0, t->rank == 4 ? 3 : 1, t->rank == 4 ? 1 : 2, t->rank == 4 ? 2 : 3 };
+    if (t->rank == 0) strcat(text, " scalar");
     for (int i = 0; i < t->rank; i++)
         sprintf(text + strlen(text), "%s%lld", i ? "x" : " ", (long long)t->dim[order[i]]);
 }

@@ -5,7 +5,7 @@ usage: pt2st.py IN.pt OUT.safetensors [--model KEY] [--optimizer KEY --kind sgd|
 
 IN.pt is a state_dict, or a dict in which --model (default: model, model_state_dict or state_dict) is one.  With --kind its
 optimizer's state_dict (--optimizer; default: optimizer or optimizer_state_dict) goes along, so that tilegrad goes on
-training where PyTorch stopped.  The file is opened with weights_only=True: nothing in it is executed.
+training where PyTorch stopped.  The file is opened as with weights_only=True: nothing in it is executed.
 
 An optimizer knows its parameters by number: they are taken to be the model's, in its order, without running_mean,
 running_var and num_batches_tracked.  --buffers NAME... says that these are no parameters, either.  With several groups the
@@ -99,7 +99,7 @@ def optimizer_parts(state, kind, names, shapes):
 
 def main():
     o = arguments()
-    checkpoint = torch.load(o.input, map_location="cpu", weights_only=True)
+    checkpoint = tensor_file.load_pt(o.input)
     model = part(checkpoint, o.model, ("model", "model_state_dict", "state_dict"), "model")
     tensors = {name: t for name, t in model.items() if isinstance(t, torch.Tensor)}
     if not tensors:

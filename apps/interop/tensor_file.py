@@ -1,18 +1,42 @@
-"""safetensors files, read and written with torch and Python's standard library alone.
+"""safetensors files, read and written with torch and Python's standard library alone, and PyTorch's own, read.
 
 The format is the length of a header (8 bytes, little-endian), the header (JSON: for each tensor its dtype, shape and place,
 "__metadata__" with pairs of strings), the numbers.  tilegrad's own checks are stricter: `tilegrad ckpt verify FILE`.
 """
+import collections
 import json
 import math
 import os
+import pickle
 import struct
+import types
 
 import torch
 
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64,
           "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool}
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
+
+
+class Restricted(pickle.Unpickler):
+    """What weights_only=True allows, for PyTorch before 2.0, whose own takes no floats: nothing else is ever called."""
+
+    def find_class(self, module, name):
+        if (module, name) == ("collections", "OrderedDict"):
+            return collections.OrderedDict
+        if (module, name) in (("torch._utils", "_rebuild_tensor_v2"), ("torch._utils", "_rebuild_parameter")):
+            return getattr(torch._utils, name)
+        if module == "torch" and name.endswith("Storage"):
+            return getattr(torch, name)
+        raise pickle.UnpicklingError(f"{module}.{name} is not allowed in a checkpoint")
+
+
+def load_pt(path):
+    """PyTorch's own format; nothing in it is executed."""
+    if int(torch.__version__.split(".")[0]) >= 2:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    restricted = types.SimpleNamespace(Unpickler=Restricted, load=pickle.load, __name__="restricted")
+    return torch.load(path, map_location="cpu", pickle_module=restricted)
 
 
 def load(path):

@@ -65,7 +65,7 @@ def main():
                   resnet50=ResNet(Bottleneck, [3, 4, 6, 3], num_classes=1000))
     print('/* models.h - made by tests/oracle/models.py: name and shape of each parameter and buffer, in order. */')
     for name, net in models.items():
-        entries = [f'"{key}~{"x".join(map(str, t.shape)) or "1"}",' for key, t in net.state_dict().items()]
+        entries = [f'"{key}~{"x".join(map(str, t.shape)) or "scalar"}",' for key, t in net.state_dict().items()]
         print(f'static const char *const {name}_state[] = {{')
         print(textwrap.fill(' '.join(entries), 120, initial_indent='    ', subsequent_indent='    ').replace('~', ' '))
         print('    0\n};')

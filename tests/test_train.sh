@@ -96,6 +96,12 @@ check 'none removes what was there' is "$(files "$run")" 'best.safetensors last.
 check 'metrics.jsonl begins anew' is "$(wc -l <"$run/metrics.jsonl")" 1
 TG_MAX_ISA=avx2 expect 0 'not to the bit .*instructions [a-z0-9_]+ \(now ' train --resume "$run/last.safetensors" --epochs 2
 
+"$tilegrad" train mlp "${tiny[@]}" --epochs 1 --threads 2 --out "$work/fp32" >/dev/null
+"$tilegrad" train mlp "${tiny[@]}" --epochs 1 --threads 2 --dtype bf16 --out "$work/bf16" >/dev/null
+expect 0 'not to the bit .*threads 2 \(now 1\)'        train --resume "$work/fp32/last.safetensors" --threads 1
+check 'bf16: the same bits with other threads' is \
+      "$("$tilegrad" train --resume "$work/bf16/last.safetensors" --threads 1 | grep -c 'not to the bit')" 0
+
 # ---- going on: damage ----
 broken() {      # a folder with checkpoints of steps 8, 10, 12 and last, of step 12
     rm -rf "$work/broken"
@@ -153,7 +159,8 @@ check 'exact: lenet, bf16, any backend'     exact bf16 lenet --dtype bf16
 # ---- signals ----
 # begin ARGUMENT...: a long training, whose first epoch has ended.
 begin() {
-    rm -rf "$work/signal"
+    rm -rf "$work/signal" "$work/moved"
+    : >"$work/output"
     "$tilegrad" train mlp "${tiny[@]}" --epochs 100000 "$@" >"$work/output" 2>&1 &
     process=$!
     for (( i = 0; i < 300; i++ )); do
@@ -191,6 +198,7 @@ for (( i = 0; i < 100; i++ )); do grep -q 'no --out' "$work/output" && break; sl
 kill -TERM "$process"
 ends 143 'not saved, there is no --out'
 
+: >"$work/output"
 TG_BACKEND=ref "$tilegrad" train lenet --data sample --batch 2000 >"$work/output" 2>&1 &      # a step takes long
 process=$!
 for (( i = 0; i < 100; i++ )); do grep -q ' epochs, ' "$work/output" && break; sleep 0.1; done
@@ -233,6 +241,19 @@ check 'eval --out' is "$(files "$work/eval")" 'confusion.png predictions.png'
 expect 1 "--data '.*none': .*no such folder"           eval "$work/whole/best.safetensors" --data "$work/none"
 expect 1 'does not fit: .* missing'                    eval "$work/whole/best.safetensors" --model lenet
 expect 1 'none: '                                      eval "$work/none"
+# By another program: no metadata, the same tensors.
+plain() {
+    local header length i
+    header=$(tail -c +9 "$1" | head -c "$(header_bytes "$1")" | sed -E 's/"__metadata__": ?\{[^}]*\}, ?//')
+    length=${#header}
+    for (( i = 0; i < 64; i += 8 )); do printf "$(printf '\\x%02x' $(( length >> i & 255 )))"; done
+    printf '%s' "$header"
+    tail -c +$(( 9 + $(header_bytes "$1") )) "$1"
+}
+plain "$work/whole/best.safetensors" >"$work/plain.safetensors"
+expect 1 'no made/model\): want --model NAME'          eval "$work/plain.safetensors"
+expect 1 'tells 9 classes apart'                       eval "$work/plain.safetensors" --model mlp --classes 9 --data "$work/images"
+expect 0 'mlp, fp32, Fashion-MNIST sample'             eval "$work/plain.safetensors" --model mlp --classes 10 --data sample
 accuracy() { sed -nE 's/^test accuracy ([0-9.]+) %.*/\1/p'; }
 check 'eval says what train said' is "$("$tilegrad" eval "$work/whole/last.safetensors" | accuracy)" \
       "$("$tilegrad" train --out "$work/whole" --resume auto | accuracy)"

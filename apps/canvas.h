@@ -4,7 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { CANVAS_DOT = 2, CANVAS_LINE = CANVAS_DOT * 10, CANVAS_MESSAGE = 256 };       /* pixels of a letter's dot, of a line */
+/* Pixels of a letter's dot, of a line of text; bytes of a message. */
+enum { CANVAS_DOT = 2, CANVAS_LINE = CANVAS_DOT * 10, CANVAS_MESSAGE = 256 };
 
 typedef struct { uint8_t r, g, b; } colour;
 static const colour paper = { 255, 255, 255 }, ink = { 40, 40, 46 }, faint = { 205, 205, 212 }, red = { 200, 16, 32 };

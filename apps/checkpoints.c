@@ -109,7 +109,8 @@ static int is_part(const struct dirent *entry) { return step_in_name(entry->d_na
 void checkpoints_sweep(const char *folder)
 {
     struct dirent **entry = NULL;
-    const int at = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), n = at >= 0 ? scandirat(at, ".", &entry, is_part, NULL) : 0;
+    const int at = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int n = at >= 0 ? scandirat(at, ".", &entry, is_part, NULL) : 0;
     for (int i = 0; i < n; i++) {
         unlinkat(at, entry[i]->d_name, 0);
         free(entry[i]);

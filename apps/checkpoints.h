@@ -15,8 +15,8 @@ typedef struct {
 
 typedef struct { checkpoint *file; int n; } checkpoints;
 
-/* Those in a folder, the newest first; last.safetensors comes before others of the same step, and before all if it cannot
- * be read.  A folder that is not there has none. */
+/* Those in a folder, the newest first; last.safetensors comes before others of the same step, and before all if it
+ * cannot be read.  A folder that is not there has none. */
 checkpoints checkpoints_in(tg_scope *s, const char *folder);
 /* Reads all of a file and compares checksums.  NULL: it is whole, and a training can go on from it; else why not. */
 const char *checkpoint_trouble(tg_scope *s, const char *path);

@@ -88,7 +88,8 @@ static void read_made(evaluation *e)
         tg_fail(e->root, "%s: it does not say what model it is of (no made/model): want --model NAME", o->path);
     else if (!o->model) o->model = tg_find_model(e->made.model);
     if (tg_ok(e->root) && !o->model)
-        tg_fail(e->root, "%s: made/model \"%s\" is no model of this version", o->path, tg_printable(e->made.model, &name));
+        tg_fail(e->root, "%s: made/model \"%s\" is no model of this version", o->path,
+                tg_printable(e->made.model, &name));
     if (!o->classes) o->classes = made_classes(&e->made);
     if (o->dtype < 0) o->dtype = e->made.dtype && !strcmp(e->made.dtype, "bf16");
     if (!o->data) o->data = e->made.data;
@@ -102,8 +103,8 @@ static void open_test(evaluation *e)
     e->test = data_open(e->root, o->model, o->data, o->data_dir, TG_TEST);
     if (!e->test) return;
     if (!e->o.classes) e->o.classes = e->test->classes;
-    if (e->o.classes != e->test->classes)
-        tg_fail(e->root, "%s tells %d classes apart, %s has %d", o->path, e->o.classes, e->test->name, e->test->classes);
+    if (o->classes != e->test->classes)
+        tg_fail(e->root, "%s tells %d classes apart, %s has %d", o->path, o->classes, e->test->name, e->test->classes);
     made_normalize(e->root, &e->made, e->test);
     const char *const *const name = made_class_names(e->root, &e->made, e->o.classes);
     e->confusion = (confusion){ .classes = e->o.classes, .name = name ? name : e->test->class_names };

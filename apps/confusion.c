@@ -47,8 +47,8 @@ static layout plan(const confusion *c)
 /* From paper to `full`. */
 static colour shade(colour full, double part)
 {
-    const double rest = 255 * (1 - part);
-    return (colour){ (uint8_t)(rest + part * full.r), (uint8_t)(rest + part * full.g), (uint8_t)(rest + part * full.b) };
+    const double rest = 255 * (1 - part), r = rest + part * full.r, g = rest + part * full.g, b = rest + part * full.b;
+    return (colour){ (uint8_t)r, (uint8_t)g, (uint8_t)b };
 }
 
 static void text_right(canvas *on, int right, int middle, const char *text, colour c)
@@ -64,8 +64,9 @@ static void draw_square(canvas *on, const layout *l, const confusion *c, int tru
     const int x = l->left + k * l->square, y = l->top + truth * l->square, side = l->square - 1;
     char text[24];
     canvas_fill(on, x, y, side, side, n ? shade(k == truth ? right : red, 0.08 + 0.92 * part) : paper);
-    if (n && c->classes <= MANY)
-        text_right(on, x + (side + canvas_text_width(number(n, text))) / 2, y + side / 2, text, part > 0.5 ? paper : ink);
+    if (!n || c->classes > MANY) return;
+    const int width = canvas_text_width(number(n, text));
+    text_right(on, x + (side + width) / 2, y + side / 2, text, part > 0.5 ? paper : ink);
 }
 
 static void draw_names(canvas *on, const layout *l, const confusion *c)

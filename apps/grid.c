@@ -51,7 +51,8 @@ static void draw_image(canvas *on, int left, int top, const uint8_t *pixels, int
 
 static void draw_cell(canvas *on, const layout *l, int left, int top, const grid_cell *cell, int h, int w, int c)
 {
-    const int middle = left + (l->cell_w - GAP) / 2, x = middle - l->w / 2, text = top + l->h + 2 * FRAME + CANVAS_DOT * 2;
+    const int middle = left + (l->cell_w - GAP) / 2, x = middle - l->w / 2;
+    const int text = top + l->h + 2 * FRAME + 2 * CANVAS_DOT;
     const int frame = cell->wrong ? FRAME : 1;
     canvas_fill(on, x - frame, top + FRAME - frame, l->w + 2 * frame, l->h + 2 * frame, cell->wrong ? red : faint);
     draw_image(on, x, top + FRAME, cell->pixels, h, w, c, l->scale);

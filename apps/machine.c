@@ -25,8 +25,9 @@ static bool uses_openblas(void) { return uses("openblas", TG_WITH_OPENBLAS); }
 const char *machine_backends(tg_scope *s)
 {
     char text[512];
-    snprintf(text, sizeof text, "%s%s%s%s%s", tg_backends(), uses_onednn() ? "; oneDNN " : "",
-             uses_onednn() ? machine_onednn() : "", uses_openblas() ? "; " : "", uses_openblas() ? machine_openblas() : "");
+    const bool onednn = uses_onednn(), openblas = uses_openblas();
+    snprintf(text, sizeof text, "%s%s%s%s%s", tg_backends(), onednn ? "; oneDNN " : "", onednn ? machine_onednn() : "",
+             openblas ? "; " : "", openblas ? machine_openblas() : "");
     return tg_strdup(s, text);
 }
 

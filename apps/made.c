@@ -148,7 +148,8 @@ static void compare(char *text, size_t size, const char *what, const char *then,
     const size_t used = strlen(text);
     tg_name_text safe;
     if (then && !strcmp(then, now)) return;
-    snprintf(text + used, size - used, "%s%s %s (now %s)", used ? ", " : "", what, tg_printable(then ? then : "?", &safe), now);
+    tg_printable(then ? then : "?", &safe);
+    snprintf(text + used, size - used, "%s%s %s (now %s)", used ? ", " : "", what, safe.text, now);
 }
 
 const char *made_differences(tg_scope *s, const made *then, const made *now)

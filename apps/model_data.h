@@ -5,6 +5,6 @@
 
 bool        data_is_named(const char *set);                    /* "sample", "fashion-mnist", "cifar10": no folder */
 const char *data_for(const tg_model_info *model);              /* the named set that fits it */
-/* NULL once s has failed: no such set or folder, or images that the model does not take.  dir NULL: the usual places. */
+/* NULL once s has failed: no such set or folder, images that the model does not take.  dir NULL: the usual places. */
 tg_dataset *data_open(tg_scope *s, const tg_model_info *model, const char *set, const char *dir, tg_split split);
 #endif

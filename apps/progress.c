@@ -64,8 +64,8 @@ static void show(const progress *p)
     const double  rate = progress_rate(p), part = ratio((double)p->sums.seen, (double)p->images);
     char time[24], line[256];
     clock_text(time, ratio((double)left, rate));
-    snprintf(line, sizeof line, "epoch %lld/%lld %3.0f %%  loss %.4f  accuracy %.1f %%  %.0f img/s  %s left", (long long)p->epoch,
-             (long long)p->epochs, 100 * part, progress_loss(p->sums), progress_accuracy(p->sums), rate, time);
+    snprintf(line, sizeof line, "epoch %lld/%lld %3.0f %%  loss %.4f  accuracy %.1f %%  %.0f img/s  %s left",
+             (long long)p->epoch, (long long)p->epochs, 100 * part, progress_loss(p->sums), progress_accuracy(p->sums), rate, time);
     if (p->terminal) fprintf(p->to, "\r\033[K%.*s", columns(p) - 1, line);
     else fprintf(p->to, "%s\n", line);
     fflush(p->to);

@@ -10,7 +10,7 @@
 #include "tilegrad.h"
 #include <stdio.h>
 
-typedef struct { int64_t seen; double loss, right; } progress_sums;       /* over images: how many, losses, right ones */
+typedef struct { int64_t seen; double loss, right; } progress_sums;    /* over images: how many, losses, right ones */
 
 typedef struct {
     FILE   *to;

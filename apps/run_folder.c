@@ -96,12 +96,14 @@ static bool copy_lines(FILE *from, FILE *to, int64_t step, int64_t epoch)
 void run_folder_begin(tg_scope *s, run_folder *r, int64_t step, int64_t epoch)
 {
     if (!r->name || !tg_ok(s)) return;
-    const char *const path = folder_path(s, r->name, metrics_name), *const part = folder_path(s, r->name, "metrics.part");
+    const char *const path = folder_path(s, r->name, metrics_name);
+    const char *const part = folder_path(s, r->name, "metrics.part");
     FILE *const from = path ? fopen(path, "r") : NULL, *const to = part ? fopen(part, "w") : NULL;
     bool done = from && to && copy_lines(from, to, step, epoch);
     if (from) fclose(from);
     if (to) done = !fclose(to) && done;
-    if (!done || rename(part, path) != 0) tg_fail(s, "%s: cannot be written: %s", path ? path : r->name, strerror(errno));
+    if (!done || rename(part, path) != 0)
+        tg_fail(s, "%s: cannot be written: %s", path ? path : r->name, strerror(errno));
     if (r->metrics) fclose(r->metrics);
     open_metrics(s, r);
 }

@@ -1,7 +1,7 @@
 /* run_folder.h - the folder of --out: who is writing there, metrics.jsonl, predictions.png.
  *
- * Once a training has begun a file that cannot be written does not end it: a warning goes to stderr when it fails for the
- * first time, or again after it had worked, and run_folder_failed tells it at the end. */
+ * Once a training has begun, metrics that cannot be written do not end it: a warning goes to stderr when that happens for
+ * the first time, or again after it had worked. */
 #ifndef TG_APPS_RUN_FOLDER_H
 #define TG_APPS_RUN_FOLDER_H
 #include "tilegrad.h"
@@ -20,7 +20,7 @@ bool folder_make(tg_scope *s, const char *path);           /* with those above i
 
 /* Makes the folder, and metrics.jsonl, so one learns before the training that it cannot be written. */
 run_folder run_folder_open(tg_scope *s, const char *name);
-/* Takes the lines off metrics.jsonl that come after a training's place: those of later steps and of later epochs' ends. */
+/* Takes the lines off metrics.jsonl that come after a training's place: of later steps, of the ends of later epochs. */
 void run_folder_begin(tg_scope *s, run_folder *r, int64_t step, int64_t epoch);
 
 typedef struct {

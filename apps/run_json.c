@@ -12,8 +12,9 @@ static bool write_file(const run_json *r)
 {
     char part[4096];
     if (snprintf(part, sizeof part, "%s.part", r->path) >= (int)sizeof part) return errno = ENAMETOOLONG, false;
+    const size_t style = JSON_INDENT(2) | JSON_REAL_PRECISION(7);
     errno = 0;
-    if (json_dump_file(r->all, part, JSON_INDENT(2) | JSON_REAL_PRECISION(7)) == 0 && rename(part, r->path) == 0) return true;
+    if (json_dump_file(r->all, part, style) == 0 && rename(part, r->path) == 0) return true;
     const int why = errno;
     unlink(part);
     errno = why;
@@ -62,9 +63,9 @@ static json_t *entry(tg_scope *s, int argc, char **argv, const train_options *o,
 {
     char date[24];
     machine_date(date);
-    return json_pack("{s:s, s:o, s:o, s:s?, s:s, s:s, s:o}", "started", date, "arguments", strings(argc, argv), "options",
-                     options_of(o), "resumed_from", from, "tilegrad", TG_VERSION, "backends", machine_backends(s),
-                     "host", host());
+    return json_pack("{s:s, s:o, s:o, s:s?, s:s, s:s, s:o}", "started", date, "arguments", strings(argc, argv),
+                     "options", options_of(o), "resumed_from", from, "tilegrad", TG_VERSION, "backends",
+                     machine_backends(s), "host", host());
 }
 
 static json_t *earlier(const char *path)
@@ -77,7 +78,8 @@ static json_t *earlier(const char *path)
 
 static void forget(void *all) { json_decref(all); }
 
-run_json run_json_begin(tg_scope *s, const char *folder, int argc, char **argv, const train_options *o, const char *from)
+run_json run_json_begin(tg_scope *s, const char *folder, int argc, char **argv, const train_options *o,
+                        const char *from)
 {
     run_json r = { .path = folder && tg_ok(s) ? folder_path(s, folder, "run.json") : NULL };
     if (!r.path) return r;

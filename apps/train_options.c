@@ -46,7 +46,8 @@ static const struct argp_option table[] = {
     { "weight-decay", WEIGHT_DECAY, "X",    0, "of weights, not of biases and norms (0.01 for adamw, else 0)", 2 },
     { "schedule",     SCHEDULE,     "NAME", 0, "of the learning rate: constant, step (a tenth after each third), "
                                                "cosine (to zero) or one-cycle (cosine)", 2 },
-    { "dtype",        DTYPE,        "TYPE", 0, "fp32 or bf16: weights and activations; sums and updates are FP32 (fp32)", 2 },
+    { "dtype",        DTYPE,        "TYPE", 0, "fp32 or bf16: weights and activations; sums and updates are FP32 "
+                                               "(fp32)", 2 },
     { "report",       REPORT,       NULL,   0, "say for each layer what was made faster, or why not", 2 },
     { "warmup",       WARMUP,       "N",    0, "updates in which the learning rate grows from 0 (0)", 2 },
     { NULL, 0, NULL, 0, "Running:", 3 },
@@ -76,8 +77,8 @@ static const char about[] =
     "  tilegrad train lenet --data my-idx-files --seed 7 --threads 2\n"
     "  tilegrad train lenet --out runs/lenet --save-minutes 10 --resume auto\n"
     "  tilegrad train --resume runs/lenet/last.safetensors --epochs 20\n\n"
-    "Going on needs no other options: what is not given is the file's (--out: its folder), and what is given has to agree "
-    "with it, but for --epochs, --lr, --schedule and --warmup, which make a new schedule of the learning rate, "
+    "Going on needs no other options: what is not given is the file's (--out: its folder), and what is given has to "
+    "agree with it, but for --epochs, --lr, --schedule and --warmup, which make a new schedule of the learning rate, "
     "in which the steps done count.\n\n"
     "Ctrl-C and SIGTERM stop after the current step, and save; a second one stops at once. SIGUSR1 saves.";
 

@@ -53,8 +53,8 @@ const tg_model_info *train_model(const train_options *o);
 const char *train_dtype(const train_options *o), *train_optimizer(const train_options *o),
            *train_schedule_name(const train_options *o);                   /* "bf16", "sgd", "cosine" */
 
-/* What is on the line, and defaults for what is not; but for the last two, which depend on others: train_settle.  Ends the
- * program with status 2 if the line is wrong. */
+/* What is on the line, and defaults for what is not; but for rate and decay, which depend on the optimizer and are NaN
+ * until train_settle.  Ends the program with status 2 if the line is wrong. */
 train_options train_parse(int argc, char **argv);
-void          train_settle(train_options *o);                              /* the rate and the decay that fit the optimizer */
+void          train_settle(train_options *o);
 #endif

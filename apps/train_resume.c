@@ -53,8 +53,10 @@ static void refuse_later(training *t, const checkpoints *all)
 
 static void copy_field(const train_field *f, const train_options *from, train_options *to)
 {
-    static const size_t size[] = { [FIELD_WHOLE] = sizeof(int64_t), [FIELD_SEED] = sizeof(uint64_t),
-                                   [FIELD_REAL] = sizeof(float), [FIELD_CHOICE] = sizeof(int), [FIELD_FLAG] = sizeof(bool) };
+    static const size_t size[] = {
+        [FIELD_WHOLE] = sizeof(int64_t), [FIELD_SEED] = sizeof(uint64_t), [FIELD_REAL] = sizeof(float),
+        [FIELD_CHOICE] = sizeof(int), [FIELD_FLAG] = sizeof(bool),
+    };
     memcpy((char *)to + f->offset, (const char *)from + f->offset, size[f->kind]);
 }
 
@@ -63,7 +65,8 @@ static void note_difference(char *text, size_t size, const char *name, const cha
 {
     const size_t used = strlen(text);
     tg_name_text safe;
-    snprintf(text + used, size - used, "%s%s %s (%s in the file)", used ? ", " : "", name, here, tg_printable(there, &safe));
+    tg_printable(there, &safe);
+    snprintf(text + used, size - used, "%s%s %s (%s in the file)", used ? ", " : "", name, here, safe.text);
 }
 
 static void adopt_fields(train_options *o, const train_options *file, char *text, size_t size)
@@ -117,8 +120,7 @@ static void adopt(training *t)
     if (!f) return;
     t->step = number_in(f, "train/step");
     if (tg_tensor_file_meta(f, "train/step")) adopt_options(t, f);
-    else tg_fail(t->root, "%s: no training can go on from it (it has no train/step); its weights may do for `tilegrad eval`",
-                 t->from);
+    else tg_fail(t->root, "%s: no training can go on from it: it has no train/step (tilegrad eval may do)", t->from);
     tg_tensor_file_close(f);
 }
 

@@ -5,12 +5,12 @@
 
 /* In this order.  Each does nothing once t->root has failed.
  *
- * The file that --resume asks for becomes t->from; NULL: the training starts.  With "auto" it says which files it passed
- * over, and why.  Options that were not on the line become the file's; those that have to agree with it, and do not, are
- * named in one message.  Fails if --out holds checkpoints of later steps, which the next "auto" would take. */
+ * The file that --resume asks for becomes t->from; NULL: the training starts.  With "auto" it says which files it
+ * passed over, and why.  Options that were not on the line become the file's; those that have to agree with it, and do
+ * not, are named in one message.  Fails if --out holds checkpoints of later steps, which the next "auto" would take. */
 void train_choose(training *t);
 /* Once all is set up: loads the file, and sets the schedule anew if an option says so. */
 void train_restore(training *t);
-/* Just before the training: removes what is left of saves that were cut short, and with --resume none all checkpoints. */
+/* Just before the training: removes what saves that were cut short left, and with --resume none all checkpoints. */
 void train_clear_folder(training *t);
 #endif

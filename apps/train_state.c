@@ -32,7 +32,8 @@ tg_stateful train_options_state(train_options *o)
 
 /* ---- train/ ---- */
 
-static void visit_sums(tg_state *to, progress_sums *sums, const char *seen, const char *loss, const char *right, int64_t images)
+static void visit_sums(tg_state *to, progress_sums *sums, int64_t images, const char *seen, const char *loss,
+                       const char *right)
 {
     tg_state_int(to, seen, &sums->seen, 0, images);
     tg_state_double(to, loss, &sums->loss, -HUGE_VAL, HUGE_VAL);
@@ -46,8 +47,8 @@ static void visit_place(tg_state *to, void *what)
     progress *const p = &t->line;
     tg_state_int(to, "step", &t->step, 0, INT64_MAX / 2);
     tg_state_int(to, "epoch", &p->epoch, 1, p->epochs + 1);
-    visit_sums(to, &p->sums, "seen", "loss", "right", p->images);
-    visit_sums(to, &p->marked, "marked/seen", "marked/loss", "marked/right", p->images);
+    visit_sums(to, &p->sums, p->images, "seen", "loss", "right");
+    visit_sums(to, &p->marked, p->images, "marked/seen", "marked/loss", "marked/right");
     tg_state_int(to, "seen_before", &p->done, 0, INT64_MAX / 2);
     tg_state_double(to, "test_accuracy", &t->test_accuracy, 0, 100);
     tg_state_double(to, "best", &t->best, -1, 100);

@@ -18,8 +18,8 @@ typedef struct {
     made          made;                  /* of checkpoints written here */
     const char   *from;                  /* the checkpoint it goes on from, or NULL */
 
-    /* How far it is; with the loader's place and `line`, all that a checkpoint has of it.  Between two steps line.sums.seen
-     * images of epoch line.epoch have been seen, and if these are all of them, the test comes next. */
+    /* How far it is: with the loader's place, all that a checkpoint has of it.  Between two steps line.sums.seen images
+     * of epoch line.epoch have been seen; if these are all of them, the test comes next. */
     progress      line;
     int64_t       step;                  /* updates done */
     double        test_accuracy;         /* per cent, after the last epoch that ended */

@@ -9,19 +9,22 @@ _tilegrad() {
         return
     fi
     case $command:$previous in
-    train:--data|eval:--data)            COMPREPLY=($(compgen -W "sample fashion-mnist cifar10" -- "$current") $(compgen -d -- "$current")); return ;;
-    *:--data-dir|*:--out) COMPREPLY=($(compgen -d -- "$current")); return ;;
-    train:--resume)          COMPREPLY=($(compgen -W "auto none" -- "$current") $(compgen -f -X '!*.safetensors' -- "$current")
+    *:--data)                COMPREPLY=($(compgen -W "sample fashion-mnist cifar10" -- "$current")
                                         $(compgen -d -- "$current")); return ;;
+    *:--data-dir|*:--out)    COMPREPLY=($(compgen -d -- "$current")); return ;;
+    train:--resume)          COMPREPLY=($(compgen -W "auto none" -- "$current") $(compgen -d -- "$current")
+                                        $(compgen -f -X '!*.safetensors' -- "$current")); return ;;
     train:--optimizer)       words="sgd adam adamw" ;;
     train:--schedule)        words="constant step cosine one-cycle" ;;
     bench:--optimizer)       words="sgd adam" ;;
-    *:--dtype) words="fp32 bf16" ;;
+    *:--dtype)               words="fp32 bf16" ;;
     eval:--model)            words=$models ;;
     *:--threads)             words=$(seq "$(nproc)") ;;
-    *:--epochs|*:--batch|*:--lr|*:--momentum|*:--weight-decay|*:--warmup|*:--seed|*:--steps|*:--save-every|*:--save-minutes|*:--keep|*:--classes) return ;;
-    train:*) words="$models --data --data-dir --augment --epochs --batch --dtype --report --optimizer --lr --momentum --weight-decay
-                    --schedule --warmup --seed --threads --out --save-every --save-minutes --keep --resume --help --usage" ;;
+    *:--epochs|*:--batch|*:--lr|*:--momentum|*:--weight-decay|*:--warmup|*:--seed|*:--steps) return ;;
+    *:--save-every|*:--save-minutes|*:--keep|*:--classes) return ;;
+    train:*) words="$models --data --data-dir --augment --epochs --batch --dtype --report --optimizer --lr --momentum
+                    --weight-decay --schedule --warmup --seed --threads --out --save-every --save-minutes --keep
+                    --resume --help --usage" ;;
     eval:*)  words="--data --data-dir --batch --dtype --threads --out --model --classes --help --usage"
              COMPREPLY=($(compgen -f -X '!*.safetensors' -- "$current") $(compgen -d -- "$current")) ;;
     bench:*) words="$models simplenet --layers --batch --dtype --steps --threads --infer --optimizer --help --usage" ;;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A training that is stopped at random moments, and goes on with --resume auto until it is done, ends with the same bits as
-# one that was left alone: SIGKILL, SIGTERM, SIGINT; in steps, tests and saves.
+# A training that is stopped at random moments (SIGKILL, SIGTERM, SIGINT; in steps, tests and saves), and goes on with
+# --resume auto until it is done, ends with the same bits as one that was left alone.
 # usage: soak_resume.sh TILEGRAD [STOPS [SEED]]       20 stops; the seed is the moment's
 set -u
 tilegrad=$1 stops=${2:-20} seed=${3:-$RANDOM}
@@ -12,12 +12,15 @@ export TG_BACKEND=ref,vector,brgemm          # whose bits do not depend on the n
 RANDOM=$seed
 echo "soak_resume: $stops stops, seed $seed"
 
-train() { "$tilegrad" train mlp --data "$work/images" --batch 16 --epochs 12 --augment --optimizer adam --dtype "$dtype" "$@"; }
+train() {
+    "$tilegrad" train mlp --data "$work/images" --batch 16 --epochs 12 --augment --optimizer adam --dtype "$dtype" "$@"
+}
 
 # Runs until a random moment; the status is 0 once the training is done.
 run_and_stop() {
     local signals=(KILL KILL TERM INT) process
-    train --threads $((1 + RANDOM % 2)) --out "$work/stopped" --resume auto --save-every 3 --keep 2 >>"$work/output" 2>&1 &
+    train --threads $((1 + RANDOM % 2)) --out "$work/stopped" --resume auto --save-every 3 --keep 2 \
+        >>"$work/output" 2>&1 &
     process=$!
     sleep "$((RANDOM % 2)).$((100 + RANDOM % 900))"
     kill "-${signals[RANDOM % 4]}" "$process" 2>/dev/null

@@ -125,11 +125,29 @@ def to_tilegrad(program, folder):
     close("one more step in tilegrad", got[1], logits(net), 1e-3)
 
 
+class Hostile:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (self.path, "w")
+
+
+def hostile(folder):
+    """A file whose unpickling would run something is refused, and runs nothing."""
+    pt, trace = os.path.join(folder, "hostile.pt"), os.path.join(folder, "trace")
+    torch.save({"weight": torch.zeros(2), "more": Hostile(trace)}, pt)
+    status = subprocess.run([sys.executable, "-B", os.path.join(TOOLS, "pt2st.py"), pt, pt + ".st"], capture_output=True)
+    assert status.returncode == 1 and not os.path.exists(trace) and not os.path.exists(pt + ".st"), status
+    print("a hostile .pt is refused:", status.stderr.decode().splitlines()[-1][:100])
+
+
 def main():
     program, folder = sys.argv[1:]
     os.makedirs(folder, exist_ok=True)
     from_tilegrad(program, folder)
     to_tilegrad(program, folder)
+    hostile(folder)
 
 
 if __name__ == "__main__":

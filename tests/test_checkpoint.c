@@ -20,9 +20,11 @@ static bool has_bf16(void) { return tg_max_isa() >= TG_ISA_AVX512; }
 
 /* ---- going on: optimizers x dtypes ---- */
 
+enum { SGD, MOMENTUM, NESTEROV, ADAM, ADAMW };
+
 typedef struct {
     const char *name;
-    int         kind;                          /* 0 sgd, 1 sgd with momentum, 2 nesterov, 3 adam, 4 adamw */
+    int         kind;
     tg_dtype    dtype;
     int         threads;                       /* after the file was loaded */
 } going_on;
@@ -31,10 +33,10 @@ static tg_optim *make_optimizer(tg_scope *s, tg_module *net, int kind)
 {
     tg_optim *opt = NULL;
     switch (kind) {
-    case 0: opt = tg_sgd(s, net, (tg_sgd_config){ .lr = 0.05f, .weight_decay = 0.01f }); break;
-    case 1: opt = tg_sgd(s, net, (tg_sgd_config){ .lr = 0.05f, .momentum = 0.9f }); break;
-    case 2: opt = tg_sgd(s, net, (tg_sgd_config){ .lr = 0.05f, .momentum = 0.9f, .nesterov = true }); break;
-    case 3: opt = tg_adam(s, net, (tg_adam_config){ .lr = 0.01f, .weight_decay = 0.01f }); break;
+    case SGD: opt = tg_sgd(s, net, (tg_sgd_config){ .lr = 0.05f, .weight_decay = 0.01f }); break;
+    case MOMENTUM: opt = tg_sgd(s, net, (tg_sgd_config){ .lr = 0.05f, .momentum = 0.9f }); break;
+    case NESTEROV: opt = tg_sgd(s, net, (tg_sgd_config){ .lr = 0.05f, .momentum = 0.9f, .nesterov = true }); break;
+    case ADAM: opt = tg_adam(s, net, (tg_adam_config){ .lr = 0.01f, .weight_decay = 0.01f }); break;
     default: opt = tg_adamw(s, net, (tg_adam_config){ .lr = 0.01f, .weight_decay = 0.05f }); break;
     }
     tg_no_decay_on_bias_and_norm(s, opt);
@@ -153,7 +155,7 @@ static void optimize(trainee *t, form f)
 
 static void one_way(form before, form after)
 {
-    static const going_on adam = { "", 3, TG_F32, 1 };
+    static const going_on adam = { "", ADAM, TG_F32, 1 };
     PATH(path, "forms.safetensors");
     trainee from = begin(&adam, 1), to = begin(&adam, 2);
     optimize(&from, before);
@@ -200,7 +202,7 @@ static void expect_load_refused(trainee *t, const char *path, tg_module *net, tg
 static void names_all_that_does_not_fit(void **state)
 {
     (void)state;
-    static const going_on sgd = { "", 1, TG_F32, 1 };
+    static const going_on sgd = { "", MOMENTUM, TG_F32, 1 };
     PATH(path, "refused.safetensors");
     trainee t = begin(&sgd, 1);
     train(&t, 2);
@@ -226,7 +228,7 @@ static void names_all_that_does_not_fit(void **state)
 static void loads_what_matches(void **state)
 {
     (void)state;
-    static const going_on sgd = { "", 0, TG_F32, 1 };
+    static const going_on sgd = { "", SGD, TG_F32, 1 };
     PATH(path, "matching.safetensors");
     trainee t = begin(&sgd, 1), other = begin(&sgd, 2);
     tg_save(t.root, path, t.net, NULL);
@@ -251,7 +253,7 @@ static void loads_what_matches(void **state)
 static void nothing_changes_when_memory_is_short(void **state)
 {
     (void)state;
-    static const going_on adam = { "", 3, TG_F32, 1 };
+    static const going_on adam = { "", ADAM, TG_F32, 1 };
     PATH(path, "short.safetensors");
     PATH(part, "short.safetensors.part");
     for (int saving = 0; saving < 2; saving++) {
@@ -279,24 +281,56 @@ static void nothing_changes_when_memory_is_short(void **state)
     }
 }
 
+/* ---- files of this version, from now on ---- */
+
+#define VERSION_1 "tests/files/version-1.safetensors"
+static const going_on of_version_1 = { "", ADAM, TG_F32, 1 };
+
+/* `test_checkpoint write`, once for each version of the format. */
+static int write_file_of_this_version(void)
+{
+    trainee t = begin(&of_version_1, 1);
+    tg_stateful all[4];
+    train(&t, 7);
+    tg_save_all(t.root, VERSION_1, things(&t, all), 4);
+    expect_ok(t.root);
+    printf("%016llx\n", (unsigned long long)lasting_bytes(t.net, t.opt));
+    tg_close(t.root);
+    return 0;
+}
+
+static void files_of_version_1_load(void **state)
+{
+    (void)state;
+    trainee t = begin(&of_version_1, 2);
+    tg_stateful all[4];
+    tg_load_all(t.root, VERSION_1, things(&t, all), 4);
+    expect_ok(t.root);
+    assert_true(lasting_bytes(t.net, t.opt) == 0x6484b33871036750u);
+    assert_int_equal(tg_steps(t.opt), 7);
+    train(&t, 1);
+    tg_close(t.root);
+}
+
 /* ---- main ---- */
 
 #define ROW(kind, dtype, threads) { #kind " " #dtype " " #threads, kind, dtype, threads }
-enum { SGD, MOMENTUM, NESTEROV, ADAM, ADAMW };
 static going_on rows[] = {
     ROW(SGD, TG_F32, 1),       ROW(MOMENTUM, TG_F32, 2),  ROW(NESTEROV, TG_F32, 1), ROW(ADAM, TG_F32, 2),
     ROW(ADAMW, TG_F32, 3),     ROW(SGD, TG_BF16, 1),      ROW(MOMENTUM, TG_BF16, 2), ROW(NESTEROV, TG_BF16, 1),
     ROW(ADAM, TG_BF16, 2),     ROW(ADAMW, TG_BF16, 3),
 };
 
-int main(void)
+int main(int argc, char **argv)
 {
-    enum { ROWS = sizeof rows / sizeof *rows, OTHERS = 4 };
+    enum { ROWS = sizeof rows / sizeof *rows, OTHERS = 5 };
     struct CMUnitTest tests[ROWS + OTHERS] = {
         cmocka_unit_test(all_forms_are_the_same_file), cmocka_unit_test(names_all_that_does_not_fit),
         cmocka_unit_test(loads_what_matches), cmocka_unit_test(nothing_changes_when_memory_is_short),
+        cmocka_unit_test(files_of_version_1_load),
     };
     setenv("TG_BACKEND", "ref,vector,brgemm", 1);          /* whose bits do not depend on the number of threads */
+    if (argc > 1 && !strcmp(argv[1], "write")) return write_file_of_this_version();
     for (int i = 0; i < ROWS; i++)
         tests[OTHERS + i] = (struct CMUnitTest){ rows[i].name, goes_on_as_if_it_had_not_stopped, NULL, NULL, &rows[i] };
     return cmocka_run_group_tests(tests, data_folder_begin, data_folder_end);

@@ -5,13 +5,14 @@ usage: pt2st.py IN.pt OUT.safetensors [--model KEY] [--optimizer KEY --kind sgd|
 
 IN.pt is a state_dict, or a dict in which --model (default: model, model_state_dict or state_dict) is one.  With --kind its
 optimizer's state_dict (--optimizer; default: optimizer or optimizer_state_dict) goes along, so that tilegrad goes on
-training where PyTorch stopped.  The file is opened as with weights_only=True: nothing in it is executed.
+training where PyTorch stopped.  The file is opened with weights_only=True: nothing in it is executed.
 
 An optimizer knows its parameters by number: they are taken to be the model's, in its order, without running_mean,
 running_var and num_batches_tracked.  --buffers NAME... says that these are no parameters, either.  With several groups the
 numbers go from group to group, and the file does not say whose they are: say --order NAME... for all of them.
 """
 import argparse
+import pickle
 import sys
 
 import torch
@@ -99,7 +100,10 @@ def optimizer_parts(state, kind, names, shapes):
 
 def main():
     o = arguments()
-    checkpoint = tensor_file.load_pt(o.input)
+    try:
+        checkpoint = tensor_file.load_pt(o.input)
+    except (pickle.UnpicklingError, RuntimeError, OSError) as error:
+        sys.exit(f"pt2st.py: {o.input}: {error}")
     model = part(checkpoint, o.model, ("model", "model_state_dict", "state_dict"), "model")
     tensors = {name: t for name, t in model.items() if isinstance(t, torch.Tensor)}
     if not tensors:

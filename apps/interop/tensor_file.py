@@ -33,10 +33,9 @@ class Restricted(pickle.Unpickler):
 
 def load_pt(path):
     """PyTorch's own format; nothing in it is executed."""
-    if int(torch.__version__.split(".")[0]) >= 2:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    restricted = types.SimpleNamespace(Unpickler=Restricted, load=pickle.load, __name__="restricted")
-    return torch.load(path, map_location="cpu", pickle_module=restricted)
+    if int(torch.__version__.split(".")[0]) < 2:         # 1.13 does not heed pickle_module
+        torch.serialization._weights_only_unpickler = types.SimpleNamespace(Unpickler=Restricted)
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def load(path):

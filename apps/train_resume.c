@@ -156,6 +156,12 @@ static void tell(training *t, const made *file)
     if (other && *other) printf("not to the bit as without the stop: the file was made with %s\n", other);
 }
 
+/* The best file of all may be in another folder, or gone: here begins a new search. */
+static void check_best(training *t)
+{
+    if (t->out.name && access(folder_path(t->root, t->out.name, BEST_NAME), F_OK) != 0) t->best = -1;
+}
+
 void train_restore(training *t)
 {
     if (!t->from || !tg_ok(t->root)) return;
@@ -166,6 +172,7 @@ void train_restore(training *t)
     tg_tensor_file *const f = tg_ok(t->root) ? tg_tensor_file_open(t->root, t->from) : NULL;
     if (!f) return;
     const made then = made_read(t->root, f);
+    check_best(t);
     tell(t, &then);
     tg_tensor_file_close(f);
 }

@@ -13,7 +13,7 @@ RANDOM=$seed
 echo "soak_resume: $stops stops, seed $seed"
 
 train() {
-    "$tilegrad" train mlp --data "$work/images" --batch 16 --epochs 12 --augment --optimizer adam --dtype "$dtype" "$@"
+    "$tilegrad" train mlp --data "$work/images" --batch 16 --epochs 40 --augment --optimizer adam --dtype "$dtype" "$@"
 }
 
 # Runs until a random moment; the status is 0 once the training is done.

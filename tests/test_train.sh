@@ -98,6 +98,8 @@ expect 0 'nothing to go on from in .*: starts anew'    train lenet "${tiny[@]}" 
 expect 0 'after 2 epochs'                              train --out "$run" --resume auto
 check 'metrics.jsonl: no line twice' is "$(grep -c '"test_accuracy":' "$run/metrics.jsonl")" 2
 expect 0 'after 3 epochs'                              train --epochs 3 --resume "$run/last.safetensors"
+expect 0 'after 4 epochs'                              train --epochs 4 --resume "$run/last.safetensors" --out "$work/moved"
+check 'another folder gets a best of its own' test -f "$work/moved/best.safetensors"
 check 'run.json: an entry each time' is "$(grep -c '"started":' "$run/run.json")" 3
 expect 0 'after 1 epochs'                              train lenet "${tiny[@]}" --epochs 1 --out "$run" --resume none
 check 'none removes what was there' is "$(files "$run")" \
@@ -149,9 +151,9 @@ exact() {
     "$tilegrad" train "$@" "${tiny[@]}" --epochs 3 --threads 2 --out "$work/once" >/dev/null &&
         "$tilegrad" train "$@" "${tiny[@]}" --epochs 3 --threads 1 --out "$work/parts" --save-every 7 \
             >/dev/null || return 1
-    rm "$work/parts"/{last,best,ckpt-00000014}.safetensors
+    rm "$work/parts"/{last,ckpt-00000014}.safetensors
     "$tilegrad" train --out "$work/parts" --resume auto --threads 2 --save-every 13 >/dev/null &&
-        rm "$work/parts"/{last,best}.safetensors &&
+        rm "$work/parts/last.safetensors" &&
         "$tilegrad" train --resume "$work/parts/ckpt-00000013.safetensors" --threads 1 >/dev/null &&
         same "$work/once/last.safetensors" "$work/parts/last.safetensors" &&
         diff <(lines "$work/once") <(lines "$work/parts")

@@ -6,6 +6,15 @@
 #ifndef TG_APPS_COMMAND_H
 #define TG_APPS_COMMAND_H
 
+typedef struct {
+    const char *name;
+    char       *title;                   /* what messages and --help call it: "tilegrad train" */
+    int       (*run)(int argc, char **argv);
+} command;
+
+/* Finds argv[1] in a list that ends with a name of NULL, and hands it the rest of the line; `about` is for --help. */
+int command_run(const command *all, const char *about, int argc, char **argv);
+
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 int command_train  (int argc, char **argv);
@@ -13,4 +22,5 @@ int command_eval   (int argc, char **argv);
 int command_bench  (int argc, char **argv);
 int command_info   (int argc, char **argv);
 int command_kernels(int argc, char **argv);
+int command_ckpt   (int argc, char **argv);
 #endif

@@ -4,7 +4,7 @@
 #include "bench_layers.h"
 #include "median.h"
 #include "options.h"
-#include "progress.h"
+#include "status_line.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>

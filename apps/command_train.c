@@ -8,7 +8,6 @@
 #include "train_setup.h"
 #include "train_state.h"
 #include <math.h>
-#include <signal.h>
 
 enum { STEPS_A_LINE = 50 };              /* of metrics.jsonl */
 
@@ -126,9 +125,8 @@ static void run(training *t)
 
 static int stopped(training *t)
 {
-    const char *const why = signals_stop() == SIGTERM ? "terminated" : "interrupted";
     train_save_last(t);
-    fprintf(stderr, "tilegrad train: %s in epoch %lld after %lld updates%s\n", why, (long long)t->line.epoch,
+    fprintf(stderr, "tilegrad train: %s in epoch %lld after %lld updates%s\n", signals_word(), (long long)t->line.epoch,
             (long long)t->step, t->out.name && !t->last_failed ? "; --resume auto goes on" : "");
     return t->last_failed ? EXIT_FAILED : 128 + signals_stop();
 }
@@ -158,8 +156,9 @@ static int train(training *t, int argc, char **argv)
 
 int command_train(int argc, char **argv)
 {
-    training t = { .o = train_parse(argc, argv), .root = tg_open(), .line = { .to = stdout } };
+    training t = { .o = train_parse(argc, argv), .root = tg_open(), .line = progress_start(stdout, 0, 0) };
     signals_watch();
+    signals_watch_save();
     train_choose(&t);
     train_set_up(&t);
     train_restore(&t);

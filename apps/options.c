@@ -27,8 +27,7 @@ double option_number(struct argp_state *state, const char *name, const char *tex
     return value;
 }
 
-/* "sgd, adam or adamw" */
-static const char *enumerate(const char *const *choices, char *to, size_t size)
+const char *option_list(const char *const *choices, char *to, size_t size)
 {
     size_t used = 0;
     to[0]       = '\0';
@@ -44,7 +43,7 @@ int option_choice(struct argp_state *state, const char *name, const char *text, 
     for (int i = 0; choices[i]; i++)
         if (!strcmp(text, choices[i])) return i;
     char list[160];
-    argp_error(state, "%s '%s': want %s", name, text, enumerate(choices, list, sizeof list));
+    argp_error(state, "%s '%s': want %s", name, text, option_list(choices, list, sizeof list));
     return 0;
 }
 
@@ -57,7 +56,7 @@ const tg_model_info *option_model(struct argp_state *state, const char *text)
     const char *names[16] = { NULL };
     for (int i = 0; i < count && i < 15; i++) names[i] = models[i].name;
     char list[160];
-    argp_error(state, "unknown model '%s': there are %s", text, enumerate(names, list, sizeof list));
+    argp_error(state, "unknown model '%s': there are %s", text, option_list(names, list, sizeof list));
     return NULL;
 }
 
@@ -65,4 +64,16 @@ void option_threads(struct argp_state *state, const char *text)
 {
     const int threads = (int)option_whole(state, "--threads", text, 1, MAX_THREADS);
     if (!tg_set_threads(threads)) argp_error(state, "--threads %d: no pool of that size can be made", threads);
+}
+
+error_t option_take_arguments(int key, struct argp_state *state, const char *wanted, int least, int most,
+                              option_arguments *to)
+{
+    if (key == ARGP_KEY_NO_ARGS) argp_error(state, "no arguments: want %s", wanted);
+    if (key != ARGP_KEY_ARGS) return ARGP_ERR_UNKNOWN;
+    *to = (option_arguments){ state->argv + state->next, state->argc - state->next };
+    if (to->n < least) argp_error(state, "too few arguments: want %s", wanted);
+    if (to->n > most) argp_error(state, "too many arguments: '%s'", to->at[most]);
+    state->next = state->argc;
+    return 0;
 }

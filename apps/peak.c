@@ -1,6 +1,6 @@
 /* peak.c - short loops of the multiplying instruction on registers alone, on all threads at once; the best of some. */
 #include "peak.h"
-#include "progress.h"
+#include "status_line.h"
 #include "tilegrad.h"
 #include <string.h>
 

@@ -7,21 +7,18 @@
  *     progress_next_epoch(&p); */
 #ifndef TG_APPS_PROGRESS_H
 #define TG_APPS_PROGRESS_H
-#include "tilegrad.h"
-#include <stdio.h>
+#include "status_line.h"
 
 typedef struct { int64_t seen; double loss, right; } progress_sums;    /* over images: how many, losses, right ones */
 
 typedef struct {
-    FILE   *to;
-    bool    terminal;
+    status_line line;
     int64_t epoch, epochs;               /* the current one, from 1; past the last when all are done */
     int64_t images, done;                /* in an epoch; seen in all before this one */
     progress_sums sums, marked;          /* of this epoch; what they were at the last progress_mark */
-    double  train_seconds, since, shown; /* spent training; the last step's end; the last line's time */
+    double  train_seconds, since;        /* spent training; the last step's end */
 } progress;
 
-double   seconds(void);                                       /* on a clock that only goes forward */
 progress progress_start(FILE *to, int64_t epochs, int64_t images);
 void     progress_go  (progress *p);                          /* the clock of training runs from here on */
 void     progress_next_epoch(progress *p);                    /* its sums are 0 */

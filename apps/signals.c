@@ -22,13 +22,19 @@ static void on_stop(int number)
 void signals_watch(void)
 {
     const struct sigaction stopping = { .sa_handler = on_stop, .sa_flags = SA_RESTART };
-    const struct sigaction saving = { .sa_handler = on_save, .sa_flags = SA_RESTART };
     sigaction(SIGINT, &stopping, NULL);
     sigaction(SIGTERM, &stopping, NULL);
+}
+
+void signals_watch_save(void)
+{
+    const struct sigaction saving = { .sa_handler = on_save, .sa_flags = SA_RESTART };
     sigaction(SIGUSR1, &saving, NULL);
 }
 
 int signals_stop(void) { return stop; }
+
+const char *signals_word(void) { return stop == SIGTERM ? "terminated" : "interrupted"; }
 
 bool signals_save(void)
 {

@@ -53,6 +53,7 @@ typedef struct tg_storage {             /* bytes; aliases share it */
     int32_t     savers;                 /* recorded calls whose backward, not yet walked, reads it */
     int32_t     frame;                  /* the invocation that made it; 0: user code */
     int32_t     readers, last_use;      /* in the run being planned */
+    struct tg_second *second;           /* in a run, while tg_recompute looks: the value's second copy; else NULL */
     uint32_t    read_mark, write_mark;       /* of the run being ordered: number of the run in which a kept call does */
     bool        leaf, pinned, pending;
     bool        outer;                  /* a leaf's gradient: outlives the step */
@@ -142,7 +143,7 @@ bool tg_adopt_grad(tg_scope *s, tg_tensor *leaf, tg_tensor *g);     /* g becomes
 int32_t tg_frame_now(const tg_program *p);          /* for what is made now: 0 in user code */
 bool    tg_frame_open(const tg_program *p, int32_t frame);
 
-/* rewrite.c, order.c, widen.c, plan.c, execute.c: the steps of a run */
+/* rewrite.c, order.c, recompute.c, widen.c, plan.c, execute.c: the steps of a run */
 typedef struct {
     tg_program *program;
     tg_call   **at;                     /* copies of the pending calls, and fused ones, in the order in which they run */
@@ -157,7 +158,9 @@ bool tg_wanted(const tg_list *l, const tg_storage *t);    /* held, or a backward
 bool tg_dies  (const tg_list *l, const tg_storage *t);    /* nobody will ask for it after its last use in the list */
 bool tg_rewrite(tg_list *l);                        /* chains become fused calls; false: no memory */
 bool tg_effects_last(tg_list *l);                   /* false: no memory */
+bool tg_recompute(tg_list *l);                      /* cheap values made twice, not kept; false: no memory */
 bool tg_widen_calls(tg_list *l);                    /* casts around what ref would run in bf16; false: no memory */
+void tg_find_last_uses(const tg_list *l);           /* sets last_use of every storage in the list */
 bool tg_plan(tg_list *l);                           /* memory for all; false: undone, nothing has changed */
 tg_call *tg_execute(tg_list *l, tg_fault *fault);   /* NULL: all ran; else the call whose kernel found its data wrong */
 size_t tg_scratch_bytes(const tg_call *c, size_t *worker);        /* of all workers and shared; of one worker */

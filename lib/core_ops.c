@@ -71,7 +71,7 @@ static void add_ref(const tg_call *c, const tg_task *task)
 
 static const tg_kernel add_kernel_ref = { .name = "ref", .backend = "ref", .run = add_ref };
 const tg_op tg_add_op = { .name = "add", .n_in = 2, .n_out = 1, .commutes = true, .infer = add_infer, .backward = add_backward,
-                          .kernels = TG_KERNELS(TG_VECTOR(add_vector) &add_kernel_ref) };
+                          .remade_by = &tg_add_op, .kernels = TG_KERNELS(TG_VECTOR(add_vector) &add_kernel_ref) };
 
 tg_tensor *tg_add(tg_scope *s, tg_tensor *a, tg_tensor *b)
 {
@@ -218,7 +218,8 @@ static void cast_ref(const tg_call *c, const tg_task *task)
 
 static const tg_kernel cast_kernel = { .name = "ref", .backend = "ref", .tasks = element_tasks, .run = cast_ref };
 const tg_op tg_cast_op = { .name = "cast", .n_in = 1, .n_out = 1, .attr_size = sizeof(tg_cast_attr), .infer = cast_infer,
-                           .backward = copy_backward, .kernels = TG_KERNELS(TG_VECTOR(cast_vector) &cast_kernel) };
+                           .backward = copy_backward, .remade_by = &tg_cast_op,
+                           .kernels = TG_KERNELS(TG_VECTOR(cast_vector) &cast_kernel) };
 
 tg_tensor *tg_cast(tg_scope *s, tg_tensor *x, tg_dtype dtype)
 {

@@ -18,42 +18,25 @@ static bool give_up(tg_scope *s, tg_file_out *f, const char *what)
     return false;
 }
 
-static int open_again(const char *path, int flags)
-{
-    int fd;
-    do fd = open(path, flags | O_CLOEXEC, 0666);
-    while (fd < 0 && errno == EINTR);
-    return fd;
-}
-
-static bool lock(int fd)
-{
-    int status;
-    do status = flock(fd, LOCK_EX | LOCK_NB);
-    while (status < 0 && errno == EINTR);
-    return status == 0;
-}
-
-/* Whoever held the lock before us may have renamed or removed what we opened: then the lock is not on PATH.part. */
+/* Is what we opened still PATH.part?  Whoever held the lock before us may have renamed it, and anybody may remove it. */
 static bool still_there(int fd, const char *part)
 {
     struct stat held, there;
-    return fstat(fd, &held) == 0 && lstat(part, &there) == 0 && held.st_ino == there.st_ino && held.st_dev == there.st_dev;
+    if (TEMP_FAILURE_RETRY(fstat(fd, &held)) < 0 || TEMP_FAILURE_RETRY(lstat(part, &there)) < 0) return false;
+    errno = ESTALE;
+    return held.st_ino == there.st_ino && held.st_dev == there.st_dev;
 }
 
 /* Opens PATH.part, by whomever it was made, and locks it.  The file is not touched before that. */
 static bool open_locked(tg_scope *s, tg_file_out *f)
 {
+    static const int flags = O_CREAT | O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
     for (int i = 0; i < TRIES; i++) {
         struct stat about;
-        const int fd = open_again(f->part, O_CREAT | O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+        const int fd = TEMP_FAILURE_RETRY(open(f->part, flags, 0666));
         if (fd < 0) break;
-        if (fstat(fd, &about) == 0 && !S_ISREG(about.st_mode)) {
-            close(fd);
-            tg_fail(s, "%s: not a regular file", f->part);
-            return false;
-        }
-        const bool locked = lock(fd);
+        const bool other = TEMP_FAILURE_RETRY(fstat(fd, &about)) == 0 && !S_ISREG(about.st_mode);
+        const bool locked = !other && TEMP_FAILURE_RETRY(flock(fd, LOCK_EX | LOCK_NB)) == 0;
         if (locked && still_there(fd, f->part)) {
             f->fd = fd;
             return true;
@@ -61,9 +44,10 @@ static bool open_locked(tg_scope *s, tg_file_out *f)
         const int why = errno;
         close(fd);
         errno = why;
-        if (locked) continue;
-        if (why == EWOULDBLOCK) tg_fail(s, "%s: another process is writing it (%s is locked)", f->path, f->part);
-        break;
+        if (other) tg_fail(s, "%s: not a regular file", f->part);
+        else if (!locked && why == EWOULDBLOCK)
+            tg_fail(s, "%s: another process is writing it (%s is locked)", f->path, f->part);
+        if (!locked) break;
     }
     tg_fail(s, "%s: cannot be created (%s): %s", f->path, f->part, strerror(errno));
     return false;
@@ -83,9 +67,11 @@ bool tg_out_begin(tg_scope *s, tg_file_out *f, const char *path)
     *f = (tg_file_out){ .path = path, .fd = -1 };
     if (!tg_ok(s)) return false;
     if (!*path) tg_fail(s, "a file to write: its path is empty");
-    else if (stat(path, &about) == 0 && !S_ISREG(about.st_mode)) tg_fail(s, "%s: not a regular file", path);
+    else if (TEMP_FAILURE_RETRY(stat(path, &about)) == 0 && !S_ISREG(about.st_mode))
+        tg_fail(s, "%s: not a regular file", path);
     else if (!(f->part = part_of(path))) tg_fail(s, "%s: no memory to write it", path);
-    if (tg_ok(s) && open_locked(s, f) && ftruncate(f->fd, 0) < 0) return give_up(s, f, "cannot be emptied");
+    if (tg_ok(s) && open_locked(s, f) && TEMP_FAILURE_RETRY(ftruncate(f->fd, 0)) < 0)
+        return give_up(s, f, "cannot be emptied");
     if (!tg_ok(s)) tg_out_abandon(f);
     return tg_ok(s);
 }
@@ -93,8 +79,8 @@ bool tg_out_begin(tg_scope *s, tg_file_out *f, const char *path)
 static bool put(tg_scope *s, tg_file_out *f, uint64_t at, const void *bytes, size_t n)
 {
     for (size_t done = 0; done < n;) {
-        const ssize_t some = pwrite(f->fd, (const char *)bytes + done, n - done, (off_t)(at + done));
-        if (some < 0 && errno == EINTR) continue;
+        const char *const from = (const char *)bytes + done;
+        const ssize_t some = TEMP_FAILURE_RETRY(pwrite(f->fd, from, n - done, (off_t)(at + done)));
         if (some == 0) errno = ENOSPC;
         if (some <= 0) return give_up(s, f, "cannot be written");
         done += (size_t)some;
@@ -117,14 +103,6 @@ bool tg_out_rewrite(tg_scope *s, tg_file_out *f, uint64_t at, const void *bytes,
     return tg_ok(s) && f->fd >= 0 && put(s, f, at, bytes, n);
 }
 
-static int sync_again(int fd)
-{
-    int status;
-    do status = fsync(fd);
-    while (status < 0 && errno == EINTR);
-    return status;
-}
-
 /* The folder's entry lasts only when the folder was synced, too.  Some file systems cannot, and say EINVAL. */
 static bool sync_folder(const char *path)
 {
@@ -135,9 +113,9 @@ static bool sync_folder(const char *path)
         errno = ENAMETOOLONG;
         return false;
     }
-    const int fd = open_again(folder, O_RDONLY | O_DIRECTORY);
+    const int fd = TEMP_FAILURE_RETRY(open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (fd < 0) return false;
-    const bool synced = sync_again(fd) == 0 || errno == EINVAL;
+    const bool synced = TEMP_FAILURE_RETRY(fsync(fd)) == 0 || errno == EINVAL;
     const int why = errno;
     close(fd);
     errno = why;
@@ -150,8 +128,9 @@ bool tg_out_commit(tg_scope *s, tg_file_out *f)
         tg_out_abandon(f);
         return false;
     }
-    if (sync_again(f->fd) < 0) return give_up(s, f, "cannot be made to last (fsync)");
-    if (rename(f->part, f->path) < 0) return give_up(s, f, "cannot take the place of the old file");
+    if (TEMP_FAILURE_RETRY(fsync(f->fd)) < 0) return give_up(s, f, "cannot be made to last (fsync)");
+    if (!still_there(f->fd, f->part) || TEMP_FAILURE_RETRY(rename(f->part, f->path)) < 0)
+        return give_up(s, f, "cannot take the place of the old file");
     tg_system_free(f->part);
     f->part = NULL;
     if (!sync_folder(f->path)) return give_up(s, f, "was written, but its folder cannot be made to last (fsync)");
@@ -159,11 +138,11 @@ bool tg_out_commit(tg_scope *s, tg_file_out *f)
     return true;
 }
 
-/* The lock goes with the descriptor, so PATH.part is removed first: nobody else's. */
+/* The lock goes with the descriptor, so PATH.part is removed first, and only if it is ours. */
 void tg_out_abandon(tg_file_out *f)
 {
     if (f->fd >= 0) {
-        if (f->part) unlink(f->part);
+        if (f->part && still_there(f->fd, f->part)) TEMP_FAILURE_RETRY(unlink(f->part));
         close(f->fd);
     }
     tg_system_free(f->part);

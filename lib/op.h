@@ -59,7 +59,11 @@ struct tg_op {
     void (*backward)(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[]);
     const tg_kernel *const *kernels;    /* NULL-terminated, best first; the last (ref) accepts everything */
     const tg_rule   *const *rules;      /* NULL-terminated chains that begin here, longest first; may be NULL */
-    double (*flops)(const tg_call *c);  /* for the trace; may be NULL */
+    /* The operator that makes the bits of out[0] again, from this one's inputs followed by its outputs 1, 2, .. (as many
+     * as it reads), with this one's attributes: said where that costs about what reading and writing the tensors does.
+     * A run may make a large value twice instead of keeping it for backward.  NULL: no. */
+    const tg_op *remade_by;
+    double (*flops)(const tg_call *c);  /* of products, for the trace and for what is worth it; may be NULL */
 };
 
 typedef struct {                        /* one piece of work of a kernel */

@@ -3,7 +3,7 @@
 #include "core.h"
 #include "parallel.h"
 
-static void find_last_uses(tg_list *l)
+void tg_find_last_uses(const tg_list *l)
 {
     for (int i = 0; i < l->n; i++) {
         TG_EACH_IN(l->at[i], k) l->at[i]->in[k]->storage->last_use = i;
@@ -88,7 +88,7 @@ static void undo(tg_list *l)
 
 bool tg_plan(tg_list *l)
 {
-    find_last_uses(l);
+    tg_find_last_uses(l);
     clear_marks(l);
     tg_memory_begin(&l->program->memory);
     for (int i = 0; i < l->n; i++) {

@@ -6,9 +6,14 @@
 extern "C" {
 #endif
 
+/* Which values backward reads of a cheap call's result are made again instead of kept: none; those that are worth it
+ * (ARCHITECTURE.md); all that can be, for tests. */
+typedef enum { TG_RECOMPUTE_NONE, TG_RECOMPUTE_LARGE, TG_RECOMPUTE_ALL } tg_recompute_mode;
+
 typedef struct {
     bool fuse;                 /* rewriting rules are used; TG_FUSE=0 switches them off */
     bool eager;                /* each call runs as it is recorded; TG_EAGER=1 */
+    tg_recompute_mode recompute;          /* LARGE; TG_RECOMPUTE=0 is NONE, TG_RECOMPUTE=all is ALL */
     /* Told of each call of a run, with its kernel, before the first is executed; if it returns false for one, the run
      * fails and nothing has changed.  NULL: nobody. */
     bool (*observe)(void *context, const tg_call *c);

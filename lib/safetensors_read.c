@@ -1,10 +1,11 @@
 /* safetensors_read.c - the table of contents of a safetensors file, from anybody.  The format: see tensor_file.h.
  *
- * JSON is jansson's, which refuses duplicate keys, invalid UTF-8, lone surrogates and what follows the JSON.  Everything
- * else is checked here: each value has one possible type, unknown fields are refused, and tensors cover the data without
- * holes or overlaps. */
+ * JSON is jansson's, which refuses duplicate keys, invalid UTF-8, lone surrogates and what follows the JSON. Everything
+ * else is checked here: each value has one possible type, unknown fields are refused, and tensors cover the data
+ * without holes or overlaps. */
 #include "tensor_file_kind.h"
 #include "system.h"
+#include <assert.h>
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -77,12 +78,13 @@ static size_t skip_string(const header *h, size_t at)
     return at + 1;
 }
 
-/* What jansson does not tell, or only after it has taken much more memory than the text: numbers below 0 (to it -0 is 0),
- * deep nesting, long lists, more objects than tensors could be. */
+/* What jansson does not tell, or only after it has taken much more memory than the text: NUL (which it overlooks behind
+ * a number), numbers below 0 (to it -0 is 0), deep nesting, long lists, more objects than tensors could be. */
 static bool scan(header *h)
 {
-    const char *const text = h->text + LENGTH;
+    const char *const text = h->text + LENGTH, *const nul = memchr(text, 0, h->n);
     size_t depth = 0, objects = 0, commas = 0;
+    if (nul) return bad(h, "the header has a NUL at byte %zu", (size_t)(nul - text));
     for (size_t at = 0; at < h->n; at++) {
         const char c = text[at];
         if (c == '"') at = skip_string(h, at) - 1;
@@ -166,7 +168,7 @@ static bool read_shape(header *h, tg_file_tensor *t, const json_t *value)
 {
     if (!json_is_array(value)) return bad_tensor(h, t->name, "no shape, or one that is no list");
     t->rank = (int)json_array_size(value);
-    if (t->rank > TG_MAX_RANK) return bad_tensor(h, t->name, "the shape has more than 8 sizes");
+    assert(t->rank <= TG_MAX_RANK);                      /* scan has seen to it */
     for (int i = 0; i < t->rank; i++) {
         uint64_t size;
         if (!is_number(json_array_get(value, (size_t)i), &size))
@@ -213,7 +215,8 @@ static bool read_tensor(header *h, tg_file_tensor *t, const char *name, json_t *
     if (!read_dtype(h, t, json_object_get(value, "dtype")) || !read_shape(h, t, json_object_get(value, "shape")) ||
         !read_offsets(h, t, json_object_get(value, "data_offsets")) || !check_size(h, t))
         return false;
-    return json_object_size(value) == 3 || bad_tensor(h, name, "has a field that is none of dtype, shape, data_offsets");
+    return json_object_size(value) == 3 ||
+           bad_tensor(h, name, "has a field that is none of dtype, shape, data_offsets");
 }
 
 static int compare_places(const void *a, const void *b)
@@ -221,7 +224,7 @@ static int compare_places(const void *a, const void *b)
     const tg_file_tensor *const t = a, *const u = b;
     if (t->place != u->place) return t->place < u->place ? -1 : 1;
     if (t->bytes != u->bytes) return t->bytes < u->bytes ? -1 : 1;
-    return t->tag < u->tag ? -1 : 1;                     /* in the header's order */
+    return (t->tag > u->tag) - (t->tag < u->tag);        /* in the header's order */
 }
 
 /* Sorts them, and walks over the data from the first to the last byte. */
@@ -262,8 +265,8 @@ static bool read_tensors(header *h, json_t *root)
 
 /* ---- the marks ---- */
 
-/* The digits of tilegrad.header in the text.  A quote that is not escaped begins a string or ends one, and behind one that
- * ends there is no letter; so this is the key. */
+/* The digits of tilegrad.header in the text.  A quote that is not escaped begins a string or ends one, and behind one
+ * that ends there is no letter; so this is the key. */
 static char *find_digits(const header *h)
 {
     static const char key[] = "\"tilegrad.header\":\"";
@@ -296,7 +299,8 @@ static bool check_marks(header *h)
         if (!h->mark[i]) return bad(h, "__metadata__ lacks %s, which goes with the other marks of tilegrad", marks[i]);
     if (strcmp(h->mark[FORMAT], "1") != 0) {
         tg_name_text text;
-        return bad(h, "tilegrad.format is '%s', wanted '1': a newer tilegrad wrote it", tg_printable(h->mark[FORMAT], &text));
+        tg_printable(h->mark[FORMAT], &text);
+        return bad(h, "tilegrad.format is '%s', wanted '1': a newer tilegrad wrote it", text.text);
     }
     const char *const sums = h->mark[SUMS];
     const size_t digits = (size_t)h->f->n * TG_CHECKSUM_DIGITS;
@@ -304,7 +308,8 @@ static bool check_marks(header *h)
     if (!check_header_sum(h)) return false;
     if (strlen(sums) != digits) return bad(h, "tilegrad.tensors has %zu digits, wanted %zu", strlen(sums), digits);
     for (size_t at = 0; at < digits; at += TG_CHECKSUM_DIGITS)
-        if (!tg_checksum_parse(sums + at, &unused)) return bad(h, "tilegrad.tensors is not of lower-case hexadecimal digits");
+        if (!tg_checksum_parse(sums + at, &unused))
+            return bad(h, "tilegrad.tensors is not of lower-case hexadecimal digits");
     h->f->reader->sums = tg_strdup(h->s, sums);
     h->f->marked = true;
     return tg_ok(h->s);
@@ -318,7 +323,8 @@ static bool open_header(tg_scope *s, tg_tensor_file *f)
     json_t *root = NULL;
     const bool good = read_text(&h) && scan(&h) && (root = parse(&h)) &&
                       (json_is_object(root) || bad(&h, "the header is no JSON object")) &&
-                      read_metadata(&h, json_object_get(root, "__metadata__")) && read_tensors(&h, root) && check_marks(&h);
+                      read_metadata(&h, json_object_get(root, "__metadata__")) && read_tensors(&h, root) &&
+                      check_marks(&h);
     f->reader->data = LENGTH + h.n;
     json_decref(root);
     tg_system_free(h.text);

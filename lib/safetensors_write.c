@@ -1,8 +1,8 @@
 /* safetensors_write.c - a safetensors file with checksums.  See tensor_file.h.
  *
- * How long the header is does not depend on the data: it is written first, with zeros for the checksums, and once more when
- * they are known.  It begins with '{', which older readers want, and ends in spaces, so that the data begin at a multiple
- * of 8 bytes and, the widest types being first, each tensor at a multiple of its element. */
+ * How long the header is does not depend on the data: it is written first, with zeros for the checksums, and once more
+ * when they are known.  It begins with '{', which older readers want, and ends in spaces, so that the data begin at a
+ * multiple of 8 bytes and, the widest types being first, each tensor at a multiple of its element. */
 #include "tensor_file_kind.h"
 #include "system.h"
 #include <stdarg.h>

@@ -22,6 +22,13 @@ static bool env_flag(const char *name, bool otherwise)
     return value && *value ? strcmp(value, "0") != 0 : otherwise;
 }
 
+static tg_recompute_mode env_recompute(void)
+{
+    const char *value = getenv("TG_RECOMPUTE");
+    if (value && !strcmp(value, "all")) return TG_RECOMPUTE_ALL;
+    return env_flag("TG_RECOMPUTE", true) ? TG_RECOMPUTE_LARGE : TG_RECOMPUTE_NONE;
+}
+
 tg_scope *tg_open(void)
 {
     tg_program *p = tg_system_alloc(sizeof *p);
@@ -32,7 +39,8 @@ tg_scope *tg_open(void)
         return no_scope();
     }
     p->root = s;
-    p->options = (tg_options){ .fuse = env_flag("TG_FUSE", true), .eager = env_flag("TG_EAGER", false) };
+    p->options = (tg_options){ .fuse = env_flag("TG_FUSE", true), .eager = env_flag("TG_EAGER", false),
+                                .recompute = env_recompute() };
     s->program = p;
     return s;
 }

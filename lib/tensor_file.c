@@ -10,14 +10,13 @@
 enum { PIECE = 1 << 18 };
 
 /* The first that recognises a file opens it: what begins like a zip could be a length, too. */
-static const tg_file_kind *const kinds[] = { &tg_safetensors_kind };
+static const tg_file_kind *const kinds[] = { &tg_npz_kind, &tg_npy_kind, &tg_safetensors_kind };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 bool tg_read_at(tg_scope *s, const tg_tensor_file *f, uint64_t at, size_t n, void *to)
 {
     for (size_t done = 0; tg_ok(s) && done < n;) {
-        const ssize_t some = pread(f->reader->fd, (char *)to + done, n - done, (off_t)(at + done));
-        if (some < 0 && errno == EINTR) continue;
+        const ssize_t some = TEMP_FAILURE_RETRY(pread(f->reader->fd, (char *)to + done, n - done, (off_t)(at + done)));
         if (some < 0) tg_fail(s, "%s: cannot be read: %s", f->path, strerror(errno));
         if (some == 0)
             tg_fail(s, "%s: ends after %llu bytes, wanted %llu: it was cut since it was opened", f->path,
@@ -32,11 +31,10 @@ bool tg_read_at(tg_scope *s, const tg_tensor_file *f, uint64_t at, size_t n, voi
 static bool open_regular(tg_scope *s, tg_tensor_file *f)
 {
     struct stat about;
-    int fd;
-    do fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);     /* a FIFO must not stop us */
-    while (fd < 0 && errno == EINTR);
-    f->reader->fd = fd;
-    if (fd < 0 || fstat(fd, &about) < 0) tg_fail(s, "%s: cannot be opened: %s", f->path, strerror(errno));
+    static const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;        /* a FIFO must not stop us */
+    const int fd = f->reader->fd = TEMP_FAILURE_RETRY(open(f->path, flags));
+    if (fd < 0 || TEMP_FAILURE_RETRY(fstat(fd, &about)) < 0)
+        tg_fail(s, "%s: cannot be opened: %s", f->path, strerror(errno));
     else if (!S_ISREG(about.st_mode)) tg_fail(s, "%s: not a regular file", f->path);
     else f->reader->size = (uint64_t)about.st_size;
     if (tg_ok(s)) (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
@@ -51,7 +49,8 @@ static bool choose_kind(tg_scope *s, tg_tensor_file *f)
     for (int i = 0; i < KINDS && !f->reader->kind; i++)
         if (kinds[i]->recognises(first, n)) f->reader->kind = kinds[i];
     if (!f->reader->kind) {
-        tg_fail(s, "%s: neither safetensors nor .npz nor .npy (%llu bytes)", f->path, (unsigned long long)f->reader->size);
+        tg_fail(s, "%s: neither safetensors nor .npz nor .npy (%llu bytes)", f->path,
+                (unsigned long long)f->reader->size);
         return false;
     }
     f->format = f->reader->kind->format;
@@ -183,10 +182,11 @@ bool tg_tensor_file_verify(tg_scope *s, tg_tensor_file *f, int i)
 {
     if (!is_readable(s, f, i, 0, 0)) return false;
     const uint64_t bytes = f->tensor[i].bytes;
-    void *const piece = tg_system_alloc(PIECE);
+    const size_t   most = bytes < PIECE ? (size_t)bytes : PIECE;
+    void *const    piece = tg_system_alloc(most);
     if (!piece) tg_fail(s, "%s: no memory to read it", f->path);
     for (uint64_t at = 0; tg_ok(s) && (at < bytes || at == 0); at += PIECE)
-        tg_tensor_file_read(s, f, i, at, (size_t)(bytes - at < PIECE ? bytes - at : PIECE), piece);
+        tg_tensor_file_read(s, f, i, at, bytes - at < most ? (size_t)(bytes - at) : most, piece);
     tg_system_free(piece);
     return tg_ok(s);
 }

@@ -4,14 +4,19 @@
  * Written: safetensors, and .npz if the path ends so.  checkpoint.h and state.h stand on this; it is also for tools that
  * work on files larger than memory: nothing here holds more of a file than its table of contents.
  *
+ * A .npy holds one tensor, "arr_0", a .npz those that its members are named for, without ".npy".  Types that safetensors
+ * lacks (big-endian numbers, texts) and arrays in Fortran order are listed as NumPy spells them, and only their bytes can
+ * be read.  A .npz holds no metadata: what a writer is given is left out.  Nor does it hold BF16, which is an error.
+ *
  * safetensors (https://github.com/huggingface/safetensors): the length of a header as 8 bytes, the header (JSON: for each
  * tensor dtype, shape and place; "__metadata__": pairs of strings), the numbers, little-endian and row-major.
  *
  * Files come from strangers.  What is refused, with a message that says where: a header above TG_MOST_HEADER, that is no
- * JSON, has a key twice, numbers that are no plain whole numbers up to 2^48, ranks above TG_MAX_RANK; names that are no
- * valid UTF-8 of 1 to 512 bytes or hold control characters; shapes whose size overflows or does not fit the place; holes,
- * overlaps, bytes after the last tensor; .npz members whose sizes or checksums (CRC-32) do not agree, encrypted or
- * nested ones.  Nothing is allocated from a declared size before the file is known to hold it.
+ * JSON, has a key twice (however it is escaped), a NUL, fields of a tensor other than the three, numbers that are no plain
+ * whole numbers up to 2^48, ranks above TG_MAX_RANK; names that are no valid UTF-8 of 1 to 512 bytes or hold control
+ * characters; shapes whose size overflows or does not fit the place; holes, overlaps, bytes after the last tensor; .npz
+ * members whose sizes or checksums (CRC-32) do not agree, encrypted or nested ones.  Nothing is allocated from a declared
+ * size before the file is known to hold it.  An unknown dtype is no error: the bytes of its tensor can be read.
  *
  * Checksums.  A file that tilegrad wrote says so in its metadata by three marks, and must then bear all three:
  *
@@ -72,9 +77,10 @@ bool tg_tensor_file_verify(tg_scope *s, tg_tensor_file *f, int i);
 
 /* ---- writing: to a file beside it, which takes the place of `path` at the end, at once and for good ---- */
 typedef struct tg_tensor_writer tg_tensor_writer;
-/* Begins PATH.part; whatever is at `path` stays.  `tensor` is sorted as the file will have it (place and bytes are filled
- * in; wider types first, the order is kept else), and stays the caller's, needed until commit, as names and metadata are.
- * Another process that writes the same file is an error.  NULL and s failed. */
+/* Begins PATH.part; what is at `path` stays: nothing, or a regular file (of a link, the link is replaced).  `tensor` is
+ * sorted as the file will have it (place and bytes are filled in; wider types first, the order is kept else), and stays the
+ * caller's, needed until commit, as names and metadata are.  Another process that writes the same file is an error.  NULL
+ * and s failed. */
 tg_tensor_writer *tg_tensor_file_create(tg_scope *s, const char *path, tg_file_tensor *tensor, int n,
                                         const tg_file_meta *meta, int n_meta);
 /* The next bytes: those of tensor[0], then of tensor[1] ...  False and s failed (disk full: PATH.part is removed). */

@@ -122,7 +122,8 @@ static bool convert(tg_scope *s, tg_tensor_file *f, int i, int64_t first, int64_
     for (int64_t done = 0; done < n;) {
         const size_t some = n - done < PIECE ? (size_t)(n - done) : PIECE;
         if (!tg_tensor_file_read(s, f, i, (uint64_t)(first + done) * size, some * size, raw)) return false;
-        const size_t widened = widen(raw, some, wide), good = store(wide, widened, (char *)to + (size_t)done * tg_dtype_size(as));
+        const size_t widened = widen(raw, some, wide),
+                     good = store(wide, widened, (char *)to + (size_t)done * tg_dtype_size(as));
         if (good < some) {
             tg_name_text name;
             tg_fail(s, "%s: tensor '%s': element %lld of %s does not fit %s", f->path,

@@ -11,8 +11,8 @@ const tg_file_dtype *tg_file_dtype_find(const char *name)
     static const tg_file_dtype all[] = {
         { "F64", 64 },    { "F32", 32 },    { "F16", 16 },    { "BF16", 16 },    { "I64", 64 },        { "I32", 32 },
         { "I16", 16 },    { "I8", 8 },      { "U64", 64 },    { "U32", 32 },     { "U16", 16 },        { "U8", 8 },
-        { "BOOL", 8 },    { "C64", 64 },    { "F8_E5M2", 8 }, { "F8_E4M3", 8 },  { "F8_E4M3FNUZ", 8 }, { "F8_E5M2FNUZ", 8 },
-        { "F8_E8M0", 8 }, { "F6_E2M3", 6 }, { "F6_E3M2", 6 }, { "F4", 4 },
+        { "BOOL", 8 },    { "C64", 64 },    { "F8_E5M2", 8 }, { "F8_E4M3", 8 },  { "F8_E8M0", 8 },     { "F4", 4 },
+        { "F6_E2M3", 6 }, { "F6_E3M2", 6 }, { "F8_E4M3FNUZ", 8 }, { "F8_E5M2FNUZ", 8 },
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (!strcmp(all[i].name, name)) return &all[i];
@@ -40,7 +40,7 @@ size_t tg_utf8(const char *at, size_t n, uint32_t *code)
 {
     static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
     const uint8_t first = (uint8_t)*at;
-    const size_t  length = first < 0x80 ? 1 : first < 0xc0 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf8 ? 4 : 0;
+    const size_t  length = first < 0x80 ? 1 : first < 0xc0 || first >= 0xf8 ? 0 : 2 + (first >= 0xe0) + (first >= 0xf0);
     if (length == 0 || length > n) return 0;
     *code = length == 1 ? first : first & (0x7fu >> length);
     for (size_t i = 1; i < length; i++) {

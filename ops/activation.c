@@ -34,7 +34,7 @@ static void leaky_relu_backward(tg_scope *s, const tg_call *c, tg_tensor *const 
 
 const tg_op tg_leaky_relu_op = {
     .name = "leaky_relu", .n_in = 1, .n_out = 1, .saves_in = TG_BIT(0), .attr_size = sizeof(tg_leaky_relu_attr),
-    .infer = tg_infer_map, .backward = leaky_relu_backward,
+    .infer = tg_infer_map, .backward = leaky_relu_backward, .remade_by = &tg_leaky_relu_op,
     .kernels = TG_KERNELS(TG_VECTOR(leaky_relu_vector) &leaky_relu_ref),
 };
 
@@ -52,7 +52,7 @@ static void sigmoid_backward(tg_scope *s, const tg_call *c, tg_tensor *const gou
 
 const tg_op tg_sigmoid_op = {
     .name = "sigmoid", .n_in = 1, .n_out = 1, .saves_out = TG_BIT(0),
-    .infer = tg_infer_map, .backward = sigmoid_backward,
+    .infer = tg_infer_map, .backward = sigmoid_backward, .remade_by = &tg_sigmoid_op,
     .kernels = TG_KERNELS(TG_VECTOR(sigmoid_vector) &sigmoid_ref),
 };
 
@@ -66,7 +66,7 @@ static void tanh_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[]
 }
 
 const tg_op tg_tanh_op = {
-    .name = "tanh", .n_in = 1, .n_out = 1, .saves_out = TG_BIT(0), .infer = tg_infer_map, .backward = tanh_backward,
+    .name = "tanh", .n_in = 1, .n_out = 1, .saves_out = TG_BIT(0), .infer = tg_infer_map, .backward = tanh_backward, .remade_by = &tg_tanh_op,
     .kernels = TG_KERNELS(TG_VECTOR(tanh_vector) &tanh_ref),
 };
 
@@ -80,7 +80,7 @@ static void gelu_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[]
 }
 
 const tg_op tg_gelu_op = {
-    .name = "gelu", .n_in = 1, .n_out = 1, .saves_in = TG_BIT(0), .infer = tg_infer_map, .backward = gelu_backward,
+    .name = "gelu", .n_in = 1, .n_out = 1, .saves_in = TG_BIT(0), .infer = tg_infer_map, .backward = gelu_backward, .remade_by = &tg_gelu_op,
     .kernels = TG_KERNELS(TG_VECTOR(gelu_vector) &gelu_ref),
 };
 
@@ -94,7 +94,7 @@ static void silu_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[]
 }
 
 const tg_op tg_silu_op = {
-    .name = "silu", .n_in = 1, .n_out = 1, .saves_in = TG_BIT(0), .infer = tg_infer_map, .backward = silu_backward,
+    .name = "silu", .n_in = 1, .n_out = 1, .saves_in = TG_BIT(0), .infer = tg_infer_map, .backward = silu_backward, .remade_by = &tg_silu_op,
     .kernels = TG_KERNELS(TG_VECTOR(silu_vector) &silu_ref),
 };
 
@@ -109,7 +109,7 @@ static void hardswish_backward(tg_scope *s, const tg_call *c, tg_tensor *const g
 
 const tg_op tg_hardswish_op = {
     .name = "hardswish", .n_in = 1, .n_out = 1, .saves_in = TG_BIT(0),
-    .infer = tg_infer_map, .backward = hardswish_backward,
+    .infer = tg_infer_map, .backward = hardswish_backward, .remade_by = &tg_hardswish_op,
     .kernels = TG_KERNELS(TG_VECTOR(hardswish_vector) &hardswish_ref),
 };
 

@@ -52,13 +52,17 @@ extern const tg_op tg_adaptive_avg_pool2d_op, tg_adaptive_avg_pool2d_grad_op;
  *   batch_norm2d_relu(x, gamma, beta) -> y, mean, rstd, var?           (y: after relu)
  *   batch_norm2d_add_relu(x, gamma, beta, other) -> y, mean, rstd, var?        relu(bn(x) + other), other of x's shape
  *   batch_norm2d_eval_relu, batch_norm2d_eval_add_relu(.., other) -> y
- *   relu_grad_batch_norm2d_grad(gy, y, x, gamma, mean, rstd) -> gx, ggamma, gbeta, g? (relu_grad's result) */
+ *   relu_grad_batch_norm2d_grad(gy, y, x, gamma, mean, rstd) -> gx, ggamma, gbeta, g? (relu_grad's result)
+ * Made again by a run, with the bits of the first time, from the statistics that were found then:
+ *   batch_norm2d_again, batch_norm2d_relu_again(x, gamma, beta, mean, rstd) -> y
+ *   batch_norm2d_add_relu_again(x, gamma, beta, other, mean, rstd) -> y */
 typedef struct { float eps, momentum; } tg_batch_norm2d_attr;      /* of all of these */
 extern const tg_op tg_batch_norm2d_op, tg_batch_norm2d_grad_op, tg_batch_norm2d_track_op;
 extern const tg_op tg_batch_norm2d_eval_op, tg_batch_norm2d_eval_grad_op;
 extern const tg_op tg_batch_norm2d_relu_op, tg_batch_norm2d_add_relu_op;
 extern const tg_op tg_batch_norm2d_eval_relu_op, tg_batch_norm2d_eval_add_relu_op;
 extern const tg_op tg_relu_grad_batch_norm2d_grad_op;
+extern const tg_op tg_batch_norm2d_again_op, tg_batch_norm2d_relu_again_op, tg_batch_norm2d_add_relu_again_op;
 
 /* ---- softmax, losses ----
  * softmax(x) -> y, log_softmax(x) -> y; softmax_grad(gy, y), log_softmax_grad(gy, y) -> gx.  Cross entropy takes

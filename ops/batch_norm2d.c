@@ -82,6 +82,7 @@ const tg_op tg_batch_norm2d_op = {
     .name = "batch_norm2d", .n_in = 3, .n_out = 4, .optional_out = TG_BIT(3),
     .saves_in = TG_BIT(0) | TG_BIT(1), .saves_out = TG_BIT(1) | TG_BIT(2),
     .attr_size = sizeof(tg_batch_norm2d_attr), .infer = tg_batch_norm2d_infer, .backward = batch_norm2d_backward,
+    .remade_by = &tg_batch_norm2d_again_op,
     .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_vector) &batch_norm2d_ref),
     .rules = TG_RULES(&tg_rule_batch_norm2d_add_relu, &tg_rule_batch_norm2d_relu),
 };

@@ -26,7 +26,7 @@ const tg_op tg_batch_norm2d_eval_op = {
     .name = "batch_norm2d_eval", .n_in = 5, .n_out = 1,
     .saves_in = TG_BIT(0) | TG_BIT(1) | TG_BIT(3) | TG_BIT(4),
     .attr_size = sizeof(tg_batch_norm2d_attr),
-    .infer = tg_batch_norm2d_eval_infer, .backward = batch_norm2d_eval_backward,
+    .infer = tg_batch_norm2d_eval_infer, .backward = batch_norm2d_eval_backward, .remade_by = &tg_batch_norm2d_eval_op,
     .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_eval_vector) &batch_norm2d_eval_ref),
     .rules = TG_RULES(&tg_rule_batch_norm2d_eval_add_relu, &tg_rule_batch_norm2d_eval_relu),
 };

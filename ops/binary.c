@@ -24,6 +24,7 @@ static void sub_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[],
 
 const tg_op tg_sub_op = {
     .name = "sub", .n_in = 2, .n_out = 1, .infer = tg_infer_pair, .backward = sub_backward,
+    .remade_by = &tg_sub_op,
     .kernels = TG_KERNELS(TG_VECTOR(sub_vector) &sub_ref),
 };
 
@@ -42,7 +43,7 @@ static void mul_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[],
 
 const tg_op tg_mul_op = {
     .name = "mul", .n_in = 2, .n_out = 1, .saves_in = TG_BIT(0) | TG_BIT(1), .commutes = true,
-    .infer = tg_infer_pair, .backward = mul_backward,
+    .infer = tg_infer_pair, .backward = mul_backward, .remade_by = &tg_mul_op,
     .kernels = TG_KERNELS(TG_VECTOR(mul_vector) &mul_ref),
 };
 

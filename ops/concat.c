@@ -52,6 +52,7 @@ const tg_op tg_concat_op = {
     .name = "concat", .n_in = TG_MAX_IN, .n_out = 1, .optional_in = TG_BIT(TG_MAX_IN) - 2,
     .casts = TG_BIT(TG_MAX_IN) - 1, .cast_to = TG_CAST_WIDEST,
     .attr_size = sizeof(tg_axis_attr), .infer = concat_infer, .backward = concat_backward,
+    .remade_by = &tg_concat_op,
     .kernels = TG_KERNELS(TG_VECTOR(concat_vector) &concat_ref),
 };
 

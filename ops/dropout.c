@@ -20,7 +20,8 @@ TG_VECTOR_DECLARE(dropout_vector)
 extern const tg_kernel dropout_ref;
 const tg_op tg_dropout_op = {
     .name = "dropout", .n_in = 1, .n_out = 1, .attr_size = sizeof(tg_dropout_attr), .infer = dropout_infer,
-    .backward = dropout_backward, .kernels = TG_KERNELS(TG_VECTOR(dropout_vector) &dropout_ref),
+    .backward = dropout_backward, .remade_by = &tg_dropout_op,
+    .kernels = TG_KERNELS(TG_VECTOR(dropout_vector) &dropout_ref),
 };
 
 tg_tensor *tg_dropout(tg_scope *s, tg_tensor *x, double p)

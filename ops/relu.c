@@ -18,6 +18,7 @@ static void relu_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[]
 
 const tg_op tg_relu_op = {
     .name = "relu", .n_in = 1, .n_out = 1, .saves_out = TG_BIT(0), .infer = tg_infer_map, .backward = relu_backward,
+    .remade_by = &tg_relu_op,
     .kernels = TG_KERNELS(TG_VECTOR(relu_vector) &relu_ref),
 };
 

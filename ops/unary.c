@@ -20,7 +20,7 @@ static void affine_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout
 
 const tg_op tg_affine_op = {
     .name = "affine", .n_in = 1, .n_out = 1, .attr_size = sizeof(tg_affine_attr),
-    .infer = tg_infer_map, .backward = affine_backward,
+    .infer = tg_infer_map, .backward = affine_backward, .remade_by = &tg_affine_op,
     .kernels = TG_KERNELS(TG_VECTOR(affine_vector) &affine_ref),
 };
 
@@ -39,6 +39,7 @@ static void neg_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[],
 
 const tg_op tg_neg_op = {
     .name = "neg", .n_in = 1, .n_out = 1, .infer = tg_infer_map, .backward = neg_backward,
+    .remade_by = &tg_neg_op,
     .kernels = TG_KERNELS(TG_VECTOR(neg_vector) &neg_ref),
 };
 

@@ -1,11 +1,49 @@
 # bash completion for tilegrad
 
+_tilegrad_ckpt() {
+    local command=${COMP_WORDS[2]} words="--help --usage"
+    if (( COMP_CWORD == 2 )); then
+        COMPREPLY=($(compgen -W "inspect verify diff convert average strip rename meta $words" -- "$current"))
+        return
+    fi
+    if [[ $command == meta ]] && (( COMP_CWORD == 3 )); then
+        COMPREPLY=($(compgen -W "get set list $words" -- "$current"))
+        return
+    fi
+    case $command:$previous in
+    convert:--dtype) COMPREPLY=($(compgen -W "f32 bf16 f16" -- "$current")); return ;;
+    rename:--map)    COMPREPLY=($(compgen -f -- "$current")); return ;;
+    meta:*)          # a key of the file
+        if (( COMP_CWORD == 5 )) && [[ ${COMP_WORDS[3]} != list ]]; then
+            local IFS=$'\n'
+            COMPREPLY=($(compgen -W "$(tilegrad ckpt meta list "${COMP_WORDS[4]}" 2>/dev/null | sed 's/ = .*//')" -- "$current"))
+            return
+        fi ;;
+    esac
+    case $command in
+    inspect) words+=" --stats --json" ;;
+    convert) words+=" --dtype" ;;
+    rename)  words+=" --map" ;;
+    esac
+    if [[ $current == -* ]]; then
+        COMPREPLY=($(compgen -W "$words" -- "$current"))
+    else
+        compopt -o filenames 2>/dev/null
+        COMPREPLY=($(compgen -d -- "$current") $(compgen -f -X '!*.safetensors' -- "$current")
+                   $(compgen -f -X '!*.np[yz]' -- "$current"))
+    fi
+}
+
 _tilegrad() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]}
     local models="lenet mlp resnet20 resnet18c resnet50" words=
     COMPREPLY=()
     if (( COMP_CWORD == 1 )); then
-        COMPREPLY=($(compgen -W "train eval bench info kernels --help --usage --version" -- "$current"))
+        COMPREPLY=($(compgen -W "train eval bench ckpt info kernels --help --usage --version" -- "$current"))
+        return
+    fi
+    if [[ $command == ckpt ]]; then
+        _tilegrad_ckpt
         return
     fi
     case $command:$previous in

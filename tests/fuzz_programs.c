@@ -15,7 +15,7 @@ enum { FINE, WRONG, FLUKE, CRASHED = 100 };
 
 typedef struct {                         /* shared with the child */
     uint64_t at;                         /* the seed that is being tried */
-    uint64_t flukes;
+    uint64_t flukes, made_twice;
     char     why[FUZZ_TEXT];
 } report;
 
@@ -97,6 +97,7 @@ static uint64_t first_failure(uint64_t from, uint64_t to)
             if (verdict == FLUKE) printf("seed %llu, once: %s\n", (unsigned long long)shared->at, shared->why);
             if (verdict == WRONG) break;
         }
+        shared->made_twice += fuzz_made_twice;
         fflush(stdout);
         _exit(0);
     }
@@ -119,6 +120,7 @@ int main(int argc, char **argv)
         tell(at);
         failures++;
     }
-    printf("%d failures, %llu differences by rounding\n", failures, (unsigned long long)shared->flukes);
+    printf("%d failures, %llu differences by rounding, %llu values made twice\n", failures,
+           (unsigned long long)shared->flukes, (unsigned long long)shared->made_twice);
     return failures ? 1 : 0;
 }

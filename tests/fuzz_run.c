@@ -1,11 +1,14 @@
 /* fuzz_run.c - does what a program says in several ways, and compares with the first, the teacher: eager, unfused, on
- * ref.  The teacher reads everything as soon as it is made, so it knows what each read must give. */
+ * ref.  The teacher reads everything as soon as it is made, so it knows what each read must give.  Each lazy way is gone
+ * twice, the second time with every value that can be made twice made twice, and must show the same bits. */
 #include "fuzz.h"
 #include "dispatch.h"
 #include "run.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+
+uint64_t fuzz_made_twice;
 
 enum { MOST = 256, LEAF_MOST = 144 };            /* elements */
 
@@ -34,7 +37,9 @@ typedef struct {                                 /* what the teacher saw */
 typedef struct {
     const fuzz_program *p;
     const fuzz_way     *way;
+    tg_recompute_mode   recompute;
     lesson             *lesson;
+    uint64_t            bits, again;             /* of all numbers that were compared; calls made again */
     bool                teaches, over;           /* over: a step failed as it may, the rest cannot be compared */
     tg_scope           *root, *step, *eval;
     fuzz_model          model;
@@ -46,11 +51,18 @@ typedef struct {
 
 /* ---- comparing ---- */
 
+static const char *way_name(const fuzz_run *r)
+{
+    static char text[64];
+    snprintf(text, sizeof text, "%s%s", r->way->name, r->recompute ? ", made twice" : "");
+    return text;
+}
+
 static bool differ(fuzz_run *r, int id, const char *what, const char *rest)
 {
     char name[16];
     snprintf(name, sizeof name, "s%d", id - LEAVES);
-    snprintf(r->why, FUZZ_TEXT, "%s, step %d: %s%s: %s", r->way->name, r->now, what,
+    snprintf(r->why, FUZZ_TEXT, "%s, step %d: %s%s: %s", way_name(r), r->now, what,
              id < LEAVES ? fuzz_leaf_name(id) : name, rest);
     return false;
 }
@@ -59,6 +71,8 @@ static bool same_numbers(fuzz_run *r, int id, const char *what, const float *got
 {
     double most = 1;
     char   text[96];
+    for (size_t i = 0; i < sizeof *got * (size_t)n; i++)
+        r->bits = (r->bits ^ ((const unsigned char *)got)[i]) * 1099511628211u;          /* FNV-1a */
     for (int i = 0; i < n; i++) most = fmax(most, fabs((double)want[i]));
     for (int i = 0; i < n; i++) {
         if (fabs((double)got[i] - (double)want[i]) <= 1e-4 * most || !isfinite(most) || isnan(want[i])) continue;
@@ -254,12 +268,22 @@ static bool finish(fuzz_run *r)
     return good && (r->teaches || compare_leaves(r));
 }
 
-static bool run_way(const fuzz_program *p, const fuzz_way *way, lesson *e, uint64_t data_seed, char *why)
+static bool count_again(void *context, const tg_call *c)
 {
-    fuzz_run r = { .p = p, .way = way, .lesson = e, .teaches = way == ways, .why = why, .root = tg_open() };
+    *(uint64_t *)context += c->again;
+    return true;
+}
+
+static bool run_way(fuzz_run *in, uint64_t data_seed)
+{
+    fuzz_run        r = *in;
+    const fuzz_way *way = r.way;
+    const lesson   *e = r.lesson;
+    r.root = tg_open();
     tg_set_backends(way->backends);
-    *tg_tree_options(r.root) = (tg_options){ .fuse = way->fuse, .eager = way->eager };
-    fuzz_open_model(&r.model, r.root, p->seed, data_seed);
+    *tg_tree_options(r.root) = (tg_options){ .fuse = way->fuse, .eager = way->eager, .recompute = r.recompute,
+                                             .observe = count_again, .context = &r.again };
+    fuzz_open_model(&r.model, r.root, r.p->seed, data_seed);
     fuzz_track_start(&r.track);
     r.step = tg_train(r.root);
     bool good = tg_ok(r.root) || differ(&r, X0, "model ", trouble(&r));
@@ -268,6 +292,20 @@ static bool run_way(const fuzz_program *p, const fuzz_way *way, lesson *e, uint6
     if (good && !r.over && e->n) good = finish(&r);
     tg_close(r.root);
     tg_set_backends(NULL);
+    in->bits = r.bits;
+    in->again = r.again;
+    return good;
+}
+
+static bool run_twice(fuzz_run once, uint64_t data_seed)
+{
+    if (!run_way(&once, data_seed)) return false;
+    if (once.way->eager) return true;
+    fuzz_run twice = once;
+    twice.bits = twice.again = 0;
+    twice.recompute = TG_RECOMPUTE_ALL;
+    bool good = run_way(&twice, data_seed) && (twice.bits == once.bits || differ(&twice, X0, "", "other bits"));
+    fuzz_made_twice += twice.again - once.again;
     return good;
 }
 
@@ -275,7 +313,9 @@ bool fuzz_check(const fuzz_program *p, uint64_t data_seed, char why[FUZZ_TEXT])
 {
     static lesson e;
     e.n = p->n;
-    for (int w = 0; w < WAYS; w++)
-        if (!run_way(p, ways + w, &e, data_seed, why)) return false;
+    for (int w = 0; w < WAYS; w++) {
+        fuzz_run r = { .p = p, .way = ways + w, .lesson = &e, .teaches = !w, .why = why };
+        if (!run_twice(r, data_seed)) return false;
+    }
     return true;
 }

@@ -48,6 +48,32 @@ const op_sample samples_batch_norm2d_add_relu[] = {
     { 0 }
 };
 
+#define FOUND(c) F(c), FR(0.5, 2, c)             /* mean, rstd */
+extern const op_sample samples_batch_norm2d_again[];
+const op_sample samples_batch_norm2d_again[] = {
+    { "three_channels_two_blocks", { F(X3), SCALE(3), F(3), FOUND(3) }, ATTR, 0, 0 },
+    { "17", { F(X17), SCALE(17), F(17), FOUND(17) }, ATTR, 0, 0 },
+    { "600_three_blocks", { F(X600), SCALE(600), F(600), FOUND(600) }, ATTR, 0, 0 },
+    { "bf16", { HALF(X17), SCALE(17), F(17), FOUND(17) }, ATTR, 0, 0 },
+    { 0 }
+};
+
+extern const op_sample samples_batch_norm2d_relu_again[];
+const op_sample samples_batch_norm2d_relu_again[] = {
+    { "three_channels_two_blocks", { F(X3), SCALE(3), F(3), FOUND(3) }, ATTR, 0, 0 },
+    { "17", { F(X17), SCALE(17), F(17), FOUND(17) }, ATTR, 0, 0 },
+    { "64", { F(X64), SCALE(64), F(64), FOUND(64) }, ATTR, 0, 0 },
+    { 0 }
+};
+
+extern const op_sample samples_batch_norm2d_add_relu_again[];
+const op_sample samples_batch_norm2d_add_relu_again[] = {
+    { "three_channels_two_blocks", { F(X3), SCALE(3), F(3), F(X3), FOUND(3) }, ATTR, 0, 0 },
+    { "17", { F(X17), SCALE(17), F(17), F(X17), FOUND(17) }, ATTR, 0, 0 },
+    { "64", { F(X64), SCALE(64), F(64), F(X64), FOUND(64) }, ATTR, 0, 0 },
+    { 0 }
+};
+
 extern const op_sample samples_batch_norm2d_grad[];
 const op_sample samples_batch_norm2d_grad[] = {
     { "one_channel", { F(X1), F(X1), SCALE(1), F(1), SCALE(1) }, ATTR, 0, 0 },

@@ -1,9 +1,10 @@
 /* test_safetensors.c - safetensors files by hand: what is read, and what is refused with which words. */
 #include "tensor_files.h"
 #include "system.h"
-#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,7 +25,8 @@
 static const struct { const char *row, *header; size_t data; int n, n_meta; } good[] = {
     { "one tensor", "{" A "}", 8, 1, 0 },
     { "trailing spaces", "{" A "}     ", 8, 1, 0 },
-    { "white space everywhere", " \t\n\r{ \"a\" : { \"dtype\" : \"F32\" ,\n\"shape\" : [ 2 ] , \"data_offsets\" : [ 0 , 8 ] } } \n", 8, 1, 0 },
+    { "white space everywhere",
+      " \t\n\r{ \"a\" : { \"dtype\" : \"F32\" ,\n\"shape\" : [ 2 ] , \"data_offsets\" : [ 0 , 8 ] } } \n", 8, 1, 0 },
     { "no tensors", "{}", 0, 0, 0 },
     { "metadata only", "{" M "{\"format\":\"pt\"}}", 0, 0, 1 },
     { "empty metadata", "{" M "{}," A "}", 8, 1, 0 },
@@ -97,8 +99,10 @@ static const refusal bad_json[] = {
     { "line in a string", NAMED("a\nb"), 8, "the header is no JSON: unexpected newline" },
     { "NaN", SHAPED("NaN", "2"), 2, "the header is no JSON" },
     { "duplicate", "{" A "," A "}", 8, "the header is no JSON: duplicate object key" },
-    { "duplicate, escaped", "{" A ",\"\\u0061\":{\"dtype\":\"U8\",\"shape\":[8],\"data_offsets\":[0,8]}}", 8, "duplicate object key" },
-    { "duplicate field", "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"shape\":[2],\"data_offsets\":[0,8]}}", 8, "duplicate object key" },
+    { "duplicate, escaped", "{" A ",\"\\u0061\":{\"dtype\":\"U8\",\"shape\":[8],\"data_offsets\":[0,8]}}", 8,
+      "duplicate object key" },
+    { "duplicate field", "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"shape\":[2],\"data_offsets\":[0,8]}}", 8,
+      "duplicate object key" },
     { "duplicate metadata", "{" M "{\"a\":\"1\",\"a\":\"2\"}}", 0, "duplicate object key" },
     { "two metadata", "{" M "{}," M "{}}", 0, "duplicate object key" },
     { "nested", "{\"a\":" X8("[") X8("]") "}", 0, "the header is nested deeper than 3 at byte 7" },
@@ -129,7 +133,8 @@ static const refusal bad_tensors[] = {
     { "no letters", TYPED("\"\"", "8"), 8, "tensor 'a': the dtype is none of" },
     { "many letters", TYPED("\"F3333333333333332\"", "8"), 8, "tensor 'a': the dtype is none of" },
     { "no shape", "{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,8]}}", 8, "tensor 'a': no shape" },
-    { "shape 2", "{\"a\":{\"dtype\":\"F32\",\"shape\":2,\"data_offsets\":[0,8]}}", 8, "tensor 'a': no shape, or one that is no list" },
+    { "shape 2", "{\"a\":{\"dtype\":\"F32\",\"shape\":2,\"data_offsets\":[0,8]}}", 8,
+      "tensor 'a': no shape, or one that is no list" },
     { "rank 9", SHAPED("1,1,1,1,1,1,1,1,2", "2"), 2, "the header has a list of more than 8 at byte" },
     { "size below 0", SHAPED("-2", "2"), 2, "the header has a number below 0 at byte 28" },
     { "size -0", SHAPED("-0", "0"), 0, "the header has a number below 0 at byte 28" },
@@ -139,13 +144,17 @@ static const refusal bad_tensors[] = {
     { "size +2", SHAPED("+2", "2"), 2, "the header is no JSON" },
     { "size true", SHAPED("true", "1"), 1, "tensor 'a': the shape has a size that is no whole number" },
     { "size \"2\"", SHAPED("\"2\"", "2"), 2, "tensor 'a': the shape has a size that is no whole number" },
-    { "size 2^48 + 1", SHAPED("281474976710657,0", "0"), 0, "tensor 'a': the shape has a size that is no whole number" },
+    { "size 2^48 + 1", SHAPED("281474976710657,0", "0"), 0,
+      "tensor 'a': the shape has a size that is no whole number" },
     { "size 2^64", SHAPED("18446744073709551616", "0"), 0, "the header is no JSON: too big integer" },
-    { "sizes wrap to 4", SHAPED("4194305,4194305,211106198978564", "4"), 4, "tensor 'a': the shape has more than 2^48 bytes" },
+    { "sizes wrap to 4", SHAPED("4194305,4194305,211106198978564", "4"), 4,
+      "tensor 'a': the shape has more than 2^48 bytes" },
     { "sizes wrap to 0", SHAPED("65536,65536,65536,65536", "0"), 0, "tensor 'a': the shape has more than 2^48 bytes" },
     { "empty, but too large", SHAPED("0,281474976710656,2", "0"), 0, "tensor 'a': the shape has more than 2^48 bytes" },
-    { "bits overflow", "{\"a\":{\"dtype\":\"F64\",\"shape\":[140737488355328],\"data_offsets\":[0,8]}}", 8, "tensor 'a': the shape has more than 2^48 bytes" },
-    { "half a byte", "{\"a\":{\"dtype\":\"F4\",\"shape\":[3],\"data_offsets\":[0,1]}}", 1, "or no whole number of them" },
+    { "bits overflow", "{\"a\":{\"dtype\":\"F64\",\"shape\":[140737488355328],\"data_offsets\":[0,8]}}", 8,
+      "tensor 'a': the shape has more than 2^48 bytes" },
+    { "half a byte", "{\"a\":{\"dtype\":\"F4\",\"shape\":[3],\"data_offsets\":[0,1]}}", 1,
+      "or no whole number of them" },
     { "too short", SHAPED("3", "2"), 2, "tensor 'a': has 2 bytes, wanted 3 by its shape and dtype" },
     { "too long", SHAPED("0", "2"), 2, "tensor 'a': has 2 bytes, wanted 0 by its shape and dtype" },
     { "no offsets", "{\"a\":{\"dtype\":\"F32\",\"shape\":[2]}}", 8, "tensor 'a': no data_offsets" },
@@ -155,7 +164,8 @@ static const refusal bad_tensors[] = {
     { "offset 8.0", PLACED("[0,8.0]"), 8, "tensor 'a': data_offsets are no whole numbers" },
     { "offset 2^60", PLACED("[0,1152921504606846976]"), 8, "tensor 'a': data_offsets are no whole numbers" },
     { "backwards", PLACED("[8,0]"), 8, "tensor 'a': ends before it begins" },
-    { "unknown field", "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8],\"x\":1}}", 8, "tensor 'a': has a field that is none of" },
+    { "unknown field", "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8],\"x\":1}}", 8,
+      "tensor 'a': has a field that is none of" },
 };
 
 static const refusal bad_places[] = {
@@ -184,11 +194,16 @@ static const refusal bad_marks[] = {
     { "format 2", MARKED("\"tilegrad.format\":\"2\",", HEADER, TENSORS), 0, "tilegrad.format is '2', wanted '1'" },
     { "wrong", MARKED(FORMAT, HEADER, TENSORS), 0, "the header is damaged: its checksum is " },
     { "short", MARKED(FORMAT, "\"tilegrad.header\":\"0123\",", TENSORS), 0, "tilegrad.header is not 16 lower-case" },
-    { "capitals", MARKED(FORMAT, "\"tilegrad.header\":\"0123456789ABCDEF\",", TENSORS), 0, "tilegrad.header is not 16 lower-case" },
-    { "no digits", MARKED(FORMAT, "\"tilegrad.header\":\"0123456789abcdeg\",", TENSORS), 0, "tilegrad.header is not 16 lower-case" },
-    { "escaped key", MARKED(FORMAT, "\"tilegrad\\u002eheader\":\"0123456789abcdef\",", TENSORS), 0, "tilegrad.header is not 16 lower-case" },
-    { "escaped digits", MARKED(FORMAT, "\"tilegrad.header\":\"0123456789abcde\\u0066\",", TENSORS), 0, "tilegrad.header is not 16 lower-case" },
-    { "in a string", MARKED(FORMAT, "\"tilegrad\\u002eheader\":\"0123456789abcdef\",\"x\\\"tilegrad.header\":\"0123456789abcdef\",", TENSORS), 0,
+    { "capitals", MARKED(FORMAT, "\"tilegrad.header\":\"0123456789ABCDEF\",", TENSORS), 0,
+      "tilegrad.header is not 16 lower-case" },
+    { "no digits", MARKED(FORMAT, "\"tilegrad.header\":\"0123456789abcdeg\",", TENSORS), 0,
+      "tilegrad.header is not 16 lower-case" },
+    { "escaped key", MARKED(FORMAT, "\"tilegrad\\u002eheader\":\"0123456789abcdef\",", TENSORS), 0,
+      "tilegrad.header is not 16 lower-case" },
+    { "escaped digits", MARKED(FORMAT, "\"tilegrad.header\":\"0123456789abcde\\u0066\",", TENSORS), 0,
+      "tilegrad.header is not 16 lower-case" },
+    { "in a string", MARKED(FORMAT,
+      "\"tilegrad\\u002eheader\":\"0123456789abcdef\",\"x\\\"tilegrad.header\":\"0123456789abcdef\",", TENSORS), 0,
       "tilegrad.header is not 16 lower-case" },
 };
 
@@ -208,7 +223,8 @@ static void refuse_all(const refusal *rows, size_t n)
     }
     tg_close(s);
 }
-#define REFUSES(rows) static void refuses_##rows(void **state) { (void)state, refuse_all(rows, sizeof rows / sizeof *rows); }
+#define REFUSES(rows)                                                                                                  \
+    static void refuses_##rows(void **state) { (void)state, refuse_all(rows, sizeof rows / sizeof *rows); }
 REFUSES(bad_json)
 REFUSES(bad_metadata)
 REFUSES(bad_tensors)
@@ -222,16 +238,36 @@ static void refuses_bad_lengths(void **state)
         { "7 bytes", { 2 }, 7, "neither safetensors nor" },
         { "header missing", { 2 }, 8, "declares a header of 2 bytes, but only 0 follow" },
         { "one byte missing", { 3, [8] = '{', '}' }, 10, "declares a header of 3 bytes, but only 2 follow" },
-        { "16 MiB and 1", { 1, 0, 0, 1, [8] = '{', '}' }, 10, "declares a header of 16777217 bytes, wanted at most 16777216" },
-        { "1 TiB", { 0, 0, 0, 0, 255, [8] = '{', '}' }, 10, "declares a header of 1095216660480 bytes, wanted at most" },
+        { "16 MiB and 1", { 1, 0, 0, 1, [8] = '{', '}' }, 10,
+          "declares a header of 16777217 bytes, wanted at most 16777216" },
+        { "1 TiB", { 0, 0, 0, 0, 255, [8] = '{', '}' }, 10,
+          "declares a header of 1095216660480 bytes, wanted at most" },
         { "all ones", { 255, 255, 255, 255, 255, 255, 255, 255, '{', '}' }, 10, "neither safetensors nor" },
-        { "NUL behind the JSON", { 3, [8] = '{', '}' }, 11, "the header is no JSON" },
+        { "NUL behind the JSON", { 3, [8] = '{', '}' }, 11, "the header has a NUL at byte 2" },
     };
     tg_scope *const s = tg_open();
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         data_put("x", rows[i].bytes, rows[i].n);
         refuse(s, rows[i].row, rows[i].contains);
+    }
+    tg_close(s);
+}
+
+/* jansson overlooks it behind a number. */
+static void refuses_nul_anywhere(void **state)
+{
+    static const char header[] = "{" A "," M "{\"b\":\"c\"}}";
+    char text[sizeof header], contains[64];
+    tg_scope *const s = tg_open();
+    (void)state;
+    for (size_t at = 0; at < sizeof header; at++) {
+        memcpy(text, header, at);
+        text[at] = 0;
+        memcpy(text + at + 1, header + at, sizeof header - 1 - at);
+        put_safetensors("x", text, sizeof header, 8);
+        snprintf(contains, sizeof contains, "the header has a NUL at byte %zu", at);
+        refuse(s, "NUL", contains);
     }
     tg_close(s);
 }
@@ -260,7 +296,8 @@ static void refuses_what_is_no_file(void **state)
 static void survives_large_headers(void **state)
 {
     static const struct { const char *row, *piece; } rows[] = {
-        { "one list", "0," }, { "lists", "[]," }, { "objects", "{}," }, { "quotes", "\"\"," }, { "open", "[" }, { "spaces", " " },
+        { "one list", "0," }, { "lists", "[]," }, { "objects", "{}," }, { "quotes", "\"\"," }, { "open", "[" },
+          { "spaces", " " },
     };
     tg_scope *const s = tg_open();
     char *const header = malloc(TG_MOST_HEADER);
@@ -280,42 +317,54 @@ static void survives_large_headers(void **state)
 
 /* ---- damage ---- */
 
-/* Both damage the file in place. */
+/* A sample in memory, of which a part is damaged; open until the process ends. */
+static char in_memory[64];
+static int  memory_file(whole_file *whole)
+{
+    tg_scope *const s = tg_open();
+    const int fd = memfd_create("test_safetensors", MFD_CLOEXEC);
+    assert_true(write_sample(s, data_path("x")));
+    *whole = read_whole(data_path("x"));
+    snprintf(in_memory, sizeof in_memory, "/proc/self/fd/%d", fd);
+    assert_int_equal(pwrite(fd, whole->at, whole->n, 0), whole->n);
+    assert_true(verify_file(s, in_memory));
+    assert_in_range(whole->n, 3500, 5000);
+    tg_close(s);
+    return fd;
+}
+
 static void must_notice(tg_scope *s, const char *what, size_t at)
 {
-    if (verify_file(s, data_path("x"))) fail_msg("%s %zu: not noticed", what, at);
-    data_refused(s, what, data_path("x"), "");
+    if (verify_file(s, in_memory)) fail_msg("%s %zu: not noticed", what, at);
+    data_refused(s, what, in_memory, "");
     tg_reset(s);
 }
 
 static void notices_every_flipped_bit(void **state)
 {
+    whole_file whole;
+    const int fd = memory_file(&whole);
     tg_scope *const s = tg_open();
     (void)state;
-    assert_true(write_sample(s, data_path("x")));
-    const whole_file whole = read_whole(data_path("x"));
-    const int fd = open(data_path("x"), O_WRONLY);
-    assert_in_range(whole.n, 3500, 5000);
     for (size_t bit = 0; bit < 8 * whole.n; bit++) {
         const uint8_t flipped = (uint8_t)(whole.at[bit / 8] ^ 1 << bit % 8);
         assert_int_equal(pwrite(fd, &flipped, 1, (off_t)bit / 8), 1);
         must_notice(s, "bit", bit);
         assert_int_equal(pwrite(fd, &whole.at[bit / 8], 1, (off_t)bit / 8), 1);
     }
-    assert_true(verify_file(s, data_path("x")));
-    close(fd);
+    assert_true(verify_file(s, in_memory));
     free(whole.at);
     tg_close(s);
 }
 
 static void notices_every_truncation(void **state)
 {
+    whole_file whole;
+    const int fd = memory_file(&whole);
     tg_scope *const s = tg_open();
     (void)state;
-    assert_true(write_sample(s, data_path("x")));
-    const whole_file whole = read_whole(data_path("x"));
     for (size_t n = whole.n; n-- > 0;) {
-        assert_int_equal(truncate(data_path("x"), (off_t)n), 0);
+        assert_int_equal(ftruncate(fd, (off_t)n), 0);
         must_notice(s, "length", n);
     }
     free(whole.at);
@@ -328,9 +377,9 @@ int main(void)
         cmocka_unit_test(reads_what_others_write), cmocka_unit_test(refuses_bad_json),
         cmocka_unit_test(refuses_bad_metadata),    cmocka_unit_test(refuses_bad_tensors),
         cmocka_unit_test(refuses_bad_places),      cmocka_unit_test(refuses_bad_marks),
-        cmocka_unit_test(refuses_bad_lengths),     cmocka_unit_test(refuses_what_is_no_file),
-        cmocka_unit_test(survives_large_headers),  cmocka_unit_test(notices_every_flipped_bit),
-        cmocka_unit_test(notices_every_truncation),
+        cmocka_unit_test(refuses_bad_lengths),     cmocka_unit_test(refuses_nul_anywhere),
+        cmocka_unit_test(refuses_what_is_no_file), cmocka_unit_test(survives_large_headers),
+        cmocka_unit_test(notices_every_flipped_bit), cmocka_unit_test(notices_every_truncation),
     };
     return cmocka_run_group_tests(tests, data_folder_begin, data_folder_end);
 }

@@ -12,8 +12,8 @@
 /* ---- round trips ---- */
 
 static const char *const dtypes[] = {
-    "F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL", "C64", "F8_E5M2", "F8_E4M3",
-    "F8_E4M3FNUZ", "F8_E5M2FNUZ", "F8_E8M0", "F6_E2M3", "F6_E3M2", "F4",
+    "F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL", "C64", "F8_E5M2",
+    "F8_E4M3", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "F8_E8M0", "F6_E2M3", "F6_E3M2", "F4",
 };
 
 static const struct { const char *row; int rank; int64_t dim[TG_MAX_RANK]; } shapes[] = {
@@ -73,8 +73,10 @@ static void wide_types_come_first_and_are_aligned(void **state)
 {
     tg_scope *const s = tg_open();
     tg_file_tensor tensor[] = {
-        { .name = "b", .dtype = "U8", .rank = 1, .dim = { 3 } },   { .name = "e", .dtype = "F32", .rank = 1, .dim = { 1 } },
-        { .name = "a", .dtype = "U8", .rank = 1, .dim = { 1 } },   { .name = "d", .dtype = "F32", .rank = 1, .dim = { 1 } },
+        { .name = "b", .dtype = "U8", .rank = 1, .dim = { 3 } },
+        { .name = "e", .dtype = "F32", .rank = 1, .dim = { 1 } },
+        { .name = "a", .dtype = "U8", .rank = 1, .dim = { 1 } },
+        { .name = "d", .dtype = "F32", .rank = 1, .dim = { 1 } },
         { .name = "c", .dtype = "I64", .rank = 1, .dim = { 1 } },
     };
     char order[COUNT(tensor) + 1] = "";
@@ -93,7 +95,8 @@ static void names_and_metadata_come_back(void **state)
 {
     static char longest[513];
     memset(longest, 'n', 512);
-    const char *const texts[] = { "a", longest, "quote \" backslash \\ slash /", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "tilegrad", "\\u0041" };
+    const char *const texts[] = { "a", longest, "quote \" backslash \\ slash /",
+        "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "tilegrad", "\\u0041" };
     tg_file_tensor tensor[COUNT(texts)];
     tg_file_meta   meta[COUNT(texts) + 1] = { [COUNT(texts)] = { "", "\n\t\x01\x7f lines" } };
     tg_scope *const s = tg_open();
@@ -156,9 +159,11 @@ static void reads_any_piece_in_any_order(void **state)
     }
     const struct { int i; uint64_t from; size_t n; const char *contains; } rows[] = {
         { i, 0, bytes + 1, "tensor 'mask': 106 bytes from 0 on, wanted within its 105" },
-        { i, bytes, 1, "tensor 'mask': 1 bytes from 105 on" }, { i, UINT64_MAX, 1, "1 bytes from 18446744073709551615 on" },
+        { i, bytes, 1, "tensor 'mask': 1 bytes from 105 on" },
+        { i, UINT64_MAX, 1, "1 bytes from 18446744073709551615 on" },
         { i, 1, SIZE_MAX, "18446744073709551615 bytes from 1 on" },
-        { -1, 0, 0, "tensor -1, wanted one of its 7" }, { f->n, 0, 0, "tensor 7, wanted one of its 7" },
+        { -1, 0, 0, "tensor -1, wanted one of its 7" },
+        { f->n, 0, 0, "tensor 7, wanted one of its 7" },
     };
     for (size_t k = 0; k < COUNT(rows); k++) {
         assert_false(tg_tensor_file_read(s, f, rows[k].i, rows[k].from, rows[k].n, got));
@@ -223,6 +228,30 @@ static int count_refusals(bool (*what)(tg_scope *s, const char *path), bool whol
     return -1;
 }
 
+static bool open_only(tg_scope *s, const char *path) { return tg_tensor_file_open(s, path) != NULL; }
+
+/* Tables of contents for which the scope needs many blocks. */
+static void refuses_every_block_once(void **state)
+{
+    enum { MANY = 1500 };
+    tg_scope *const s = tg_open();
+    tg_file_tensor *const tensor = calloc(MANY, sizeof *tensor);
+    tg_file_meta   *const meta = calloc(MANY, sizeof *meta);
+    char (*const names)[300] = calloc(MANY, sizeof *names);
+    (void)state;
+    for (int i = 0; i < MANY; i++) {
+        snprintf(names[i], sizeof names[i], "%0290d", i);
+        tensor[i] = (tg_file_tensor){ .name = names[i], .dtype = "U8" };
+        meta[i] = (tg_file_meta){ names[i], names[i] };
+    }
+    assert_true(write_tensors(s, data_path("x"), tensor, MANY, meta, MANY));
+    assert_in_range(count_refusals(open_only, false), 20, 100);
+    free(tensor);
+    free(meta);
+    free(names);
+    tg_close(s);
+}
+
 static void refuses_every_allocation_once(void **state)
 {
     tg_scope *const s = tg_open();
@@ -239,7 +268,7 @@ int main(void)
         cmocka_unit_test(each_dtype_and_shape_comes_back),     cmocka_unit_test(wide_types_come_first_and_are_aligned),
         cmocka_unit_test(names_and_metadata_come_back),        cmocka_unit_test(many_tensors_and_none),
         cmocka_unit_test(reads_any_piece_in_any_order),        cmocka_unit_test(damage_is_noticed_when_read_in_order),
-        cmocka_unit_test(refuses_every_allocation_once),
+        cmocka_unit_test(refuses_every_allocation_once),       cmocka_unit_test(refuses_every_block_once),
     };
     return cmocka_run_group_tests(tests, data_folder_begin, data_folder_end);
 }

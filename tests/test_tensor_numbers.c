@@ -34,11 +34,13 @@ static void every_f16_is_converted(void **state)
         for (int i = 0; i < ALL; i++) {
             const int    exponent = i >> 10 & 31, fraction = i & 1023;
             const double size = exponent == 0 ? ldexp(fraction, -24) : ldexp(1024 + fraction, exponent - 25);
-            const double exact = i & 0x8000 ? -size : size, want = as == TG_F32 ? exact : tg_bf16_to_f32(tg_f32_to_bf16((float)exact));
+            const double exact = i & 0x8000 ? -size : size,
+                         want = as == TG_F32 ? exact : tg_bf16_to_f32(tg_f32_to_bf16((float)exact));
             const double got = float_of(to, as, (size_t)i);
             if (exponent == 31 && fraction) assert_true(isnan(got));
             else if (exponent == 31) assert_true(isinf(got) && signbit(got) == (i >> 15));
-            else if (got != want || signbit(got) != signbit(want)) fail_msg("F16 %04x: %.9g, wanted %.9g", (unsigned)i, got, want);
+            else if (got != want || signbit(got) != signbit(want))
+                fail_msg("F16 %04x: %.9g, wanted %.9g", (unsigned)i, got, want);
         }
     }
     free(bits);
@@ -52,8 +54,10 @@ static void f64_is_rounded_once(void **state)
     const double tiny = ldexp(1, -40);
     const struct { double value, f32, bf16; } rows[] = {
         { 1, 1, 1 }, { -0.0, -0.0, -0.0 }, { 1 + ldexp(1, -8), 1 + ldexp(1, -8), 1 },
-        { 1 + ldexp(1, -8) + tiny, 1 + ldexp(1, -8), 1 + ldexp(1, -7) }, { 1 + ldexp(3, -8) - tiny, 1 + ldexp(3, -8), 1 + ldexp(1, -7) },
-        { -1 - ldexp(1, -8) - tiny, -1 - ldexp(1, -8), -1 - ldexp(1, -7) }, { 1e300, INFINITY, INFINITY }, { -1e300, -INFINITY, -INFINITY },
+        { 1 + ldexp(1, -8) + tiny, 1 + ldexp(1, -8), 1 + ldexp(1, -7) },
+        { 1 + ldexp(3, -8) - tiny, 1 + ldexp(3, -8), 1 + ldexp(1, -7) },
+        { -1 - ldexp(1, -8) - tiny, -1 - ldexp(1, -8), -1 - ldexp(1, -7) }, { 1e300, INFINITY, INFINITY },
+        { -1e300, -INFINITY, -INFINITY },
         { INFINITY, INFINITY, INFINITY }, { NAN, NAN, NAN }, { 1e-300, 0, 0 }, { ldexp(1, -149), ldexp(1, -149), 0 },
         { ldexp(1, -133), ldexp(1, -133), ldexp(1, -133) },
     };
@@ -150,7 +154,9 @@ static void no_such_conversion(void **state)
             data_refused(s, rows[d].dtype, data_path("x"), " cannot be read as ");
         }
     }
-    const struct { int64_t first, n; } outside[] = { { -1, 1 }, { 0, -1 }, { 9, 0 }, { 0, 9 }, { INT64_MAX, 1 }, { 1, INT64_MAX } };
+    const struct { int64_t first, n; } outside[] = {
+        { -1, 1 }, { 0, -1 }, { 9, 0 }, { 0, 9 }, { INT64_MAX, 1 }, { 1, INT64_MAX },
+    };
     tg_tensor_file *const f = file_of(s, "F32", 8, bits, 4);
     for (size_t i = 0; i < COUNT(outside); i++) {
         assert_false(tg_tensor_file_numbers(s, f, 0, outside[i].first, outside[i].n, TG_BF16, to));

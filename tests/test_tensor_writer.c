@@ -27,17 +27,22 @@ static void refuses_bad_tensors(void **state)
     const struct { const char *row; tg_file_tensor tensor; const char *contains; } rows[] = {
         { "no name", { .name = "", .dtype = "U8" }, "a tensor's name is empty" },
         { "513 bytes of name", { .name = name, .dtype = "U8" }, "a tensor's name is longer than 512 bytes" },
-        { "a name in Latin 1", { .name = "\xe9t\xe9", .dtype = "U8" }, "a tensor's name is no valid UTF-8: '\\xe9t\\xe9'" },
-        { "a line in a name", { .name = "a\nb", .dtype = "U8" }, "a tensor's name holds a control character: 'a\\u000ab'" },
+        { "a name in Latin 1", { .name = "\xe9t\xe9", .dtype = "U8" },
+          "a tensor's name is no valid UTF-8: '\\xe9t\\xe9'" },
+        { "a line in a name", { .name = "a\nb", .dtype = "U8" },
+          "a tensor's name holds a control character: 'a\\u000ab'" },
         { "metadata", { .name = "__metadata__", .dtype = "U8" }, "no tensor can be named '__metadata__'" },
         { "dtype", { .name = "t", .dtype = "f32" }, "tensor 't': dtype f32 is unknown" },
         { "rank 9", { .name = "t", .dtype = "U8", .rank = 9 }, "tensor 't': rank 9, wanted 0 .. 8" },
         { "rank -1", { .name = "t", .dtype = "U8", .rank = -1 }, "tensor 't': rank -1, wanted 0 .. 8" },
-        { "size -1", { .name = "t", .dtype = "U8", .rank = 1, .dim = { -1 } }, "tensor 't': the shape has more than 2^48 bytes" },
+        { "size -1", { .name = "t", .dtype = "U8", .rank = 1, .dim = { -1 } },
+          "tensor 't': the shape has more than 2^48 bytes" },
         { "half a byte", { .name = "t", .dtype = "F4", .rank = 1, .dim = { 1 } }, "or no whole number of them" },
-        { "sizes wrap", { .name = "t", .dtype = "F32", .rank = 4, .dim = { 65536, 65536, 65536, 65536 } }, "more than 2^48 bytes" },
+        { "sizes wrap", { .name = "t", .dtype = "F32", .rank = 4, .dim = { 65536, 65536, 65536, 65536 } },
+          "more than 2^48 bytes" },
         { "twice", { .name = "other", .dtype = "F32" }, "'other' is there twice" },
-        { "all of them", { .name = "t", .dtype = "U8", .rank = 1, .dim = { (int64_t)1 << 48 } }, "the tensors have more than 2^48 bytes" },
+        { "all of them", { .name = "t", .dtype = "U8", .rank = 1, .dim = { (int64_t)1 << 48 } },
+          "the tensors have more than 2^48 bytes" },
     };
     tg_scope *const s = tg_open();
     (void)state;
@@ -53,10 +58,12 @@ static void refuses_bad_tensors(void **state)
 static void refuses_bad_metadata(void **state)
 {
     const struct { const char *row; tg_file_meta meta; const char *contains; } rows[] = {
-        { "a key in Latin 1", { "\xe9", "" }, "'\\xe9' is no valid UTF-8" }, { "a value in Latin 1", { "a", "\xe9" }, "'a' is no valid UTF-8" },
+        { "a key in Latin 1", { "\xe9", "" }, "'\\xe9' is no valid UTF-8" },
+        { "a value in Latin 1", { "a", "\xe9" }, "'a' is no valid UTF-8" },
         { "a mark", { "tilegrad.format", "1" }, "'tilegrad.format' is tilegrad's own" },
         { "another", { "tilegrad.header", "" }, "'tilegrad.header' is tilegrad's own" },
-        { "the third", { "tilegrad.tensors", "" }, "'tilegrad.tensors' is tilegrad's own" }, { "twice", { "other", "2" }, "'other' is there twice" },
+        { "the third", { "tilegrad.tensors", "" }, "'tilegrad.tensors' is tilegrad's own" },
+        { "twice", { "other", "2" }, "'other' is there twice" },
     };
     tg_scope *const s = tg_open();
     (void)state;
@@ -118,7 +125,8 @@ static void refuses_bad_paths(void **state)
     assert_int_equal(symlink("target", data_path("link.part")), 0);
     assert_int_equal(mkdir(data_path("folder"), 0700), 0);
     const struct { const char *path, *contains; } rows[] = {
-        { "", "its path is empty" }, { data_path("nowhere/x"), "cannot be created" }, { data_path("folder"), "not a regular file" },
+        { "", "its path is empty" }, { data_path("nowhere/x"), "cannot be created" },
+        { data_path("folder"), "not a regular file" },
         { data_path("fifo"), "fifo.part: not a regular file" }, { data_path("link"), "cannot be created" },
         { "/dev/null", "not a regular file" }, { longest, "File name too long" },
     };
@@ -169,9 +177,12 @@ static void a_path_without_folder(void **state)
 static void names_are_printed_harmlessly(void **state)
 {
     static const struct { const char *name, *text; } rows[] = {
-        { "layer1.0.conv1.weight", "layer1.0.conv1.weight" }, { "", "" }, { "\xc3\xa9 \xf0\x9f\x98\x80", "\xc3\xa9 \xf0\x9f\x98\x80" },
-        { "a\\b", "a\\\\b" }, { "\x1b[31m\a\r\n\x7f", "\\u001b[31m\\u0007\\u000d\\u000a\\u007f" }, { "\xc2\x9b""2J", "\\u009b2J" },
-        { "\xff\xc3", "\\xff\\xc3" }, { "\xe2\x80\xae", "\\u202e" }, { "\xe2\x80\x8b\xef\xbb\xbf\xc2\xad", "\\u200b\\ufeff\\u00ad" },
+        { "layer1.0.conv1.weight", "layer1.0.conv1.weight" }, { "", "" },
+        { "\xc3\xa9 \xf0\x9f\x98\x80", "\xc3\xa9 \xf0\x9f\x98\x80" },
+        { "a\\b", "a\\\\b" }, { "\x1b[31m\a\r\n\x7f", "\\u001b[31m\\u0007\\u000d\\u000a\\u007f" },
+        { "\xc2\x9b""2J", "\\u009b2J" },
+        { "\xff\xc3", "\\xff\\xc3" }, { "\xe2\x80\xae", "\\u202e" },
+        { "\xe2\x80\x8b\xef\xbb\xbf\xc2\xad", "\\u200b\\ufeff\\u00ad" },
         { "\xf3\xa0\x81\x81", "\\ue0041" },
     };
     char long_name[600];

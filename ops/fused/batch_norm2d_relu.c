@@ -13,6 +13,7 @@ extern const tg_kernel batch_norm2d_relu_ref;
 const tg_op tg_batch_norm2d_relu_op = {
     .name = "batch_norm2d_relu", .n_in = 3, .n_out = 4, .optional_out = TG_BIT(3),
     .attr_size = sizeof(tg_batch_norm2d_attr), .infer = tg_batch_norm2d_infer,
+    .remade_by = &tg_batch_norm2d_relu_again_op,
     .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_relu_vector) &batch_norm2d_relu_ref),
 };
 const tg_rule tg_rule_batch_norm2d_relu = {
@@ -25,6 +26,7 @@ extern const tg_kernel batch_norm2d_add_relu_ref;
 const tg_op tg_batch_norm2d_add_relu_op = {
     .name = "batch_norm2d_add_relu", .n_in = 4, .n_out = 4, .optional_out = TG_BIT(3),
     .attr_size = sizeof(tg_batch_norm2d_attr), .infer = tg_batch_norm2d_infer,
+    .remade_by = &tg_batch_norm2d_add_relu_again_op,
     .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_add_relu_vector) &batch_norm2d_add_relu_ref),
 };
 const tg_rule tg_rule_batch_norm2d_add_relu = {
@@ -37,6 +39,7 @@ extern const tg_kernel batch_norm2d_eval_relu_ref;
 const tg_op tg_batch_norm2d_eval_relu_op = {
     .name = "batch_norm2d_eval_relu", .n_in = 5, .n_out = 1,
     .attr_size = sizeof(tg_batch_norm2d_attr), .infer = tg_batch_norm2d_eval_infer,
+    .remade_by = &tg_batch_norm2d_eval_relu_op,
     .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_eval_relu_vector) &batch_norm2d_eval_relu_ref),
 };
 const tg_rule tg_rule_batch_norm2d_eval_relu = {
@@ -49,6 +52,7 @@ extern const tg_kernel batch_norm2d_eval_add_relu_ref;
 const tg_op tg_batch_norm2d_eval_add_relu_op = {
     .name = "batch_norm2d_eval_add_relu", .n_in = 6, .n_out = 1,
     .attr_size = sizeof(tg_batch_norm2d_attr), .infer = tg_batch_norm2d_eval_infer,
+    .remade_by = &tg_batch_norm2d_eval_add_relu_op,
     .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_eval_add_relu_vector) &batch_norm2d_eval_add_relu_ref),
 };
 const tg_rule tg_rule_batch_norm2d_eval_add_relu = {

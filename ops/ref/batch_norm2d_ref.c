@@ -29,8 +29,15 @@ static void train(const tg_call *c, const tg_tensor *other, bool relu)
         tg_set(c->out[2], channel, rstd);
         if (c->out[3])
             tg_set(c->out[3], channel, squares / (double)(rows - 1));
-        normalise(c, channel, mean, rstd, other, relu);
+        normalise(c, channel, tg_get(c->out[1], channel), tg_get(c->out[2], channel), other, relu);
     }
+}
+
+static void again(const tg_call *c, const tg_tensor *other, bool relu)
+{
+    const tg_tensor *const mean = c->in[c->op->n_in - 2], *const rstd = c->in[c->op->n_in - 1];
+    for (int64_t channel = 0; channel < c->in[0]->dim[3]; channel++)
+        normalise(c, channel, tg_get(mean, channel), tg_get(rstd, channel), other, relu);
 }
 
 static void evaluate(const tg_call *c, const tg_tensor *other, bool relu)
@@ -48,6 +55,9 @@ static void run_train_add_relu(const tg_call *c, const tg_task *t) { (void)t; tr
 static void run_eval(const tg_call *c, const tg_task *t)           { (void)t; evaluate(c, NULL, false); }
 static void run_eval_relu(const tg_call *c, const tg_task *t)      { (void)t; evaluate(c, NULL, true); }
 static void run_eval_add_relu(const tg_call *c, const tg_task *t)  { (void)t; evaluate(c, c->in[5], true); }
+static void run_again(const tg_call *c, const tg_task *t)          { (void)t; again(c, NULL, false); }
+static void run_relu_again(const tg_call *c, const tg_task *t)     { (void)t; again(c, NULL, true); }
+static void run_add_relu_again(const tg_call *c, const tg_task *t) { (void)t; again(c, c->in[3], true); }
 
 static void run_track(const tg_call *c, const tg_task *t)
 {
@@ -60,10 +70,14 @@ static void run_track(const tg_call *c, const tg_task *t)
 
 extern const tg_kernel batch_norm2d_ref, batch_norm2d_relu_ref, batch_norm2d_add_relu_ref, batch_norm2d_track_ref;
 extern const tg_kernel batch_norm2d_eval_ref, batch_norm2d_eval_relu_ref, batch_norm2d_eval_add_relu_ref;
-const tg_kernel batch_norm2d_ref               = { .name = "ref", .backend = "ref", .run = run_train };
-const tg_kernel batch_norm2d_relu_ref          = { .name = "ref", .backend = "ref", .run = run_train_relu };
-const tg_kernel batch_norm2d_add_relu_ref      = { .name = "ref", .backend = "ref", .run = run_train_add_relu };
-const tg_kernel batch_norm2d_track_ref         = { .name = "ref", .backend = "ref", .run = run_track };
-const tg_kernel batch_norm2d_eval_ref          = { .name = "ref", .backend = "ref", .run = run_eval };
-const tg_kernel batch_norm2d_eval_relu_ref     = { .name = "ref", .backend = "ref", .run = run_eval_relu };
-const tg_kernel batch_norm2d_eval_add_relu_ref = { .name = "ref", .backend = "ref", .run = run_eval_add_relu };
+extern const tg_kernel batch_norm2d_again_ref, batch_norm2d_relu_again_ref, batch_norm2d_add_relu_again_ref;
+const tg_kernel batch_norm2d_ref                = { .name = "ref", .backend = "ref", .run = run_train };
+const tg_kernel batch_norm2d_relu_ref           = { .name = "ref", .backend = "ref", .run = run_train_relu };
+const tg_kernel batch_norm2d_add_relu_ref       = { .name = "ref", .backend = "ref", .run = run_train_add_relu };
+const tg_kernel batch_norm2d_track_ref          = { .name = "ref", .backend = "ref", .run = run_track };
+const tg_kernel batch_norm2d_eval_ref           = { .name = "ref", .backend = "ref", .run = run_eval };
+const tg_kernel batch_norm2d_eval_relu_ref      = { .name = "ref", .backend = "ref", .run = run_eval_relu };
+const tg_kernel batch_norm2d_eval_add_relu_ref  = { .name = "ref", .backend = "ref", .run = run_eval_add_relu };
+const tg_kernel batch_norm2d_again_ref          = { .name = "ref", .backend = "ref", .run = run_again };
+const tg_kernel batch_norm2d_relu_again_ref     = { .name = "ref", .backend = "ref", .run = run_relu_again };
+const tg_kernel batch_norm2d_add_relu_again_ref = { .name = "ref", .backend = "ref", .run = run_add_relu_again };

@@ -5,7 +5,7 @@
  *              that the sums do not cancel: sum d d <= (rows + 1) x the squared deviations from the mean
  *           1  the blocks' means and squared deviations are combined, in order (Chan, Golub, LeVeque 1979), in double
  *           2  y = (x - mean) scale + beta, from the last block on, whose x is still in the cache
- * Evaluation: 0 mean, scale and beta from the running statistics, 1 as 2. */
+ * Evaluation: 0 mean, scale and beta from the running statistics, 1 as 2.  Again: the same, from those of training. */
 #include "attr.h"
 #include "bf16.h"
 #include "channels.h"
@@ -125,6 +125,19 @@ static void evaluate(const tg_call *c, const tg_channels *p, const tg_task *t)
     tg_repeat(p, to.scale, to.scale);
 }
 
+/* ---- phase 0 of making y again: what combine left, from the statistics that it gave out ---- */
+
+static void recall(const tg_call *c, const tg_channels *p, const tg_task *t)
+{
+    const shared_part to = shared_of(p, t);
+    const float *const gamma = tg_ptr(c->in[1]), *const rstd = tg_ptr(c->in[c->op->n_in - 1]);
+    tg_repeat(p, tg_ptr(c->in[c->op->n_in - 2]), to.mean);
+    tg_repeat(p, tg_ptr(c->in[2]), to.beta);
+    for (int64_t j = 0; j < p->c; j++)
+        to.scale[j] = gamma[j] * rstd[j];
+    tg_repeat(p, to.scale, to.scale);
+}
+
 /* ---- the last phase ---- */
 
 /* Inlined with constants for `other` == NULL and relu, one loop for each variant.  y may be x. */
@@ -189,12 +202,24 @@ static void evaluation(const tg_call *c, const tg_task *t, const tg_tensor *othe
         normalise(c, &p, t, other, relu);
 }
 
+static void again(const tg_call *c, const tg_task *t, const tg_tensor *other, bool relu)
+{
+    const tg_channels p = tg_channels_of(c->in[0]);
+    if (t->phase == 0)
+        recall(c, &p, t);
+    else
+        normalise(c, &p, t, other, relu);
+}
+
 static void run_train(const tg_call *c, const tg_task *t)          { train(c, t, NULL, false); }
 static void run_train_relu(const tg_call *c, const tg_task *t)     { train(c, t, NULL, true); }
 static void run_train_add_relu(const tg_call *c, const tg_task *t) { train(c, t, c->in[3], true); }
 static void run_eval(const tg_call *c, const tg_task *t)           { evaluation(c, t, NULL, false); }
 static void run_eval_relu(const tg_call *c, const tg_task *t)      { evaluation(c, t, NULL, true); }
 static void run_eval_add_relu(const tg_call *c, const tg_task *t)  { evaluation(c, t, c->in[5], true); }
+static void run_again(const tg_call *c, const tg_task *t)          { again(c, t, NULL, false); }
+static void run_relu_again(const tg_call *c, const tg_task *t)     { again(c, t, NULL, true); }
+static void run_add_relu_again(const tg_call *c, const tg_task *t) { again(c, t, c->in[3], true); }
 
 static int64_t train_tasks(const tg_call *c, int phase)
 {
@@ -221,9 +246,12 @@ static tg_scratch eval_scratch(const tg_call *c)
 
 #define TRAIN TG_VECTOR_HEAD, .scratch = train_scratch, .tasks = train_tasks, .in_place = true
 #define EVAL TG_VECTOR_HEAD, .scratch = eval_scratch, .tasks = eval_tasks, .in_place = true
-TG_VECTOR_KERNEL(batch_norm2d_vector)               = { TRAIN, .run = run_train };
-TG_VECTOR_KERNEL(batch_norm2d_relu_vector)          = { TRAIN, .run = run_train_relu };
-TG_VECTOR_KERNEL(batch_norm2d_add_relu_vector)      = { TRAIN, .run = run_train_add_relu };
-TG_VECTOR_KERNEL(batch_norm2d_eval_vector)          = { EVAL, .run = run_eval };
-TG_VECTOR_KERNEL(batch_norm2d_eval_relu_vector)     = { EVAL, .run = run_eval_relu };
-TG_VECTOR_KERNEL(batch_norm2d_eval_add_relu_vector) = { EVAL, .run = run_eval_add_relu };
+TG_VECTOR_KERNEL(batch_norm2d_vector)                = { TRAIN, .run = run_train };
+TG_VECTOR_KERNEL(batch_norm2d_relu_vector)           = { TRAIN, .run = run_train_relu };
+TG_VECTOR_KERNEL(batch_norm2d_add_relu_vector)       = { TRAIN, .run = run_train_add_relu };
+TG_VECTOR_KERNEL(batch_norm2d_eval_vector)           = { EVAL, .run = run_eval };
+TG_VECTOR_KERNEL(batch_norm2d_eval_relu_vector)      = { EVAL, .run = run_eval_relu };
+TG_VECTOR_KERNEL(batch_norm2d_eval_add_relu_vector)  = { EVAL, .run = run_eval_add_relu };
+TG_VECTOR_KERNEL(batch_norm2d_again_vector)          = { EVAL, .run = run_again };
+TG_VECTOR_KERNEL(batch_norm2d_relu_again_vector)     = { EVAL, .run = run_relu_again };
+TG_VECTOR_KERNEL(batch_norm2d_add_relu_again_vector) = { EVAL, .run = run_add_relu_again };

@@ -1,0 +1,137 @@
+/* ckpt_average.c - `tilegrad ckpt average`: the mean of several checkpoints (stochastic weight averaging). */
+#include "ckpt.h"
+#include "ckpt_round.h"
+#include "options.h"
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char about[] =
+    "Writes to OUT the arithmetic mean of the files' float tensors, in double and rounded once; tensors of whole "
+    "numbers are those of the last file.  Names, shapes and dtypes must agree.  Optimizer states (optim/...) are "
+    "left out; of the metadata those of the first file without '/', and made/..., are kept.  Running statistics of "
+    "batch norm are averaged as well: measure them again if that matters.\v"
+    "Examples:\n"
+    "  tilegrad ckpt average swa.safetensors epoch8.safetensors epoch9.safetensors epoch10.safetensors";
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    (void)text;
+    return option_take_arguments(key, state, "OUT and at least two files", 3, INT_MAX, state->input);
+}
+
+typedef struct {
+    tg_tensor_file **file;
+    int              n;
+    ckpt_numbers    *room;
+    double          *sum;                /* [CKPT_PIECE] */
+} average;
+
+static bool is_averaged(const char *name) { return strncmp(name, "optim/", 6) != 0; }
+
+/* ---- what the files must have in common ---- */
+
+static void complain(FILE *to, const char *name, const char *trouble, const char *path)
+{
+    tg_name_text text;
+    fprintf(to, "\n  %s: %s %s", tg_printable(name, &text), trouble, path);
+}
+
+static void compare_contents(const tg_tensor_file *first, const tg_tensor_file *other, FILE *to)
+{
+    for (int i = 0; i < first->n; i++) {
+        const tg_file_tensor *const t = &first->tensor[i];
+        const int k = tg_tensor_file_find(other, t->name);
+        const tg_file_tensor *const u = k < 0 ? NULL : &other->tensor[k];
+        if (!is_averaged(t->name)) continue;
+        if (!u) complain(to, t->name, "missing in", other->path);
+        else if (t->rank != u->rank || memcmp(t->dim, u->dim, sizeof *t->dim * (size_t)t->rank))
+            complain(to, t->name, "has another shape in", other->path);
+        else if (strcmp(t->dtype, u->dtype)) complain(to, t->name, "has another dtype in", other->path);
+    }
+    for (int k = 0; k < other->n; k++)
+        if (is_averaged(other->tensor[k].name) && tg_tensor_file_find(first, other->tensor[k].name) < 0)
+            complain(to, other->tensor[k].name, "only in", other->path);
+}
+
+static bool agree(ckpt *c, const average *v)
+{
+    char  *text = NULL;
+    size_t size = 0;
+    FILE  *const to = open_memstream(&text, &size);
+    for (int i = 1; to && i < v->n; i++) compare_contents(v->file[0], v->file[i], to);
+    if (!to || fclose(to) != 0) tg_fail(c->root, "out of memory");
+    else if (size) tg_fail(c->root, "the files do not agree with %s:%s", v->file[0]->path, text);
+    free(text);
+    return tg_ok(c->root);
+}
+
+/* ---- averaging ---- */
+
+static bool add_up(ckpt *c, average *v, const char *name, int64_t first, int64_t n)
+{
+    memset(v->sum, 0, sizeof *v->sum * (size_t)n);
+    for (int i = 0; i < v->n; i++) {
+        const int k = tg_tensor_file_find(v->file[i], name);
+        const tg_file_tensor *const t = &v->file[i]->tensor[k];
+        if (!ckpt_read(c, v->file[i], k, first, n, v->room)) return false;
+        for (int64_t j = 0; j < n; j++) v->sum[j] += v->room->floats[j];
+        if (!ckpt_step(c, t->bytes / (uint64_t)ckpt_count(t) * (uint64_t)n)) return false;
+    }
+    for (int64_t j = 0; j < n; j++) v->sum[j] /= v->n;
+    return true;
+}
+
+static bool produce(ckpt *c, void *context, const tg_file_tensor *t, uint64_t from, size_t n, void *to)
+{
+    average        *const v    = context;
+    tg_tensor_file *const last = v->file[v->n - 1];
+    if (ckpt_kind_of(t) != CKPT_FLOATS)
+        return tg_tensor_file_read(c->root, last, tg_tensor_file_find(last, t->name), from, n, to) && ckpt_step(c, n);
+    const round_format *const format = round_find(t->dtype);
+    const uint64_t size = (uint64_t)format->size;
+    const int64_t  end  = (int64_t)((from + n) / size);
+    for (int64_t at = (int64_t)(from / size), some; at < end; at += some) {
+        some = end - at < CKPT_PIECE ? end - at : CKPT_PIECE;
+        if (!add_up(c, v, t->name, at, some)) return false;
+        round_numbers(format, v->sum, some, (char *)to + ((uint64_t)at * size - from), NULL);
+    }
+    return true;
+}
+
+static void average_files(ckpt *c, average *v, const char *path)
+{
+    int n, n_meta;
+    v->room = tg_alloc(c->root, sizeof *v->room);
+    v->sum  = tg_alloc(c->root, sizeof *v->sum * CKPT_PIECE);
+    tg_file_tensor *const tensors = ckpt_select(c, v->file[0], is_averaged, &n);
+    const tg_file_meta *const meta = ckpt_select_meta(c, v->file[0], ckpt_meta_of_model, &n_meta);
+    int floats = 0;
+    for (int k = 0; tg_ok(c->root) && k < n; k++) {
+        tg_name_text name;
+        const bool is_float = ckpt_kind_of(&tensors[k]) == CKPT_FLOATS;
+        floats += is_float;
+        if (is_float) c->total += tensors[k].bytes * (uint64_t)(v->n - 1);
+        if (is_float && !round_find(tensors[k].dtype))
+            tg_fail(c->root, "%s: %s: no mean of %s is made", v->file[0]->path, tg_printable(tensors[k].name, &name),
+                    tensors[k].dtype);
+    }
+    const ckpt_output o = { path, tensors, n, n_meta, meta, produce, v };
+    if (!tg_ok(c->root) || !agree(c, v) || !ckpt_write(c, &o)) return;
+    status_clear(&c->line);
+    ckpt_text many;
+    printf("%s averaged over %d files, %d taken from the last\n", ckpt_tensors(floats, &many), v->n, n - floats);
+}
+
+int ckpt_average(int argc, char **argv)
+{
+    static const struct argp parser = { NULL, parse, "OUT A B...", about, NULL, NULL, NULL };
+    option_arguments files = { NULL, 0 };
+    argp_parse(&parser, argc, argv, 0, NULL, &files);
+    ckpt c = ckpt_begin(argv[0]);
+    average v = { .n = files.n - 1 };
+    v.file = tg_alloc(c.root, sizeof *v.file * (size_t)v.n);
+    for (int i = 0; i < v.n && tg_ok(c.root); i++) v.file[i] = tg_tensor_file_open(c.root, files.at[i + 1]);
+    if (tg_ok(c.root)) average_files(&c, &v, files.at[0]);
+    return ckpt_end(&c, EXIT_OK);
+}

@@ -1,0 +1,24 @@
+/* ckpt_round.h - rounding to a float dtype, once, to nearest with ties to even, and what that costs. */
+#ifndef TG_APPS_CKPT_ROUND_H
+#define TG_APPS_CKPT_ROUND_H
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct {
+    const char *dtype;                   /* "F32", "BF16", "F16", "F64" */
+    int         size;                    /* bytes */
+    int         fraction;                /* bits */
+    int         least, most;             /* exponents of normal numbers */
+} round_format;
+
+const round_format *round_find(const char *dtype);       /* NULL: none of these */
+
+typedef struct {
+    int64_t inexact, overflows, zeros;   /* numbers that changed; that became infinite; that became 0 */
+    double  absolute, relative;          /* the largest errors of those that did not become infinite */
+} round_errors;
+
+/* Rounds n numbers into `to`; e (or NULL) is added to.  A NaN stays one, with the upper bits of its payload. */
+void round_numbers(const round_format *to_format, const double *from, int64_t n, void *to, round_errors *e);
+void round_add(round_errors *sum, const round_errors *more);
+#endif

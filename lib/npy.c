@@ -1,0 +1,204 @@
+/* npy.c - see npy.h. */
+#include "npy.h"
+#include "little_endian.h"
+#include "tensor_file_kind.h"
+#include <stdio.h>
+#include <string.h>
+
+static const struct { const char *dtype, *descr; } spellings[] = {
+    { "F64",  "<f8" }, { "F32", "<f4" }, { "F16", "<f2" }, { "C64", "<c8" },
+    { "I64",  "<i8" }, { "I32", "<i4" }, { "I16", "<i2" }, { "I8",  "|i1" },
+    { "U64",  "<u8" }, { "U32", "<u4" }, { "U16", "<u2" }, { "U8",  "|u1" }, { "BOOL", "|b1" },
+};
+enum { SPELLINGS = sizeof spellings / sizeof *spellings, MOST_DESCR = 40 };
+
+static const uint8_t magic[6] = { 0x93, 'N', 'U', 'M', 'P', 'Y' };
+
+const char *tg_npy_dtype(const char *dtype)
+{
+    for (int i = 0; i < SPELLINGS; i++)
+        if (!strcmp(spellings[i].dtype, dtype)) return spellings[i].descr;
+    return NULL;
+}
+
+/* ---- the dictionary ---- */
+
+typedef struct {
+    const char *at;                    /* what is left; a NUL ends it */
+    char        descr[MOST_DESCR + 1];
+    bool        fortran;
+    int         rank;
+    int64_t     dim[TG_MAX_RANK];
+    const char *trouble;               /* the first; NULL: none */
+} dictionary;
+
+static bool wrong(dictionary *d, const char *trouble)
+{
+    if (!d->trouble) d->trouble = trouble;
+    return false;
+}
+
+static bool next_is(dictionary *d, const char *token)
+{
+    while (*d->at == ' ') d->at++;
+    const size_t n = strlen(token);
+    if (strncmp(d->at, token, n) != 0) return false;
+    d->at += n;
+    return true;
+}
+
+static bool wanted(dictionary *d, const char *token, const char *trouble)
+{
+    return next_is(d, token) || wrong(d, trouble);
+}
+
+/* 'text' or "text", of printable ASCII without escapes. */
+static bool take_text(dictionary *d, char to[MOST_DESCR + 1])
+{
+    const char quote = next_is(d, "'") ? '\'' : next_is(d, "\"") ? '"' : 0;
+    int n = 0;
+    while (quote && *d->at > ' ' && *d->at <= '~' && *d->at != quote && *d->at != '\\' && n < MOST_DESCR)
+        to[n++] = *d->at++;
+    to[n] = 0;
+    if (!quote || *d->at != quote) return wrong(d, "wanted a short text in quotes");
+    d->at++;
+    return true;
+}
+
+static bool take_size(dictionary *d, int64_t *to)
+{
+    while (*d->at == ' ') d->at++;
+    const char *const first = d->at;
+    int64_t value = 0;
+    for (; *d->at >= '0' && *d->at <= '9'; d->at++) {
+        value = 10 * value + (*d->at - '0');
+        if (value > (int64_t)1 << 48) return wrong(d, "a size above 2^48");
+    }
+    *to = value;
+    if (d->at == first || (*first == '0' && d->at > first + 1)) return wrong(d, "a size that is no plain whole number");
+    return true;
+}
+
+/* (), (3,), (3, 4), (3, 4,) */
+static bool take_shape(dictionary *d)
+{
+    if (!wanted(d, "(", "'shape' is no tuple")) return false;
+    bool comma = true;
+    for (d->rank = 0; !next_is(d, ")"); d->rank++) {
+        if (!comma) return wrong(d, "a comma is missing in 'shape'");
+        if (d->rank == TG_MAX_RANK) return wrong(d, "more dimensions than a tensor may have");
+        if (!take_size(d, &d->dim[d->rank])) return false;
+        comma = next_is(d, ",");
+    }
+    return d->rank != 1 || comma || wrong(d, "'shape' is no tuple");
+}
+
+static bool take_value(dictionary *d, const char *key, int *seen)
+{
+    static const char *const keys[] = { "descr", "fortran_order", "shape" };
+    int k = 0;
+    while (k < 3 && strcmp(key, keys[k])) k++;
+    if (k == 3) return wrong(d, "a key that is none of 'descr', 'fortran_order', 'shape'");
+    if (*seen & 1 << k) return wrong(d, "a key twice");
+    *seen |= 1 << k;
+    if (k == 0 && (next_is(d, "[") || next_is(d, "("))) return wrong(d, "a structured type, wanted plain numbers");
+    if (k == 0) return take_text(d, d->descr);
+    if (k == 2) return take_shape(d);
+    d->fortran = next_is(d, "True");
+    return d->fortran || wanted(d, "False", "'fortran_order' is neither True nor False");
+}
+
+static bool take_dictionary(dictionary *d)
+{
+    char key[MOST_DESCR + 1];
+    int  seen = 0;
+    bool comma = true;
+    if (!wanted(d, "{", "no dictionary")) return false;
+    while (!next_is(d, "}")) {
+        if (!comma) return wrong(d, "a comma is missing");
+        if (!take_text(d, key) || !wanted(d, ":", "a colon is missing") || !take_value(d, key, &seen)) return false;
+        comma = next_is(d, ",");
+    }
+    if (seen != 7) return wrong(d, "a key of 'descr', 'fortran_order', 'shape' is missing");
+    return (next_is(d, "\n") && !*d->at) || wrong(d, "more follows the dictionary");
+}
+
+/* ---- the header ---- */
+
+/* Its text, ended with a NUL. */
+static bool take_header_text(tg_scope *s, const tg_npy_source *from, char text[TG_NPY_MOST_HEADER + 1], size_t *length)
+{
+    uint8_t head[12];
+    if (!from->take(s, from->from, 8, head)) return false;
+    if (memcmp(head, magic, sizeof magic)) {
+        tg_fail(s, "%s: is no .npy: it does not begin with \\x93NUMPY", from->what);
+        return false;
+    }
+    if (head[6] < 1 || head[6] > 3 || head[7] != 0) {
+        tg_fail(s, "%s: .npy of version %d.%d, wanted 1.0, 2.0 or 3.0", from->what, head[6], head[7]);
+        return false;
+    }
+    const int width = head[6] == 1 ? 2 : 4;
+    if (!from->take(s, from->from, (size_t)width, head + 8)) return false;
+    const uint64_t n = tg_get_le(head + 8, width);
+    if (n > TG_NPY_MOST_HEADER) {
+        tg_fail(s, "%s: a .npy header of %llu bytes, wanted at most %d", from->what, (unsigned long long)n,
+                TG_NPY_MOST_HEADER);
+        return false;
+    }
+    if (!from->take(s, from->from, (size_t)n, text)) return false;
+    text[n] = 0;
+    *length = 8 + (size_t)width + (size_t)n;
+    return strlen(text) == n || (tg_fail(s, "%s: a .npy header with a 0 byte in it", from->what), false);
+}
+
+/* The spelling's name, or the spelling itself. */
+static const char *dtype_name(tg_scope *s, const dictionary *d)
+{
+    char text[MOST_DESCR + 32];
+    const bool columns = d->fortran && d->rank > 1;
+    for (int i = 0; i < SPELLINGS && !columns; i++)
+        if (!strcmp(spellings[i].descr, d->descr)) return spellings[i].dtype;
+    snprintf(text, sizeof text, "%s%s", d->descr, columns ? " in Fortran order" : "");
+    return tg_strdup(s, text);
+}
+
+bool tg_npy_take_header(tg_scope *s, const tg_npy_source *from, tg_file_tensor *t, size_t *length)
+{
+    char text[TG_NPY_MOST_HEADER + 1];
+    if (!take_header_text(s, from, text, length)) return false;
+    dictionary d = { .at = text };
+    if (!take_dictionary(&d)) {
+        tg_fail(s, "%s: its .npy header is malformed: %s", from->what, d.trouble);
+        return false;
+    }
+    t->dtype = dtype_name(s, &d);
+    t->rank  = d.rank;
+    t->bytes = from->size - *length;
+    memcpy(t->dim, d.dim, sizeof d.dim);
+    const tg_file_dtype *const known = t->dtype ? tg_file_dtype_find(t->dtype) : NULL;
+    uint64_t bytes = 0;
+    if (!tg_file_shape_bytes(t->rank, t->dim, known ? known->bits : 8, &bytes))
+        tg_fail(s, "%s: its shape overflows", from->what);
+    else if (known && bytes != t->bytes)
+        tg_fail(s, "%s: holds %llu bytes of numbers, its shape and dtype %s say %llu", from->what,
+                (unsigned long long)t->bytes, t->dtype, (unsigned long long)bytes);
+    return tg_ok(s);
+}
+
+size_t tg_npy_make_header(const tg_file_tensor *t, char to[TG_NPY_MOST_HEADER])
+{
+    enum { HEAD = 10 };
+    int n = HEAD + sprintf(to + HEAD, "{'descr': '%s', 'fortran_order': False, 'shape': (", tg_npy_dtype(t->dtype));
+    for (int i = 0; i < t->rank; i++)
+        n += sprintf(to + n, "%s%lld", i ? ", " : "", (long long)t->dim[i]);
+    n += sprintf(to + n, "%s), }", t->rank == 1 ? "," : "");
+    const int length = (n + 1 + 63) / 64 * 64;
+    memset(to + n, ' ', (size_t)(length - n));
+    to[length - 1] = '\n';
+    memcpy(to, magic, sizeof magic);
+    to[6] = 1;
+    to[7] = 0;
+    tg_put_le((uint8_t *)to + 8, 2, (uint64_t)(length - HEAD));
+    return (size_t)length;
+}

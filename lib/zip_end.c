@@ -1,0 +1,57 @@
+/* zip_end.c - where a ZIP file's directory lies: the records at the file's end. */
+#include "zip_parts.h"
+#include "little_endian.h"
+#include "tensor_file_kind.h"
+
+enum { END = 22, LOCATOR = 20, END64 = 56 };
+
+static bool refuse(tg_scope *s, const tg_tensor_file *f, const char *trouble)
+{
+    tg_fail(s, "%s: %s", f->path, trouble);
+    return false;
+}
+
+/* What the record of 64 bits says; a field of the other one that is not all ones must say the same. */
+static bool read_end64(tg_scope *s, const tg_tensor_file *f, const uint8_t *locator, const uint8_t *end, tg_zip_end *e)
+{
+    const uint64_t locator_at = f->reader->size - END - LOCATOR;
+    uint8_t r[END64];
+    if (locator_at < END64 || tg_get_le(locator + 8, 8) != locator_at - END64)
+        return refuse(s, f, "its zip64 locator points elsewhere than to the record before it");
+    if (!tg_read_at(s, f, locator_at - END64, END64, r)) return false;
+    if (tg_get_le(r, 4) != 0x06064b50 || tg_get_le(r + 4, 8) != END64 - 12)
+        return refuse(s, f, "has a malformed zip64 record");
+    if (tg_get_le(r + 16, 8) != 0 || tg_get_le(locator + 4, 4) != 0 || tg_get_le(locator + 16, 4) != 1)
+        return refuse(s, f, "is one of several disks");
+    *e = (tg_zip_end){ tg_get_le(r + 32, 8), tg_get_le(r + 40, 8), tg_get_le(r + 48, 8), locator_at - END64 };
+    const uint64_t n = tg_get_le(end + 10, 2), size = tg_get_le(end + 12, 4), at = tg_get_le(end + 16, 4);
+    if (tg_get_le(r + 24, 8) != e->n || tg_get_le(end + 8, 2) != n || (n != 0xffff && n != e->n) || (size != 0xffffffff && size != e->bytes) ||
+        (at != 0xffffffff && at != e->at)) return refuse(s, f, "its two ends of the directory contradict each other");
+    return true;
+}
+
+static bool read_end(tg_scope *s, const tg_tensor_file *f, tg_zip_end *e)
+{
+    const uint64_t size = f->reader->size;
+    uint8_t end[END], locator[LOCATOR];
+    if (size < END) return refuse(s, f, "is too short for a ZIP file");
+    if (!tg_read_at(s, f, size - END, END, end)) return false;
+    if (tg_get_le(end, 4) != 0x06054b50 || tg_get_le(end + 20, 2) != 0)
+        return refuse(s, f, "does not end in a ZIP directory: it was cut off, or something follows");
+    if (tg_get_le(end + 4, 4) != 0) return refuse(s, f, "is one of several disks");
+    if (size >= END + LOCATOR) {
+        if (!tg_read_at(s, f, size - END - LOCATOR, LOCATOR, locator)) return false;
+        if (tg_get_le(locator, 4) == 0x07064b50) return read_end64(s, f, locator, end, e);
+    }
+    *e = (tg_zip_end){ tg_get_le(end + 10, 2), tg_get_le(end + 12, 4), tg_get_le(end + 16, 4), size - END };
+    return tg_get_le(end + 8, 2) == e->n || refuse(s, f, "is one of several disks");
+}
+
+bool tg_zip_find_end(tg_scope *s, const tg_tensor_file *f, tg_zip_end *e)
+{
+    if (!read_end(s, f, e)) return false;
+    if (e->bytes > e->end || e->at != e->end - e->bytes) return refuse(s, f, "its directory is not where its end says");
+    if (e->bytes > TG_MOST_HEADER) return refuse(s, f, "has a directory of more than 16 MiB");
+    if (e->n > e->bytes / TG_ZIP_ENTRY) return refuse(s, f, "has more members than its directory can hold");
+    return true;
+}

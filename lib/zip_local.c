@@ -1,0 +1,74 @@
+/* zip_local.c - a ZIP member's own header and descriptor, held against the directory. */
+#include "zip_parts.h"
+#include "little_endian.h"
+#include "tensor_file_kind.h"
+#include <string.h>
+
+enum { MOST_EXTRA = 4096, WIDE_FIELDS = 1 };
+
+const char *tg_zip_extra(const uint8_t *extra, size_t n, uint64_t *const field[], int fields, bool *wide)
+{
+    *wide = false;
+    while (n > 0) {
+        if (n < 4 || n - 4 < tg_get_le(extra + 2, 2)) return "malformed extra fields";
+        const size_t   size = (size_t)tg_get_le(extra + 2, 2);
+        const uint8_t *at   = extra + 4;
+        if (tg_get_le(extra, 2) == WIDE_FIELDS) {
+            if (*wide) return "two zip64 fields";
+            *wide = true;
+            for (int i = 0; i < fields; i++) {
+                if (*field[i] != 0xffffffff) continue;
+                if (at + 8 > extra + 4 + size) return "a zip64 field that is too short";
+                *field[i] = tg_get_le(at, 8);
+                at += 8;
+            }
+            if (at != extra + 4 + size) return "a zip64 field that is too long";
+        }
+        extra += 4 + size;
+        n     -= 4 + size;
+    }
+    return NULL;
+}
+
+/* With a descriptor, Python leaves 0 in the header: or what the directory says. */
+static bool agrees(const tg_zip_member *m, uint64_t crc, uint64_t packed, uint64_t size)
+{
+    const bool later = m->flags & TG_ZIP_DESCRIPTOR;
+    return (crc == m->crc && packed == m->packed && size == m->size) || (later && !crc && !packed && !size);
+}
+
+static bool descriptor_agrees(tg_scope *s, const tg_tensor_file *f, const tg_zip_member *m, uint64_t at, int width)
+{
+    uint8_t d[24];
+    if (!tg_read_at(s, f, at, (size_t)(8 + 2 * width), d)) return false;
+    if (tg_get_le(d, 4) != 0x08074b50 || tg_get_le(d + 4, 4) != m->crc || tg_get_le(d + 8, width) != m->packed ||
+        tg_get_le(d + 8 + width, width) != m->size)
+        return tg_zip_refuse(s, f, m, "its data descriptor is not what the directory says");
+    return true;
+}
+
+bool tg_zip_local(tg_scope *s, const tg_tensor_file *f, tg_zip_member *m, uint64_t *end)
+{
+    uint8_t head[TG_ZIP_LOCAL + TG_ZIP_MOST_NAME + MOST_EXTRA];
+    if (!tg_read_at(s, f, m->header, TG_ZIP_LOCAL, head)) return false;
+    const size_t name = (size_t)tg_get_le(head + 26, 2), extra = (size_t)tg_get_le(head + 28, 2);
+    if (tg_get_le(head, 4) != 0x04034b50) return tg_zip_refuse(s, f, m, "its header is not where the directory says");
+    if (name != m->length || extra > MOST_EXTRA)
+        return tg_zip_refuse(s, f, m, "its header has another name, or more than 4 KiB of extra fields");
+    if (!tg_read_at(s, f, m->header + TG_ZIP_LOCAL, name + extra, head + TG_ZIP_LOCAL)) return false;
+    uint64_t packed = tg_get_le(head + 18, 4), size = tg_get_le(head + 22, 4);
+    bool     wide;
+    uint64_t *const   sizes[] = { &size, &packed };
+    const char *const trouble = tg_zip_extra(head + TG_ZIP_LOCAL + name, extra, sizes, 2, &wide);
+    if (trouble) return tg_zip_refuse(s, f, m, trouble);
+    if (tg_get_le(head + 6, 2) != (uint64_t)m->flags || tg_get_le(head + 8, 2) != (uint64_t)m->method ||
+        memcmp(head + TG_ZIP_LOCAL, m->name, name) || !agrees(m, tg_get_le(head + 14, 4), packed, size))
+        return tg_zip_refuse(s, f, m, "its header is not what the directory says");
+    m->data = m->header + TG_ZIP_LOCAL + name + extra;
+    if (m->packed > f->reader->size || m->data > f->reader->size - m->packed)
+        return tg_zip_refuse(s, f, m, "goes on after the file's end");
+    *end = m->data + m->packed;
+    if (!(m->flags & TG_ZIP_DESCRIPTOR)) return true;
+    *end += wide ? 24 : 16;
+    return descriptor_agrees(s, f, m, m->data + m->packed, wide ? 8 : 4);
+}

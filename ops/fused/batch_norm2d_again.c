@@ -1,0 +1,38 @@
+/* batch_norm2d_again.c - what batch_norm2d and the operators fused with it gave as y, from x and the statistics that
+ * they found: one pass instead of two.  Runs put such calls in front of backward instead of keeping y (remade_by). */
+#include "batch_norm2d.h"
+#include "check.h"
+#include "kernels.h"
+
+/* x, gamma, beta, with a fourth: other; mean and rstd are the last two. */
+static void infer(tg_scope *s, tg_call *c)
+{
+    const int mean = c->op->n_in - 2;
+    if (!tg_batch_norm2d_check(s, c, 0, 2))
+        return;
+    if (mean > 3 && !(tg_want_same_shape(s, c, 0, 3) && tg_want_same_dtype(s, c, 0, 3)))
+        return;
+    for (int k = mean; k < c->op->n_in; k++)
+        if (!tg_want_dtype(s, c, k, TG_F32) || !tg_want_same_shape(s, c, 1, k))
+            return;
+    c->out[0] = tg_make_like(s, c->in[0]);
+}
+
+TG_VECTOR_DECLARE(batch_norm2d_again_vector)
+TG_VECTOR_DECLARE(batch_norm2d_relu_again_vector)
+TG_VECTOR_DECLARE(batch_norm2d_add_relu_again_vector)
+extern const tg_kernel batch_norm2d_again_ref, batch_norm2d_relu_again_ref, batch_norm2d_add_relu_again_ref;
+
+const tg_op tg_batch_norm2d_again_op = {
+    .name = "batch_norm2d_again", .n_in = 5, .n_out = 1, .attr_size = sizeof(tg_batch_norm2d_attr), .infer = infer,
+    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_again_vector) &batch_norm2d_again_ref),
+};
+const tg_op tg_batch_norm2d_relu_again_op = {
+    .name = "batch_norm2d_relu_again", .n_in = 5, .n_out = 1, .attr_size = sizeof(tg_batch_norm2d_attr), .infer = infer,
+    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_relu_again_vector) &batch_norm2d_relu_again_ref),
+};
+const tg_op tg_batch_norm2d_add_relu_again_op = {
+    .name = "batch_norm2d_add_relu_again", .n_in = 6, .n_out = 1,
+    .attr_size = sizeof(tg_batch_norm2d_attr), .infer = infer,
+    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_add_relu_again_vector) &batch_norm2d_add_relu_again_ref),
+};

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Fuzzes the readers of files of tensors with libFuzzer and AddressSanitizer, then says what of them was covered.
+# usage: fuzz_tensor_file.sh BUILD_FOLDER [SECONDS]     (60; the folder has libtilegrad.a; 77 if there is no clang)
+set -euo pipefail
+build=$(realpath "${1:?BUILD_FOLDER}") seconds=${2:-60}
+cd "$(dirname "$0")/../.."
+for tool in clang llvm-profdata llvm-cov; do
+    command -v "$tool" >/dev/null || { echo "skipped: no $tool"; exit 77; }
+done
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# Instrumented: the readers, and what they allocate with.  The rest comes from the library.
+readers=(lib/tensor_file.c lib/tensor_file_names.c lib/tensor_file_convert.c lib/safetensors_read.c)
+for file in lib/npy*.c lib/npz_read.c lib/zip*.c; do
+    [[ -f $file ]] && readers+=("$file")
+done
+sources=(tests/fuzz/fuzz_tensor_file.c "${readers[@]}" lib/checksum.c lib/scope.c lib/arena.c lib/system.c)
+read -ra libraries < <(sed -n 's/^Libs: .*-ltilegrad//p; ' "$build/tilegrad.pc" | sed 's/-fopenmp/-lgomp/')
+compile() {
+    clang -std=c11 -D_GNU_SOURCE -O1 -g -Ilib "${@:2}" "${sources[@]}" "$build/libtilegrad.a" "${libraries[@]}" -lpng -lz -o "$work/$1"
+}
+compile fuzz -fsanitize=fuzzer,address
+compile cover -fsanitize=fuzzer -fprofile-instr-generate -fcoverage-mapping
+
+mkdir "$work/corpus"
+"$work/fuzz" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=1024 -max_len=4096 -dict=tests/fuzz/tensor_file.dict -print_final_stats=1 \
+    -artifact_prefix=./ "$work/corpus" tests/fuzz/corpus 2>"$work/log" || { tail -n 40 "$work/log"; exit 1; }
+grep -E 'number_of_executed|peak_rss' "$work/log"
+LLVM_PROFILE_FILE=$work/raw "$work/cover" -runs=0 "$work/corpus" tests/fuzz/corpus 2>/dev/null
+llvm-profdata merge -o "$work/profile" "$work/raw"
+llvm-cov report "$work/cover" -instr-profile="$work/profile" -show-region-summary=false "${readers[@]}"
+[[ -z ${SHOW:-} ]] || llvm-cov show "$work/cover" -instr-profile="$work/profile" -show-branches=count "$SHOW"

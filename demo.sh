@@ -11,5 +11,5 @@ if [[ ! -f build/build.ninja ]]; then
 fi
 ninja -C build --quiet tilegrad | sed '/no work to do/d'
 
-./build/tilegrad train lenet --data sample --epochs 10 --dtype bf16 --report --out runs/demo
+./build/tilegrad train lenet --data sample --epochs 10 --dtype bf16 --report --out runs/demo --resume none
 echo "Pictures with their true and predicted class: runs/demo/predictions.png"

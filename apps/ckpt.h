@@ -26,9 +26,9 @@ typedef struct {
 } ckpt;
 
 ckpt ckpt_begin(const char *name);
-/* `bytes` more are read; false if root has failed: it does so after Ctrl-C. */
+/* `bytes` more are read; false if root has failed: it does so after a signal (signals.h). */
 bool ckpt_step(ckpt *c, uint64_t bytes);
-/* Tells an error, if there is one, and gives everything back.  `status`, or EXIT_FAILED, or EXIT_INTERRUPTED. */
+/* Tells an error, if there is one, and gives everything back.  `status`, or EXIT_FAILED, or 130, 143. */
 int  ckpt_end(ckpt *c, int status);
 
 /* ---- numbers ---- */

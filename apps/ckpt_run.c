@@ -1,12 +1,12 @@
 /* ckpt_run.c - a run of a subcommand of `tilegrad ckpt`: its error, its progress. */
 #include "ckpt.h"
-#include "interrupt.h"
+#include "signals.h"
 
 static const double patience = 2;        /* seconds before the progress shows */
 
 ckpt ckpt_begin(const char *name)
 {
-    interrupt_watch();
+    signals_watch();
     return (ckpt){ .name = name, .root = tg_open(), .line = status_open(stderr), .began = seconds() };
 }
 
@@ -26,7 +26,7 @@ bool ckpt_step(ckpt *c, uint64_t bytes)
 {
     const double now = seconds();
     c->done += bytes;
-    if (interrupted()) tg_fail(c->root, "interrupted");
+    if (signals_stop()) tg_fail(c->root, "%s", signals_word());
     else if (now - c->began > patience && status_due(&c->line, now)) show(c, now - c->began);
     return tg_ok(c->root);
 }
@@ -37,7 +37,7 @@ int ckpt_end(ckpt *c, int status)
     if (fflush(stdout) != 0 || ferror(stdout)) tg_fail(c->root, "standard output cannot be written");
     if (!tg_ok(c->root)) {
         fprintf(stderr, "%s: %s\n", c->name, tg_message(c->root));
-        status = interrupted() ? EXIT_INTERRUPTED : EXIT_FAILED;
+        status = signals_stop() ? 128 + signals_stop() : EXIT_FAILED;
     }
     tg_close(c->root);
     return status;

@@ -2,7 +2,7 @@
  *
  * Each parses its own arguments with argp (argv[0] is "tilegrad train" and so on) and returns the status that the
  * program exits with: 0 all went well, 1 something failed and stderr says what, 2 the command line is wrong (argp exits
- * by itself), 130 interrupted. */
+ * by itself), 130 interrupted (SIGINT), 143 terminated (SIGTERM). */
 #ifndef TG_APPS_COMMAND_H
 #define TG_APPS_COMMAND_H
 
@@ -15,9 +15,10 @@ typedef struct {
 /* Finds argv[1] in a list that ends with a name of NULL, and hands it the rest of the line; `about` is for --help. */
 int command_run(const command *all, const char *about, int argc, char **argv);
 
-enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 int command_train  (int argc, char **argv);
+int command_eval   (int argc, char **argv);
 int command_bench  (int argc, char **argv);
 int command_info   (int argc, char **argv);
 int command_kernels(int argc, char **argv);

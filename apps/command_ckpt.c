@@ -32,6 +32,7 @@ static const char about[] =
     "  tilegrad ckpt diff epoch1.safetensors epoch2.safetensors\n"
     "  tilegrad ckpt convert run.safetensors run.npz --dtype f32\n"
     "  tilegrad ckpt convert --help\n\n"
-    "Exit status: 0 done, 1 failed, damaged, or different, 2 wrong command line, 130 interrupted.";
+    "Exit status: 0 done, 1 failed, damaged, or different, 2 wrong command line, 130 interrupted, "
+    "143 terminated.";
 
 int command_ckpt(int argc, char **argv) { return command_run(commands, about, argc, argv); }

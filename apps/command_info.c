@@ -1,21 +1,11 @@
 /* command_info.c - `tilegrad info`: what this is, what the processor can do, which backends there are. */
 #include "command.h"
 #include "dispatch.h"
+#include "machine.h"
 #include "options.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#if TG_WITH_ONEDNN
-#include "onednn_engine.h"
-#else
-static const char *tg_onednn_version(void) { return "not in this build"; }
-#endif
-#if TG_WITH_OPENBLAS
-#include "openblas_version.h"
-#else
-static const char *tg_openblas_version(void) { return "not in this build"; }
-#endif
 
 extern char **environ;
 
@@ -53,8 +43,8 @@ static void print_backends(void)
     printf("backends     %s may be used\n", tg_backends());
     printf("  ref        plain C, the definition of each operator\n");
     printf("  vector     loops for avx512, avx2 and any processor\n");
-    printf("  openblas   %s\n", tg_openblas_version());
-    printf("  onednn     %s\n", tg_onednn_version());
+    printf("  openblas   %s\n", machine_openblas());
+    printf("  onednn     %s\n", machine_onednn());
 }
 
 static void print_environment(void)

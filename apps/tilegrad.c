@@ -5,6 +5,7 @@
 
 static const command commands[] = {
     { "train",   "tilegrad train",   command_train   },
+    { "eval",    "tilegrad eval",    command_eval    },
     { "bench",   "tilegrad bench",   command_bench   },
     { "ckpt",    "tilegrad ckpt",    command_ckpt    },
     { "info",    "tilegrad info",    command_info    },
@@ -16,6 +17,7 @@ static const char about[] =
     "Trains convolutional networks on CPUs.\n\n"
     "Commands:\n"
     "  train     train a network on images, with its test accuracy after each epoch\n"
+    "  eval      how good a checkpoint's weights are, class by class\n"
     "  bench     measure the speed of training or inference\n"
     "  ckpt      look at, compare and convert files of tensors: safetensors, .npz\n"
     "  info      version, processor, backends, threads\n"
@@ -23,10 +25,13 @@ static const char about[] =
     "Examples:\n"
     "  tilegrad train lenet --data sample --out runs/lenet\n"
     "  tilegrad train resnet20 --data-dir cifar-10-batches-bin --epochs 20\n"
+    "  tilegrad train lenet --data sample --out runs/lenet --resume auto\n"
+    "  tilegrad eval runs/lenet/best.safetensors\n"
     "  tilegrad bench resnet18c --batch 128\n"
     "  tilegrad ckpt inspect lenet.safetensors\n"
     "  tilegrad train --help\n\n"
-    "Exit status: 0 done, 1 failed (stderr says why), 2 wrong command line, 130 interrupted.";
+    "Exit status: 0 done, 1 failed (stderr says why), 2 wrong command line, 130 interrupted,\n"
+    "143 terminated.";
 
 int main(int argc, char **argv)
 {

@@ -41,6 +41,7 @@ int main(void)
         }
     tg_pop(step);
     test(root, net);
+    tg_save(root, "lenet.safetensors", net, opt);     /* PyTorch's names and layouts; tg_load goes on from it */
     const int status = tg_ok(root) ? 0 : 1;
     if (!tg_ok(root)) fprintf(stderr, "%s\n", tg_message(root));     /* the only check */
     tg_close(root);                                                  /* frees everything */

@@ -2,13 +2,34 @@
 #include "train_options.h"
 #include "options.h"
 #include <math.h>
+#include <string.h>
 
-const char *const optimizer_names[] = { "sgd", "adam", "adamw", NULL };
-static const char *const dtype_names[] = { "fp32", "bf16", NULL };
-const char *const schedule_names[]  = { "constant", "step", "cosine", "one-cycle", NULL };
+enum { MAX_MODELS = 15 };
 
-enum { DATA = 'd', EPOCHS = 'e', BATCH = 'b', LR = 'l', SEED = 's', THREADS = 't', OUT = 'o',
-       DATA_DIR = 0x100, OPTIMIZER, MOMENTUM, WEIGHT_DECAY, SCHEDULE, WARMUP, AUGMENT, DTYPE, REPORT };
+static const char *const dtype_names[]     = { "fp32", "bf16", NULL };
+static const char *const optimizer_names[] = { "sgd", "adam", "adamw", NULL };
+static const char *const schedule_names[]  = { "constant", "step", "cosine", "one-cycle", NULL };
+static const char *model_names[MAX_MODELS + 1];              /* filled in by train_parse */
+
+enum { DATA = 'd', EPOCHS = 'e', BATCH = 'b', LR = 'l', SEED = 's', THREADS = 't', OUT = 'o', RESUME = 'r',
+       MODEL = 0x100, DATA_DIR, OPTIMIZER, MOMENTUM, WEIGHT_DECAY, SCHEDULE, WARMUP, AUGMENT, DTYPE, REPORT,
+       SAVE_EVERY, SAVE_MINUTES, KEEP };
+
+#define AT(field) offsetof(train_options, field)
+const train_field train_fields[TRAIN_FIELDS] = {
+    { "model",        MODEL,        FIELD_CHOICE, AT(model),        0, 0, model_names, true },
+    { "epochs",       EPOCHS,       FIELD_WHOLE,  AT(epochs),       1, 100000, NULL, false },
+    { "batch",        BATCH,        FIELD_WHOLE,  AT(batch),        1, 65536, NULL, true },
+    { "optimizer",    OPTIMIZER,    FIELD_CHOICE, AT(optimizer),    0, 0, optimizer_names, true },
+    { "lr",           LR,           FIELD_REAL,   AT(lr),           1e-12, 1e6, NULL, false },
+    { "momentum",     MOMENTUM,     FIELD_REAL,   AT(momentum),     0, 0.9999, NULL, true },
+    { "weight-decay", WEIGHT_DECAY, FIELD_REAL,   AT(weight_decay), 0, 1000, NULL, true },
+    { "schedule",     SCHEDULE,     FIELD_CHOICE, AT(schedule),     0, 0, schedule_names, false },
+    { "warmup",       WARMUP,       FIELD_WHOLE,  AT(warmup),       0, INT32_MAX, NULL, false },
+    { "dtype",        DTYPE,        FIELD_CHOICE, AT(bf16),         0, 0, dtype_names, true },
+    { "augment",      AUGMENT,      FIELD_FLAG,   AT(augment),      0, 0, NULL, true },
+    { "seed",         SEED,         FIELD_SEED,   AT(seed),         0, 0, NULL, true },
+};
 
 static const struct argp_option table[] = {
     { NULL, 0, NULL, 0, "Data:", 1 },
@@ -25,13 +46,23 @@ static const struct argp_option table[] = {
     { "weight-decay", WEIGHT_DECAY, "X",    0, "of weights, not of biases and norms (0.01 for adamw, else 0)", 2 },
     { "schedule",     SCHEDULE,     "NAME", 0, "of the learning rate: constant, step (a tenth after each third), "
                                                "cosine (to zero) or one-cycle (cosine)", 2 },
-    { "dtype",        DTYPE,        "TYPE", 0, "fp32 or bf16: weights and activations; sums and updates are FP32 (fp32)", 2 },
+    { "dtype",        DTYPE,        "TYPE", 0, "fp32 or bf16: weights and activations; sums and updates are FP32 "
+                                               "(fp32)", 2 },
     { "report",       REPORT,       NULL,   0, "say for each layer what was made faster, or why not", 2 },
     { "warmup",       WARMUP,       "N",    0, "updates in which the learning rate grows from 0 (0)", 2 },
     { NULL, 0, NULL, 0, "Running:", 3 },
     { "seed",    SEED,    "N",   0, "of initial weights, order of images, augmentation (1)", 3 },
     { "threads", THREADS, "N",   0, "threads to compute with (all processors)", 3 },
-    { "out",     OUT,     "DIR", 0, "write log.csv and predictions.png there", 3 },
+    { NULL, 0, NULL, 0, "Results and checkpoints:", 4 },
+    { "out",          OUT,          "DIR",  0, "write there run.json (how it was run), metrics.jsonl, predictions.png, "
+                                               "last.safetensors (all it takes to go on; after each epoch) and "
+                                               "best.safetensors (the weights with the best test accuracy)", 4 },
+    { "save-every",   SAVE_EVERY,   "STEPS", 0, "write also ckpt-NUMBER.safetensors after each STEPS steps", 4 },
+    { "save-minutes", SAVE_MINUTES, "M",    0, "the same each M minutes", 4 },
+    { "keep",         KEEP,         "N",    0, "of these the last N stay (3)", 4 },
+    { "resume",       RESUME,       "WHERE", 0, "go on: auto (from the newest checkpoint in --out that is undamaged; "
+                                                "without one, start), a file, or none (start; checkpoints in --out "
+                                                "are removed)", 4 },
     { 0 },
 };
 
@@ -43,53 +74,131 @@ static const char about[] =
     "  tilegrad train lenet --dtype bf16 --report\n"
     "  tilegrad train mlp --optimizer adam --epochs 3\n"
     "  tilegrad train resnet20 --data-dir cifar-10-batches-bin --augment\n"
-    "  tilegrad train lenet --data my-idx-files --seed 7 --threads 2\n\n"
-    "Ctrl-C stops after the current step.";
+    "  tilegrad train lenet --data my-idx-files --seed 7 --threads 2\n"
+    "  tilegrad train lenet --out runs/lenet --save-minutes 10 --resume auto\n"
+    "  tilegrad train --resume runs/lenet/last.safetensors --epochs 20\n\n"
+    "Going on needs no other options: what is not given is the file's (--out: its folder), and what is given has to "
+    "agree with it, but for --epochs, --lr, --schedule and --warmup, which make a new schedule of the learning rate, "
+    "in which the steps done count.\n\n"
+    "Ctrl-C and SIGTERM stop after the current step, and save; a second one stops at once. SIGUSR1 saves.";
 
-static error_t parse_number(int key, char *text, struct argp_state *state)
+/* ---- fields ---- */
+
+bool train_given(const train_options *o, const char *name)
+{
+    int i = 0;
+    while (strcmp(train_fields[i].name, name) != 0) i++;
+    return o->given >> i & 1;
+}
+
+const char *train_field_text(const train_field *f, const train_options *o, field_text *text)
+{
+    const void *const value = (const char *)o + f->offset;
+    const size_t      size = sizeof text->text;
+    switch (f->kind) {
+    case FIELD_WHOLE:  snprintf(text->text, size, "%lld", (long long)*(const int64_t *)value);            break;
+    case FIELD_SEED:   snprintf(text->text, size, "%llu", (unsigned long long)*(const uint64_t *)value);  break;
+    case FIELD_REAL:   snprintf(text->text, size, "%.7g", (double)*(const float *)value);                 break;
+    case FIELD_CHOICE: snprintf(text->text, size, "%s", f->choices[*(const int *)value]);                 break;
+    case FIELD_FLAG:   snprintf(text->text, size, "%s", *(const bool *)value ? "yes" : "no");             break;
+    }
+    return text->text;
+}
+
+/* The field with this key; NULL: it is none. */
+static const train_field *field_of(int key)
+{
+    for (int i = 0; i < TRAIN_FIELDS; i++)
+        if (train_fields[i].key == key) return &train_fields[i];
+    return NULL;
+}
+
+static void parse_field(struct argp_state *state, const train_field *f, char *text)
 {
     train_options *const o = state->input;
-    switch (key) {
-    case EPOCHS:       o->epochs       = (int)option_whole(state, "--epochs", text, 1, 100000);            return 0;
-    case BATCH:        o->batch        = (int)option_whole(state, "--batch", text, 1, 65536);              return 0;
-    case SEED:         o->seed         = (uint64_t)option_whole(state, "--seed", text, 0, INT64_MAX);      return 0;
-    case WARMUP:       o->warmup       = option_whole(state, "--warmup", text, 0, INT32_MAX);              return 0;
-    case LR:           o->lr           = (float)option_number(state, "--lr", text, 1e-12, 1e6);            return 0;
-    case MOMENTUM:     o->momentum     = (float)option_number(state, "--momentum", text, 0, 0.9999);       return 0;
-    case WEIGHT_DECAY: o->weight_decay = (float)option_number(state, "--weight-decay", text, 0, 1000);     return 0;
-    case THREADS:      option_threads(state, text);                                                        return 0;
-    default:           return ARGP_ERR_UNKNOWN;
+    void          *const to = (char *)o + f->offset;
+    char name[24];
+    snprintf(name, sizeof name, "--%s", f->name);
+    o->given |= 1u << (f - train_fields);
+    switch (f->kind) {
+    case FIELD_WHOLE:  *(int64_t *)to = option_whole(state, name, text, (int64_t)f->least, (int64_t)f->most); break;
+    case FIELD_SEED:   *(uint64_t *)to = (uint64_t)option_whole(state, name, text, 0, INT64_MAX);             break;
+    case FIELD_REAL:   *(float *)to = (float)option_number(state, name, text, f->least, f->most);             break;
+    case FIELD_CHOICE: *(int *)to = option_choice(state, name, text, f->choices);                             break;
+    case FIELD_FLAG:   *(bool *)to = true;                                                                    break;
     }
+}
+
+static void parse_model(struct argp_state *state, const char *text)
+{
+    train_options *const o = state->input;
+    int count;
+    if (o->model >= 0) argp_error(state, "too many arguments: '%s'", text);
+    o->model = (int)(option_model(state, text) - tg_models(&count));
+    o->given |= 1u << (field_of(MODEL) - train_fields);
+}
+
+/* ---- the line ---- */
+
+static bool goes_on(const train_options *o) { return o->resume && strcmp(o->resume, "none") != 0; }
+
+static void check_line(struct argp_state *state)
+{
+    const train_options *const o = state->input;
+    if (o->model < 0 && !goes_on(o)) argp_error(state, "no model: try lenet");
+    if (o->out && !*o->out) argp_error(state, "--out '': want the name of a folder");
+    if (o->resume && !*o->resume) argp_error(state, "--resume '': want auto, none or a file");
+    if (o->out) return;
+    if (o->resume && !strcmp(o->resume, "auto")) argp_error(state, "--resume auto: want --out DIR, too");
+    if ((o->save_every || o->save_minutes > 0) && !goes_on(o))
+        argp_error(state, "--save-%s: want --out DIR, too", o->save_every ? "every" : "minutes");
 }
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
-    train_options *const o = state->input;
+    train_options     *const o = state->input;
+    const train_field *const f = field_of(key);
+    if (f) return parse_field(state, f, text), 0;
     switch (key) {
-    case DATA:      o->data      = text; return 0;
-    case DATA_DIR:  o->data_dir  = text; return 0;
-    case OUT:       o->out       = text; return 0;
-    case AUGMENT:   o->augment   = true; return 0;
-    case REPORT:    o->report    = true; return 0;
-    case DTYPE:     o->bf16      = option_choice(state, "--dtype", text, dtype_names); return 0;
-    case OPTIMIZER: o->optimizer = option_choice(state, "--optimizer", text, optimizer_names); return 0;
-    case SCHEDULE:  o->schedule  = option_choice(state, "--schedule", text, schedule_names);   return 0;
-    case ARGP_KEY_ARG:
-        if (o->model) argp_error(state, "too many arguments: '%s'", text);
-        o->model = option_model(state, text);
-        return 0;
-    case ARGP_KEY_NO_ARGS: argp_error(state, "no model: try lenet"); return 0;
-    default: return parse_number(key, text, state);
+    case DATA:         o->data         = text;                                                      return 0;
+    case DATA_DIR:     o->data_dir     = text;                                                      return 0;
+    case OUT:          o->out          = text;                                                      return 0;
+    case RESUME:       o->resume       = text;                                                      return 0;
+    case REPORT:       o->report       = true;                                                      return 0;
+    case THREADS:      option_threads(state, text);                                                 return 0;
+    case SAVE_EVERY:   o->save_every   = option_whole(state, "--save-every", text, 1, INT32_MAX);   return 0;
+    case SAVE_MINUTES: o->save_minutes = option_number(state, "--save-minutes", text, 0.001, 1e6);  return 0;
+    case KEEP:         o->keep         = option_whole(state, "--keep", text, 1, INT32_MAX);         return 0;
+    case ARGP_KEY_ARG: parse_model(state, text);                                                    return 0;
+    case ARGP_KEY_END: check_line(state);                                                           return 0;
+    default:           return ARGP_ERR_UNKNOWN;
     }
 }
 
 train_options train_parse(int argc, char **argv)
 {
     static const struct argp parser = { table, parse, "MODEL", about, NULL, NULL, NULL };
-    train_options o = { .epochs = 5, .batch = 128, .lr = NAN, .momentum = 0.9f, .weight_decay = NAN,
-                        .schedule = TG_COSINE, .seed = 1 };
+    train_options o = { .model = -1, .epochs = 5, .batch = 128, .lr = NAN, .momentum = 0.9f, .weight_decay = NAN,
+                        .schedule = TG_COSINE, .seed = 1, .keep = 3 };
+    int count;
+    const tg_model_info *const models = tg_models(&count);
+    for (int i = 0; i < count && i < MAX_MODELS; i++) model_names[i] = models[i].name;
     argp_parse(&parser, argc, argv, 0, NULL, &o);
-    if (isnan(o.lr))           o.lr           = o.optimizer == OPTIMIZER_SGD ? 0.05f : 0.001f;
-    if (isnan(o.weight_decay)) o.weight_decay = o.optimizer == OPTIMIZER_ADAMW ? 0.01f : 0;
     return o;
 }
+
+void train_settle(train_options *o)
+{
+    if (isnan(o->lr))           o->lr           = o->optimizer == OPTIMIZER_SGD ? 0.05f : 0.001f;
+    if (isnan(o->weight_decay)) o->weight_decay = o->optimizer == OPTIMIZER_ADAMW ? 0.01f : 0;
+}
+
+const tg_model_info *train_model(const train_options *o)
+{
+    int count;
+    return tg_models(&count) + o->model;
+}
+
+const char *train_dtype        (const train_options *o) { return dtype_names[o->bf16]; }
+const char *train_optimizer    (const train_options *o) { return optimizer_names[o->optimizer]; }
+const char *train_schedule_name(const train_options *o) { return schedule_names[o->schedule]; }

@@ -39,7 +39,7 @@ _tilegrad() {
     local models="lenet mlp resnet20 resnet18c resnet50" words=
     COMPREPLY=()
     if (( COMP_CWORD == 1 )); then
-        COMPREPLY=($(compgen -W "train bench ckpt info kernels --help --usage --version" -- "$current"))
+        COMPREPLY=($(compgen -W "train eval bench ckpt info kernels --help --usage --version" -- "$current"))
         return
     fi
     if [[ $command == ckpt ]]; then
@@ -47,20 +47,28 @@ _tilegrad() {
         return
     fi
     case $command:$previous in
-    train:--data)            COMPREPLY=($(compgen -W "sample fashion-mnist cifar10" -- "$current") $(compgen -d -- "$current")); return ;;
-    train:--data-dir|train:--out) COMPREPLY=($(compgen -d -- "$current")); return ;;
+    *:--data)                COMPREPLY=($(compgen -W "sample fashion-mnist cifar10" -- "$current")
+                                        $(compgen -d -- "$current")); return ;;
+    *:--data-dir|*:--out)    COMPREPLY=($(compgen -d -- "$current")); return ;;
+    train:--resume)          COMPREPLY=($(compgen -W "auto none" -- "$current") $(compgen -d -- "$current")
+                                        $(compgen -f -X '!*.safetensors' -- "$current")); return ;;
     train:--optimizer)       words="sgd adam adamw" ;;
     train:--schedule)        words="constant step cosine one-cycle" ;;
     bench:--optimizer)       words="sgd adam" ;;
-    train:--dtype|bench:--dtype) words="fp32 bf16" ;;
+    *:--dtype)               words="fp32 bf16" ;;
+    eval:--model)            words=$models ;;
     *:--threads)             words=$(seq "$(nproc)") ;;
     *:--epochs|*:--batch|*:--lr|*:--momentum|*:--weight-decay|*:--warmup|*:--seed|*:--steps) return ;;
-    train:*) words="$models --data --data-dir --augment --epochs --batch --dtype --report --optimizer --lr --momentum --weight-decay
-                    --schedule --warmup --seed --threads --out --help --usage" ;;
+    *:--save-every|*:--save-minutes|*:--keep|*:--classes) return ;;
+    train:*) words="$models --data --data-dir --augment --epochs --batch --dtype --report --optimizer --lr --momentum
+                    --weight-decay --schedule --warmup --seed --threads --out --save-every --save-minutes --keep
+                    --resume --help --usage" ;;
+    eval:*)  words="--data --data-dir --batch --dtype --threads --out --model --classes --help --usage"
+             COMPREPLY=($(compgen -f -X '!*.safetensors' -- "$current") $(compgen -d -- "$current")) ;;
     bench:*) words="$models simplenet --layers --batch --dtype --steps --threads --infer --optimizer --help --usage" ;;
     kernels:*) words="$(tilegrad kernels --list 2>/dev/null) --list --help --usage" ;;
     *)       words="--help --usage" ;;
     esac
-    COMPREPLY=($(compgen -W "$words" -- "$current"))
+    COMPREPLY+=($(compgen -W "$words" -- "$current"))
 }
 complete -F _tilegrad tilegrad

@@ -28,6 +28,7 @@ expect() {
 expect 0 'Examples:'                 --help
 expect 0 '^tilegrad [0-9]+\.[0-9]+'  --version
 expect 0 'Examples:'                 train --help
+expect 0 'Examples:'                 eval --help
 expect 0 'Examples:'                 bench --help
 expect 0 'Examples:'                 info --help
 expect 0 'Examples:'                 kernels --help
@@ -90,7 +91,7 @@ expect 0 '^tilegrad [0-9.]+ mlp b8 fp32 infer t1: ' \
 expect 0 'test accuracy (6[0-9]|7[0-9]|8[0-9])\.[0-9]+ % after 1 epochs' \
          train lenet --data sample --epochs 1 --batch 32 --out "$work/a/b"
 
-for file in log.csv predictions.png; do
+for file in metrics.jsonl predictions.png; do
     (( rows++ ))
     [[ -s $work/a/b/$file ]] || { echo "FAIL  --out: no $file"; (( failures++ )); }
 done

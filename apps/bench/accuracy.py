@@ -5,7 +5,7 @@ The recipe: 5 epochs, batch 128, SGD with learning rate 0.05 and momentum 0.9, c
 usage: accuracy.py [options] PYTHON       PYTHON: an interpreter that has PyTorch, e.g. /usr/bin/python3
 """
 import argparse
-import csv
+import json
 import math
 import os
 import statistics
@@ -39,8 +39,8 @@ def ours(options, seed):
     with tempfile.TemporaryDirectory() as folder:
         command = [options.tilegrad, "train", "lenet", "--data", "fashion-mnist", "--out", folder]
         subprocess.run(command + RECIPE + common(options, seed), check=True, stdout=sys.stderr)
-        with open(os.path.join(folder, "log.csv")) as file:
-            return float(list(csv.DictReader(file))[-1]["test_accuracy"])
+        with open(os.path.join(folder, "metrics.jsonl")) as file:
+            return [json.loads(line)["test_accuracy"] for line in file if "test_accuracy" in line][-1]
 
 
 def peers(options, seed):

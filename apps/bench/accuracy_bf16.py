@@ -8,7 +8,7 @@ resnet20: CIFAR-10 (--data-dir: its binary files), 3 epochs, 3 seeds, learning r
 Both: batch 128, SGD with momentum 0.9, cosine to zero; or by two standard errors, if that is more.
 """
 import argparse
-import csv
+import json
 import math
 import os
 import statistics
@@ -41,8 +41,8 @@ def accuracy(options, dtype, seed):
     with tempfile.TemporaryDirectory() as folder:
         command = [options.tilegrad, "train", options.model, "--dtype", dtype, "--seed", str(seed), "--out", folder]
         subprocess.run(command + recipe + ["--threads", str(options.threads)], check=True, stdout=sys.stderr)
-        with open(os.path.join(folder, "log.csv")) as file:
-            return float(list(csv.DictReader(file))[-1]["test_accuracy"])
+        with open(os.path.join(folder, "metrics.jsonl")) as file:
+            return [json.loads(line)["test_accuracy"] for line in file if "test_accuracy" in line][-1]
 
 
 def main():

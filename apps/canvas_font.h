@@ -1,12 +1,12 @@
-/* grid_font.h - letters of 5 x 7 dots and two more rows for what hangs below the line, of ASCII ' ' to '~'.
+/* canvas_font.h - letters of 5 x 7 dots and two more rows for what hangs below the line, of ASCII ' ' to '~'.
  * Each number holds nine rows of five bits, the top row and the left column in the highest bits. */
-#ifndef TG_GRID_FONT_H
-#define TG_GRID_FONT_H
+#ifndef TG_CANVAS_FONT_H
+#define TG_CANVAS_FONT_H
 #include <stdint.h>
 
 enum { FONT_COLUMNS = 5, FONT_ROWS = 9 };
 
-static const uint64_t grid_font['~' - ' ' + 1] = {
+static const uint64_t canvas_font['~' - ' ' + 1] = {
     0x000000000000, 0x042108401000, 0x0a5000000000, 0x0a57d5f52800, 0x047d1c5f1000, 0x19c88889cc00,
     0x0c9511593400, 0x042000000000, 0x022210820800, 0x082084222000, 0x00255d520000, 0x00213e420000,
     0x000000031844, 0x00003e000000, 0x000000031800, 0x010888884000, 0x0e8ceb98b800, 0x046108423800,

@@ -1,0 +1,120 @@
+/* checkpoints.c - see checkpoints.h. */
+#include "checkpoints.h"
+#include "run_folder.h"
+#include "tensor_file.h"
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char prefix[] = "ckpt-", whole[] = ".safetensors", part[] = ".safetensors.part";
+enum { DIGITS = 8 };
+
+/* The number in "ckpt-00001234.safetensors"; -1: the name is no such. */
+static int64_t step_in_name(const char *name, const char *suffix)
+{
+    const char *const digits = name + strlen(prefix);
+    if (strncmp(name, prefix, strlen(prefix)) != 0) return -1;
+    const size_t n = strspn(digits, "0123456789");
+    return n >= DIGITS && n <= 18 && !strcmp(digits + n, suffix) ? strtoll(digits, NULL, 10) : -1;
+}
+
+const char *checkpoint_name_of(int64_t step, checkpoint_name *name)
+{
+    snprintf(name->text, sizeof name->text, "%s%0*lld%s", prefix, DIGITS, (long long)step, whole);
+    return name->text;
+}
+
+/* ---- looking into files ---- */
+
+/* The step that a file says it is of; fails s if there is none. */
+static int64_t step_in_file(tg_scope *s, const tg_tensor_file *f)
+{
+    const char *const text = tg_tensor_file_meta(f, "train/step");
+    char *end = NULL;
+    const int64_t step = text ? strtoll(text, &end, 10) : -1;
+    if (step < 0 || *end) tg_fail(s, "%s: no training can go on from it: it has no train/step", f->path);
+    return step;
+}
+
+static checkpoint look_at(tg_scope *s, const char *path, int64_t named)
+{
+    tg_scope *const look = tg_push(s);
+    tg_tensor_file *const f = tg_tensor_file_open(look, path);
+    const int64_t step = f ? step_in_file(look, f) : -1;
+    checkpoint c = { .path = path, .numbered = named >= 0, .step = step };
+    if (!tg_ok(look)) {
+        c.unreadable = tg_strdup(s, tg_message(look));
+        c.step = c.numbered ? named : INT64_MAX;
+    }
+    tg_clear(look);
+    tg_pop(look);
+    return c;
+}
+
+const char *checkpoint_trouble(tg_scope *s, const char *path)
+{
+    tg_scope *const look = tg_push(s);
+    tg_tensor_file *const f = tg_tensor_file_open(look, path);
+    if (f && !f->marked) tg_fail(look, "%s: it has no checksums", path);
+    for (int i = 0; f && i < f->n && tg_ok(look); i++) tg_tensor_file_verify(look, f, i);
+    if (f && tg_ok(look)) step_in_file(look, f);
+    const char *const why = tg_ok(look) ? NULL : tg_strdup(s, tg_message(look));
+    tg_clear(look);
+    tg_pop(look);
+    return why;
+}
+
+/* ---- all of a folder ---- */
+
+static int newest_first(const void *a, const void *b)
+{
+    const checkpoint *const x = a, *const y = b;
+    if (x->step != y->step) return x->step < y->step ? 1 : -1;
+    return x->numbered - y->numbered;
+}
+
+static int is_checkpoint(const struct dirent *entry)
+{
+    return !strcmp(entry->d_name, LAST_NAME) || step_in_name(entry->d_name, whole) >= 0;
+}
+
+checkpoints checkpoints_in(tg_scope *s, const char *folder)
+{
+    struct dirent **entry = NULL;
+    const int n = tg_ok(s) ? scandir(folder, &entry, is_checkpoint, NULL) : 0;
+    checkpoints all = { .file = tg_alloc(s, sizeof *all.file * (size_t)(n > 0 ? n : 1)) };
+    for (int i = 0; i < n; i++) {
+        const char *const path = folder_path(s, folder, entry[i]->d_name);
+        if (all.file && path) all.file[all.n++] = look_at(s, path, step_in_name(entry[i]->d_name, whole));
+        free(entry[i]);
+    }
+    free(entry);
+    if (all.n) qsort(all.file, (size_t)all.n, sizeof *all.file, newest_first);
+    return all;
+}
+
+void checkpoints_prune(tg_scope *s, const char *folder, int64_t step, int64_t keep)
+{
+    tg_scope *const look = tg_push(s);
+    const checkpoints all = checkpoints_in(look, folder);
+    for (int i = 0; i < all.n; i++)
+        if (all.file[i].numbered && all.file[i].step <= step && --keep < 0) unlink(all.file[i].path);
+    tg_pop(look);
+}
+
+static int is_part(const struct dirent *entry) { return step_in_name(entry->d_name, part) >= 0; }
+
+void checkpoints_sweep(const char *folder)
+{
+    struct dirent **entry = NULL;
+    const int at = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int n = at >= 0 ? scandirat(at, ".", &entry, is_part, NULL) : 0;
+    for (int i = 0; i < n; i++) {
+        unlinkat(at, entry[i]->d_name, 0);
+        free(entry[i]);
+    }
+    free(entry);
+    if (at >= 0) close(at);
+}

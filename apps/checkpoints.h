@@ -1,0 +1,29 @@
+/* checkpoints.h - the checkpoints in a training's folder: last.safetensors and ckpt-00001234.safetensors. */
+#ifndef TG_APPS_CHECKPOINTS_H
+#define TG_APPS_CHECKPOINTS_H
+#include "tilegrad.h"
+
+#define LAST_NAME "last.safetensors"
+#define BEST_NAME "best.safetensors"
+
+typedef struct {
+    const char *path;
+    bool        numbered;                /* not last.safetensors */
+    int64_t     step;                    /* as the file says; if it cannot be read, as its name says */
+    const char *unreadable;              /* why; NULL: its table of contents can be read */
+} checkpoint;
+
+typedef struct { checkpoint *file; int n; } checkpoints;
+
+/* Those in a folder, the newest first; last.safetensors comes before others of the same step, and before all if it
+ * cannot be read.  A folder that is not there has none. */
+checkpoints checkpoints_in(tg_scope *s, const char *folder);
+/* Reads all of a file and compares checksums.  NULL: it is whole, and a training can go on from it; else why not. */
+const char *checkpoint_trouble(tg_scope *s, const char *path);
+typedef struct { char text[64]; } checkpoint_name;
+const char *checkpoint_name_of(int64_t step, checkpoint_name *name);                 /* "ckpt-00001234.safetensors" */
+/* Removes numbered files of steps up to `step`, but for the newest `keep` of them. */
+void checkpoints_prune(tg_scope *s, const char *folder, int64_t step, int64_t keep);
+/* Removes what killed processes left of numbered files: "ckpt-00001234.safetensors.part". */
+void checkpoints_sweep(const char *folder);
+#endif

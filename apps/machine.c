@@ -1,0 +1,42 @@
+/* machine.c - see machine.h. */
+#include "machine.h"
+#include "dispatch.h"
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#if TG_WITH_ONEDNN
+#include "onednn_engine.h"
+const char *machine_onednn(void) { return tg_onednn_version(); }
+#else
+const char *machine_onednn(void) { return "not in this build"; }
+#endif
+#if TG_WITH_OPENBLAS
+#include "openblas_version.h"
+const char *machine_openblas(void) { return tg_openblas_version(); }
+#else
+const char *machine_openblas(void) { return "not in this build"; }
+#endif
+
+static bool uses(const char *name, bool built) { return built && strstr(tg_backends(), name); }
+static bool uses_onednn(void)   { return uses("onednn", TG_WITH_ONEDNN); }
+static bool uses_openblas(void) { return uses("openblas", TG_WITH_OPENBLAS); }
+
+const char *machine_backends(tg_scope *s)
+{
+    char text[512];
+    const bool onednn = uses_onednn(), openblas = uses_openblas();
+    snprintf(text, sizeof text, "%s%s%s%s%s", tg_backends(), onednn ? "; oneDNN " : "", onednn ? machine_onednn() : "",
+             openblas ? "; " : "", openblas ? machine_openblas() : "");
+    return tg_strdup(s, text);
+}
+
+bool machine_uses_libraries(void) { return uses_onednn() || uses_openblas(); }
+
+void machine_date(char text[24])
+{
+    const time_t now = time(NULL);
+    struct tm    utc = { 0 };
+    gmtime_r(&now, &utc);
+    strftime(text, 24, "%Y-%m-%dT%H:%M:%SZ", &utc);
+}

@@ -1,0 +1,13 @@
+/* machine.h - what computes: for reports, and for telling whether two runs can have the same bits. */
+#ifndef TG_APPS_MACHINE_H
+#define TG_APPS_MACHINE_H
+#include "tilegrad.h"
+
+/* Versions of the libraries in this build: "2.6.3 (header 2.6.3)", or "not in this build". */
+const char *machine_onednn(void), *machine_openblas(void);
+/* The backends that may be used, those that are libraries with their version; the text lives in s. */
+const char *machine_backends(tg_scope *s);
+/* May kernels of libraries be used, whose sums can depend on the number of threads, the processor, the version? */
+bool        machine_uses_libraries(void);
+void        machine_date(char text[24]);                 /* now: "2024-02-29T13:37:00Z" */
+#endif

@@ -1,0 +1,53 @@
+/* model_data.c - see model_data.h. */
+#include "model_data.h"
+#include <string.h>
+#include <sys/stat.h>
+
+static const struct {
+    const char *name;
+    tg_dataset *(*open)(tg_scope *s, const char *dir, tg_split split);
+} named[] = { { "sample", tg_fashion_mnist_sample }, { "fashion-mnist", tg_fashion_mnist }, { "cifar10", tg_cifar10 } };
+enum { NAMED = sizeof named / sizeof *named };
+
+static int number_of(const char *set)
+{
+    int i = 0;
+    while (i < NAMED && strcmp(named[i].name, set) != 0) i++;
+    return i;
+}
+
+bool data_is_named(const char *set) { return number_of(set) < NAMED; }
+
+const char *data_for(const tg_model_info *model) { return model->input[2] == 1 ? "fashion-mnist" : "cifar10"; }
+
+static bool is_folder(const char *path)
+{
+    struct stat what;
+    return stat(path, &what) == 0 && S_ISDIR(what.st_mode);
+}
+
+static tg_dataset *open_set(tg_scope *s, const char *set, const char *dir, tg_split split)
+{
+    if (data_is_named(set)) return named[number_of(set)].open(s, dir, split);
+    if (is_folder(set)) return tg_dataset_open(s, set, split);
+    tg_fail(s, "--data '%s': not sample, fashion-mnist or cifar10, and no such folder", set);
+    return NULL;
+}
+
+/* Grey networks end in a layer that counts every pixel; the ResNets average over the image, so its size is free. */
+static void check_fit(tg_scope *s, const tg_model_info *model, const tg_dataset *data)
+{
+    const int64_t *const want = model->input;
+    const bool any_size = want[2] == 3;
+    if (data->c == want[2] && (any_size || (data->h == want[0] && data->w == want[1]))) return;
+    if (any_size) tg_fail(s, "%s: wants images with 3 channels, %s has %d", model->name, data->name, data->c);
+    else tg_fail(s, "%s: wants images of %dx%dx%d, those of %s are %dx%dx%d", model->name, (int)want[0],
+                 (int)want[1], (int)want[2], data->name, data->h, data->w, data->c);
+}
+
+tg_dataset *data_open(tg_scope *s, const tg_model_info *model, const char *set, const char *dir, tg_split split)
+{
+    tg_dataset *const data = tg_ok(s) ? open_set(s, set, dir, split) : NULL;
+    if (data) check_fit(s, model, data);
+    return tg_ok(s) ? data : NULL;
+}

@@ -48,8 +48,8 @@ void       tg_nest_kernel_run(tg_nest n, const tg_task *t);
                                           .scratch = symbol##_scratch_##suffix, \
                                           .tasks = symbol##_tasks_##suffix, .run = symbol##_run_##suffix };
 
-/* The same for backward-weights, from plan_of(call, microkernel), a struct type `nest`.  The sums of phase 0 are added up
- * in phase 1. */
+/* The same for backward-weights: plan_of(call, microkernel) gives a struct of the type `nest`, for the functions
+ * nest_scratch, nest_tasks and nest_run. */
 #define TG_GRAD_W_KERNEL(symbol, suffix, isa_, name_, nest, plan_of, reject_call) \
     static const char *symbol##_reject_##suffix(const tg_call *c) { return reject_call(c, &tg_microkernel_##suffix); } \
     static tg_scratch symbol##_scratch_##suffix(const tg_call *c) \

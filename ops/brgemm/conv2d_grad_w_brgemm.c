@@ -16,7 +16,8 @@ static tg_gemm_tn matrices_of(const tg_call *c, const tg_microkernel *mk)
     tg_gemm_tn g = { .mk = mk, .a = gy, .b = x, .c = gw, .groups = a->groups, .k = pixels, .m = gw->dim[0] / a->groups,
                      .n = gw->dim[3], .b_rows = { pixels, 1, channels, 0, 0 } };
     if (a->stride[0] > 1 || a->stride[1] > 1)
-        g.b_rows = (tg_gemm_rows){ gy->dim[2], gy->dim[1], a->stride[1] * channels, a->stride[0] * line, x->dim[1] * line };
+        g.b_rows = (tg_gemm_rows){ gy->dim[2], gy->dim[1], a->stride[1] * channels, a->stride[0] * line,
+                                   x->dim[1] * line };
     tg_gemm_tn_plan(&g);
     return g;
 }
@@ -47,8 +48,8 @@ static void grad_w_run(const grad_w *g, const tg_task *t)
 
 static const char *reject(const tg_call *c, const tg_microkernel *mk) { return tg_conv_nest_reject(c, mk, c->out[0]); }
 
-#define KERNELS(suffix, isa) TG_GRAD_W_KERNEL(conv2d_grad_w_brgemm, suffix, isa, "brgemm_", grad_w, plan_of, \
-                                              reject)
+#define KERNELS(suffix, isa) \
+    TG_GRAD_W_KERNEL(conv2d_grad_w_brgemm, suffix, isa, "brgemm_", grad_w, plan_of, reject)
 TG_MICROKERNELS(KERNELS)
 
 /* Where this takes 0.5 to 1 of the time of oneDNN 2.6's direct kernels (AVX-512, FP32) it stands before them. */

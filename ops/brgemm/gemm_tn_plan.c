@@ -14,7 +14,10 @@ enum {
 static int64_t rounded_up(int64_t n, int64_t unit) { return tg_div_up(n, unit) * unit; }
 
 /* Nearly equal pieces of at most `most`, in units. */
-static int64_t piece(int64_t n, int64_t most, int64_t unit) { return rounded_up(tg_div_up(n, tg_div_up(n, most)), unit); }
+static int64_t piece(int64_t n, int64_t most, int64_t unit)
+{
+    return rounded_up(tg_div_up(n, tg_div_up(n, most)), unit);
+}
 
 static void set_block(tg_gemm_tn *g, int64_t rows, int64_t columns)
 {

@@ -141,8 +141,8 @@ static inline void transpose(const char *from, size_t row, uint32_t *to)
     *(words *)(to + 3 * TG_PANEL) = SHUFFLE(ab1, cd1, 2, 3, 6, 7);
 }
 
-/* The first k of a tap of rows o .. end - 1, from k on, by words; returns how many.  None, if the rows are not a multiple
- * of four columns of one panel, or if k does not begin a pair. */
+/* A tap of rows o .. end - 1, whose first k is given, as far as it consists of blocks of words; returns how many k:
+ * none if the rows are not a multiple of four columns of one panel, or if k does not begin a pair. */
 static int64_t pack_words(const packing *q, int64_t o, int64_t end, int64_t tap, int64_t k)
 {
     const tg_panels *p = &q->p;

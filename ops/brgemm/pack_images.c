@@ -13,28 +13,25 @@ INLINE __m512i image(const uint16_t *from, int64_t stride, int i, int k, __mmask
     return _mm512_maskz_loadu_epi16(i < k ? mask : 0, from + (i < k ? i * stride : 0));
 }
 
-/* The rows 8 i + high .. 8 i + high + 3 of 32 of A, i = 0 .. 3, high = 0 or 4: those that unpacking the upper or lower
- * halves of lanes takes.  Half of them at a time, for 16 registers hold them and as many their transposition. */
-INLINE void pack_half(const uint16_t *from, int64_t stride, int k, __mmask32 mask, int high, int rows, uint16_t *to)
+/* 32 rows of A.  Unpacking takes 4 channels of every 8 apart, so that row t of a half is channel 8 (t / 4) + t % 4, or
+ * the one 4 behind it. */
+INLINE void pack_rows(const uint16_t *from, int64_t stride, int k, __mmask32 mask, int rows, uint16_t *to)
 {
-    __m512i pair[16];
+    __m512i low[16], high[16];
 #pragma GCC unroll 16
     for (int i = 0; i < 16; i++) {
         const __m512i even = image(from, stride, 2 * i, k, mask), odd = image(from, stride, 2 * i + 1, k, mask);
-        pair[i] = high ? _mm512_unpackhi_epi16(even, odd) : _mm512_unpacklo_epi16(even, odd);
+        low[i] = _mm512_unpacklo_epi16(even, odd);
+        high[i] = _mm512_unpackhi_epi16(even, odd);
     }
-    transpose(pair);
+    transpose(low);
+    transpose(high);
 #pragma GCC unroll 16
     for (int t = 0; t < 16; t++) {
-        const int row = t / 4 * 8 + t % 4 + high;
-        if (row < rows) _mm512_storeu_si512(to + row * TG_IMAGES, pair[t]);
+        const int row = t / 4 * 8 + t % 4;
+        if (row < rows) _mm512_storeu_si512(to + row * TG_IMAGES, low[t]);
+        if (row + 4 < rows) _mm512_storeu_si512(to + (row + 4) * TG_IMAGES, high[t]);
     }
-}
-
-INLINE void pack_rows(const uint16_t *from, int64_t stride, int k, __mmask32 mask, int rows, uint16_t *to)
-{
-    pack_half(from, stride, k, mask, 0, rows, to);
-    pack_half(from, stride, k, mask, 4, rows, to);
 }
 
 void tg_pack_images_a(const uint16_t *from, int64_t stride, int k, int lead, int end, int rows, uint16_t *to)

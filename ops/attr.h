@@ -23,7 +23,7 @@ extern const tg_op tg_conv_transpose2d_op, tg_channel_sum_op;
 extern const tg_op tg_linear_op, tg_linear_relu_op, tg_linear_grad_x_op, tg_linear_grad_w_op;
 extern const tg_op tg_matmul_op;   /* attr: tg_matmul_config; its gradients are matmuls */
 
-/* ---- relu_grad(gy, y) -> y > 0 ? gy : 0;  relu_grad_channel_sum(gy, y) -> g, sum of g over all axes but the last ---- */
+/* ---- relu_grad(gy, y) -> y > 0 ? gy : 0;  relu_grad_channel_sum(gy, y) -> g, sum of g, all but the last axis ---- */
 extern const tg_op tg_relu_op, tg_relu_grad_op, tg_relu_grad_channel_sum_op;
 
 /* ---- pooling; attr of all five ---- */
@@ -83,7 +83,8 @@ typedef struct {
 } tg_nll_attr;
 extern const tg_op tg_nll_loss_op, tg_nll_loss_grad_op, tg_cross_entropy_op, tg_cross_entropy_grad_op;
 
-/* pointwise_loss(x, target) -> the loss of each element;  pointwise_loss_grad(gy, x, target) -> gx, gtarget (each optional) */
+/* pointwise_loss(x, target) -> the loss of each element;  pointwise_loss_grad(gy, x, target) -> gx, gtarget, each
+ * optional */
 typedef enum { TG_SQUARED_ERROR, TG_ABSOLUTE_ERROR, TG_BCE_WITH_LOGITS } tg_pointwise_loss;
 typedef struct { tg_pointwise_loss kind; } tg_pointwise_loss_attr;
 extern const tg_op tg_pointwise_loss_op, tg_pointwise_loss_grad_op;

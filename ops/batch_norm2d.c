@@ -131,7 +131,8 @@ tg_tensor *tg_batch_norm2d(tg_scope *s, tg_tensor *x, tg_tensor *gamma, tg_tenso
                                         .momentum = config.momentum != 0 ? config.momentum : 0.1f };
     const bool tracked = running_mean || running_var;
     if (tg_ok(s) && !running_mean != !running_var)
-        tg_fail(s, "batch_norm2d: %s is NULL, want both running statistics or neither", running_mean ? "running_var" : "running_mean");
+        tg_fail(s, "batch_norm2d: %s is NULL, want both running statistics or neither",
+                running_mean ? "running_var" : "running_mean");
     if (tracked && !tg_scope_modes(s).train)
         return tg_apply(s, &tg_batch_norm2d_eval_op, (tg_tensor *const[]){ x, gamma, beta, running_mean, running_var },
                         &attr);

@@ -37,7 +37,8 @@ tg_tensor *tg_as_f32(tg_scope *s, tg_tensor *x)
 
 tg_tensor *tg_as(tg_scope *s, tg_tensor *x, const tg_tensor *w)
 {
-    const bool floats = x && w && (x->dtype == TG_F32 || x->dtype == TG_BF16) && (w->dtype == TG_F32 || w->dtype == TG_BF16);
+    const bool floats = x && w && (x->dtype == TG_F32 || x->dtype == TG_BF16) &&
+                        (w->dtype == TG_F32 || w->dtype == TG_BF16);
     return tg_ok(s) && !tg_scope_modes(s).autocast && floats && x->dtype != w->dtype ? tg_cast(s, x, w->dtype) : x;
 }
 

@@ -81,7 +81,8 @@ static void backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_
 }
 
 const tg_op tg_matmul_op = {
-    .name = "matmul", .n_in = 2, .n_out = 1, .saves_in = TG_BIT(0) | TG_BIT(1), .casts = TG_BIT(0) | TG_BIT(1), .cast_to = TG_CAST_BF16,
+    .name = "matmul", .n_in = 2, .n_out = 1, .saves_in = TG_BIT(0) | TG_BIT(1),
+    .casts = TG_BIT(0) | TG_BIT(1), .cast_to = TG_CAST_BF16,
     .attr_size = sizeof(tg_matmul_config),
     .infer = infer, .backward = backward, .flops = flops,
     .kernels = TG_KERNELS(&matmul_vector_avx512, TG_OPENBLAS(matmul_openblas) &matmul_vector_avx2,

@@ -2,10 +2,10 @@
  *
  * Each function checks shapes and dtypes at once, records the call and returns a tensor of the scope s; it returns a
  * tensor without elements if s has failed.  Inputs come from s, or a scope above it.  Unless said otherwise tensors are
- * f32 or bf16, the result has its input's dtype, and an operator is differentiable in all of its float inputs.  Sums are
- * in FP32; a bf16 result is rounded once.  Where bf16 meets f32 in operators of two operands it becomes f32; losses are
- * f32 always; parameters and statistics of normalisations, and the gradients of leaves, too.  NULL is allowed only where
- * it is mentioned.
+ * f32 or bf16, the result has its input's dtype, and an operator is differentiable in all of its float inputs.  Sums
+ * are in FP32; a bf16 result is rounded once.  Where bf16 meets f32 in operators of two operands it becomes f32; losses
+ * are f32 always; parameters and statistics of normalisations, and the gradients of leaves, too.  NULL is allowed only
+ * where it is mentioned.
  * n = images, h, w = lines and columns, c = channels. */
 #ifndef TG_OPS_H
 #define TG_OPS_H
@@ -52,7 +52,8 @@ tg_tensor *tg_conv2d(tg_scope *s, tg_tensor *x, tg_tensor *w, tg_tensor *b, tg_c
 /* Its transpose: x[n,h,w,in] w[in,kh,kw,out/groups] b[out] or NULL -> [n,oh,ow,out],
  * oh = (h - 1) stride - 2 pad + dilation (kh - 1) + output_pad + 1; output_pad < max(stride, dilation). */
 typedef struct { int stride[2], pad[2], dilation[2], output_pad[2], groups; } tg_conv_transpose2d_config;
-tg_tensor *tg_conv_transpose2d(tg_scope *s, tg_tensor *x, tg_tensor *w, tg_tensor *b, tg_conv_transpose2d_config config);
+tg_tensor *tg_conv_transpose2d(tg_scope *s, tg_tensor *x, tg_tensor *w, tg_tensor *b,
+                               tg_conv_transpose2d_config config);
 
 /* ---- pooling over x[n,h,w,c].  A stride of 0 means the kernel's size ---- */
 typedef struct { int kernel[2], stride[2], pad[2]; bool exclude_pad; } tg_pool2d_config;    /* pad <= kernel / 2 */
@@ -70,7 +71,8 @@ tg_tensor *tg_adaptive_avg_pool2d(tg_scope *s, tg_tensor *x, int oh, int ow);
 typedef struct { float eps, momentum; } tg_batch_norm2d_config;
 tg_tensor *tg_batch_norm2d(tg_scope *s, tg_tensor *x, tg_tensor *gamma, tg_tensor *beta, tg_tensor *running_mean,
                            tg_tensor *running_var, tg_batch_norm2d_config config);
-/* Over the last axes of x, those of gamma and beta (of one shape; either may be NULL; both: the last axis).  eps 0: 1e-5. */
+/* Over the last axes of x, those of gamma and beta (of one shape; either may be NULL; both: the last axis).
+ * eps 0: 1e-5. */
 tg_tensor *tg_layer_norm(tg_scope *s, tg_tensor *x, tg_tensor *gamma, tg_tensor *beta, double eps);
 
 /* ---- along an axis (negative ones count from the end) ---- */
@@ -102,7 +104,7 @@ tg_tensor *tg_l1 (tg_scope *s, tg_tensor *x, tg_tensor *target, tg_reduction red
 tg_tensor *tg_bce_with_logits(tg_scope *s, tg_tensor *x, tg_tensor *target, tg_reduction reduction);
 
 /* ---- shape ---- */
-tg_tensor *tg_reshape(tg_scope *s, tg_tensor *x, int rank, const int64_t *dim);    /* one dim may be -1; shares memory */
+tg_tensor *tg_reshape(tg_scope *s, tg_tensor *x, int rank, const int64_t *dim);   /* one dim may be -1; shares memory */
 /* [n, ..] -> [n, features]; [n,h,w,c] gives c h w features in PyTorch's order (channels first). */
 tg_tensor *tg_flatten(tg_scope *s, tg_tensor *x);
 tg_tensor *tg_permute(tg_scope *s, tg_tensor *x, const int *axes);                 /* out axis i is x's axis axes[i] */

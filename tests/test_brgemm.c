@@ -246,7 +246,8 @@ static uint64_t bits_of(const conv_case *v, tg_dtype dtype, int threads)
 static void same_bits(void **state)
 {
     const conv_case cases[] = { { 3, 30, 17, 70, 3, 1, 1 }, { 9, 7, 40, 33, 3, 1, 1 }, { 2, 31, 3, 19, 7, 2, 3 },
-                                { 5, 14, 64, 130, 1, 1, 0 }, { 8, 9, 20, 66, 3, 2, 1 }, { 2, 40, 70, 5, 1, 2, 0 } };
+                                { 5, 14, 64, 130, 1, 1, 0 }, { 8, 9, 20, 66, 3, 2, 1 }, { 2, 40, 70, 5, 1, 2, 0 },
+                                { 2, 24, 70, 20, 1, 1, 0 } };
     const int       before = tg_threads();
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)

@@ -2,6 +2,7 @@
 #ifndef TG_BRGEMM_H
 #define TG_BRGEMM_H
 #include "attr.h"
+#include "gemm_tn.h"
 #include "grad_w.h"
 
 /* NULL, or why a microkernel cannot run a call whose inputs a and b have these dtypes. */
@@ -47,27 +48,24 @@ void       tg_nest_kernel_run(tg_nest n, const tg_task *t);
                                           .scratch = symbol##_scratch_##suffix, \
                                           .tasks = symbol##_tasks_##suffix, .run = symbol##_run_##suffix };
 
-/* The same for backward-weights; the sums of phase 0 are added up in phase 1. */
-#define TG_GRAD_W_KERNEL(symbol, suffix, isa_, name_, nest_of, reject_call) \
+/* The same for backward-weights: plan_of(call, microkernel) gives a struct of the type `nest`, for the functions
+ * nest_scratch, nest_tasks and nest_run. */
+#define TG_GRAD_W_KERNEL(symbol, suffix, isa_, name_, nest, plan_of, reject_call) \
     static const char *symbol##_reject_##suffix(const tg_call *c) { return reject_call(c, &tg_microkernel_##suffix); } \
-    static tg_grad_w symbol##_plan_##suffix(const tg_call *c) \
-    { \
-        return tg_grad_w_plan(nest_of(c, &tg_microkernel_##suffix)); \
-    } \
     static tg_scratch symbol##_scratch_##suffix(const tg_call *c) \
     { \
-        const tg_grad_w g = symbol##_plan_##suffix(c); \
-        return tg_grad_w_scratch(&g); \
+        const nest g = plan_of(c, &tg_microkernel_##suffix); \
+        return nest##_scratch(&g); \
     } \
     static int64_t symbol##_tasks_##suffix(const tg_call *c, int phase) \
     { \
-        const tg_grad_w g = symbol##_plan_##suffix(c); \
-        return tg_grad_w_tasks(&g, phase); \
+        const nest g = plan_of(c, &tg_microkernel_##suffix); \
+        return nest##_tasks(&g, phase); \
     } \
     static void symbol##_run_##suffix(const tg_call *c, const tg_task *t) \
     { \
-        const tg_grad_w g = symbol##_plan_##suffix(c); \
-        tg_grad_w_run(&g, t); \
+        const nest g = plan_of(c, &tg_microkernel_##suffix); \
+        nest##_run(&g, t); \
     } \
     extern const tg_kernel symbol##_##suffix; \
     const tg_kernel symbol##_##suffix = { .name = name_ #suffix, .backend = "brgemm", .isa = isa_, \

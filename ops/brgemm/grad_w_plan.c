@@ -10,22 +10,12 @@ enum {
     SUM_BYTES = 16 << 20,               /* most of all parts of gw */
 };
 
-/* All pixels are one line: for products over images they are as many images of one pixel. */
-static void pixels_to_images(tg_nest *n)
-{
-    n->images = n->w_axis.in;
-    n->image = n->line = n->w_axis.in = n->w_axis.out = 1;
-}
-
 static void choose_mode(tg_grad_w *g)
 {
-    tg_nest   *n = &g->n;
-    const bool flat = n->images == 1 && n->h.in == 1 && n->h.out == 1 && n->w_axis.taps == 1 && n->w_axis.apart == 1 &&
-                      n->w_axis.in == n->w_axis.out && n->w_axis.num == 1 && !n->w_axis.off;
-    const bool images = !n->mk->lines || (tg_short_lines(n) && n->images >= FEW_IMAGES);
+    tg_nest *const n = &g->n;
+    const bool     images = !n->mk->lines || (tg_short_lines(n) && n->images >= FEW_IMAGES);
     g->places = images || n->p.in >= FEW_CHANNELS;
     g->along = g->places && !images;
-    if (images && flat) pixels_to_images(n);
     n->nb = 1;
     if (images && n->mk->places < TG_MAX_PLACES) n->nb = tg_least(n->images, n->mk->places);
     else if (images) n->nb = tg_div_up(n->images, tg_div_up(n->images, n->mk->images));

@@ -170,25 +170,6 @@ static int image_bricks(const task *t, int64_t panel, int64_t kh, int64_t kw)
     return count;
 }
 
-/* Rows that lie in strips are computed strip by strip. */
-static void run_strips(const task *t, tg_brgemm p, int64_t strip, int count)
-{
-    const tg_nest *n = &t->g->n;
-    const int      rows = p.m;
-    float         *c = p.c;
-    if (!strip) {
-        n->mk->run(&p, t->bricks, count);
-        return;
-    }
-    for (int r = 0; r < rows; r += 16, c += 16 * TG_PANEL) {
-        p.m = rows - r < 16 ? rows - r : 16;
-        p.c = c;
-        if (p.from) p.from = c;
-        n->mk->run(&p, t->bricks, count);
-        for (int i = 0; i < count; i++) t->bricks[i].a = (const char *)t->bricks[i].a + (size_t)strip * tg_a_size(n);
-    }
-}
-
 /* Rows of gw's panel from tap (kh, kw) on. */
 static void product(const task *t, int64_t panel, int64_t kh, int64_t kw)
 {
@@ -202,7 +183,7 @@ static void product(const task *t, int64_t panel, int64_t kh, int64_t kw)
                            .from_row = TG_PANEL, .c = sums, .c_row = TG_PANEL, .store = TG_F32 };
     const int        count = !g->places ? line_bricks(t, panel, kh, kw, &p)
                              : g->along ? along_bricks(t, panel, kh, kw, &p) : image_bricks(t, panel, kh, kw);
-    run_strips(t, p, g->places ? tile.strip : 0, count);
+    tg_run_strips(n->mk, p, g->places ? tile.strip : 0, t->bricks, count);
 }
 
 static void add_block(task *t, int64_t group, int64_t i)

@@ -20,9 +20,14 @@ static tg_nest grad_x(const tg_call *c, const tg_microkernel *mk)
     return rows_of(c, mk, c->in[0], c->in[1], c->out[0], true);
 }
 
-static tg_nest grad_w(const tg_call *c, const tg_microkernel *mk)
+static tg_gemm_tn grad_w(const tg_call *c, const tg_microkernel *mk)
 {
-    return rows_of(c, mk, c->in[1], c->out[0], c->in[0], false);
+    const tg_tensor *gy = c->in[0], *x = c->in[1], *gw = c->out[0];
+    const int64_t    rows = tg_count(gy) / gw->dim[0];
+    tg_gemm_tn       g = { .mk = mk, .a = gy, .b = x, .c = gw, .groups = 1, .k = rows, .m = gw->dim[0],
+                           .n = gw->dim[1], .b_rows = { rows, 1, gw->dim[1], 0, 0 } };
+    tg_gemm_tn_plan(&g);
+    return g;
 }
 
 static const char *reject(const tg_call *c, const tg_microkernel *mk)
@@ -34,5 +39,5 @@ static const char *reject(const tg_call *c, const tg_microkernel *mk)
     TG_NEST_KERNEL(linear_brgemm, suffix, isa, "brgemm_", forward, reject) \
     TG_NEST_KERNEL(linear_relu_brgemm, suffix, isa, "brgemm_", forward, reject) \
     TG_NEST_KERNEL(linear_grad_x_brgemm, suffix, isa, "brgemm_", grad_x, reject) \
-    TG_GRAD_W_KERNEL(linear_grad_w_brgemm, suffix, isa, "brgemm_", grad_w, reject)
+    TG_GRAD_W_KERNEL(linear_grad_w_brgemm, suffix, isa, "brgemm_", tg_gemm_tn, grad_w, reject)
 TG_MICROKERNELS(KERNELS)

@@ -84,6 +84,20 @@ static inline int tg_next_rows(int left, int most)
     return (left + blocks - 1) / blocks;
 }
 
+/* Products with an A whose rows lie in strips of 16, `strip` elements apart; 0: they do not. */
+static inline void tg_run_strips(const tg_microkernel *mk, tg_brgemm p, int64_t strip, tg_brick *brick, int count)
+{
+    const int rows = strip ? 16 : p.m, m = p.m;
+    for (int r = 0; r < m; r += rows) {
+        p.m = m - r < rows ? m - r : rows;
+        mk->run(&p, brick, count);
+        p.c = (float *)p.c + rows * p.c_row;
+        if (p.from) p.from += rows * p.from_row;
+        for (int i = 0; i < count; i++)
+            brick[i].a = (const char *)brick[i].a + (size_t)strip * tg_dtype_size(mk->element);
+    }
+}
+
 /* Best first; kernels are registered for each of these (ops/kernels.h lists the same names). */
 #define TG_MICROKERNELS(X) \
     X(amx_bf16, TG_ISA_AMX) X(avx512_bf16, TG_ISA_AVX512_BF16) X(avx512, TG_ISA_AVX512) X(avx2, TG_ISA_AVX2) \

@@ -120,13 +120,50 @@ static const char *row_of(const packing *q, int64_t o, int64_t tap, int64_t chan
     return (const char *)tg_ptr(q->w) + (size_t)((o * taps + tap) * channels) * tg_dtype_size(q->w->dtype);
 }
 
+/* Four words of 32 bits: numbers in f32, or pairs of bf16. */
+typedef uint32_t words __attribute__((vector_size(16), aligned(4), may_alias));
+#if defined __clang__
+#define SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#else
+#define SHUFFLE(a, b, i, j, k, l) __builtin_shuffle(a, b, (uint32_t __attribute__((vector_size(16)))){ i, j, k, l })
+#endif
+
+/* Word i of each of four rows becomes one of the four words of to's row i.  Rows of `to` are as long as a panel's. */
+static inline void transpose(const char *from, size_t row, uint32_t *to)
+{
+    const words a = *(const words *)from, b = *(const words *)(from + row);
+    const words c = *(const words *)(from + 2 * row), d = *(const words *)(from + 3 * row);
+    const words ab0 = SHUFFLE(a, b, 0, 4, 1, 5), ab1 = SHUFFLE(a, b, 2, 6, 3, 7);
+    const words cd0 = SHUFFLE(c, d, 0, 4, 1, 5), cd1 = SHUFFLE(c, d, 2, 6, 3, 7);
+    *(words *)to = SHUFFLE(ab0, cd0, 0, 1, 4, 5);
+    *(words *)(to + TG_PANEL) = SHUFFLE(ab0, cd0, 2, 3, 6, 7);
+    *(words *)(to + 2 * TG_PANEL) = SHUFFLE(ab1, cd1, 0, 1, 4, 5);
+    *(words *)(to + 3 * TG_PANEL) = SHUFFLE(ab1, cd1, 2, 3, 6, 7);
+}
+
+/* A tap of rows o .. end - 1, whose first k is given, as far as it consists of blocks of words; returns how many k:
+ * none if the rows are not a multiple of four columns of one panel, or if k does not begin a pair. */
+static int64_t pack_words(const packing *q, int64_t o, int64_t end, int64_t tap, int64_t k)
+{
+    const tg_panels *p = &q->p;
+    const int64_t    word = p->bf16 ? 2 : 1, column = o % p->out, j = column % TG_PANEL, rows = end - o;
+    const int64_t    whole = p->in / (4 * word) * (4 * word);
+    if (rows % 4 || j + rows > TG_PANEL || column + rows > p->out || k % word) return 0;
+    uint32_t *const  to = (uint32_t *)(void *)panel(q, o / p->out, column / TG_PANEL) + k / word * TG_PANEL + j;
+    const size_t     row = (size_t)(row_of(q, 1, 0, p->in) - row_of(q, 0, 0, p->in));
+    const char      *from = row_of(q, o, tap, p->in);
+    for (int64_t i = 0; i < whole / word; i += 4)
+        for (int64_t r = 0; r < rows; r += 4) transpose(from + (size_t)r * row + 4 * i, row, to + i * TG_PANEL + r);
+    return whole;
+}
+
 /* A tap of rows o .. end - 1, which are columns next to each other: some k of all of them at a time, which lie in few
  * lines of memory. */
 static void pack_forward_tap(const packing *q, int64_t o, int64_t end, int64_t tap)
 {
     const tg_panels *p = &q->p;
     const tap_place  at = place_of(p, tap / p->kernel[1], tap % p->kernel[1]);
-    for (int64_t i = 0; i < p->in + at.pad; i += 32)
+    for (int64_t i = pack_words(q, o, end, tap, at.k); i < p->in + at.pad; i += 32)
         for (int64_t row = o; row < end; row++) {
             const int64_t column = row % p->out, n = i + 32 < p->in ? 32 : p->in - i;
             char *const   to = panel(q, row / p->out, column / TG_PANEL);
@@ -146,19 +183,37 @@ static void pad_forward(const packing *q, int64_t group)
         put_down(q, NULL, p->depth, panel(q, group, j / TG_PANEL), 0, j % TG_PANEL);
 }
 
-/* A tap of row o: one k of all panels; the last row of a group also writes the k that pad. */
-static void pack_backward_tap(const packing *q, int64_t o, int64_t tap)
+/* n elements of two rows become columns 0, 1, .. of a pair of k. */
+static void put_pairs(const void *even, const void *odd, int64_t n, void *to, int64_t k)
+{
+    const uint16_t *restrict one = even, *restrict other = odd;
+    uint16_t *restrict       pair = (uint16_t *)to + element(true, k, 0);
+    for (int64_t i = 0; i < n; i++) {
+        pair[2 * i] = one[i];
+        pair[2 * i + 1] = other[i];
+    }
+}
+
+/* A tap of row o, or of it and the next if they are a pair of k: one or two k of all panels; the last row of a group
+ * also writes the k that pad.  Returns the rows. */
+static int64_t pack_backward_tap(const packing *q, int64_t o, int64_t end, int64_t tap)
 {
     const tg_panels *p = &q->p;
     const tap_place  at = place_of(p, tap / p->kernel[1], tap % p->kernel[1]);
-    const int64_t    channel = o % p->in, pad = channel == p->in - 1 ? at.pad : 0;
+    const int64_t    channel = o % p->in, k = at.k + channel;
+    const bool       pair = p->bf16 && k % 2 == 0 && o + 1 < end && channel + 1 < p->in;
+    const int64_t    pad = channel + pair == p->in - 1 ? at.pad : 0;
+    const char      *from = row_of(q, o, tap, p->out), *next = row_of(q, o + pair, tap, p->out);
+    const size_t     size = tg_dtype_size(q->w->dtype);
     for (int64_t j = 0; j < p->out; j += TG_PANEL) {
         char *const   to = panel(q, o / p->in, j / TG_PANEL);
         const int64_t n = p->out - j < TG_PANEL ? p->out - j : TG_PANEL;
-        put_along(q, row_of(q, o, tap, p->out) + (size_t)j * tg_dtype_size(q->w->dtype), n, to, at.k + channel, 0);
-        put_along(q, NULL, TG_PANEL - n, to, at.k + channel, n);
-        for (int64_t k = 1; k <= pad; k++) put_along(q, NULL, TG_PANEL, to, at.k + channel + k, 0);
+        if (pair) put_pairs(from + (size_t)j * size, next + (size_t)j * size, n, to, k);
+        else put_along(q, from + (size_t)j * size, n, to, k, 0);
+        for (int64_t i = 0; i <= pair; i++) put_along(q, NULL, TG_PANEL - n, to, k + i, n);
+        for (int64_t i = 1; i <= pad; i++) put_along(q, NULL, TG_PANEL, to, k + pair + i, 0);
     }
+    return 1 + pair;
 }
 
 static void pack(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY], int64_t r0, int64_t r1, void *to)
@@ -167,7 +222,7 @@ static void pack(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY], int64_t r
     const int64_t taps = q.p.kernel[0] * q.p.kernel[1];
     for (int64_t tap = 0; tap < taps; tap++)
         if (q.p.backward)
-            for (int64_t o = r0; o < r1; o++) pack_backward_tap(&q, o, tap);
+            for (int64_t o = r0; o < r1;) o += pack_backward_tap(&q, o, r1, tap);
         else
             for (int64_t o = r0; o < r1; o += TG_LAYOUT_ROWS)
                 pack_forward_tap(&q, o, o + TG_LAYOUT_ROWS < r1 ? o + TG_LAYOUT_ROWS : r1, tap);

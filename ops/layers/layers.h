@@ -18,8 +18,9 @@ typedef struct {
     int  output_pad, output_pad_w;     /* ConvTranspose2d only */
     bool no_bias;
 } tg_layer_conv2d_config;
-tg_module *tg_layer_conv2d(tg_scope *s, tg_layer_conv2d_config config);           /* weight [out,kh,kw,in/groups], bias */
-tg_module *tg_layer_conv_transpose2d(tg_scope *s, tg_layer_conv2d_config config); /* weight [in,kh,kw,out/groups], bias */
+/* weight [out,kh,kw,in/groups], transposed [in,kh,kw,out/groups]; bias */
+tg_module *tg_layer_conv2d(tg_scope *s, tg_layer_conv2d_config config);
+tg_module *tg_layer_conv_transpose2d(tg_scope *s, tg_layer_conv2d_config config);
 
 typedef struct { int in, out; bool no_bias; } tg_layer_linear_config;
 tg_module *tg_layer_linear(tg_scope *s, tg_layer_linear_config config);           /* weight [out,in], bias */
@@ -48,7 +49,7 @@ tg_module *tg_residual(tg_scope *s, tg_module *body, tg_module *skip);
 /* ---- the model zoo; inputs [n,28,28,1], [n,32,32,3], [n,224,224,3] ---- */
 tg_module *tg_lenet    (tg_scope *s, int classes);   /* conv 5x5 32, pool, conv 5x5 64, pool, linear 512, linear */
 tg_module *tg_mlp      (tg_scope *s, int classes);   /* 784-1024-1024-classes, relu */
-tg_module *tg_resnet20 (tg_scope *s, int classes);   /* He et al. 2015, CIFAR; 16, 32, 64 channels; names as torchvision's */
+tg_module *tg_resnet20 (tg_scope *s, int classes);   /* He et al. 2015, CIFAR, 16 to 64 channels; torchvision's names */
 tg_module *tg_resnet18c(tg_scope *s, int classes);   /* ResNet-18 with a 3x3 stem without pooling, for CIFAR */
 tg_module *tg_resnet50 (tg_scope *s, int classes);   /* torchvision's (stride in the 3x3) */
 

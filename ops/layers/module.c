@@ -95,7 +95,8 @@ tg_module *tg_child(tg_scope *s, tg_module *parent, const char *name, tg_module 
     return child;
 }
 
-static tg_tensor *add_slot(tg_scope *s, tg_module *m, const char *name, tg_tensor *leaf, bool buffer, const char *f32_because)
+static tg_tensor *add_slot(tg_scope *s, tg_module *m, const char *name, tg_tensor *leaf, bool buffer,
+                           const char *f32_because)
 {
     const char *what = buffer ? "buffer" : "parameter";
     if (!tg_ok(s)) return leaf;

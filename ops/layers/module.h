@@ -52,7 +52,7 @@ tg_module *tg_module_new(tg_scope *s, size_t bytes, const char *kind, tg_forward
 tg_module *tg_child (tg_scope *s, tg_module *parent, const char *name, tg_module *child);      /* returns child */
 tg_tensor *tg_param (tg_scope *s, tg_module *m, const char *name, tg_tensor *leaf);            /* wants a gradient */
 tg_tensor *tg_buffer(tg_scope *s, tg_module *m, const char *name, tg_tensor *leaf);
-/* A parameter that is an operand of products only (conv2d, conv_transpose2d, linear): tg_optimize may hold it in bf16. */
+/* A parameter that only products read (conv2d, conv_transpose2d, linear): tg_optimize may hold it in bf16. */
 tg_tensor *tg_weight(tg_scope *s, tg_module *m, const char *name, tg_tensor *leaf);
 
 /* Files have the last axis of this parameter or buffer at place `axis`, which is PyTorch's; tg_weight says 1, the others
@@ -61,7 +61,7 @@ void tg_file_axis(tg_scope *s, tg_module *m, const char *name, int axis);
 
 /* Runs the module.  What it makes inside is internal: it gives its memory back after its last use. */
 tg_tensor *tg_forward(tg_scope *s, tg_module *m, tg_tensor *x);
-/* The same, but nothing inside is kept for backward, which computes it once more: less memory, more time, the same bits. */
+/* The same, but nothing inside is kept for backward, which computes it again: less memory, more time, the same bits. */
 tg_tensor *tg_checkpoint(tg_scope *s, tg_module *m, tg_tensor *x);
 
 /* Its parameters and buffers, for tg_save_all and tg_load_all (state.h), with their names as seen from m: a sub-module can

@@ -67,7 +67,8 @@ const tg_kernel conv_transpose2d_onednn = { GRAD_X };
 static const char *reject_x_bf16(const tg_call *c) { return tg_conv_reject_but_bf16(c, &tg_conv_grad_x_pass); }
 extern const tg_kernel conv2d_grad_x_bf16_onednn;
 const tg_kernel conv2d_grad_x_bf16_onednn = {
-    TG_ONEDNN_BF16_HEAD, .reject = reject_x_bf16, .prepare = prepare_x, .scratch = tg_onednn_scratch, .run = tg_onednn_run,
+    TG_ONEDNN_BF16_HEAD, .reject = reject_x_bf16, .prepare = prepare_x, .scratch = tg_onednn_scratch,
+    .run = tg_onednn_run,
 };
 
 /* ---- in the weights ---- */
@@ -131,5 +132,6 @@ static const char *reject_w_bf16(const tg_call *c)
 }
 extern const tg_kernel conv2d_grad_w_bf16_onednn;
 const tg_kernel conv2d_grad_w_bf16_onednn = {
-    TG_ONEDNN_BF16_HEAD, .reject = reject_w_bf16, .prepare = prepare_w, .scratch = tg_onednn_scratch, .run = tg_onednn_run,
+    TG_ONEDNN_BF16_HEAD, .reject = reject_w_bf16, .prepare = prepare_w, .scratch = tg_onednn_scratch,
+    .run = tg_onednn_run,
 };

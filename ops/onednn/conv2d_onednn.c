@@ -123,7 +123,8 @@ const char *tg_conv_reject_but_bf16(const tg_call *c, const tg_conv_pass *pass)
     if (!(s.option & TG_CONV_BF16)) return "wants bf16";
     if (grad_x && (s.option & TG_CONV_BIAS)) return "a bias after the derivative in the image wants f32";
     if (!single && s.kernel[0] < s.stride[0]) return "oneDNN computes wrongly: bf16, a kernel lower than its stride";
-    if (grad_x && single && s.oc / s.groups % 2) return "oneDNN computes wrongly: bf16, 1x1, an odd number of output channels";
+    if (grad_x && single && s.oc / s.groups % 2)
+        return "oneDNN computes wrongly: bf16, 1x1, an odd number of output channels";
     return tg_onednn_refusal(pass->build, &s);
 }
 

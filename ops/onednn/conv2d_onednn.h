@@ -14,7 +14,7 @@ extern const tg_conv_pass tg_conv_grad_x_pass;           /* of conv2d_grad_x; an
 extern const tg_conv_pass tg_conv_grad_w_pass;           /* of conv2d_grad_w */
 enum { TG_CONV_BIAS = 1, TG_CONV_RELU = 2, TG_CONV_WINOGRAD = 4, TG_CONV_BF16 = 8 };     /* of tg_onednn_shape.option */
 
-/* The bodies of kernels; option: bits to add to those of the pass's shape.  Kernels for f32 and for bf16 are two, for they
+/* The bodies of kernels; option: bits to add to those of the pass's shape.  Kernels for f32 and for bf16 are two: they
  * have different places among the kernels of an operator. */
 const char      *tg_conv_reject(const tg_call *c, const tg_conv_pass *pass, int64_t option);         /* all but f32 */
 const char      *tg_conv_reject_but_bf16(const tg_call *c, const tg_conv_pass *pass);
@@ -33,7 +33,7 @@ tg_window       tg_conv_window(const tg_onednn_shape *s);
 /* Slots: as they lie in our tensors, images as nhwc, weights as [out, kh, kw, in / groups]; and as oneDNN may choose.
  * It may choose the weights' format always: a call reorders them, for they change in every step.  Images it gets as
  * they are, unless Winograd's algorithm needs another format. */
-typedef struct { int x, y, w, any_x, any_y, any_w, any_gw; } tg_conv_slots;      /* any_gw: f32, the others of one dtype */
+typedef struct { int x, y, w, any_x, any_y, any_w, any_gw; } tg_conv_slots;   /* any_gw: f32, the others of one dtype */
 typedef struct { tg_place place; int k; } tg_conv_part;
 tg_conv_slots tg_conv_memory(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_conv_part x, tg_conv_part y,
                              tg_conv_part w);

@@ -89,17 +89,5 @@ static void run(const tg_call *c, const tg_task *t)
     else add_parts(c, &p, t);
 }
 
-/* Where this takes 0.6 to 0.9 of oneDNN's time (2.6, AVX-512, 64 to 512 channels) it stands before it. */
-static const char *reject_unless_strided(const tg_call *c)
-{
-    const tg_conv v = tg_conv_of(c, c->in[1], c->out[0], c->in[0]);
-    if (v.groups > 1 || v.taps == 1 || v.stride[0] == 1 || v.stride[1] == 1) return "1x1, groups, or stride 1";
-    if (v.in < 64) return "fewer than 64 channels";
-    return tg_conv_reject(c);
-}
-
-#define STRIDED_HEAD .name = "vector_strided_" TG_TEXT(TG_VECTOR_SUFFIX), .backend = "vector", .isa = TG_VECTOR_ISA
-TG_VECTOR_KERNEL(conv2d_grad_w_strided_vector) = { STRIDED_HEAD, .reject = reject_unless_strided, .scratch = scratch,
-                                                   .tasks = tasks, .run = run };
 TG_VECTOR_KERNEL(conv2d_grad_w_vector) = { TG_VECTOR_HEAD, .reject = tg_conv_reject, .scratch = scratch, .tasks = tasks,
                                            .run = run };

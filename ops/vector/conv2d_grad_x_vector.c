@@ -175,18 +175,6 @@ static void run(const tg_call *c, const tg_task *t)
     }
 }
 
-/* Where this takes 0.7 to 0.9 of oneDNN's time (2.6, AVX-512) it stands before it: 512 x 512 weights and more. */
-static const char *reject_unless_deep(const tg_call *c)
-{
-    const tg_conv v = conv_of(c);
-    if (v.groups > 1 || v.taps > 1) return "not 1x1, or groups";
-    if (v.in * v.of < 512 * 512) return "fewer than 512 x 512 weights";
-    return reject(c);
-}
-
-#define DEEP_HEAD .name = "vector_deep_" TG_TEXT(TG_VECTOR_SUFFIX), .backend = "vector", .isa = TG_VECTOR_ISA
-TG_VECTOR_KERNEL(conv2d_grad_x_deep_vector) = { DEEP_HEAD, .reject = reject_unless_deep, .scratch = scratch,
-                                                .tasks = tasks, .run = run };
 TG_VECTOR_KERNEL(conv2d_grad_x_vector) = { TG_VECTOR_HEAD, .reject = reject, .scratch = scratch, .tasks = tasks,
                                            .run = run };
 TG_VECTOR_KERNEL(conv_transpose2d_vector) = { TG_VECTOR_HEAD, .reject = reject, .scratch = scratch, .tasks = tasks,

@@ -1,0 +1,119 @@
+/* gemm_tn_run.c - one task of C = A^T B: a block of C over a part of k; then the sum of the parts. */
+#include "gemm_tn.h"
+#include "nest_block.h"
+#include <string.h>
+
+typedef struct {
+    const tg_gemm_tn *g;
+    int64_t   group, m0, m1, n0, n1;    /* the block */
+    float    *sums;                     /* [m, n] of the group */
+    char     *a, *b, *copy;
+    tg_brick *bricks;
+    bool      started;                  /* the sums hold something */
+} task;
+
+/* Slab i: some whole bricks; the last one is a brick of fewer k, if some are left over. */
+typedef struct { int64_t k0, places, count; } slab;
+
+static int64_t slabs(const tg_gemm_tn *g)
+{
+    return tg_div_up(g->k - g->k % g->places, g->depth) + (g->k % g->places > 0);
+}
+
+static slab slab_of(const tg_gemm_tn *g, int64_t i)
+{
+    const int64_t whole = g->k - g->k % g->places, k0 = tg_least(i * g->depth, whole);
+    if (k0 == whole) return (slab){ k0, g->k - k0, 1 };
+    return (slab){ k0, g->places, tg_least(g->depth, whole - k0) / g->places };
+}
+
+/* ---- packing ---- */
+
+static void pack_a(const task *t, slab s, tg_places tile)
+{
+    const tg_gemm_tn *g = t->g;
+    const int64_t     row = g->groups * g->m, rows = t->m1 - t->m0;
+    const size_t      size = tg_dtype_size(g->a->dtype);
+    const char       *from = (const char *)tg_ptr(g->a) + (size_t)(s.k0 * row + t->group * g->m + t->m0) * size;
+    for (int64_t i = 0; i < s.count; i++, from += (size_t)(s.places * row) * size)
+        g->mk->load_a(from, g->a->dtype, row, (int)s.places, 0, (int)rows, (int)rows, t->a + (size_t)i * tile.a_bytes);
+}
+
+static const char *row_of_b(const task *t, int64_t k, int64_t n)
+{
+    const tg_gemm_tn   *g = t->g;
+    const tg_gemm_rows *r = &g->b_rows;
+    const int64_t       line = k / r->pixels, image = line / r->lines;
+    const int64_t       at = k % r->pixels * r->pixel + line % r->lines * r->line + image * r->image;
+    return (const char *)tg_ptr(g->b) + (size_t)(at + t->group * g->n + n) * tg_dtype_size(g->b->dtype);
+}
+
+/* A brick of one panel.  Rows of several lines are copied behind each other first. */
+static void pack_b(const task *t, int64_t k, int64_t places, int64_t n, char *to)
+{
+    const tg_gemm_tn *g = t->g;
+    const int64_t     columns = tg_least(TG_PANEL, t->n1 - n);
+    const size_t      bytes = (size_t)columns * tg_dtype_size(g->b->dtype);
+    if (k % g->b_rows.pixels + places <= g->b_rows.pixels) {
+        g->mk->load_b(row_of_b(t, k, n), g->b->dtype, g->b_rows.pixel, (int)places, (int)columns, to);
+        return;
+    }
+    for (int64_t i = 0; i < places; i++) memcpy(t->copy + (size_t)i * bytes, row_of_b(t, k + i, n), bytes);
+    g->mk->load_b(t->copy, g->b->dtype, columns, (int)places, (int)columns, to);
+}
+
+/* ---- products ---- */
+
+static void add_slab(task *t, slab s)
+{
+    const tg_gemm_tn *g = t->g;
+    const tg_places   tile = g->mk->places_of((int)(t->m1 - t->m0), (int)s.places);
+    pack_a(t, s, tile);
+    for (int64_t n = t->n0; n < t->n1; n += TG_PANEL) {
+        float *const c = t->sums + t->m0 * g->n + n;
+        tg_brgemm    p = { .m = (int)(t->m1 - t->m0), .n = (int)tg_least(TG_PANEL, t->n1 - n), .k = tile.k,
+                           .row = tile.row, .step = tile.step, .from = t->started ? c : NULL, .from_row = g->n, .c = c,
+                           .c_row = g->n, .store = TG_F32 };
+        for (int64_t i = 0; i < s.count; i++) {
+            char *const b = t->b + (size_t)i * tile.b_bytes;
+            pack_b(t, s.k0 + i * s.places, s.places, n, b);
+            t->bricks[i] = (tg_brick){ t->a + (size_t)i * tile.a_bytes, b };
+        }
+        tg_run_strips(g->mk, p, tile.strip, t->bricks, (int)s.count);
+    }
+    t->started = true;
+}
+
+static void add_slabs(const tg_gemm_tn *g, const tg_task *task_)
+{
+    int64_t       index = task_->index;
+    const int64_t across = tg_digit(&index, g->across), down = tg_digit(&index, g->down);
+    const int64_t part = tg_digit(&index, g->parts), all = slabs(g), c = g->m * g->n;
+    char *const   room = task_->scratch;
+    float *const  first = tg_ptr(g->c), *const others = task_->shared;
+    task          t = { .g = g, .group = index, .m0 = down * g->rows, .n0 = across * g->columns, .a = room };
+    t.m1 = tg_least(g->m, t.m0 + g->rows);
+    t.n1 = tg_least(g->n, t.n0 + g->columns);
+    t.sums = (part ? others + (part - 1) * g->groups * c : first) + t.group * c;
+    t.b = t.a + g->a_bytes;
+    t.copy = t.b + g->b_bytes;
+    t.bricks = (tg_brick *)(void *)(t.copy + g->copy_bytes);
+    for (int64_t i = all * part / g->parts; i < all * (part + 1) / g->parts; i++) add_slab(&t, slab_of(g, i));
+    if (g->mk->leave) g->mk->leave();
+}
+
+/* Row `index` of all groups' C. */
+static void add_parts(const tg_gemm_tn *g, const tg_task *t)
+{
+    const int64_t all = g->groups * g->m * g->n;
+    float *const  c = (float *)tg_ptr(g->c) + t->index * g->n;
+    const float  *sums = (const float *)t->shared + t->index * g->n;
+    for (int64_t part = 1; part < g->parts; part++, sums += all)
+        for (int64_t i = 0; i < g->n; i++) c[i] += sums[i];
+}
+
+void tg_gemm_tn_run(const tg_gemm_tn *g, const tg_task *t)
+{
+    if (t->phase == 0) add_slabs(g, t);
+    else add_parts(g, t);
+}

@@ -18,14 +18,16 @@ done
 sources=(tests/fuzz/fuzz_tensor_file.c "${readers[@]}" lib/checksum.c lib/scope.c lib/arena.c lib/system.c)
 read -ra libraries < <(sed -n 's/^Libs: .*-ltilegrad//p; ' "$build/tilegrad.pc" | sed 's/-fopenmp/-lgomp/')
 compile() {
-    clang -std=c11 -D_GNU_SOURCE -O1 -g -Ilib "${@:2}" "${sources[@]}" "$build/libtilegrad.a" "${libraries[@]}" -lpng -lz -o "$work/$1"
+    clang -std=c11 -D_GNU_SOURCE -O1 -g -Ilib "${@:2}" "${sources[@]}" "$build/libtilegrad.a" "${libraries[@]}" -lpng -lz \
+        -o "$work/$1"
 }
 compile fuzz -fsanitize=fuzzer,address
 compile cover -fsanitize=fuzzer -fprofile-instr-generate -fcoverage-mapping
 
 mkdir "$work/corpus"
-"$work/fuzz" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=1024 -max_len=4096 -dict=tests/fuzz/tensor_file.dict -print_final_stats=1 \
-    -artifact_prefix=./ "$work/corpus" tests/fuzz/corpus 2>"$work/log" || { tail -n 40 "$work/log"; exit 1; }
+"$work/fuzz" -max_total_time="$seconds" -timeout=5 -report_slow_units=1000 -rss_limit_mb=1024 -max_len=4096 \
+    -dict=tests/fuzz/tensor_file.dict -artifact_prefix="$build/" -print_final_stats=1 \
+    "$work/corpus" tests/fuzz/corpus 2>"$work/log" || { tail -n 40 "$work/log"; exit 1; }
 grep -E 'number_of_executed|peak_rss' "$work/log"
 LLVM_PROFILE_FILE=$work/raw "$work/cover" -runs=0 "$work/corpus" tests/fuzz/corpus 2>/dev/null
 llvm-profdata merge -o "$work/profile" "$work/raw"

@@ -115,7 +115,8 @@ static void compare(files *f, int rounds)
 {
     contender all[] = {
         { .name = "save", .run = save }, { .name = "written with fsync:", .run = write_plain },
-        { .name = "load", .run = load, .cold = true }, { .name = "read, not from cache:", .run = read_plain, .cold = true },
+        { .name = "load", .run = load, .cold = true },
+        { .name = "read, not from cache:", .run = read_plain, .cold = true },
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (!(all[i].took = tg_alloc(f->root, sizeof(double) * (size_t)rounds))) return;

@@ -1,11 +1,25 @@
 /* checkpoint.c - a model and its optimizer in a file.  See checkpoint.h. */
 #include "checkpoint.h"
+#include "cpu.h"
+#include "parallel.h"
+#include <stdio.h>
 
-typedef struct { tg_stateful thing[3]; int n; } parts;
+/* What it was made with: for people, and for whoever asks why bits differ. */
+static void visit_made(tg_state *to, void *what)
+{
+    char threads[16];
+    (void)what;
+    snprintf(threads, sizeof threads, "%d", tg_threads());
+    tg_state_note(to, "version", TG_VERSION);
+    tg_state_note(to, "isa", tg_isa_name(tg_max_isa()));
+    tg_state_note(to, "threads", threads);
+}
+
+typedef struct { tg_stateful thing[4]; int n; } parts;
 
 static parts parts_of(tg_scope *s, tg_module *model, tg_optim *opt)
 {
-    parts p = { .thing = { tg_module_state(model) }, .n = 1 };
+    parts p = { .thing = { tg_module_state(model), { .prefix = "made/", .visit = visit_made } }, .n = 2 };
     if (!opt) return p;
     p.thing[p.n++] = tg_optim_state(opt);
     p.thing[p.n++] = tg_random_state(s);

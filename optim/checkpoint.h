@@ -7,7 +7,8 @@
  *
  *     conv1.weight ...                   the model's parameters and buffers: load_state_dict takes them
  *     optim/exp_avg/conv1.weight ...     the optimizer's states, by parameter, in its layout
- *     metadata                           optim/kind, optim/lr, optim/steps ..., the schedule, random/seed, random/counter
+ *     metadata                           optim/kind, optim/lr, optim/steps ..., the schedule, random/seed, random/counter;
+ *                                        made/version, made/isa, made/threads
  *
  * It makes no difference whether tg_optimize comes before or after either of them, with which dtype, on which processor,
  * or with how many threads: masters and states are the same bits.  Gradients that wait for an update are not saved.

@@ -166,6 +166,45 @@ static void files_have_pytorchs_order(void **state)
     tg_close(s);
 }
 
+/* ---- files by others: any float dtype ---- */
+
+static void visit_one(tg_state *to, void *what) { tg_state_tensor(to, "x", what, -1); }
+
+static void write_one(tg_scope *s, const char *path, const char *dtype, const void *bytes, size_t n)
+{
+    tg_file_tensor t = { .name = "mine/x", .dtype = dtype, .rank = 2, .dim = { 1, 3 } };
+    tg_tensor_writer *w = tg_tensor_file_create(s, path, &t, 1, NULL, 0);
+    assert_true(tg_tensor_file_write(s, w, bytes, n) && tg_tensor_file_commit(s, w));
+}
+
+/* 1.5, -2 and 0.25 in four types, into an f32, a bf16 and a split leaf. */
+static void other_float_types_load(void **state)
+{
+    static const uint16_t f16[] = { 0x3e00, 0xc000, 0x3400 }, bf16[] = { 0x3fc0, 0xc000, 0x3e80 };
+    static const float    f32[] = { 1.5f, -2, 0.25f };
+    static const double   f64[] = { 1.5, -2, 0.25 };
+    static const struct { const char *dtype; const void *bytes; size_t n; } row[] = {
+        { "F16", f16, sizeof f16 }, { "BF16", bf16, sizeof bf16 }, { "F32", f32, sizeof f32 }, { "F64", f64, sizeof f64 },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        tg_scope  *s = tg_open();
+        tg_tensor *to[] = { tg_zeros(s, TG_F32, 2, TG_DIM(1, 3)), tg_zeros(s, TG_BF16, 2, TG_DIM(1, 3)),
+                            tg_zeros(s, TG_F32, 2, TG_DIM(1, 3)) };
+        tg_split_masters(s, &to[2], 1);
+        write_one(s, data_path("one.safetensors"), row[i].dtype, row[i].bytes, row[i].n);
+        for (int k = 0; k < 3; k++) {
+            tg_load_all(s, data_path("one.safetensors"), &(tg_stateful){ "mine/", to[k], visit_one, NULL, NULL }, 1);
+            expect_ok(s);
+            for (int e = 0; e < 3; e++) assert_true(tg_get(tg_copy(s, to[k]), e) == f64[e]);
+        }
+        tg_tensor *whole = tg_zeros(s, TG_I64, 2, TG_DIM(1, 3));
+        tg_load_all(s, data_path("one.safetensors"), &(tg_stateful){ "mine/", whole, visit_one, NULL, NULL }, 1);
+        assert_non_null(strstr(tg_message(s), "mine/x: "));
+        tg_close(s);
+    }
+}
+
 /* ---- refusing ---- */
 
 static void write_with(tg_scope *s, const char *path, thing *t, const char *key, const char *value)
@@ -285,6 +324,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_comes_back), cmocka_unit_test(files_have_pytorchs_order),
+        cmocka_unit_test(other_float_types_load),
         cmocka_unit_test(refuses_numbers_that_cannot_be), cmocka_unit_test(a_things_own_check_undoes_all),
         cmocka_unit_test(refuses_what_is_no_state),
     };

@@ -120,8 +120,8 @@ static const char *row_of(const packing *q, int64_t o, int64_t tap, int64_t chan
     return (const char *)tg_ptr(q->w) + (size_t)((o * taps + tap) * channels) * tg_dtype_size(q->w->dtype);
 }
 
-/* Four words of 32 bits: numbers in f32, or pairs of bf16. */
-typedef uint32_t words __attribute__((vector_size(16), aligned(4), may_alias));
+/* Four words of 32 bits: numbers in f32, or pairs of bf16, which may lie at any of them. */
+typedef uint32_t words __attribute__((vector_size(16), aligned(2), may_alias));
 #if defined __clang__
 #define SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
 #else

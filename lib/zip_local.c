@@ -6,23 +6,36 @@
 
 enum { MOST_EXTRA = 4096, WIDE_FIELDS = 1 };
 
+/* Numbers whose field in the header is all ones stand here, in order.  Some write all of them, whatever the header has
+ * (Python up to 3.11.3): then they have to agree. */
+static const char *wide_field(const uint8_t *at, size_t size, uint64_t *const field[], int fields)
+{
+    int wanted = 0;
+    for (int i = 0; i < fields; i++) wanted += *field[i] == 0xffffffff;
+    const bool every = wanted < fields && size == 8 * (size_t)fields;
+    if (!every && size < 8 * (size_t)wanted) return "a zip64 field that is too short";
+    if (!every && size > 8 * (size_t)wanted) return "a zip64 field that is too long";
+    for (int i = 0; i < fields; i++) {
+        const bool here = *field[i] == 0xffffffff;
+        if (!here && !every) continue;
+        if (!here && *field[i] != tg_get_le(at, 8)) return "a zip64 field that is not what the header says";
+        *field[i] = tg_get_le(at, 8);
+        at += 8;
+    }
+    return NULL;
+}
+
 const char *tg_zip_extra(const uint8_t *extra, size_t n, uint64_t *const field[], int fields, bool *wide)
 {
     *wide = false;
     while (n > 0) {
         if (n < 4 || n - 4 < tg_get_le(extra + 2, 2)) return "malformed extra fields";
-        const size_t   size = (size_t)tg_get_le(extra + 2, 2);
-        const uint8_t *at   = extra + 4;
+        const size_t size = (size_t)tg_get_le(extra + 2, 2);
         if (tg_get_le(extra, 2) == WIDE_FIELDS) {
             if (*wide) return "two zip64 fields";
             *wide = true;
-            for (int i = 0; i < fields; i++) {
-                if (*field[i] != 0xffffffff) continue;
-                if (at + 8 > extra + 4 + size) return "a zip64 field that is too short";
-                *field[i] = tg_get_le(at, 8);
-                at += 8;
-            }
-            if (at != extra + 4 + size) return "a zip64 field that is too long";
+            const char *const trouble = wide_field(extra + 4, size, field, fields);
+            if (trouble) return trouble;
         }
         extra += 4 + size;
         n     -= 4 + size;

@@ -82,6 +82,9 @@ static const struct { const char *row; zip_member a, b; zip_end end; const char 
     { "zip64 record elsewhere", .end = { .wide = true, .wide_at = -1 },
       .contains = "zip64 locator points elsewhere" },
     { "zip64 field for nothing", .a = { .extra = "\1\0\4\0abcd" }, .contains = "a zip64 field that is too long" },
+    { "zip64 sizes nobody needs", .a = { .twice = 1 } },
+    { "zip64 field that lies", .a = { .twice = 2 },
+      .contains = "a zip64 field that is not what the header says" },
     { "extra field too long", .a = { .extra = "\2\0\5\0abcd" }, .contains = "malformed extra fields" },
     { "something follows", .end = { .tail = "x" }, .contains = "something follows" },
 };

@@ -80,12 +80,12 @@ static void put_member(blob *b, const zip_member *m, numbers *v)
     put(b, 2, 20);
     put_common(b, m, m->streamed ? 0 : v->crc, m->wide ? 0xffffffff : said, m->wide ? 0xffffffff : size);
     put(b, 2, strlen(name));
-    put(b, 2, m->wide ? 20 : 0);
+    put(b, 2, m->wide || m->twice ? 20 : 0);
     put_bytes(b, name, strlen(name));
-    if (m->wide) {
+    if (m->wide || m->twice) {
         put(b, 4, 1 | 16 << 16);
         put(b, 8, size);
-        put(b, 8, said);
+        put(b, 8, m->twice ? said + (uint64_t)m->twice - 1 : said);
     }
     put_bytes(b, packed.at, packed.n);
     for (int i = 0; i < m->after; i++) put(b, 1, 0);

@@ -12,6 +12,7 @@ typedef struct {
     uint32_t    data;
     bool        deflated;
     bool        wide, descriptor;      /* sizes of 64 bits; and again after the data, */
+    int         twice;                 /* sizes of 64 bits though the others stand there, too; plus this - 1 */
     bool        streamed;              /* with 0 for them in its own header, as Python streams */
     int         flags, method, disk;   /* added in both headers, or in the directory */
     int         crc, place, local;     /* added to the directory's; to the packed size of its own header */

@@ -167,7 +167,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case REPORT:       o->report       = true;                                                      return 0;
     case THREADS:      option_threads(state, text);                                                 return 0;
     case SAVE_EVERY:   o->save_every   = option_whole(state, "--save-every", text, 1, INT32_MAX);   return 0;
-    case SAVE_MINUTES: o->save_minutes = option_number(state, "--save-minutes", text, 0.001, 1e6);  return 0;
+    case SAVE_MINUTES: o->save_minutes = option_number(state, "--save-minutes", text, 1e-6, 1e6);  return 0;
     case KEEP:         o->keep         = option_whole(state, "--keep", text, 1, INT32_MAX);         return 0;
     case ARGP_KEY_ARG: parse_model(state, text);                                                    return 0;
     case ARGP_KEY_END: check_line(state);                                                           return 0;

@@ -75,7 +75,7 @@ check 'run.json: its end'  grep -q '"how": "done"' "$run/run.json"
 more_than_weights() { contents "$1" | grep -cE '^"(optim|train|loader|random)/'; }
 check 'best has weights only' is "$(more_than_weights "$run/best.safetensors")" 0
 check 'last has more' test "$(more_than_weights "$run/last.safetensors")" -gt 20
-expect 0 'after 1 epochs'                              train lenet "${tiny[@]}" --epochs 1 --save-minutes 0.001 \
+expect 0 'after 1 epochs'                              train lenet "${tiny[@]}" --epochs 1 --save-minutes 1e-6 \
                                                        --out "$work/minutes"
 check '--save-minutes' bash -c "compgen -G '$work/minutes/ckpt-*'"
 expect 0 'after 1 epochs'                              train mlp --data "$work/images" --batch 1 --lr 0.001 --epochs 1 \

@@ -14,7 +14,7 @@
 #include <string.h>
 #include "attr.h"
 #include "dispatch.h"
-#include "microkernel.h"
+#include "brick_place.h"
 #include "parallel.h"
 #include "tilegrad.h"
 
@@ -97,7 +97,7 @@ static void fill(const tg_microkernel *mk, dice *d, const shape *s, operands *o)
         for (size_t e = 0; e < sizeof o->a[i] / sizeof(float); e++) a[e] = tg_f32_to_bf16(o->a[i][e]);
         for (int k = 0; k < s->k; k++)
             for (int j = 0; j < s->n; j++)
-                b[k / 2 * 2 * TG_PANEL + 2 * j + k % 2] = tg_f32_to_bf16(o->b[i][k * TG_PANEL + j]);
+                b[b_place(mk, s->k, k, j)] = tg_f32_to_bf16(o->b[i][k * TG_PANEL + j]);
     }
     for (int e = 0; e < MOST_M * TG_PANEL; e++) o->from[e] = number(d, false);
     for (int j = 0; j < s->n; j++) o->bias[j] = number(d, false);

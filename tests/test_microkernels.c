@@ -11,8 +11,8 @@
 #include <string.h>
 #include <cmocka.h>
 #include "attr.h"
+#include "brick_place.h"
 #include "dispatch.h"
-#include "microkernel.h"
 #include "parallel.h"
 #include "tilegrad.h"
 #include <math.h>
@@ -49,7 +49,8 @@ static double get(const void *from, tg_dtype dtype, int64_t i)
 
 static void *noise(tg_dtype dtype, int64_t n)
 {
-    void *to = malloc((size_t)n * tg_dtype_size(dtype));
+    void *to = NULL;                                    /* aligned, with not a byte to spare */
+    if (posix_memalign(&to, 64, (size_t)n * tg_dtype_size(dtype))) fail();
     for (int64_t i = 0; i < n; i++) put(to, dtype, i, any_number());
     return to;
 }
@@ -74,31 +75,48 @@ typedef struct {
     int64_t   c_count;
 } product_case;
 
-static int64_t b_place(const tg_microkernel *mk, int64_t k, int64_t j)
-{
-    return is_bf16(mk) ? k / 2 * 2 * TG_PANEL + 2 * j + k % 2 : k * TG_PANEL + j;
-}
+/* Rows of all lines; where row r of them begins, in a matrix with these distances. */
+static int rows_of(const tg_brgemm *p) { return p->m * (1 + p->further); }
+static int64_t row_at(const tg_brgemm *p, int r, int64_t row, int64_t line) { return r / p->m * line + r % p->m * row; }
 
-static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+static int64_t a_place(const tg_brgemm *p, int r, int64_t k)
+{
+    return row_at(p, r, p->row, p->a_line) + k * p->step + k / TG_DEPTH * p->gap;
+}
 
 static void any_operands(product_case *t)
 {
     const tg_brgemm *p = &t->p;
     const int64_t    k_b = is_bf16(t->mk) ? round_up(p->k, TG_DEPTH) : p->k;
-    const int64_t    size = (p->m - 1) * p->row + (round_up(p->k, t->mk->depth) - 1) * p->step + 1;
+    const int64_t    size = a_place(p, rows_of(p) - 1, round_up(p->k, t->mk->depth) - 1) + 1;
     for (int i = 0; i < t->count; i++) {
         t->brick[i].a = t->a[i] = noise(t->mk->element, size);
         t->brick[i].b = t->b[i] = noise(t->mk->element, k_b * TG_PANEL);
         for (int64_t k = p->k; k < k_b; k++)
-            for (int j = 0; j < TG_PANEL; j++) put(t->b[i], t->mk->element, b_place(t->mk, k, j), 0);
+            for (int j = 0; j < TG_PANEL; j++) put(t->b[i], t->mk->element, b_place(t->mk, p->k, k, j), 0);
     }
 }
 
 /* Half of the sizes are whole tiles in every other shape. */
 static int any_size(bool odd, int most)
 {
-    const int unit = odd || any(0, 1) ? 1 : 16;
+    const int unit = odd || most < 16 || any(0, 1) ? 1 : 16;
     return unit * any(1, most / unit);
+}
+
+/* What tiles have besides: planes of A, more lines, rows of c written past the cache, memory fetched ahead. */
+static void any_lines(product_case *t, bool odd)
+{
+    tg_brgemm *p = &t->p;
+    p->further = any(0, 3);
+    p->m = any_size(odd, MOST_ROWS / (1 + p->further));
+    p->gap = any(0, 2) * any(0, 100);
+    p->a_line = p->m * p->row + any(0, 20);
+    p->stream = any(0, 1) && p->store == TG_BF16;
+    p->c_row = p->stream ? round_up(p->n, 32) + 32 * any(0, 1) : p->c_row;
+    p->c_line = p->m * p->c_row;
+    p->ahead = (const char *)t;
+    p->ahead_bytes = any(0, 1) ? (int64_t)sizeof *t : 0;
 }
 
 static product_case any_product(const tg_microkernel *mk, bool odd)
@@ -113,12 +131,14 @@ static product_case any_product(const tg_microkernel *mk, bool odd)
     p->relu = any(0, 2) == 0;
     p->store = any(0, 1) ? TG_BF16 : TG_F32;
     p->c_row = p->n + any(0, 30);
-    t.c_count = (p->m - 1) * p->c_row + p->n;
+    if (mk->tiles) any_lines(&t, odd);
+    t.c_count = (rows_of(p) - 1) * p->c_row + p->n;
     t.c = noise(p->store, t.c_count);
     if (any(0, 2) == 0) p->bias = t.bias = noise(TG_F32, p->n);
     if (any(0, 1)) {
         p->from_row = p->n + any(0, 30);
-        p->from = t.from = noise(TG_F32, (p->m - 1) * p->from_row + p->n);
+        p->from_line = p->m * p->from_row;
+        p->from = t.from = noise(TG_F32, (rows_of(p) - 1) * p->from_row + p->n);
     }
     p->c = t.c;
     any_operands(&t);
@@ -139,9 +159,9 @@ static void add_brick(const product_case *t, int i)
     const tg_brgemm *p = &t->p;
     for (int64_t k = 0; k < p->k; k++) {
         double b[TG_PANEL];
-        for (int j = 0; j < p->n; j++) b[j] = get(t->b[i], t->mk->element, b_place(t->mk, k, j));
-        for (int r = 0; r < p->m; r++) {
-            const double a = get(t->a[i], t->mk->element, r * p->row + k * p->step);
+        for (int j = 0; j < p->n; j++) b[j] = get(t->b[i], t->mk->element, b_place(t->mk, p->k, k, j));
+        for (int r = 0; r < rows_of(p); r++) {
+            const double a = get(t->a[i], t->mk->element, a_place(p, r, k));
             for (int j = 0; j < p->n; j++) sums[r][j] += a * b[j], sizes[r][j] += fabs(a * b[j]);
         }
     }
@@ -150,7 +170,7 @@ static void add_brick(const product_case *t, int i)
 static void add_all(const product_case *t, const float *from)
 {
     const tg_brgemm *p = &t->p;
-    for (int r = 0; r < p->m; r++)
+    for (int r = 0; r < rows_of(p); r++)
         for (int j = 0; j < p->n; j++) {
             sums[r][j] = (from ? (double)from[r * p->from_row + j] : 0) + (p->bias ? (double)p->bias[j] : 0);
             sizes[r][j] = 1 + fabs(sums[r][j]);
@@ -199,7 +219,7 @@ static void product_test(void **state)
         float       *from = t.from;
         memcpy(before, t.c, bytes);
         if (t.p.store == TG_F32 && any(0, 1)) {     /* sums go on in place */
-            t.p.from = t.c, t.p.from_row = t.p.c_row;
+            t.p.from = t.c, t.p.from_row = t.p.c_row, t.p.from_line = t.p.c_line;
             from = before;
         }
         mk->run(&t.p, t.brick, t.count);

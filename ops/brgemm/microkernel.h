@@ -12,13 +12,16 @@
  *   bf16  (avx512_bf16, amx)       reads A and B in bf16, B straight from the packed weights.  Tensors are bf16.
  *
  * B, a panel of up to 64 columns, element (k, j):
- *   f32:   b[k 64 + j]
- *   bf16:  b[(k / 2) 128 + 2 j + k % 2], pairs of k side by side, as dot products of bf16 take them
+ *   f32:    b[k 64 + j]
+ *   bf16:   b[(k / 2) 128 + 2 j + k % 2], pairs of k side by side, as dot products of bf16 take them
+ *   tiles:  of 16 such pairs and 16 columns, which lie behind each other: [j / 32][k / 32][j / 16 % 2] of them.  Weights
+ *           come in panels of 32 columns, so that one fits into the first level of the cache as often as possible.
  * Columns beyond n exist and are zero in weights.  bf16: k is padded with zeros to a multiple of TG_DEPTH in weights,
  * and to a multiple of `depth` in what load_b writes.
  *
  * A, element (r, k): a[r row + k step].  Forward and backward-data: step = 1, the rows are pixels of a line or images
  * at one pixel; the first `depth`-multiple of elements from k = 0 on can be read and is finite, B being zero beyond k.
+ * Tiles: A may lie in planes of TG_DEPTH channels, and rows may come in several lines.
  * Backward-weights: as `load_a` left it.
  *
  * Backward-weights is a product over pixels or images: A is x with a row for each channel, B is gy with a column for
@@ -29,8 +32,9 @@
 #include "op.h"
 
 enum {
-    TG_PANEL = 64,                      /* columns of B side by side */
+    TG_PANEL = 64,                      /* columns of B side by side, at most */
     TG_DEPTH = 32,                      /* k of bf16 weights is padded to a multiple of this */
+    TG_TILE = 16,                       /* columns of a tile, and pairs of k */
     TG_MAX_PLACES = 256,                /* `places` is at most this */
 };
 
@@ -47,6 +51,13 @@ typedef struct {
     tg_dtype     store;                 /* of c: TG_F32 or TG_BF16 (to nearest even, a NaN stays a NaN) */
     const float *bias;                  /* of the n columns, or NULL */
     bool         relu;                  /* a NaN stays a NaN */
+    bool         stream;                /* c is large: tiles write whole lines of the cache past it; c and c_row fit */
+    /* Only for microkernels with `tiles`: */
+    int64_t      gap;                   /* of A, elements between TG_DEPTH k and the next */
+    int          further;               /* lines of m rows behind the first one, and elements from each to the next */
+    int64_t      a_line, from_line, c_line;
+    const char  *ahead;                 /* memory that will be read soon, */
+    int64_t      ahead_bytes;           /* to be fetched into the cache meanwhile */
 } tg_brgemm;
 
 /* What load_a and load_b make of k places: bytes of A for `rows` rows and of B for one panel (multiples of 64), the
@@ -58,6 +69,8 @@ typedef struct {
     tg_isa      isa;
     tg_dtype    element;                /* of A and B */
     const char *(*reject)(void);        /* why another microkernel serves this processor better, or NULL; may be NULL */
+    int         panel;                  /* columns of a panel of weights */
+    bool        tiles;                  /* B consists of tiles */
     int         depth;                  /* 1, 2 or 32: A is read up to a multiple of this many k */
     int         images;                 /* rows of a block where rows are images ... */
     int         short_line;             /* ... which they are where lines have at most so many pixels */

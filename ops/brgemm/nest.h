@@ -29,11 +29,13 @@ typedef struct {
     tg_panels p;
     bool      merged;                   /* a run of taps is one product */
     bool      direct;                   /* A is x itself */
+    bool      stream;                   /* y is so large that it would leave the cache before it is read */
+    bool      planes;                   /* A lies in planes of TG_DEPTH channels */
     int64_t   nb;                       /* images of a block of rows; 1: rows are pixels of a line */
     int64_t   lines, columns, panels;   /* of outputs, of a task */
     int64_t   blocks[4];                /* of images, lines, columns, panels: tasks are groups x these */
     int64_t   span[2];                  /* lines and columns of A */
-    int64_t   pitch, a_line;            /* elements of A from pixel to pixel of an image, from line to line */
+    int64_t   pitch, a_line, plane;     /* elements of A from pixel to pixel of an image, line to line, of a plane */
     int64_t   slab_lines, slab_k, slabs;        /* kernel lines, and k of a line, taken at a time; how many times */
     size_t    a_bytes, b_bytes, c_bytes, brick_bytes;
 } tg_nest;

@@ -28,12 +28,27 @@ const char *tg_pixel(const tg_block *b, int64_t image, int64_t h, int64_t w)
     return (const char *)tg_ptr(n->x) + (size_t)((at * n->groups + b->group) * n->p.in) * tg_dtype_size(n->x->dtype);
 }
 
+/* Channels of some pixels, to their planes. */
+static void spread(const tg_nest *n, const char *from, int64_t pixels, char *to)
+{
+    const size_t  bytes = TG_DEPTH * sizeof(uint16_t), plane = (size_t)n->plane * sizeof(uint16_t);
+    const size_t  apart = (size_t)(n->nb * n->pitch) * sizeof(uint16_t);
+    const int64_t in = n->p.in * (int64_t)sizeof(uint16_t), row = n->w_axis.apart * n->groups * in;
+    for (int64_t p = 0; p < pixels; p++, from += row, to += apart)
+        for (int64_t i = 0; i < in; i += (int64_t)bytes)
+            memcpy(to + (size_t)i / bytes * plane, from + i, TG_DEPTH * sizeof(uint16_t));
+}
+
 /* Pixels w .. end - 1 of a line of an image, which lie inside. */
 static void load_pixels(const tg_block *b, int64_t image, int64_t h, int64_t w, int64_t end, char *to)
 {
     const tg_nest *n = b->n;
     const int64_t  apart = n->nb * n->pitch, in = n->p.in;
     const size_t   size = tg_a_size(n);
+    if (n->planes) {
+        spread(n, tg_pixel(b, image, h, w), end - w, to);
+        return;
+    }
     if (apart == in && n->groups == 1 && n->w_axis.apart == 1) {
         n->mk->load(tg_pixel(b, image, h, w), n->x->dtype, (end - w) * in, to);
         return;
@@ -44,17 +59,23 @@ static void load_pixels(const tg_block *b, int64_t image, int64_t h, int64_t w, 
     }
 }
 
+/* Bytes of a line, in all planes. */
+static void clear(const tg_nest *n, char *line, size_t start, size_t end)
+{
+    for (int64_t i = 0; i < (n->planes ? n->p.in : 1); i += TG_DEPTH, line += (size_t)n->plane * tg_a_size(n))
+        memset(line + start, 0, end - start);
+}
+
 static void load_line(const tg_block *b, int64_t h, char *to)
 {
     const tg_nest *n = b->n;
     const size_t   size = tg_a_size(n), apart = (size_t)(n->nb * n->pitch) * size;
     const int64_t  start = tg_most(b->w0, 0), end = tg_least(b->w0 + n->span[1], n->w_axis.in);
     const int64_t  inside = end > start ? end - start : 0, left = inside ? start - b->w0 : 0;
-    memset(to, 0, (size_t)left * apart);
+    clear(n, to, 0, (size_t)left * apart);
     for (int64_t i = 0; i < b->images && inside; i++)
         load_pixels(b, b->image + i, h, start, end, to + (size_t)left * apart + (size_t)(i * n->pitch) * size);
-    const size_t done = (size_t)(left + inside) * apart;
-    memset(to + done, 0, (size_t)n->a_line * size - done);
+    clear(n, to, (size_t)(left + inside) * apart, (size_t)n->a_line * size);
 }
 
 void tg_block_load(tg_block *b, char *to)

@@ -9,6 +9,7 @@ enum {
     FEW_IMAGES = 6,                     /* rows are not images if there are fewer */
     A_BYTES = 640 << 10,                /* most of A: it shares the second level of the cache with a slab of B */
     B_BYTES = 400 << 10,                /* most of a slab of B */
+    STREAM_BYTES = 24 << 20,            /* least of an output that is written past the cache */
 };
 
 static int64_t positive(int64_t a) { return a < 0 ? -a : a; }
@@ -65,7 +66,8 @@ static void choose_rows(tg_nest *n)
 {
     const bool images = tg_short_lines(n) && n->images >= FEW_IMAGES;
     n->nb = images ? tg_div_up(n->images, tg_div_up(n->images, n->mk->images)) : 1;
-    n->merged = n->nb == 1 && packs_merged(n);
+    n->planes = n->mk->tiles && n->p.in % TG_DEPTH == 0;
+    n->merged = n->nb == 1 && packs_merged(n) && !n->planes;
 }
 
 void tg_nest_choose_a(tg_nest *n)
@@ -75,7 +77,8 @@ void tg_nest_choose_a(tg_nest *n)
     const int64_t  in = n->p.in, depth = n->mk->depth;
     const bool     run = n->merged && w->taps > 1;
     n->direct = n->nb == 1 && dtype == n->mk->element && w->taps == 1 && w->den == 1 && !w->off && in % depth == 0;
-    n->pitch = run ? in : tg_div_up(in, depth) * depth;
+    n->planes = n->planes && !n->direct;
+    n->pitch = n->planes ? TG_DEPTH : run ? in : tg_div_up(in, depth) * depth;
     if (!n->direct) return;
     n->pitch = in * n->groups * w->apart;
     n->a_line = in * n->groups * n->line * n->h.apart;
@@ -87,7 +90,7 @@ static int64_t a_bytes(const tg_nest *n, int64_t lines, int64_t columns)
     if (n->direct) return 0;
     const int64_t span = span_of(&n->w_axis, columns), across = n->nb > 1 ? tg_least(n->w_axis.in, span) : span;
     const int64_t pixels = tg_least(n->h.in, span_of(&n->h, lines)) * across * n->nb;
-    return pixels * n->pitch * (int64_t)tg_dtype_size(n->mk->element);
+    return pixels * tg_most(n->pitch, n->planes ? n->p.in : 0) * (int64_t)tg_dtype_size(n->mk->element);
 }
 
 void tg_nest_cut_outputs(tg_nest *n, int64_t lines, int64_t columns)
@@ -100,7 +103,9 @@ void tg_nest_cut_outputs(tg_nest *n, int64_t lines, int64_t columns)
     n->span[1] = span_of(&n->w_axis, n->columns);
     if (n->nb > 1) n->span[1] = tg_least(n->span[1], n->w_axis.in);
     if (!n->direct) n->a_line = n->span[1] * n->nb * n->pitch + TG_DEPTH;
-    n->a_bytes = n->direct ? 0 : tg_aligned(n->span[0] * n->a_line * (int64_t)tg_a_size(n));
+    n->plane = n->planes ? n->span[0] * n->a_line : TG_DEPTH;
+    const int64_t planes = n->planes ? n->p.in / TG_DEPTH : 1;
+    n->a_bytes = n->direct ? 0 : tg_aligned(planes * n->span[0] * n->a_line * (int64_t)tg_a_size(n));
 }
 
 /* Enough rows, of whole lines if they are not too long; then enough tasks, if need be by cutting panels. */
@@ -124,7 +129,7 @@ static void cut(tg_nest *n)
 /* A slab of B is some kernel lines, or of a kernel of one tap some channels. */
 static void choose_slabs(tg_nest *n)
 {
-    const int64_t row = TG_PANEL * (int64_t)tg_dtype_size(n->mk->element), line = n->p.line;
+    const int64_t row = n->p.columns * (int64_t)tg_dtype_size(n->mk->element), line = n->p.line;
     const int64_t lines = tg_most(1, B_BYTES / (line * row)), taps = n->p.kernel[0] * n->p.kernel[1];
     const int64_t times = taps == 1 ? tg_div_up(line * row, B_BYTES) : tg_div_up(n->p.kernel[0], lines);
     n->slab_lines = taps == 1 ? 1 : tg_div_up(n->p.kernel[0], times);
@@ -136,8 +141,8 @@ static void choose_scratch(tg_nest *n)
 {
     const int64_t size = (int64_t)tg_dtype_size(n->mk->element);
     const bool    widened = n->mk->element != n->w->dtype;
-    n->b_bytes = widened ? tg_aligned(n->slab_lines * tg_most(n->slab_k, 2) * TG_PANEL * size) : 0;
-    n->c_bytes = n->slabs > 1 ? tg_aligned(n->lines * n->columns * n->nb * TG_PANEL * (int64_t)sizeof(float)) : 0;
+    n->b_bytes = widened ? tg_aligned(n->slab_lines * tg_most(n->slab_k, 2) * n->p.columns * size) : 0;
+    n->c_bytes = n->slabs > 1 ? tg_aligned(n->lines * n->columns * n->nb * n->p.columns * (int64_t)sizeof(float)) : 0;
     n->brick_bytes = tg_aligned(n->p.kernel[0] * n->p.kernel[1] * (int64_t)sizeof(tg_brick));
 }
 
@@ -145,18 +150,19 @@ void tg_nest_plan(tg_nest *n)
 {
     int32_t key[TG_LAYOUT_KEY];
     tg_nest_simplify(n);
-    choose_rows(n);
     tg_nest_key(n, key);
     n->p = tg_panels_of(n->w, key);
+    choose_rows(n);
     tg_nest_choose_a(n);
     cut(n);
     choose_slabs(n);
     choose_scratch(n);
+    n->stream = tg_count(n->y) * (int64_t)tg_dtype_size(n->y->dtype) >= STREAM_BYTES;
 }
 
 void tg_nest_key(const tg_nest *n, int32_t key[TG_LAYOUT_KEY])
 {
-    tg_panels_key(n->w, n->backward, packs_merged(n), n->groups, n->w_axis.den, positive(n->w_axis.step), key);
+    tg_panels_key(n->w, n->mk, n->backward, packs_merged(n), n->groups, n->w_axis.den, positive(n->w_axis.step), key);
 }
 
 int64_t tg_nest_tasks(const tg_nest *n)

@@ -1,5 +1,6 @@
 /* nest_run.c - one task of a nest: packs its block of the input, then sweeps it panel by panel, slab by slab. */
 #include "nest_block.h"
+#include "parallel.h"
 
 typedef struct {
     const tg_nest *n;
@@ -11,6 +12,8 @@ typedef struct {
     int64_t     kh0, kh1, k0, k;        /* the slab: kernel lines; of a kernel of one tap, channels */
     bool        first, last;            /* of the panel's slabs */
     const char *weights;                /* the slab, as B */
+    const char *ahead;                  /* x of a task that follows */
+    int64_t     ahead_bytes;            /* for each row of a product */
 } sweep;
 
 /* ---- B ---- */
@@ -31,7 +34,7 @@ static void set_weights(sweep *s, const char *packed)
 {
     const tg_nest *n = s->n;
     const int64_t  k = (s->block.group * n->p.count + s->panel) * n->p.depth + s->kh0 * n->p.line + s->k0;
-    s->weights = packed + (size_t)(k * TG_PANEL) * tg_dtype_size(n->w->dtype);
+    s->weights = packed + (size_t)(k * n->p.columns) * tg_dtype_size(n->w->dtype);
     if (n->mk->element == n->w->dtype) return;
     const int64_t rest = n->p.line - s->k0, lines = s->kh1 - s->kh0;
     n->mk->widen(s->weights, lines > 1 ? lines * n->p.line : tg_least(n->slab_k, rest), s->widened);
@@ -54,8 +57,8 @@ static int line_bricks(const sweep *s, int64_t kh, int64_t h, int64_t ow, tg_bri
         if (!tg_of_phase(a, ow, kw)) continue;
         k = k < 0 ? (kh - s->kh0) * n->p.line + tg_class_start(&n->p, tg_class_of(&n->p, kw)) : k + apart;
         if (n->nb > 1 && (w < 0 || w >= a->in)) continue;
-        to[count++] = (tg_brick){ tg_a_at(&s->block, h, w) + (size_t)s->k0 * size,
-                                  s->weights + (size_t)(k * TG_PANEL) * size };
+        to[count++] = (tg_brick){ tg_a_at(&s->block, h, w) + (size_t)(s->k0 / TG_DEPTH * n->plane) * size,
+                                  s->weights + (size_t)(k * n->p.columns) * size };
         if (n->merged) break;
     }
     return count;
@@ -89,49 +92,114 @@ static void store_in_y(const sweep *s, int64_t oh, int64_t ow, tg_brgemm *g)
 {
     const tg_nest *n = s->n;
     const int64_t  width = n->w_axis.out, channels = n->p.out * n->groups;
-    const int64_t  first = s->block.group * n->p.out + s->panel * TG_PANEL;
+    const int64_t  first = s->block.group * n->p.out + s->panel * n->p.columns;
     const int64_t  at = ((s->block.image * n->h.out + oh) * width + ow) * channels + first;
     g->c = (char *)tg_ptr(n->y) + (size_t)at * tg_dtype_size(n->y->dtype);
     g->c_row = (n->nb > 1 ? n->h.out * width : n->w_axis.den) * channels;
+    g->c_line = n->h.den * width * channels;
     g->store = n->y->dtype;
     g->bias = n->bias ? (const float *)tg_ptr(n->bias) + first : NULL;
     g->relu = n->relu;
+    g->stream = n->stream && channels % 32 == 0 && (uintptr_t)g->c % 64 == 0;
 }
 
-/* Rows that begin at an output pixel: images, or every den-th pixel of the line. */
-static void product(const sweep *s, int64_t oh, int64_t ow, int64_t rows)
+/* Rows that begin at an output pixel: images, or every den-th pixel of the line, and of every den-th line from there. */
+static void product(sweep *s, int64_t oh, int64_t ow, int64_t lines)
 {
     const tg_nest  *n = s->n;
     const tg_block *b = &s->block;
     const bool      images = n->nb > 1;
-    float *const    sums = s->sums + ((oh - b->line0) * n->columns + ow - b->column0) * n->nb * TG_PANEL;
-    const int64_t   sums_row = (images ? 1 : n->w_axis.den) * TG_PANEL;
-    tg_brgemm       g = { .m = (int)rows, .n = (int)tg_least(n->p.out - s->panel * TG_PANEL, TG_PANEL),
-                          .k = brick_k(s, ow), .step = 1, .row = images ? n->pitch : n->w_axis.num * n->pitch,
-                          .from = s->first ? NULL : sums, .from_row = sums_row, .c = sums, .c_row = sums_row,
-                          .store = TG_F32 };
+    const int64_t   columns = n->p.columns, line = n->columns * n->nb * columns;
+    float *const    sums = s->sums + (oh - b->line0) * line + (ow - b->column0) * n->nb * columns;
+    const int64_t   row = (images ? 1 : n->w_axis.den) * columns;
+    const int64_t   rows = images ? b->images : tg_div_up(b->column1 - ow, n->w_axis.den);
+    tg_brgemm       g = { .m = (int)rows, .n = (int)tg_least(n->p.out - s->panel * columns, columns),
+                          .k = brick_k(s, ow), .row = images ? n->pitch : n->w_axis.num * n->pitch, .step = 1,
+                          .gap = n->plane - TG_DEPTH, .further = (int)lines - 1, .a_line = n->h.num * n->a_line,
+                          .from = s->first ? NULL : sums, .from_row = row, .from_line = n->h.den * line,
+                          .c = sums, .c_row = row, .c_line = n->h.den * line, .store = TG_F32 };
     if (s->last) store_in_y(s, oh, ow, &g);
+    g.ahead = s->ahead;
+    g.ahead_bytes = s->ahead_bytes * rows * lines;
+    s->ahead += g.ahead_bytes;
     n->mk->run(&g, s->bricks, bricks_of(s, oh, ow));
 }
 
-static void sweep_block(const sweep *s)
+/* The kernel lines of the slab that meet an input line: the first, and how many. */
+typedef struct { int64_t first, count; } met;
+
+static met met_by(const sweep *s, int64_t oh)
+{
+    met     m = { 0, 0 };
+    int64_t h;
+    for (int64_t kh = s->kh0; kh < s->kh1; kh++)
+        if (tg_meets(&s->n->h, oh, kh, &h) && !m.count++) m.first = kh;
+    return m;
+}
+
+/* Every den-th line from oh on that meets the input through the same taps: tiles take them all at once. */
+static int64_t lines_alike(const sweep *s, int64_t oh)
+{
+    const tg_nest *n = s->n;
+    const met      first = met_by(s, oh);
+    int64_t        lines = 1;
+    if (!n->mk->tiles || n->nb > 1) return 1;
+    for (; (oh += n->h.den) < s->block.line1; lines++) {
+        const met m = met_by(s, oh);
+        if (m.first != first.first || m.count != first.count) break;
+    }
+    return lines;
+}
+
+static void sweep_lines(sweep *s, int64_t ow)
+{
+    const int64_t den = s->n->h.den, line0 = s->block.line0, line1 = s->block.line1;
+    for (int64_t phase = line0; phase < tg_least(line1, line0 + den); phase++)
+        for (int64_t oh = phase, lines; oh < line1; oh += lines * den) {
+            lines = lines_alike(s, oh);
+            product(s, oh, ow, lines);
+        }
+}
+
+static void sweep_block(sweep *s)
 {
     const tg_block *b = &s->block;
-    const bool      images = s->n->nb > 1;
-    const int64_t   den = s->n->w_axis.den, end = images ? b->column1 : tg_least(b->column1, b->column0 + den);
-    for (int64_t oh = b->line0; oh < b->line1; oh++)
-        for (int64_t ow = b->column0; ow < end; ow++)
-            product(s, oh, ow, images ? b->images : tg_div_up(b->column1 - ow, den));
+    const int64_t   end = s->n->nb > 1 ? b->column1 : tg_least(b->column1, b->column0 + s->n->w_axis.den);
+    for (int64_t ow = b->column0; ow < end; ow++) sweep_lines(s, ow);
+}
+
+/* A task: a block of outputs, and where its panels begin. */
+static tg_block block_of(const tg_nest *n, int64_t task, int64_t *panel)
+{
+    *panel = tg_digit(&task, n->blocks[3]) * n->panels;
+    const int64_t column = tg_digit(&task, n->blocks[2]), line = tg_digit(&task, n->blocks[1]);
+    const int64_t image = tg_digit(&task, n->blocks[0]);
+    return tg_block_of(n, task, image * n->nb, line * n->lines, column * n->columns);
+}
+
+/* What a following task will read of x is fetched meanwhile, where it lies in one piece. */
+static void look_ahead(sweep *s, int64_t task)
+{
+    const tg_nest *n = s->n;
+    int64_t        panel;
+    if (!n->mk->tiles || n->nb > 1 || task >= tg_nest_tasks(n) || (n->blocks[2] > 1 && n->h.out > 1)) return;
+    const tg_block b = block_of(n, task, &panel);
+    if (panel > 0 && n->panels == n->p.count) return;
+    const int64_t lines = tg_least(n->span[0], n->h.in - b.h0), w = tg_most(b.w0, 0);
+    const char   *end = tg_pixel(&b, b.image, b.h0 + lines - 1, tg_least(b.w0 + n->span[1], n->w_axis.in) - 1);
+    const int64_t rows = (b.line1 - b.line0) * (b.column1 - b.column0) * n->panels * n->slabs;
+    s->ahead = tg_pixel(&b, b.image, b.h0, w);
+    s->ahead_bytes = tg_div_up(end - s->ahead, rows);
 }
 
 void tg_nest_run(const tg_nest *n, const void *weights, int64_t task, void *scratch)
 {
-    const int64_t panel0 = tg_digit(&task, n->blocks[3]) * n->panels, column = tg_digit(&task, n->blocks[2]);
-    const int64_t line = tg_digit(&task, n->blocks[1]), image = tg_digit(&task, n->blocks[0]);
-    sweep         s = { .n = n, .block = tg_block_of(n, task, image * n->nb, line * n->lines, column * n->columns) };
+    int64_t panel0;
+    sweep   s = { .n = n, .block = block_of(n, task, &panel0) };
     s.widened = (char *)scratch + n->a_bytes;
     s.sums = (float *)(void *)(s.widened + n->b_bytes);
     s.bricks = (tg_brick *)(void *)(s.widened + n->b_bytes + n->c_bytes);
+    look_ahead(&s, task + tg_threads());
     tg_block_load(&s.block, scratch);
     for (s.panel = panel0; s.panel < tg_least(n->p.count, panel0 + n->panels); s.panel++)
         for (int64_t i = 0; i < n->slabs; i++) {

@@ -42,18 +42,19 @@ void tg_pack_images_a(const uint16_t *from, int64_t stride, int k, int lead, int
     }
 }
 
-void tg_pack_images_b(const uint16_t *from, int64_t stride, int k, int n, int pairs, uint16_t *to)
+void tg_pack_images_b(const uint16_t *from, int64_t stride, int k, int n, int pairs, int pair, int side,
+                      uint16_t *to)
 {
     const __m512i ahead = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0);
     const __m512i behind = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);
-    for (int i = 0; i < pairs; i++, to += 2 * TG_PANEL)
+    for (int i = 0; i < pairs; i++, to += pair)
 #pragma GCC unroll 2
         for (int j = 0; j < TG_PANEL; j += 32) {
             const __mmask32 mask = mask32(n - j);
             const __m512i   even = image(from + j, stride, 2 * i, k, mask);
             const __m512i   odd = image(from + j, stride, 2 * i + 1, k, mask);
             const __m512i   low = _mm512_unpacklo_epi16(even, odd), high = _mm512_unpackhi_epi16(even, odd);
-            _mm512_storeu_si512(to + 2 * j, _mm512_permutex2var_epi64(low, ahead, high));
-            _mm512_storeu_si512(to + 2 * j + 32, _mm512_permutex2var_epi64(low, behind, high));
+            _mm512_storeu_si512(to + j / 16 * side, _mm512_permutex2var_epi64(low, ahead, high));
+            _mm512_storeu_si512(to + (j / 16 + 1) * side, _mm512_permutex2var_epi64(low, behind, high));
         }
 }

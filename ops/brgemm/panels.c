@@ -2,7 +2,7 @@
 #include "panels.h"
 #include <string.h>
 
-enum { BACKWARD, MERGED, GROUPS, CLASSES, DILATION };
+enum { BACKWARD, MERGED, GROUPS, CLASSES, DILATION, COLUMNS, TILES };
 
 /* ---- shape ---- */
 
@@ -29,19 +29,20 @@ int64_t tg_class_start(const tg_panels *p, int64_t class_)
 tg_panels tg_panels_of(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY])
 {
     tg_panels p = { .backward = key[BACKWARD], .merged = key[MERGED], .bf16 = w->dtype == TG_BF16,
-                    .groups = key[GROUPS], .kernel = { 1, 1 }, .classes = key[CLASSES], .dilation = key[DILATION] };
+                    .groups = key[GROUPS], .kernel = { 1, 1 }, .classes = key[CLASSES], .dilation = key[DILATION],
+                    .columns = key[COLUMNS], .side = key[TILES] ? TG_TILE : key[COLUMNS] };
     const int64_t of = w->dim[0] / p.groups, in = w->dim[w->rank - 1];
     if (w->rank == 4) p.kernel[0] = w->dim[1], p.kernel[1] = w->dim[2];
     p.in = p.backward ? of : in;
     p.out = p.backward ? in : of;
-    p.count = (p.out + TG_PANEL - 1) / TG_PANEL;
+    p.count = (p.out + p.columns - 1) / p.columns;
     p.line = tg_class_start(&p, p.classes);
     p.depth = p.kernel[0] * p.line;
     return p;
 }
 
-void tg_panels_key(const tg_tensor *w, bool backward, bool merged, int64_t groups, int64_t classes,
-                   int64_t dilation, int32_t key[TG_LAYOUT_KEY])
+void tg_panels_key(const tg_tensor *w, const tg_microkernel *mk, bool backward, bool merged, int64_t groups,
+                   int64_t classes, int64_t dilation, int32_t key[TG_LAYOUT_KEY])
 {
     const int64_t in = backward ? w->dim[0] / groups : w->dim[w->rank - 1];
     memset(key, 0, sizeof *key * TG_LAYOUT_KEY);
@@ -50,12 +51,14 @@ void tg_panels_key(const tg_tensor *w, bool backward, bool merged, int64_t group
     key[GROUPS] = (int32_t)groups;
     key[CLASSES] = (int32_t)classes;
     key[DILATION] = (int32_t)(dilation % classes);      /* all that tells classes apart */
+    key[COLUMNS] = mk->panel;
+    key[TILES] = mk->tiles;
 }
 
 static size_t bytes(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY])
 {
     const tg_panels p = tg_panels_of(w, key);
-    return (size_t)(p.groups * p.count * p.depth * TG_PANEL) * tg_dtype_size(w->dtype);
+    return (size_t)(p.groups * p.count * p.depth * p.columns) * tg_dtype_size(w->dtype);
 }
 
 /* ---- packing: by runs of w whose elements become consecutive k of one column, or columns of one k ---- */
@@ -80,15 +83,23 @@ static tap_place place_of(const tg_panels *p, int64_t kh, int64_t kw)
     return (tap_place){ start + before * p->in, before == taps - 1 ? tg_run_depth(p, taps * p->in) - taps * p->in : 0 };
 }
 
-static size_t element(bool bf16, int64_t k, int64_t column)
+/* In words: numbers in f32, or pairs of bf16. */
+static int64_t word_of(const tg_panels *p, int64_t k, int64_t column)
 {
-    return (size_t)(bf16 ? k / 2 * 2 * TG_PANEL + 2 * column + k % 2 : k * TG_PANEL + column);
+    const int64_t row = p->bf16 ? k / 2 : k, tile = p->columns / p->side;
+    if (tile == 1) return row * p->columns + column;
+    return ((row / TG_TILE * tile + column / TG_TILE) * TG_TILE + row % TG_TILE) * TG_TILE + column % TG_TILE;
+}
+
+static size_t element(const tg_panels *p, int64_t k, int64_t column)
+{
+    return (size_t)(p->bf16 ? 2 * word_of(p, k, column) + k % 2 : word_of(p, k, column));
 }
 
 /* The depth of a panel, where its first column is column 0 of it. */
 static char *panel(const packing *q, int64_t group, int64_t n)
 {
-    const int64_t at = (group * q->p.count + n) * q->p.depth * TG_PANEL;
+    const int64_t at = (group * q->p.count + n) * q->p.depth * q->p.columns;
     return (char *)q->to + (size_t)at * tg_dtype_size(q->w->dtype);
 }
 
@@ -98,9 +109,9 @@ static void put_down(const packing *q, const void *from, int64_t n, void *to, in
     const uint16_t *half = from;
     const float    *whole = from;
     if (q->p.bf16)
-        for (int64_t i = 0; i < n; i++) ((uint16_t *)to)[element(true, k + i, column)] = half ? half[i] : 0;
+        for (int64_t i = 0; i < n; i++) ((uint16_t *)to)[element(&q->p, k + i, column)] = half ? half[i] : 0;
     else
-        for (int64_t i = 0; i < n; i++) ((float *)to)[element(false, k + i, column)] = whole ? whole[i] : 0;
+        for (int64_t i = 0; i < n; i++) ((float *)to)[element(&q->p, k + i, column)] = whole ? whole[i] : 0;
 }
 
 /* n elements (NULL: zeros) become columns j, j + 1, .. of a k */
@@ -109,9 +120,9 @@ static void put_along(const packing *q, const void *from, int64_t n, void *to, i
     const uint16_t *half = from;
     const float    *whole = from;
     if (q->p.bf16)
-        for (int64_t i = 0; i < n; i++) ((uint16_t *)to)[element(true, k, j) + 2 * (size_t)i] = half ? half[i] : 0;
+        for (int64_t i = 0; i < n; i++) ((uint16_t *)to)[element(&q->p, k, j + i)] = half ? half[i] : 0;
     else
-        for (int64_t i = 0; i < n; i++) ((float *)to)[element(false, k, j) + (size_t)i] = whole ? whole[i] : 0;
+        for (int64_t i = 0; i < n; i++) ((float *)to)[element(&q->p, k, j + i)] = whole ? whole[i] : 0;
 }
 
 static const char *row_of(const packing *q, int64_t o, int64_t tap, int64_t channels)
@@ -128,32 +139,34 @@ typedef uint32_t words __attribute__((vector_size(16), aligned(2), may_alias));
 #define SHUFFLE(a, b, i, j, k, l) __builtin_shuffle(a, b, (uint32_t __attribute__((vector_size(16)))){ i, j, k, l })
 #endif
 
-/* Word i of each of four rows becomes one of the four words of to's row i.  Rows of `to` are as long as a panel's. */
-static inline void transpose(const char *from, size_t row, uint32_t *to)
+/* Word i of each of four rows becomes one of the four words of to's row i; its rows are `side` words long. */
+static inline void transpose(const char *from, size_t row, uint32_t *to, int64_t side)
 {
     const words a = *(const words *)from, b = *(const words *)(from + row);
     const words c = *(const words *)(from + 2 * row), d = *(const words *)(from + 3 * row);
     const words ab0 = SHUFFLE(a, b, 0, 4, 1, 5), ab1 = SHUFFLE(a, b, 2, 6, 3, 7);
     const words cd0 = SHUFFLE(c, d, 0, 4, 1, 5), cd1 = SHUFFLE(c, d, 2, 6, 3, 7);
     *(words *)to = SHUFFLE(ab0, cd0, 0, 1, 4, 5);
-    *(words *)(to + TG_PANEL) = SHUFFLE(ab0, cd0, 2, 3, 6, 7);
-    *(words *)(to + 2 * TG_PANEL) = SHUFFLE(ab1, cd1, 0, 1, 4, 5);
-    *(words *)(to + 3 * TG_PANEL) = SHUFFLE(ab1, cd1, 2, 3, 6, 7);
+    *(words *)(to + side) = SHUFFLE(ab0, cd0, 2, 3, 6, 7);
+    *(words *)(to + 2 * side) = SHUFFLE(ab1, cd1, 0, 1, 4, 5);
+    *(words *)(to + 3 * side) = SHUFFLE(ab1, cd1, 2, 3, 6, 7);
 }
 
 /* A tap of rows o .. end - 1, whose first k is given, as far as it consists of blocks of words; returns how many k:
- * none if the rows are not a multiple of four columns of one panel, or if k does not begin a pair. */
+ * none if the rows are not a multiple of four columns of one panel, or if k does not begin a pair, or four of a tile. */
 static int64_t pack_words(const packing *q, int64_t o, int64_t end, int64_t tap, int64_t k)
 {
     const tg_panels *p = &q->p;
-    const int64_t    word = p->bf16 ? 2 : 1, column = o % p->out, j = column % TG_PANEL, rows = end - o;
+    const int64_t    word = p->bf16 ? 2 : 1, column = o % p->out, j = column % p->columns, rows = end - o;
     const int64_t    whole = p->in / (4 * word) * (4 * word);
-    if (rows % 4 || j + rows > TG_PANEL || column + rows > p->out || k % word) return 0;
-    uint32_t *const  to = (uint32_t *)(void *)panel(q, o / p->out, column / TG_PANEL) + k / word * TG_PANEL + j;
+    if (rows % 4 || j + rows > p->columns || column + rows > p->out || k % word) return 0;
+    if (p->side < p->columns && (j % 4 || k % (4 * word))) return 0;
+    uint32_t *const  to = (uint32_t *)(void *)panel(q, o / p->out, column / p->columns);
     const size_t     row = (size_t)(row_of(q, 1, 0, p->in) - row_of(q, 0, 0, p->in));
     const char      *from = row_of(q, o, tap, p->in);
     for (int64_t i = 0; i < whole / word; i += 4)
-        for (int64_t r = 0; r < rows; r += 4) transpose(from + (size_t)r * row + 4 * i, row, to + i * TG_PANEL + r);
+        for (int64_t r = 0; r < rows; r += 4)
+            transpose(from + (size_t)r * row + 4 * i, row, to + word_of(p, k + i * word, j + r), p->side);
     return whole;
 }
 
@@ -166,12 +179,12 @@ static void pack_forward_tap(const packing *q, int64_t o, int64_t end, int64_t t
     for (int64_t i = pack_words(q, o, end, tap, at.k); i < p->in + at.pad; i += 32)
         for (int64_t row = o; row < end; row++) {
             const int64_t column = row % p->out, n = i + 32 < p->in ? 32 : p->in - i;
-            char *const   to = panel(q, row / p->out, column / TG_PANEL);
+            char *const   to = panel(q, row / p->out, column / p->columns);
             const int64_t whole = i + 32 < p->in + at.pad ? 32 : p->in + at.pad - i, real = n > 0 ? n : 0;
             if (real)
                 put_down(q, row_of(q, row, tap, p->in) + (size_t)i * tg_dtype_size(q->w->dtype), real, to, at.k + i,
-                         column % TG_PANEL);
-            put_down(q, NULL, whole - real, to, at.k + i + real, column % TG_PANEL);
+                         column % p->columns);
+            put_down(q, NULL, whole - real, to, at.k + i + real, column % p->columns);
         }
 }
 
@@ -179,18 +192,21 @@ static void pack_forward_tap(const packing *q, int64_t o, int64_t end, int64_t t
 static void pad_forward(const packing *q, int64_t group)
 {
     const tg_panels *p = &q->p;
-    for (int64_t j = p->out; j < p->count * TG_PANEL; j++)
-        put_down(q, NULL, p->depth, panel(q, group, j / TG_PANEL), 0, j % TG_PANEL);
+    for (int64_t j = p->out; j < p->count * p->columns; j++)
+        put_down(q, NULL, p->depth, panel(q, group, j / p->columns), 0, j % p->columns);
 }
 
 /* n elements of two rows become columns 0, 1, .. of a pair of k. */
-static void put_pairs(const void *even, const void *odd, int64_t n, void *to, int64_t k)
+static void put_pairs(const packing *q, const void *even, const void *odd, int64_t n, void *to, int64_t k)
 {
-    const uint16_t *restrict one = even, *restrict other = odd;
-    uint16_t *restrict       pair = (uint16_t *)to + element(true, k, 0);
-    for (int64_t i = 0; i < n; i++) {
-        pair[2 * i] = one[i];
-        pair[2 * i + 1] = other[i];
+    for (int64_t j = 0; j < n; j += q->p.side) {
+        const uint16_t *restrict one = (const uint16_t *)even + j, *restrict other = (const uint16_t *)odd + j;
+        uint16_t *restrict       pair = (uint16_t *)to + element(&q->p, k, j);
+        const int64_t            some = n - j < q->p.side ? n - j : q->p.side;
+        for (int64_t i = 0; i < some; i++) {
+            pair[2 * i] = one[i];
+            pair[2 * i + 1] = other[i];
+        }
     }
 }
 
@@ -205,13 +221,13 @@ static int64_t pack_backward_tap(const packing *q, int64_t o, int64_t end, int64
     const int64_t    pad = channel + pair == p->in - 1 ? at.pad : 0;
     const char      *from = row_of(q, o, tap, p->out), *next = row_of(q, o + pair, tap, p->out);
     const size_t     size = tg_dtype_size(q->w->dtype);
-    for (int64_t j = 0; j < p->out; j += TG_PANEL) {
-        char *const   to = panel(q, o / p->in, j / TG_PANEL);
-        const int64_t n = p->out - j < TG_PANEL ? p->out - j : TG_PANEL;
-        if (pair) put_pairs(from + (size_t)j * size, next + (size_t)j * size, n, to, k);
+    for (int64_t j = 0; j < p->out; j += p->columns) {
+        char *const   to = panel(q, o / p->in, j / p->columns);
+        const int64_t n = p->out - j < p->columns ? p->out - j : p->columns;
+        if (pair) put_pairs(q, from + (size_t)j * size, next + (size_t)j * size, n, to, k);
         else put_along(q, from + (size_t)j * size, n, to, k, 0);
-        for (int64_t i = 0; i <= pair; i++) put_along(q, NULL, TG_PANEL - n, to, k + i, n);
-        for (int64_t i = 1; i <= pad; i++) put_along(q, NULL, TG_PANEL, to, k + pair + i, 0);
+        for (int64_t i = 0; i <= pair; i++) put_along(q, NULL, p->columns - n, to, k + i, n);
+        for (int64_t i = 1; i <= pad; i++) put_along(q, NULL, p->columns, to, k + pair + i, 0);
     }
     return 1 + pair;
 }

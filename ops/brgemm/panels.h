@@ -1,9 +1,9 @@
-/* panels.h - weights as microkernels read them: panels of TG_PANEL columns.
+/* panels.h - weights as microkernels read them: panels of TG_PANEL columns, or of 32 that consist of tiles.
  *
  * A panel of a group has one column for each output of the product (output channels forward, input channels backward)
  * and its depth runs over kernel lines, over classes of taps, over the taps of a class, over channels:
  *
- *     [group][panel][kh][class][tap][channel] of TG_PANEL columns;  bf16: pairs of two channels side by side
+ *     [group][panel][kh][class][tap][channel] of a panel's columns;  bf16: pairs of two channels side by side
  *
  * Taps are of one class if they meet the same output columns: kw dilation = class (mod stride) backward, all of them
  * forward.  They stand from left to right as the input's columns do: rising kw forward, falling kw backward.  Where
@@ -17,6 +17,7 @@ typedef struct {
     bool    backward, merged, bf16;
     int64_t groups, kernel[2];
     int64_t in, out;                    /* of a group: channels that are summed over, and columns */
+    int64_t columns, side;              /* of a panel; of those, so many side by side (tiles: TG_TILE) */
     int64_t classes, dilation;          /* of columns; classes: 1 or the stride */
     int64_t count;                      /* panels of a group */
     int64_t line, depth;                /* k of one kh, and of all */
@@ -24,9 +25,9 @@ typedef struct {
 
 /* w[oc, kh, kw, ic / groups], or [out, in] of a linear layer. */
 tg_panels tg_panels_of(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY]);
-/* The key of what tg_panels_of should give; weights that lie the same way merged and not have one key. */
-void      tg_panels_key(const tg_tensor *w, bool backward, bool merged, int64_t groups, int64_t classes,
-                        int64_t dilation, int32_t key[TG_LAYOUT_KEY]);
+/* The key of what tg_panels_of should give for a microkernel; weights that lie the same way merged and not have one. */
+void      tg_panels_key(const tg_tensor *w, const tg_microkernel *mk, bool backward, bool merged, int64_t groups,
+                        int64_t classes, int64_t dilation, int32_t key[TG_LAYOUT_KEY]);
 extern const tg_layout tg_panels_layout;
 
 int64_t tg_class_taps(const tg_panels *p, int64_t class_);

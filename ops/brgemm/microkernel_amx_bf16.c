@@ -1,8 +1,9 @@
-/* microkernel_amx_bf16.c - the microkernel on tiles: 2 x 2 tiles of sums, or 1 x 4 where one block of rows is left.
+/* microkernel_amx_bf16.c - the microkernel on tiles: 2 x 2 tiles of sums, 4 x 1 where there are 16 columns or fewer, or
+ * 1 x 4 where one block of rows is left.
  *
- * 2 x 2 needs half a cycle of loads for one of products, and a panel's half stays in the first level of the cache while
- * rows go by.  Blocks of rows are of one height, nearly m / blocks: the time of a product falls with its rows, and one
- * configuration serves all.  The last block slides back if it must, and what it repeats is not written again.
+ * 2 x 2 needs half a cycle of loads for one of products, and with four sums none waits for the one before.  Blocks of
+ * rows are of one height, nearly a line's rows / blocks: the time of a product falls with its rows, and one configuration
+ * serves all.  The last block of a line slides back if it must.
  *
  * Tiles round to nearest even once a product and sum, even k and odd k apart, and denormals count as zeros. */
 #include "avx512.h"
@@ -61,50 +62,66 @@ static void leave(void)
     configured = 0;
 }
 
-/* ---- the product: two blocks of rows and up to two of columns, or one and up to four ---- */
+/* ---- the product: 2 x 2 tiles of sums, 4 x 1 where there are few columns, or one block of rows that is left ---- */
 
-/* f32 that tiles of sums come from or go to: where the first block of rows and the second begin. */
-typedef struct { char *at[2]; int64_t row; } place;
+enum { MOST_DOWN = 4, MOST_SUMS = 4 };
+
+/* f32 that tiles of sums come from or go to: where each block of rows begins. */
+typedef struct { char *at[MOST_DOWN]; int64_t row; } place;
 
 #define EACH_SUM(X) X(0) X(1) X(2) X(3)
-#define HAS(t) (two ? (t) % 2 < columns : (t) < columns)
-#define AT(t, place) (two ? (place).at[(t) / 2] + (t) % 2 * 64 : (place).at[0] + (t) * 64)
+#define HAS(t) ((t) < down * across)
+#define AT(t, place) ((place).at[(t) / across] + (t) % across * TILE_ROW)
 #define LOAD_SUM(t) if (HAS(t)) TG_TILE_LOAD(t, AT(t, from), from.row);
 #define ZERO_SUM(t) if (HAS(t)) TG_TILE_ZERO(t);
 #define STORE_SUM(t) if (HAS(t)) TG_TILE_STORE(t, AT(t, to), to.row);
 
-INLINE void begin(bool two, int columns, place from)
+INLINE void begin(int down, int across, place from)
 {
     if (from.at[0]) { EACH_SUM(LOAD_SUM) }
     else { EACH_SUM(ZERO_SUM) }
 }
 
-INLINE void put(bool two, int columns, place to) { EACH_SUM(STORE_SUM) }
+INLINE void put(int down, int across, place to) { EACH_SUM(STORE_SUM) }
 
-/* 32 k.  The blocks of rows are at a[0] and a[1], columns 32 .. of B `panel` bytes behind the first ones. */
-INLINE void step(bool two, int columns, const char *a0, const char *a1, int64_t row, const char *b, int64_t panel)
+/* 32 k of one block of rows.  Columns 32 .. of B lie `panel` bytes behind the first ones. */
+INLINE void step_one(int across, const char *a, int64_t row, const char *b, int64_t panel)
+{
+    TG_TILE_LOAD(4, a, row);
+    TG_TILE_LOAD(6, b, TILE_ROW);
+    TG_TILE_PRODUCT(0, 4, 6);
+    if (across == 1) return;
+    TG_TILE_LOAD(7, b + TILE, TILE_ROW);
+    TG_TILE_PRODUCT(1, 4, 7);
+    if (across == 2) return;
+    TG_TILE_LOAD(6, b + panel, TILE_ROW);
+    TG_TILE_PRODUCT(2, 4, 6);
+    if (across == 3) return;
+    TG_TILE_LOAD(7, b + panel + TILE, TILE_ROW);
+    TG_TILE_PRODUCT(3, 4, 7);
+}
+
+/* 32 k of several blocks of rows, at a[0] .. */
+INLINE void step(int down, int across, const char *const a[MOST_DOWN], int64_t row, const char *b)
 {
     TG_TILE_LOAD(6, b, TILE_ROW);
-    TG_TILE_LOAD(4, a0, row);
+    TG_TILE_LOAD(4, a[0], row);
     TG_TILE_PRODUCT(0, 4, 6);
-    if (columns > 1) {
+    if (across == 2) {
         TG_TILE_LOAD(7, b + TILE, TILE_ROW);
         TG_TILE_PRODUCT(1, 4, 7);
-    }
-    if (two) {
-        TG_TILE_LOAD(5, a1, row);
+        TG_TILE_LOAD(5, a[1], row);
         TG_TILE_PRODUCT(2, 5, 6);
-        if (columns > 1) TG_TILE_PRODUCT(3, 5, 7);
+        TG_TILE_PRODUCT(3, 5, 7);
         return;
     }
-    if (columns > 2) {
-        TG_TILE_LOAD(6, b + panel, TILE_ROW);
-        TG_TILE_PRODUCT(2, 4, 6);
-    }
-    if (columns > 3) {
-        TG_TILE_LOAD(7, b + panel + TILE, TILE_ROW);
-        TG_TILE_PRODUCT(3, 4, 7);
-    }
+    TG_TILE_LOAD(5, a[1], row);
+    TG_TILE_PRODUCT(1, 5, 6);
+    if (down == 2) return;
+    TG_TILE_LOAD(4, a[2], row);
+    TG_TILE_PRODUCT(2, 4, 6);
+    TG_TILE_LOAD(5, a[3], row);
+    TG_TILE_PRODUCT(3, 5, 6);
 }
 
 /* ---- blocks of rows: each lies in one line ---- */
@@ -117,67 +134,83 @@ static blocks blocks_of(const tg_brgemm *p)
     return (blocks){ of_line * (1 + p->further), of_line, (p->m + of_line - 1) / of_line };
 }
 
-/* Row 0 of a block.  The last one of a line slides back to end with it, and repeats some rows. */
-typedef struct { int row, again; int64_t a, from, c; } spot;
+/* Where a block of rows begins in A (bytes), `from` and c.  The last block of a line slides back to end with it: some of
+ * its rows are there again. */
+typedef struct { int again; int64_t a, from, c; } spot;
 
 INLINE spot spot_of(const tg_brgemm *p, blocks b, int i)
 {
     const int line = i / b.of_line, wanted = i % b.of_line * b.rows;
     const int row = wanted < p->m - b.rows ? wanted : p->m - b.rows;
-    return (spot){ row, wanted - row, 2 * (line * p->a_line + row * p->row), line * p->from_line + row * p->from_row,
+    return (spot){ wanted - row, 2 * (line * p->a_line + row * p->row), line * p->from_line + row * p->from_row,
                    line * p->c_line + row * p->c_row };
 }
 
 /* ---- what becomes of sums ---- */
 
-/* Sums of two blocks of rows that are still to become rows of c in bf16: a few at each step of the next product, which
- * keeps the tiles' unit busy meanwhile. */
+/* Sums that are still to become rows of c in bf16: a few at each step of the next product, which keeps the tiles' unit
+ * busy meanwhile. */
 typedef struct {
-    float        sums[2 * ROWS * 2 * COLUMNS] __attribute__((aligned(64)));
-    uint16_t    *c[2];
+    float        sums[MOST_SUMS * ROWS * COLUMNS] __attribute__((aligned(64)));
+    uint16_t    *c[MOST_DOWN];          /* of each block of rows */
     const float *bias;
-    int          rows, next, end;       /* of a block; the first one that is left of both, and how many both have */
+    int          across, rows;          /* tiles side by side; rows of a block */
+    int          block, row, blocks;    /* the first that is left; how many there are */
 } unfinished;
 
-/* Rows of 32 columns. */
-INLINE void finish_rows(const tg_brgemm *p, const float *sums, const float *bias, int rows, uint16_t *c)
+/* The second operand of max if either is a NaN. */
+INLINE __m512 added(const float *sums, const float *bias, __m512 least)
+{
+    const __m512 v = _mm512_load_ps(sums);
+    return _mm512_max_ps(least, bias ? _mm512_add_ps(v, _mm512_loadu_ps(bias)) : v);
+}
+
+INLINE void finish_wide(const tg_brgemm *p, const float *sums, const float *bias, int rows, uint16_t *c)
 {
     const __m512  least = _mm512_set1_ps(p->relu ? 0 : -INFINITY);
     const int64_t c_row = p->c_row;
     const bool    stream = p->stream;
     for (int r = 0; r < rows; r++, sums += 2 * COLUMNS, c += c_row) {
-        __m512 low = _mm512_load_ps(sums), high = _mm512_load_ps(sums + COLUMNS);
-        if (bias) {
-            low = _mm512_add_ps(low, _mm512_loadu_ps(bias));
-            high = _mm512_add_ps(high, _mm512_loadu_ps(bias + COLUMNS));
-        }
-        /* the second operand of max if either is a NaN */
-        const __m512i row = (__m512i)_mm512_cvtne2ps_pbh(_mm512_max_ps(least, high), _mm512_max_ps(least, low));
+        const __m512  low = added(sums, bias, least), high = added(sums + COLUMNS, bias ? bias + COLUMNS : NULL, least);
+        const __m512i row = (__m512i)_mm512_cvtne2ps_pbh(high, low);
         if (stream) _mm512_stream_si512((void *)c, row);
         else _mm512_storeu_si512(c, row);
     }
 }
 
-/* Some of what is left, of one block. */
+INLINE void finish_narrow(const tg_brgemm *p, const float *sums, const float *bias, int rows, uint16_t *c)
+{
+    const __m512  least = _mm512_set1_ps(p->relu ? 0 : -INFINITY);
+    const int64_t c_row = p->c_row;
+    for (int r = 0; r < rows; r++, sums += COLUMNS, c += c_row)
+        _mm256_storeu_si256((void *)c, (__m256i)_mm512_cvtneps_pbh(added(sums, bias, least)));
+}
+
+/* Some rows of what is left, of one block. */
 INLINE void finish_some(const tg_brgemm *p, unfinished *u, int most)
 {
-    const int block = u->next >= u->rows, end = block ? u->end : u->rows, first = u->next;
-    const int rows = first + most < end ? most : end - first;
-    finish_rows(p, u->sums + first * 2 * COLUMNS, u->bias, rows, u->c[block] + (first - block * u->rows) * p->c_row);
-    u->next += rows;
+    const int    left = u->rows - u->row, rows = most < left ? most : left;
+    const float *sums = u->sums + (u->block * u->rows + u->row) * u->across * COLUMNS;
+    uint16_t    *c = u->c[u->block] + u->row * p->c_row;
+    if (u->across == 2) finish_wide(p, sums, u->bias, rows, c);
+    else finish_narrow(p, sums, u->bias, rows, c);
+    u->row += rows;
+    if (rows < left) return;
+    u->row = 0;
+    u->block++;
 }
 
 INLINE void finish_rest(const tg_brgemm *p, unfinished *u)
 {
-    while (u->next < u->end) finish_some(p, u, ROWS);
+    while (u->block < u->blocks) finish_some(p, u, ROWS);
 }
 
-/* Rows of sums become rows of c. */
-INLINE void finish(const tg_brgemm *p, const float *sums, int columns, int rows, int64_t at, int j)
+/* Any rows of sums become rows of c. */
+INLINE void finish(const tg_brgemm *p, const float *sums, int across, int rows, int64_t at, int j)
 {
-    for (int r = 0; r < rows; r++, sums += COLUMNS * columns)
+    for (int r = 0; r < rows; r++, sums += COLUMNS * across)
 #pragma GCC unroll 4
-        for (int v = 0; v < columns; v++) {
+        for (int v = 0; v < across; v++) {
             const int       column = j + COLUMNS * v;
             const __mmask16 mask = mask_of(p->n - column);
             store(p, at + r * p->c_row + column, finished(_mm512_load_ps(sums + COLUMNS * v), p, column, mask), mask);
@@ -185,69 +218,86 @@ INLINE void finish(const tg_brgemm *p, const float *sums, int columns, int rows,
 }
 
 /* Rows of `from` where columns are missing: tiles load them from a buffer. */
-INLINE void gather(const tg_brgemm *p, int columns, int rows, int64_t at, int j, float *sums)
+INLINE void gather(const tg_brgemm *p, int across, int rows, int64_t at, int j, float *sums)
 {
     for (int i = 0; i < rows; i++)
-        for (int v = 0; v < columns; v++)
-            _mm512_store_ps(sums + (i * columns + v) * COLUMNS,
+        for (int v = 0; v < across; v++)
+            _mm512_store_ps(sums + (i * across + v) * COLUMNS,
                             _mm512_maskz_loadu_ps(mask_of(p->n - j - COLUMNS * v),
                                                   p->from + at + i * p->from_row + j + COLUMNS * v));
 }
 
-INLINE place in_memory(const float *m, int64_t row, int64_t at0, int64_t at1)
-{
-    return (place){ { (char *)(uintptr_t)(m + at0), (char *)(uintptr_t)(m + at1) }, 4 * row };
-}
+/* ---- a block of sums ---- */
 
-INLINE place in_buffer(float *sums, int columns, int rows)
-{
-    return (place){ { (char *)sums, (char *)(sums + rows * columns * COLUMNS) }, 4 * columns * COLUMNS };
-}
+typedef struct {
+    const tg_brgemm *p;
+    blocks           all;
+    const tg_brick  *brick;
+    int              count;
+    unfinished      *last, *next;       /* what is finished on the way, and what may get something */
+} work;
 
-/* Blocks of rows i (and i + 1), columns j ..; what `last` has left is finished on the way, `next` may get something. */
-INLINE void block(bool two, int columns, const tg_brgemm *p, blocks all, int i, int j, const tg_brick *brick, int count,
-                  unfinished *last, unfinished *next)
+/* All products, and some of what is left of the block before at each step. */
+INLINE void multiply(int down, int across, const work *w, const spot at[MOST_DOWN], int j)
 {
-    const int     width = COLUMNS * columns, rows = all.rows;
-    const spot    s0 = spot_of(p, all, i), s1 = two ? spot_of(p, all, i + 1) : s0;
-    const bool    whole = j + width <= p->n, again = s0.again || s1.again;
-    const int64_t row = 2 * p->row, chunk = 2 * (DEPTH + p->gap), panel = (p->k + DEPTH - 1) / DEPTH * PANEL_STEP;
-    /* tiles can leave c as it is to be, but must not add to a row twice */
-    const bool    plain = p->store == TG_F32 && !p->bias && !p->relu && whole && !(p->from && again);
-    const bool    later = p->store == TG_BF16 && whole && columns == 2;
-    const int     steps = count * (int)((p->k + DEPTH - 1) / DEPTH), speed = steps ? 2 * ROWS / steps + 1 : 1;
-    place         from = { .at = { NULL } };
-    if (p->from && whole) from = in_memory(p->from + j, p->from_row, s0.from, s1.from);
-    else if (p->from) {
-        from = in_buffer(next->sums, columns, rows);
-        gather(p, columns, rows, s0.from, j, next->sums);
-        if (two) gather(p, columns, rows, s1.from, j, next->sums + rows * width);
-    }
-    begin(two, columns, from);
-    for (int q = 0; q < count; q++) {
-        const char *a0 = (const char *)brick[q].a + s0.a, *a1 = (const char *)brick[q].a + s1.a;
-        const char *b = (const char *)brick[q].b + j / (2 * COLUMNS) * panel;
-        for (int64_t k = 0; k < p->k; k += DEPTH, a0 += chunk, a1 += chunk, b += PANEL_STEP) {
-            step(two, columns, a0, a1, row, b, panel);
-            if (last->next < last->end) finish_some(p, last, speed);
+    const tg_brgemm *p = w->p;
+    const int64_t    row = 2 * p->row, chunk = 2 * (DEPTH + p->gap), depth = (p->k + DEPTH - 1) / DEPTH;
+    const int        steps = w->count * (int)depth, speed = steps ? down * ROWS / steps + 1 : 0;
+    for (int q = 0; q < w->count; q++) {
+        const char *a[MOST_DOWN], *b = (const char *)w->brick[q].b + j / (2 * COLUMNS) * depth * PANEL_STEP;
+        for (int i = 0; i < down; i++) a[i] = (const char *)w->brick[q].a + at[i].a;
+        for (int64_t k = 0; k < depth; k++, b += PANEL_STEP) {
+            if (down == 1) step_one(across, a[0], row, b, depth * PANEL_STEP);
+            else step(down, across, a, row, b);
+            for (int i = 0; i < down; i++) a[i] += chunk;
+            if (w->last->block < w->last->blocks) finish_some(p, w->last, speed);
         }
     }
-    finish_rest(p, last);
-    put(two, columns, plain ? in_memory((float *)p->c + j, p->c_row, s0.c, s1.c) : in_buffer(next->sums, columns, rows));
+    finish_rest(p, w->last);
+}
+
+/* Blocks of rows i .., columns j .. */
+INLINE void block(int down, int across, const work *w, int i, int j)
+{
+    const tg_brgemm  *p = w->p;
+    unfinished *const u = w->next;
+    const int         rows = w->all.rows, width = COLUMNS * across;
+    const bool        whole = j + width <= p->n;
+    place             buffer = { .row = 4 * width }, from = { .row = 4 * p->from_row }, to = { .row = 4 * p->c_row };
+    spot              at[MOST_DOWN];
+    bool              again = false;
+    for (int d = 0; d < down; d++) {
+        at[d] = spot_of(p, w->all, i + d);
+        again |= at[d].again > 0;
+        buffer.at[d] = (char *)(u->sums + d * rows * width);
+        from.at[d] = p->from ? (char *)(uintptr_t)(p->from + at[d].from + j) : NULL;
+        to.at[d] = (char *)((float *)p->c + at[d].c + j);
+        if (p->from && !whole) gather(p, across, rows, at[d].from, j, u->sums + d * rows * width);
+    }
+    /* tiles can leave c as it is to be, but must not add to a row twice */
+    const bool plain = p->store == TG_F32 && !p->bias && !p->relu && whole && !(p->from && again);
+    begin(down, across, p->from && !whole ? buffer : from);
+    multiply(down, across, w, at, j);
+    put(down, across, plain ? to : buffer);
     if (plain) return;
-    if (later) {
-        next->c[0] = (uint16_t *)p->c + s0.c + j;
-        next->c[1] = (uint16_t *)p->c + s1.c + j;
-        next->bias = p->bias ? p->bias + j : NULL;
-        next->rows = rows;
-        next->next = 0;
-        next->end = two ? 2 * rows : rows;
+    if (p->store == TG_BF16 && whole && across <= 2) {
+        u->bias = p->bias ? p->bias + j : NULL;
+        u->across = across;
+        u->rows = rows;
+        u->block = u->row = 0;
+        u->blocks = down;
+        for (int d = 0; d < down; d++) u->c[d] = (uint16_t *)p->c + at[d].c + j;
         return;
     }
-    finish(p, next->sums + s0.again * width, columns, rows - s0.again, s0.c + s0.again * p->c_row, j);
-    if (two)
-        finish(p, next->sums + (rows + s1.again) * width, columns, rows - s1.again, s1.c + s1.again * p->c_row, j);
+    for (int d = 0; d < down; d++)
+        finish(p, u->sums + (d * rows + at[d].again) * width, across, rows - at[d].again,
+               at[d].c + at[d].again * p->c_row, j);
 }
+
+typedef void block_function(const work *, int, int);
+#define BLOCK(down, across) \
+    static void block_##down##_##across(const work *w, int i, int j) { block(down, across, w, i, j); }
+BLOCK(1, 1) BLOCK(1, 2) BLOCK(1, 3) BLOCK(1, 4) BLOCK(2, 1) BLOCK(2, 2) BLOCK(4, 1)
 
 /* ---- memory that will be read soon: some lines of it at each block ---- */
 
@@ -255,8 +305,8 @@ typedef struct { const char *at, *end; int64_t step; } ahead;
 
 INLINE ahead ahead_of(const tg_brgemm *p, blocks all)
 {
-    const int64_t pairs = all.count / 2 * ((p->n + 2 * COLUMNS - 1) / (2 * COLUMNS));
-    return (ahead){ p->ahead, p->ahead + p->ahead_bytes, (p->ahead_bytes / (pairs + !pairs) + 63) / 64 * 64 };
+    const int64_t times = (all.count + 1) / 2 * ((p->n + 2 * COLUMNS - 1) / (2 * COLUMNS));
+    return (ahead){ p->ahead, p->ahead + p->ahead_bytes, (p->ahead_bytes / times + 63) / 64 * 64 };
 }
 
 INLINE void fetch(ahead *f)
@@ -265,34 +315,32 @@ INLINE void fetch(ahead *f)
     for (; f->at < end; f->at += 64) _mm_prefetch(f->at, _MM_HINT_T1);
 }
 
-typedef void block_function(const tg_brgemm *, blocks, int, int, const tg_brick *, int, unfinished *, unfinished *);
-#define BLOCK(two, columns) \
-    static void block_##two##_##columns(const tg_brgemm *p, blocks all, int i, int j, const tg_brick *brick, \
-                                        int count, unfinished *last, unfinished *next) \
-    { \
-        block(two, columns, p, all, i, j, brick, count, last, next); \
-    }
-BLOCK(0, 1) BLOCK(0, 2) BLOCK(0, 3) BLOCK(0, 4) BLOCK(1, 1) BLOCK(1, 2)
+/* A block, and what it leaves is what the next one finishes. */
+INLINE void go(work *w, ahead *f, block_function *run_block, int i, int j)
+{
+    unfinished *const done = w->last;
+    fetch(f);
+    run_block(w, i, j);
+    w->last = w->next;
+    w->next = done;
+}
 
 static void run(const tg_brgemm *p, const tg_brick *brick, int count)
 {
-    static block_function *const one[4] = { block_0_1, block_0_2, block_0_3, block_0_4 };
-    const blocks all = blocks_of(p);
-    unfinished   room[2];
-    int          now = 0;
-    room[0].next = room[0].end = room[1].next = room[1].end = 0;
-    ahead        fetched = ahead_of(p, all);
-    configure(all.rows);
-    for (int j = 0; j < p->n; j += 2 * COLUMNS)
-        for (int i = 0; i + 1 < all.count; i += 2, now = !now) {
-            fetch(&fetched);
-            (p->n - j > COLUMNS ? block_1_2 : block_1_1)(p, all, i, j, brick, count, &room[!now], &room[now]);
-        }
-    if (all.count % 2) {
-        one[(p->n - 1) / COLUMNS](p, all, all.count - 1, 0, brick, count, &room[!now], &room[now]);
-        now = !now;
+    static block_function *const one[4] = { block_1_1, block_1_2, block_1_3, block_1_4 };
+    unfinished room[2];
+    work       w = { p, blocks_of(p), brick, count, &room[0], &room[1] };
+    ahead      f = ahead_of(p, w.all);
+    int        i = 0;
+    room[0].block = room[0].blocks = room[1].block = room[1].blocks = 0;
+    configure(w.all.rows);
+    for (int j = 0; j < p->n; j += 2 * COLUMNS) {
+        const bool narrow = p->n - j <= COLUMNS;
+        for (i = 0; narrow && i + 3 < w.all.count; i += 4) go(&w, &f, block_4_1, i, j);
+        for (; i + 1 < w.all.count; i += 2) go(&w, &f, narrow ? block_2_1 : block_2_2, i, j);
     }
-    finish_rest(p, &room[!now]);
+    if (w.all.count % 2) go(&w, &f, one[(p->n - 1) / COLUMNS], w.all.count - 1, 0);
+    finish_rest(p, w.last);
 }
 
 const tg_microkernel tg_microkernel_amx_bf16 = {

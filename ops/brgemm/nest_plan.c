@@ -3,6 +3,7 @@
 
 enum {
     ROWS = 256,                         /* of a task: so many that widening a panel for them is noise */
+    TILES_ROWS = 1024,                  /* the same for tiles, which take so little time that a task's start shows */
     LEAST_ROWS = 64,
     WHOLE_ROWS = 32,                    /* a line is cut into multiples of so many: two tiles */
     TASKS = 32,                         /* wanted, to be shared by threads */
@@ -66,7 +67,7 @@ static void choose_rows(tg_nest *n)
 {
     const bool images = tg_short_lines(n) && n->images >= FEW_IMAGES;
     n->nb = images ? tg_div_up(n->images, tg_div_up(n->images, n->mk->images)) : 1;
-    n->planes = n->mk->tiles && n->p.in % TG_DEPTH == 0;
+    n->planes = n->mk->tiles && n->p.in % TG_DEPTH == 0 && n->p.in > TG_DEPTH;
     n->merged = n->nb == 1 && packs_merged(n) && !n->planes;
 }
 
@@ -114,7 +115,7 @@ static void cut(tg_nest *n)
     const int64_t phases = n->h.den * n->w_axis.den, width = n->w_axis.out;
     const int64_t all = n->images * n->h.out * width * n->groups;
     const int64_t blocks = tg_div_up(TASKS, n->p.count);
-    const int64_t rows = tg_most(LEAST_ROWS, tg_least(ROWS, tg_div_up(all, blocks))) * phases;
+    const int64_t rows = tg_most(LEAST_ROWS, tg_least(n->mk->tiles ? TILES_ROWS : ROWS, tg_div_up(all, blocks))) * phases;
     int64_t       columns = tg_div_up(width, tg_div_up(width, tg_most(rows, 2 * ROWS * (n->h.out > 1)))), lines = 1;
     while (a_bytes(n, 1, columns) > A_BYTES && columns > LEAST_ROWS) columns = tg_div_up(columns, 2);
     columns = tg_least(width, tg_div_up(columns, WHOLE_ROWS) * WHOLE_ROWS);

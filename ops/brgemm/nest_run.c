@@ -177,19 +177,29 @@ static tg_block block_of(const tg_nest *n, int64_t task, int64_t *panel)
     return tg_block_of(n, task, image * n->nb, line * n->lines, column * n->columns);
 }
 
-/* What a following task will read of x is fetched meanwhile, where it lies in one piece. */
-static void look_ahead(sweep *s, int64_t task)
+/* What a following task will read is fetched meanwhile: its weights if they are others, else its part of x where that
+ * lies in one piece. */
+static void look_ahead(sweep *s, const char *weights, int64_t task)
 {
     const tg_nest *n = s->n;
+    const tg_block *now = &s->block;
+    if (!n->mk->tiles || task >= tg_nest_tasks(n)) return;
     int64_t        panel;
-    if (!n->mk->tiles || n->nb > 1 || task >= tg_nest_tasks(n) || (n->blocks[2] > 1 && n->h.out > 1)) return;
     const tg_block b = block_of(n, task, &panel);
-    if (panel > 0 && n->panels == n->p.count) return;
-    const int64_t lines = tg_least(n->span[0], n->h.in - b.h0), w = tg_most(b.w0, 0);
-    const char   *end = tg_pixel(&b, b.image, b.h0 + lines - 1, tg_least(b.w0 + n->span[1], n->w_axis.in) - 1);
-    const int64_t rows = (b.line1 - b.line0) * (b.column1 - b.column0) * n->panels * n->slabs;
-    s->ahead = tg_pixel(&b, b.image, b.h0, w);
-    s->ahead_bytes = tg_div_up(end - s->ahead, rows);
+    const char    *end;
+    if (n->blocks[3] > 1) {
+        const int64_t size = n->p.depth * n->p.columns * (int64_t)tg_dtype_size(n->w->dtype);
+        s->ahead = weights + (b.group * n->p.count + panel) * size;
+        end = s->ahead + tg_least(n->panels, n->p.count - panel) * size;
+    } else if (n->nb == 1 && (n->blocks[2] == 1 || n->h.out == 1)) {
+        const int64_t line = b.h0 + tg_least(n->span[0], n->h.in - b.h0) - 1;
+        s->ahead = tg_pixel(&b, b.image, b.h0, tg_most(b.w0, 0));
+        end = tg_pixel(&b, b.image, line, tg_least(b.w0 + n->span[1], n->w_axis.in) - 1);
+    } else {
+        return;
+    }
+    const int64_t rows = (now->line1 - now->line0) * (now->column1 - now->column0) * now->images;
+    s->ahead_bytes = tg_div_up(end - s->ahead, rows * n->panels * n->slabs);
 }
 
 void tg_nest_run(const tg_nest *n, const void *weights, int64_t task, void *scratch)
@@ -199,7 +209,7 @@ void tg_nest_run(const tg_nest *n, const void *weights, int64_t task, void *scra
     s.widened = (char *)scratch + n->a_bytes;
     s.sums = (float *)(void *)(s.widened + n->b_bytes);
     s.bricks = (tg_brick *)(void *)(s.widened + n->b_bytes + n->c_bytes);
-    look_ahead(&s, task + tg_threads());
+    look_ahead(&s, weights, task + tg_threads());
     tg_block_load(&s.block, scratch);
     for (s.panel = panel0; s.panel < tg_least(n->p.count, panel0 + n->panels); s.panel++)
         for (int64_t i = 0; i < n->slabs; i++) {

@@ -7,7 +7,7 @@
 #include "master.h"
 #include <string.h>
 
-enum { TILE = 64 };
+enum { TILE = 256 };
 
 typedef struct { int64_t middle, last; } order;      /* elements; an element is at (outer * middle + m) * last + k */
 

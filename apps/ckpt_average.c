@@ -12,7 +12,8 @@ static const char about[] =
     "left out; of the metadata those of the first file without '/', and made/..., are kept.  Running statistics of "
     "batch norm are averaged as well: measure them again if that matters.\v"
     "Examples:\n"
-    "  tilegrad ckpt average swa.safetensors epoch8.safetensors epoch9.safetensors epoch10.safetensors";
+    "  tilegrad ckpt average swa.safetensors runs/lenet/ckpt-*.safetensors\n"
+    "  tilegrad ckpt average mean.npz a.safetensors b.npz";
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {

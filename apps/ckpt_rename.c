@@ -20,8 +20,9 @@ static const char about[] =
     "and lines that begin with # are skipped.  A rule that renames nothing is an error, and so are two tensors of "
     "one name.  Metadata are kept.\v"
     "Examples:\n"
-    "  echo 'module.* *' >map; tilegrad ckpt rename ddp.safetensors plain.safetensors --map map\n"
-    "  printf 'head.weight fc.weight\\nhead.bias fc.bias\\n' | tilegrad ckpt rename in.npz out.npz --map /dev/stdin";
+    "  echo 'module.* *' >map\n"
+    "  tilegrad ckpt rename ddp.safetensors plain.safetensors --map map\n"
+    "  echo 'head.* fc.*' | tilegrad ckpt rename a.npz b.npz --map /dev/stdin";
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {

@@ -50,8 +50,8 @@ static const char about[] =
     "weights of a known model, by PyTorch's names.\v"
     "Examples:\n"
     "  tilegrad eval runs/lenet/best.safetensors\n"
-    "  tilegrad eval runs/lenet/best.safetensors --data fashion-mnist --dtype fp32 --out runs/lenet\n"
-    "  tilegrad eval from-pytorch.safetensors --model resnet20 --data-dir cifar-10-batches-bin";
+    "  tilegrad eval runs/lenet/last.safetensors --data fashion-mnist --out x\n"
+    "  tilegrad eval theirs.safetensors --model resnet20 --data-dir cifar-10";
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {

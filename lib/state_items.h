@@ -54,7 +54,7 @@ const char *tg_number_wanted(const tg_state_item *item, char text[120]);   /* "a
 
 /* state_layout.c: between a storage's bytes and a file's numbers, which have t's last axis at place `axis`. */
 void tg_state_shape(const tg_tensor *t, int axis, int64_t dim[TG_MAX_RANK]);              /* in the file */
-/* Elements first .. first + n - 1, as the file counts them: f32 for split weights, else t's dtype. */
+/* Elements first .. first + n - 1 (n > 0), as the file counts them: f32 for split weights, else t's dtype. */
 void tg_state_gather (const tg_tensor *t, int axis, int64_t first, int64_t n, void *to);
 /* The way back, into `image`, which will be the bytes of t's storage. */
 void tg_state_scatter(const tg_tensor *t, int axis, int64_t first, int64_t n, const void *from, void *image);

@@ -1,10 +1,13 @@
 /* state_layout.c - between the bytes of a storage and the numbers of a file.
  *
  * In memory a tensor is [outer, middle, last]; in a file, whose last axis stands elsewhere, [outer, last, middle]: a
- * convolution's [out, kh kw, in] is [out, in, kh kw].  Elements are moved in runs along the file's last axis. */
+ * convolution's [out, kh kw, in] is [out, in, kh kw].  Elements are moved in blocks of whole columns, which follow each
+ * other in the file, or in parts of one; of TILE columns row by row, so that memory is passed in order. */
 #include "state_items.h"
 #include "master.h"
 #include <string.h>
+
+enum { TILE = 256 };
 
 typedef struct { int64_t middle, last; } order;      /* elements; an element is at (outer * middle + m) * last + k */
 
@@ -28,79 +31,105 @@ tg_dtype tg_state_dtype(const tg_tensor *t) { return tg_is_split(t) ? TG_F32 : t
 
 bool tg_state_is_plain(const tg_tensor *t, int axis) { return !tg_is_split(t) && order_of(t, axis).last == 1; }
 
-typedef struct { int64_t at, stride, n; } run;       /* of elements in memory that follow each other in the file */
+typedef struct { order o; int64_t outer, last, middle; } cursor;      /* an element, as the file counts them */
 
-static run run_at(order o, int64_t first, int64_t n)
+/* Element m of column k is at + m * stride + k in memory, k * rows + m in the file, counted from its first. */
+typedef struct { int64_t at, stride, rows, columns; } block;
+
+static cursor cursor_at(order o, int64_t first)
 {
-    const int64_t block = o.middle * o.last, outer = first / block, rest = first % block, k = rest / o.middle;
-    const int64_t m = rest % o.middle, left = o.middle - m;
-    return (run){ outer * block + m * o.last + k, o.last, left < n ? left : n };
+    const int64_t size = o.middle * o.last, rest = first % size;
+    return (cursor){ o, first / size, rest / o.middle, rest % o.middle };
 }
 
-/* ---- one run ---- */
-
-#define MOVE(type)                                                                                                     \
-    for (int64_t i = 0; i < r.n; i++) memcpy((char *)to + i * to_step * (int64_t)sizeof(type),                         \
-                                             (const char *)from + i * from_step * (int64_t)sizeof(type), sizeof(type))
-
-/* Elements of `size` bytes, with strides in elements. */
-static void move(run r, size_t size, const void *from, int64_t from_step, void *to, int64_t to_step)
+/* At most n elements, which the cursor passes. */
+static block next_block(cursor *c, int64_t n)
 {
-    if (from_step == 1 && to_step == 1) {
-        memcpy(to, from, size * (size_t)r.n);
-        return;
-    }
-    switch (size) {
-    case 1:  MOVE(uint8_t);  break;
-    case 2:  MOVE(uint16_t); break;
-    case 4:  MOVE(uint32_t); break;
-    default: MOVE(uint64_t); break;
-    }
+    const order   o = c->o;
+    const int64_t at = (c->outer * o.middle + c->middle) * o.last + c->last, left = o.middle - c->middle;
+    block b = { at, o.last, left < n ? left : n, 1 };
+    if (c->middle == 0 && n >= o.middle) b.columns = n / o.middle < o.last - c->last ? n / o.middle : o.last - c->last;
+    c->middle += b.rows;
+    if (b.rows < left) return b;
+    c->middle = 0;
+    c->last += b.columns;
+    if (c->last < o.last) return b;
+    c->last = 0;
+    c->outer++;
+    return b;
 }
 
-static void join(const tg_tensor *t, run r, uint32_t *to)
+/* ---- one block ---- */
+
+#define EACH(b, statement)                                                                                             \
+    for (int64_t tile = 0; tile < (b).columns; tile += TILE)                                                           \
+        for (int64_t m = 0, end = tile + TILE < (b).columns ? tile + TILE : (b).columns; m < (b).rows; m++)            \
+            for (int64_t k = tile, in = (b).at + m * (b).stride; k < end; k++) {                                       \
+                const int64_t file = k * (b).rows + m, memory = in + k;                                                \
+                statement;                                                                                             \
+            }
+#define COPY(type, to, to_i, from, from_i)                                                                             \
+    memcpy((char *)(to) + (to_i) * (int64_t)sizeof(type), (const char *)(from) + (from_i) * (int64_t)sizeof(type),     \
+           sizeof(type))
+
+static void gather(block b, size_t size, const void *from, void *to)
 {
-    const uint16_t *const hi = (const uint16_t *)t->storage->data + r.at;
-    const int16_t  *const lo = tg_lo(t) + r.at;
-    for (int64_t i = 0; i < r.n; i++) to[i] = tg_join_bits(hi[i * r.stride], lo[i * r.stride]);
+    if (b.columns == 1 && b.stride == 1) memcpy(to, (const char *)from + size * (size_t)b.at, size * (size_t)b.rows);
+    else if (size == 1) EACH(b, COPY(uint8_t, to, file, from, memory))
+    else if (size == 2) EACH(b, COPY(uint16_t, to, file, from, memory))
+    else if (size == 4) EACH(b, COPY(uint32_t, to, file, from, memory))
+    else EACH(b, COPY(uint64_t, to, file, from, memory))
 }
 
-static void split(const tg_tensor *t, run r, const uint32_t *from, void *image)
+static void scatter(block b, size_t size, const void *from, void *to)
 {
-    uint16_t *const hi = (uint16_t *)image + r.at;
-    int16_t  *const lo = (int16_t *)image + tg_count(t) + r.at;
-    for (int64_t i = 0; i < r.n; i++) {
-        hi[i * r.stride] = tg_split_hi(from[i]);
-        lo[i * r.stride] = tg_split_lo(from[i]);
-    }
+    if (b.columns == 1 && b.stride == 1) memcpy((char *)to + size * (size_t)b.at, from, size * (size_t)b.rows);
+    else if (size == 1) EACH(b, COPY(uint8_t, to, memory, from, file))
+    else if (size == 2) EACH(b, COPY(uint16_t, to, memory, from, file))
+    else if (size == 4) EACH(b, COPY(uint32_t, to, memory, from, file))
+    else EACH(b, COPY(uint64_t, to, memory, from, file))
 }
 
-/* ---- all runs ---- */
+static void join(const tg_tensor *t, block b, uint32_t *to)
+{
+    const uint16_t *const hi = t->storage->data;
+    const int16_t  *const lo = tg_lo(t);
+    EACH(b, to[file] = tg_join_bits(hi[memory], lo[memory]))
+}
+
+static void split(const tg_tensor *t, block b, const uint32_t *from, void *image)
+{
+    uint16_t *const hi = image;
+    int16_t  *const lo = (int16_t *)image + tg_count(t);
+    EACH(b, hi[memory] = tg_split_hi(from[file]); lo[memory] = tg_split_lo(from[file]))
+}
+
+/* ---- all blocks ---- */
 
 void tg_state_gather(const tg_tensor *t, int axis, int64_t first, int64_t n, void *to)
 {
-    const order  o = order_of(t, axis);
+    const bool   is_split = tg_is_split(t);
     const size_t size = tg_dtype_size(tg_state_dtype(t));
+    cursor c = cursor_at(order_of(t, axis), first);
     for (char *at = to; n > 0;) {
-        const run r = run_at(o, first, n);
-        if (tg_is_split(t)) join(t, r, (uint32_t *)(void *)at);
-        else move(r, size, (const char *)t->storage->data + (size_t)r.at * size, r.stride, at, 1);
-        at += size * (size_t)r.n;
-        first += r.n;
-        n -= r.n;
+        const block b = next_block(&c, n);
+        if (is_split) join(t, b, (uint32_t *)(void *)at);
+        else gather(b, size, t->storage->data, at);
+        at += size * (size_t)(b.rows * b.columns);
+        n -= b.rows * b.columns;
     }
 }
 
 void tg_state_scatter(const tg_tensor *t, int axis, int64_t first, int64_t n, const void *from, void *image)
 {
-    const order  o = order_of(t, axis);
+    const bool   is_split = tg_is_split(t);
     const size_t size = tg_dtype_size(tg_state_dtype(t));
+    cursor c = cursor_at(order_of(t, axis), first);
     for (const char *at = from; n > 0;) {
-        const run r = run_at(o, first, n);
-        if (tg_is_split(t)) split(t, r, (const uint32_t *)(const void *)at, image);
-        else move(r, size, at, 1, (char *)image + (size_t)r.at * size, r.stride);
-        at += size * (size_t)r.n;
-        first += r.n;
-        n -= r.n;
+        const block b = next_block(&c, n);
+        if (is_split) split(t, b, (const uint32_t *)(const void *)at, image);
+        else scatter(b, size, at, image);
+        at += size * (size_t)(b.rows * b.columns);
+        n -= b.rows * b.columns;
     }
 }

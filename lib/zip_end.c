@@ -25,8 +25,9 @@ static bool read_end64(tg_scope *s, const tg_tensor_file *f, const uint8_t *loca
         return refuse(s, f, "is one of several disks");
     *e = (tg_zip_end){ tg_get_le(r + 32, 8), tg_get_le(r + 40, 8), tg_get_le(r + 48, 8), locator_at - END64 };
     const uint64_t n = tg_get_le(end + 10, 2), size = tg_get_le(end + 12, 4), at = tg_get_le(end + 16, 4);
-    if (tg_get_le(r + 24, 8) != e->n || tg_get_le(end + 8, 2) != n || (n != 0xffff && n != e->n) || (size != 0xffffffff && size != e->bytes) ||
-        (at != 0xffffffff && at != e->at)) return refuse(s, f, "its two ends of the directory contradict each other");
+    if (tg_get_le(r + 24, 8) != e->n || tg_get_le(end + 8, 2) != n || (n != 0xffff && n != e->n) ||
+        (size != 0xffffffff && size != e->bytes) || (at != 0xffffffff && at != e->at))
+        return refuse(s, f, "its two ends of the directory contradict each other");
     return true;
 }
 

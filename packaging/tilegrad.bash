@@ -49,7 +49,7 @@ _tilegrad() {
     case $command:$previous in
     *:--data)                COMPREPLY=($(compgen -W "sample fashion-mnist cifar10" -- "$current")
                                         $(compgen -d -- "$current")); return ;;
-    *:--data-dir|*:--out)    COMPREPLY=($(compgen -d -- "$current")); return ;;
+    *:--data-dir|*:--out|bench:--checkpoint) COMPREPLY=($(compgen -d -- "$current")); return ;;
     train:--resume)          COMPREPLY=($(compgen -W "auto none" -- "$current") $(compgen -d -- "$current")
                                         $(compgen -f -X '!*.safetensors' -- "$current")); return ;;
     train:--optimizer)       words="sgd adam adamw" ;;
@@ -65,7 +65,8 @@ _tilegrad() {
                     --resume --help --usage" ;;
     eval:*)  words="--data --data-dir --batch --dtype --threads --out --model --classes --help --usage"
              COMPREPLY=($(compgen -f -X '!*.safetensors' -- "$current") $(compgen -d -- "$current")) ;;
-    bench:*) words="$models simplenet --layers --batch --dtype --steps --threads --infer --optimizer --help --usage" ;;
+    bench:*) words="$models simplenet --layers --checkpoint --batch --dtype --steps --threads --infer --optimizer
+                    --help --usage" ;;
     kernels:*) words="$(tilegrad kernels --list 2>/dev/null) --list --help --usage" ;;
     *)       words="--help --usage" ;;
     esac

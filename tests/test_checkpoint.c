@@ -281,6 +281,55 @@ static void nothing_changes_when_memory_is_short(void **state)
     }
 }
 
+/* A number of KiB in /proc/self/status; "VmHWM:" is the peak since it was forgotten. */
+static long status_kib(const char *key)
+{
+    char  line[256];
+    long  kib = -1;
+    FILE *from = fopen("/proc/self/status", "r");
+    while (kib < 0 && fgets(line, sizeof line, from))
+        if (!strncmp(line, key, strlen(key))) kib = strtol(line + strlen(key), NULL, 10);
+    fclose(from);
+    return kib;
+}
+
+static bool forget_peak(void)
+{
+    FILE      *to = fopen("/proc/self/clear_refs", "w");
+    const bool done = to && fputs("5", to) >= 0;
+    return to && !fclose(to) && done;
+}
+
+/* MiB that the process grew by, at most, while it saved or loaded. */
+static double growth(trainee *t, const char *path, bool saving)
+{
+    if (!forget_peak()) skip();
+    const long before = status_kib("VmRSS:");
+    if (saving) tg_save(t->root, path, t->net, t->opt);
+    else tg_load(t->root, path, t->net, t->opt);
+    expect_ok(t->root);
+    return (double)(status_kib("VmHWM:") - before) / 1024;
+}
+
+/* 64 MiB of weights and as many of momentum. */
+static void takes_little_memory(void **state)
+{
+    enum { SIDE = 4096, MIB = 2 * SIDE * SIDE / (1 << 20) * 4 };
+    PATH(path, "large.safetensors");
+    trainee t = { .root = tg_open() };
+    (void)state;
+    t.net = tg_layer_linear(t.root, (tg_layer_linear_config){ .in = SIDE, .out = SIDE, .no_bias = true });
+    t.opt = tg_sgd(t.root, t.net, (tg_sgd_config){ .lr = 0.1f, .momentum = 0.9f });
+    tg_scope *const step = tg_train(t.root);
+    tg_backward(step, tg_sum(step, tg_forward(step, t.net, tg_randn(step, 0, 1, 2, TG_DIM(1, SIDE))), (tg_axes){ 0 }));
+    tg_update(step, t.opt);
+    tg_pop(step);
+    const double save = growth(&t, path, true), load = growth(&t, path, false);
+    print_message("%d MiB: a save took %.1f more, a load %.1f\n", MIB, save, load);
+    assert_true(save <= 16 && load <= MIB + 16);
+    tg_close(t.root);
+}
+
 /* ---- files of this version, from now on ---- */
 
 #define VERSION_1 "tests/files/version-1.safetensors"
@@ -323,11 +372,11 @@ static going_on rows[] = {
 
 int main(int argc, char **argv)
 {
-    enum { ROWS = sizeof rows / sizeof *rows, OTHERS = 5 };
+    enum { ROWS = sizeof rows / sizeof *rows, OTHERS = 6 };
     struct CMUnitTest tests[ROWS + OTHERS] = {
         cmocka_unit_test(all_forms_are_the_same_file), cmocka_unit_test(names_all_that_does_not_fit),
         cmocka_unit_test(loads_what_matches), cmocka_unit_test(nothing_changes_when_memory_is_short),
-        cmocka_unit_test(files_of_version_1_load),
+        cmocka_unit_test(takes_little_memory), cmocka_unit_test(files_of_version_1_load),
     };
     setenv("TG_BACKEND", "ref,vector,brgemm", 1);          /* whose bits do not depend on the number of threads */
     if (argc > 1 && !strcmp(argv[1], "write")) return write_file_of_this_version();

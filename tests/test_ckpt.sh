@@ -220,6 +220,11 @@ if [[ -z ${SANITIZE:-} ]]; then
     most 40 inspect --stats big.safetensors
     most 40 convert big.safetensors big.npz
     most 40 convert big.safetensors half.safetensors --dtype bf16
+    most 40 average half.safetensors big.safetensors big.npz big.safetensors
+    printf 'a b.a\n' >map
+    most 40 rename big.safetensors half.safetensors --map map
+    most 40 strip half.safetensors half.safetensors
+    most 40 meta set half.safetensors key value
     rm half.safetensors
 
     # ---- an interrupt: nothing is left behind ----

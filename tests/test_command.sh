@@ -3,6 +3,7 @@
 # usage: test_command.sh TILEGRAD
 set -u
 tilegrad=$1
+here=$(dirname "$0")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failures=0 rows=0
@@ -46,6 +47,37 @@ expect 2 "unknown model 'lenin'"     bench lenin
 expect 2 'too many arguments'        info twice
 expect 2 "no operator 'conv9d'"      kernels conv9d
 
+# ---- examples can be copied, and completion knows every option ----
+# options COMMAND...: the long options in its --help; completed WORD...: what completes the last word.
+options() { "$tilegrad" "$@" --help | grep -oE '^ +(-., )?--[a-z-]+' | grep -oE -- '--[a-z-]+'; }
+completed() (
+    tilegrad() { "$program" "$@"; }
+    complete() { :; }
+    program=$tilegrad
+    . "$here/../packaging/tilegrad.bash"
+    COMP_WORDS=(tilegrad "$@") COMP_CWORD=$#
+    _tilegrad
+    printf '%s\n' "${COMPREPLY[@]}"
+)
+while read -ra command; do
+    (( rows++ ))
+    wrapped=$("$tilegrad" "${command[@]}" --help | sed -n '/^Examples:/,/^$/p' | grep -vE '^(  |Examples:|$)')
+    missing=$(grep -vxFf <(completed "${command[@]}" --) <(options "${command[@]}" | grep -v -- --version))
+    if [[ $wrapped$missing ]]; then
+        printf 'FAIL  %s: wrapped in --help: "%s", not completed: "%s"\n' "${command[*]}" "$wrapped" "$missing"
+        (( failures++ ))
+    fi
+done < <(for name in train eval bench info kernels 'ckpt '{inspect,verify,diff,convert,average,strip,rename,meta}; do
+             echo "$name"; done)
+for words in 'train eval bench ckpt info kernels' 'ckpt inspect verify diff convert average strip rename meta'; do
+    read -ra command <<<"$words"
+    [[ ${command[0]} == ckpt ]] && prefix=(ckpt) || prefix=()
+    (( rows++ ))
+    for name in "${command[@]:${#prefix[@]}}"; do
+        completed "${prefix[@]}" '' | grep -qx "$name" || { echo "FAIL  $name is not completed"; (( failures++ )); }
+    done
+done
+
 # ---- values ----
 for value in 0 -1 1.5 '' many 99999999999999999999; do
     expect 2 "--epochs '$value': want a whole number"  train lenet "--epochs=$value"
@@ -88,6 +120,11 @@ expect 0 '^tilegrad [0-9.]+ lenet b8 (bf16) train t1: ' \
          bench lenet --dtype bf16 --batch 8 --steps 2 --threads 1
 expect 0 '^tilegrad [0-9.]+ mlp b8 fp32 infer t1: ' \
          bench mlp --batch 8 --steps 2 --threads 1 --infer
+expect 0 '^save +[0-9]+ ms .* written with fsync: .*x as long; memory \+[0-9]+ MiB$' \
+         bench mlp --batch 8 --steps 1 --optimizer adam --checkpoint "$work/empty"
+(( rows++ ))
+[[ $(echo "$work"/empty/*) == "$work/empty/*" ]] || { echo 'FAIL  bench --checkpoint leaves files'; (( failures++ )); }
+expect 1 'none/bench.safetensors: cannot be created'   bench mlp --batch 8 --steps 1 --checkpoint "$work/none"
 expect 0 'test accuracy (6[0-9]|7[0-9]|8[0-9])\.[0-9]+ % after 1 epochs' \
          train lenet --data sample --epochs 1 --batch 32 --out "$work/a/b"
 

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include "data_files.h"
 #include "expect.h"
+#include "state_items.h"
 #include "tilegrad.h"
 
 /* ---- a thing with everything ---- */
@@ -163,6 +164,59 @@ static void files_have_pytorchs_order(void **state)
     assert_string_equal(tg_tensor_file_meta(f, "mine/whole"), "-9223372036854775808");
     assert_string_equal(tg_tensor_file_meta(f, "format"), "pt");
     assert_int_equal(f->tensor[tg_tensor_file_find(f, "mine/scalar")].rank, 0);
+    tg_close(s);
+}
+
+/* A file's element i of a tensor [outer, middle, last] whose last axis is at place 1: as memory has it. */
+static int64_t in_memory(int64_t i, int64_t middle, int64_t last)
+{
+    const int64_t outer = i / (middle * last), k = i / middle % last, m = i % middle;
+    return (outer * middle + m) * last + k;
+}
+
+/* All of t in pieces of n elements, out of it and back. */
+static void expect_pieces(tg_scope *s, const tg_tensor *t, int64_t n)
+{
+    enum { MOST = 3000 };
+    const int64_t count = tg_count(t), last = t->dim[t->rank - 1], middle = count / t->dim[0] / last;
+    const size_t  size = tg_dtype_size(tg_state_dtype(t)), bytes = t->storage->bytes;
+    const char   *memory = tg_ptr(tg_copy(s, (tg_tensor *)t));       /* joined, if it is split */
+    char          file[8 * MOST], image[8 * MOST];
+    assert_true(count <= MOST && bytes <= sizeof image);
+    memset(image, 0xee, bytes);
+    for (int64_t first = 0; first < count; first += n) {
+        const int64_t some = count - first < n ? count - first : n;
+        tg_state_gather(t, 1, first, some, file);
+        for (int64_t i = 0; i < some; i++) {
+            const char *const want = memory + size * (size_t)in_memory(first + i, middle, last);
+            assert_memory_equal(file + size * (size_t)i, want, size);
+        }
+        tg_state_scatter(t, 1, first, some, file, image);
+    }
+    assert_memory_equal(image, t->storage->data, bytes);
+}
+
+/* Files are written in pieces that begin and end anywhere. */
+static void any_piece_has_pytorchs_order(void **state)
+{
+    static const int64_t shapes[][3] = {
+        { 2, 9, 150 }, { 3, 49, 3 }, { 70, 4, 1 }, { 5, 1, 64 }, { 1, 2, 257 }, { 1, 7, 7 },
+    };
+    static const int64_t pieces[] = { 1, 2, 5, 9, 10, 64, 577, 1350, 3000 };
+    static const tg_dtype dtypes[] = { TG_F32, TG_BF16, TG_I64, TG_I8, TG_F32 };
+    tg_scope *s = tg_open();
+    (void)state;
+    for (int d = 0; d < 5; d++)
+        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+            tg_tensor *t = counting(s, dtypes[d], 3, shapes[i], (int)i);
+            if (d == 4) {
+                t = tg_randn(s, 0, 1, 3, shapes[i]);
+                tg_split_masters(s, &t, 1);
+            }
+            tg_settle_edit(t->storage);
+            for (size_t p = 0; p < sizeof pieces / sizeof *pieces; p++) expect_pieces(s, t, pieces[p]);
+        }
+    expect_ok(s);
     tg_close(s);
 }
 
@@ -324,7 +378,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_comes_back), cmocka_unit_test(files_have_pytorchs_order),
-        cmocka_unit_test(other_float_types_load),
+        cmocka_unit_test(any_piece_has_pytorchs_order), cmocka_unit_test(other_float_types_load),
         cmocka_unit_test(refuses_numbers_that_cannot_be), cmocka_unit_test(a_things_own_check_undoes_all),
         cmocka_unit_test(refuses_what_is_no_state),
     };

@@ -1,8 +1,10 @@
 /* fuzz_tensor_file.c - for libFuzzer: any bytes as a file of tensors.  See fuzz_tensor_file.sh. */
 #include "checksum.h"
+#include "npy.h"
 #include "system.h"
-#include "tensor_file.h"
+#include "tensor_file_kind.h"
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +14,43 @@
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t most);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned seed);
 int    LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+ssize_t __real_pread(int fd, void *to, size_t n, off_t at);
+ssize_t __wrap_pread(int fd, void *to, size_t n, off_t at);
+
+enum { FAILS, IS_INTERRUPTED, ENDS, IS_SHORT, HOWS };
+static uint64_t until, how;              /* the until'th pread from now on is one of these; 0: none */
+
+ssize_t __wrap_pread(int fd, void *to, size_t n, off_t at)
+{
+    if (until == 0 || --until > 0) return __real_pread(fd, to, n, at);
+    if (how == IS_SHORT) return __real_pread(fd, to, n > 1 ? n / 2 : n, at);
+    errno = how == FAILS ? EIO : EINTR;
+    return how == ENDS ? 0 : -1;
+}
+
+/* NumPy's header of it says the same when it is read. */
+typedef struct { char text[TG_NPY_MOST_HEADER]; size_t at; } npy_text;
+
+static bool take_text(tg_scope *s, void *from, size_t n, void *to)
+{
+    npy_text *const t = from;
+    assert(tg_ok(s) && n <= sizeof t->text - t->at);
+    memcpy(to, t->text + t->at, n);
+    t->at += n;
+    return true;
+}
+
+static void npy_again(tg_scope *s, const tg_file_tensor *t)
+{
+    npy_text header = { .at = 0 };
+    tg_file_tensor got;
+    size_t length;
+    if (!tg_file_dtype_find(t->dtype) || !tg_npy_dtype(t->dtype)) return;
+    const size_t made = tg_npy_make_header(t, header.text);
+    assert(tg_npy_take_header(s, &(tg_npy_source){ "", made + t->bytes, take_text, &header }, &got, &length));
+    assert(length == made && got.bytes == t->bytes && !strcmp(got.dtype, t->dtype) && got.rank == t->rank);
+    assert(!memcmp(got.dim, t->dim, (size_t)t->rank * sizeof *t->dim));
+}
 
 /* What a program does with a file: everything that can be read, forwards and from the middle. */
 static void read_tensor(tg_scope *s, tg_tensor_file *f, int i)
@@ -20,17 +59,72 @@ static void read_tensor(tg_scope *s, tg_tensor_file *f, int i)
     const tg_file_tensor *const t = &f->tensor[i];
     tg_name_text name;
     assert(tg_tensor_file_find(f, t->name) == i && strlen(tg_printable(t->name, &name)) < sizeof name);
-    if (t->bytes >= 2)
-        tg_tensor_file_read(s, f, i, t->bytes / 2, t->bytes - t->bytes / 2 < sizeof to ? t->bytes / 4 : 1, to);
+    npy_again(s, t);
+    for (int k = 0; k < 3 && t->bytes >= 2; k++) {       /* the second begins a checksum, the third does not go on */
+        const uint64_t from = k == 1 ? 0 : t->bytes / 2;
+        tg_tensor_file_read(s, f, i, from, t->bytes - from < sizeof to ? t->bytes / 4 : 1, to);
+    }
+    tg_clear(s);
     tg_tensor_file_verify(s, f, i);
     tg_clear(s);
     for (tg_dtype as = TG_F32; as < TG_DTYPES; as++)
         if (tg_tensor_file_can(t, as)) {
             int64_t n = 1;
             for (int k = 0; k < t->rank; k++) n *= t->dim[k];
-            tg_tensor_file_numbers(s, f, i, 0, n < 1000 ? n : 1000, as, to);
+            tg_tensor_file_numbers(s, f, i, 0, n < 5000 ? n : 5000, as, to);
             tg_clear(s);
         }
+}
+
+static void refused(tg_scope *s, bool good)
+{
+    assert(!good && !tg_ok(s));
+    tg_clear(s);
+}
+
+/* What no file has; what a closed one cannot. */
+static void misuse(tg_scope *s, tg_tensor_file *f)
+{
+    char to[8];
+    tg_name_text name;
+    assert(!*tg_printable(NULL, &name));
+    assert(tg_tensor_file_find(f, "\xff") < 0 && !tg_tensor_file_meta(f, "\xff"));
+    refused(s, tg_tensor_file_open(s, NULL));
+    refused(s, tg_tensor_file_open(s, "/"));
+    refused(s, tg_tensor_file_open(s, "\xff"));
+    refused(s, tg_tensor_file_verify(s, f, -1));
+    tg_tensor_file_close(NULL);
+    refused(s, tg_tensor_file_numbers(s, f, f->n, 0, 0, TG_F32, to));
+    for (int i = 0; i < f->n && i < 4; i++) {
+        const uint64_t bytes = f->tensor[i].bytes;
+        const bool     is_f32 = tg_tensor_file_can(&f->tensor[i], TG_F32);
+        refused(s, tg_tensor_file_read(s, f, i, bytes + 1, 0, to));
+        refused(s, tg_tensor_file_read(s, f, i, bytes, 1, to));
+        for (int k = 0; k < 4; k++)      /* of another dtype, before the first, fewer than none, after the last */
+            refused(s, tg_tensor_file_numbers(s, f, i, k == 1 ? -1 : k == 3 ? INT64_MAX : 0, k == 2 ? -1 : INT64_MAX,
+                                              is_f32 && k ? TG_F32 : TG_DTYPES, to));
+    }
+    tg_tensor_file_close(f);
+    tg_tensor_file_close(f);
+    refused(s, tg_tensor_file_numbers(s, f, 0, 0, 0, TG_F32, to));
+}
+
+/* Everything once; after `memory` requests, or `bytes` reads, there is a failure (0: none). */
+static void open_and_read(tg_scope *root, const char *path, uint64_t memory, uint64_t bytes)
+{
+    tg_scope *const s = tg_push(root);                   /* with an arena of its own */
+    tg_system_fail_at(memory);
+    until = bytes;
+    tg_tensor_file *const f = tg_tensor_file_open(s, path);
+    tg_system_fail_at(0);
+    assert((f != NULL) == tg_ok(s) && (f || strstr(tg_message(s), path) || strstr(tg_message(s), "memory")));
+    for (int i = 0; f && i < f->n; i++) read_tensor(s, f, i);
+    for (int i = 0; f && i < f->n_meta; i++)
+        assert(tg_tensor_file_meta(f, f->meta[i].key) && !tg_file_is_mark(f->meta[i].key));
+    until = 0;
+    if (f) misuse(s, f);
+    tg_pop(s);
+    tg_clear(root);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -44,16 +138,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     }
     if (ftruncate(fd, (off_t)size) || pwrite(fd, data, size, 0) != (ssize_t)size) abort();
-    tg_scope *const s = tg_push(root);                   /* with an arena of its own */
-    const uint64_t chance = tg_checksum_of(data, size);  /* one in eight does not get all of its memory */
-    tg_system_fail_at(chance % 8 == 0 ? 1 + (chance >> 32) % 10 : 0);
-    tg_tensor_file *const f = tg_tensor_file_open(s, path);
-    tg_system_fail_at(0);
-    assert((f != NULL) == tg_ok(s) && (f || strstr(tg_message(s), path) || strstr(tg_message(s), "memory")));
-    for (int i = 0; f && i < f->n; i++) read_tensor(s, f, i);
-    for (int i = 0; f && i < f->n_meta; i++) assert(tg_tensor_file_meta(f, f->meta[i].key));
-    tg_pop(s);
-    tg_clear(root);
+    const uint64_t chance = tg_checksum_of(data, size);
+    open_and_read(root, path, 0, 0);
+    how = (chance >> 8) % HOWS;
+    if (chance % 8 == 0) open_and_read(root, path, 1 + (chance >> 32) % 10, 0);
+    if (chance % 8 == 1) open_and_read(root, path, 0, 1 + (chance >> 32) % 12);
     return 0;
 }
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Fuzzes the readers of files of tensors with libFuzzer and AddressSanitizer, then says what of them was covered.
+# Fuzzes the readers of files of tensors with libFuzzer and AddressSanitizer, then says what of them was covered, and
+# fails if that is less than 95 % of the branches.
 # usage: fuzz_tensor_file.sh BUILD_FOLDER [SECONDS]     (60; the folder has libtilegrad.a; 77 if there is no clang)
 set -euo pipefail
 build=$(realpath "${1:?BUILD_FOLDER}") seconds=${2:-60}
@@ -18,8 +19,8 @@ done
 sources=(tests/fuzz/fuzz_tensor_file.c "${readers[@]}" lib/checksum.c lib/scope.c lib/arena.c lib/system.c)
 read -ra libraries < <(sed -n 's/^Libs: .*-ltilegrad//p; ' "$build/tilegrad.pc" | sed 's/-fopenmp/-lgomp/')
 compile() {
-    clang -std=c11 -D_GNU_SOURCE -O1 -g -Ilib "${@:2}" "${sources[@]}" "$build/libtilegrad.a" "${libraries[@]}" -lpng -lz \
-        -o "$work/$1"
+    clang -std=c11 -D_GNU_SOURCE -O1 -g -Ilib "${@:2}" "${sources[@]}" "$build/libtilegrad.a" "${libraries[@]}" \
+        -lpng -lz -Wl,--wrap=pread -o "$work/$1"
 }
 compile fuzz -fsanitize=fuzzer,address
 compile cover -fsanitize=fuzzer -fprofile-instr-generate -fcoverage-mapping
@@ -31,5 +32,7 @@ mkdir "$work/corpus"
 grep -E 'number_of_executed|peak_rss' "$work/log"
 LLVM_PROFILE_FILE=$work/raw "$work/cover" -runs=0 "$work/corpus" tests/fuzz/corpus 2>/dev/null
 llvm-profdata merge -o "$work/profile" "$work/raw"
-llvm-cov report "$work/cover" -instr-profile="$work/profile" -show-region-summary=false "${readers[@]}"
+llvm-cov report "$work/cover" -instr-profile="$work/profile" -show-region-summary=false "${readers[@]}" |
+    tee "$work/report"
 [[ -z ${SHOW:-} ]] || llvm-cov show "$work/cover" -instr-profile="$work/profile" -show-branches=count "$SHOW"
+awk '$1 == "TOTAL" { part = $NF + 0 } END { print "branches: " part " %, wanted 95 %"; exit part < 95 }' "$work/report"

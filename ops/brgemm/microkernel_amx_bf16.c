@@ -58,13 +58,14 @@ static void configure(int rows)
 
 static void leave(void)
 {
+    _mm_sfence();                       /* rows that were written past the cache are there when the task is over */
     if (configured) TG_TILE_RELEASE();
     configured = 0;
 }
 
 /* ---- the product: 2 x 2 tiles of sums, 4 x 1 where there are few columns, or one block of rows that is left ---- */
 
-enum { MOST_DOWN = 4, MOST_SUMS = 4 };
+enum { MOST_DOWN = 4, MOST_SUMS = 4, FIRST_LEVEL = 36 << 10 };
 
 /* f32 that tiles of sums come from or go to: where each block of rows begins. */
 typedef struct { char *at[MOST_DOWN]; int64_t row; } place;
@@ -101,20 +102,27 @@ INLINE void step_one(int across, const char *a, int64_t row, const char *b, int6
     TG_TILE_PRODUCT(3, 4, 7);
 }
 
-/* 32 k of several blocks of rows, at a[0] .. */
-INLINE void step(int down, int across, const char *const a[MOST_DOWN], int64_t row, const char *b)
+/* 32 k of 2 x 2 tiles.  B that the first level of the cache cannot hold is read once: A, which several taps meet, stays. */
+INLINE void step_square(bool once, const char *const a[MOST_DOWN], int64_t row, const char *b)
+{
+    if (once) TG_TILE_LOAD_ONCE(6, b, TILE_ROW);
+    else TG_TILE_LOAD(6, b, TILE_ROW);
+    TG_TILE_LOAD(4, a[0], row);
+    TG_TILE_PRODUCT(0, 4, 6);
+    if (once) TG_TILE_LOAD_ONCE(7, b + TILE, TILE_ROW);
+    else TG_TILE_LOAD(7, b + TILE, TILE_ROW);
+    TG_TILE_PRODUCT(1, 4, 7);
+    TG_TILE_LOAD(5, a[1], row);
+    TG_TILE_PRODUCT(2, 5, 6);
+    TG_TILE_PRODUCT(3, 5, 7);
+}
+
+/* 32 k of several blocks of rows, at a[0] .., and 16 columns */
+INLINE void step_narrow(int down, const char *const a[MOST_DOWN], int64_t row, const char *b)
 {
     TG_TILE_LOAD(6, b, TILE_ROW);
     TG_TILE_LOAD(4, a[0], row);
     TG_TILE_PRODUCT(0, 4, 6);
-    if (across == 2) {
-        TG_TILE_LOAD(7, b + TILE, TILE_ROW);
-        TG_TILE_PRODUCT(1, 4, 7);
-        TG_TILE_LOAD(5, a[1], row);
-        TG_TILE_PRODUCT(2, 5, 6);
-        TG_TILE_PRODUCT(3, 5, 7);
-        return;
-    }
     TG_TILE_LOAD(5, a[1], row);
     TG_TILE_PRODUCT(1, 5, 6);
     if (down == 2) return;
@@ -238,7 +246,7 @@ typedef struct {
 } work;
 
 /* All products, and some of what is left of the block before at each step. */
-INLINE void multiply(int down, int across, const work *w, const spot at[MOST_DOWN], int j)
+INLINE void multiply(int down, int across, bool once, const work *w, const spot at[MOST_DOWN], int j)
 {
     const tg_brgemm *p = w->p;
     const int64_t    row = 2 * p->row, chunk = 2 * (DEPTH + p->gap), depth = (p->k + DEPTH - 1) / DEPTH;
@@ -248,7 +256,8 @@ INLINE void multiply(int down, int across, const work *w, const spot at[MOST_DOW
         for (int i = 0; i < down; i++) a[i] = (const char *)w->brick[q].a + at[i].a;
         for (int64_t k = 0; k < depth; k++, b += PANEL_STEP) {
             if (down == 1) step_one(across, a[0], row, b, depth * PANEL_STEP);
-            else step(down, across, a, row, b);
+            else if (across == 2) step_square(once, a, row, b);
+            else step_narrow(down, a, row, b);
             for (int i = 0; i < down; i++) a[i] += chunk;
             if (w->last->block < w->last->blocks) finish_some(p, w->last, speed);
         }
@@ -257,7 +266,7 @@ INLINE void multiply(int down, int across, const work *w, const spot at[MOST_DOW
 }
 
 /* Blocks of rows i .., columns j .. */
-INLINE void block(int down, int across, const work *w, int i, int j)
+INLINE void block(int down, int across, bool once, const work *w, int i, int j)
 {
     const tg_brgemm  *p = w->p;
     unfinished *const u = w->next;
@@ -277,7 +286,7 @@ INLINE void block(int down, int across, const work *w, int i, int j)
     /* tiles can leave c as it is to be, but must not add to a row twice */
     const bool plain = p->store == TG_F32 && !p->bias && !p->relu && whole && !(p->from && again);
     begin(down, across, p->from && !whole ? buffer : from);
-    multiply(down, across, w, at, j);
+    multiply(down, across, once, w, at, j);
     put(down, across, plain ? to : buffer);
     if (plain) return;
     if (p->store == TG_BF16 && whole && across <= 2) {
@@ -295,9 +304,11 @@ INLINE void block(int down, int across, const work *w, int i, int j)
 }
 
 typedef void block_function(const work *, int, int);
-#define BLOCK(down, across) \
-    static void block_##down##_##across(const work *w, int i, int j) { block(down, across, w, i, j); }
-BLOCK(1, 1) BLOCK(1, 2) BLOCK(1, 3) BLOCK(1, 4) BLOCK(2, 1) BLOCK(2, 2) BLOCK(4, 1)
+#define BLOCK(name, down, across, once) \
+    static void name(const work *w, int i, int j) { block(down, across, once, w, i, j); }
+BLOCK(block_1_1, 1, 1, 0) BLOCK(block_1_2, 1, 2, 0) BLOCK(block_1_3, 1, 3, 0) BLOCK(block_1_4, 1, 4, 0)
+BLOCK(block_2_1, 2, 1, 0) BLOCK(block_4_1, 4, 1, 0)
+BLOCK(block_2_2, 2, 2, 0) BLOCK(block_2_2_once, 2, 2, 1)
 
 /* ---- memory that will be read soon: some lines of it at each block ---- */
 
@@ -331,13 +342,14 @@ static void run(const tg_brgemm *p, const tg_brick *brick, int count)
     unfinished room[2];
     work       w = { p, blocks_of(p), brick, count, &room[0], &room[1] };
     ahead      f = ahead_of(p, w.all);
+    const bool once = count * ((p->k + DEPTH - 1) / DEPTH) * PANEL_STEP > FIRST_LEVEL;
     int        i = 0;
     room[0].block = room[0].blocks = room[1].block = room[1].blocks = 0;
     configure(w.all.rows);
     for (int j = 0; j < p->n; j += 2 * COLUMNS) {
         const bool narrow = p->n - j <= COLUMNS;
         for (i = 0; narrow && i + 3 < w.all.count; i += 4) go(&w, &f, block_4_1, i, j);
-        for (; i + 1 < w.all.count; i += 2) go(&w, &f, narrow ? block_2_1 : block_2_2, i, j);
+        for (; i + 1 < w.all.count; i += 2) go(&w, &f, narrow ? block_2_1 : once ? block_2_2_once : block_2_2, i, j);
     }
     if (w.all.count % 2) go(&w, &f, one[(p->n - 1) / COLUMNS], w.all.count - 1, 0);
     finish_rest(p, w.last);
@@ -345,6 +357,7 @@ static void run(const tg_brgemm *p, const tg_brick *brick, int count)
 
 const tg_microkernel tg_microkernel_amx_bf16 = {
     .name = "amx_bf16", .isa = TG_ISA_AMX, .element = TG_BF16, .panel = 2 * COLUMNS, .tiles = true, .depth = DEPTH,
-    .images = 2 * ROWS, .short_line = 12, .places = TG_IMAGES, .load = load, .places_of = places_of, .load_a = load_a, .load_b = load_b, .run = run,
+    .images = 2 * ROWS, .short_line = 12, .places = TG_IMAGES, .load = load, .places_of = places_of, .load_a = load_a,
+    .load_b = load_b, .run = run,
     .leave = leave,
 };

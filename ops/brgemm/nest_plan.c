@@ -115,7 +115,8 @@ static void cut(tg_nest *n)
     const int64_t phases = n->h.den * n->w_axis.den, width = n->w_axis.out;
     const int64_t all = n->images * n->h.out * width * n->groups;
     const int64_t blocks = tg_div_up(TASKS, n->p.count);
-    const int64_t rows = tg_most(LEAST_ROWS, tg_least(n->mk->tiles ? TILES_ROWS : ROWS, tg_div_up(all, blocks))) * phases;
+    const int64_t most = n->mk->tiles ? TILES_ROWS : ROWS;
+    const int64_t rows = tg_most(LEAST_ROWS, tg_least(most, tg_div_up(all, blocks))) * phases;
     int64_t       columns = tg_div_up(width, tg_div_up(width, tg_most(rows, 2 * ROWS * (n->h.out > 1)))), lines = 1;
     while (a_bytes(n, 1, columns) > A_BYTES && columns > LEAST_ROWS) columns = tg_div_up(columns, 2);
     columns = tg_least(width, tg_div_up(columns, WHOLE_ROWS) * WHOLE_ROWS);

@@ -23,10 +23,11 @@
  *
  * Backward-weights is a product over pixels or images: A is x with a row for each channel, B is gy with a column for
  * each output channel.  Both are packed by the nest through load_a and load_b, from `k` places (images at one pixel,
- * or rows of a matrix) that lie `stride` elements apart; at most `places` at a time. */
+ * or rows of a matrix) that lie `stride` elements apart; at most `places` at a time.  A microkernel with `blocks` has
+ * those instead, and no places. */
 #ifndef TG_MICROKERNEL_H
 #define TG_MICROKERNEL_H
-#include "op.h"
+#include "blocks.h"
 
 enum {
     TG_PANEL = 64,                      /* columns of B side by side */
@@ -75,6 +76,7 @@ typedef struct {
     /* Any count, also 0.  Writes c[r][0 .. n - 1] only. */
     void (*run)(const tg_brgemm *p, const tg_brick *brick, int count);
     void (*leave)(void);                /* after the last `run` of a task: gives the thread's tiles back; or NULL */
+    const tg_blocks *blocks;            /* or NULL */
 } tg_microkernel;
 
 /* Rows of the next block if `left` are left and registers hold `most`: nearly equal blocks, so that none is short. */

@@ -6,7 +6,6 @@
  *
  * Tiles round to nearest even once a product and sum, even k and odd k apart, and denormals count as zeros. */
 #include "avx512.h"
-#include "pack_images.h"
 #include "tiles.h"
 #include <string.h>
 
@@ -15,27 +14,6 @@ enum { ROWS = 16, COLUMNS = 16, DEPTH = 32, PAIR_BYTES = 4 * TG_PANEL, STEP_BYTE
 static void load(const void *from, tg_dtype dtype, int64_t n, void *to)
 {
     memcpy(to, from, (size_t)n * tg_dtype_size(dtype));
-}
-
-/* ---- backward-weights: one tile deep ---- */
-
-static tg_places places_of(int rows, int k)
-{
-    (void)k;
-    return (tg_places){ .a_bytes = (size_t)rows * TG_IMAGES * 2, .b_bytes = STEP_BYTES, .row = TG_IMAGES, .step = 1,
-                        .k = TG_IMAGES };
-}
-
-static void load_a(const void *from, tg_dtype dtype, int64_t stride, int k, int lead, int end, int rows, void *to)
-{
-    (void)dtype;
-    tg_pack_images_a(from, stride, k, lead, end, rows, to);
-}
-
-static void load_b(const void *from, tg_dtype dtype, int64_t stride, int k, int n, void *to)
-{
-    (void)dtype;
-    tg_pack_images_b(from, stride, k, n, TG_IMAGES / 2, to);
 }
 
 /* ---- configuration: tiles 0 .. 3 are sums, 4 and 5 A, 6 and 7 B ---- */
@@ -190,6 +168,5 @@ static void run(const tg_brgemm *p, const tg_brick *brick, int count)
 
 const tg_microkernel tg_microkernel_amx_bf16 = {
     .name = "amx_bf16", .isa = TG_ISA_AMX, .element = TG_BF16, .depth = DEPTH, .images = 2 * ROWS, .short_line = ROWS,
-    .places = TG_IMAGES, .load = load, .places_of = places_of, .load_a = load_a, .load_b = load_b, .run = run,
-    .leave = leave,
+    .load = load, .run = run, .leave = leave, .blocks = &tg_blocks_amx_bf16,
 };

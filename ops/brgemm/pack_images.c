@@ -42,18 +42,41 @@ void tg_pack_images_a(const uint16_t *from, int64_t stride, int k, int lead, int
     }
 }
 
-void tg_pack_images_b(const uint16_t *from, int64_t stride, int k, int n, int pairs, uint16_t *to)
+/* Two images become pairs: of channels 0 .. 15 and 16 .. 31. */
+typedef struct { __m512i first, second; } pairs_of_32;
+
+INLINE pairs_of_32 paired(__m512i even, __m512i odd)
 {
     const __m512i ahead = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0);
     const __m512i behind = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);
+    const __m512i low = _mm512_unpacklo_epi16(even, odd), high = _mm512_unpackhi_epi16(even, odd);
+    return (pairs_of_32){ _mm512_permutex2var_epi64(low, ahead, high), _mm512_permutex2var_epi64(low, behind, high) };
+}
+
+void tg_pack_images_b(const uint16_t *from, int64_t stride, int k, int n, int pairs, uint16_t *to)
+{
     for (int i = 0; i < pairs; i++, to += 2 * TG_PANEL)
 #pragma GCC unroll 2
         for (int j = 0; j < TG_PANEL; j += 32) {
-            const __mmask32 mask = mask32(n - j);
-            const __m512i   even = image(from + j, stride, 2 * i, k, mask);
-            const __m512i   odd = image(from + j, stride, 2 * i + 1, k, mask);
-            const __m512i   low = _mm512_unpacklo_epi16(even, odd), high = _mm512_unpackhi_epi16(even, odd);
-            _mm512_storeu_si512(to + 2 * j, _mm512_permutex2var_epi64(low, ahead, high));
-            _mm512_storeu_si512(to + 2 * j + 32, _mm512_permutex2var_epi64(low, behind, high));
+            const __mmask32   mask = mask32(n - j);
+            const pairs_of_32 p = paired(image(from + j, stride, 2 * i, k, mask),
+                                         image(from + j, stride, 2 * i + 1, k, mask));
+            _mm512_storeu_si512(to + 2 * j, p.first);
+            _mm512_storeu_si512(to + 2 * j + 32, p.second);
         }
+}
+
+void tg_pack_images_tiles(const uint16_t *from, int64_t stride, int k, int lead, int end, int columns, uint16_t *to)
+{
+    enum { PAIRS = TG_IMAGES / 2, TILE = PAIRS * 32 };
+    for (int j = 0; j < columns; j += 32, to += 2 * TILE) {
+        const __mmask32 mask = mask32(end - j) & ~mask32(lead - j);
+#pragma GCC unroll 4
+        for (int i = 0; i < PAIRS; i++) {
+            const pairs_of_32 p = paired(image(from + j, stride, 2 * i, k, mask),
+                                         image(from + j, stride, 2 * i + 1, k, mask));
+            _mm512_storeu_si512(to + i * 32, p.first);
+            if (columns - j > 16) _mm512_storeu_si512(to + TILE + i * 32, p.second);
+        }
+    }
 }

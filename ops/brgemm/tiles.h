@@ -14,6 +14,9 @@ typedef struct {
 #define TG_TILE_ZERO(t)                __asm__ volatile("tilezero %%tmm" #t ::: "memory")
 #define TG_TILE_LOAD(t, from, stride) \
     __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t ::"r"(from), "r"((int64_t)(stride)) : "memory")
+/* the same, but what is loaded need not stay in the first level of the cache */
+#define TG_TILE_STREAM(t, from, stride) \
+    __asm__ volatile("tileloaddt1 (%0,%1,1), %%tmm" #t ::"r"(from), "r"((int64_t)(stride)) : "memory")
 #define TG_TILE_STORE(t, to, stride) \
     __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" ::"r"(to), "r"((int64_t)(stride)) : "memory")
 /* c += a b, in bf16 */

@@ -1,0 +1,133 @@
+/* grad_w_blocks_plan.c - how backward-weights over blocks is cut: by its shape, never by the number of threads. */
+#include "grad_w_blocks.h"
+
+enum {
+    CHUNK = 20,                         /* tiles of A in a strip of a chunk, at most: 40 KiB */
+    TASKS = 16,
+    PART = 64,                          /* least tiles of a part: its sums are noise beside them */
+    HALO = 3,                           /* least lines of a part, in kernels: it packs a kernel's lines twice */
+    BLOCK_BYTES = 640 << 10,            /* most of a task's sums; A, B and they share the second level of the cache */
+    B_BYTES = 896 << 10,
+    SUM_BYTES = 16 << 20,               /* most of all parts of gw */
+};
+
+static int64_t piece(int64_t n, int64_t most) { return tg_div_up(n, tg_div_up(n, most)); }
+
+/* One line of pixels, each of which meets itself, is as many images. */
+static void pixels_to_images(tg_nest *n)
+{
+    tg_axis *const w = &n->w_axis;
+    if (n->images > 1 || n->h.in > 1 || n->h.out > 1 || n->h.taps > 1 || w->taps > 1) return;
+    if (w->in != w->out || w->off || w->num > 1) return;
+    n->images = w->in;
+    n->image = w->apart;
+    w->in = w->out = 1;
+}
+
+static void choose_shape(tg_grad_w_blocks *g)
+{
+    const tg_nest *n = &g->n;
+    g->rows = g->out > TG_TILE ? 2 * TG_TILE : TG_TILE;
+    g->wide = TG_BLOCK_SUMS / TG_TILE / g->rows;
+    g->gather = g->in < TG_TILE && n->w_axis.taps > 1 && n->groups == 1 && tg_neighbours(&n->w_axis);
+    g->width = g->gather ? n->w_axis.taps * g->in : g->in;
+    g->taps = g->gather ? 1 : n->w_axis.taps;
+    g->merged = g->width == TG_TILE && g->taps > 1;
+    g->tiles = g->merged ? 1 : tg_least(g->wide, tg_div_up(g->width, TG_TILE));
+    g->a_strips = tg_div_up(g->out, g->rows);
+    g->b_strips = tg_div_up(g->width, tg_b_columns(g));
+    g->blocks = g->b_strips * tg_div_up(g->taps, tg_tap_step(g));
+}
+
+/* Of the lines that a chunk meets, the last one is at most so far behind the first. */
+static void choose_lines(tg_grad_w_blocks *g)
+{
+    const tg_axis *h = &g->n.h, *w = &g->n.w_axis;
+    const int64_t  images = tg_div_up(g->lines - 1, h->out);
+    g->ring = (g->lines - 1) * h->num + (h->taps - 1) * h->step + 1 + images * tg_most(0, h->in - h->out * h->num);
+    g->before = g->merged ? -w->off : 0;
+    g->across = g->gather ? w->out : w->in;
+    if (g->merged) g->across = g->before + tg_most(w->in, tg_place(w, w->out - 1, w->taps - 1) + 1);
+}
+
+static void choose_chunk(tg_grad_w_blocks *g)
+{
+    const tg_nest *n = &g->n;
+    g->columns = piece(n->w_axis.out, CHUNK);
+    g->lines = g->columns < n->w_axis.out ? 1 : tg_least(CHUNK / g->columns, tg_all_lines(g));
+    choose_lines(g);
+}
+
+static void cut_strips(tg_grad_w_blocks *g, int64_t a, int64_t b)
+{
+    g->a_part = piece(g->a_strips, a);
+    g->b_part = piece(g->b_strips, b);
+    g->a_parts = tg_div_up(g->a_strips, g->a_part);
+    g->b_parts = tg_div_up(g->b_strips, g->b_part);
+}
+
+static bool fits(const tg_grad_w_blocks *g)
+{
+    const int64_t taps = g->n.h.taps * g->n.w_axis.taps, rows = g->a_part * g->rows;
+    const int64_t columns = g->gather ? g->depth : g->b_part * tg_b_columns(g) * taps;
+    return rows * columns * (int64_t)sizeof(float) <= BLOCK_BYTES;
+}
+
+/* Strips of a task: few enough for the cache, and for enough tasks where lines are few. */
+static void choose_parts(tg_grad_w_blocks *g)
+{
+    const int64_t sums = g->n.groups * g->a_strips * g->n.h.taps * g->blocks * TG_BLOCK_SUMS * (int64_t)sizeof(float);
+    const int64_t lines = tg_all_lines(g), line = g->n.w_axis.out, halo = (g->n.h.taps - 1) * HALO;
+    const int64_t least = tg_most(tg_most(tg_div_up(PART, line), halo), g->lines);
+    const int64_t most = tg_most(1, tg_least(lines / least, SUM_BYTES / sums));
+    cut_strips(g, g->a_strips, g->b_strips);
+    while (g->b_part > 1 && g->b_part * g->ring * g->across * tg_b_tile(g) > B_BYTES)
+        cut_strips(g, g->a_part, tg_div_up(g->b_part, 2));
+    while ((!fits(g) || g->a_parts * g->b_parts * g->n.groups * most < TASKS) && g->a_part + g->b_part > 2) {
+        const bool tall = g->a_part * g->rows > g->b_part * tg_b_columns(g);
+        if (fits(g) && tg_most(g->a_part, g->b_part) <= 4) break;
+        if ((tall && g->a_part > 1) || g->b_part == 1) cut_strips(g, tg_div_up(g->a_part, 2), g->b_part);
+        else cut_strips(g, g->a_part, tg_div_up(g->b_part, 2));
+    }
+    g->parts = tg_least(most, tg_div_up(TASKS, g->a_parts * g->b_parts * g->n.groups));
+    g->direct = g->parts == 1 && lines <= g->lines && line <= g->columns;
+}
+
+tg_grad_w_blocks tg_grad_w_blocks_plan(tg_nest n)
+{
+    tg_grad_w_blocks g = { .n = n };
+    int32_t          key[TG_LAYOUT_KEY];
+    tg_nest_simplify(&g.n);
+    tg_panels_key(n.w, false, true, n.groups, 1, 1, key);
+    g.n.p = tg_panels_of(n.w, key);
+    pixels_to_images(&g.n);
+    g.n.nb = tg_least(g.n.images, TG_IMAGES);
+    g.in = g.n.p.in;
+    g.out = g.n.p.out;
+    g.depth = g.n.h.taps * g.n.w_axis.taps * g.in;
+    choose_shape(&g);
+    choose_chunk(&g);
+    choose_parts(&g);
+    g.a_bytes = tg_aligned(g.a_part * tg_chunk(&g) * tg_a_tile(&g));
+    g.b_bytes = tg_aligned(g.b_part * g.ring * g.across * tg_b_tile(&g));
+    g.step_bytes = tg_aligned(n.h.taps * g.taps * tg_chunk(&g) * (int64_t)sizeof(tg_step));
+    g.count_bytes = tg_aligned(n.h.taps * g.taps * (int64_t)sizeof(int32_t));
+    return g;
+}
+
+static int64_t sum_blocks(const tg_grad_w_blocks *g)
+{
+    return g->direct ? 0 : g->parts * g->n.groups * g->a_strips * g->n.h.taps * g->blocks;
+}
+
+tg_scratch tg_grad_w_blocks_scratch(const tg_grad_w_blocks *g)
+{
+    return (tg_scratch){ .shared = (size_t)sum_blocks(g) * TG_BLOCK_SUMS * sizeof(float),
+                         .worker = g->a_bytes + g->b_bytes + g->step_bytes + g->count_bytes };
+}
+
+int64_t tg_grad_w_blocks_tasks(const tg_grad_w_blocks *g, int phase)
+{
+    if (phase == 0) return g->n.groups * g->parts * g->a_parts * g->b_parts;
+    return phase == 1 && !g->direct ? g->n.groups * g->a_strips * g->n.h.taps : 0;
+}

@@ -1,0 +1,219 @@
+/* grad_w_blocks_run.c - one task of backward-weights over blocks; then the total of the parts. */
+#include "grad_w_blocks.h"
+#include <string.h>
+
+typedef struct {
+    const tg_grad_w_blocks *g;
+    const tg_blocks *mk;
+    int64_t   group, part;
+    int64_t   a0, a1, b0, b1;           /* strips */
+    char     *a, *b;
+    tg_step  *steps;                    /* of each kernel line and tap: places for a chunk */
+    int32_t  *count;                    /* ... and how many */
+    float    *sums;                     /* all of this part */
+    int64_t   next;                     /* the line of x to be packed next */
+    bool      started;                  /* the sums hold something */
+} task;
+
+/* Lines [line0, line1) of gy, behind each other, and their columns [column0, column1). */
+typedef struct { int64_t line0, line1, column0, column1; } chunk;
+
+/* ---- packing ---- */
+
+static int images_of(const tg_grad_w_blocks *g, int64_t q)
+{
+    return (int)tg_least(g->n.nb, g->n.images - q * g->n.nb);
+}
+
+static char *b_tile(const task *t, int64_t line, int64_t column)
+{
+    const tg_grad_w_blocks *g = t->g;
+    return t->b + (line % g->ring * g->across + column) * tg_b_tile(g);
+}
+
+static int64_t b_strip_bytes(const tg_grad_w_blocks *g) { return g->ring * g->across * tg_b_tile(g); }
+
+/* Line number `line` of x.  A gathered tile has what the taps of output column i meet. */
+static void load_line(const task *t, int64_t line)
+{
+    const tg_grad_w_blocks *g = t->g;
+    const tg_nest          *n = &g->n;
+    const tg_block          b = { .n = n, .group = t->group };
+    const int64_t           q = line / n->h.in, apart = n->groups * n->w_axis.apart * g->in;
+    const uint16_t *const   from = (const uint16_t *)(const void *)tg_pixel(&b, q * n->nb, line % n->h.in, 0);
+    for (int64_t i = 0; i < (g->gather ? n->w_axis.out : n->w_axis.in); i++) {
+        const int64_t w = g->gather ? tg_place(&n->w_axis, i, 0) : i;
+        const int64_t lead = tg_least(g->width, tg_most(0, -w) * g->in);
+        const int64_t end = tg_least(g->width, tg_most(0, n->w_axis.in - w) * g->in);
+        char         *to = b_tile(t, line, g->before + i);
+        for (int64_t s = t->b0; s < t->b1; s++, to += b_strip_bytes(g)) {
+            const int64_t first = s * tg_b_columns(g), columns = tg_least(tg_b_columns(g), g->width - first);
+            t->mk->load_b(from + w * apart + first, n->image * n->groups * g->in, images_of(g, q), (int)(lead - first),
+                          (int)(end - first), (int)tg_div_up(columns, TG_TILE) * TG_TILE, (uint16_t *)(void *)to);
+        }
+    }
+}
+
+/* The lines of x that the chunk's lines meet. */
+static void load_b(task *t, const chunk *c)
+{
+    const tg_axis *h = &t->g->n.h;
+    const int64_t  first = tg_most(0, tg_place(h, c->line0 % h->out, 0));
+    const int64_t  last = tg_least(h->in - 1, tg_place(h, (c->line1 - 1) % h->out, h->taps - 1));
+    const int64_t  end = (c->line1 - 1) / h->out * h->in + last + 1;
+    t->next = tg_most(t->next, c->line0 / h->out * h->in + first);
+    for (; t->next < end; t->next++) load_line(t, t->next);
+}
+
+static char *a_strip(const task *t, int64_t strip)
+{
+    return t->a + (strip - t->a0) * tg_chunk(t->g) * tg_a_tile(t->g);
+}
+
+static int rows_of(const tg_grad_w_blocks *g, int64_t strip) { return (int)tg_least(g->rows, g->out - strip * g->rows); }
+
+static void load_a(const task *t, const chunk *c)
+{
+    const tg_grad_w_blocks *g = t->g;
+    const tg_nest          *n = &g->n;
+    const int64_t           pixel = n->groups * g->out, image = n->h.out * n->w_axis.out;
+    int64_t                 at = 0;
+    for (int64_t line = c->line0; line < c->line1; line++) {
+        const int64_t   q = line / n->h.out, lines = q * n->nb * n->h.out + line % n->h.out;
+        const uint16_t *from = (const uint16_t *)tg_ptr(n->y) + t->group * g->out;
+        from += (lines * n->w_axis.out + c->column0) * pixel;
+        for (int64_t ow = c->column0; ow < c->column1; ow++, from += pixel, at += tg_a_tile(g))
+            for (int64_t s = t->a0; s < t->a1; s++)
+                t->mk->load_a(from + s * g->rows, image * pixel, images_of(g, q), rows_of(g, s),
+                              (uint16_t *)(void *)(a_strip(t, s) + at));
+    }
+}
+
+/* ---- products ---- */
+
+/* The pixels of a chunk, with those that a tap meets. */
+static int steps_of(const task *t, const chunk *c, int64_t kh, int64_t kw, tg_step *to)
+{
+    const tg_grad_w_blocks *g = t->g;
+    const tg_nest          *n = &g->n;
+    int64_t                 a = 0, h, w;
+    int                     count = 0;
+    for (int64_t line = c->line0; line < c->line1; line++) {
+        const bool inside = tg_meets(&n->h, line % n->h.out, kh, &h);
+        for (int64_t ow = c->column0; ow < c->column1; ow++, a += tg_a_tile(g)) {
+            const bool meets = tg_meets(&n->w_axis, ow, kw, &w);
+            if (g->gather) w = ow;
+            else if (!g->merged && !meets) continue;
+            if (inside) to[count++] = (tg_step){ a, b_tile(t, line / n->h.out * n->h.in + h, g->before + w) - t->b };
+        }
+    }
+    return count;
+}
+
+static void make_steps(task *t, const chunk *c)
+{
+    const tg_grad_w_blocks *g = t->g;
+    for (int64_t kh = 0; kh < g->n.h.taps; kh++)
+        for (int64_t kw = 0; kw < g->taps; kw += tg_tap_step(g)) {
+            const int64_t i = kh * g->taps + kw;
+            t->count[i] = steps_of(t, c, kh, kw, t->steps + i * tg_chunk(g));
+        }
+}
+
+/* Strip a by strip b at tap (kh, kw). */
+static void product(const task *t, int64_t a, int64_t kh, int64_t kw, int64_t b)
+{
+    const tg_grad_w_blocks *g = t->g;
+    const int64_t           first = b * tg_b_columns(g), i = kh * g->taps + kw;
+    const int64_t           block = (a * g->n.h.taps + kh) * g->blocks + b * g->taps + kw / tg_tap_step(g);
+    tg_block_product        p = { .m = rows_of(g, a), .a = a_strip(t, a), .apart = TG_B_TILE,
+                                  .b = t->b + (b - t->b0) * b_strip_bytes(g), .add = t->started };
+    p.n = (int)tg_least(tg_b_columns(g), g->width - first);
+    if (g->merged) {
+        p.n = (int)tg_least(g->wide, g->taps - kw) * TG_TILE;
+        p.apart = g->n.w_axis.step * tg_b_tile(g);
+    }
+    p.row = g->direct ? g->depth : TG_TILE * (g->merged ? g->wide : g->tiles);
+    p.c = t->sums + block * TG_BLOCK_SUMS;
+    if (g->direct)
+        p.c = (float *)tg_ptr(g->n.w) + (t->group * g->out + a * g->rows) * g->depth +
+              (kh * g->n.w_axis.taps + kw) * g->in + first;
+    t->mk->run(&p, t->steps + i * tg_chunk(g), t->count[i]);
+}
+
+static void add_chunk(task *t, const chunk *c)
+{
+    const tg_grad_w_blocks *g = t->g;
+    load_a(t, c);
+    make_steps(t, c);
+    for (int64_t a = t->a0; a < t->a1; a++)
+        for (int64_t kh = 0; kh < g->n.h.taps; kh++)
+            for (int64_t kw = 0; kw < g->taps; kw += tg_tap_step(g))
+                for (int64_t b = t->b0; b < t->b1; b++) product(t, a, kh, kw, b);
+    t->started = true;
+}
+
+static void add_lines(const tg_grad_w_blocks *g, const tg_task *task_)
+{
+    int64_t       index = task_->index;
+    const int64_t a = tg_digit(&index, g->a_parts), b = tg_digit(&index, g->b_parts);
+    const int64_t part = tg_digit(&index, g->parts), group = index, all = tg_all_lines(g), width = g->n.w_axis.out;
+    char *const   room = task_->scratch;
+    task          t = { .g = g, .mk = g->n.mk->blocks, .group = group, .a = room, .b = room + g->a_bytes };
+    t.steps = (tg_step *)(void *)(t.b + g->b_bytes);
+    t.count = (int32_t *)(void *)(room + g->a_bytes + g->b_bytes + g->step_bytes);
+    t.a0 = a * g->a_part, t.a1 = tg_least(g->a_strips, t.a0 + g->a_part);
+    t.b0 = b * g->b_part, t.b1 = tg_least(g->b_strips, t.b0 + g->b_part);
+    t.sums = (float *)task_->shared +
+             (part * g->n.groups + group) * g->a_strips * g->n.h.taps * g->blocks * TG_BLOCK_SUMS;
+    if (g->merged) memset(t.b, 0, g->b_bytes);
+    for (int64_t line = all * part / g->parts, end = all * (part + 1) / g->parts; line < end; line += g->lines) {
+        chunk c = { .line0 = line, .line1 = tg_least(end, line + g->lines) };
+        load_b(&t, &c);
+        for (; c.column0 < width; c.column0 = c.column1) {
+            c.column1 = tg_least(width, c.column0 + g->columns);
+            add_chunk(&t, &c);
+        }
+    }
+    t.mk->leave();
+}
+
+/* ---- the total ---- */
+
+/* `rows` x n numbers of gw from its blocks of all parts. */
+static void total_block(const float *block, int64_t row, int64_t parts, int64_t apart, int64_t rows, int64_t n, float *gw,
+                        int64_t gw_row)
+{
+    for (int64_t r = 0; r < rows; r++, block += row, gw += gw_row) {
+        const float *from = block;
+        memcpy(gw, from, (size_t)n * sizeof *gw);
+        for (int64_t part = 1; part < parts; part++) {
+            from += apart;
+            for (int64_t j = 0; j < n; j++) gw[j] += from[j];
+        }
+    }
+}
+
+/* A strip's rows of gw, at one kernel line. */
+static void total(const tg_grad_w_blocks *g, const tg_task *t)
+{
+    int64_t       index = t->index;
+    const int64_t kh = tg_digit(&index, g->n.h.taps), strip = tg_digit(&index, g->a_strips), group = index;
+    const int64_t row = TG_TILE * (g->merged ? g->wide : g->tiles), columns = tg_b_columns(g), in = g->in;
+    const int64_t apart = g->n.groups * g->a_strips * g->n.h.taps * g->blocks * TG_BLOCK_SUMS;
+    const float  *block = (const float *)t->shared +
+                         ((group * g->a_strips + strip) * g->n.h.taps + kh) * g->blocks * TG_BLOCK_SUMS;
+    float *const gw = (float *)tg_ptr(g->n.w) + (group * g->out + strip * g->rows) * g->depth +
+                      kh * g->n.w_axis.taps * in;
+    for (int64_t b = 0; b < g->b_strips; b++)
+        for (int64_t kw = 0; kw < g->taps; kw += tg_tap_step(g), block += TG_BLOCK_SUMS) {
+            const int64_t n = g->merged ? tg_least(g->wide, g->taps - kw) * in : tg_least(columns, g->width - b * columns);
+            total_block(block, row, g->parts, apart, rows_of(g, strip), n, gw + kw * in + b * columns, g->depth);
+        }
+}
+
+void tg_grad_w_blocks_run(const tg_grad_w_blocks *g, const tg_task *t)
+{
+    if (t->phase == 0) add_lines(g, t);
+    else total(g, t);
+}

@@ -9,8 +9,8 @@
  * B's columns are the channels of a tap; where they are few, those of all taps of a kernel line (`gather`, packed so);
  * where they are just a tile, a block takes several taps (`merged`: tiles of neighbouring pixels; zeros at the edges).
  *
- * Sums lie in scratch, block by block.  The second phase adds up the parts; where one chunk is all there is, blocks go
- * to gw at once (`direct`). */
+ * Sums lie in scratch, block by block.  The second phase adds up the parts; where there is but one, sums lie in gw
+ * itself (`direct`). */
 #ifndef TG_GRAD_W_BLOCKS_H
 #define TG_GRAD_W_BLOCKS_H
 #include "nest_block.h"
@@ -22,7 +22,7 @@ typedef struct {
     int64_t width, taps;                /* columns of a tap; taps of a kernel line, 1 if gathered */
     int64_t rows, tiles, wide;          /* of a strip of A; tiles of a strip of B, of a block */
     int64_t a_strips, b_strips;
-    int64_t lines, columns;             /* of a chunk */
+    int64_t chunk;                      /* pixels */
     int64_t ring;                       /* lines of x that are kept */
     int64_t before, across;             /* tiles of a line: of zeros before it, all */
     int64_t a_part, b_part, a_parts, b_parts, parts;        /* strips of a task; how many, and parts of lines */
@@ -40,7 +40,6 @@ void       tg_grad_w_blocks_run(const tg_grad_w_blocks *g, const tg_task *t);
 static inline int64_t tg_b_columns(const tg_grad_w_blocks *g) { return g->tiles * TG_TILE; }         /* of a strip */
 static inline int64_t tg_a_tile(const tg_grad_w_blocks *g) { return g->rows * 2 * TG_IMAGES; }       /* bytes */
 static inline int64_t tg_b_tile(const tg_grad_w_blocks *g) { return g->tiles * TG_B_TILE; }
-static inline int64_t tg_chunk(const tg_grad_w_blocks *g) { return g->lines * g->columns; }
 static inline int64_t tg_all_lines(const tg_grad_w_blocks *g)
 {
     return tg_div_up(g->n.images, g->n.nb) * g->n.h.out;

@@ -2,10 +2,12 @@
 #include "grad_w_blocks.h"
 
 enum {
-    CHUNK = 20,                         /* tiles of A in a strip of a chunk, at most: 40 KiB */
-    TASKS = 16,
-    PART = 64,                          /* least tiles of a part: its sums are noise beside them */
-    HALO = 3,                           /* least lines of a part, in kernels: it packs a kernel's lines twice */
+    CHUNK = 20,                         /* pixels: 40 KiB of a strip of A */
+    TASKS = 16,                         /* by cutting lines ... */
+    BLOCKS = 8,                         /* ... and, if need be, strips, which are packed several times then */
+    PART = 64,                          /* least pixels of a part: its sums are noise beside them */
+    HALO = 3,                           /* least lines of a part, in kernels: a part packs some of its neighbour's lines */
+    LEAST_STRIPS = 4,
     BLOCK_BYTES = 640 << 10,            /* most of a task's sums; A, B and they share the second level of the cache */
     B_BYTES = 896 << 10,
     SUM_BYTES = 16 << 20,               /* most of all parts of gw */
@@ -39,23 +41,16 @@ static void choose_shape(tg_grad_w_blocks *g)
     g->blocks = g->b_strips * tg_div_up(g->taps, tg_tap_step(g));
 }
 
-/* Of the lines that a chunk meets, the last one is at most so far behind the first. */
+/* Of the lines that a chunk meets, the last one is less than `ring` behind the first. */
 static void choose_lines(tg_grad_w_blocks *g)
 {
     const tg_axis *h = &g->n.h, *w = &g->n.w_axis;
-    const int64_t  images = tg_div_up(g->lines - 1, h->out);
-    g->ring = (g->lines - 1) * h->num + (h->taps - 1) * h->step + 1 + images * tg_most(0, h->in - h->out * h->num);
+    const int64_t  lines = tg_most(1, tg_least(CHUNK / w->out, tg_all_lines(g))), images = tg_div_up(lines - 1, h->out);
+    g->chunk = w->out > CHUNK ? piece(w->out, CHUNK) : lines * w->out;
+    g->ring = (lines - 1) * h->num + (h->taps - 1) * h->step + 1 + images * tg_most(0, h->in - h->out * h->num);
     g->before = g->merged ? -w->off : 0;
     g->across = g->gather ? w->out : w->in;
     if (g->merged) g->across = g->before + tg_most(w->in, tg_place(w, w->out - 1, w->taps - 1) + 1);
-}
-
-static void choose_chunk(tg_grad_w_blocks *g)
-{
-    const tg_nest *n = &g->n;
-    g->columns = piece(n->w_axis.out, CHUNK);
-    g->lines = g->columns < n->w_axis.out ? 1 : tg_least(CHUNK / g->columns, tg_all_lines(g));
-    choose_lines(g);
 }
 
 static void cut_strips(tg_grad_w_blocks *g, int64_t a, int64_t b)
@@ -73,24 +68,32 @@ static bool fits(const tg_grad_w_blocks *g)
     return rows * columns * (int64_t)sizeof(float) <= BLOCK_BYTES;
 }
 
-/* Strips of a task: few enough for the cache, and for enough tasks where lines are few. */
-static void choose_parts(tg_grad_w_blocks *g)
+/* A power of two, which two or four threads share evenly. */
+static int64_t most_parts(const tg_grad_w_blocks *g)
 {
     const int64_t sums = g->n.groups * g->a_strips * g->n.h.taps * g->blocks * TG_BLOCK_SUMS * (int64_t)sizeof(float);
-    const int64_t lines = tg_all_lines(g), line = g->n.w_axis.out, halo = (g->n.h.taps - 1) * HALO;
-    const int64_t least = tg_most(tg_most(tg_div_up(PART, line), halo), g->lines);
-    const int64_t most = tg_most(1, tg_least(lines / least, SUM_BYTES / sums));
+    const int64_t least = tg_most(tg_div_up(PART, g->n.w_axis.out), (g->n.h.taps - 1) * HALO);
+    const int64_t most = tg_least(tg_all_lines(g) / least, SUM_BYTES / sums);
+    int64_t       parts = 1;
+    while (2 * parts <= most && parts < TASKS) parts *= 2;
+    return parts;
+}
+
+/* Strips of a task: few enough for the cache, and for some tasks where pixels are few. */
+static void choose_parts(tg_grad_w_blocks *g)
+{
+    const int64_t most = most_parts(g);
     cut_strips(g, g->a_strips, g->b_strips);
     while (g->b_part > 1 && g->b_part * g->ring * g->across * tg_b_tile(g) > B_BYTES)
         cut_strips(g, g->a_part, tg_div_up(g->b_part, 2));
-    while ((!fits(g) || g->a_parts * g->b_parts * g->n.groups * most < TASKS) && g->a_part + g->b_part > 2) {
-        const bool tall = g->a_part * g->rows > g->b_part * tg_b_columns(g);
-        if (fits(g) && tg_most(g->a_part, g->b_part) <= 4) break;
-        if ((tall && g->a_part > 1) || g->b_part == 1) cut_strips(g, tg_div_up(g->a_part, 2), g->b_part);
+    while (g->a_part + g->b_part > 2) {
+        const bool few = g->a_parts * g->b_parts * g->n.groups * most < BLOCKS;
+        if (fits(g) && (!few || tg_most(g->a_part, g->b_part) <= LEAST_STRIPS)) break;
+        if ((g->a_part >= g->b_part && g->a_part > 1) || g->b_part == 1) cut_strips(g, tg_div_up(g->a_part, 2), g->b_part);
         else cut_strips(g, g->a_part, tg_div_up(g->b_part, 2));
     }
     g->parts = tg_least(most, tg_div_up(TASKS, g->a_parts * g->b_parts * g->n.groups));
-    g->direct = g->parts == 1 && lines <= g->lines && line <= g->columns;
+    g->direct = g->parts == 1;
 }
 
 tg_grad_w_blocks tg_grad_w_blocks_plan(tg_nest n)
@@ -106,11 +109,11 @@ tg_grad_w_blocks tg_grad_w_blocks_plan(tg_nest n)
     g.out = g.n.p.out;
     g.depth = g.n.h.taps * g.n.w_axis.taps * g.in;
     choose_shape(&g);
-    choose_chunk(&g);
+    choose_lines(&g);
     choose_parts(&g);
-    g.a_bytes = tg_aligned(g.a_part * tg_chunk(&g) * tg_a_tile(&g));
+    g.a_bytes = tg_aligned(g.a_part * g.chunk * tg_a_tile(&g));
     g.b_bytes = tg_aligned(g.b_part * g.ring * g.across * tg_b_tile(&g));
-    g.step_bytes = tg_aligned(n.h.taps * g.taps * tg_chunk(&g) * (int64_t)sizeof(tg_step));
+    g.step_bytes = tg_aligned(n.h.taps * g.taps * g.chunk * (int64_t)sizeof(tg_step));
     g.count_bytes = tg_aligned(n.h.taps * g.taps * (int64_t)sizeof(int32_t));
     return g;
 }

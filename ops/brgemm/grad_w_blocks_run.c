@@ -15,8 +15,8 @@ typedef struct {
     bool      started;                  /* the sums hold something */
 } task;
 
-/* Lines [line0, line1) of gy, behind each other, and their columns [column0, column1). */
-typedef struct { int64_t line0, line1, column0, column1; } chunk;
+/* Pixels of gy, counted through lines that lie behind each other: of one line, or whole lines. */
+typedef struct { int64_t start, end; } chunk;
 
 /* ---- packing ---- */
 
@@ -33,90 +33,118 @@ static char *b_tile(const task *t, int64_t line, int64_t column)
 
 static int64_t b_strip_bytes(const tg_grad_w_blocks *g) { return g->ring * g->across * tg_b_tile(g); }
 
-/* Line number `line` of x.  A gathered tile has what the taps of output column i meet. */
+static void load_b_tile(const task *t, const uint16_t *from, int64_t images, int64_t lead, int64_t end, char *to)
+{
+    const tg_grad_w_blocks *g = t->g;
+    const int64_t           stride = g->n.image * g->n.groups * g->in;
+    for (int64_t s = t->b0; s < t->b1; s++, to += b_strip_bytes(g)) {
+        const int64_t first = s * tg_b_columns(g), columns = tg_least(tg_b_columns(g), g->width - first);
+        t->mk->load_b(from + first, stride, (int)images, (int)(lead - first), (int)(end - first),
+                      (int)tg_div_up(columns, TG_TILE) * TG_TILE, (uint16_t *)(void *)to);
+    }
+}
+
+/* Line number `line` of x.  Whole tiles lie behind each other as their channels do.  A gathered tile has what the taps
+ * of output column i meet. */
 static void load_line(const task *t, int64_t line)
 {
     const tg_grad_w_blocks *g = t->g;
     const tg_nest          *n = &g->n;
     const tg_block          b = { .n = n, .group = t->group };
-    const int64_t           q = line / n->h.in, apart = n->groups * n->w_axis.apart * g->in;
+    const int64_t           q = line / n->h.in, apart = n->groups * n->w_axis.apart * g->in, images = images_of(g, q);
+    const int64_t           pixels = n->w_axis.in;
     const uint16_t *const   from = (const uint16_t *)(const void *)tg_pixel(&b, q * n->nb, line % n->h.in, 0);
-    for (int64_t i = 0; i < (g->gather ? n->w_axis.out : n->w_axis.in); i++) {
+    char *const             to = b_tile(t, line, g->before);
+    if (g->in == tg_b_columns(g) && apart == g->in) {
+        t->mk->load_b(from, n->image * apart, (int)images, 0, (int)(pixels * apart), (int)(pixels * apart),
+                      (uint16_t *)(void *)to);
+        return;
+    }
+    for (int64_t i = 0; i < (g->gather ? n->w_axis.out : pixels); i++) {
         const int64_t w = g->gather ? tg_place(&n->w_axis, i, 0) : i;
-        const int64_t lead = tg_least(g->width, tg_most(0, -w) * g->in);
-        const int64_t end = tg_least(g->width, tg_most(0, n->w_axis.in - w) * g->in);
-        char         *to = b_tile(t, line, g->before + i);
-        for (int64_t s = t->b0; s < t->b1; s++, to += b_strip_bytes(g)) {
-            const int64_t first = s * tg_b_columns(g), columns = tg_least(tg_b_columns(g), g->width - first);
-            t->mk->load_b(from + w * apart + first, n->image * n->groups * g->in, images_of(g, q), (int)(lead - first),
-                          (int)(end - first), (int)tg_div_up(columns, TG_TILE) * TG_TILE, (uint16_t *)(void *)to);
-        }
+        load_b_tile(t, from + w * apart, images, tg_least(g->width, tg_most(0, -w) * g->in),
+                    tg_least(g->width, tg_most(0, pixels - w) * g->in), to + i * tg_b_tile(g));
     }
 }
 
-/* The lines of x that the chunk's lines meet. */
-static void load_b(task *t, const chunk *c)
+/* The lines of x that the chunk meets. */
+static void load_b(task *t, chunk c)
 {
-    const tg_axis *h = &t->g->n.h;
-    const int64_t  first = tg_most(0, tg_place(h, c->line0 % h->out, 0));
-    const int64_t  last = tg_least(h->in - 1, tg_place(h, (c->line1 - 1) % h->out, h->taps - 1));
-    const int64_t  end = (c->line1 - 1) / h->out * h->in + last + 1;
-    t->next = tg_most(t->next, c->line0 / h->out * h->in + first);
-    for (; t->next < end; t->next++) load_line(t, t->next);
+    const tg_nest *n = &t->g->n;
+    const tg_axis *h = &n->h;
+    const int64_t  line0 = c.start / n->w_axis.out, line1 = (c.end - 1) / n->w_axis.out;
+    const int64_t  first = tg_most(0, tg_place(h, line0 % h->out, 0));
+    const int64_t  last = tg_least(h->in - 1, tg_place(h, line1 % h->out, h->taps - 1));
+    t->next = tg_most(t->next, line0 / h->out * h->in + first);
+    for (; t->next <= line1 / h->out * h->in + last; t->next++) load_line(t, t->next);
 }
 
 static char *a_strip(const task *t, int64_t strip)
 {
-    return t->a + (strip - t->a0) * tg_chunk(t->g) * tg_a_tile(t->g);
+    return t->a + (strip - t->a0) * t->g->chunk * tg_a_tile(t->g);
 }
 
 static int rows_of(const tg_grad_w_blocks *g, int64_t strip) { return (int)tg_least(g->rows, g->out - strip * g->rows); }
 
-static void load_a(const task *t, const chunk *c)
+/* `pixels` of a line, from column `ow` on, to tile number `at`. */
+static void load_a_line(const task *t, int64_t line, int64_t ow, int64_t pixels, int64_t at)
 {
     const tg_grad_w_blocks *g = t->g;
     const tg_nest          *n = &g->n;
-    const int64_t           pixel = n->groups * g->out, image = n->h.out * n->w_axis.out;
-    int64_t                 at = 0;
-    for (int64_t line = c->line0; line < c->line1; line++) {
-        const int64_t   q = line / n->h.out, lines = q * n->nb * n->h.out + line % n->h.out;
-        const uint16_t *from = (const uint16_t *)tg_ptr(n->y) + t->group * g->out;
-        from += (lines * n->w_axis.out + c->column0) * pixel;
-        for (int64_t ow = c->column0; ow < c->column1; ow++, from += pixel, at += tg_a_tile(g))
-            for (int64_t s = t->a0; s < t->a1; s++)
-                t->mk->load_a(from + s * g->rows, image * pixel, images_of(g, q), rows_of(g, s),
-                              (uint16_t *)(void *)(a_strip(t, s) + at));
+    const int64_t           q = line / n->h.out, pixel = n->groups * g->out, image = n->h.out * n->w_axis.out * pixel;
+    const int64_t           place = (q * n->nb * n->h.out + line % n->h.out) * n->w_axis.out + ow;
+    const uint16_t         *from = (const uint16_t *)tg_ptr(n->y) + place * pixel + t->group * g->out;
+    char                   *to = t->a + at * tg_a_tile(g);
+    if (g->out == g->rows && pixel == g->out) {
+        t->mk->load_a(from, image, images_of(g, q), (int)(pixels * pixel), (uint16_t *)(void *)to);
+        return;
+    }
+    for (int64_t i = 0; i < pixels; i++, from += pixel, to += tg_a_tile(g))
+        for (int64_t s = t->a0; s < t->a1; s++)
+            t->mk->load_a(from + s * g->rows, image, images_of(g, q), rows_of(g, s),
+                          (uint16_t *)(void *)(to + (s - t->a0) * g->chunk * tg_a_tile(g)));
+}
+
+static void load_a(const task *t, chunk c)
+{
+    const int64_t width = t->g->n.w_axis.out;
+    for (int64_t i = c.start, next; i < c.end; i = next) {
+        next = tg_least(c.end, (i / width + 1) * width);
+        load_a_line(t, i / width, i % width, next - i, i - c.start);
     }
 }
 
 /* ---- products ---- */
 
 /* The pixels of a chunk, with those that a tap meets. */
-static int steps_of(const task *t, const chunk *c, int64_t kh, int64_t kw, tg_step *to)
+static int steps_of(const task *t, chunk c, int64_t kh, int64_t kw, tg_step *to)
 {
     const tg_grad_w_blocks *g = t->g;
     const tg_nest          *n = &g->n;
-    int64_t                 a = 0, h, w;
+    int64_t                 line = c.start / n->w_axis.out, ow = c.start % n->w_axis.out, h, w;
+    bool                    inside = tg_meets(&n->h, line % n->h.out, kh, &h);
     int                     count = 0;
-    for (int64_t line = c->line0; line < c->line1; line++) {
-        const bool inside = tg_meets(&n->h, line % n->h.out, kh, &h);
-        for (int64_t ow = c->column0; ow < c->column1; ow++, a += tg_a_tile(g)) {
-            const bool meets = tg_meets(&n->w_axis, ow, kw, &w);
-            if (g->gather) w = ow;
-            else if (!g->merged && !meets) continue;
-            if (inside) to[count++] = (tg_step){ a, b_tile(t, line / n->h.out * n->h.in + h, g->before + w) - t->b };
+    for (int64_t i = c.start; i < c.end; i++, ow++) {
+        if (ow == n->w_axis.out) {
+            ow = 0;
+            inside = tg_meets(&n->h, ++line % n->h.out, kh, &h);
         }
+        const bool meets = tg_meets(&n->w_axis, ow, kw, &w);
+        if (g->gather) w = ow;
+        if (!inside || !(meets || g->gather || g->merged)) continue;
+        to[count++] = (tg_step){ (i - c.start) * tg_a_tile(g),
+                                 b_tile(t, line / n->h.out * n->h.in + h, g->before + w) - t->b };
     }
     return count;
 }
 
-static void make_steps(task *t, const chunk *c)
+static void make_steps(task *t, chunk c)
 {
     const tg_grad_w_blocks *g = t->g;
     for (int64_t kh = 0; kh < g->n.h.taps; kh++)
         for (int64_t kw = 0; kw < g->taps; kw += tg_tap_step(g)) {
             const int64_t i = kh * g->taps + kw;
-            t->count[i] = steps_of(t, c, kh, kw, t->steps + i * tg_chunk(g));
+            t->count[i] = steps_of(t, c, kh, kw, t->steps + i * g->chunk);
         }
 }
 
@@ -138,12 +166,13 @@ static void product(const task *t, int64_t a, int64_t kh, int64_t kw, int64_t b)
     if (g->direct)
         p.c = (float *)tg_ptr(g->n.w) + (t->group * g->out + a * g->rows) * g->depth +
               (kh * g->n.w_axis.taps + kw) * g->in + first;
-    t->mk->run(&p, t->steps + i * tg_chunk(g), t->count[i]);
+    t->mk->run(&p, t->steps + i * g->chunk, t->count[i]);
 }
 
-static void add_chunk(task *t, const chunk *c)
+static void add_chunk(task *t, chunk c)
 {
     const tg_grad_w_blocks *g = t->g;
+    load_b(t, c);
     load_a(t, c);
     make_steps(t, c);
     for (int64_t a = t->a0; a < t->a1; a++)
@@ -153,7 +182,7 @@ static void add_chunk(task *t, const chunk *c)
     t->started = true;
 }
 
-static void add_lines(const tg_grad_w_blocks *g, const tg_task *task_)
+static void add_pixels(const tg_grad_w_blocks *g, const tg_task *task_)
 {
     int64_t       index = task_->index;
     const int64_t a = tg_digit(&index, g->a_parts), b = tg_digit(&index, g->b_parts);
@@ -167,13 +196,10 @@ static void add_lines(const tg_grad_w_blocks *g, const tg_task *task_)
     t.sums = (float *)task_->shared +
              (part * g->n.groups + group) * g->a_strips * g->n.h.taps * g->blocks * TG_BLOCK_SUMS;
     if (g->merged) memset(t.b, 0, g->b_bytes);
-    for (int64_t line = all * part / g->parts, end = all * (part + 1) / g->parts; line < end; line += g->lines) {
-        chunk c = { .line0 = line, .line1 = tg_least(end, line + g->lines) };
-        load_b(&t, &c);
-        for (; c.column0 < width; c.column0 = c.column1) {
-            c.column1 = tg_least(width, c.column0 + g->columns);
-            add_chunk(&t, &c);
-        }
+    for (chunk c = { all * part / g->parts * width, 0 }; c.start < all * (part + 1) / g->parts * width; c.start = c.end) {
+        c.end = tg_least(c.start + g->chunk, all * (part + 1) / g->parts * width);
+        if (g->chunk < width) c.end = tg_least(c.end, (c.start / width + 1) * width);
+        add_chunk(&t, c);
     }
     t.mk->leave();
 }
@@ -214,6 +240,6 @@ static void total(const tg_grad_w_blocks *g, const tg_task *t)
 
 void tg_grad_w_blocks_run(const tg_grad_w_blocks *g, const tg_task *t)
 {
-    if (t->phase == 0) add_lines(g, t);
+    if (t->phase == 0) add_pixels(g, t);
     else total(g, t);
 }

@@ -31,6 +31,8 @@ typedef struct {
     float      *c;                      /* element (r, j) at r row + j */
     int64_t     row;
     bool        add;                    /* to what is there */
+    const tg_step *step;
+    int         count;                  /* any, also 0 */
 } tg_block_product;
 
 typedef struct {
@@ -38,8 +40,8 @@ typedef struct {
      * those that are not lead <= j < end are zeros. */
     void (*load_a)(const uint16_t *from, int64_t stride, int k, int rows, uint16_t *to);
     void (*load_b)(const uint16_t *from, int64_t stride, int k, int lead, int end, int columns, uint16_t *to);
-    /* Any count, also 0. */
-    void (*run)(const tg_block_product *p, const tg_step *step, int count);
+    /* The block at `next`, of the same shape, is fetched to be computed next. */
+    void (*run)(const tg_block_product *p, const float *next);
     void (*leave)(void);                /* after the last `run` of a task */
 } tg_blocks;
 

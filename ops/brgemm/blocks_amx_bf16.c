@@ -96,26 +96,38 @@ INLINE void step_one(int columns, const char *a, const char *b, int64_t apart)
     TG_TILE_PRODUCT(3, 4, 7);
 }
 
-INLINE void block(bool two, int columns, const tg_block_product *p, const tg_step *step, int count)
+/* A row of each tile of sums */
+INLINE void fetch(bool two, int columns, const float *row, int64_t apart)
 {
-    const int64_t row = p->row * (int64_t)sizeof *p->c;
+    for (int j = 0; j < columns; j++) {
+        __builtin_prefetch(row + j * TG_TILE, 1);
+        if (two) __builtin_prefetch(row + ROWS * apart + j * TG_TILE, 1);
+    }
+}
+
+INLINE void block(bool two, int columns, const tg_block_product *p, const float *next)
+{
+    const int64_t  row = p->row * (int64_t)sizeof *p->c;
+    const tg_step *step = p->step;
     if (p->add) { EACH(two, columns, LOAD) }
     else { EACH(two, columns, ZERO) }
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < p->count; i++) {
+        if (i < ROWS) fetch(two, columns, next + i * p->row, p->row);
         if (two) step_two(columns, p->a + step[i].a, p->b + step[i].b, p->apart);
         else step_one(columns, p->a + step[i].a, p->b + step[i].b, p->apart);
+    }
     EACH(two, columns, STORE)
 }
 
-static void run(const tg_block_product *p, const tg_step *step, int count)
+static void run(const tg_block_product *p, const float *next)
 {
     const bool two = p->m > ROWS;
     configure(p->m, p->n);
     switch ((p->n - 1) / TG_TILE + 1) {
-    case 1: two ? block(true, 1, p, step, count) : block(false, 1, p, step, count); break;
-    case 2: two ? block(true, 2, p, step, count) : block(false, 2, p, step, count); break;
-    case 3: block(false, 3, p, step, count); break;
-    default: block(false, 4, p, step, count);
+    case 1: two ? block(true, 1, p, next) : block(false, 1, p, next); break;
+    case 2: two ? block(true, 2, p, next) : block(false, 2, p, next); break;
+    case 3: block(false, 3, p, next); break;
+    default: block(false, 4, p, next);
     }
 }
 

@@ -149,10 +149,10 @@ static void make_steps(task *t, chunk c)
 }
 
 /* Strip a by strip b at tap (kh, kw). */
-static void product(const task *t, int64_t a, int64_t kh, int64_t kw, int64_t b)
+static tg_block_product product_of(const task *t, int64_t a, int64_t kh, int64_t kw, int64_t b)
 {
     const tg_grad_w_blocks *g = t->g;
-    const int64_t           first = b * tg_b_columns(g), i = kh * g->taps + kw;
+    const int64_t           first = b * tg_b_columns(g);
     const int64_t           block = (a * g->n.h.taps + kh) * g->blocks + b * g->taps + kw / tg_tap_step(g);
     tg_block_product        p = { .m = rows_of(g, a), .a = a_strip(t, a), .apart = TG_B_TILE,
                                   .b = t->b + (b - t->b0) * b_strip_bytes(g), .add = t->started };
@@ -166,19 +166,27 @@ static void product(const task *t, int64_t a, int64_t kh, int64_t kw, int64_t b)
     if (g->direct)
         p.c = (float *)tg_ptr(g->n.w) + (t->group * g->out + a * g->rows) * g->depth +
               (kh * g->n.w_axis.taps + kw) * g->in + first;
-    t->mk->run(&p, t->steps + i * g->chunk, t->count[i]);
+    p.step = t->steps + (kh * g->taps + kw) * g->chunk;
+    p.count = t->count[kh * g->taps + kw];
+    return p;
 }
 
 static void add_chunk(task *t, chunk c)
 {
     const tg_grad_w_blocks *g = t->g;
+    tg_block_product        last = { .c = NULL };
     load_b(t, c);
     load_a(t, c);
     make_steps(t, c);
     for (int64_t a = t->a0; a < t->a1; a++)
         for (int64_t kh = 0; kh < g->n.h.taps; kh++)
             for (int64_t kw = 0; kw < g->taps; kw += tg_tap_step(g))
-                for (int64_t b = t->b0; b < t->b1; b++) product(t, a, kh, kw, b);
+                for (int64_t b = t->b0; b < t->b1; b++) {
+                    const tg_block_product p = product_of(t, a, kh, kw, b);
+                    if (last.c) t->mk->run(&last, p.c);
+                    last = p;
+                }
+    t->mk->run(&last, last.c);
     t->started = true;
 }
 

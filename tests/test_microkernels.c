@@ -278,7 +278,7 @@ static void places_test(void **state)
     static places_case    t;
     const tg_microkernel *mk = *state;
     seed = 2;
-    if (!usable(mk) || mk->blocks) skip();
+    if (!usable(mk) || !mk->places_of) skip();
     for (int i = 0; i < PLACES; i++) {
         any_places(mk, &t);
         run_places(mk, &t);
@@ -342,11 +342,12 @@ int main(void)
     static const struct { const char *kind; CMUnitTestFunction run; } kinds[] = {
         { "products", product_test }, { "places", places_test },
     };
-    static char       names[MICROKERNELS * 2][64];
-    struct CMUnitTest tests[MICROKERNELS * 2 + 1];
+    enum { KINDS = sizeof kinds / sizeof *kinds };
+    static char       names[MICROKERNELS * KINDS][64];
+    struct CMUnitTest tests[MICROKERNELS * KINDS + 1];
     size_t            n = 0;
     for (int i = 0; i < MICROKERNELS; i++)
-        for (int k = 0; k < 2; k++, n++) {
+        for (int k = 0; k < KINDS; k++, n++) {
             snprintf(names[n], sizeof *names, "%s/%s", microkernels[i]->name, kinds[k].kind);
             tests[n] = (struct CMUnitTest){ names[n], kinds[k].run, NULL, NULL, (void *)(uintptr_t)microkernels[i] };
         }

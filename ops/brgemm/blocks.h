@@ -1,11 +1,11 @@
 /* blocks.h - backward-weights on tiles: what a microkernel offers whose products are blocks of 32 x 32 sums.
  *
- * gw is a product over places (images at one pixel, or rows of a matrix), TG_IMAGES at a time: its rows are channels of
- * gy, which is A, its columns channels of x at a tap, which is B.  Both are packed by the nest, strip by strip:
+ * gw is a product over places (images at one pixel, or rows of a matrix), TG_IMAGES at a time: its rows are channels
+ * of gy, which is A, its columns channels of x at a tap, which is B.  Both are packed by the nest, strip by strip:
  *
  *   A: [row][TG_IMAGES], gy transposed; a strip has 32 rows, or 16 where gy has no more channels.
- *   B: [tile][TG_IMAGES / 2][16][2], x with pairs of images side by side, in tiles of 16 columns; a strip has 2 tiles, or
- *      4 beside a strip of 16 rows: sums for all their pairs fit into registers.
+ *   B: [tile][TG_IMAGES / 2][16][2], x with pairs of images side by side, in tiles of 16 columns; a strip has 2 tiles,
+ *      or 4 beside a strip of 16 rows: sums for all their pairs fit into registers.
  *
  * A block's A is read once for each block of its row of blocks and is meant to stay in the first level of the cache; B
  * streams through from the second, which it does at full speed only while it does not drive out A. */
@@ -21,7 +21,7 @@ enum {
     TG_BLOCK_SUMS = 4 * TG_TILE * TG_TILE,          /* most of a block */
 };
 
-/* Where the operands of 32 (TG_IMAGES) k are: bytes behind the `a` and the `b` of a block. */
+/* Where the operands of TG_IMAGES k are: bytes behind the `a` and the `b` of a block. */
 typedef struct { int64_t a, b; } tg_step;
 
 typedef struct {

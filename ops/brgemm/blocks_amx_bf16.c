@@ -15,7 +15,7 @@ static void load_a(const uint16_t *from, int64_t stride, int k, int rows, uint16
     tg_pack_images_a(from, stride, k, 0, rows, rows, to);
 }
 
-/* ---- configuration: tiles 0 .. 3 are sums, 4 A, 5 A or B, 6 and 7 B; the last columns are in 1, 3 (or 3) and 7 ---- */
+/* ---- configuration: tiles 0 .. 3 are sums, 4 A, 5 A or B, 6 and 7 B; 1, 3 and 7 have the last columns ---- */
 
 static _Thread_local int configured;                    /* shape; 0: no configuration */
 

@@ -6,7 +6,7 @@ enum {
     TASKS = 16,                         /* by cutting lines ... */
     BLOCKS = 8,                         /* ... and, if need be, strips, which are packed several times then */
     PART = 64,                          /* least pixels of a part: its sums are noise beside them */
-    HALO = 3,                           /* least lines of a part, in kernels: a part packs some of its neighbour's lines */
+    HALO = 3,                           /* least lines of a part, in kernels: it packs some of its neighbour's */
     LEAST_STRIPS = 4,
     BLOCK_BYTES = 640 << 10,            /* most of a task's sums; A, B and they share the second level of the cache */
     B_BYTES = 896 << 10,
@@ -89,7 +89,7 @@ static void choose_parts(tg_grad_w_blocks *g)
     while (g->a_part + g->b_part > 2) {
         const bool few = g->a_parts * g->b_parts * g->n.groups * most < BLOCKS;
         if (fits(g) && (!few || tg_most(g->a_part, g->b_part) <= LEAST_STRIPS)) break;
-        if ((g->a_part >= g->b_part && g->a_part > 1) || g->b_part == 1) cut_strips(g, tg_div_up(g->a_part, 2), g->b_part);
+        if (g->a_part >= g->b_part) cut_strips(g, tg_div_up(g->a_part, 2), g->b_part);
         else cut_strips(g, g->a_part, tg_div_up(g->b_part, 2));
     }
     g->parts = tg_least(most, tg_div_up(TASKS, g->a_parts * g->b_parts * g->n.groups));

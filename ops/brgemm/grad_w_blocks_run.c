@@ -84,7 +84,10 @@ static char *a_strip(const task *t, int64_t strip)
     return t->a + (strip - t->a0) * t->g->chunk * tg_a_tile(t->g);
 }
 
-static int rows_of(const tg_grad_w_blocks *g, int64_t strip) { return (int)tg_least(g->rows, g->out - strip * g->rows); }
+static int rows_of(const tg_grad_w_blocks *g, int64_t strip)
+{
+    return (int)tg_least(g->rows, g->out - strip * g->rows);
+}
 
 /* `pixels` of a line, from column `ow` on, to tile number `at`. */
 static void load_a_line(const task *t, int64_t line, int64_t ow, int64_t pixels, int64_t at)
@@ -204,8 +207,9 @@ static void add_pixels(const tg_grad_w_blocks *g, const tg_task *task_)
     t.sums = (float *)task_->shared +
              (part * g->n.groups + group) * g->a_strips * g->n.h.taps * g->blocks * TG_BLOCK_SUMS;
     if (g->merged) memset(t.b, 0, g->b_bytes);
-    for (chunk c = { all * part / g->parts * width, 0 }; c.start < all * (part + 1) / g->parts * width; c.start = c.end) {
-        c.end = tg_least(c.start + g->chunk, all * (part + 1) / g->parts * width);
+    const int64_t end = all * (part + 1) / g->parts * width;
+    for (chunk c = { all * part / g->parts * width, 0 }; c.start < end; c.start = c.end) {
+        c.end = tg_least(c.start + g->chunk, end);
         if (g->chunk < width) c.end = tg_least(c.end, (c.start / width + 1) * width);
         add_chunk(&t, c);
     }
@@ -215,8 +219,8 @@ static void add_pixels(const tg_grad_w_blocks *g, const tg_task *task_)
 /* ---- the total ---- */
 
 /* `rows` x n numbers of gw from its blocks of all parts. */
-static void total_block(const float *block, int64_t row, int64_t parts, int64_t apart, int64_t rows, int64_t n, float *gw,
-                        int64_t gw_row)
+static void total_block(const float *block, int64_t row, int64_t parts, int64_t apart, int64_t rows, int64_t n,
+                        float *gw, int64_t gw_row)
 {
     for (int64_t r = 0; r < rows; r++, block += row, gw += gw_row) {
         const float *from = block;
@@ -241,7 +245,8 @@ static void total(const tg_grad_w_blocks *g, const tg_task *t)
                       kh * g->n.w_axis.taps * in;
     for (int64_t b = 0; b < g->b_strips; b++)
         for (int64_t kw = 0; kw < g->taps; kw += tg_tap_step(g), block += TG_BLOCK_SUMS) {
-            const int64_t n = g->merged ? tg_least(g->wide, g->taps - kw) * in : tg_least(columns, g->width - b * columns);
+            const int64_t taps = tg_least(g->wide, g->taps - kw), left = g->width - b * columns;
+            const int64_t n = g->merged ? taps * in : tg_least(columns, left);
             total_block(block, row, g->parts, apart, rows_of(g, strip), n, gw + kw * in + b * columns, g->depth);
         }
 }

@@ -1,5 +1,5 @@
-/* grad_w_kernel.h - a kernel of backward-weights, of a convolution or a linear layer: over blocks if the microkernel has
- * them, as a product of matrices if it is one, else over pixels. */
+/* grad_w_kernel.h - a kernel of backward-weights, of a convolution or a linear layer: over blocks if the microkernel
+ * has them, as a product of matrices if it is one, else over pixels. */
 #ifndef TG_GRAD_W_KERNEL_H
 #define TG_GRAD_W_KERNEL_H
 #include "gemm_tn.h"

@@ -36,9 +36,10 @@ INLINE void pack_rows(const uint16_t *from, int64_t stride, int k, __mmask32 mas
 
 void tg_pack_images_a(const uint16_t *from, int64_t stride, int k, int lead, int end, int rows, uint16_t *to)
 {
-    for (int j = 0; j < rows; j += 32) {
+    for (int j = 0; j < rows; j += 32, to += 32 * TG_IMAGES) {
         const __mmask32 mask = mask32(end - j) & ~mask32(lead - j);
-        pack_rows(from + j, stride, k, mask, rows - j, to + (int64_t)j * TG_IMAGES);
+        if (k == TG_IMAGES && rows - j >= 32) pack_rows(from + j, stride, TG_IMAGES, mask, 32, to);
+        else pack_rows(from + j, stride, k, mask, rows - j, to);
     }
 }
 
@@ -66,17 +67,23 @@ void tg_pack_images_b(const uint16_t *from, int64_t stride, int k, int n, int pa
         }
 }
 
+enum { PAIRS = TG_IMAGES / 2, TILE = PAIRS * 32 };
+
+INLINE void pack_tiles(const uint16_t *from, int64_t stride, int k, __mmask32 mask, bool second, uint16_t *to)
+{
+#pragma GCC unroll 4
+    for (int i = 0; i < PAIRS; i++, to += 32) {
+        const pairs_of_32 p = paired(image(from, stride, 2 * i, k, mask), image(from, stride, 2 * i + 1, k, mask));
+        _mm512_storeu_si512(to, p.first);
+        if (second) _mm512_storeu_si512(to + TILE, p.second);
+    }
+}
+
 void tg_pack_images_tiles(const uint16_t *from, int64_t stride, int k, int lead, int end, int columns, uint16_t *to)
 {
-    enum { PAIRS = TG_IMAGES / 2, TILE = PAIRS * 32 };
     for (int j = 0; j < columns; j += 32, to += 2 * TILE) {
         const __mmask32 mask = mask32(end - j) & ~mask32(lead - j);
-#pragma GCC unroll 4
-        for (int i = 0; i < PAIRS; i++) {
-            const pairs_of_32 p = paired(image(from + j, stride, 2 * i, k, mask),
-                                         image(from + j, stride, 2 * i + 1, k, mask));
-            _mm512_storeu_si512(to + i * 32, p.first);
-            if (columns - j > 16) _mm512_storeu_si512(to + TILE + i * 32, p.second);
-        }
+        if (k == TG_IMAGES && columns - j > 16) pack_tiles(from + j, stride, TG_IMAGES, mask, true, to);
+        else pack_tiles(from + j, stride, k, mask, columns - j > 16, to);
     }
 }

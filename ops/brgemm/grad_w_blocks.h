@@ -4,7 +4,9 @@
  * Images are taken nb at a time, and their lines lie behind each other: line q OH + oh of gy is line oh of the q-th nb
  * images, line q IH + h of x likewise.  A task adds up some strips of A by some strips of B over a part of the lines.
  * It packs each line of x once and keeps those that further lines of gy need.  Of gy it packs a *chunk*, so many pixels
- * that a strip of them fits in the first level of the cache beside little else, and multiplies it by all its taps.
+ * that a strip of them fits in the first level of the cache beside little else, and multiplies it by all its taps.  A
+ * chunk is some lines or, where they are long, a piece of one.  Where kept lines would not stay in the second level, the
+ * task goes through its lines in stripes of a piece.
  *
  * B's columns are the channels of a tap; where they are few, those of all taps of a kernel line (`gather`, packed so);
  * where they are just a tile, a block takes several taps (`merged`: tiles of neighbouring pixels; zeros at the edges).
@@ -22,9 +24,9 @@ typedef struct {
     int64_t width, taps;                /* columns of a tap; taps of a kernel line, 1 if gathered */
     int64_t rows, tiles, wide;          /* of a strip of A; tiles of a strip of B, of a block */
     int64_t a_strips, b_strips;
-    int64_t chunk;                      /* pixels */
+    int64_t chunk, stripe;              /* pixels; columns of gy */
     int64_t ring;                       /* lines of x that are kept */
-    int64_t before, across;             /* tiles of a line: of zeros before it, all */
+    int64_t across;                     /* tiles of a line */
     int64_t a_part, b_part, a_parts, b_parts, parts;        /* strips of a task; how many, and parts of lines */
     int64_t blocks;                     /* of a strip of A and a kernel line */
     size_t  a_bytes, b_bytes, step_bytes, count_bytes;

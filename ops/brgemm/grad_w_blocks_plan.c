@@ -9,7 +9,7 @@ enum {
     HALO = 3,                           /* least lines of a part, in kernels: it packs some of its neighbour's */
     LEAST_STRIPS = 4,
     BLOCK_BYTES = 640 << 10,            /* most of a task's sums; A, B and they share the second level of the cache */
-    B_BYTES = 896 << 10,
+    B_BYTES = 688 << 10,                /* most of kept lines of x, before they are cut into stripes, then strips */
     SUM_BYTES = 16 << 20,               /* most of all parts of gw */
 };
 
@@ -41,16 +41,25 @@ static void choose_shape(tg_grad_w_blocks *g)
     g->blocks = g->b_strips * tg_div_up(g->taps, tg_tap_step(g));
 }
 
+/* So many columns of gy, and tiles of x or of gathered taps for them. */
+static void set_stripe(tg_grad_w_blocks *g, int64_t columns)
+{
+    const tg_axis *w = &g->n.w_axis;
+    g->stripe = columns;
+    g->across = g->gather ? columns : (columns - 1) * w->num + (g->taps - 1) * w->step + 1;
+    if (!g->merged && !g->gather) g->across = tg_least(g->across, w->in);
+}
+
 /* Of the lines that a chunk meets, the last one is less than `ring` behind the first. */
 static void choose_lines(tg_grad_w_blocks *g)
 {
-    const tg_axis *h = &g->n.h, *w = &g->n.w_axis;
-    const int64_t  lines = tg_most(1, tg_least(CHUNK / w->out, tg_all_lines(g))), images = tg_div_up(lines - 1, h->out);
-    g->chunk = w->out > CHUNK ? piece(w->out, CHUNK) : lines * w->out;
+    const tg_axis *h = &g->n.h;
+    const int64_t  width = g->n.w_axis.out, lines = tg_most(1, tg_least(CHUNK / width, tg_all_lines(g)));
+    const int64_t  images = tg_div_up(lines - 1, h->out);
+    g->chunk = width > CHUNK ? piece(width, CHUNK) : lines * width;
     g->ring = (lines - 1) * h->num + (h->taps - 1) * h->step + 1 + images * tg_most(0, h->in - h->out * h->num);
-    g->before = g->merged ? -w->off : 0;
-    g->across = g->gather ? w->out : w->in;
-    if (g->merged) g->across = g->before + tg_most(w->in, tg_place(w, w->out - 1, w->taps - 1) + 1);
+    set_stripe(g, width);
+    if (g->b_strips * g->ring * g->across * tg_b_tile(g) > B_BYTES) set_stripe(g, tg_least(width, g->chunk));
 }
 
 static void cut_strips(tg_grad_w_blocks *g, int64_t a, int64_t b)

@@ -11,6 +11,8 @@ typedef struct {
     tg_step  *steps;                    /* of each kernel line and tap: places for a chunk */
     int32_t  *count;                    /* ... and how many */
     float    *sums;                     /* all of this part */
+    int64_t   column0, column1;         /* of gy: the stripe */
+    int64_t   w0;                       /* of x: the column that lines of B begin with; it may lie before the edge */
     int64_t   next;                     /* the line of x to be packed next */
     bool      started;                  /* the sums hold something */
 } task;
@@ -25,10 +27,11 @@ static int images_of(const tg_grad_w_blocks *g, int64_t q)
     return (int)tg_least(g->n.nb, g->n.images - q * g->n.nb);
 }
 
-static char *b_tile(const task *t, int64_t line, int64_t column)
+/* The tile of column w of x or, gathered, of gy. */
+static char *b_tile(const task *t, int64_t line, int64_t w)
 {
     const tg_grad_w_blocks *g = t->g;
-    return t->b + (line % g->ring * g->across + column) * tg_b_tile(g);
+    return t->b + (line % g->ring * g->across + w - (g->gather ? t->column0 : t->w0)) * tg_b_tile(g);
 }
 
 static int64_t b_strip_bytes(const tg_grad_w_blocks *g) { return g->ring * g->across * tg_b_tile(g); }
@@ -45,25 +48,26 @@ static void load_b_tile(const task *t, const uint16_t *from, int64_t images, int
 }
 
 /* Line number `line` of x.  Whole tiles lie behind each other as their channels do.  A gathered tile has what the taps
- * of output column i meet. */
+ * of column i of gy meet. */
 static void load_line(const task *t, int64_t line)
 {
     const tg_grad_w_blocks *g = t->g;
     const tg_nest          *n = &g->n;
     const tg_block          b = { .n = n, .group = t->group };
     const int64_t           q = line / n->h.in, apart = n->groups * n->w_axis.apart * g->in, images = images_of(g, q);
-    const int64_t           pixels = n->w_axis.in;
+    const int64_t           start = g->gather ? t->column0 : tg_most(t->w0, 0);
+    const int64_t           end = g->gather ? t->column1 : tg_least(t->w0 + g->across, n->w_axis.in);
     const uint16_t *const   from = (const uint16_t *)(const void *)tg_pixel(&b, q * n->nb, line % n->h.in, 0);
-    char *const             to = b_tile(t, line, g->before);
+    char                   *to = b_tile(t, line, start);
     if (g->in == tg_b_columns(g) && apart == g->in) {
-        t->mk->load_b(from, n->image * apart, (int)images, 0, (int)(pixels * apart), (int)(pixels * apart),
-                      (uint16_t *)(void *)to);
+        const int columns = (int)(tg_most(0, end - start) * apart);
+        t->mk->load_b(from + start * apart, n->image * apart, (int)images, 0, columns, columns, (uint16_t *)(void *)to);
         return;
     }
-    for (int64_t i = 0; i < (g->gather ? n->w_axis.out : pixels); i++) {
+    for (int64_t i = start; i < end; i++, to += tg_b_tile(g)) {
         const int64_t w = g->gather ? tg_place(&n->w_axis, i, 0) : i;
         load_b_tile(t, from + w * apart, images, tg_least(g->width, tg_most(0, -w) * g->in),
-                    tg_least(g->width, tg_most(0, pixels - w) * g->in), to + i * tg_b_tile(g));
+                    tg_least(g->width, tg_most(0, n->w_axis.in - w) * g->in), to);
     }
 }
 
@@ -136,7 +140,7 @@ static int steps_of(const task *t, chunk c, int64_t kh, int64_t kw, tg_step *to)
         if (g->gather) w = ow;
         if (!inside || !(meets || g->gather || g->merged)) continue;
         to[count++] = (tg_step){ (i - c.start) * tg_a_tile(g),
-                                 b_tile(t, line / n->h.out * n->h.in + h, g->before + w) - t->b };
+                                 b_tile(t, line / n->h.out * n->h.in + h, w) - t->b };
     }
     return count;
 }
@@ -193,11 +197,30 @@ static void add_chunk(task *t, chunk c)
     t->started = true;
 }
 
-static void add_pixels(const tg_grad_w_blocks *g, const tg_task *task_)
+/* The task's lines [line0, line1) of gy, from column `column` on. */
+static void add_stripe(task *t, int64_t line0, int64_t line1, int64_t column)
+{
+    const tg_grad_w_blocks *g = t->g;
+    const int64_t           width = g->n.w_axis.out, lines = tg_most(1, g->chunk / width);
+    t->column0 = column;
+    t->column1 = tg_least(width, column + g->stripe);
+    t->w0 = tg_place(&g->n.w_axis, column, 0);
+    if (!g->merged) t->w0 = tg_most(0, t->w0);
+    else memset(t->b, 0, g->b_bytes);
+    t->next = 0;
+    for (int64_t line = line0; line < line1; line += lines) {
+        const int64_t last = (tg_least(line1, line + lines) - 1) * width;
+        for (; column < t->column1; column += g->chunk)
+            add_chunk(t, (chunk){ line * width + column, last + tg_least(t->column1, column + g->chunk) });
+        column = t->column0;
+    }
+}
+
+static void add_lines(const tg_grad_w_blocks *g, const tg_task *task_)
 {
     int64_t       index = task_->index;
     const int64_t a = tg_digit(&index, g->a_parts), b = tg_digit(&index, g->b_parts);
-    const int64_t part = tg_digit(&index, g->parts), group = index, all = tg_all_lines(g), width = g->n.w_axis.out;
+    const int64_t part = tg_digit(&index, g->parts), group = index, all = tg_all_lines(g);
     char *const   room = task_->scratch;
     task          t = { .g = g, .mk = g->n.mk->blocks, .group = group, .a = room, .b = room + g->a_bytes };
     t.steps = (tg_step *)(void *)(t.b + g->b_bytes);
@@ -206,13 +229,8 @@ static void add_pixels(const tg_grad_w_blocks *g, const tg_task *task_)
     t.b0 = b * g->b_part, t.b1 = tg_least(g->b_strips, t.b0 + g->b_part);
     t.sums = (float *)task_->shared +
              (part * g->n.groups + group) * g->a_strips * g->n.h.taps * g->blocks * TG_BLOCK_SUMS;
-    if (g->merged) memset(t.b, 0, g->b_bytes);
-    const int64_t end = all * (part + 1) / g->parts * width;
-    for (chunk c = { all * part / g->parts * width, 0 }; c.start < end; c.start = c.end) {
-        c.end = tg_least(c.start + g->chunk, end);
-        if (g->chunk < width) c.end = tg_least(c.end, (c.start / width + 1) * width);
-        add_chunk(&t, c);
-    }
+    for (int64_t column = 0; column < g->n.w_axis.out; column += g->stripe)
+        add_stripe(&t, all * part / g->parts, all * (part + 1) / g->parts, column);
     t.mk->leave();
 }
 
@@ -253,6 +271,6 @@ static void total(const tg_grad_w_blocks *g, const tg_task *t)
 
 void tg_grad_w_blocks_run(const tg_grad_w_blocks *g, const tg_task *t)
 {
-    if (t->phase == 0) add_pixels(g, t);
+    if (t->phase == 0) add_lines(g, t);
     else total(g, t);
 }

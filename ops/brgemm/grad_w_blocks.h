@@ -3,10 +3,10 @@
  * A tile of A or B is one pixel of TG_IMAGES images; what is but a product of matrices has as many images as pixels.
  * Images are taken nb at a time, and their lines lie behind each other: line q OH + oh of gy is line oh of the q-th nb
  * images, line q IH + h of x likewise.  A task adds up some strips of A by some strips of B over a part of the lines.
- * It packs each line of x once and keeps those that further lines of gy need.  Of gy it packs a *chunk*, so many pixels
- * that a strip of them fits in the first level of the cache beside little else, and multiplies it by all its taps.  A
- * chunk is some lines or, where they are long, a piece of one.  Where kept lines would not stay in the second level, the
- * task goes through its lines in stripes of a piece.
+ * It packs each line of x once and keeps those that further lines of gy need.  Of gy it packs a *chunk*, so many
+ * pixels that a strip of them fits in the first level of the cache beside little else, and multiplies it by all its
+ * taps.  A chunk is some lines or, where they are long, a piece of one.  Where kept lines would not stay in the second
+ * level, the task goes through its lines in stripes of a piece.
  *
  * B's columns are the channels of a tap; where they are few, those of all taps of a kernel line (`gather`, packed so);
  * where they are just a tile, a block takes several taps (`merged`: tiles of neighbouring pixels; zeros at the edges).

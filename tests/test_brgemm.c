@@ -247,7 +247,7 @@ static void same_bits(void **state)
 {
     const conv_case cases[] = { { 3, 30, 17, 70, 3, 1, 1 }, { 9, 7, 40, 33, 3, 1, 1 }, { 2, 31, 3, 19, 7, 2, 3 },
                                 { 5, 14, 64, 130, 1, 1, 0 }, { 8, 9, 20, 66, 3, 2, 1 }, { 2, 40, 70, 5, 1, 2, 0 },
-                                { 2, 24, 70, 20, 1, 1, 0 } };
+                                { 2, 24, 70, 20, 1, 1, 0 }, { 2, 27, 256, 20, 3, 1, 1 } };
     const int       before = tg_threads();
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)

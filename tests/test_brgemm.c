@@ -51,10 +51,10 @@ typedef struct {
 } shape;
 
 /* Odd sizes for at least every second shape. */
-static shape shape_of(dice *d, int i)
+static shape shape_of(const tg_microkernel *mk, dice *d, int i)
 {
     const int odd = i % 2;
-    shape     s = { .m = between(d, 1, MOST_M - 1) | odd, .n = between(d, 1, TG_PANEL - 1) | odd,
+    shape     s = { .m = between(d, 1, MOST_M - 1) | odd, .n = between(d, 1, mk->panel - 1) | odd,
                     .k = between(d, 1, MOST_K - 1) | odd, .count = between(d, 0, MOST_BRICKS) };
     s.across = between(d, 0, 3) == 0;
     s.add = between(d, 0, 1);
@@ -97,7 +97,7 @@ static void fill(const tg_microkernel *mk, dice *d, const shape *s, operands *o)
         for (size_t e = 0; e < sizeof o->a[i] / sizeof(float); e++) a[e] = tg_f32_to_bf16(o->a[i][e]);
         for (int k = 0; k < s->k; k++)
             for (int j = 0; j < s->n; j++)
-                b[b_place(mk, s->k, k, j)] = tg_f32_to_bf16(o->b[i][k * TG_PANEL + j]);
+                b[b_place(mk, k, j)] = tg_f32_to_bf16(o->b[i][k * TG_PANEL + j]);
     }
     for (int e = 0; e < MOST_M * TG_PANEL; e++) o->from[e] = number(d, false);
     for (int j = 0; j < s->n; j++) o->bias[j] = number(d, false);
@@ -167,7 +167,7 @@ static void products(void **state)
     operands *o = malloc(sizeof *o);
     assert_non_null(o);
     for (int i = 0; i < SHAPES; i++) {
-        shape s = shape_of(&d, i);
+        shape s = shape_of(mk, &d, i);
         restrict_to(mk, &s);
         fill(mk, &d, &s, o);
         compute(mk, &s, o);
@@ -247,7 +247,7 @@ static void same_bits(void **state)
 {
     const conv_case cases[] = { { 3, 30, 17, 70, 3, 1, 1 }, { 9, 7, 40, 33, 3, 1, 1 }, { 2, 31, 3, 19, 7, 2, 3 },
                                 { 5, 14, 64, 130, 1, 1, 0 }, { 8, 9, 20, 66, 3, 2, 1 }, { 2, 40, 70, 5, 1, 2, 0 },
-                                { 2, 24, 70, 20, 1, 1, 0 } };
+                                { 2, 24, 70, 20, 1, 1, 0 }, { 2, 27, 256, 20, 3, 1, 1 } };
     const int       before = tg_threads();
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)

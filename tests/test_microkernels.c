@@ -75,6 +75,8 @@ typedef struct {
     int64_t   c_count;
 } product_case;
 
+static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+
 /* Rows of all lines; where row r of them begins, in a matrix with these distances. */
 static int rows_of(const tg_brgemm *p) { return p->m * (1 + p->further); }
 static int64_t row_at(const tg_brgemm *p, int r, int64_t row, int64_t line) { return r / p->m * line + r % p->m * row; }
@@ -91,9 +93,9 @@ static void any_operands(product_case *t)
     const int64_t    size = a_place(p, rows_of(p) - 1, round_up(p->k, t->mk->depth) - 1) + 1;
     for (int i = 0; i < t->count; i++) {
         t->brick[i].a = t->a[i] = noise(t->mk->element, size);
-        t->brick[i].b = t->b[i] = noise(t->mk->element, k_b * TG_PANEL);
+        t->brick[i].b = t->b[i] = noise(t->mk->element, k_b * t->mk->panel);
         for (int64_t k = p->k; k < k_b; k++)
-            for (int j = 0; j < TG_PANEL; j++) put(t->b[i], t->mk->element, b_place(t->mk, p->k, k, j), 0);
+            for (int j = 0; j < t->mk->panel; j++) put(t->b[i], t->mk->element, b_place(t->mk, k, j), 0);
     }
 }
 
@@ -124,7 +126,7 @@ static product_case any_product(const tg_microkernel *mk, bool odd)
     product_case t = { .mk = mk, .count = any(0, 7) ? any(1, MOST_BRICKS) : 0 };
     tg_brgemm   *p = &t.p;
     p->m = any_size(odd, MOST_ROWS);
-    p->n = any_size(odd, TG_PANEL);
+    p->n = any_size(odd, mk->panel);
     p->k = any_size(odd, 80);
     if (mk->lines && any(0, 1)) p->row = 1, p->step = p->m + any(0, 20);
     else p->step = 1, p->row = round_up(p->k, mk->depth) + any(0, 20);
@@ -159,7 +161,7 @@ static void add_brick(const product_case *t, int i)
     const tg_brgemm *p = &t->p;
     for (int64_t k = 0; k < p->k; k++) {
         double b[TG_PANEL];
-        for (int j = 0; j < p->n; j++) b[j] = get(t->b[i], t->mk->element, b_place(t->mk, p->k, k, j));
+        for (int j = 0; j < p->n; j++) b[j] = get(t->b[i], t->mk->element, b_place(t->mk, k, j));
         for (int r = 0; r < rows_of(p); r++) {
             const double a = get(t->a[i], t->mk->element, a_place(p, r, k));
             for (int j = 0; j < p->n; j++) sums[r][j] += a * b[j], sizes[r][j] += fabs(a * b[j]);
@@ -298,7 +300,7 @@ static void places_test(void **state)
     static places_case    t;
     const tg_microkernel *mk = *state;
     seed = 2;
-    if (!usable(mk)) skip();
+    if (!usable(mk) || !mk->places_of) skip();
     for (int i = 0; i < PLACES; i++) {
         any_places(mk, &t);
         run_places(mk, &t);
@@ -362,11 +364,12 @@ int main(void)
     static const struct { const char *kind; CMUnitTestFunction run; } kinds[] = {
         { "products", product_test }, { "places", places_test },
     };
-    static char       names[MICROKERNELS * 2][64];
-    struct CMUnitTest tests[MICROKERNELS * 2 + 1];
+    enum { KINDS = sizeof kinds / sizeof *kinds };
+    static char       names[MICROKERNELS * KINDS][64];
+    struct CMUnitTest tests[MICROKERNELS * KINDS + 1];
     size_t            n = 0;
     for (int i = 0; i < MICROKERNELS; i++)
-        for (int k = 0; k < 2; k++, n++) {
+        for (int k = 0; k < KINDS; k++, n++) {
             snprintf(names[n], sizeof *names, "%s/%s", microkernels[i]->name, kinds[k].kind);
             tests[n] = (struct CMUnitTest){ names[n], kinds[k].run, NULL, NULL, (void *)(uintptr_t)microkernels[i] };
         }

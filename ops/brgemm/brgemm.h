@@ -2,8 +2,7 @@
 #ifndef TG_BRGEMM_H
 #define TG_BRGEMM_H
 #include "attr.h"
-#include "gemm_tn.h"
-#include "grad_w.h"
+#include "grad_w_kernel.h"
 
 /* NULL, or why a microkernel cannot run a call whose inputs a and b have these dtypes. */
 const char *tg_brgemm_dtypes(const tg_microkernel *mk, const tg_tensor *a, const tg_tensor *b, const tg_tensor *out);
@@ -48,24 +47,23 @@ void       tg_nest_kernel_run(tg_nest n, const tg_task *t);
                                           .scratch = symbol##_scratch_##suffix, \
                                           .tasks = symbol##_tasks_##suffix, .run = symbol##_run_##suffix };
 
-/* The same for backward-weights: plan_of(call, microkernel) gives a struct of the type `nest`, for the functions
- * nest_scratch, nest_tasks and nest_run. */
-#define TG_GRAD_W_KERNEL(symbol, suffix, isa_, name_, nest, plan_of, reject_call) \
+/* The same for backward-weights: plan_of(call, microkernel) gives a tg_grad_w_kernel. */
+#define TG_GRAD_W_KERNEL(symbol, suffix, isa_, name_, plan_of, reject_call) \
     static const char *symbol##_reject_##suffix(const tg_call *c) { return reject_call(c, &tg_microkernel_##suffix); } \
     static tg_scratch symbol##_scratch_##suffix(const tg_call *c) \
     { \
-        const nest g = plan_of(c, &tg_microkernel_##suffix); \
-        return nest##_scratch(&g); \
+        const tg_grad_w_kernel g = plan_of(c, &tg_microkernel_##suffix); \
+        return tg_grad_w_kernel_scratch(&g); \
     } \
     static int64_t symbol##_tasks_##suffix(const tg_call *c, int phase) \
     { \
-        const nest g = plan_of(c, &tg_microkernel_##suffix); \
-        return nest##_tasks(&g, phase); \
+        const tg_grad_w_kernel g = plan_of(c, &tg_microkernel_##suffix); \
+        return tg_grad_w_kernel_tasks(&g, phase); \
     } \
     static void symbol##_run_##suffix(const tg_call *c, const tg_task *t) \
     { \
-        const nest g = plan_of(c, &tg_microkernel_##suffix); \
-        nest##_run(&g, t); \
+        const tg_grad_w_kernel g = plan_of(c, &tg_microkernel_##suffix); \
+        tg_grad_w_kernel_run(&g, t); \
     } \
     extern const tg_kernel symbol##_##suffix; \
     const tg_kernel symbol##_##suffix = { .name = name_ #suffix, .backend = "brgemm", .isa = isa_, \

@@ -1,13 +1,7 @@
 /* conv2d_grad_w_brgemm.c - conv2d's derivative in w over microkernels. */
 #include "conv_nest.h"
 
-/* A product of matrices, if each output pixel meets one of x. */
-typedef struct {
-    bool       one;
-    tg_gemm_tn matrices;
-    tg_grad_w  pixels;
-} grad_w;
-
+/* A product of matrices: each output pixel meets one of x. */
 static tg_gemm_tn matrices_of(const tg_call *c, const tg_microkernel *mk)
 {
     const tg_conv2d_attr *a = c->attr;
@@ -22,34 +16,20 @@ static tg_gemm_tn matrices_of(const tg_call *c, const tg_microkernel *mk)
     return g;
 }
 
-static grad_w plan_of(const tg_call *c, const tg_microkernel *mk)
+static tg_grad_w_kernel plan_of(const tg_call *c, const tg_microkernel *mk)
 {
     const tg_conv2d_attr *a = c->attr;
+    const tg_nest         n = tg_conv_nest(c, mk, c->in[1], c->out[0], c->in[0], false);
+    if (mk->blocks) return (tg_grad_w_kernel){ .by = TG_BY_BLOCKS, .blocks = tg_grad_w_blocks_plan(n) };
     if (a->kernel[0] == 1 && a->kernel[1] == 1 && !a->pad[0] && !a->pad[1])
-        return (grad_w){ .one = true, .matrices = matrices_of(c, mk) };
-    return (grad_w){ .pixels = tg_grad_w_plan(tg_conv_nest(c, mk, c->in[1], c->out[0], c->in[0], false)) };
-}
-
-static tg_scratch grad_w_scratch(const grad_w *g)
-{
-    return g->one ? tg_gemm_tn_scratch(&g->matrices) : tg_grad_w_scratch(&g->pixels);
-}
-
-static int64_t grad_w_tasks(const grad_w *g, int phase)
-{
-    return g->one ? tg_gemm_tn_tasks(&g->matrices, phase) : tg_grad_w_tasks(&g->pixels, phase);
-}
-
-static void grad_w_run(const grad_w *g, const tg_task *t)
-{
-    if (g->one) tg_gemm_tn_run(&g->matrices, t);
-    else tg_grad_w_run(&g->pixels, t);
+        return (tg_grad_w_kernel){ .by = TG_BY_MATRICES, .matrices = matrices_of(c, mk) };
+    return (tg_grad_w_kernel){ .by = TG_BY_PIXELS, .pixels = tg_grad_w_plan(n) };
 }
 
 static const char *reject(const tg_call *c, const tg_microkernel *mk) { return tg_conv_nest_reject(c, mk, c->out[0]); }
 
 #define KERNELS(suffix, isa) \
-    TG_GRAD_W_KERNEL(conv2d_grad_w_brgemm, suffix, isa, "brgemm_", grad_w, plan_of, reject)
+    TG_GRAD_W_KERNEL(conv2d_grad_w_brgemm, suffix, isa, "brgemm_", plan_of, reject)
 TG_MICROKERNELS(KERNELS)
 
 /* Where this takes 0.5 to 1 of the time of oneDNN 2.6's direct kernels (AVX-512, FP32) it stands before them. */
@@ -64,5 +44,5 @@ static const char *reject_unless_strided(const tg_call *c, const tg_microkernel 
     return reject(c, mk);
 }
 
-TG_GRAD_W_KERNEL(conv2d_grad_w_brgemm_strided, avx512, TG_ISA_AVX512, "brgemm_strided_", grad_w, plan_of,
+TG_GRAD_W_KERNEL(conv2d_grad_w_brgemm_strided, avx512, TG_ISA_AVX512, "brgemm_strided_", plan_of,
                  reject_unless_strided)

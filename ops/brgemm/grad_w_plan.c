@@ -104,7 +104,6 @@ tg_grad_w tg_grad_w_plan(tg_nest n)
     tg_nest_simplify(&g.n);
     tg_panels_key(n.w, n.mk, false, true, n.groups, 1, 1, key);
     g.n.p = tg_panels_of(n.w, key);
-    g.n.p.count = tg_div_up(g.n.p.out, TG_PANEL);       /* of sums, which lie in panels of TG_PANEL columns */
     g.depth = g.n.p.kernel[0] * g.n.p.kernel[1] * g.n.p.in;
     choose_mode(&g);
     tg_nest_choose_a(&g.n);

@@ -20,13 +20,17 @@ static tg_nest grad_x(const tg_call *c, const tg_microkernel *mk)
     return rows_of(c, mk, c->in[0], c->in[1], c->out[0], true);
 }
 
-static tg_gemm_tn grad_w(const tg_call *c, const tg_microkernel *mk)
+static tg_grad_w_kernel grad_w(const tg_call *c, const tg_microkernel *mk)
 {
     const tg_tensor *gy = c->in[0], *x = c->in[1], *gw = c->out[0];
     const int64_t    rows = tg_count(gy) / gw->dim[0];
-    tg_gemm_tn       g = { .mk = mk, .a = gy, .b = x, .c = gw, .groups = 1, .k = rows, .m = gw->dim[0],
-                           .n = gw->dim[1], .b_rows = { rows, 1, gw->dim[1], 0, 0 } };
-    tg_gemm_tn_plan(&g);
+    if (mk->blocks)
+        return (tg_grad_w_kernel){ .by = TG_BY_BLOCKS,
+                                   .blocks = tg_grad_w_blocks_plan(tg_rows_nest(mk, x, gw, gy, rows, false)) };
+    tg_grad_w_kernel g = { .by = TG_BY_MATRICES };
+    g.matrices = (tg_gemm_tn){ .mk = mk, .a = gy, .b = x, .c = gw, .groups = 1, .k = rows, .m = gw->dim[0],
+                               .n = gw->dim[1], .b_rows = { rows, 1, gw->dim[1], 0, 0 } };
+    tg_gemm_tn_plan(&g.matrices);
     return g;
 }
 
@@ -39,5 +43,5 @@ static const char *reject(const tg_call *c, const tg_microkernel *mk)
     TG_NEST_KERNEL(linear_brgemm, suffix, isa, "brgemm_", forward, reject) \
     TG_NEST_KERNEL(linear_relu_brgemm, suffix, isa, "brgemm_", forward, reject) \
     TG_NEST_KERNEL(linear_grad_x_brgemm, suffix, isa, "brgemm_", grad_x, reject) \
-    TG_GRAD_W_KERNEL(linear_grad_w_brgemm, suffix, isa, "brgemm_", tg_gemm_tn, grad_w, reject)
+    TG_GRAD_W_KERNEL(linear_grad_w_brgemm, suffix, isa, "brgemm_", grad_w, reject)
 TG_MICROKERNELS(KERNELS)

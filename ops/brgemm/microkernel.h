@@ -1,6 +1,6 @@
 /* microkernel.h - the innermost product: what the loop nests of convolutions and linear layers stand on.
  *
- * A microkernel computes one block of at most TG_PANEL columns,
+ * A microkernel computes one block of at most `panel` columns,
  *
  *     C[m][n] = (from[m][n] or 0) + sum over bricks, over k: A[m][k] B[k][n];  then + bias[n], then relu, then rounding
  *
@@ -11,11 +11,11 @@
  *         a panel of weights once a task (`widen`).  It serves tensors of both dtypes.
  *   bf16  (avx512_bf16, amx)       reads A and B in bf16, B straight from the packed weights.  Tensors are bf16.
  *
- * B, a panel of up to 64 columns, element (k, j):
+ * B, a panel of columns, element (k, j):
  *   f32:    b[k 64 + j]
  *   bf16:   b[(k / 2) 128 + 2 j + k % 2], pairs of k side by side, as dot products of bf16 take them
- *   tiles:  of 16 such pairs and 16 columns, which lie behind each other: [j / 32][k / 32][j / 16 % 2] of them.  Weights
- *           come in panels of 32 columns, so that one fits into the first level of the cache as often as possible.
+ *   tiles:  [k / 32][j / 16] of tiles, [16][16][2]: 16 such pairs of 16 columns.  A panel has 32 columns, so that it fits
+ *           into the first level of the cache as often as possible.
  * Columns beyond n exist and are zero in weights.  bf16: k is padded with zeros to a multiple of TG_DEPTH in weights,
  * and to a multiple of `depth` in what load_b writes.
  *
@@ -26,22 +26,22 @@
  *
  * Backward-weights is a product over pixels or images: A is x with a row for each channel, B is gy with a column for
  * each output channel.  Both are packed by the nest through load_a and load_b, from `k` places (images at one pixel,
- * or rows of a matrix) that lie `stride` elements apart; at most `places` at a time. */
+ * or rows of a matrix) that lie `stride` elements apart; at most `places` at a time.  A microkernel with `blocks` has
+ * those instead, and no places. */
 #ifndef TG_MICROKERNEL_H
 #define TG_MICROKERNEL_H
-#include "op.h"
+#include "blocks.h"
 
 enum {
     TG_PANEL = 64,                      /* columns of B side by side, at most */
     TG_DEPTH = 32,                      /* k of bf16 weights is padded to a multiple of this */
-    TG_TILE = 16,                       /* columns of a tile, and pairs of k */
     TG_MAX_PLACES = 256,                /* `places` is at most this */
 };
 
 typedef struct { const void *a, *b; } tg_brick;
 
 typedef struct {
-    int          m, n;                  /* any m >= 1; 1 <= n <= TG_PANEL */
+    int          m, n;                  /* any m >= 1; 1 <= n <= panel */
     int64_t      k;                     /* of each brick */
     int64_t      row, step;             /* of A, in elements; one of them is 1 */
     const float *from;                  /* what the sums start with, or NULL: zeros */
@@ -88,6 +88,7 @@ typedef struct {
     /* Any count, also 0.  Writes c[r][0 .. n - 1] only. */
     void (*run)(const tg_brgemm *p, const tg_brick *brick, int count);
     void (*leave)(void);                /* after the last `run` of a task: gives the thread's tiles back; or NULL */
+    const tg_blocks *blocks;            /* or NULL */
 } tg_microkernel;
 
 /* Rows of the next block if `left` are left and registers hold `most`: nearly equal blocks, so that none is short. */

@@ -1,5 +1,5 @@
-/* microkernel_amx_bf16.c - the microkernel on tiles: 2 x 2 tiles of sums, 4 x 1 where there are 16 columns or fewer, or
- * 1 x 4 where one block of rows is left.
+/* microkernel_amx_bf16.c - the microkernel on tiles: 2 x 2 tiles of sums, or 4 x 1 where there are 16 columns or
+ * fewer.
  *
  * 2 x 2 needs half a cycle of loads for one of products, and with four sums none waits for the one before.  Blocks of
  * rows are of one height, nearly a line's rows / blocks: the time of a product falls with its rows, and one configuration
@@ -7,7 +7,6 @@
  *
  * Tiles round to nearest even once a product and sum, even k and odd k apart, and denormals count as zeros. */
 #include "avx512.h"
-#include "pack_images.h"
 #include "tiles.h"
 #include <math.h>
 #include <string.h>
@@ -17,27 +16,6 @@ enum { ROWS = 16, COLUMNS = TG_TILE, DEPTH = TG_DEPTH, TILE_ROW = 64, TILE = ROW
 static void load(const void *from, tg_dtype dtype, int64_t n, void *to)
 {
     memcpy(to, from, (size_t)n * tg_dtype_size(dtype));
-}
-
-/* ---- backward-weights: one tile deep ---- */
-
-static tg_places places_of(int rows, int k)
-{
-    (void)k;
-    return (tg_places){ .a_bytes = (size_t)rows * TG_IMAGES * 2, .b_bytes = 2 * PANEL_STEP, .row = TG_IMAGES, .step = 1,
-                        .k = TG_IMAGES };
-}
-
-static void load_a(const void *from, tg_dtype dtype, int64_t stride, int k, int lead, int end, int rows, void *to)
-{
-    (void)dtype;
-    tg_pack_images_a(from, stride, k, lead, end, rows, to);
-}
-
-static void load_b(const void *from, tg_dtype dtype, int64_t stride, int k, int n, void *to)
-{
-    (void)dtype;
-    tg_pack_images_b(from, stride, k, n, TG_IMAGES / 2, TILE_ROW / 2, TILE / 2, to);
 }
 
 /* ---- configuration: tiles 0 .. 3 are sums, 4 and 5 A, 6 and 7 B ---- */
@@ -63,7 +41,7 @@ static void leave(void)
     configured = 0;
 }
 
-/* ---- the product: 2 x 2 tiles of sums, 4 x 1 where there are few columns, or one block of rows that is left ---- */
+/* ---- the product: 2 x 2 tiles of sums, 4 x 1 where there are few columns, or what is left ---- */
 
 enum { MOST_DOWN = 4, MOST_SUMS = 4, FIRST_LEVEL = 36 << 10 };
 
@@ -85,8 +63,8 @@ INLINE void begin(int down, int across, place from)
 
 INLINE void put(int down, int across, place to) { EACH_SUM(STORE_SUM) }
 
-/* 32 k of one block of rows.  Columns 32 .. of B lie `panel` bytes behind the first ones. */
-INLINE void step_one(int across, const char *a, int64_t row, const char *b, int64_t panel)
+/* 32 k of one block of rows */
+INLINE void step_one(int across, const char *a, int64_t row, const char *b)
 {
     TG_TILE_LOAD(4, a, row);
     TG_TILE_LOAD(6, b, TILE_ROW);
@@ -94,22 +72,16 @@ INLINE void step_one(int across, const char *a, int64_t row, const char *b, int6
     if (across == 1) return;
     TG_TILE_LOAD(7, b + TILE, TILE_ROW);
     TG_TILE_PRODUCT(1, 4, 7);
-    if (across == 2) return;
-    TG_TILE_LOAD(6, b + panel, TILE_ROW);
-    TG_TILE_PRODUCT(2, 4, 6);
-    if (across == 3) return;
-    TG_TILE_LOAD(7, b + panel + TILE, TILE_ROW);
-    TG_TILE_PRODUCT(3, 4, 7);
 }
 
 /* 32 k of 2 x 2 tiles.  B that the first level of the cache cannot hold is read once: A, which several taps meet, stays. */
 INLINE void step_square(bool once, const char *const a[MOST_DOWN], int64_t row, const char *b)
 {
-    if (once) TG_TILE_LOAD_ONCE(6, b, TILE_ROW);
+    if (once) TG_TILE_STREAM(6, b, TILE_ROW);
     else TG_TILE_LOAD(6, b, TILE_ROW);
     TG_TILE_LOAD(4, a[0], row);
     TG_TILE_PRODUCT(0, 4, 6);
-    if (once) TG_TILE_LOAD_ONCE(7, b + TILE, TILE_ROW);
+    if (once) TG_TILE_STREAM(7, b + TILE, TILE_ROW);
     else TG_TILE_LOAD(7, b + TILE, TILE_ROW);
     TG_TILE_PRODUCT(1, 4, 7);
     TG_TILE_LOAD(5, a[1], row);
@@ -214,25 +186,25 @@ INLINE void finish_rest(const tg_brgemm *p, unfinished *u)
 }
 
 /* Any rows of sums become rows of c. */
-INLINE void finish(const tg_brgemm *p, const float *sums, int across, int rows, int64_t at, int j)
+INLINE void finish(const tg_brgemm *p, const float *sums, int across, int rows, int64_t at)
 {
     for (int r = 0; r < rows; r++, sums += COLUMNS * across)
 #pragma GCC unroll 4
         for (int v = 0; v < across; v++) {
-            const int       column = j + COLUMNS * v;
+            const int       column = COLUMNS * v;
             const __mmask16 mask = mask_of(p->n - column);
             store(p, at + r * p->c_row + column, finished(_mm512_load_ps(sums + COLUMNS * v), p, column, mask), mask);
         }
 }
 
 /* Rows of `from` where columns are missing: tiles load them from a buffer. */
-INLINE void gather(const tg_brgemm *p, int across, int rows, int64_t at, int j, float *sums)
+INLINE void gather(const tg_brgemm *p, int across, int rows, int64_t at, float *sums)
 {
     for (int i = 0; i < rows; i++)
         for (int v = 0; v < across; v++)
             _mm512_store_ps(sums + (i * across + v) * COLUMNS,
-                            _mm512_maskz_loadu_ps(mask_of(p->n - j - COLUMNS * v),
-                                                  p->from + at + i * p->from_row + j + COLUMNS * v));
+                            _mm512_maskz_loadu_ps(mask_of(p->n - COLUMNS * v),
+                                                  p->from + at + i * p->from_row + COLUMNS * v));
 }
 
 /* ---- a block of sums ---- */
@@ -246,16 +218,16 @@ typedef struct {
 } work;
 
 /* All products, and some of what is left of the block before at each step. */
-INLINE void multiply(int down, int across, bool once, const work *w, const spot at[MOST_DOWN], int j)
+INLINE void multiply(int down, int across, bool once, const work *w, const spot at[MOST_DOWN])
 {
     const tg_brgemm *p = w->p;
     const int64_t    row = 2 * p->row, chunk = 2 * (DEPTH + p->gap), depth = (p->k + DEPTH - 1) / DEPTH;
     const int        steps = w->count * (int)depth, speed = steps ? down * ROWS / steps + 1 : 0;
     for (int q = 0; q < w->count; q++) {
-        const char *a[MOST_DOWN], *b = (const char *)w->brick[q].b + j / (2 * COLUMNS) * depth * PANEL_STEP;
+        const char *a[MOST_DOWN], *b = w->brick[q].b;
         for (int i = 0; i < down; i++) a[i] = (const char *)w->brick[q].a + at[i].a;
         for (int64_t k = 0; k < depth; k++, b += PANEL_STEP) {
-            if (down == 1) step_one(across, a[0], row, b, depth * PANEL_STEP);
+            if (down == 1) step_one(across, a[0], row, b);
             else if (across == 2) step_square(once, a, row, b);
             else step_narrow(down, a, row, b);
             for (int i = 0; i < down; i++) a[i] += chunk;
@@ -265,13 +237,13 @@ INLINE void multiply(int down, int across, bool once, const work *w, const spot 
     finish_rest(p, w->last);
 }
 
-/* Blocks of rows i .., columns j .. */
-INLINE void block(int down, int across, bool once, const work *w, int i, int j)
+/* Blocks of rows i .. */
+INLINE void block(int down, int across, bool once, const work *w, int i)
 {
     const tg_brgemm  *p = w->p;
     unfinished *const u = w->next;
     const int         rows = w->all.rows, width = COLUMNS * across;
-    const bool        whole = j + width <= p->n;
+    const bool        whole = width <= p->n;
     place             buffer = { .row = 4 * width }, from = { .row = 4 * p->from_row }, to = { .row = 4 * p->c_row };
     spot              at[MOST_DOWN];
     bool              again = false;
@@ -279,35 +251,34 @@ INLINE void block(int down, int across, bool once, const work *w, int i, int j)
         at[d] = spot_of(p, w->all, i + d);
         again |= at[d].again > 0;
         buffer.at[d] = (char *)(u->sums + d * rows * width);
-        from.at[d] = p->from ? (char *)(uintptr_t)(p->from + at[d].from + j) : NULL;
-        to.at[d] = (char *)((float *)p->c + at[d].c + j);
-        if (p->from && !whole) gather(p, across, rows, at[d].from, j, u->sums + d * rows * width);
+        from.at[d] = p->from ? (char *)(uintptr_t)(p->from + at[d].from) : NULL;
+        to.at[d] = (char *)((float *)p->c + at[d].c);
+        if (p->from && !whole) gather(p, across, rows, at[d].from, u->sums + d * rows * width);
     }
     /* tiles can leave c as it is to be, but must not add to a row twice */
     const bool plain = p->store == TG_F32 && !p->bias && !p->relu && whole && !(p->from && again);
     begin(down, across, p->from && !whole ? buffer : from);
-    multiply(down, across, once, w, at, j);
+    multiply(down, across, once, w, at);
     put(down, across, plain ? to : buffer);
     if (plain) return;
-    if (p->store == TG_BF16 && whole && across <= 2) {
-        u->bias = p->bias ? p->bias + j : NULL;
+    if (p->store == TG_BF16 && whole) {
+        u->bias = p->bias;
         u->across = across;
         u->rows = rows;
         u->block = u->row = 0;
         u->blocks = down;
-        for (int d = 0; d < down; d++) u->c[d] = (uint16_t *)p->c + at[d].c + j;
+        for (int d = 0; d < down; d++) u->c[d] = (uint16_t *)p->c + at[d].c;
         return;
     }
     for (int d = 0; d < down; d++)
         finish(p, u->sums + (d * rows + at[d].again) * width, across, rows - at[d].again,
-               at[d].c + at[d].again * p->c_row, j);
+               at[d].c + at[d].again * p->c_row);
 }
 
-typedef void block_function(const work *, int, int);
+typedef void block_function(const work *, int);
 #define BLOCK(name, down, across, once) \
-    static void name(const work *w, int i, int j) { block(down, across, once, w, i, j); }
-BLOCK(block_1_1, 1, 1, 0) BLOCK(block_1_2, 1, 2, 0) BLOCK(block_1_3, 1, 3, 0) BLOCK(block_1_4, 1, 4, 0)
-BLOCK(block_2_1, 2, 1, 0) BLOCK(block_4_1, 4, 1, 0)
+    static void name(const work *w, int i) { block(down, across, once, w, i); }
+BLOCK(block_1_1, 1, 1, 0) BLOCK(block_1_2, 1, 2, 0) BLOCK(block_2_1, 2, 1, 0) BLOCK(block_4_1, 4, 1, 0)
 BLOCK(block_2_2, 2, 2, 0) BLOCK(block_2_2_once, 2, 2, 1)
 
 /* ---- memory that will be read soon: some lines of it at each block ---- */
@@ -316,7 +287,7 @@ typedef struct { const char *at, *end; int64_t step; } ahead;
 
 INLINE ahead ahead_of(const tg_brgemm *p, blocks all)
 {
-    const int64_t times = (all.count + 1) / 2 * ((p->n + 2 * COLUMNS - 1) / (2 * COLUMNS));
+    const int64_t times = (all.count + 1) / 2;
     return (ahead){ p->ahead, p->ahead + p->ahead_bytes, (p->ahead_bytes / times + 63) / 64 * 64 };
 }
 
@@ -327,37 +298,31 @@ INLINE void fetch(ahead *f)
 }
 
 /* A block, and what it leaves is what the next one finishes. */
-INLINE void go(work *w, ahead *f, block_function *run_block, int i, int j)
+INLINE void go(work *w, ahead *f, block_function *run_block, int i)
 {
     unfinished *const done = w->last;
     fetch(f);
-    run_block(w, i, j);
+    run_block(w, i);
     w->last = w->next;
     w->next = done;
 }
 
 static void run(const tg_brgemm *p, const tg_brick *brick, int count)
 {
-    static block_function *const one[4] = { block_1_1, block_1_2, block_1_3, block_1_4 };
     unfinished room[2];
     work       w = { p, blocks_of(p), brick, count, &room[0], &room[1] };
     ahead      f = ahead_of(p, w.all);
-    const bool once = count * ((p->k + DEPTH - 1) / DEPTH) * PANEL_STEP > FIRST_LEVEL;
     int        i = 0;
+    const bool narrow = p->n <= COLUMNS, once = count * ((p->k + DEPTH - 1) / DEPTH) * PANEL_STEP > FIRST_LEVEL;
     room[0].block = room[0].blocks = room[1].block = room[1].blocks = 0;
     configure(w.all.rows);
-    for (int j = 0; j < p->n; j += 2 * COLUMNS) {
-        const bool narrow = p->n - j <= COLUMNS;
-        for (i = 0; narrow && i + 3 < w.all.count; i += 4) go(&w, &f, block_4_1, i, j);
-        for (; i + 1 < w.all.count; i += 2) go(&w, &f, narrow ? block_2_1 : once ? block_2_2_once : block_2_2, i, j);
-    }
-    if (w.all.count % 2) go(&w, &f, one[(p->n - 1) / COLUMNS], w.all.count - 1, 0);
+    for (; narrow && i + 3 < w.all.count; i += 4) go(&w, &f, block_4_1, i);
+    for (; i + 1 < w.all.count; i += 2) go(&w, &f, narrow ? block_2_1 : once ? block_2_2_once : block_2_2, i);
+    if (i < w.all.count) go(&w, &f, narrow ? block_1_1 : block_1_2, i);
     finish_rest(p, w.last);
 }
 
 const tg_microkernel tg_microkernel_amx_bf16 = {
     .name = "amx_bf16", .isa = TG_ISA_AMX, .element = TG_BF16, .panel = 2 * COLUMNS, .tiles = true, .depth = DEPTH,
-    .images = 2 * ROWS, .short_line = 12, .places = TG_IMAGES, .load = load, .places_of = places_of, .load_a = load_a,
-    .load_b = load_b, .run = run,
-    .leave = leave,
+    .images = 2 * ROWS, .short_line = 12, .load = load, .run = run, .leave = leave, .blocks = &tg_blocks_amx_bf16,
 };

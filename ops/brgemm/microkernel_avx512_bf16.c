@@ -29,7 +29,7 @@ static void load_a(const void *from, tg_dtype dtype, int64_t stride, int k, int 
 static void load_b(const void *from, tg_dtype dtype, int64_t stride, int k, int n, void *to)
 {
     (void)dtype;
-    tg_pack_images_b(from, stride, k, n, (k + 1) / 2, 2 * TG_PANEL, 32, to);
+    tg_pack_images_b(from, stride, k, n, (k + 1) / 2, to);
 }
 
 /* ---- the product ---- */
@@ -66,7 +66,7 @@ INLINE void accumulate(int rows, int vecs, const tg_brgemm *p, int r0, const tg_
 static const char *reject(void) { return tg_fast_dpbf16() ? NULL : "vdpbf16ps is slower than FP32 on this processor"; }
 
 const tg_microkernel tg_microkernel_avx512_bf16 = {
-    .name = "avx512_bf16", .isa = TG_ISA_AVX512_BF16, .element = TG_BF16, .panel = TG_PANEL, .reject = reject, .depth = 2,
-    .images = 16, .short_line = 14, .places = TG_IMAGES, .load = load, .places_of = places_of, .load_a = load_a,
-    .load_b = load_b, .run = run,
+    .name = "avx512_bf16", .isa = TG_ISA_AVX512_BF16, .element = TG_BF16, .panel = TG_PANEL, .reject = reject,
+    .depth = 2, .images = 16, .short_line = 14, .places = TG_IMAGES, .load = load, .places_of = places_of,
+    .load_a = load_a, .load_b = load_b, .run = run,
 };

@@ -36,25 +36,54 @@ INLINE void pack_rows(const uint16_t *from, int64_t stride, int k, __mmask32 mas
 
 void tg_pack_images_a(const uint16_t *from, int64_t stride, int k, int lead, int end, int rows, uint16_t *to)
 {
-    for (int j = 0; j < rows; j += 32) {
+    for (int j = 0; j < rows; j += 32, to += 32 * TG_IMAGES) {
         const __mmask32 mask = mask32(end - j) & ~mask32(lead - j);
-        pack_rows(from + j, stride, k, mask, rows - j, to + (int64_t)j * TG_IMAGES);
+        if (k == TG_IMAGES && rows - j >= 32) pack_rows(from + j, stride, TG_IMAGES, mask, 32, to);
+        else pack_rows(from + j, stride, k, mask, rows - j, to);
     }
 }
 
-void tg_pack_images_b(const uint16_t *from, int64_t stride, int k, int n, int pairs, int pair, int side,
-                      uint16_t *to)
+/* Two images become pairs: of channels 0 .. 15 and 16 .. 31. */
+typedef struct { __m512i first, second; } pairs_of_32;
+
+INLINE pairs_of_32 paired(__m512i even, __m512i odd)
 {
     const __m512i ahead = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0);
     const __m512i behind = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);
-    for (int i = 0; i < pairs; i++, to += pair)
+    const __m512i low = _mm512_unpacklo_epi16(even, odd), high = _mm512_unpackhi_epi16(even, odd);
+    return (pairs_of_32){ _mm512_permutex2var_epi64(low, ahead, high), _mm512_permutex2var_epi64(low, behind, high) };
+}
+
+void tg_pack_images_b(const uint16_t *from, int64_t stride, int k, int n, int pairs, uint16_t *to)
+{
+    for (int i = 0; i < pairs; i++, to += 2 * TG_PANEL)
 #pragma GCC unroll 2
         for (int j = 0; j < TG_PANEL; j += 32) {
-            const __mmask32 mask = mask32(n - j);
-            const __m512i   even = image(from + j, stride, 2 * i, k, mask);
-            const __m512i   odd = image(from + j, stride, 2 * i + 1, k, mask);
-            const __m512i   low = _mm512_unpacklo_epi16(even, odd), high = _mm512_unpackhi_epi16(even, odd);
-            _mm512_storeu_si512(to + j / 16 * side, _mm512_permutex2var_epi64(low, ahead, high));
-            _mm512_storeu_si512(to + (j / 16 + 1) * side, _mm512_permutex2var_epi64(low, behind, high));
+            const __mmask32   mask = mask32(n - j);
+            const pairs_of_32 p = paired(image(from + j, stride, 2 * i, k, mask),
+                                         image(from + j, stride, 2 * i + 1, k, mask));
+            _mm512_storeu_si512(to + 2 * j, p.first);
+            _mm512_storeu_si512(to + 2 * j + 32, p.second);
         }
+}
+
+enum { PAIRS = TG_IMAGES / 2, TILE = PAIRS * 32 };
+
+INLINE void pack_tiles(const uint16_t *from, int64_t stride, int k, __mmask32 mask, bool second, uint16_t *to)
+{
+#pragma GCC unroll 4
+    for (int i = 0; i < PAIRS; i++, to += 32) {
+        const pairs_of_32 p = paired(image(from, stride, 2 * i, k, mask), image(from, stride, 2 * i + 1, k, mask));
+        _mm512_storeu_si512(to, p.first);
+        if (second) _mm512_storeu_si512(to + TILE, p.second);
+    }
+}
+
+void tg_pack_images_tiles(const uint16_t *from, int64_t stride, int k, int lead, int end, int columns, uint16_t *to)
+{
+    for (int j = 0; j < columns; j += 32, to += 2 * TILE) {
+        const __mmask32 mask = mask32(end - j) & ~mask32(lead - j);
+        if (k == TG_IMAGES && columns - j > 16) pack_tiles(from + j, stride, TG_IMAGES, mask, true, to);
+        else pack_tiles(from + j, stride, k, mask, columns - j > 16, to);
+    }
 }

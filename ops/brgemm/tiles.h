@@ -15,7 +15,7 @@ typedef struct {
 #define TG_TILE_LOAD(t, from, stride) \
     __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t ::"r"(from), "r"((int64_t)(stride)) : "memory")
 /* The same, of memory that is not soon read again: it pushes nothing out of the first level of the cache. */
-#define TG_TILE_LOAD_ONCE(t, from, stride) \
+#define TG_TILE_STREAM(t, from, stride) \
     __asm__ volatile("tileloaddt1 (%0,%1,1), %%tmm" #t ::"r"(from), "r"((int64_t)(stride)) : "memory")
 #define TG_TILE_STORE(t, to, stride) \
     __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" ::"r"(to), "r"((int64_t)(stride)) : "memory")

@@ -1,0 +1,276 @@
+/* grad_w_blocks_run.c - one task of backward-weights over blocks; then the total of the parts. */
+#include "grad_w_blocks.h"
+#include <string.h>
+
+typedef struct {
+    const tg_grad_w_blocks *g;
+    const tg_blocks *mk;
+    int64_t   group, part;
+    int64_t   a0, a1, b0, b1;           /* strips */
+    char     *a, *b;
+    tg_step  *steps;                    /* of each kernel line and tap: places for a chunk */
+    int32_t  *count;                    /* ... and how many */
+    float    *sums;                     /* all of this part */
+    int64_t   column0, column1;         /* of gy: the stripe */
+    int64_t   w0;                       /* of x: the column that lines of B begin with; it may lie before the edge */
+    int64_t   next;                     /* the line of x to be packed next */
+    bool      started;                  /* the sums hold something */
+} task;
+
+/* Pixels of gy, counted through lines that lie behind each other: of one line, or whole lines. */
+typedef struct { int64_t start, end; } chunk;
+
+/* ---- packing ---- */
+
+static int images_of(const tg_grad_w_blocks *g, int64_t q)
+{
+    return (int)tg_least(g->n.nb, g->n.images - q * g->n.nb);
+}
+
+/* The tile of column w of x or, gathered, of gy. */
+static char *b_tile(const task *t, int64_t line, int64_t w)
+{
+    const tg_grad_w_blocks *g = t->g;
+    return t->b + (line % g->ring * g->across + w - (g->gather ? t->column0 : t->w0)) * tg_b_tile(g);
+}
+
+static int64_t b_strip_bytes(const tg_grad_w_blocks *g) { return g->ring * g->across * tg_b_tile(g); }
+
+static void load_b_tile(const task *t, const uint16_t *from, int64_t images, int64_t lead, int64_t end, char *to)
+{
+    const tg_grad_w_blocks *g = t->g;
+    const int64_t           stride = g->n.image * g->n.groups * g->in;
+    for (int64_t s = t->b0; s < t->b1; s++, to += b_strip_bytes(g)) {
+        const int64_t first = s * tg_b_columns(g), columns = tg_least(tg_b_columns(g), g->width - first);
+        t->mk->load_b(from + first, stride, (int)images, (int)(lead - first), (int)(end - first),
+                      (int)tg_div_up(columns, TG_TILE) * TG_TILE, (uint16_t *)(void *)to);
+    }
+}
+
+/* Line number `line` of x.  Whole tiles lie behind each other as their channels do.  A gathered tile has what the taps
+ * of column i of gy meet. */
+static void load_line(const task *t, int64_t line)
+{
+    const tg_grad_w_blocks *g = t->g;
+    const tg_nest          *n = &g->n;
+    const tg_block          b = { .n = n, .group = t->group };
+    const int64_t           q = line / n->h.in, apart = n->groups * n->w_axis.apart * g->in, images = images_of(g, q);
+    const int64_t           start = g->gather ? t->column0 : tg_most(t->w0, 0);
+    const int64_t           end = g->gather ? t->column1 : tg_least(t->w0 + g->across, n->w_axis.in);
+    const uint16_t *const   from = (const uint16_t *)(const void *)tg_pixel(&b, q * n->nb, line % n->h.in, 0);
+    char                   *to = b_tile(t, line, start);
+    if (g->in == tg_b_columns(g) && apart == g->in) {
+        const int columns = (int)(tg_most(0, end - start) * apart);
+        t->mk->load_b(from + start * apart, n->image * apart, (int)images, 0, columns, columns, (uint16_t *)(void *)to);
+        return;
+    }
+    for (int64_t i = start; i < end; i++, to += tg_b_tile(g)) {
+        const int64_t w = g->gather ? tg_place(&n->w_axis, i, 0) : i;
+        load_b_tile(t, from + w * apart, images, tg_least(g->width, tg_most(0, -w) * g->in),
+                    tg_least(g->width, tg_most(0, n->w_axis.in - w) * g->in), to);
+    }
+}
+
+/* The lines of x that the chunk meets. */
+static void load_b(task *t, chunk c)
+{
+    const tg_nest *n = &t->g->n;
+    const tg_axis *h = &n->h;
+    const int64_t  line0 = c.start / n->w_axis.out, line1 = (c.end - 1) / n->w_axis.out;
+    const int64_t  first = tg_most(0, tg_place(h, line0 % h->out, 0));
+    const int64_t  last = tg_least(h->in - 1, tg_place(h, line1 % h->out, h->taps - 1));
+    t->next = tg_most(t->next, line0 / h->out * h->in + first);
+    for (; t->next <= line1 / h->out * h->in + last; t->next++) load_line(t, t->next);
+}
+
+static char *a_strip(const task *t, int64_t strip)
+{
+    return t->a + (strip - t->a0) * t->g->chunk * tg_a_tile(t->g);
+}
+
+static int rows_of(const tg_grad_w_blocks *g, int64_t strip)
+{
+    return (int)tg_least(g->rows, g->out - strip * g->rows);
+}
+
+/* `pixels` of a line, from column `ow` on, to tile number `at`. */
+static void load_a_line(const task *t, int64_t line, int64_t ow, int64_t pixels, int64_t at)
+{
+    const tg_grad_w_blocks *g = t->g;
+    const tg_nest          *n = &g->n;
+    const int64_t           q = line / n->h.out, pixel = n->groups * g->out, image = n->h.out * n->w_axis.out * pixel;
+    const int64_t           place = (q * n->nb * n->h.out + line % n->h.out) * n->w_axis.out + ow;
+    const uint16_t         *from = (const uint16_t *)tg_ptr(n->y) + place * pixel + t->group * g->out;
+    char                   *to = t->a + at * tg_a_tile(g);
+    if (g->out == g->rows && pixel == g->out) {
+        t->mk->load_a(from, image, images_of(g, q), (int)(pixels * pixel), (uint16_t *)(void *)to);
+        return;
+    }
+    for (int64_t i = 0; i < pixels; i++, from += pixel, to += tg_a_tile(g))
+        for (int64_t s = t->a0; s < t->a1; s++)
+            t->mk->load_a(from + s * g->rows, image, images_of(g, q), rows_of(g, s),
+                          (uint16_t *)(void *)(to + (s - t->a0) * g->chunk * tg_a_tile(g)));
+}
+
+static void load_a(const task *t, chunk c)
+{
+    const int64_t width = t->g->n.w_axis.out;
+    for (int64_t i = c.start, next; i < c.end; i = next) {
+        next = tg_least(c.end, (i / width + 1) * width);
+        load_a_line(t, i / width, i % width, next - i, i - c.start);
+    }
+}
+
+/* ---- products ---- */
+
+/* The pixels of a chunk, with those that a tap meets. */
+static int steps_of(const task *t, chunk c, int64_t kh, int64_t kw, tg_step *to)
+{
+    const tg_grad_w_blocks *g = t->g;
+    const tg_nest          *n = &g->n;
+    int64_t                 line = c.start / n->w_axis.out, ow = c.start % n->w_axis.out, h, w;
+    bool                    inside = tg_meets(&n->h, line % n->h.out, kh, &h);
+    int                     count = 0;
+    for (int64_t i = c.start; i < c.end; i++, ow++) {
+        if (ow == n->w_axis.out) {
+            ow = 0;
+            inside = tg_meets(&n->h, ++line % n->h.out, kh, &h);
+        }
+        const bool meets = tg_meets(&n->w_axis, ow, kw, &w);
+        if (g->gather) w = ow;
+        if (!inside || !(meets || g->gather || g->merged)) continue;
+        to[count++] = (tg_step){ (i - c.start) * tg_a_tile(g),
+                                 b_tile(t, line / n->h.out * n->h.in + h, w) - t->b };
+    }
+    return count;
+}
+
+static void make_steps(task *t, chunk c)
+{
+    const tg_grad_w_blocks *g = t->g;
+    for (int64_t kh = 0; kh < g->n.h.taps; kh++)
+        for (int64_t kw = 0; kw < g->taps; kw += tg_tap_step(g)) {
+            const int64_t i = kh * g->taps + kw;
+            t->count[i] = steps_of(t, c, kh, kw, t->steps + i * g->chunk);
+        }
+}
+
+/* Strip a by strip b at tap (kh, kw). */
+static tg_block_product product_of(const task *t, int64_t a, int64_t kh, int64_t kw, int64_t b)
+{
+    const tg_grad_w_blocks *g = t->g;
+    const int64_t           first = b * tg_b_columns(g);
+    const int64_t           block = (a * g->n.h.taps + kh) * g->blocks + b * g->taps + kw / tg_tap_step(g);
+    tg_block_product        p = { .m = rows_of(g, a), .a = a_strip(t, a), .apart = TG_B_TILE,
+                                  .b = t->b + (b - t->b0) * b_strip_bytes(g), .add = t->started };
+    p.n = (int)tg_least(tg_b_columns(g), g->width - first);
+    if (g->merged) {
+        p.n = (int)tg_least(g->wide, g->taps - kw) * TG_TILE;
+        p.apart = g->n.w_axis.step * tg_b_tile(g);
+    }
+    p.row = g->direct ? g->depth : TG_TILE * (g->merged ? g->wide : g->tiles);
+    p.c = t->sums + block * TG_BLOCK_SUMS;
+    if (g->direct)
+        p.c = (float *)tg_ptr(g->n.w) + (t->group * g->out + a * g->rows) * g->depth +
+              (kh * g->n.w_axis.taps + kw) * g->in + first;
+    p.step = t->steps + (kh * g->taps + kw) * g->chunk;
+    p.count = t->count[kh * g->taps + kw];
+    return p;
+}
+
+static void add_chunk(task *t, chunk c)
+{
+    const tg_grad_w_blocks *g = t->g;
+    tg_block_product        last = { .c = NULL };
+    load_b(t, c);
+    load_a(t, c);
+    make_steps(t, c);
+    for (int64_t a = t->a0; a < t->a1; a++)
+        for (int64_t kh = 0; kh < g->n.h.taps; kh++)
+            for (int64_t kw = 0; kw < g->taps; kw += tg_tap_step(g))
+                for (int64_t b = t->b0; b < t->b1; b++) {
+                    const tg_block_product p = product_of(t, a, kh, kw, b);
+                    if (last.c) t->mk->run(&last, p.c);
+                    last = p;
+                }
+    t->mk->run(&last, last.c);
+    t->started = true;
+}
+
+/* The task's lines [line0, line1) of gy, from column `column` on. */
+static void add_stripe(task *t, int64_t line0, int64_t line1, int64_t column)
+{
+    const tg_grad_w_blocks *g = t->g;
+    const int64_t           width = g->n.w_axis.out, lines = tg_most(1, g->chunk / width);
+    t->column0 = column;
+    t->column1 = tg_least(width, column + g->stripe);
+    t->w0 = tg_place(&g->n.w_axis, column, 0);
+    if (!g->merged) t->w0 = tg_most(0, t->w0);
+    else memset(t->b, 0, g->b_bytes);
+    t->next = 0;
+    for (int64_t line = line0; line < line1; line += lines) {
+        const int64_t last = (tg_least(line1, line + lines) - 1) * width;
+        for (; column < t->column1; column += g->chunk)
+            add_chunk(t, (chunk){ line * width + column, last + tg_least(t->column1, column + g->chunk) });
+        column = t->column0;
+    }
+}
+
+static void add_lines(const tg_grad_w_blocks *g, const tg_task *task_)
+{
+    int64_t       index = task_->index;
+    const int64_t a = tg_digit(&index, g->a_parts), b = tg_digit(&index, g->b_parts);
+    const int64_t part = tg_digit(&index, g->parts), group = index, all = tg_all_lines(g);
+    char *const   room = task_->scratch;
+    task          t = { .g = g, .mk = g->n.mk->blocks, .group = group, .a = room, .b = room + g->a_bytes };
+    t.steps = (tg_step *)(void *)(t.b + g->b_bytes);
+    t.count = (int32_t *)(void *)(room + g->a_bytes + g->b_bytes + g->step_bytes);
+    t.a0 = a * g->a_part, t.a1 = tg_least(g->a_strips, t.a0 + g->a_part);
+    t.b0 = b * g->b_part, t.b1 = tg_least(g->b_strips, t.b0 + g->b_part);
+    t.sums = (float *)task_->shared +
+             (part * g->n.groups + group) * g->a_strips * g->n.h.taps * g->blocks * TG_BLOCK_SUMS;
+    for (int64_t column = 0; column < g->n.w_axis.out; column += g->stripe)
+        add_stripe(&t, all * part / g->parts, all * (part + 1) / g->parts, column);
+    t.mk->leave();
+}
+
+/* ---- the total ---- */
+
+/* `rows` x n numbers of gw from its blocks of all parts. */
+static void total_block(const float *block, int64_t row, int64_t parts, int64_t apart, int64_t rows, int64_t n,
+                        float *gw, int64_t gw_row)
+{
+    for (int64_t r = 0; r < rows; r++, block += row, gw += gw_row) {
+        const float *from = block;
+        memcpy(gw, from, (size_t)n * sizeof *gw);
+        for (int64_t part = 1; part < parts; part++) {
+            from += apart;
+            for (int64_t j = 0; j < n; j++) gw[j] += from[j];
+        }
+    }
+}
+
+/* A strip's rows of gw, at one kernel line. */
+static void total(const tg_grad_w_blocks *g, const tg_task *t)
+{
+    int64_t       index = t->index;
+    const int64_t kh = tg_digit(&index, g->n.h.taps), strip = tg_digit(&index, g->a_strips), group = index;
+    const int64_t row = TG_TILE * (g->merged ? g->wide : g->tiles), columns = tg_b_columns(g), in = g->in;
+    const int64_t apart = g->n.groups * g->a_strips * g->n.h.taps * g->blocks * TG_BLOCK_SUMS;
+    const float  *block = (const float *)t->shared +
+                         ((group * g->a_strips + strip) * g->n.h.taps + kh) * g->blocks * TG_BLOCK_SUMS;
+    float *const gw = (float *)tg_ptr(g->n.w) + (group * g->out + strip * g->rows) * g->depth +
+                      kh * g->n.w_axis.taps * in;
+    for (int64_t b = 0; b < g->b_strips; b++)
+        for (int64_t kw = 0; kw < g->taps; kw += tg_tap_step(g), block += TG_BLOCK_SUMS) {
+            const int64_t taps = tg_least(g->wide, g->taps - kw), left = g->width - b * columns;
+            const int64_t n = g->merged ? taps * in : tg_least(columns, left);
+            total_block(block, row, g->parts, apart, rows_of(g, strip), n, gw + kw * in + b * columns, g->depth);
+        }
+}
+
+void tg_grad_w_blocks_run(const tg_grad_w_blocks *g, const tg_task *t)
+{
+    if (t->phase == 0) add_lines(g, t);
+    else total(g, t);
+}

@@ -17,6 +17,7 @@ typedef struct {
     int64_t rows, c, fold, width, block_rows, blocks;
     bool    half;                       /* the numbers are bf16 */
     int64_t pairs, apart;               /* of a line; how far the numbers of a pair are apart in a line of f32 */
+    int64_t once;                       /* pairs until channels repeat: they have each of an odd number of them twice */
 } tg_channels;
 
 static inline tg_channels tg_channels_of(const tg_tensor *x)
@@ -29,6 +30,7 @@ static inline tg_channels tg_channels_of(const tg_tensor *x)
     p.width = p.fold * p.c;
     p.apart = p.half ? p.width / 2 : 0;
     p.pairs = p.half ? p.apart : p.width;
+    p.once = p.half ? (1 + p.c % 2) * p.c / 2 : p.c;
     p.block_rows = p.fold * TG_BLOCK_LINES;
     p.blocks = (p.rows + p.block_rows - 1) / p.block_rows;
     return p;
@@ -52,17 +54,16 @@ static inline int64_t tg_place(const tg_channels *p, int64_t i) { return p->half
 /* value[c], NaNs plain, repeated along a line. */
 static inline void tg_repeat(const tg_channels *p, const float *value, float *line)
 {
-    const int64_t once = p->half ? (1 + p->c % 2) * p->c / 2 : p->c, ends = p->pairs;
     if (p->half && p->c % 2 == 0)
-        for (int64_t j = 0; j < once; j++) {
+        for (int64_t j = 0; j < p->once; j++) {
             line[j] = tg_plain(value[2 * j]);
             line[p->apart + j] = tg_plain(value[2 * j + 1]);
         }
     else
-        for (int64_t i = 0; i < (p->half ? 2 * once : once); i++)
+        for (int64_t i = 0; i < (1 + p->half) * p->once; i++)
             line[tg_place(p, i)] = tg_plain(value[i % p->c]);
-    for (int64_t n = once; n < ends; n *= 2) {
-        const size_t more = (size_t)(2 * n < ends ? n : ends - n) * sizeof *line;
+    for (int64_t n = p->once; n < p->pairs; n *= 2) {
+        const size_t more = (size_t)(2 * n < p->pairs ? n : p->pairs - n) * sizeof *line;
         memcpy(line + n, line, more);
         if (p->half) memcpy(line + p->apart + n, line + p->apart, more);
     }
@@ -82,15 +83,18 @@ static inline void tg_fold_once(float *line, int64_t n, int64_t once)
 /* Sums the repetitions of a line, which it uses up, into sum[c]. */
 static inline void tg_fold(const tg_channels *p, float *restrict line, float *restrict sum)
 {
-    const int64_t once = p->half ? (1 + p->c % 2) * p->c / 2 : p->c;
-    tg_fold_once(line, p->pairs / once, once);
-    if (p->half) tg_fold_once(line + p->apart, p->pairs / once, once);
-    for (int64_t j = 0; j < p->c / 2 && p->half && p->c % 2 == 0; j++) {
-        sum[2 * j] = line[j];
-        sum[2 * j + 1] = line[p->apart + j];
+    tg_fold_once(line, p->pairs / p->once, p->once);
+    if (!p->half) {
+        memcpy(sum, line, (size_t)p->c * sizeof *sum);
+        return;
     }
-    for (int64_t j = 0; j < p->c && p->half && p->c % 2; j++)       /* `once` has each channel twice */
-        sum[j] = line[tg_place(p, j)] + line[tg_place(p, j + p->c)];
-    if (!p->half) memcpy(sum, line, (size_t)p->c * sizeof *sum);
+    tg_fold_once(line + p->apart, p->pairs / p->once, p->once);
+    if (p->c % 2)
+        for (int64_t j = 0; j < p->c; j++) sum[j] = line[tg_place(p, j)] + line[tg_place(p, j + p->c)];
+    else
+        for (int64_t j = 0; j < p->once; j++) {
+            sum[2 * j] = line[j];
+            sum[2 * j + 1] = line[p->apart + j];
+        }
 }
 #endif

@@ -125,9 +125,10 @@ TG_INLINE void sum_block(const problem *b, bool half, const tg_task *t)
     const int64_t end = at + tg_rows_of_block(p, t->index) * p->c;
     tg_repeat(p, b->mean, mean);
     memset(sum, 0, 2 * (size_t)p->width * sizeof(float));
-    for (int64_t n = 4 * p->width; end - at >= n; at += n) {
+    const int lines = half ? 4 : 2;                /* what is read of them stays in the first cache */
+    for (int64_t n = lines * p->width; end - at >= n; at += n) {
         if (half && end - at >= 2 * n) fetch(b, at + n, n, true);
-        add_lines(masked(b, half, at, n, room), tg_at(b->x, half, at), half, 4, p->pairs, mean, sum, product);
+        add_lines(masked(b, half, at, n, room), tg_at(b->x, half, at), half, lines, p->pairs, mean, sum, product);
     }
     for (int64_t n = p->width; end - at >= n; at += n)
         add_lines(masked(b, half, at, n, room), tg_at(b->x, half, at), half, 1, p->pairs, mean, sum, product);

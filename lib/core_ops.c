@@ -69,9 +69,11 @@ static void add_ref(const tg_call *c, const tg_task *task)
         tg_set(y, i, tg_get(c->in[0], offset_of(i, y->rank, y->dim, a)) + tg_get(c->in[1], offset_of(i, y->rank, y->dim, b)));
 }
 
+extern const tg_rule tg_rule_add_relu_grad_batch_norm2d_grad;      /* in ops/fused */
 static const tg_kernel add_kernel_ref = { .name = "ref", .backend = "ref", .run = add_ref };
 const tg_op tg_add_op = { .name = "add", .n_in = 2, .n_out = 1, .commutes = true, .infer = add_infer, .backward = add_backward,
-                          .remade_by = &tg_add_op, .kernels = TG_KERNELS(TG_VECTOR(add_vector) &add_kernel_ref) };
+                          .remade_by = &tg_add_op, .kernels = TG_KERNELS(TG_VECTOR(add_vector) &add_kernel_ref),
+                          .rules = TG_RULES(&tg_rule_add_relu_grad_batch_norm2d_grad) };
 
 tg_tensor *tg_add(tg_scope *s, tg_tensor *a, tg_tensor *b)
 {

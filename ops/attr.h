@@ -48,11 +48,12 @@ extern const tg_op tg_adaptive_avg_pool2d_op, tg_adaptive_avg_pool2d_grad_op;
  * batch_norm2d_track(running_mean, running_var, mean, var): an effect on the first two; attr momentum
  * batch_norm2d_eval(x, gamma, beta, running_mean, running_var) -> y;
  * batch_norm2d_eval_grad(gy, x, gamma, running_mean, running_var) -> gx, ggamma, gbeta (each optional)
- * Fused, from rules on batch_norm2d, batch_norm2d_eval and relu_grad:
+ * Fused, from rules on batch_norm2d, batch_norm2d_eval, relu_grad and add:
  *   batch_norm2d_relu(x, gamma, beta) -> y, mean, rstd, var?           (y: after relu)
  *   batch_norm2d_add_relu(x, gamma, beta, other) -> y, mean, rstd, var?        relu(bn(x) + other), other of x's shape
  *   batch_norm2d_eval_relu, batch_norm2d_eval_add_relu(.., other) -> y
  *   relu_grad_batch_norm2d_grad(gy, y, x, gamma, mean, rstd) -> gx, ggamma, gbeta, g? (relu_grad's result)
+ *   add_relu_grad_batch_norm2d_grad(gy, other, y, x, gamma, mean, rstd) -> the same, of gy + other (rounded)
  * Made again by a run, with the bits of the first time, from the statistics that were found then:
  *   batch_norm2d_again, batch_norm2d_relu_again(x, gamma, beta, mean, rstd) -> y
  *   batch_norm2d_add_relu_again(x, gamma, beta, other, mean, rstd) -> y */
@@ -61,7 +62,7 @@ extern const tg_op tg_batch_norm2d_op, tg_batch_norm2d_grad_op, tg_batch_norm2d_
 extern const tg_op tg_batch_norm2d_eval_op, tg_batch_norm2d_eval_grad_op;
 extern const tg_op tg_batch_norm2d_relu_op, tg_batch_norm2d_add_relu_op;
 extern const tg_op tg_batch_norm2d_eval_relu_op, tg_batch_norm2d_eval_add_relu_op;
-extern const tg_op tg_relu_grad_batch_norm2d_grad_op;
+extern const tg_op tg_relu_grad_batch_norm2d_grad_op, tg_add_relu_grad_batch_norm2d_grad_op;
 extern const tg_op tg_batch_norm2d_again_op, tg_batch_norm2d_relu_again_op, tg_batch_norm2d_add_relu_again_op;
 
 /* ---- softmax, losses ----

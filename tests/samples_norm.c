@@ -95,6 +95,14 @@ const op_sample samples_relu_grad_batch_norm2d_grad[] = {
     { 0 }
 };
 
+extern const op_sample samples_add_relu_grad_batch_norm2d_grad[];
+const op_sample samples_add_relu_grad_batch_norm2d_grad[] = {
+    { "three_channels_two_blocks", { F(X3), F(X3), F(X3), F(X3), SCALE(3), F(3), SCALE(3) }, ATTR, 2e-5, 0 },
+    { "17", { F(X17), F(X17), F(X17), F(X17), SCALE(17), F(17), SCALE(17) }, ATTR, 0, 0 },
+    { "64", { F(X64), F(X64), F(X64), F(X64), SCALE(64), F(64), SCALE(64) }, ATTR, 2e-5, 0 },
+    { 0 }
+};
+
 extern const op_sample samples_batch_norm2d_track[];
 const op_sample samples_batch_norm2d_track[] = {
     { "17", { F(17), FR(0.5, 2, 17), F(17), FR(0.5, 2, 17) }, ATTR, 0, 0 },

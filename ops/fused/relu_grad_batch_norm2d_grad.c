@@ -1,5 +1,6 @@
 /* relu_grad_batch_norm2d_grad.c - the gradient of relu(batch_norm2d(x) (+ other)) in one call.  Where the addition's
- * other side wants the gradient too, relu_grad's result is handed out as well. */
+ * other side wants the gradient too, relu_grad's result is handed out as well.  Where relu's result had two readers,
+ * their gradients are added here. */
 #include "batch_norm2d.h"
 #include "kernels.h"
 
@@ -20,4 +21,30 @@ const tg_op tg_relu_grad_batch_norm2d_grad_op = {
 const tg_rule tg_rule_relu_grad_batch_norm2d_grad = {
     .chain = { &tg_relu_grad_op, &tg_batch_norm2d_grad_op }, .fused = &tg_relu_grad_batch_norm2d_grad_op,
     .emit = { { 1, 0 }, { 1, 1 }, { 1, 2 }, { 0, 0 } }, .n_emit = 4, .attr_of = 1,
+};
+
+static void add_relu_grad_batch_norm2d_grad_infer(tg_scope *s, tg_call *c)
+{
+    tg_batch_norm2d_grad_infer(s, c, 3);
+    c->out[3] = c->out[0] ? tg_make_like(s, c->in[3]) : NULL;
+}
+
+static bool fits(const tg_call *const chain[])
+{
+    const tg_call *const add = chain[0];
+    return tg_same_shape(add->in[0], add->in[1]) && add->in[0]->dtype == add->in[1]->dtype;
+}
+
+TG_VECTOR_DECLARE(add_relu_grad_batch_norm2d_grad_vector)
+extern const tg_kernel add_relu_grad_batch_norm2d_grad_ref;
+const tg_op tg_add_relu_grad_batch_norm2d_grad_op = {
+    .name = "add_relu_grad_batch_norm2d_grad", .n_in = 7, .n_out = 4,
+    .optional_out = TG_BIT(0) | TG_BIT(1) | TG_BIT(2) | TG_BIT(3),
+    .attr_size = sizeof(tg_batch_norm2d_attr), .infer = add_relu_grad_batch_norm2d_grad_infer,
+    .kernels = TG_KERNELS(TG_VECTOR(add_relu_grad_batch_norm2d_grad_vector) &add_relu_grad_batch_norm2d_grad_ref),
+};
+const tg_rule tg_rule_add_relu_grad_batch_norm2d_grad = {
+    .chain = { &tg_add_op, &tg_relu_grad_op, &tg_batch_norm2d_grad_op },
+    .fused = &tg_add_relu_grad_batch_norm2d_grad_op,
+    .emit = { { 2, 0 }, { 2, 1 }, { 2, 2 }, { 1, 0 } }, .n_emit = 4, .attr_of = 2, .fits = fits,
 };

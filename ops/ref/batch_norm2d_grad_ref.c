@@ -7,7 +7,8 @@
 #include <math.h>
 
 typedef struct {
-    const tg_tensor *gy, *mask, *x;      /* g is gy where mask > 0, else 0; all of gy without a mask */
+    const tg_tensor *gy, *other;         /* the gradient of y is their sum, of their dtype; other may be NULL */
+    const tg_tensor *mask, *x;           /* g is that where mask > 0, else 0; all of it without a mask */
     int64_t          channel;
     double           gamma, mean, rstd;
     bool             running;
@@ -15,7 +16,10 @@ typedef struct {
 
 static double gradient(const channel_grad *b, int64_t i)
 {
-    return !b->mask || tg_get(b->mask, i) > 0 ? tg_get(b->gy, i) : 0;
+    double gy = tg_get(b->gy, i);
+    if (b->other) gy += tg_get(b->other, i);
+    if (b->other && b->gy->dtype == TG_BF16) gy = (double)tg_bf16_to_f32(tg_f32_to_bf16((float)gy));
+    return !b->mask || tg_get(b->mask, i) > 0 ? gy : 0;
 }
 
 static void run_channel(const tg_call *c, const channel_grad *b)
@@ -43,12 +47,14 @@ static void run_channel(const tg_call *c, const channel_grad *b)
 static void run(const tg_call *c, const tg_task *t)
 {
     (void)t;
-    const bool masked = c->op == &tg_relu_grad_batch_norm2d_grad_op, running = c->op == &tg_batch_norm2d_eval_grad_op;
+    const bool sum = c->op == &tg_add_relu_grad_batch_norm2d_grad_op, running = c->op == &tg_batch_norm2d_eval_grad_op;
+    const bool masked = sum || c->op == &tg_relu_grad_batch_norm2d_grad_op;
     const double eps = (double)((const tg_batch_norm2d_attr *)c->attr)->eps;
-    tg_tensor *const *const in = c->in + masked;                 /* gy, x, gamma, mean, rstd (or variance) but for gy */
+    tg_tensor *const *const in = c->in + sum + masked;           /* mask, x, gamma, mean, rstd (or variance) */
     for (int64_t channel = 0; channel < in[1]->dim[3]; channel++) {
         const double last = tg_get(in[4], channel);
-        run_channel(c, &(channel_grad){ .gy = c->in[0], .mask = masked ? c->in[1] : NULL, .x = in[1],
+        run_channel(c, &(channel_grad){ .gy = c->in[0], .other = sum ? c->in[1] : NULL,
+                                        .mask = masked ? in[0] : NULL, .x = in[1],
                                         .channel = channel, .gamma = tg_get(in[2], channel),
                                         .mean = tg_get(in[3], channel), .rstd = running ? 1 / sqrt(last + eps) : last,
                                         .running = running });
@@ -56,6 +62,8 @@ static void run(const tg_call *c, const tg_task *t)
 }
 
 extern const tg_kernel batch_norm2d_grad_ref, batch_norm2d_eval_grad_ref, relu_grad_batch_norm2d_grad_ref;
+extern const tg_kernel add_relu_grad_batch_norm2d_grad_ref;
 const tg_kernel batch_norm2d_grad_ref           = { .name = "ref", .backend = "ref", .run = run };
 const tg_kernel batch_norm2d_eval_grad_ref      = { .name = "ref", .backend = "ref", .run = run };
 const tg_kernel relu_grad_batch_norm2d_grad_ref = { .name = "ref", .backend = "ref", .run = run };
+const tg_kernel add_relu_grad_batch_norm2d_grad_ref = { .name = "ref", .backend = "ref", .run = run };

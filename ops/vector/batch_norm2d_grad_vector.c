@@ -1,6 +1,6 @@
 /* batch_norm2d_grad_vector.c - the gradient of batch normalisation, alone or behind a relu: two passes.
  *
- * With g the gradient of y (gy where relu passed, else 0), d = x - mean and m values a channel:
+ * With g the gradient of y (gy, or gy + other, where relu passed, else 0), d = x - mean and m values a channel:
  *   0  each block sums g and g d by channel; g is stored if somebody wants it
  *   1  the blocks' sums are added, in order, in double: gbeta = sum g, ggamma = rstd sum g d, and the factors of
  *   2  gx = gamma rstd (g - sum g / m - d rstd^2 sum g d / m) = slope g - bend d - shift,
@@ -14,7 +14,7 @@
 #include <string.h>
 
 typedef struct {
-    const void  *gy, *mask, *x;                    /* mask: relu's result, or NULL */
+    const void  *gy, *other, *mask, *x;            /* the gradient is gy + other; mask: relu's result; or NULL */
     const float *gamma, *mean, *rstd;              /* running: rstd is the running variance */
     void        *gx, *g;                           /* each may be NULL, */
     float       *ggamma, *gbeta;                   /* and each of these */
@@ -27,12 +27,14 @@ typedef struct {
 
 static problem problem_of(const tg_call *c, const tg_task *t)
 {
-    const bool masked = c->op == &tg_relu_grad_batch_norm2d_grad_op;
-    tg_tensor *const *const in = c->in + masked;
-    problem b = { .gy = tg_ptr(c->in[0]), .mask = masked ? tg_ptr(in[0]) : NULL, .x = tg_ptr(in[1]),
+    const bool sum = c->op == &tg_add_relu_grad_batch_norm2d_grad_op;
+    const bool masks = sum || c->op == &tg_relu_grad_batch_norm2d_grad_op;
+    tg_tensor *const *const in = c->in + sum + masks;
+    problem b = { .gy = tg_ptr(c->in[0]), .other = sum ? tg_ptr(c->in[1]) : NULL,
+                  .mask = masks ? tg_ptr(in[0]) : NULL, .x = tg_ptr(in[1]),
                   .gamma = tg_ptr(in[2]), .mean = tg_ptr(in[3]), .rstd = tg_ptr(in[4]),
                   .gx = tg_ptr(c->out[0]), .ggamma = tg_ptr(c->out[1]), .gbeta = tg_ptr(c->out[2]),
-                  .g = masked ? tg_ptr(c->out[3]) : NULL, .running = c->op == &tg_batch_norm2d_eval_grad_op,
+                  .g = masks ? tg_ptr(c->out[3]) : NULL, .running = c->op == &tg_batch_norm2d_eval_grad_op,
                   .eps = ((const tg_batch_norm2d_attr *)c->attr)->eps, .p = tg_channels_of(in[1]) };
     b.slope = t->shared;
     b.bend = b.slope + b.p.width;
@@ -44,56 +46,95 @@ static problem problem_of(const tg_call *c, const tg_task *t)
 
 /* ---- phase 0 ---- */
 
-/* Adds one line, or `lines` of them, of n numbers each.  Inlined with constants for the flags and for lines. */
-TG_INLINE void add_lines(const void *gy, const void *mask, const void *x, void *store, bool half, int lines, int64_t n,
-                         const float *mean, float *sum, float *product)
+/* Adds `lines` lines.  Inlined with constants for half and lines. */
+TG_INLINE void add_lines(const void *g, const void *x, bool half, int lines, int64_t pairs, const float *mean,
+                         float *sum, float *product)
 {
 #pragma omp simd
-    for (int64_t j = 0; j < n; j++) {
-        float s = 0, q = 0;
+    for (int64_t j = 0; j < pairs; j++) {
+        tg_pair s = { 0, 0 }, q = { 0, 0 };
 #pragma GCC unroll 4
         for (int i = 0; i < lines; i++) {
-            const int64_t at = i * n + j;
-            const float g = mask ? tg_relu_grad(gy, mask, half, at) : tg_load(gy, half, at);
-            if (store)
-                tg_store_exact(store, half, at, g);
-            s += g;
-            q += g * (tg_load(x, half, at) - mean[j]);
+            const tg_pair d = tg_load_pair(g, half, i * pairs + j), v = tg_load_pair(x, half, i * pairs + j);
+            s.a += d.a;
+            s.b += d.b;
+            q.a += d.a * (v.a - mean[j]);
+            q.b += d.b * (v.b - mean[half ? pairs + j : j]);
         }
-        sum[j] += s;
-        product[j] += q;
+        sum[j] += s.a;
+        product[j] += q.a;
+        if (half) {
+            sum[pairs + j] += s.b;
+            product[pairs + j] += q.b;
+        }
     }
 }
 
-TG_INLINE void add_range(const problem *b, bool half, int64_t at, int lines, int64_t n, const float *mean, float *sum,
-                         float *product)
+/* Adds a line of n numbers that is not whole. */
+TG_INLINE void add_rest(const tg_channels *p, const void *g, const void *x, bool half, int64_t n, const float *mean,
+                        float *sum, float *product)
 {
-    const void *const gy = tg_at(b->gy, half, at), *const x = tg_at(b->x, half, at), *mask = tg_at(b->mask, half, at);
-    if (!b->mask)
-        add_lines(gy, NULL, x, NULL, half, lines, n, mean, sum, product);
-    else if (!b->g)
-        add_lines(gy, mask, x, NULL, half, lines, n, mean, sum, product);
-    else
-        add_lines(gy, mask, x, tg_at(b->g, half, at), half, lines, n, mean, sum, product);
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t j = tg_place(p, i);
+        const float   d = tg_load(g, half, i);
+        sum[j] += d;
+        product[j] += d * (tg_load(x, half, i) - mean[j]);
+    }
+}
+
+TG_INLINE void add_line(const void *a, const void *b, bool half, int64_t n, void *sum)
+{
+    const int64_t pairs = half ? n / 2 : n;
+#pragma omp simd
+    for (int64_t j = 0; j < pairs; j++) {
+        const tg_pair v = tg_load_pair(a, half, j), w = tg_load_pair(b, half, j);
+        tg_store_pair(sum, half, j, (tg_pair){ v.a + w.a, v.b + w.b });
+    }
+    if (half && n % 2) tg_store(sum, half, n - 1, tg_load(a, half, n - 1) + tg_load(b, half, n - 1));
+}
+
+/* n numbers of g from `at` on: gy itself, or masked, in their place or in `room`. */
+TG_INLINE const void *masked(const problem *b, bool half, int64_t at, int64_t n, void *room)
+{
+    const void *gy = tg_at(b->gy, half, at);
+    void *const g = b->g ? tg_at(b->g, half, at) : room;
+    if (b->other) {
+        add_line(gy, tg_at(b->other, half, at), half, n, room);
+        gy = room;
+    }
+    if (!b->mask) return gy;
+    tg_relu_grad_line(gy, tg_at(b->mask, half, at), half, n, g);
+    return g;
+}
+
+/* What phase 0, or phase 2, reads of n numbers. */
+static void fetch(const problem *b, int64_t at, int64_t n, bool first)
+{
+    tg_fetch(b->x, at, n);
+    tg_fetch(b->g && !first ? b->g : b->gy, at, n);
+    if (b->mask && (first || !b->g)) tg_fetch(b->mask, at, n);
+    if (b->other && (first || !b->g)) tg_fetch(b->other, at, n);
 }
 
 TG_INLINE void sum_block(const problem *b, bool half, const tg_task *t)
 {
     const tg_channels *const p = &b->p;
     float *const mean = t->scratch, *const sum = mean + p->width, *const product = sum + p->width;
+    float *const room = product + p->width, *const partial = b->partial + 2 * p->c * t->index;
     int64_t at = tg_block_begin(p, t->index);
     const int64_t end = at + tg_rows_of_block(p, t->index) * p->c;
     tg_repeat(p, b->mean, mean);
     memset(sum, 0, 2 * (size_t)p->width * sizeof(float));
-    for (; end - at >= 4 * p->width; at += 4 * p->width)
-        add_range(b, half, at, 4, p->width, mean, sum, product);
-    for (; at < end; at += p->width)
-        add_range(b, half, at, 1, end - at < p->width ? end - at : p->width, mean, sum, product);
-    tg_fold(p, sum);
-    tg_fold(p, product);
-    float *const partial = b->partial + 2 * p->c * t->index;
-    memcpy(partial, sum, (size_t)p->c * sizeof(float));
-    memcpy(partial + p->c, product, (size_t)p->c * sizeof(float));
+    const int lines = half ? 4 : 2;                /* what is read of them stays in the first cache */
+    for (int64_t n = lines * p->width; end - at >= n; at += n) {
+        if (half && end - at >= 2 * n) fetch(b, at + n, n, true);
+        add_lines(masked(b, half, at, n, room), tg_at(b->x, half, at), half, lines, p->pairs, mean, sum, product);
+    }
+    for (int64_t n = p->width; end - at >= n; at += n)
+        add_lines(masked(b, half, at, n, room), tg_at(b->x, half, at), half, 1, p->pairs, mean, sum, product);
+    add_rest(p, masked(b, half, at, end - at, room), tg_at(b->x, half, at), half, end - at, mean, sum, product);
+    tg_fold(p, sum, partial);
+    tg_fold(p, product, partial + p->c);
 }
 
 /* ---- phase 1 ---- */
@@ -119,10 +160,11 @@ static void spread(const problem *b, int64_t channel, double sum, double product
     if (b->gbeta)
         b->gbeta[channel] = (float)sum;
     for (int64_t i = channel; i < b->p.width; i += b->p.c) {
-        b->slope[i] = (float)slope;
-        b->bend[i] = b->running ? 0 : (float)(slope * rstd * rstd * product / m);
-        b->shift[i] = b->running ? 0 : (float)(slope * sum / m);
-        b->center[i] = b->mean[channel];
+        const int64_t j = tg_place(&b->p, i);
+        b->slope[j] = tg_plain((float)slope);
+        b->bend[j] = b->running ? 0 : tg_plain((float)(slope * rstd * rstd * product / m));
+        b->shift[j] = b->running ? 0 : tg_plain((float)(slope * sum / m));
+        b->center[j] = tg_plain(b->mean[channel]);
     }
 }
 
@@ -140,15 +182,27 @@ static void combine(const problem *b, const tg_task *t)
 
 /* ---- phase 2 ---- */
 
-/* gx may be gy, x or the mask. */
-TG_INLINE void line_gx(const problem *b, const void *gy, const void *mask, const void *x, bool half, int64_t n,
-                       void *gx)
+/* gx may be g or x. */
+TG_INLINE void line_gx(const problem *b, const void *g, const void *x, bool half, void *gx)
 {
+    const int64_t pairs = b->p.pairs;
 #pragma omp simd
-    for (int64_t j = 0; j < n; j++) {
-        const float g = mask ? tg_relu_grad(gy, mask, half, j) : tg_load(gy, half, j);
-        const float bent = (tg_load(x, half, j) - b->center[j]) * b->bend[j];
-        tg_store(gx, half, j, g * b->slope[j] - (bent + b->shift[j]));
+    for (int64_t j = 0; j < pairs; j++) {
+        const int64_t k = half ? pairs + j : j;
+        const tg_pair d = tg_load_pair(g, half, j), v = tg_load_pair(x, half, j);
+        const float   one = (v.a - b->center[j]) * b->bend[j], other = (v.b - b->center[k]) * b->bend[k];
+        tg_store_pair(gx, half, j, (tg_pair){ d.a * b->slope[j] - (one + b->shift[j]),
+                                              d.b * b->slope[k] - (other + b->shift[k]) });
+    }
+}
+
+/* A line of n numbers that is not whole. */
+TG_INLINE void rest_gx(const problem *b, const void *g, const void *x, bool half, int64_t n, void *gx)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t j = tg_place(&b->p, i);
+        const float   bent = (tg_load(x, half, i) - b->center[j]) * b->bend[j];
+        tg_store(gx, half, i, tg_load(g, half, i) * b->slope[j] - (bent + b->shift[j]));
     }
 }
 
@@ -159,12 +213,12 @@ TG_INLINE void block_gx(const problem *b, bool half, const tg_task *t)
     const int64_t end = begin + tg_rows_of_block(p, block) * p->c;
     for (int64_t i = begin; i < end; i += p->width) {
         const int64_t n = end - i < p->width ? end - i : p->width;
-        const void *const x = tg_at(b->x, half, i);
-        void *const gx = tg_at(b->gx, half, i);
-        if (b->mask && !b->g)
-            line_gx(b, tg_at(b->gy, half, i), tg_at(b->mask, half, i), x, half, n, gx);
+        const void *const g = b->g ? tg_at(b->g, half, i) : masked(b, half, i, n, t->scratch);
+        if (half && end - i >= 4 * p->width) fetch(b, i + 3 * p->width, p->width, false);
+        if (n < p->width)
+            rest_gx(b, g, tg_at(b->x, half, i), half, n, tg_at(b->gx, half, i));
         else
-            line_gx(b, tg_at(b->g ? b->g : b->gy, half, i), NULL, x, half, n, gx);
+            line_gx(b, g, tg_at(b->x, half, i), half, tg_at(b->gx, half, i));
     }
 }
 
@@ -197,10 +251,11 @@ static tg_scratch scratch(const tg_call *c)
 {
     const tg_channels p = tg_channels_of(c->in[0]);
     return (tg_scratch){ .shared = (size_t)(4 * p.width + 2 * p.c * p.blocks) * sizeof(float),
-                         .worker = 3 * (size_t)p.width * sizeof(float) };
+                         .worker = 7 * (size_t)p.width * sizeof(float) };
 }
 
 #define GRAD TG_VECTOR_HEAD, .scratch = scratch, .tasks = tasks, .run = run, .in_place = true
 TG_VECTOR_KERNEL(batch_norm2d_grad_vector)           = { GRAD };
 TG_VECTOR_KERNEL(batch_norm2d_eval_grad_vector)      = { GRAD };
 TG_VECTOR_KERNEL(relu_grad_batch_norm2d_grad_vector) = { GRAD };
+TG_VECTOR_KERNEL(add_relu_grad_batch_norm2d_grad_vector) = { GRAD };

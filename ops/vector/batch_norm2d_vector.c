@@ -23,24 +23,38 @@ static shared_part shared_of(const tg_channels *p, const tg_task *t)
 
 /* ---- phase 0 of training ---- */
 
-TG_INLINE void add_lines(const void *x, bool half, int64_t width, const float *shift, float *sum, float *square)
+/* Adds `lines` lines.  Inlined with constants for half and lines. */
+TG_INLINE void add_lines(const void *x, bool half, int lines, int64_t pairs, const float *shift, float *sum,
+                         float *square)
 {
-    const void *const x1 = tg_at(x, half, width), *const x2 = tg_at(x, half, 2 * width);
-    const void *const x3 = tg_at(x, half, 3 * width);
 #pragma omp simd
-    for (int64_t j = 0; j < width; j++) {
-        const float d0 = tg_load(x, half, j) - shift[j], d1 = tg_load(x1, half, j) - shift[j];
-        const float d2 = tg_load(x2, half, j) - shift[j], d3 = tg_load(x3, half, j) - shift[j];
-        sum[j] += (d0 + d1) + (d2 + d3);
-        square[j] += (d0 * d0 + d1 * d1) + (d2 * d2 + d3 * d3);
+    for (int64_t j = 0; j < pairs; j++) {
+        tg_pair s = { 0, 0 }, q = { 0, 0 };
+#pragma GCC unroll 4
+        for (int i = 0; i < lines; i++) {
+            const tg_pair v = tg_load_pair(x, half, i * pairs + j);
+            const tg_pair d = { v.a - shift[j], v.b - shift[half ? pairs + j : j] };
+            s.a += d.a;
+            s.b += d.b;
+            q.a += d.a * d.a;
+            q.b += d.b * d.b;
+        }
+        sum[j] += s.a;
+        square[j] += q.a;
+        if (half) {
+            sum[pairs + j] += s.b;
+            square[pairs + j] += q.b;
+        }
     }
 }
 
-TG_INLINE void add_line(const void *x, bool half, int64_t n, const float *shift, float *sum, float *square)
+/* Adds a line of n numbers that is not whole. */
+TG_INLINE void add_rest(const tg_channels *p, const void *x, bool half, int64_t n, const float *shift, float *sum,
+                        float *square)
 {
-#pragma omp simd
-    for (int64_t j = 0; j < n; j++) {
-        const float d = tg_load(x, half, j) - shift[j];
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t j = tg_place(p, i);
+        const float d = tg_load(x, half, i) - shift[j];
         sum[j] += d;
         square[j] += d * d;
     }
@@ -49,22 +63,21 @@ TG_INLINE void add_line(const void *x, bool half, int64_t n, const float *shift,
 TG_INLINE void sum_block(const tg_channels *p, const void *x, bool half, const tg_task *t)
 {
     float *const shift = t->scratch, *const sum = shift + p->width, *const square = sum + p->width;
+    float *const partial = shared_of(p, t).partial + 3 * p->c * t->index;
     int64_t at = tg_block_begin(p, t->index);
     const int64_t end = at + tg_rows_of_block(p, t->index) * p->c;
-    tg_widen(tg_at(x, half, at), half, p->c, shift);
-    tg_repeat(p, shift, shift);
+    tg_widen(tg_at(x, half, at), half, p->c, partial);
+    tg_repeat(p, partial, shift);
     memset(sum, 0, 2 * (size_t)p->width * sizeof(float));
-    for (; end - at >= 4 * p->width; at += 4 * p->width)
-        add_lines(tg_at(x, half, at), half, p->width, shift, sum, square);
-    for (; at < end; at += p->width)
-        add_line(tg_at(x, half, at), half, end - at < p->width ? end - at : p->width, shift, sum, square);
-    tg_fold(p, sum);
-    tg_fold(p, square);
-    float *const partial = shared_of(p, t).partial + 3 * p->c * t->index;
-    const size_t bytes = (size_t)p->c * sizeof(float);
-    memcpy(partial, shift, bytes);
-    memcpy(partial + p->c, sum, bytes);
-    memcpy(partial + 2 * p->c, square, bytes);
+    for (int64_t n = 4 * p->width; end - at >= n; at += n) {
+        if (half && end - at >= 2 * n) tg_fetch(x, at + n, n);
+        add_lines(tg_at(x, half, at), half, 4, p->pairs, shift, sum, square);
+    }
+    for (; end - at >= p->width; at += p->width)
+        add_lines(tg_at(x, half, at), half, 1, p->pairs, shift, sum, square);
+    add_rest(p, tg_at(x, half, at), half, end - at, shift, sum, square);
+    tg_fold(p, sum, partial + p->c);
+    tg_fold(p, square, partial + 2 * p->c);
 }
 
 /* ---- phase 1 of training ---- */
@@ -103,9 +116,10 @@ static void combine(const tg_call *c, const tg_channels *p, const tg_task *t)
         if (var)
             var[k] = (float)(all.squares[j] / (rows - 1));
         for (int64_t i = k; i < p->width; i += p->c) {
-            to.mean[i] = mean[k];
-            to.scale[i] = gamma[k] * rstd[k];
-            to.beta[i] = beta[k];
+            const int64_t at = tg_place(p, i);
+            to.mean[at] = tg_plain(mean[k]);
+            to.scale[at] = tg_plain(gamma[k] * rstd[k]);
+            to.beta[at] = tg_plain(beta[k]);
         }
     }
 }
@@ -121,8 +135,8 @@ static void evaluate(const tg_call *c, const tg_channels *p, const tg_task *t)
     tg_repeat(p, tg_ptr(c->in[2]), to.beta);
 #pragma omp simd
     for (int64_t j = 0; j < p->c; j++)
-        to.scale[j] = gamma[j] / sqrtf(var[j] + eps);
-    tg_repeat(p, to.scale, to.scale);
+        to.partial[j] = gamma[j] / sqrtf(var[j] + eps);
+    tg_repeat(p, to.partial, to.scale);
 }
 
 /* ---- phase 0 of making y again: what combine left, from the statistics that it gave out ---- */
@@ -134,41 +148,65 @@ static void recall(const tg_call *c, const tg_channels *p, const tg_task *t)
     tg_repeat(p, tg_ptr(c->in[c->op->n_in - 2]), to.mean);
     tg_repeat(p, tg_ptr(c->in[2]), to.beta);
     for (int64_t j = 0; j < p->c; j++)
-        to.scale[j] = gamma[j] * rstd[j];
-    tg_repeat(p, to.scale, to.scale);
+        to.partial[j] = gamma[j] * rstd[j];
+    tg_repeat(p, to.partial, to.scale);
 }
 
 /* ---- the last phase ---- */
 
 /* Inlined with constants for `other` == NULL and relu, one loop for each variant.  y may be x. */
-TG_INLINE void normalise_line(const shared_part *k, const void *x, const void *other, bool relu, bool half, int64_t n,
-                              void *y)
+TG_INLINE void normalise_line(const tg_channels *p, const shared_part *k, const void *x, const void *other, bool relu,
+                              bool half, void *y)
 {
+    const int64_t pairs = p->pairs;
 #pragma omp simd
-    for (int64_t j = 0; j < n; j++) {
-        float v = (tg_load(x, half, j) - k->mean[j]) * k->scale[j] + k->beta[j];
-        if (other)
-            v += tg_load(other, half, j);
-        tg_store(y, half, j, relu && v < 0 ? 0 : v);
+    for (int64_t j = 0; j < pairs; j++) {
+        const int64_t i = half ? pairs + j : j;
+        const tg_pair v = tg_load_pair(x, half, j);
+        tg_pair       r = { (v.a - k->mean[j]) * k->scale[j] + k->beta[j],
+                            (v.b - k->mean[i]) * k->scale[i] + k->beta[i] };
+        if (other) {
+            const tg_pair o = tg_load_pair(other, half, j);
+            r.a += o.a;
+            r.b += o.b;
+        }
+        tg_store_pair(y, half, j, (tg_pair){ relu && r.a < 0 ? 0 : r.a, relu && r.b < 0 ? 0 : r.b });
     }
 }
 
-TG_INLINE void normalise_lines(const tg_call *c, const tg_channels *p, const tg_task *t, const void *other, bool relu,
+/* A line of n numbers that is not whole. */
+TG_INLINE void normalise_rest(const tg_channels *p, const shared_part *k, const void *x, const void *other, bool relu,
+                              bool half, int64_t n, void *y)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t j = tg_place(p, i);
+        const float   v = (tg_load(x, half, i) - k->mean[j]) * k->scale[j] + k->beta[j];
+        const float   sum = other ? v + tg_load(other, half, i) : v;
+        tg_store(y, half, i, relu && sum < 0 ? 0 : sum);
+    }
+}
+
+TG_INLINE void normalise_lines(const tg_call *c, const tg_channels *p, const tg_task *t, const void *others, bool relu,
                                bool half)
 {
     const shared_part k = shared_of(p, t);
     const int64_t block = p->blocks - 1 - t->index, begin = tg_block_begin(p, block);
     const int64_t end = begin + tg_rows_of_block(p, block) * p->c;
     for (int64_t i = begin; i < end; i += p->width) {
-        const int64_t n = end - i < p->width ? end - i : p->width;
-        const void *const x = tg_at(tg_ptr(c->in[0]), half, i);
+        const void *const x = tg_at(tg_ptr(c->in[0]), half, i), *const other = tg_at(others, half, i);
         void *const y = tg_at(tg_ptr(c->out[0]), half, i);
-        if (other)
-            normalise_line(&k, x, tg_at(other, half, i), true, half, n, y);
+        if (half && end - i >= 4 * p->width) {
+            tg_fetch(x, 3 * p->width, p->width);
+            if (other) tg_fetch(other, 3 * p->width, p->width);
+        }
+        if (end - i < p->width)
+            normalise_rest(p, &k, x, other, relu, half, end - i, y);
+        else if (other)
+            normalise_line(p, &k, x, other, true, half, y);
         else if (relu)
-            normalise_line(&k, x, NULL, true, half, n, y);
+            normalise_line(p, &k, x, NULL, true, half, y);
         else
-            normalise_line(&k, x, NULL, false, half, n, y);
+            normalise_line(p, &k, x, NULL, false, half, y);
     }
 }
 
@@ -241,7 +279,8 @@ static int64_t eval_tasks(const tg_call *c, int phase)
 
 static tg_scratch eval_scratch(const tg_call *c)
 {
-    return (tg_scratch){ .shared = 3 * (size_t)tg_channels_of(c->in[0]).width * sizeof(float) };
+    const tg_channels p = tg_channels_of(c->in[0]);
+    return (tg_scratch){ .shared = (size_t)(3 * p.width + p.c) * sizeof(float) };
 }
 
 #define TRAIN TG_VECTOR_HEAD, .scratch = train_scratch, .tasks = train_tasks, .in_place = true

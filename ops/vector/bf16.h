@@ -48,6 +48,58 @@ TG_INLINE float tg_relu_grad(const void *gy, const void *y, bool half, int64_t i
     return tg_bf16_value(above <= 0x7f00u ? bits : 0);
 }
 
+/* ---- bf16 numbers in pairs: the two of a 32-bit word, which shifts take apart and put together, where single ones
+ * want permutations of vectors; f32 numbers one by one, as a pair's a, for loops that are written once ---- */
+
+typedef struct { float a, b; } tg_pair;
+typedef uint32_t tg_word __attribute__((aligned(2), may_alias));
+
+TG_INLINE float    tg_value_of(uint32_t bits) { return (union { uint32_t bits; float value; }){ .bits = bits }.value; }
+TG_INLINE uint32_t tg_value_bits(float value) { return (union { float value; uint32_t bits; }){ .value = value }.bits; }
+
+TG_INLINE tg_pair tg_load_pair(const void *x, bool half, int64_t j)
+{
+    if (!half) return (tg_pair){ ((const float *)x)[j], 0 };
+    const uint32_t word = ((const tg_word *)x)[j];
+    return (tg_pair){ tg_value_of(word << 16), tg_value_of(word & 0xffff0000u) };
+}
+
+/* The upper 16 bits are those of the nearest bf16 number.  A NaN stays one if its lower bits are 0: if it was a bf16
+ * number, or if arithmetic made it of such or of numbers that are none (tg_plain). */
+TG_INLINE uint32_t tg_nearest(float value)
+{
+    const uint32_t u = tg_value_bits(value);
+    return u + 0x7fffu + (u >> 16 & 1u);
+}
+
+TG_INLINE float tg_plain(float value) { return value != value ? tg_value_of(0x7fc00000u) : value; }
+
+TG_INLINE void tg_store_pair(void *y, bool half, int64_t j, tg_pair v)
+{
+    if (half) ((tg_word *)y)[j] = tg_nearest(v.a) >> 16 | (tg_nearest(v.b) & 0xffff0000u);
+    else ((float *)y)[j] = v.a;
+}
+
+/* g = y > 0 ? gy : 0, for n numbers; those of bf16 never leave their 16 bits. */
+TG_INLINE void tg_relu_grad_line(const void *gy, const void *y, bool half, int64_t n, void *g)
+{
+    const uint16_t *const bits = gy, *const mask = y;
+    if (half)
+#pragma omp simd
+        for (int64_t i = 0; i < n; i++) ((uint16_t *)g)[i] = (uint16_t)(mask[i] - 0x80u) <= 0x7f00u ? bits[i] : 0;
+    else
+#pragma omp simd
+        for (int64_t i = 0; i < n; i++) tg_store(g, false, i, tg_relu_grad(gy, y, false, i));
+}
+
+/* n bf16 numbers from element i of x on will soon be read.  Processors see by themselves how one array is read, but
+ * lose it at the end of a page, and where several are read at several places each. */
+TG_INLINE void tg_fetch(const void *x, int64_t i, int64_t n)
+{
+    const char *const begin = (const char *)x + 2 * i;
+    for (int64_t at = 0; at < 2 * n; at += 64) __builtin_prefetch(begin + at);
+}
+
 /* Element i of x; NULL stays NULL. */
 TG_INLINE void *tg_at(const void *x, bool half, int64_t i)
 {

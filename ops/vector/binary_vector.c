@@ -69,17 +69,27 @@ static int64_t lane_length(const lanes *l, const cursor *c, int64_t most)
 /* A lane of y; an operand that does not move along it is a number. */
 typedef void lane_function(void *y, const void *a, const void *b, int64_t n, bool a_moves, bool b_moves);
 
-#define LOOP(formula) _Pragma("omp simd") for (int64_t j = 0; j < n; j++) tg_store(y, half, j, formula);
-#define A tg_load(a, half, j)
-#define B tg_load(b, half, j)
+/* Inlined with constants for the flags; of operands that do not move all is said by a0, b0. */
 #define LANE(op, sign)                                                                                                 \
+    TG_INLINE void op##_loop(void *y, const void *a, const void *b, int64_t n, bool a_moves, bool b_moves, bool half)  \
+    {                                                                                                                  \
+        const tg_pair a0 = { tg_load(a, half, 0), tg_load(a, half, 0) };                                               \
+        const tg_pair b0 = { tg_load(b, half, 0), tg_load(b, half, 0) };                                               \
+        const int64_t pairs = half ? n / 2 : n;                                                                        \
+        _Pragma("omp simd") for (int64_t j = 0; j < pairs; j++)                                                        \
+        {                                                                                                              \
+            const tg_pair v = a_moves ? tg_load_pair(a, half, j) : a0, w = b_moves ? tg_load_pair(b, half, j) : b0;    \
+            tg_store_pair(y, half, j, (tg_pair){ v.a sign w.a, v.b sign w.b });                                        \
+        }                                                                                                              \
+        for (int64_t i = n - 1; half && n % 2 && i < n; i++)                                                           \
+            tg_store(y, half, i, (a_moves ? tg_load(a, half, i) : a0.a) sign(b_moves ? tg_load(b, half, i) : b0.a));   \
+    }                                                                                                                  \
     TG_INLINE void op##_any(void *y, const void *a, const void *b, int64_t n, bool a_moves, bool b_moves, bool half)   \
     {                                                                                                                  \
-        const float a0 = tg_load(a, half, 0), b0 = tg_load(b, half, 0);                                                \
-        if (a_moves && b_moves) LOOP(A sign B)                                                                         \
-        else if (a_moves) LOOP(A sign b0)                                                                              \
-        else if (b_moves) LOOP(a0 sign B)                                                                              \
-        else tg_store(y, half, 0, a0 sign b0);                                                                         \
+        if (a_moves && b_moves) op##_loop(y, a, b, n, true, true, half);                                               \
+        else if (a_moves) op##_loop(y, a, b, n, true, false, half);                                                    \
+        else if (b_moves) op##_loop(y, a, b, n, false, true, half);                                                    \
+        else op##_loop(y, a, b, 1, false, false, half);                                                                \
     }                                                                                                                  \
     static void op##_lane(void *y, const void *a, const void *b, int64_t n, bool a_moves, bool b_moves)                \
     {                                                                                                                  \

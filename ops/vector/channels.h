@@ -2,22 +2,35 @@
  *
  * With few channels a row is too short a loop, so `fold` rows are taken as one line of width = fold c numbers; what
  * belongs to a channel is repeated `fold` times along a line.  Rows are cut into blocks that the shape alone decides;
- * the numbers of a block are contiguous: whole lines, and in the last block perhaps a shorter one. */
+ * the numbers of a block are contiguous: whole lines, and in the last block perhaps a shorter one.
+ *
+ * Loops over lines take numbers in pairs (bf16.h), which for bf16 are neighbours.  So in a line of f32 numbers that
+ * goes with lines of bf16, number i has its place in the first half if i is even, in the second if it is odd. */
 #ifndef TG_CHANNELS_H
 #define TG_CHANNELS_H
-#include "op.h"
+#include "bf16.h"
+#include <string.h>
 
 enum { TG_LINE = 512, TG_BLOCK_LINES = 64, TG_CHANNEL_CHUNK = 32 };
 
-typedef struct { int64_t rows, c, fold, width, block_rows, blocks; } tg_channels;
+typedef struct {
+    int64_t rows, c, fold, width, block_rows, blocks;
+    bool    half;                       /* the numbers are bf16 */
+    int64_t pairs, apart;               /* of a line; how far the numbers of a pair are apart in a line of f32 */
+    int64_t once;                       /* pairs until channels repeat: they have each of an odd number of them twice */
+} tg_channels;
 
 static inline tg_channels tg_channels_of(const tg_tensor *x)
 {
-    tg_channels p = { .c = x->dim[x->rank - 1], .rows = 1 };
+    tg_channels p = { .c = x->dim[x->rank - 1], .rows = 1, .half = x->dtype == TG_BF16 };
     for (int i = 0; i < x->rank - 1; i++)
         p.rows *= x->dim[i];
     p.fold = p.c < TG_LINE ? TG_LINE / p.c : 1;
+    p.fold += p.half && p.fold * p.c % 2;
     p.width = p.fold * p.c;
+    p.apart = p.half ? p.width / 2 : 0;
+    p.pairs = p.half ? p.apart : p.width;
+    p.once = p.half ? (1 + p.c % 2) * p.c / 2 : p.c;
     p.block_rows = p.fold * TG_BLOCK_LINES;
     p.blocks = (p.rows + p.block_rows - 1) / p.block_rows;
     return p;
@@ -35,22 +48,53 @@ static inline int64_t tg_channel_chunks(const tg_channels *p)
     return (p->c + TG_CHANNEL_CHUNK - 1) / TG_CHANNEL_CHUNK;
 }
 
-/* value[c] repeated along a line. */
+/* Where number i of a line has its place in a line of f32 that goes with it. */
+static inline int64_t tg_place(const tg_channels *p, int64_t i) { return p->half ? i / 2 + i % 2 * p->apart : i; }
+
+/* value[c], NaNs plain, repeated along a line. */
 static inline void tg_repeat(const tg_channels *p, const float *value, float *line)
 {
-    for (int64_t f = 0; f < p->fold; f++)
-        for (int64_t j = 0; j < p->c; j++)
-            line[f * p->c + j] = value[j];
+    if (p->half && p->c % 2 == 0)
+        for (int64_t j = 0; j < p->once; j++) {
+            line[j] = tg_plain(value[2 * j]);
+            line[p->apart + j] = tg_plain(value[2 * j + 1]);
+        }
+    else
+        for (int64_t i = 0; i < (1 + p->half) * p->once; i++)
+            line[tg_place(p, i)] = tg_plain(value[i % p->c]);
+    for (int64_t n = p->once; n < p->pairs; n *= 2) {
+        const size_t more = (size_t)(2 * n < p->pairs ? n : p->pairs - n) * sizeof *line;
+        memcpy(line + n, line, more);
+        if (p->half) memcpy(line + p->apart + n, line + p->apart, more);
+    }
 }
 
-/* Sums the repetitions of a line into its first c numbers, in pairs. */
-static inline void tg_fold(const tg_channels *p, float *line)
+/* Sums n repetitions of `once` numbers into the first, in pairs. */
+static inline void tg_fold_once(float *line, int64_t n, int64_t once)
 {
-    for (int64_t n = p->fold; n > 1; n = (n + 1) / 2) {
-        const int64_t half = (n + 1) / 2 * p->c, rest = n * p->c - half;
+    for (; n > 1; n = (n + 1) / 2) {
+        const int64_t half = (n + 1) / 2 * once, rest = n * once - half;
 #pragma omp simd
         for (int64_t j = 0; j < rest; j++)
             line[j] += line[half + j];
     }
+}
+
+/* Sums the repetitions of a line, which it uses up, into sum[c]. */
+static inline void tg_fold(const tg_channels *p, float *restrict line, float *restrict sum)
+{
+    tg_fold_once(line, p->pairs / p->once, p->once);
+    if (!p->half) {
+        memcpy(sum, line, (size_t)p->c * sizeof *sum);
+        return;
+    }
+    tg_fold_once(line + p->apart, p->pairs / p->once, p->once);
+    if (p->c % 2)
+        for (int64_t j = 0; j < p->c; j++) sum[j] = line[tg_place(p, j)] + line[tg_place(p, j + p->c)];
+    else
+        for (int64_t j = 0; j < p->once; j++) {
+            sum[2 * j] = line[j];
+            sum[2 * j + 1] = line[p->apart + j];
+        }
 }
 #endif

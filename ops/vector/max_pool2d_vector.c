@@ -4,8 +4,9 @@
  * the windows it is in, so tasks write different lines. */
 #include "bf16.h"
 #include "pool2d_windows.h"
+#include <string.h>
 
-enum { MOST = 9, SOURCES = 4 };
+enum { MOST = 9, SOURCES = 4, CHANNELS = 32 };     /* CHANNELS: taken at a time */
 
 typedef struct { tg_windows at[2]; int64_t channels; bool half, bytes; } pool;    /* bytes: indices are u8, not i32 */
 
@@ -40,13 +41,16 @@ static void *index_at(const pool *p, const void *index, int64_t i)
 typedef struct { int n; const void *at[MOST]; int32_t place[MOST]; } taps;
 
 /* The largest of n pixels, channel by channel; the first of equals, but a NaN wins.  begun: y and index are one too.
- * Taps are copied: the compiler must see that a byte of the index is none of theirs. */
-TG_INLINE void largest(int n, bool begun, const taps *from, int64_t channels, bool half, index_kind kind, void *y,
-                       void *index)
+ * Taps are copied: the compiler must see that a byte of the index is none of theirs.  Places become bytes in a loop of
+ * their own, for a loop with bytes in it takes 64 channels at a time or half a vector of the others. */
+TG_INLINE void largest_channels(int n, bool begun, const taps *from, int64_t first, int64_t channels, bool half,
+                                index_kind kind, void *y, void *index)
 {
     const taps t = *from;
+    int32_t    places[CHANNELS];
 #pragma omp simd
-    for (int64_t c = 0; c < channels; c++) {
+    for (int64_t i = 0; i < channels; i++) {
+        const int64_t c = first + i;
         float   best = begun ? tg_load(y, half, c) : tg_load(t.at[0], half, c);
         int32_t place = begun ? index_load(index, kind, c) : t.place[0];
 #pragma GCC unroll 9
@@ -57,8 +61,19 @@ TG_INLINE void largest(int n, bool begun, const taps *from, int64_t channels, bo
             place = (place & ~take) | (here & take);
         }
         tg_store_exact(y, half, c, best);
-        index_store(index, kind, c, place);
+        places[i] = place;
     }
+#pragma omp simd
+    for (int64_t i = 0; i < channels; i++) index_store(index, kind, first + i, places[i]);
+}
+
+TG_INLINE void largest(int n, bool begun, const taps *t, int64_t channels, bool half, index_kind kind, void *y,
+                       void *index)
+{
+    int64_t c = 0;
+    for (; c + CHANNELS <= channels; c += CHANNELS)
+        largest_channels(n, begun, t, c, CHANNELS, half, kind, y, index);
+    if (c < channels) largest_channels(n, begun, t, c, channels - c, half, kind, y, index);
 }
 
 TG_INLINE void largest_of(const taps *t, bool begun, int64_t channels, bool half, index_kind kind, void *y, void *index)
@@ -203,6 +218,49 @@ static void backward_pixel(const pool *p, const tg_holders at[2], const pixel *x
     gather_some(p, begun, true, &s, sum, gx);
 }
 
+/* Windows side by side: a pixel is in one of them, or in none behind the last. */
+static bool side_by_side(const pool *p)
+{
+    for (int axis = 0; axis < 2; axis++)
+        if (p->at[axis].stride != p->at[axis].kernel || p->at[axis].pad) return false;
+    return true;
+}
+
+/* A pixel of a window gets its gradient, or nothing. */
+TG_INLINE void pick(const void *gy, const void *index, int32_t place, int64_t channels, bool half, index_kind kind,
+                    void *gx)
+{
+    const uint16_t *const bits = gy;
+    if (half)
+#pragma omp simd
+        for (int64_t c = 0; c < channels; c++) ((uint16_t *)gx)[c] = index_is(index, kind, c, place) ? bits[c] : 0;
+    else
+#pragma omp simd
+        for (int64_t c = 0; c < channels; c++)
+            ((float *)gx)[c] = index_is(index, kind, c, place) ? ((const float *)gy)[c] : 0;
+}
+
+TG_INLINE void pick_line(const pool *p, const pixel *x, bool half, index_kind kind, void *gx)
+{
+    const int64_t row = x->row / p->at[0].kernel, width = p->at[1].kernel, channels = p->channels;
+    const int64_t columns = row < p->at[0].out ? p->at[1].out : 0, done = columns * width * channels;
+    for (int64_t j = 0; j < columns; j++) {
+        const int64_t from = (row * columns + j) * channels, first = x->row % p->at[0].kernel * width;
+        for (int64_t k = 0; k < width; k++)
+            pick(tg_at(x->gy, half, from), index_at(p, x->index, from), (int32_t)(first + k), channels, half, kind,
+                 tg_at(gx, half, (j * width + k) * channels));
+    }
+    memset(tg_at(gx, half, done), 0, (size_t)(p->at[1].size * channels - done) * (half ? 2 : 4));
+}
+
+static void pick_any_line(const pool *p, const pixel *x, void *gx)
+{
+    if (p->half && p->bytes) pick_line(p, x, true, BYTES, gx);
+    else if (p->half) pick_line(p, x, true, WORDS, gx);
+    else if (p->bytes) pick_line(p, x, false, BYTES, gx);
+    else pick_line(p, x, false, WORDS, gx);
+}
+
 static void backward_line(const tg_call *c, const pool *p, int64_t line, float *sum)
 {
     const int64_t image = line / p->at[0].size * p->at[0].out * p->at[1].out * p->channels;
@@ -210,6 +268,10 @@ static void backward_line(const tg_call *c, const pool *p, int64_t line, float *
                         line % p->at[0].size, 0 };
     void         *gx = tg_at(tg_ptr(c->out[0]), p->half, line * p->at[1].size * p->channels);
     tg_holders    at[2] = { tg_holders_begin(&p->at[0]), tg_holders_begin(&p->at[1]) };
+    if (side_by_side(p)) {
+        pick_any_line(p, &x, gx);
+        return;
+    }
     tg_holders_move(&p->at[0], &at[0], x.row);
     for (; x.column < p->at[1].size; x.column++) {
         tg_holders_move(&p->at[1], &at[1], x.column);

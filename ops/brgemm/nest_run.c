@@ -2,6 +2,8 @@
 #include "nest_block.h"
 #include "parallel.h"
 
+enum { MOST_AHEAD = 256 << 10 };        /* bytes fetched ahead: more would drive out what is in use */
+
 typedef struct {
     const tg_nest *n;
     tg_block    block;
@@ -198,6 +200,7 @@ static void look_ahead(sweep *s, const char *weights, int64_t task)
     } else {
         return;
     }
+    if (end - s->ahead > MOST_AHEAD) return;
     const int64_t rows = (now->line1 - now->line0) * (now->column1 - now->column0) * now->images;
     s->ahead_bytes = tg_div_up(end - s->ahead, rows * n->panels * n->slabs);
 }

@@ -10,7 +10,7 @@ enum {
     FEW_IMAGES = 6,                     /* rows are not images if there are fewer */
     A_BYTES = 640 << 10,                /* most of A: it shares the second level of the cache with a slab of B */
     B_BYTES = 400 << 10,                /* most of a slab of B */
-    STREAM_BYTES = 24 << 20,            /* least of an output that is written past the cache */
+    STREAM_BYTES = 10 << 20,            /* least of an output that is written past the cache */
 };
 
 static int64_t positive(int64_t a) { return a < 0 ? -a : a; }

@@ -52,6 +52,17 @@ INLINE void store(const tg_brgemm *p, int64_t at, __m512 v, __mmask16 mask)
     }
 }
 
+/* Two vectors of 32 bf16 become pairs: of elements 0 .. 15 and 16 .. 31. */
+typedef struct { __m512i first, second; } pairs_of_32;
+
+INLINE pairs_of_32 paired(__m512i even, __m512i odd)
+{
+    const __m512i ahead = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0);
+    const __m512i behind = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);
+    const __m512i low = _mm512_unpacklo_epi16(even, odd), high = _mm512_unpackhi_epi16(even, odd);
+    return (pairs_of_32){ _mm512_permutex2var_epi64(low, ahead, high), _mm512_permutex2var_epi64(low, behind, high) };
+}
+
 /* 16 x 16 words: two rounds of 4 x 4 */
 INLINE void transpose(__m512i r[16])
 {

@@ -43,17 +43,6 @@ void tg_pack_images_a(const uint16_t *from, int64_t stride, int k, int lead, int
     }
 }
 
-/* Two images become pairs: of channels 0 .. 15 and 16 .. 31. */
-typedef struct { __m512i first, second; } pairs_of_32;
-
-INLINE pairs_of_32 paired(__m512i even, __m512i odd)
-{
-    const __m512i ahead = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0);
-    const __m512i behind = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);
-    const __m512i low = _mm512_unpacklo_epi16(even, odd), high = _mm512_unpackhi_epi16(even, odd);
-    return (pairs_of_32){ _mm512_permutex2var_epi64(low, ahead, high), _mm512_permutex2var_epi64(low, behind, high) };
-}
-
 void tg_pack_images_b(const uint16_t *from, int64_t stride, int k, int n, int pairs, uint16_t *to)
 {
     for (int i = 0; i < pairs; i++, to += 2 * TG_PANEL)

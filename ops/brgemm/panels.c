@@ -1,5 +1,6 @@
 /* panels.c - see panels.h. */
 #include "panels.h"
+#include "pack_tiles.h"
 #include <string.h>
 
 enum { BACKWARD, MERGED, GROUPS, CLASSES, DILATION, COLUMNS, TILES };
@@ -152,15 +153,31 @@ static inline void transpose(const char *from, size_t row, uint32_t *to, int64_t
     *(words *)(to + 3 * side) = SHUFFLE(ab1, cd1, 2, 3, 6, 7);
 }
 
+static bool tiles(const tg_panels *p) { return p->side < p->columns; }
+
+/* The same as far as it consists of whole tiles. */
+static int64_t pack_whole_tiles(const packing *q, int64_t o, int64_t end, int64_t tap, int64_t k)
+{
+    const tg_panels *p = &q->p;
+    const int64_t    column = o % p->out, j = column % p->columns, whole = p->in / TG_DEPTH * TG_DEPTH;
+    if (end - o != TG_TILE || j % TG_TILE || column + TG_TILE > p->out || k % TG_DEPTH) return 0;
+    uint32_t *const  to = (uint32_t *)(void *)panel(q, o / p->out, column / p->columns);
+    const size_t     row = (size_t)(row_of(q, 1, 0, p->in) - row_of(q, 0, 0, p->in));
+    const char      *from = row_of(q, o, tap, p->in);
+    for (int64_t i = 0; i < whole; i += TG_DEPTH, from += 2 * TG_DEPTH)
+        tg_tile_of_columns(from, row, to + word_of(p, k + i, j));
+    return whole;
+}
+
 /* A tap of rows o .. end - 1, whose first k is given, as far as it consists of blocks of words; returns how many k:
- * none if the rows are not a multiple of four columns of one panel, or if k does not begin a pair, or four of a tile. */
+ * none if the rows are not a multiple of four columns of one panel, or if k does not begin a pair, or four in a tile. */
 static int64_t pack_words(const packing *q, int64_t o, int64_t end, int64_t tap, int64_t k)
 {
     const tg_panels *p = &q->p;
     const int64_t    word = p->bf16 ? 2 : 1, column = o % p->out, j = column % p->columns, rows = end - o;
     const int64_t    whole = p->in / (4 * word) * (4 * word);
     if (rows % 4 || j + rows > p->columns || column + rows > p->out || k % word) return 0;
-    if (p->side < p->columns && (j % 4 || k % (4 * word))) return 0;
+    if (tiles(p) && (j % 4 || k % (4 * word))) return 0;
     uint32_t *const  to = (uint32_t *)(void *)panel(q, o / p->out, column / p->columns);
     const size_t     row = (size_t)(row_of(q, 1, 0, p->in) - row_of(q, 0, 0, p->in));
     const char      *from = row_of(q, o, tap, p->in);
@@ -176,7 +193,9 @@ static void pack_forward_tap(const packing *q, int64_t o, int64_t end, int64_t t
 {
     const tg_panels *p = &q->p;
     const tap_place  at = place_of(p, tap / p->kernel[1], tap % p->kernel[1]);
-    for (int64_t i = pack_words(q, o, end, tap, at.k); i < p->in + at.pad; i += 32)
+    int64_t          done = tiles(p) ? pack_whole_tiles(q, o, end, tap, at.k) : 0;
+    if (!done) done = pack_words(q, o, end, tap, at.k);
+    for (int64_t i = done; i < p->in + at.pad; i += 32)
         for (int64_t row = o; row < end; row++) {
             const int64_t column = row % p->out, n = i + 32 < p->in ? 32 : p->in - i;
             char *const   to = panel(q, row / p->out, column / p->columns);
@@ -188,17 +207,27 @@ static void pack_forward_tap(const packing *q, int64_t o, int64_t end, int64_t t
         }
 }
 
-/* The columns behind the last one of a group. */
+/* The columns behind the last one of a group: some lie side by side. */
 static void pad_forward(const packing *q, int64_t group)
 {
     const tg_panels *p = &q->p;
-    for (int64_t j = p->out; j < p->count * p->columns; j++)
-        put_down(q, NULL, p->depth, panel(q, group, j / p->columns), 0, j % p->columns);
+    const int64_t    first = p->out % p->columns, word = p->bf16 ? 2 : 1;
+    uint32_t *const  to = (uint32_t *)(void *)panel(q, group, p->count - 1);
+    for (int64_t k = 0; k < p->depth && first; k += word)
+        for (int64_t j = first, n; j < p->columns; j += n) {
+            n = p->side - j % p->side;
+            memset(to + word_of(p, k, j), 0, (size_t)n * sizeof *to);
+        }
 }
 
 /* n elements of two rows become columns 0, 1, .. of a pair of k. */
 static void put_pairs(const packing *q, const void *even, const void *odd, int64_t n, void *to, int64_t k)
 {
+    if (tiles(&q->p) && n == 2 * TG_TILE) {
+        uint16_t *const row = (uint16_t *)to + element(&q->p, k, 0);
+        tg_tile_rows_of_pair(even, odd, row, row + TG_TILE * 2 * TG_TILE);
+        return;
+    }
     for (int64_t j = 0; j < n; j += q->p.side) {
         const uint16_t *restrict one = (const uint16_t *)even + j, *restrict other = (const uint16_t *)odd + j;
         uint16_t *restrict       pair = (uint16_t *)to + element(&q->p, k, j);

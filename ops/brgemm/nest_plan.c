@@ -67,7 +67,7 @@ static void choose_rows(tg_nest *n)
 {
     const bool images = tg_short_lines(n) && n->images >= FEW_IMAGES;
     n->nb = images ? tg_div_up(n->images, tg_div_up(n->images, n->mk->images)) : 1;
-    n->planes = n->mk->tiles && n->p.in % TG_DEPTH == 0 && n->p.in > TG_DEPTH;
+    n->planes = n->mk->tiles && n->p.in % TG_DEPTH == 0 && (n->p.in > TG_DEPTH || n->nb > 1);
     n->merged = n->nb == 1 && packs_merged(n) && !n->planes;
 }
 

@@ -89,85 +89,98 @@ static int64_t brick_k(const sweep *s, int64_t ow)
 
 /* ---- products ---- */
 
+/* Rows that begin at an output pixel are images, or every den-th pixel of the line.  Further lines of rows begin at every
+ * den-th pixel, or line, from there. */
+typedef struct { int64_t oh, ow, lines; } start;
+
 /* The last slab finishes the sums and stores them in y. */
-static void store_in_y(const sweep *s, int64_t oh, int64_t ow, tg_brgemm *g)
+static void store_in_y(const sweep *s, start at, tg_brgemm *g)
 {
     const tg_nest *n = s->n;
-    const int64_t  width = n->w_axis.out, channels = n->p.out * n->groups;
+    const bool     images = n->nb > 1;
+    const int64_t  channels = n->p.out * n->groups, line = n->w_axis.out * channels;
     const int64_t  first = s->block.group * n->p.out + s->panel * n->p.columns;
-    const int64_t  at = ((s->block.image * n->h.out + oh) * width + ow) * channels + first;
-    g->c = (char *)tg_ptr(n->y) + (size_t)at * tg_dtype_size(n->y->dtype);
-    g->c_row = (n->nb > 1 ? n->h.out * width : n->w_axis.den) * channels;
-    g->c_line = n->h.den * width * channels;
+    const int64_t  place = (s->block.image * n->h.out + at.oh) * line + at.ow * channels + first;
+    g->c = (char *)tg_ptr(n->y) + (size_t)place * tg_dtype_size(n->y->dtype);
+    g->c_row = images ? n->h.out * line : n->w_axis.den * channels;
+    g->c_line = images ? n->w_axis.den * channels : n->h.den * line;
     g->store = n->y->dtype;
     g->bias = n->bias ? (const float *)tg_ptr(n->bias) + first : NULL;
     g->relu = n->relu;
     g->stream = n->stream && channels % 32 == 0 && (uintptr_t)g->c % 64 == 0;
 }
 
-/* Rows that begin at an output pixel: images, or every den-th pixel of the line, and of every den-th line from there. */
-static void product(sweep *s, int64_t oh, int64_t ow, int64_t lines)
+static void product(sweep *s, start at)
 {
     const tg_nest  *n = s->n;
     const tg_block *b = &s->block;
     const bool      images = n->nb > 1;
-    const int64_t   columns = n->p.columns, line = n->columns * n->nb * columns;
-    float *const    sums = s->sums + (oh - b->line0) * line + (ow - b->column0) * n->nb * columns;
-    const int64_t   row = (images ? 1 : n->w_axis.den) * columns;
-    const int64_t   rows = images ? b->images : tg_div_up(b->column1 - ow, n->w_axis.den);
+    const int64_t   columns = n->p.columns, pixel = n->nb * columns, line = n->columns * pixel;
+    float *const    sums = s->sums + (at.oh - b->line0) * line + (at.ow - b->column0) * pixel;
+    const int64_t   rows = images ? b->images : tg_div_up(b->column1 - at.ow, n->w_axis.den);
     tg_brgemm       g = { .m = (int)rows, .n = (int)tg_least(n->p.out - s->panel * columns, columns),
-                          .k = brick_k(s, ow), .row = images ? n->pitch : n->w_axis.num * n->pitch, .step = 1,
-                          .gap = n->plane - TG_DEPTH, .further = (int)lines - 1, .a_line = n->h.num * n->a_line,
-                          .from = s->first ? NULL : sums, .from_row = row, .from_line = n->h.den * line,
-                          .c = sums, .c_row = row, .c_line = n->h.den * line, .store = TG_F32 };
-    if (s->last) store_in_y(s, oh, ow, &g);
+                          .k = brick_k(s, at.ow), .row = images ? n->pitch : n->w_axis.num * n->pitch, .step = 1,
+                          .gap = n->plane - TG_DEPTH, .further = (int)at.lines - 1,
+                          .a_line = images ? n->w_axis.num * n->nb * n->pitch : n->h.num * n->a_line,
+                          .from = s->first ? NULL : sums, .c = sums, .store = TG_F32 };
+    g.from_row = g.c_row = images ? columns : n->w_axis.den * columns;
+    g.from_line = g.c_line = images ? n->w_axis.den * pixel : n->h.den * line;
+    if (s->last) store_in_y(s, at, &g);
     g.ahead = s->ahead;
-    g.ahead_bytes = s->ahead_bytes * rows * lines;
+    g.ahead_bytes = s->ahead_bytes * rows * at.lines;
     s->ahead += g.ahead_bytes;
-    n->mk->run(&g, s->bricks, bricks_of(s, oh, ow));
+    n->mk->run(&g, s->bricks, bricks_of(s, at.oh, at.ow));
 }
 
-/* The kernel lines of the slab that meet an input line: the first, and how many. */
+/* The taps k0 .. k1 - 1 of an axis that meet an input: the first, and how many. */
 typedef struct { int64_t first, count; } met;
 
-static met met_by(const sweep *s, int64_t oh)
+static met met_by(const tg_axis *a, int64_t out, int64_t k0, int64_t k1)
 {
     met     m = { 0, 0 };
-    int64_t h;
-    for (int64_t kh = s->kh0; kh < s->kh1; kh++)
-        if (tg_meets(&s->n->h, oh, kh, &h) && !m.count++) m.first = kh;
+    int64_t in;
+    for (int64_t k = k0; k < k1; k++)
+        if (tg_meets(a, out, k, &in) && !m.count++) m.first = k;
     return m;
 }
 
-/* Every den-th line from oh on that meets the input through the same taps: tiles take them all at once. */
-static int64_t lines_alike(const sweep *s, int64_t oh)
+/* How many outputs before `end`, every den-th from `out` on, meet the input through the same taps. */
+static int64_t alike(const tg_axis *a, int64_t out, int64_t end, int64_t k0, int64_t k1)
 {
-    const tg_nest *n = s->n;
-    const met      first = met_by(s, oh);
-    int64_t        lines = 1;
-    if (!n->mk->tiles || n->nb > 1) return 1;
-    for (; (oh += n->h.den) < s->block.line1; lines++) {
-        const met m = met_by(s, oh);
+    const met first = met_by(a, out, k0, k1);
+    int64_t   n = 1;
+    for (; (out += a->den) < end; n++) {
+        const met m = met_by(a, out, k0, k1);
         if (m.first != first.first || m.count != first.count) break;
     }
-    return lines;
+    return n;
 }
 
-static void sweep_lines(sweep *s, int64_t ow)
+/* Rows are pixels: lines that are alike. */
+static void sweep_lines(sweep *s)
 {
-    const int64_t den = s->n->h.den, line0 = s->block.line0, line1 = s->block.line1;
-    for (int64_t phase = line0; phase < tg_least(line1, line0 + den); phase++)
-        for (int64_t oh = phase, lines; oh < line1; oh += lines * den) {
-            lines = lines_alike(s, oh);
-            product(s, oh, ow, lines);
-        }
-}
-
-static void sweep_block(sweep *s)
-{
+    const tg_nest  *n = s->n;
     const tg_block *b = &s->block;
-    const int64_t   end = s->n->nb > 1 ? b->column1 : tg_least(b->column1, b->column0 + s->n->w_axis.den);
-    for (int64_t ow = b->column0; ow < end; ow++) sweep_lines(s, ow);
+    for (int64_t ow = b->column0; ow < tg_least(b->column1, b->column0 + n->w_axis.den); ow++)
+        for (int64_t phase = b->line0; phase < tg_least(b->line1, b->line0 + n->h.den); phase++)
+            for (int64_t oh = phase, lines; oh < b->line1; oh += lines * n->h.den) {
+                lines = n->mk->tiles ? alike(&n->h, oh, b->line1, s->kh0, s->kh1) : 1;
+                product(s, (start){ oh, ow, lines });
+            }
+}
+
+/* Rows are images: pixels of a line that are alike. */
+static void sweep_images(sweep *s)
+{
+    const tg_nest  *n = s->n;
+    const tg_block *b = &s->block;
+    const int64_t   den = n->w_axis.den;
+    for (int64_t oh = b->line0; oh < b->line1; oh++)
+        for (int64_t phase = b->column0; phase < tg_least(b->column1, b->column0 + den); phase++)
+            for (int64_t ow = phase, pixels; ow < b->column1; ow += pixels * den) {
+                pixels = n->mk->tiles ? alike(&n->w_axis, ow, b->column1, 0, n->w_axis.taps) : 1;
+                product(s, (start){ oh, ow, pixels });
+            }
 }
 
 /* A task: a block of outputs, and where its panels begin. */
@@ -218,7 +231,8 @@ void tg_nest_run(const tg_nest *n, const void *weights, int64_t task, void *scra
         for (int64_t i = 0; i < n->slabs; i++) {
             set_slab(&s, i);
             set_weights(&s, weights);
-            sweep_block(&s);
+            if (n->nb > 1) sweep_images(&s);
+            else sweep_lines(&s);
         }
     if (n->mk->leave) n->mk->leave();
 }

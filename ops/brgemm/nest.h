@@ -29,6 +29,7 @@ typedef struct {
     tg_panels p;
     bool      merged;                   /* a run of taps is one product */
     bool      direct;                   /* A is x itself */
+    bool      shared;                   /* A is packed beforehand, as several tasks read it */
     bool      stream;                   /* y is so large that it would leave the cache before it is read */
     bool      planes;                   /* A lies in planes of TG_DEPTH channels */
     int64_t   nb;                       /* images of a block of rows; 1: rows are pixels of a line */
@@ -40,9 +41,10 @@ typedef struct {
     size_t    a_bytes, b_bytes, c_bytes, brick_bytes;
 } tg_nest;
 
-void      tg_nest_key(const tg_nest *n, int32_t key[TG_LAYOUT_KEY]);     /* of a planned nest */
-void      tg_nest_plan(tg_nest *n);
-int64_t   tg_nest_tasks(const tg_nest *n);
-size_t    tg_nest_scratch(const tg_nest *n);            /* of a worker */
-void      tg_nest_run(const tg_nest *n, const void *weights, int64_t task, void *scratch);
+void       tg_nest_key(const tg_nest *n, int32_t key[TG_LAYOUT_KEY]);     /* of a planned nest */
+void       tg_nest_plan(tg_nest *n);
+int64_t    tg_nest_blocks(const tg_nest *n);             /* of outputs, each with all panels */
+tg_scratch tg_nest_scratch(const tg_nest *n);
+int64_t    tg_nest_tasks(const tg_nest *n, int phase);
+void       tg_nest_run(const tg_nest *n, const tg_task *t);
 #endif

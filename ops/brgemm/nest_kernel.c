@@ -20,18 +20,17 @@ const tg_layout *tg_nest_kernel_layout(tg_nest n, int *input, int32_t key[TG_LAY
 tg_scratch tg_nest_kernel_scratch(tg_nest n)
 {
     tg_nest_plan(&n);
-    return (tg_scratch){ .worker = tg_nest_scratch(&n) };
+    return tg_nest_scratch(&n);
 }
 
 int64_t tg_nest_kernel_tasks(tg_nest n, int phase)
 {
-    if (phase > 0) return 0;
     tg_nest_plan(&n);
-    return tg_nest_tasks(&n);
+    return tg_nest_tasks(&n, phase);
 }
 
 void tg_nest_kernel_run(tg_nest n, const tg_task *t)
 {
     tg_nest_plan(&n);
-    tg_nest_run(&n, t->packed, t->index, t->scratch);
+    tg_nest_run(&n, t);
 }

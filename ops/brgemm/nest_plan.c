@@ -127,6 +127,7 @@ static void cut(tg_nest *n)
     const int64_t tasks = n->groups * n->blocks[0] * n->blocks[1] * n->blocks[2];
     n->panels = tg_div_up(n->p.count, tg_least(n->p.count, tg_div_up(TASKS, tasks)));
     n->blocks[3] = tg_div_up(n->p.count, n->panels);
+    n->shared = n->blocks[3] > 1 && !n->direct;
 }
 
 /* A slab of B is some kernel lines, or of a kernel of one tap some channels. */
@@ -168,9 +169,17 @@ void tg_nest_key(const tg_nest *n, int32_t key[TG_LAYOUT_KEY])
     tg_panels_key(n->w, n->mk, n->backward, packs_merged(n), n->groups, n->w_axis.den, positive(n->w_axis.step), key);
 }
 
-int64_t tg_nest_tasks(const tg_nest *n)
+int64_t tg_nest_blocks(const tg_nest *n) { return n->groups * n->blocks[0] * n->blocks[1] * n->blocks[2]; }
+
+int64_t tg_nest_tasks(const tg_nest *n, int phase)
 {
-    return n->groups * n->blocks[0] * n->blocks[1] * n->blocks[2] * n->blocks[3];
+    if (phase > n->shared) return 0;
+    return tg_nest_blocks(n) * (phase == n->shared ? n->blocks[3] : 1);
 }
 
-size_t tg_nest_scratch(const tg_nest *n) { return n->a_bytes + n->b_bytes + n->c_bytes + n->brick_bytes; }
+tg_scratch tg_nest_scratch(const tg_nest *n)
+{
+    const size_t rest = n->b_bytes + n->c_bytes + n->brick_bytes;
+    if (n->shared) return (tg_scratch){ .shared = (size_t)tg_nest_blocks(n) * n->a_bytes, .worker = rest };
+    return (tg_scratch){ .worker = n->a_bytes + rest };
+}

@@ -1,4 +1,5 @@
-/* nest_run.c - one task of a nest: packs its block of the input, then sweeps it panel by panel, slab by slab. */
+/* nest_run.c - one task of a nest: packs its block of the input, unless tasks before have, then sweeps it panel by panel,
+ * slab by slab. */
 #include "nest_block.h"
 #include "parallel.h"
 
@@ -198,7 +199,7 @@ static void look_ahead(sweep *s, const char *weights, int64_t task)
 {
     const tg_nest *n = s->n;
     const tg_block *now = &s->block;
-    if (!n->mk->tiles || task >= tg_nest_tasks(n)) return;
+    if (!n->mk->tiles || task >= tg_nest_blocks(n) * n->blocks[3]) return;
     int64_t        panel;
     const tg_block b = block_of(n, task, &panel);
     const char    *end;
@@ -218,21 +219,40 @@ static void look_ahead(sweep *s, const char *weights, int64_t task)
     s->ahead_bytes = tg_div_up(end - s->ahead, rows * n->panels * n->slabs);
 }
 
-void tg_nest_run(const tg_nest *n, const void *weights, int64_t task, void *scratch)
+static void sweep_panels(sweep *s, const char *weights, int64_t panel)
 {
-    int64_t panel0;
-    sweep   s = { .n = n, .block = block_of(n, task, &panel0) };
-    s.widened = (char *)scratch + n->a_bytes;
-    s.sums = (float *)(void *)(s.widened + n->b_bytes);
-    s.bricks = (tg_brick *)(void *)(s.widened + n->b_bytes + n->c_bytes);
-    look_ahead(&s, weights, task + tg_threads());
-    tg_block_load(&s.block, scratch);
-    for (s.panel = panel0; s.panel < tg_least(n->p.count, panel0 + n->panels); s.panel++)
+    const tg_nest *n = s->n;
+    const int64_t  end = tg_least(n->p.count, panel + n->panels);
+    for (s->panel = panel; s->panel < end; s->panel++)
         for (int64_t i = 0; i < n->slabs; i++) {
-            set_slab(&s, i);
-            set_weights(&s, weights);
-            if (n->nb > 1) sweep_images(&s);
-            else sweep_lines(&s);
+            set_slab(s, i);
+            set_weights(s, weights);
+            if (n->nb > 1) sweep_images(s);
+            else sweep_lines(s);
         }
     if (n->mk->leave) n->mk->leave();
+}
+
+void tg_nest_run(const tg_nest *n, const tg_task *t)
+{
+    int64_t     panel;
+    char       *room = t->scratch;
+    char *const shared = t->shared;
+    if (n->shared && t->phase == 0) {
+        tg_block b = block_of(n, t->index * n->blocks[3], &panel);
+        tg_block_load(&b, shared + (size_t)t->index * n->a_bytes);
+        return;
+    }
+    sweep s = { .n = n, .block = block_of(n, t->index, &panel) };
+    if (n->shared) {
+        s.block.a = shared + (size_t)(t->index / n->blocks[3]) * n->a_bytes;
+    } else {
+        tg_block_load(&s.block, room);
+        room += n->a_bytes;
+    }
+    s.widened = room;
+    s.sums = (float *)(void *)(room + n->b_bytes);
+    s.bricks = (tg_brick *)(void *)(room + n->b_bytes + n->c_bytes);
+    look_ahead(&s, t->packed, t->index + tg_threads());
+    sweep_panels(&s, t->packed, panel);
 }

@@ -7,6 +7,7 @@ enum {
     LEAST_ROWS = 64,
     WHOLE_ROWS = 32,                    /* a line is cut into multiples of so many: two tiles */
     TASKS = 32,                         /* wanted, to be shared by threads */
+    FEW_TASKS = 16,                     /* with fewer, panels are cut, too: but then several tasks read the same A */
     FEW_IMAGES = 6,                     /* rows are not images if there are fewer */
     A_BYTES = 640 << 10,                /* most of A: it shares the second level of the cache with a slab of B */
     B_BYTES = 400 << 10,                /* most of a slab of B */
@@ -125,7 +126,7 @@ static void cut(tg_nest *n)
     tg_nest_cut_outputs(n, lines, columns);
     n->blocks[0] = tg_div_up(n->images, n->nb);
     const int64_t tasks = n->groups * n->blocks[0] * n->blocks[1] * n->blocks[2];
-    n->panels = tg_div_up(n->p.count, tg_least(n->p.count, tg_div_up(TASKS, tasks)));
+    n->panels = tg_div_up(n->p.count, tg_least(n->p.count, tg_div_up(FEW_TASKS, tasks)));
     n->blocks[3] = tg_div_up(n->p.count, n->panels);
     n->shared = n->blocks[3] > 1 && !n->direct;
 }

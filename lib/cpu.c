@@ -79,7 +79,9 @@ static tg_amx_probe probe_amx(void)
     probe.assumed = assume && !strcmp(assume, "1");
     probe.cpuid = leaf7(0, r) && (r[3] >> 24 & 1) && (r[3] >> 22 & 1);
     probe.xcr0 = (xcr0() >> 17 & 3) == 3;
-    probe.permission = probe.cpuid && probe.xcr0 && !syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA);
+    /* An emulator sees an instruction only if it is not permitted, also where there are tiles. */
+    probe.permission = probe.cpuid && probe.xcr0 && !probe.assumed &&
+                       !syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA);
     if (probe.permission || probe.assumed) probe.product = trial_product();
     return probe;
 }

@@ -250,6 +250,25 @@ static bool execute(const instruction *i)
     return true;
 }
 
+static bool has_tiles(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 24 & 1);
+}
+
+/* A processor with tiles configures them without permission: only what touches their data traps.  The configuration is
+ * in the signal's frame, where XSAVE put it: component 17. */
+static void find_config(const ucontext_t *context)
+{
+    const uint8_t *frame = (const uint8_t *)context->uc_mcontext.fpregs;
+    unsigned       size, offset, c, d;
+    uint64_t       saved;
+    memcpy(&saved, frame + 512, sizeof saved);
+    memset(&config, 0, sizeof config);
+    if ((saved >> 17 & 1) && __get_cpuid_count(13, 17, &size, &offset, &c, &d))
+        memcpy(&config, frame + offset, sizeof config);
+}
+
 static void on_sigill(int number, siginfo_t *info, void *context)
 {
     greg_t      *g = ((ucontext_t *)context)->uc_mcontext.gregs;
@@ -257,6 +276,7 @@ static void on_sigill(int number, siginfo_t *info, void *context)
     const uint8_t *at = (const uint8_t *)(uintptr_t)g[REG_RIP];
     (void)number, (void)info;
     __builtin_ia32_ldmxcsr(DAZ_FTZ_MASKED);             /* the interrupted code's comes back with its registers */
+    if (has_tiles()) find_config(context);
     if (!decode(at, g, &i) || !execute(&i)) die_at(at);
     g[REG_RIP] += i.length;
 }
@@ -271,19 +291,15 @@ sighandler_t signal(int number, sighandler_t handler)
     return sigaction(number, &next, &before) ? SIG_ERR : before.sa_handler;
 }
 
-static bool can_install(void)
-{
-    unsigned a, b, c, d;
-    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 24 & 1)) return false;
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-}
-
-bool amx_emulator_install(void)
+static bool install(void)
 {
     struct sigaction action = { .sa_sigaction = on_sigill, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_RESTART };
-    if (!installed && can_install()) installed = sigaction(SIGILL, &action, NULL) == 0;
+    const bool       can = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (!installed && can) installed = sigaction(SIGILL, &action, NULL) == 0;
     return installed;
 }
+
+bool amx_emulator_install(void) { return !has_tiles() && install(); }
 
 amx_counts amx_counts_now(void)
 {
@@ -303,5 +319,5 @@ void amx_forget_counts(void)
 __attribute__((constructor)) static void install_if_asked(void)
 {
     const char *assume = getenv("TG_ASSUME_AMX");
-    if (assume && !strcmp(assume, "1")) amx_emulator_install();
+    if (assume && !strcmp(assume, "1")) install();
 }

@@ -14,8 +14,8 @@
  * B, a panel of columns, element (k, j):
  *   f32:    b[k 64 + j]
  *   bf16:   b[(k / 2) 128 + 2 j + k % 2], pairs of k side by side, as dot products of bf16 take them
- *   tiles:  [k / 32][j / 16] of tiles, [16][16][2]: 16 such pairs of 16 columns.  A panel has 32 columns, so that it fits
- *           into the first level of the cache as often as possible.
+ *   tiles:  [k / 32][j / 16] of tiles, [16][16][2]: 16 such pairs of 16 columns.  A panel has 32 columns, so that it
+ *           fits into the first level of the cache as often as possible.
  * Columns beyond n exist and are zero in weights.  bf16: k is padded with zeros to a multiple of TG_DEPTH in weights,
  * and to a multiple of `depth` in what load_b writes.
  *

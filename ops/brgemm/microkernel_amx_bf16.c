@@ -2,8 +2,8 @@
  * fewer.
  *
  * 2 x 2 needs half a cycle of loads for one of products, and with four sums none waits for the one before.  Blocks of
- * rows are of one height, nearly a line's rows / blocks: the time of a product falls with its rows, and one configuration
- * serves all.  The last block of a line slides back if it must.
+ * rows are of one height, nearly a line's rows / blocks: the time of a product falls with its rows, and one
+ * configuration serves all.  The last block of a line slides back if it must.
  *
  * Tiles round to nearest even once a product and sum, even k and odd k apart, and denormals count as zeros. */
 #include "avx512.h"
@@ -74,7 +74,8 @@ INLINE void step_one(int across, const char *a, int64_t row, const char *b)
     TG_TILE_PRODUCT(1, 4, 7);
 }
 
-/* 32 k of 2 x 2 tiles.  B that the first level of the cache cannot hold is read once: A, which several taps meet, stays. */
+/* 32 k of 2 x 2 tiles.  B that the first level of the cache cannot hold is read once: A, which several taps meet, stays
+ * there. */
 INLINE void step_square(bool once, const char *const a[MOST_DOWN], int64_t row, const char *b)
 {
     if (once) TG_TILE_STREAM(6, b, TILE_ROW);
@@ -114,8 +115,8 @@ static blocks blocks_of(const tg_brgemm *p)
     return (blocks){ of_line * (1 + p->further), of_line, (p->m + of_line - 1) / of_line };
 }
 
-/* Where a block of rows begins in A (bytes), `from` and c.  The last block of a line slides back to end with it: some of
- * its rows are there again. */
+/* Where a block of rows begins in A (bytes), `from` and c.  The last block of a line slides back to end with it: some
+ * of its rows are there again. */
 typedef struct { int again; int64_t a, from, c; } spot;
 
 INLINE spot spot_of(const tg_brgemm *p, blocks b, int i)

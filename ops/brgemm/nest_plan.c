@@ -86,8 +86,8 @@ void tg_nest_choose_a(tg_nest *n)
     n->a_line = in * n->groups * n->line * n->h.apart;
 }
 
-/* Bytes of A with this many output lines and columns.  What is not packed counts for tiles, as it is read again for each
- * panel; others take so few rows that it does not matter. */
+/* Bytes of A with this many output lines and columns.  What is not packed counts for tiles, as it is read again for
+ * each panel; others take so few rows that it does not matter. */
 static int64_t a_bytes(const tg_nest *n, int64_t lines, int64_t columns)
 {
     if (n->direct) return n->mk->tiles ? lines * columns * n->p.in * (int64_t)tg_dtype_size(n->mk->element) : 0;

@@ -1,5 +1,5 @@
-/* nest_run.c - one task of a nest: packs its block of the input, unless tasks before have, then sweeps it panel by panel,
- * slab by slab. */
+/* nest_run.c - one task of a nest: packs its block of the input, unless tasks before have, then sweeps it panel by
+ * panel, slab by slab. */
 #include "nest_block.h"
 #include "parallel.h"
 
@@ -90,8 +90,8 @@ static int64_t brick_k(const sweep *s, int64_t ow)
 
 /* ---- products ---- */
 
-/* Rows that begin at an output pixel are images, or every den-th pixel of the line.  Further lines of rows begin at every
- * den-th pixel, or line, from there. */
+/* Rows that begin at an output pixel are images, or every den-th pixel of the line.  Further lines of rows begin at
+ * every den-th pixel, or line, from there. */
 typedef struct { int64_t oh, ow, lines; } start;
 
 /* The last slab finishes the sums and stores them in y. */

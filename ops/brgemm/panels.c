@@ -170,7 +170,8 @@ static int64_t pack_whole_tiles(const packing *q, int64_t o, int64_t end, int64_
 }
 
 /* A tap of rows o .. end - 1, whose first k is given, as far as it consists of blocks of words; returns how many k:
- * none if the rows are not a multiple of four columns of one panel, or if k does not begin a pair, or four in a tile. */
+ * none if the rows are not a multiple of four columns of one panel, or if k does not begin a pair, or four of them in a
+ * tile. */
 static int64_t pack_words(const packing *q, int64_t o, int64_t end, int64_t tap, int64_t k)
 {
     const tg_panels *p = &q->p;

@@ -258,15 +258,15 @@ static bool has_tiles(void)
 
 /* A processor with tiles configures them without permission: only what touches their data traps.  The configuration is
  * in the signal's frame, where XSAVE put it: component 17. */
+static unsigned config_at;                              /* bytes from the frame's begin; 0: there are no tiles */
+
 static void find_config(const ucontext_t *context)
 {
     const uint8_t *frame = (const uint8_t *)context->uc_mcontext.fpregs;
-    unsigned       size, offset, c, d;
     uint64_t       saved;
     memcpy(&saved, frame + 512, sizeof saved);
     memset(&config, 0, sizeof config);
-    if ((saved >> 17 & 1) && __get_cpuid_count(13, 17, &size, &offset, &c, &d))
-        memcpy(&config, frame + offset, sizeof config);
+    if (saved >> 17 & 1) memcpy(&config, frame + config_at, sizeof config);
 }
 
 static void on_sigill(int number, siginfo_t *info, void *context)
@@ -276,7 +276,7 @@ static void on_sigill(int number, siginfo_t *info, void *context)
     const uint8_t *at = (const uint8_t *)(uintptr_t)g[REG_RIP];
     (void)number, (void)info;
     __builtin_ia32_ldmxcsr(DAZ_FTZ_MASKED);             /* the interrupted code's comes back with its registers */
-    if (has_tiles()) find_config(context);
+    if (config_at) find_config(context);
     if (!decode(at, g, &i) || !execute(&i)) die_at(at);
     g[REG_RIP] += i.length;
 }
@@ -295,6 +295,8 @@ static bool install(void)
 {
     struct sigaction action = { .sa_sigaction = on_sigill, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_RESTART };
     const bool       can = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    unsigned         size, offset, c, d;
+    if (has_tiles() && __get_cpuid_count(13, 17, &size, &offset, &c, &d)) config_at = offset;
     if (!installed && can) installed = sigaction(SIGILL, &action, NULL) == 0;
     return installed;
 }

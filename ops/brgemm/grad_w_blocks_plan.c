@@ -108,10 +108,7 @@ static void choose_parts(tg_grad_w_blocks *g)
 tg_grad_w_blocks tg_grad_w_blocks_plan(tg_nest n)
 {
     tg_grad_w_blocks g = { .n = n };
-    int32_t          key[TG_LAYOUT_KEY];
-    tg_nest_simplify(&g.n);
-    tg_panels_key(n.w, n.mk, false, true, n.groups, 1, 1, key);
-    g.n.p = tg_panels_of(n.w, key);
+    tg_nest_simplify_grad_w(&g.n);
     pixels_to_images(&g.n);
     g.n.nb = tg_least(g.n.images, TG_IMAGES);
     g.in = g.n.p.in;

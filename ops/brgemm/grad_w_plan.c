@@ -100,10 +100,7 @@ static void choose_scratch(tg_grad_w *g)
 tg_grad_w tg_grad_w_plan(tg_nest n)
 {
     tg_grad_w g = { .n = n };
-    int32_t   key[TG_LAYOUT_KEY];
-    tg_nest_simplify(&g.n);
-    tg_panels_key(n.w, n.mk, false, true, n.groups, 1, 1, key);
-    g.n.p = tg_panels_of(n.w, key);
+    tg_nest_simplify_grad_w(&g.n);
     g.depth = g.n.p.kernel[0] * g.n.p.kernel[1] * g.n.p.in;
     choose_mode(&g);
     tg_nest_choose_a(&g.n);

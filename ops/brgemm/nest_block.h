@@ -37,6 +37,7 @@ static inline size_t tg_aligned(int64_t bytes) { return (size_t)(bytes + 127) / 
 /* ---- steps of planning ---- */
 
 void tg_nest_simplify(tg_nest *n);                  /* drops pixels that nobody reads, joins lines */
+void tg_nest_simplify_grad_w(tg_nest *n);           /* the same, where w is gw: of its panels the shape alone matters */
 bool tg_neighbours(const tg_axis *w);               /* taps of a class meet neighbouring pixels */
 bool tg_short_lines(const tg_nest *n);              /* rows should be images */
 void tg_nest_choose_a(tg_nest *n);                  /* nb, merged and p are set */

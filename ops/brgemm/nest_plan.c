@@ -49,6 +49,14 @@ void tg_nest_simplify(tg_nest *n)
     flatten(n);
 }
 
+void tg_nest_simplify_grad_w(tg_nest *n)
+{
+    int32_t key[TG_LAYOUT_KEY];
+    tg_nest_simplify(n);
+    tg_panels_key(n->w, n->mk, false, true, n->groups, 1, 1, key);
+    n->p = tg_panels_of(n->w, key);
+}
+
 /* Consecutive taps of a class meet neighbouring pixels. */
 bool tg_neighbours(const tg_axis *w)
 {

@@ -7,6 +7,9 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
+/* v is made here, not before: of sums as many as registers hold, some would have to make room for it in memory. */
+#define HERE(v) __asm__ volatile("" : "+v"(v))
+
 INLINE __m512 widened(__m256i bits)
 {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));

@@ -63,7 +63,8 @@ INLINE void add_bricks(int rows, int vecs, bool across, const tg_brgemm *p, int 
             for (int v = 0; v < vecs; v++) y[v] = _mm512_loadu_ps(b + 16 * v);
 #pragma GCC unroll 16
             for (int r = 0; r < rows; r++) {
-                const __m512 x = _mm512_set1_ps(a[r * row]);
+                __m512 x = _mm512_set1_ps(a[r * row]);
+                HERE(x);
 #pragma GCC unroll 4
                 for (int v = 0; v < vecs; v++) sum[r][v] = _mm512_fmadd_ps(x, y[v], sum[r][v]);
             }

@@ -1,7 +1,6 @@
 /* nest_run.c - one task of a nest: packs its block of the input, unless tasks before have, then sweeps it panel by
  * panel, slab by slab. */
 #include "nest_block.h"
-#include "parallel.h"
 
 enum { MOST_AHEAD = 256 << 10 };        /* bytes fetched ahead: more would drive out what is in use */
 
@@ -253,6 +252,6 @@ void tg_nest_run(const tg_nest *n, const tg_task *t)
     s.widened = room;
     s.sums = (float *)(void *)(room + n->b_bytes);
     s.bricks = (tg_brick *)(void *)(room + n->b_bytes + n->c_bytes);
-    look_ahead(&s, t->packed, t->index + tg_threads());
+    look_ahead(&s, t->packed, t->index + 1);
     sweep_panels(&s, t->packed, panel);
 }

@@ -8,6 +8,13 @@
 typedef float   vec  __attribute__((vector_size(4 * TG_LANES), aligned(4), may_alias));
 typedef int32_t mask __attribute__((vector_size(4 * TG_LANES)));
 
+/* v is made here, not before: of sums as many as registers hold, some would have to make room for it in memory. */
+#if defined __x86_64__
+#define HERE(v) __asm__ volatile("" : "+v"(v))
+#else
+#define HERE(v) (void)(v)
+#endif
+
 /* How a tile goes out: rows of C, the columns of it that exist, what is added. */
 typedef struct {
     float *const *rows;
@@ -39,7 +46,7 @@ static __attribute__((noinline)) void store_some(const target *t, int rows, cons
 }
 
 /* rows x vecs accumulators over a depth of k.  Element (r, t) of A lies at a[r across + t along]. */
-INLINE void tile(int rows, int vecs, int across, int along, int64_t k, const float *a, const float *b, const target *to)
+INLINE void tile(int rows, int vecs, int64_t across, int along, int64_t k, const float *a, const float *b, const target *to)
 {
     vec sum[TG_MR][TG_VECS];
 #pragma GCC unroll 12
@@ -52,9 +59,12 @@ INLINE void tile(int rows, int vecs, int across, int along, int64_t k, const flo
 #pragma GCC unroll 4
         for (int v = 0; v < vecs; v++) y[v] = *(const vec *)(b + v * TG_LANES);
 #pragma GCC unroll 12
-        for (int r = 0; r < rows; r++)
+        for (int r = 0; r < rows; r++) {
+            vec x = a[r * across] - (vec){ 0 };
+            HERE(x);
 #pragma GCC unroll 4
-            for (int v = 0; v < vecs; v++) sum[r][v] += a[r * across] * y[v];
+            for (int v = 0; v < vecs; v++) sum[r][v] += x * y[v];
+        }
     }
     float      buffer[TG_MR * TG_NR];
     const bool whole = to->columns == vecs * TG_LANES;
@@ -71,8 +81,9 @@ INLINE void tile(int rows, int vecs, int across, int along, int64_t k, const flo
 
 /* Heights that are compiled: a panel of fewer rows is taken in two or three of them.  `most` is what registers hold. */
 #define TILE(name, vecs, most, across, along) \
-    static int name(int rows, int64_t k, const float *a, const float *b, const target *to) \
+    static int name(int rows, int64_t k, const float *a, int64_t pitch, const float *b, const target *to) \
     { \
+        (void)pitch; \
         if (most >= 12 && rows >= 12) return tile(12, vecs, across, along, k, a, b, to), 12; \
         if (most >= 8 && rows >= 8) return tile(8, vecs, across, along, k, a, b, to), 8; \
         if (most >= 6 && rows >= 6) return tile(6, vecs, across, along, k, a, b, to), 6; \
@@ -80,8 +91,8 @@ INLINE void tile(int rows, int vecs, int across, int along, int64_t k, const flo
         if (rows >= 2) return tile(2, vecs, across, along, k, a, b, to), 2; \
         return tile(1, vecs, across, along, k, a, b, to), 1; \
     }
-#define TILES(vecs, most) TILE(rows_##vecs, vecs, most, TG_PITCH, 1) TILE(columns_##vecs, vecs, most, 1, TG_MR)
-typedef int tile_function(int, int64_t, const float *, const float *, const target *);
+#define TILES(vecs, most) TILE(rows_##vecs, vecs, most, pitch, 1) TILE(columns_##vecs, vecs, most, 1, TG_MR)
+typedef int tile_function(int, int64_t, const float *, int64_t, const float *, const target *);
 TILES(1, TG_MR)
 TILES(2, TG_MR)
 #if defined __AVX512F__
@@ -93,14 +104,14 @@ static tile_function *const tiles[2][TG_VECS] = { { rows_1, rows_2, rows_3, rows
 static tile_function *const tiles[2][TG_VECS] = { { rows_1, rows_2 }, { columns_1, columns_2 } };
 #endif
 
-/* All rows of a block against one panel of B. */
-static void sweep(const tg_gemm *g, int m, int64_t k, const float *a, const float *b, target to)
+/* All rows of a block, `pitch` apart if they are not columns, against one panel of B. */
+static void sweep(const tg_gemm *g, int m, int64_t k, const float *a, int64_t pitch, const float *b, target to)
 {
     tile_function *const compute = tiles[g->by_columns][(to.columns - 1) / TG_LANES];
     for (int r = 0; r < m;) {
         const int    left = TG_MR - r % TG_MR < m - r ? TG_MR - r % TG_MR : m - r;
-        const float *at = a + (g->by_columns ? tg_column_place(r, 0) : (int64_t)r * TG_PITCH);
-        const int    done = compute(left, k, at, b, &to);
+        const float *at = a + (g->by_columns ? tg_column_place(r, 0) : r * pitch);
+        const int    done = compute(left, k, at, pitch, b, &to);
         to.rows += done;
         r += done;
     }
@@ -110,9 +121,11 @@ static void sweep(const tg_gemm *g, int m, int64_t k, const float *a, const floa
 static void layer(const tg_gemm *g, tg_cell c, int64_t k0, float *const *rows, float *scratch)
 {
     const int64_t k1 = k0 + TG_KC < g->k ? k0 + TG_KC : g->k;
-    float *const  a = scratch, *const own_b = scratch + TG_GEMM_A;
-    target        to = { .rows = rows, .add = k0 > 0, .relu = k1 == g->k && g->relu };
-    g->pack_a(g->a, c.m0, c.m1, k0, k1, a);
+    const tg_matrix *in_place = g->pack_a ? NULL : g->a;
+    const float *a = in_place ? in_place->at + c.m0 * in_place->row + k0 : scratch;
+    float *const own_b = scratch + TG_GEMM_A;
+    target       to = { .rows = rows, .add = k0 > 0, .relu = k1 == g->k && g->relu };
+    if (g->pack_a) g->pack_a(g->a, c.m0, c.m1, k0, k1, scratch);
     for (int64_t n = c.n0; n < c.n1; n += TG_NR) {
         const int64_t end = n + TG_NR < c.n1 ? n + TG_NR : c.n1;
         const float  *b = g->packed_b ? g->packed_b + n * g->k + k0 * tg_panel_width(end - n) : own_b;
@@ -120,7 +133,7 @@ static void layer(const tg_gemm *g, tg_cell c, int64_t k0, float *const *rows, f
         to.column = n;
         to.columns = (int)(end - n);
         to.bias = k1 == g->k && g->bias ? g->bias + n : NULL;
-        sweep(g, (int)(c.m1 - c.m0), k1 - k0, a, b, to);
+        sweep(g, (int)(c.m1 - c.m0), k1 - k0, a, in_place ? in_place->row : TG_PITCH, b, to);
     }
 }
 
@@ -134,13 +147,6 @@ void tg_gemm_block(const tg_gemm *g, tg_cell c, float *const *rows, float *scrat
 }
 
 /* ---- packing matrices ---- */
-
-void tg_pack_rows(const void *matrix, int64_t m0, int64_t m1, int64_t k0, int64_t k1, float *to)
-{
-    const tg_matrix *m = matrix;
-    for (int64_t i = m0; i < m1; i++, to += TG_PITCH)
-        memcpy(to, m->at + i * m->row + k0, sizeof *to * (size_t)(k1 - k0));
-}
 
 /* Row by row of memory, its pieces to all panels. */
 void tg_pack_columns(const void *matrix, int64_t m0, int64_t m1, int64_t k0, int64_t k1, float *to)
@@ -224,11 +230,11 @@ static void transpose_some(const float *from, int64_t row, int64_t depth, int64_
         for (int64_t i = j < whole ? deep : 0; i < depth; i++) to[i * width + j] = from[j * row + i];
 }
 
-/* Columns of B that lie in rows of memory: a vector's lanes of them at a time, each from its beginning to its end, for
- * more rows at once are more than a processor fetches ahead. */
-static void pack_transposed(const float *from, int64_t row, int64_t depth, int64_t columns, float *to)
+/* A vector's lanes of rows of memory at a time, each from its beginning to its end, for more rows at once are more than
+ * a processor fetches ahead. */
+void tg_pack_transposed(const float *from, int64_t row, int64_t depth, int64_t columns, float *to, int64_t width)
 {
-    const int64_t width = tg_panel_width(columns), deep = depth / TG_LANES * TG_LANES;
+    const int64_t deep = depth / TG_LANES * TG_LANES;
     int64_t       j = 0;
     for (; j + TG_LANES <= columns; j += TG_LANES, from += TG_LANES * row, to += TG_LANES) {
         for (int64_t k = 0; k < deep; k += TG_LANES) transpose_lanes(from + k, row, to + k * width, width);
@@ -244,7 +250,7 @@ void tg_pack_panel(const void *matrix, int64_t k0, int64_t k1, int64_t n0, int64
     const int64_t    columns = n1 - n0, width = tg_panel_width(columns);
     if (columns < width) memset(to, 0, sizeof *to * (size_t)((k1 - k0) * width));
     if (m->column != 1) {
-        pack_transposed(from, m->column, k1 - k0, columns, to);
+        tg_pack_transposed(from, m->column, k1 - k0, columns, to, width);
         return;
     }
     for (int64_t k = k0; k < k1; k++, from += m->row, to += width)

@@ -1,0 +1,28 @@
+/* product_blocks.h - a product of matrices as tasks: blocks of its result (gemm.h), each of which packs its operands. */
+#ifndef TG_PRODUCT_BLOCKS_H
+#define TG_PRODUCT_BLOCKS_H
+#include "gemm.h"
+#include "products.h"
+
+/* `others` is how many such products are computed side by side. */
+static inline int64_t tg_product_blocks(const tg_product *p, int64_t others)
+{
+    const tg_grid grid = tg_grid_of(p->m, p->n, others);
+    return tg_grid_cells(&grid);
+}
+
+static inline tg_scratch tg_product_scratch(void) { return (tg_scratch){ .worker = tg_gemm_scratch(true) }; }
+
+static inline void tg_product_block(const tg_product *p, int64_t others, int64_t index, float *scratch)
+{
+    const tg_grid   grid = tg_grid_of(p->m, p->n, others);
+    const tg_cell   c = tg_grid_cell(&grid, index);
+    const tg_matrix a = { p->a, p->a_row, p->a_column }, b = { p->b, p->b_row, p->b_column };
+    const bool      by_columns = p->a_column != 1;
+    float          *rows[TG_MC];
+    for (int64_t m = c.m0; m < c.m1; m++) rows[m - c.m0] = p->y + m * p->n;
+    const tg_gemm g = { .k = p->k, .a = &a, .pack_a = by_columns ? tg_pack_columns : NULL, .b = &b,
+                        .by_columns = by_columns, .pack_b = tg_pack_panel, .bias = p->bias, .relu = p->relu };
+    tg_gemm_block(&g, c, rows, scratch);
+}
+#endif

@@ -3,13 +3,14 @@
 #define TG_PRODUCTS_H
 #include "attr.h"
 
-/* y[m, n] = a[m, k] b[k, n] (+ bias[n]) (then relu), all f32; element (i, j) of a lies at a[i a_row + j a_column]. */
+/* y[m, n] = a[m, k] b[k, n] (+ bias[n]) (then relu); element (i, j) of a is element i a_row + j a_column of memory. */
 typedef struct {
-    const float *a, *b, *bias;
-    float       *y;
+    const void  *a, *b;                 /* f32, or both bf16: `half` */
+    const float *bias;
+    void        *y;                     /* f32, or bf16: `half_y` */
     int64_t      m, n, k;
     int64_t      a_row, a_column, b_row, b_column;       /* of a and of b one of the two is 1 */
-    bool         relu;
+    bool         relu, half, half_y;
 } tg_product;
 
 static inline const char *tg_product_reject(const tg_call *c)
@@ -29,7 +30,8 @@ static inline tg_product tg_linear_product(const tg_call *c)
     const int64_t    in = tg_last_dim(x), out = tg_last_dim(y);
     return (tg_product){ .a = tg_ptr(x), .b = tg_ptr(w), .y = tg_ptr(y), .bias = tg_ptr(c->in[2]),
                          .m = tg_count(y) / out, .n = out, .k = in, .a_row = in, .a_column = 1, .b_row = 1,
-                         .b_column = in, .relu = c->op == &tg_linear_relu_op };
+                         .b_column = in, .relu = c->op == &tg_linear_relu_op, .half = w->dtype == TG_BF16,
+                         .half_y = y->dtype == TG_BF16 };
 }
 
 static inline tg_product tg_linear_grad_x_product(const tg_call *c)
@@ -37,7 +39,8 @@ static inline tg_product tg_linear_grad_x_product(const tg_call *c)
     const tg_tensor *gy = c->in[0], *w = c->in[1], *gx = c->out[0];
     const int64_t    in = tg_last_dim(gx), out = tg_last_dim(gy);
     return (tg_product){ .a = tg_ptr(gy), .b = tg_ptr(w), .y = tg_ptr(gx), .m = tg_count(gx) / in, .n = in, .k = out,
-                         .a_row = out, .a_column = 1, .b_row = in, .b_column = 1 };
+                         .a_row = out, .a_column = 1, .b_row = in, .b_column = 1, .half = w->dtype == TG_BF16,
+                         .half_y = gx->dtype == TG_BF16 };
 }
 
 static inline tg_product tg_linear_grad_w_product(const tg_call *c)
@@ -45,10 +48,10 @@ static inline tg_product tg_linear_grad_w_product(const tg_call *c)
     const tg_tensor *gy = c->in[0], *x = c->in[1], *gw = c->out[0];
     const int64_t    in = tg_last_dim(x), out = tg_last_dim(gy);
     return (tg_product){ .a = tg_ptr(gy), .b = tg_ptr(x), .y = tg_ptr(gw), .m = out, .n = in, .k = tg_count(x) / in,
-                         .a_row = 1, .a_column = out, .b_row = in, .b_column = 1 };
+                         .a_row = 1, .a_column = out, .b_row = in, .b_column = 1, .half = x->dtype == TG_BF16 };
 }
 
-/* ---- matmul: a stack of products ---- */
+/* ---- matmul: a stack of products of f32 ---- */
 
 typedef struct {
     int64_t    matrices;
@@ -110,10 +113,10 @@ static inline tg_stack tg_stack_of(const tg_call *c)
 static inline tg_product tg_stack_product(const tg_stack *s, int64_t matrix)
 {
     tg_product p = s->first;
-    p.y += matrix * p.m * p.n;
+    p.y = (float *)p.y + matrix * p.m * p.n;
     for (int i = s->rank - 1; i >= 0; i--) {
-        p.a += matrix % s->dim[i] * s->a_step[i];
-        p.b += matrix % s->dim[i] * s->b_step[i];
+        p.a = (const float *)p.a + matrix % s->dim[i] * s->a_step[i];
+        p.b = (const float *)p.b + matrix % s->dim[i] * s->b_step[i];
         matrix /= s->dim[i];
     }
     return p;

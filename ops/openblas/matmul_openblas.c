@@ -31,7 +31,7 @@ static int     larger(int64_t a, int64_t b)  { return (int)(a > b ? a : b); }
 static void finish(const tg_product *p, int64_t m0, int64_t n0, int64_t rows, int64_t columns)
 {
     for (int64_t i = m0; i < m0 + rows; i++) {
-        float *const       y = p->y + i * p->n + n0;
+        float *const       y = (float *)p->y + i * p->n + n0;
         const float *const bias = p->bias ? p->bias + n0 : NULL;
         for (int64_t j = 0; bias && j < columns; j++) y[j] += bias[j];
         for (int64_t j = 0; p->relu && j < columns; j++) y[j] = y[j] < 0 ? 0 : y[j];
@@ -47,8 +47,8 @@ static void compute(const tg_product *p, int64_t others, int64_t index)
     const int     lda = ta ? (int)p->a_column : larger(p->a_row, p->k);       /* a side of 1 may lie at any distance */
     const int     ldb = tb ? (int)p->b_column : larger(p->b_row, columns);
     cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)rows, (int)columns,
-                (int)p->k, 1, p->a + m0 * p->a_row, lda, p->b + n0 * p->b_column, ldb, 0, p->y + m0 * p->n + n0,
-                (int)p->n);
+                (int)p->k, 1, (const float *)p->a + m0 * p->a_row, lda, (const float *)p->b + n0 * p->b_column, ldb, 0,
+                (float *)p->y + m0 * p->n + n0, (int)p->n);
     finish(p, m0, n0, rows, columns);
 }
 

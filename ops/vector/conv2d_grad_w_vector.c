@@ -59,7 +59,7 @@ static void compute(const tg_call *c, const plan *p, const tg_task *t)
     const tg_cell     cell = tg_grid_cell(&p->grid, t->index % of_group);
     const pixels_from x = { tg_conv_patches(v, tg_ptr(c->in[1]), group), first };
     const float      *gy = tg_ptr(c->in[0]);
-    const tg_matrix   a = { gy + first * v->of + group * v->of_group, 1, v->of };
+    const tg_matrix   a = { gy + first * v->of + group * v->of_group, 1, v->of, false };
     float            *gw = p->parts > 1 ? (float *)t->shared + part * p->size : tg_ptr(c->out[0]), *rows[TG_MC];
     for (int64_t m = cell.m0; m < cell.m1; m++) rows[m - cell.m0] = gw + (group * v->of_group + m) * p->columns;
     const tg_gemm g = {

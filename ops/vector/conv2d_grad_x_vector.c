@@ -100,7 +100,8 @@ static void pack_residue(const tg_conv *v, const pair *p, const float *w, int64_
     for (int64_t a = 0; a < p->at[0].taps; a++)
         for (int64_t b = 0; b < p->at[1].taps; b++, to += v->of_group * tg_panel_width(n1 - n0)) {
             const int64_t   line = p->at[0].tap - a * p->at[0].back, column = p->at[1].tap - b * p->at[1].back;
-            const tg_matrix tap = { w + (line * v->kernel[1] + column) * v->in_group, v->taps * v->in_group, 1 };
+            const float    *at = w + (line * v->kernel[1] + column) * v->in_group;
+            const tg_matrix tap = { at, v->taps * v->in_group, 1, false };
             tg_pack_panel(&tap, 0, v->of_group, n0, n1, to);
         }
 }

@@ -31,7 +31,7 @@ static void pack_weights(const tg_call *c, const tg_conv *v, const tg_task *t)
     const int64_t   k = depth(v), group = t->index / panels(v), n0 = t->index % panels(v) * TG_NR;
     const int64_t   n1 = n0 + TG_NR < v->of_group ? n0 + TG_NR : v->of_group;
     const float    *w = tg_ptr(c->in[1]);
-    const tg_matrix weights = { w + group * v->of_group * k, 1, k };
+    const tg_matrix weights = { w + group * v->of_group * k, 1, k, false };
     tg_pack_panel(&weights, 0, k, n0, n1, (float *)t->shared + t->index * k * TG_NR);
 }
 

@@ -26,13 +26,13 @@ enum {
 
 typedef struct { int64_t m0, m1, n0, n1; } tg_cell;      /* rows m0 .. m1 - 1, columns n0 .. n1 - 1 of a result */
 
-/* Matrices in memory: element (i, j) at at[i row + j column], one of the two distances 1. */
-typedef struct { const float *at; int64_t row, column; } tg_matrix;
+/* Matrices in memory: (i, j) is element i row + j column of `at`, f32 or bf16 (half); one of the two distances is 1. */
+typedef struct { const void *at; int64_t row, column; bool half; } tg_matrix;
 
 typedef struct {
     int64_t k;                          /* depth; 0: the product is 0 */
     const void *a, *b;                  /* for the two functions */
-    /* NULL: a is a tg_matrix whose rows are read where they lie.  Or a function that copies them:
+    /* NULL: a is a tg_matrix in f32 whose rows are read where they lie.  Or a function that copies them:
      * element (m, k) of A, m0 <= m < m1, k0 <= k < k1, goes to to[(m - m0) TG_PITCH + k - k0]; or, by columns, to
      * to[tg_column_place(m - m0, k - k0)]. */
     void (*pack_a)(const void *a, int64_t m0, int64_t m1, int64_t k0, int64_t k1, float *to);
@@ -63,8 +63,10 @@ static inline size_t tg_gemm_scratch(bool b) { return (TG_GEMM_A + (b ? TG_GEMM_
 void tg_gemm_block(const tg_gemm *g, tg_cell c, float *const *rows, float *scratch);
 
 /* For matrices in memory. */
+#define tg_pack_rows    TG_JOIN(tg_pack_rows, TG_VECTOR_SUFFIX)
 #define tg_pack_columns TG_JOIN(tg_pack_columns, TG_VECTOR_SUFFIX)
 #define tg_pack_panel   TG_JOIN(tg_pack_panel, TG_VECTOR_SUFFIX)
+void tg_pack_rows   (const void *matrix, int64_t m0, int64_t m1, int64_t k0, int64_t k1, float *to);   /* column = 1 */
 void tg_pack_columns(const void *matrix, int64_t m0, int64_t m1, int64_t k0, int64_t k1, float *to);   /* row = 1 */
 void tg_pack_panel  (const void *matrix, int64_t k0, int64_t k1, int64_t n0, int64_t n1, float *to);   /* either */
 

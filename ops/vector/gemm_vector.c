@@ -1,4 +1,5 @@
 /* gemm_vector.c - see gemm.h.  The innermost loop keeps TG_MR x 2 vectors of the result in registers. */
+#include "bf16.h"
 #include "gemm.h"
 #include <string.h>
 
@@ -46,7 +47,8 @@ static __attribute__((noinline)) void store_some(const target *t, int rows, cons
 }
 
 /* rows x vecs accumulators over a depth of k.  Element (r, t) of A lies at a[r across + t along]. */
-INLINE void tile(int rows, int vecs, int64_t across, int along, int64_t k, const float *a, const float *b, const target *to)
+INLINE void tile(int rows, int vecs, int64_t across, int along, int64_t k, const float *a, const float *b,
+                 const target *to)
 {
     vec sum[TG_MR][TG_VECS];
 #pragma GCC unroll 12
@@ -122,7 +124,7 @@ static void layer(const tg_gemm *g, tg_cell c, int64_t k0, float *const *rows, f
 {
     const int64_t k1 = k0 + TG_KC < g->k ? k0 + TG_KC : g->k;
     const tg_matrix *in_place = g->pack_a ? NULL : g->a;
-    const float *a = in_place ? in_place->at + c.m0 * in_place->row + k0 : scratch;
+    const float *a = in_place ? (const float *)in_place->at + c.m0 * in_place->row + k0 : scratch;
     float *const own_b = scratch + TG_GEMM_A;
     target       to = { .rows = rows, .add = k0 > 0, .relu = k1 == g->k && g->relu };
     if (g->pack_a) g->pack_a(g->a, c.m0, c.m1, k0, k1, scratch);
@@ -148,16 +150,29 @@ void tg_gemm_block(const tg_gemm *g, tg_cell c, float *const *rows, float *scrat
 
 /* ---- packing matrices ---- */
 
+/* n numbers from element i on */
+INLINE void copy(const tg_matrix *m, int64_t i, int64_t n, float *to)
+{
+    if (m->half) tg_widen(tg_at(m->at, true, i), true, n, to);
+    else memcpy(to, (const float *)m->at + i, (size_t)n * sizeof *to);
+}
+
+void tg_pack_rows(const void *matrix, int64_t m0, int64_t m1, int64_t k0, int64_t k1, float *to)
+{
+    const tg_matrix *m = matrix;
+    for (int64_t i = m0; i < m1; i++, to += TG_PITCH) copy(m, i * m->row + k0, k1 - k0, to);
+}
+
 /* Row by row of memory, its pieces to all panels. */
 void tg_pack_columns(const void *matrix, int64_t m0, int64_t m1, int64_t k0, int64_t k1, float *to)
 {
     const tg_matrix *m = matrix;
     const int64_t    whole = (m1 - m0) / TG_MR * TG_MR, rest = m1 - m0 - whole;
-    const float     *from = m->at + k0 * m->column + m0;
+    int64_t          from = k0 * m->column + m0;
     for (int64_t k = 0; k < k1 - k0; k++, from += m->column) {
         float *panel = to + k * TG_MR;
-        for (int64_t i = 0; i < whole; i += TG_MR, panel += TG_KC * TG_MR) memcpy(panel, from + i, TG_MR * sizeof *to);
-        for (int64_t i = 0; i < rest; i++) panel[i] = from[whole + i];
+        for (int64_t i = 0; i < whole; i += TG_MR, panel += TG_KC * TG_MR) copy(m, from + i, TG_MR, panel);
+        copy(m, from + whole, rest, panel);
     }
 }
 
@@ -243,19 +258,38 @@ void tg_pack_transposed(const float *from, int64_t row, int64_t depth, int64_t c
     transpose_some(from, row, depth, columns - j, to, width);
 }
 
+/* The same of bf16, some of whose rows are widened first. */
+static void transpose_halves(const tg_matrix *m, int64_t first, int64_t depth, int64_t columns, float *to,
+                             int64_t width)
+{
+    enum { DEPTH = 128, PITCH = DEPTH + 16 };
+    float room[TG_LANES * PITCH];
+    for (int64_t j = 0; j < columns; j += TG_LANES)
+        for (int64_t k = 0; k < depth; k += DEPTH) {
+            const int64_t some = columns - j < TG_LANES ? columns - j : TG_LANES;
+            const int64_t n = depth - k < DEPTH ? depth - k : DEPTH;
+            for (int64_t i = 0; i < some; i++) copy(m, first + (j + i) * m->column + k, n, room + i * PITCH);
+            tg_pack_transposed(room, PITCH, n, some, to + k * width + j, width);
+        }
+}
+
+/* Rows of memory are rows of B. */
+static void pack_straight(const tg_matrix *m, int64_t first, int64_t depth, int64_t columns, float *to, int64_t width)
+{
+    for (int64_t k = 0; k < depth; k++, first += m->row, to += width)
+        if (columns == TG_NR) {
+            const char *const ahead = tg_at(m->at, m->half, first + 16 * m->row);
+            for (int i = 0; i < TG_NR * (m->half ? 2 : 4); i += 64) __builtin_prefetch(ahead + i);
+            copy(m, first, TG_NR, to);
+        } else copy(m, first, columns, to);
+}
+
 void tg_pack_panel(const void *matrix, int64_t k0, int64_t k1, int64_t n0, int64_t n1, float *to)
 {
     const tg_matrix *m = matrix;
-    const float     *from = m->at + k0 * m->row + n0 * m->column;
-    const int64_t    columns = n1 - n0, width = tg_panel_width(columns);
+    const int64_t    first = k0 * m->row + n0 * m->column, columns = n1 - n0, width = tg_panel_width(columns);
     if (columns < width) memset(to, 0, sizeof *to * (size_t)((k1 - k0) * width));
-    if (m->column != 1) {
-        tg_pack_transposed(from, m->column, k1 - k0, columns, to, width);
-        return;
-    }
-    for (int64_t k = k0; k < k1; k++, from += m->row, to += width)
-        if (columns == TG_NR) {
-            for (int i = 0; i < TG_NR; i += 16) __builtin_prefetch(from + 16 * m->row + i);
-            memcpy(to, from, TG_NR * sizeof *to);
-        } else memcpy(to, from, sizeof *to * (size_t)columns);
+    if (m->column == 1) pack_straight(m, first, k1 - k0, columns, to, width);
+    else if (m->half) transpose_halves(m, first, k1 - k0, columns, to, width);
+    else tg_pack_transposed((const float *)m->at + first, m->column, k1 - k0, columns, to, width);
 }

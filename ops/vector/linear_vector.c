@@ -32,37 +32,57 @@ static int64_t outputs_of_task(const tg_product *p)
     return outputs < TG_MC ? outputs : TG_MC;
 }
 
-/* The pitch of a block of y^T; not a power of two. */
-static int64_t pitch_of(const tg_product *p) { return tg_panel_width(p->m) + TG_LANES; }
+/* A block of y^T; then the same transposed, if it is to be rounded; then a block of w, if it is to be widened. */
+typedef struct { int64_t pitch, y_pitch, y, w, all; } layout;
+
+static layout layout_of(const tg_product *p)
+{
+    const int64_t outputs = outputs_of_task(p);
+    layout        l = { .pitch = tg_panel_width(p->m) + TG_LANES, .y_pitch = p->n };      /* not a power of two */
+    l.y = outputs * l.pitch;
+    if (p->half_y) l.y_pitch = tg_panel_width(outputs);
+    l.w = l.y + (p->half_y ? p->m * l.y_pitch : 0);
+    l.all = l.w + (p->half ? TG_GEMM_A : 0);
+    return l;
+}
 
 /* Outputs n0 .. n1 - 1 of a row. */
-static void add_bias(const tg_product *p, float *y, int64_t n0, int64_t n1)
+static void finish(const tg_product *p, float *y, int64_t m, int64_t n0, int64_t n1)
 {
     if (p->bias)
-        for (int64_t n = n0; n < n1; n++) y[n] += p->bias[n];
+        for (int64_t i = 0; i < n1 - n0; i++) y[i] += p->bias[n0 + i];
     if (p->relu)
-        for (int64_t n = n0; n < n1; n++) y[n] = y[n] < 0 ? 0 : y[n];
+        for (int64_t i = 0; i < n1 - n0; i++) y[i] = y[i] < 0 ? 0 : y[i];
+    if (p->half_y) tg_narrow(y, true, n1 - n0, tg_at(p->y, true, m * p->n + n0));
 }
 
 static void multiply(const tg_product *p, int64_t index, const float *packed, float *block)
 {
-    const int64_t   n0 = index * outputs_of_task(p), n1 = n0 + outputs_of_task(p), pitch = pitch_of(p);
+    const layout    l = layout_of(p);
+    const int64_t   n0 = index * outputs_of_task(p), n1 = n0 + outputs_of_task(p);
     const tg_cell   c = { n0, n1 < p->n ? n1 : p->n, 0, p->m };
-    const tg_matrix w = { p->b, p->b_column, p->b_row };
-    const tg_gemm   g = { .k = p->k, .a = &w, .packed_b = packed };
-    float          *rows[TG_MC];
-    for (int64_t n = c.m0; n < c.m1; n++) rows[n - c.m0] = block + (n - c.m0) * pitch;
-    tg_gemm_block(&g, c, rows, NULL);
-    tg_pack_transposed(block, pitch, p->m, c.m1 - c.m0, p->y + n0, p->n);
-    for (int64_t m = 0; m < p->m; m++) add_bias(p, p->y + m * p->n, c.m0, c.m1);
+    const tg_matrix w = { p->b, p->b_column, p->b_row, p->half };
+    const tg_gemm   g = { .k = p->k, .a = &w, .pack_a = p->half ? tg_pack_rows : NULL, .packed_b = packed };
+    float          *rows[TG_MC], *const y = p->half_y ? block + l.y : (float *)p->y + n0;
+    for (int64_t n = c.m0; n < c.m1; n++) rows[n - c.m0] = block + (n - c.m0) * l.pitch;
+    tg_gemm_block(&g, c, rows, block + l.w);
+    tg_pack_transposed(block, l.pitch, p->m, c.m1 - c.m0, y, l.y_pitch);
+    for (int64_t m = 0; m < p->m; m++) finish(p, y + m * l.y_pitch, m, c.m0, c.m1);
+}
+
+static const char *reject(const tg_call *c)
+{
+    const tg_dtype y = c->out[0]->dtype, a = c->in[0]->dtype, b = c->in[1]->dtype;
+    if (a != b || (a != TG_F32 && a != TG_BF16)) return "want f32 or bf16";
+    if (c->op->n_in > 2 && c->in[2] && c->in[2]->dtype != TG_F32) return "want a bias in f32";
+    return y == TG_F32 || y == TG_BF16 ? NULL : "want f32 or bf16";
 }
 
 static tg_scratch scratch(const tg_call *c)
 {
     const tg_product p = tg_linear_product(c);
-    if (!from_weights(&p)) return tg_product_scratch();
-    return (tg_scratch){ .shared = packed_bytes(p.k, p.m),
-                         .worker = (size_t)(outputs_of_task(&p) * pitch_of(&p)) * sizeof(float) };
+    if (!from_weights(&p)) return tg_product_scratch(&p);
+    return (tg_scratch){ .shared = packed_bytes(p.k, p.m), .worker = (size_t)layout_of(&p).all * sizeof(float) };
 }
 
 static int64_t tasks(const tg_call *c, int phase)
@@ -77,21 +97,21 @@ static void run(const tg_call *c, const tg_task *t)
 {
     const tg_product p = tg_linear_product(c);
     if (!from_weights(&p)) tg_product_block(&p, 1, t->index, t->scratch);
-    else if (t->phase == 0) pack((tg_matrix){ p.a, p.a_column, p.a_row }, p.k, p.m, t->index, t->shared);
+    else if (t->phase == 0) pack((tg_matrix){ p.a, p.a_column, p.a_row, p.half }, p.k, p.m, t->index, t->shared);
     else multiply(&p, t->index, t->shared, t->scratch);
 }
 
-TG_VECTOR_KERNEL(linear_vector) = { TG_VECTOR_HEAD, .reject = tg_product_reject, .scratch = scratch, .tasks = tasks,
+TG_VECTOR_KERNEL(linear_vector) = { TG_VECTOR_HEAD, .reject = reject, .scratch = scratch, .tasks = tasks,
                                     .run = run };
-TG_VECTOR_KERNEL(linear_relu_vector) = { TG_VECTOR_HEAD, .reject = tg_product_reject, .scratch = scratch,
+TG_VECTOR_KERNEL(linear_relu_vector) = { TG_VECTOR_HEAD, .reject = reject, .scratch = scratch,
                                          .tasks = tasks, .run = run };
 
 /* ---- backward-data ---- */
 
 static tg_scratch grad_x_scratch(const tg_call *c)
 {
-    (void)c;
-    return tg_product_scratch();
+    const tg_product p = tg_linear_grad_x_product(c);
+    return tg_product_scratch(&p);
 }
 
 static int64_t grad_x_tasks(const tg_call *c, int phase)
@@ -106,7 +126,7 @@ static void grad_x_run(const tg_call *c, const tg_task *t)
     tg_product_block(&p, 1, t->index, t->scratch);
 }
 
-TG_VECTOR_KERNEL(linear_grad_x_vector) = { TG_VECTOR_HEAD, .reject = tg_product_reject, .scratch = grad_x_scratch,
+TG_VECTOR_KERNEL(linear_grad_x_vector) = { TG_VECTOR_HEAD, .reject = reject, .scratch = grad_x_scratch,
                                            .tasks = grad_x_tasks, .run = grad_x_run };
 
 /* ---- backward-weights ---- */
@@ -128,19 +148,19 @@ static void grad_w_block(const tg_product *p, int64_t index, const float *packed
 {
     const tg_grid   grid = tg_grid_of_packed(p->m, p->n, 1);
     const tg_cell   c = tg_grid_cell(&grid, index);
-    const tg_matrix gy = { p->a, p->a_row, p->a_column };
+    const tg_matrix gy = { p->a, p->a_row, p->a_column, p->half };
     const tg_gemm   g = { .k = p->k, .a = &gy, .pack_a = tg_pack_columns, .by_columns = true, .packed_b = packed };
     float          *rows[TG_MC];
-    for (int64_t m = c.m0; m < c.m1; m++) rows[m - c.m0] = p->y + m * p->n;
+    for (int64_t m = c.m0; m < c.m1; m++) rows[m - c.m0] = (float *)p->y + m * p->n;
     tg_gemm_block(&g, c, rows, scratch);
 }
 
 static void grad_w_run(const tg_call *c, const tg_task *t)
 {
     const tg_product p = tg_linear_grad_w_product(c);
-    if (t->phase == 0) pack((tg_matrix){ p.b, p.b_row, p.b_column }, p.k, p.n, t->index, t->shared);
+    if (t->phase == 0) pack((tg_matrix){ p.b, p.b_row, p.b_column, p.half }, p.k, p.n, t->index, t->shared);
     else grad_w_block(&p, t->index, t->shared, t->scratch);
 }
 
-TG_VECTOR_KERNEL(linear_grad_w_vector) = { TG_VECTOR_HEAD, .reject = tg_product_reject, .scratch = grad_w_scratch,
+TG_VECTOR_KERNEL(linear_grad_w_vector) = { TG_VECTOR_HEAD, .reject = reject, .scratch = grad_w_scratch,
                                            .tasks = grad_w_tasks, .run = grad_w_run };

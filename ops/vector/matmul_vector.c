@@ -3,8 +3,8 @@
 
 static tg_scratch scratch(const tg_call *c)
 {
-    (void)c;
-    return tg_product_scratch();
+    const tg_stack s = tg_stack_of(c);
+    return tg_product_scratch(&s.first);
 }
 
 static int64_t tasks(const tg_call *c, int phase)

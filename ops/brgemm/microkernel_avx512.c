@@ -57,6 +57,7 @@ INLINE void add_bricks(int rows, int vecs, bool across, const tg_brgemm *p, int 
     const int64_t row = across ? 1 : p->row, step = across ? p->step : 1;
     for (int i = 0; i < count; i++) {
         const float *a = (const float *)brick[i].a + r0 * row, *b = brick[i].b;
+#pragma GCC unroll 2
         for (int64_t k = 0; k < p->k; k++, a += step, b += TG_PANEL) {
             __m512 y[4];
 #pragma GCC unroll 4

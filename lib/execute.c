@@ -4,12 +4,15 @@
 #include "trace.h"
 #include <assert.h>
 
+/* A phase of so few tasks does not go over the data. */
+enum { FEW_TASKS = 16 };
+
 typedef struct {
     const tg_call *call;
     const void    *packed;
     char          *shared;
     tg_fault      *fault;
-    int            phase;
+    int            phase, step;
     char          *workers;             /* their scratch */
     size_t         worker_bytes;
 } phase_context;
@@ -17,12 +20,21 @@ typedef struct {
 static void run_task(void *context, int64_t index, int worker)
 {
     const phase_context *p = context;
-    const tg_task task = { .phase = p->phase, .index = index, .worker = worker, .shared = p->shared,
-                           .packed = p->packed, .scratch = p->workers ? p->workers + p->worker_bytes * (size_t)worker : NULL, .fault = p->fault };
+    char *const   scratch = p->workers ? p->workers + p->worker_bytes * (size_t)worker : NULL;
+    const tg_task task = { .phase = p->phase, .index = index, .step = p->step, .worker = worker, .shared = p->shared,
+                           .packed = p->packed, .scratch = scratch, .fault = p->fault };
     p->call->kernel->run(p->call, &task);
 }
 
-static void run_call(const tg_call *c, tg_fault *fault)
+/* Every second phase goes backwards: it begins with what the one before has left in the cache. */
+static void run_phase(phase_context *p, int64_t n, int *direction)
+{
+    if (n > FEW_TASKS) *direction = -*direction;
+    p->step = *direction;
+    (p->step > 0 ? tg_parallel : tg_parallel_backwards)(n, run_task, p);
+}
+
+static void run_call(const tg_call *c, tg_fault *fault, int *direction)
 {
     phase_context p = { .call = c, .fault = fault, .packed = tg_pack_input(c) };
     size_t        all = tg_scratch_bytes(c, &p.worker_bytes);
@@ -32,13 +44,14 @@ static void run_call(const tg_call *c, tg_fault *fault)
         run_task(&p, 0, 0);
         return;
     }
-    for (int64_t n; (n = c->kernel->tasks(c, p.phase)) > 0 && !tg_faulted(fault); p.phase++) tg_parallel(n, run_task, &p);
+    for (int64_t n; (n = c->kernel->tasks(c, p.phase)) > 0 && !tg_faulted(fault); p.phase++)
+        run_phase(&p, n, direction);
 }
 
-static void run_traced(const tg_call *c, tg_fault *fault)
+static void run_traced(const tg_call *c, tg_fault *fault, int *direction)
 {
     double start = tg_now_ms();
-    run_call(c, fault);
+    run_call(c, fault, direction);
     tg_trace_call(c, tg_now_ms() - start);
 }
 
@@ -79,13 +92,14 @@ static bool sees_what_it_was_recorded_to_see(const tg_call *c)
 tg_call *tg_execute(tg_list *l, tg_fault *fault)
 {
     bool traced = tg_trace_calls();
+    int  direction = 1;
     for (int i = 0; i < l->n; i++) {
         tg_call *c = l->at[i];
         assert(sees_what_it_was_recorded_to_see(c));
         (void)sees_what_it_was_recorded_to_see;
         open_memory(c);
-        if (traced) run_traced(c, fault);
-        else run_call(c, fault);
+        if (traced) run_traced(c, fault, &direction);
+        else run_call(c, fault, &direction);
         close_memory(c, i);
         if (tg_faulted(fault)) {
             l->n = i;                   /* so many have run */

@@ -69,6 +69,7 @@ struct tg_op {
 typedef struct {                        /* one piece of work of a kernel */
     int       phase;
     int64_t   index;                    /* 0 <= index < tasks(call, phase) */
+    int       step;                     /* the worker's next task is probably index + step */
     int       worker;                   /* 0 <= worker < tg_threads(): never let results depend on it */
     void     *scratch;                  /* this worker's bytes, 64-byte aligned */
     void     *shared;                   /* the call's bytes, 64-byte aligned, for all workers and phases */

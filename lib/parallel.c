@@ -143,36 +143,43 @@ bool tg_set_threads(int n)
 
 /* ---- jobs ---- */
 
-static void share_out(int workers, int64_t n, tg_task_body *body, void *context)
+static void share_out(int workers, int64_t n, bool backwards, tg_task_body *body, void *context)
 {
     pthread_mutex_lock(&one_job);
     muster(workers);
-    tg_team_work(n, body, context);
+    tg_team_work(n, backwards, body, context);
     pthread_mutex_unlock(&one_job);
 }
 
-static void do_alone(int64_t n, tg_task_body *body, void *context)
+static void do_alone(int64_t n, bool backwards, tg_task_body *body, void *context)
 {
-    for (int64_t i = 0; i < n; i++) body(context, i, 0);
+    for (int64_t i = 0; i < n; i++) body(context, backwards ? n - 1 - i : i, 0);
 }
 
-static void work(int workers, int64_t n, tg_task_body *body, void *context)
+static void work(int workers, int64_t n, bool backwards, tg_task_body *body, void *context)
 {
     const unsigned saved = __builtin_ia32_stmxcsr();
     __builtin_ia32_ldmxcsr(saved | FLUSH_DENORMALS);
     omp_set_num_threads(1);
     in_job = true;
-    if (n <= 1 || workers == 1) do_alone(n, body, context);
-    else share_out(workers, n, body, context);
+    if (n <= 1 || workers == 1) do_alone(n, backwards, body, context);
+    else share_out(workers, n, backwards, body, context);
     in_job = false;
     omp_set_num_threads(workers);
     __builtin_ia32_ldmxcsr(saved);
 }
 
-/* Tasks are handed out one by one: which worker computes which never changes a result. */
-void tg_parallel(int64_t n, void (*body)(void *, int64_t, int), void *context)
+/* Which worker computes which task, and when, never changes a result. */
+static void do_all(int64_t n, bool backwards, tg_task_body *body, void *context)
 {
     const int workers = tg_threads();
-    if (in_job) do_alone(n, body, context);
-    else work(workers, n, body, context);
+    if (in_job) do_alone(n, backwards, body, context);
+    else work(workers, n, backwards, body, context);
+}
+
+void tg_parallel(int64_t n, void (*body)(void *, int64_t, int), void *context) { do_all(n, false, body, context); }
+
+void tg_parallel_backwards(int64_t n, void (*body)(void *, int64_t, int), void *context)
+{
+    do_all(n, true, body, context);
 }

@@ -19,6 +19,8 @@ void tg_unbind_thread(void);                  /* gives the calling thread the wh
 /* Calls body(context, index, worker) for every 0 <= index < n, spread over the workers; returns when all are done.
  * Several threads may call it: their jobs take turns.  Called by a body, it does all in the body's own thread. */
 void tg_parallel(int64_t n, void (*body)(void *context, int64_t index, int worker), void *context);
+/* The same; each worker begins with the last index of its part. */
+void tg_parallel_backwards(int64_t n, void (*body)(void *context, int64_t index, int worker), void *context);
 
 #ifdef __cplusplus
 }

@@ -12,7 +12,6 @@
 #include <pthread.h>
 #include <stdalign.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -26,7 +25,8 @@ static struct {
     atomic_int                asleep;   /* workers */
     atomic_bool               caller_asleep;
     int64_t                   n;        /* tasks; */
-    int                       shares;   /* so many nearly equal ranges of them, one a worker */
+    int                       shares;   /* so many nearly equal ranges of them, one a worker, */
+    bool                      backwards;           /* each from its last task on */
     tg_task_body             *body;
     void                     *context;
     bool                      over;     /* workers end */
@@ -90,7 +90,7 @@ static void do_share(int share, int worker)
     const int64_t       end = start_of(share + 1);
     if (atomic_load_explicit(next, memory_order_relaxed) >= end) return;
     for (int64_t i; (i = atomic_fetch_add_explicit(next, 1, memory_order_relaxed)) < end;)
-        team.body(team.context, i, worker);
+        team.body(team.context, team.backwards ? start_of(share) + end - 1 - i : i, worker);
 }
 
 /* First its own, then what others have not begun. */
@@ -148,8 +148,9 @@ static void end_job(void)
     await_end();
 }
 
-void tg_team_work(int64_t n, tg_task_body *body, void *context)
+void tg_team_work(int64_t n, bool backwards, tg_task_body *body, void *context)
 {
+    team.backwards = backwards;
     team.body = body;
     team.context = context;
     publish(n);

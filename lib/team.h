@@ -1,6 +1,7 @@
 /* team.h - threads that share out the tasks of one job at a time, with the thread that has the job. */
 #ifndef TG_TEAM_H
 #define TG_TEAM_H
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef void tg_task_body(void *context, int64_t index, int worker);
@@ -10,6 +11,7 @@ enum { TG_TEAM_MOST = 1024 };
 /* Workers 1 .. workers - 1 are started, those that the system gives; each calls begin(worker) first. */
 void tg_team_start(int workers, void (*begin)(int worker));
 void tg_team_stop(void);                /* and waits for them; nothing if there are none */
-/* Calls body(context, index, worker) for every 0 <= index < n, the caller as worker 0.  One caller at a time. */
-void tg_team_work(int64_t n, tg_task_body *body, void *context);
+/* Calls body(context, index, worker) for every 0 <= index < n, the caller as worker 0.  Each worker has a range of its own,
+ * which it goes through from its first index to its last, or backwards.  One caller at a time. */
+void tg_team_work(int64_t n, bool backwards, tg_task_body *body, void *context);
 #endif

@@ -198,7 +198,7 @@ static void look_ahead(sweep *s, const char *weights, int64_t task)
 {
     const tg_nest *n = s->n;
     const tg_block *now = &s->block;
-    if (!n->mk->tiles || task >= tg_nest_blocks(n) * n->blocks[3]) return;
+    if (!n->mk->tiles || task < 0 || task >= tg_nest_blocks(n) * n->blocks[3]) return;
     int64_t        panel;
     const tg_block b = block_of(n, task, &panel);
     const char    *end;
@@ -252,6 +252,6 @@ void tg_nest_run(const tg_nest *n, const tg_task *t)
     s.widened = room;
     s.sums = (float *)(void *)(room + n->b_bytes);
     s.bricks = (tg_brick *)(void *)(room + n->b_bytes + n->c_bytes);
-    look_ahead(&s, t->packed, t->index + 1);
+    look_ahead(&s, t->packed, t->index + t->step);
     sweep_panels(&s, t->packed, panel);
 }

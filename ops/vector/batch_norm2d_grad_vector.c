@@ -3,8 +3,8 @@
  * With g the gradient of y (gy, or gy + other, where relu passed, else 0), d = x - mean and m values a channel:
  *   0  each block sums g and g d by channel; g is stored if somebody wants it
  *   1  the blocks' sums are added, in order, in double: gbeta = sum g, ggamma = rstd sum g d, and the factors of
- *   2  gx = gamma rstd (g - sum g / m - d rstd^2 sum g d / m) = slope g - bend d - shift,
- *      from the last block on, whose numbers are still in the cache
+ *   2  gx = gamma rstd (g - sum g / m - d rstd^2 sum g d / m) = slope g - bend d - shift, in the other direction:
+ *      the last block's numbers are still in the cache
  * Running statistics do not depend on x: bend = shift = 0. */
 #include "attr.h"
 #include "bf16.h"
@@ -209,8 +209,7 @@ TG_INLINE void rest_gx(const problem *b, const void *g, const void *x, bool half
 TG_INLINE void block_gx(const problem *b, bool half, const tg_task *t)
 {
     const tg_channels *const p = &b->p;
-    const int64_t block = p->blocks - 1 - t->index, begin = tg_block_begin(p, block);
-    const int64_t end = begin + tg_rows_of_block(p, block) * p->c;
+    const int64_t begin = tg_block_begin(p, t->index), end = begin + tg_rows_of_block(p, t->index) * p->c;
     for (int64_t i = begin; i < end; i += p->width) {
         const int64_t n = end - i < p->width ? end - i : p->width;
         const void *const g = b->g ? tg_at(b->g, half, i) : masked(b, half, i, n, t->scratch);

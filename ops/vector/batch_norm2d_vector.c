@@ -4,7 +4,7 @@
  * Training: 0  each block sums d = x - shift and d d by channel; shift is the block's first value of the channel, so
  *              that the sums do not cancel: sum d d <= (rows + 1) x the squared deviations from the mean
  *           1  the blocks' means and squared deviations are combined, in order (Chan, Golub, LeVeque 1979), in double
- *           2  y = (x - mean) scale + beta, from the last block on, whose x is still in the cache
+ *           2  y = (x - mean) scale + beta, in the other direction: the last block's x is still in the cache
  * Evaluation: 0 mean, scale and beta from the running statistics, 1 as 2.  Again: the same, from those of training. */
 #include "attr.h"
 #include "bf16.h"
@@ -190,8 +190,7 @@ TG_INLINE void normalise_lines(const tg_call *c, const tg_channels *p, const tg_
                                bool half)
 {
     const shared_part k = shared_of(p, t);
-    const int64_t block = p->blocks - 1 - t->index, begin = tg_block_begin(p, block);
-    const int64_t end = begin + tg_rows_of_block(p, block) * p->c;
+    const int64_t begin = tg_block_begin(p, t->index), end = begin + tg_rows_of_block(p, t->index) * p->c;
     for (int64_t i = begin; i < end; i += p->width) {
         const void *const x = tg_at(tg_ptr(c->in[0]), half, i), *const other = tg_at(others, half, i);
         void *const y = tg_at(tg_ptr(c->out[0]), half, i);

@@ -41,7 +41,7 @@ enum {
 typedef struct { const void *a, *b; } tg_brick;
 
 typedef struct {
-    int          m, n;                  /* any m >= 1; 1 <= n <= panel */
+    int          m, n;                  /* any m >= 1; 1 <= n <= panel, or both panels of `next` */
     int64_t      k;                     /* of each brick */
     int64_t      row, step;             /* of A, in elements; one of them is 1 */
     const float *from;                  /* what the sums start with, or NULL: zeros */
@@ -53,6 +53,7 @@ typedef struct {
     bool         relu;                  /* a NaN stays a NaN */
     bool         stream;                /* c is large: tiles write whole lines of the cache past it; c and c_row fit */
     /* Only for microkernels with `tiles`: */
+    int64_t      next;                  /* 0, or bytes from a panel of B to another one, which is as whole; no `from` */
     int64_t      gap;                   /* of A, elements between TG_DEPTH k and the next */
     int          further;               /* lines of m rows behind the first one, and elements from each to the next */
     int64_t      a_line, from_line, c_line;

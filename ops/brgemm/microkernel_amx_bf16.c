@@ -1,5 +1,6 @@
 /* microkernel_amx_bf16.c - the microkernel on tiles: 2 x 2 tiles of sums, or 4 x 1 where there are 16 columns or
- * fewer.
+ * fewer, or 1 x 4 over two panels that the first level of the cache holds: then A, which it does not, is read once for
+ * 64 columns.
  *
  * 2 x 2 needs half a cycle of loads for one of products, and with four sums none waits for the one before.  Blocks of
  * rows are of one height, nearly a line's rows / blocks: the time of a product falls with its rows, and one
@@ -90,6 +91,20 @@ INLINE void step_square(bool once, const char *const a[MOST_DOWN], int64_t row, 
     TG_TILE_PRODUCT(3, 5, 7);
 }
 
+/* 32 k of one block of rows and two panels */
+INLINE void step_pair(const char *a, int64_t row, const char *b, const char *next)
+{
+    TG_TILE_LOAD(4, a, row);
+    TG_TILE_LOAD(6, b, TILE_ROW);
+    TG_TILE_PRODUCT(0, 4, 6);
+    TG_TILE_LOAD(7, b + TILE, TILE_ROW);
+    TG_TILE_PRODUCT(1, 4, 7);
+    TG_TILE_LOAD(6, next, TILE_ROW);
+    TG_TILE_PRODUCT(2, 4, 6);
+    TG_TILE_LOAD(7, next + TILE, TILE_ROW);
+    TG_TILE_PRODUCT(3, 4, 7);
+}
+
 /* 32 k of several blocks of rows, at a[0] .., and 16 columns */
 INLINE void step_narrow(int down, const char *const a[MOST_DOWN], int64_t row, const char *b)
 {
@@ -146,12 +161,13 @@ INLINE __m512 added(const float *sums, const float *bias, __m512 least)
     return _mm512_max_ps(least, bias ? _mm512_add_ps(v, _mm512_loadu_ps(bias)) : v);
 }
 
-INLINE void finish_wide(const tg_brgemm *p, const float *sums, const float *bias, int rows, uint16_t *c)
+/* 32 columns, of rows that lie `apart`. */
+INLINE void finish_wide(const tg_brgemm *p, const float *sums, int apart, const float *bias, int rows, uint16_t *c)
 {
     const __m512  least = _mm512_set1_ps(p->relu ? 0 : -INFINITY);
     const int64_t c_row = p->c_row;
     const bool    stream = p->stream;
-    for (int r = 0; r < rows; r++, sums += 2 * COLUMNS, c += c_row) {
+    for (int r = 0; r < rows; r++, sums += apart, c += c_row) {
         const __m512  low = added(sums, bias, least), high = added(sums + COLUMNS, bias ? bias + COLUMNS : NULL, least);
         const __m512i row = (__m512i)_mm512_cvtne2ps_pbh(high, low);
         if (stream) _mm512_stream_si512((void *)c, row);
@@ -173,8 +189,11 @@ INLINE void finish_some(const tg_brgemm *p, unfinished *u, int most)
     const int    left = u->rows - u->row, rows = most < left ? most : left;
     const float *sums = u->sums + (u->block * u->rows + u->row) * u->across * COLUMNS;
     uint16_t    *c = u->c[u->block] + u->row * p->c_row;
-    if (u->across == 2) finish_wide(p, sums, u->bias, rows, c);
-    else finish_narrow(p, sums, u->bias, rows, c);
+    const int    width = u->across * COLUMNS;
+    if (u->across > 1) finish_wide(p, sums, width, u->bias, rows, c);
+    if (u->across == 4)
+        finish_wide(p, sums + 2 * COLUMNS, width, u->bias ? u->bias + 2 * COLUMNS : NULL, rows, c + 2 * COLUMNS);
+    if (u->across == 1) finish_narrow(p, sums, u->bias, rows, c);
     u->row += rows;
     if (rows < left) return;
     u->row = 0;
@@ -210,8 +229,18 @@ INLINE void gather(const tg_brgemm *p, int across, int rows, int64_t at, float *
 
 /* ---- a block of sums ---- */
 
+/* Memory that will be read soon: some lines of it at each step. */
+typedef struct { const char *at, *end; int64_t step; } ahead;
+
+INLINE void fetch(ahead *f)
+{
+    const char *const end = f->end - f->at > f->step ? f->at + f->step : f->end;
+    for (; f->at < end; f->at += 64) _mm_prefetch(f->at, _MM_HINT_T1);
+}
+
 typedef struct {
     const tg_brgemm *p;
+    ahead           *ahead;
     blocks           all;
     const tg_brick  *brick;
     int              count;
@@ -228,10 +257,12 @@ INLINE void multiply(int down, int across, bool once, const work *w, const spot 
         const char *a[MOST_DOWN], *b = w->brick[q].b;
         for (int i = 0; i < down; i++) a[i] = (const char *)w->brick[q].a + at[i].a;
         for (int64_t k = 0; k < depth; k++, b += PANEL_STEP) {
-            if (down == 1) step_one(across, a[0], row, b);
+            if (across == 4) step_pair(a[0], row, b, b + p->next);
+            else if (down == 1) step_one(across, a[0], row, b);
             else if (across == 2) step_square(once, a, row, b);
             else step_narrow(down, a, row, b);
             for (int i = 0; i < down; i++) a[i] += chunk;
+            fetch(w->ahead);
             if (w->last->block < w->last->blocks) finish_some(p, w->last, speed);
         }
     }
@@ -280,29 +311,18 @@ typedef void block_function(const work *, int);
 #define BLOCK(name, down, across, once) \
     static void name(const work *w, int i) { block(down, across, once, w, i); }
 BLOCK(block_1_1, 1, 1, 0) BLOCK(block_1_2, 1, 2, 0) BLOCK(block_2_1, 2, 1, 0) BLOCK(block_4_1, 4, 1, 0)
-BLOCK(block_2_2, 2, 2, 0) BLOCK(block_2_2_once, 2, 2, 1)
+BLOCK(block_1_4, 1, 4, 0) BLOCK(block_2_2, 2, 2, 0) BLOCK(block_2_2_once, 2, 2, 1)
 
-/* ---- memory that will be read soon: some lines of it at each block ---- */
-
-typedef struct { const char *at, *end; int64_t step; } ahead;
-
-INLINE ahead ahead_of(const tg_brgemm *p, blocks all)
+INLINE ahead ahead_of(const tg_brgemm *p, blocks all, int64_t steps)
 {
-    const int64_t times = (all.count + 1) / 2;
+    const int64_t times = (p->next ? all.count : (all.count + 1) / 2) * (steps ? steps : 1);
     return (ahead){ p->ahead, p->ahead + p->ahead_bytes, (p->ahead_bytes / times + 63) / 64 * 64 };
 }
 
-INLINE void fetch(ahead *f)
-{
-    const char *const end = f->end - f->at > f->step ? f->at + f->step : f->end;
-    for (; f->at < end; f->at += 64) _mm_prefetch(f->at, _MM_HINT_T1);
-}
-
 /* A block, and what it leaves is what the next one finishes. */
-INLINE void go(work *w, ahead *f, block_function *run_block, int i)
+INLINE void go(work *w, block_function *run_block, int i)
 {
     unfinished *const done = w->last;
-    fetch(f);
     run_block(w, i);
     w->last = w->next;
     w->next = done;
@@ -311,15 +331,18 @@ INLINE void go(work *w, ahead *f, block_function *run_block, int i)
 static void run(const tg_brgemm *p, const tg_brick *brick, int count)
 {
     unfinished room[2];
-    work       w = { p, blocks_of(p), brick, count, &room[0], &room[1] };
-    ahead      f = ahead_of(p, w.all);
+    ahead      f;
+    work       w = { p, &f, blocks_of(p), brick, count, &room[0], &room[1] };
     int        i = 0;
-    const bool narrow = p->n <= COLUMNS, once = count * ((p->k + DEPTH - 1) / DEPTH) * PANEL_STEP > FIRST_LEVEL;
+    const int64_t steps = count * ((p->k + DEPTH - 1) / DEPTH);
+    const bool narrow = p->n <= COLUMNS, once = steps * PANEL_STEP > FIRST_LEVEL;
+    f = ahead_of(p, w.all, steps);
     room[0].block = room[0].blocks = room[1].block = room[1].blocks = 0;
     configure(w.all.rows);
-    for (; narrow && i + 3 < w.all.count; i += 4) go(&w, &f, block_4_1, i);
-    for (; i + 1 < w.all.count; i += 2) go(&w, &f, narrow ? block_2_1 : once ? block_2_2_once : block_2_2, i);
-    if (i < w.all.count) go(&w, &f, narrow ? block_1_1 : block_1_2, i);
+    for (; p->next && i < w.all.count; i++) go(&w, block_1_4, i);
+    for (; narrow && i + 3 < w.all.count; i += 4) go(&w, block_4_1, i);
+    for (; i + 1 < w.all.count; i += 2) go(&w, narrow ? block_2_1 : once ? block_2_2_once : block_2_2, i);
+    if (i < w.all.count) go(&w, narrow ? block_1_1 : block_1_2, i);
     finish_rest(p, w.last);
 }
 

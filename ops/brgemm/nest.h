@@ -37,6 +37,7 @@ typedef struct {
     int64_t   blocks[4];                /* of images, lines, columns, panels: tasks are groups x these */
     int64_t   span[2];                  /* lines and columns of A */
     int64_t   pitch, a_line, plane;     /* elements of A from pixel to pixel of an image, line to line, of a plane */
+    bool      two;                      /* two panels, where there are, are one product */
     int64_t   slab_lines, slab_k, slabs;        /* kernel lines, and k of a line, taken at a time; how many times */
     size_t    a_bytes, b_bytes, c_bytes, brick_bytes;
 } tg_nest;

@@ -11,6 +11,7 @@ enum {
     FEW_IMAGES = 6,                     /* rows are not images if there are fewer */
     A_BYTES = 640 << 10,                /* most of A: it shares the second level of the cache with a slab of B */
     B_BYTES = 400 << 10,                /* most of a slab of B */
+    TWO_BYTES = 32 << 10,               /* most of two panels that the first level of the cache holds beside A */
     STREAM_BYTES = 10 << 20,            /* least of an output that is written past the cache */
 };
 
@@ -150,6 +151,12 @@ static void choose_slabs(tg_nest *n)
     n->slabs = taps == 1 ? tg_div_up(line, n->slab_k) : tg_div_up(n->p.kernel[0], n->slab_lines);
 }
 
+/* Tiles: panels so small that two of them stay in the first level while A comes from the second. */
+static bool takes_two(const tg_nest *n)
+{
+    return n->mk->tiles && n->slabs == 1 && 2 * n->p.depth * n->p.columns * (int64_t)tg_dtype_size(TG_BF16) <= TWO_BYTES;
+}
+
 static void choose_scratch(tg_nest *n)
 {
     const int64_t size = (int64_t)tg_dtype_size(n->mk->element);
@@ -169,6 +176,7 @@ void tg_nest_plan(tg_nest *n)
     tg_nest_choose_a(n);
     cut(n);
     choose_slabs(n);
+    n->two = takes_two(n);
     choose_scratch(n);
     n->stream = tg_count(n->y) * (int64_t)tg_dtype_size(n->y->dtype) >= STREAM_BYTES;
 }

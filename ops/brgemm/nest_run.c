@@ -2,7 +2,10 @@
  * panel, slab by slab. */
 #include "nest_block.h"
 
-enum { MOST_AHEAD = 256 << 10 };        /* bytes fetched ahead: more would drive out what is in use */
+enum {
+    MOST_AHEAD = 256 << 10,             /* bytes fetched for the next task: more would drive out what is in use */
+    NEAR       = 32 << 10,              /* x that is read where it lies is fetched so far ahead of the first panel */
+};
 
 typedef struct {
     const tg_nest *n;
@@ -10,12 +13,13 @@ typedef struct {
     char       *widened;                /* a slab of the panel */
     float      *sums;                   /* of the block, between slabs */
     tg_brick   *bricks;
-    int64_t     panel;
+    int64_t     panel, next;            /* the first, and bytes to the other one of the product, or 0 */
     int64_t     kh0, kh1, k0, k;        /* the slab: kernel lines; of a kernel of one tap, channels */
     bool        first, last;            /* of the panel's slabs */
     const char *weights;                /* the slab, as B */
-    const char *ahead;                  /* x of a task that follows */
+    const char *ahead;                  /* what will be read next */
     int64_t     ahead_bytes;            /* for each row of a product */
+    bool        near;                   /* of the first panel alone */
 } sweep;
 
 /* ---- B ---- */
@@ -118,7 +122,8 @@ static void product(sweep *s, start at)
     const int64_t   columns = n->p.columns, pixel = n->nb * columns, line = n->columns * pixel;
     float *const    sums = s->sums + (at.oh - b->line0) * line + (at.ow - b->column0) * pixel;
     const int64_t   rows = images ? b->images : tg_div_up(b->column1 - at.ow, n->w_axis.den);
-    tg_brgemm       g = { .m = (int)rows, .n = (int)tg_least(n->p.out - s->panel * columns, columns),
+    tg_brgemm       g = { .m = (int)rows, .next = s->next,
+                          .n = (int)tg_least(n->p.out - s->panel * columns, s->next ? 2 * columns : columns),
                           .k = brick_k(s, at.ow), .row = images ? n->pitch : n->w_axis.num * n->pitch, .step = 1,
                           .gap = n->plane - TG_DEPTH, .further = (int)at.lines - 1,
                           .a_line = images ? n->w_axis.num * n->nb * n->pitch : n->h.num * n->a_line,
@@ -192,6 +197,17 @@ static tg_block block_of(const tg_nest *n, int64_t task, int64_t *panel)
     return tg_block_of(n, task, image * n->nb, line * n->lines, column * n->columns);
 }
 
+static int64_t panel_bytes(const tg_nest *n) { return n->p.depth * n->p.columns * (int64_t)tg_dtype_size(n->w->dtype); }
+
+/* x itself, if tiles read it where it lies, in one piece. */
+static void look_near(sweep *s)
+{
+    const tg_block *b = &s->block;
+    s->near = true;
+    s->ahead = b->a + NEAR;
+    s->ahead_bytes = s->n->pitch * (int64_t)tg_a_size(s->n);
+}
+
 /* What a following task will read is fetched meanwhile: its weights if they are others, else its part of x where that
  * lies in one piece. */
 static void look_ahead(sweep *s, const char *weights, int64_t task)
@@ -199,11 +215,15 @@ static void look_ahead(sweep *s, const char *weights, int64_t task)
     const tg_nest *n = s->n;
     const tg_block *now = &s->block;
     if (!n->mk->tiles || task < 0 || task >= tg_nest_blocks(n) * n->blocks[3]) return;
+    if (n->direct && n->h.out == 1 && n->blocks[3] == 1) {
+        look_near(s);
+        return;
+    }
     int64_t        panel;
     const tg_block b = block_of(n, task, &panel);
     const char    *end;
     if (n->blocks[3] > 1) {
-        const int64_t size = n->p.depth * n->p.columns * (int64_t)tg_dtype_size(n->w->dtype);
+        const int64_t size = panel_bytes(n);
         s->ahead = weights + (b.group * n->p.count + panel) * size;
         end = s->ahead + tg_least(n->panels, n->p.count - panel) * size;
     } else if (n->nb == 1 && (n->blocks[2] == 1 || n->h.out == 1)) {
@@ -222,13 +242,17 @@ static void sweep_panels(sweep *s, const char *weights, int64_t panel)
 {
     const tg_nest *n = s->n;
     const int64_t  end = tg_least(n->p.count, panel + n->panels);
-    for (s->panel = panel; s->panel < end; s->panel++)
+    for (s->panel = panel; s->panel < end; s->panel += s->next ? 2 : 1) {
+        const bool two = n->two && s->panel + 1 < end && (s->panel + 2) * n->p.columns <= n->p.out;
+        s->next = two ? panel_bytes(n) : 0;
         for (int64_t i = 0; i < n->slabs; i++) {
             set_slab(s, i);
             set_weights(s, weights);
             if (n->nb > 1) sweep_images(s);
             else sweep_lines(s);
         }
+        if (s->near) s->ahead_bytes = 0;
+    }
     if (n->mk->leave) n->mk->leave();
 }
 

@@ -154,7 +154,8 @@ static void choose_slabs(tg_nest *n)
 /* Tiles: panels so small that two of them stay in the first level while A comes from the second. */
 static bool takes_two(const tg_nest *n)
 {
-    return n->mk->tiles && n->slabs == 1 && 2 * n->p.depth * n->p.columns * (int64_t)tg_dtype_size(TG_BF16) <= TWO_BYTES;
+    const int64_t panel = n->p.depth * n->p.columns * (int64_t)tg_dtype_size(TG_BF16);
+    return n->mk->tiles && n->slabs == 1 && 2 * panel <= TWO_BYTES;
 }
 
 static void choose_scratch(tg_nest *n)

@@ -126,6 +126,22 @@ static void put_along(const packing *q, const void *from, int64_t n, void *to, i
         for (int64_t i = 0; i < n; i++) ((float *)to)[element(&q->p, k, j + i)] = whole ? whole[i] : 0;
 }
 
+/* All columns of k, k + 1, .. are zeros: those that pad */
+static void put_zeros(const packing *q, void *to, int64_t k, int64_t n)
+{
+    const tg_panels *p = &q->p;
+    const int64_t    word = p->bf16 ? 2 : 1;
+    for (; n > 0; k++, n--) {
+        if (k % word == 0 && n >= word) {
+            for (int64_t j = 0; j < p->columns; j += p->side)
+                memset((uint32_t *)to + word_of(p, k, j), 0, (size_t)p->side * sizeof(uint32_t));
+            k += word - 1, n -= word - 1;
+        } else {
+            put_along(q, NULL, p->columns, to, k, 0);
+        }
+    }
+}
+
 static const char *row_of(const packing *q, int64_t o, int64_t tap, int64_t channels)
 {
     const int64_t taps = q->p.kernel[0] * q->p.kernel[1];
@@ -257,7 +273,7 @@ static int64_t pack_backward_tap(const packing *q, int64_t o, int64_t end, int64
         if (pair) put_pairs(q, from + (size_t)j * size, next + (size_t)j * size, n, to, k);
         else put_along(q, from + (size_t)j * size, n, to, k, 0);
         for (int64_t i = 0; i <= pair; i++) put_along(q, NULL, p->columns - n, to, k + i, n);
-        for (int64_t i = 1; i <= pad; i++) put_along(q, NULL, p->columns, to, k + pair + i, 0);
+        put_zeros(q, to, k + pair + 1, pad);
     }
     return 1 + pair;
 }
@@ -270,8 +286,11 @@ static void pack(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY], int64_t r
         if (q.p.backward)
             for (int64_t o = r0; o < r1;) o += pack_backward_tap(&q, o, r1, tap);
         else
-            for (int64_t o = r0; o < r1; o += TG_LAYOUT_ROWS)
-                pack_forward_tap(&q, o, o + TG_LAYOUT_ROWS < r1 ? o + TG_LAYOUT_ROWS : r1, tap);
+            for (int64_t o = r0, n; o < r1; o += n) {
+                n = r1 - o < TG_LAYOUT_ROWS ? r1 - o : TG_LAYOUT_ROWS;
+                if (n > 4) n = n / 4 * 4;
+                pack_forward_tap(&q, o, o + n, tap);
+            }
     for (int64_t o = r0; o < r1 && !q.p.backward; o++)
         if (o % q.p.out == q.p.out - 1) pad_forward(&q, o / q.p.out);
 }

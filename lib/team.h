@@ -11,7 +11,7 @@ enum { TG_TEAM_MOST = 1024 };
 /* Workers 1 .. workers - 1 are started, those that the system gives; each calls begin(worker) first. */
 void tg_team_start(int workers, void (*begin)(int worker));
 void tg_team_stop(void);                /* and waits for them; nothing if there are none */
-/* Calls body(context, index, worker) for every 0 <= index < n, the caller as worker 0.  Each worker has a range of its own,
- * which it goes through from its first index to its last, or backwards.  One caller at a time. */
+/* Calls body(context, index, worker) for every 0 <= index < n, the caller as worker 0.  Each worker has a range of its
+ * own, which it goes through from its first index to its last, or backwards.  One caller at a time. */
 void tg_team_work(int64_t n, bool backwards, tg_task_body *body, void *context);
 #endif

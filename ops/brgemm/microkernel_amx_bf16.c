@@ -75,26 +75,29 @@ INLINE void step_one(int across, const char *a, int64_t row, const char *b)
     TG_TILE_PRODUCT(1, 4, 7);
 }
 
-/* 32 k of 2 x 2 tiles.  B that the first level of the cache cannot hold is read once: A, which several taps meet, stays
- * there. */
-INLINE void step_square(bool once, const char *const a[MOST_DOWN], int64_t row, const char *b)
+/* What passes through the first level of the cache, where the other operand is to stay: B that it cannot hold, for A is
+ * met by several taps; or else A that is met by one. */
+enum { NONE, A, B };
+#define LOAD_A(t, at) if (passes == A) TG_TILE_STREAM(t, at, row); else TG_TILE_LOAD(t, at, row)
+#define LOAD_B(t, at) if (passes == B) TG_TILE_STREAM(t, at, TILE_ROW); else TG_TILE_LOAD(t, at, TILE_ROW)
+
+/* 32 k of 2 x 2 tiles */
+INLINE void step_square(int passes, const char *const a[MOST_DOWN], int64_t row, const char *b)
 {
-    if (once) TG_TILE_STREAM(6, b, TILE_ROW);
-    else TG_TILE_LOAD(6, b, TILE_ROW);
-    TG_TILE_LOAD(4, a[0], row);
+    LOAD_B(6, b);
+    LOAD_A(4, a[0]);
     TG_TILE_PRODUCT(0, 4, 6);
-    if (once) TG_TILE_STREAM(7, b + TILE, TILE_ROW);
-    else TG_TILE_LOAD(7, b + TILE, TILE_ROW);
+    LOAD_B(7, b + TILE);
     TG_TILE_PRODUCT(1, 4, 7);
-    TG_TILE_LOAD(5, a[1], row);
+    LOAD_A(5, a[1]);
     TG_TILE_PRODUCT(2, 5, 6);
     TG_TILE_PRODUCT(3, 5, 7);
 }
 
 /* 32 k of one block of rows and two panels */
-INLINE void step_pair(const char *a, int64_t row, const char *b, const char *next)
+INLINE void step_pair(int passes, const char *a, int64_t row, const char *b, const char *next)
 {
-    TG_TILE_LOAD(4, a, row);
+    LOAD_A(4, a);
     TG_TILE_LOAD(6, b, TILE_ROW);
     TG_TILE_PRODUCT(0, 4, 6);
     TG_TILE_LOAD(7, b + TILE, TILE_ROW);
@@ -248,7 +251,7 @@ typedef struct {
 } work;
 
 /* All products, and some of what is left of the block before at each step. */
-INLINE void multiply(int down, int across, bool once, const work *w, const spot at[MOST_DOWN])
+INLINE void multiply(int down, int across, int passes, const work *w, const spot at[MOST_DOWN])
 {
     const tg_brgemm *p = w->p;
     const int64_t    row = 2 * p->row, chunk = 2 * (DEPTH + p->gap), depth = (p->k + DEPTH - 1) / DEPTH;
@@ -257,9 +260,9 @@ INLINE void multiply(int down, int across, bool once, const work *w, const spot 
         const char *a[MOST_DOWN], *b = w->brick[q].b;
         for (int i = 0; i < down; i++) a[i] = (const char *)w->brick[q].a + at[i].a;
         for (int64_t k = 0; k < depth; k++, b += PANEL_STEP) {
-            if (across == 4) step_pair(a[0], row, b, b + p->next);
+            if (across == 4) step_pair(passes, a[0], row, b, b + p->next);
             else if (down == 1) step_one(across, a[0], row, b);
-            else if (across == 2) step_square(once, a, row, b);
+            else if (across == 2) step_square(passes, a, row, b);
             else step_narrow(down, a, row, b);
             for (int i = 0; i < down; i++) a[i] += chunk;
             fetch(w->ahead);
@@ -270,7 +273,7 @@ INLINE void multiply(int down, int across, bool once, const work *w, const spot 
 }
 
 /* Blocks of rows i .. */
-INLINE void block(int down, int across, bool once, const work *w, int i)
+INLINE void block(int down, int across, int passes, const work *w, int i)
 {
     const tg_brgemm  *p = w->p;
     unfinished *const u = w->next;
@@ -290,7 +293,7 @@ INLINE void block(int down, int across, bool once, const work *w, int i)
     /* tiles can leave c as it is to be, but must not add to a row twice */
     const bool plain = p->store == TG_F32 && !p->bias && !p->relu && whole && !(p->from && again);
     begin(down, across, p->from && !whole ? buffer : from);
-    multiply(down, across, once, w, at);
+    multiply(down, across, passes, w, at);
     put(down, across, plain ? to : buffer);
     if (plain) return;
     if (p->store == TG_BF16 && whole) {
@@ -308,10 +311,11 @@ INLINE void block(int down, int across, bool once, const work *w, int i)
 }
 
 typedef void block_function(const work *, int);
-#define BLOCK(name, down, across, once) \
-    static void name(const work *w, int i) { block(down, across, once, w, i); }
-BLOCK(block_1_1, 1, 1, 0) BLOCK(block_1_2, 1, 2, 0) BLOCK(block_2_1, 2, 1, 0) BLOCK(block_4_1, 4, 1, 0)
-BLOCK(block_1_4, 1, 4, 0) BLOCK(block_2_2, 2, 2, 0) BLOCK(block_2_2_once, 2, 2, 1)
+#define BLOCK(name, down, across, passes) \
+    static void name(const work *w, int i) { block(down, across, passes, w, i); }
+BLOCK(block_1_1, 1, 1, NONE) BLOCK(block_1_2, 1, 2, NONE) BLOCK(block_2_1, 2, 1, NONE) BLOCK(block_4_1, 4, 1, NONE)
+BLOCK(block_1_4, 1, 4, NONE) BLOCK(block_1_4_a, 1, 4, A)
+BLOCK(block_2_2, 2, 2, NONE) BLOCK(block_2_2_a, 2, 2, A) BLOCK(block_2_2_b, 2, 2, B)
 
 INLINE ahead ahead_of(const tg_brgemm *p, blocks all, int64_t steps)
 {
@@ -330,18 +334,19 @@ INLINE void go(work *w, block_function *run_block, int i)
 
 static void run(const tg_brgemm *p, const tg_brick *brick, int count)
 {
-    unfinished room[2];
-    ahead      f;
-    work       w = { p, &f, blocks_of(p), brick, count, &room[0], &room[1] };
-    int        i = 0;
-    const int64_t steps = count * ((p->k + DEPTH - 1) / DEPTH);
-    const bool narrow = p->n <= COLUMNS, once = steps * PANEL_STEP > FIRST_LEVEL;
-    f = ahead_of(p, w.all, steps);
+    const int64_t         steps = count * ((p->k + DEPTH - 1) / DEPTH);
+    const bool            narrow = p->n <= COLUMNS, met_once = count == 1;
+    block_function *const pair = met_once ? block_1_4_a : block_1_4;
+    block_function *const square = steps * PANEL_STEP > FIRST_LEVEL ? block_2_2_b : met_once ? block_2_2_a : block_2_2;
+    unfinished            room[2];
+    ahead                 f = ahead_of(p, blocks_of(p), steps);
+    work                  w = { p, &f, blocks_of(p), brick, count, &room[0], &room[1] };
+    int                   i = 0;
     room[0].block = room[0].blocks = room[1].block = room[1].blocks = 0;
     configure(w.all.rows);
-    for (; p->next && i < w.all.count; i++) go(&w, block_1_4, i);
+    for (; p->next && i < w.all.count; i++) go(&w, pair, i);
     for (; narrow && i + 3 < w.all.count; i += 4) go(&w, block_4_1, i);
-    for (; i + 1 < w.all.count; i += 2) go(&w, narrow ? block_2_1 : once ? block_2_2_once : block_2_2, i);
+    for (; i + 1 < w.all.count; i += 2) go(&w, narrow ? block_2_1 : square, i);
     if (i < w.all.count) go(&w, narrow ? block_1_1 : block_1_2, i);
     finish_rest(p, w.last);
 }

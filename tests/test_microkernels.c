@@ -86,16 +86,25 @@ static int64_t a_place(const tg_brgemm *p, int r, int64_t k)
     return row_at(p, r, p->row, p->a_line) + k * p->step + k / TG_DEPTH * p->gap;
 }
 
+static int64_t depth_of_b(const product_case *t) { return is_bf16(t->mk) ? round_up(t->p.k, TG_DEPTH) : t->p.k; }
+
+/* Of the second panel, too. */
+static int64_t b_at(const product_case *t, int64_t k, int j)
+{
+    return b_place(t->mk, k, j % t->mk->panel) + j / t->mk->panel * t->p.next / (int64_t)sizeof(uint16_t);
+}
+
 static void any_operands(product_case *t)
 {
     const tg_brgemm *p = &t->p;
-    const int64_t    k_b = is_bf16(t->mk) ? round_up(p->k, TG_DEPTH) : p->k;
+    const int64_t    k_b = depth_of_b(t);
+    const int        columns = t->mk->panel * (p->next ? 2 : 1);
     const int64_t    size = a_place(p, rows_of(p) - 1, round_up(p->k, t->mk->depth) - 1) + 1;
     for (int i = 0; i < t->count; i++) {
         t->brick[i].a = t->a[i] = noise(t->mk->element, size);
-        t->brick[i].b = t->b[i] = noise(t->mk->element, k_b * t->mk->panel);
+        t->brick[i].b = t->b[i] = noise(t->mk->element, k_b * columns);
         for (int64_t k = p->k; k < k_b; k++)
-            for (int j = 0; j < t->mk->panel; j++) put(t->b[i], t->mk->element, b_place(t->mk, k, j), 0);
+            for (int j = 0; j < columns; j++) put(t->b[i], t->mk->element, b_at(t, k, j), 0);
     }
 }
 
@@ -106,10 +115,16 @@ static int any_size(bool odd, int most)
     return unit * any(1, most / unit);
 }
 
-/* What tiles have besides: planes of A, more lines, rows of c written past the cache, memory fetched ahead. */
+/* What tiles have besides: two panels, planes of A, more lines, rows of c written past the cache, memory fetched
+ * ahead. */
 static void any_lines(product_case *t, bool odd)
 {
     tg_brgemm *p = &t->p;
+    if (any(0, 3) == 0) {
+        p->n = 2 * t->mk->panel;
+        p->next = depth_of_b(t) * t->mk->panel * (int64_t)sizeof(uint16_t);
+        p->c_row = p->n + any(0, 30);
+    }
     p->further = any(0, 3);
     p->m = any_size(odd, MOST_ROWS / (1 + p->further));
     p->gap = any(0, 2) * any(0, 100);
@@ -137,7 +152,7 @@ static product_case any_product(const tg_microkernel *mk, bool odd)
     t.c_count = (rows_of(p) - 1) * p->c_row + p->n;
     t.c = noise(p->store, t.c_count);
     if (any(0, 2) == 0) p->bias = t.bias = noise(TG_F32, p->n);
-    if (any(0, 1)) {
+    if (any(0, 1) && !p->next) {
         p->from_row = p->n + any(0, 30);
         p->from_line = p->m * p->from_row;
         p->from = t.from = noise(TG_F32, (rows_of(p) - 1) * p->from_row + p->n);
@@ -161,7 +176,7 @@ static void add_brick(const product_case *t, int i)
     const tg_brgemm *p = &t->p;
     for (int64_t k = 0; k < p->k; k++) {
         double b[TG_PANEL];
-        for (int j = 0; j < p->n; j++) b[j] = get(t->b[i], t->mk->element, b_place(t->mk, k, j));
+        for (int j = 0; j < p->n; j++) b[j] = get(t->b[i], t->mk->element, b_at(t, k, j));
         for (int r = 0; r < rows_of(p); r++) {
             const double a = get(t->a[i], t->mk->element, a_place(p, r, k));
             for (int j = 0; j < p->n; j++) sums[r][j] += a * b[j], sizes[r][j] += fabs(a * b[j]);

@@ -24,7 +24,7 @@ static struct {
     alignas(64) atomic_uint   state;
     atomic_int                asleep;   /* workers */
     atomic_bool               caller_asleep;
-    int64_t                   n;        /* tasks; */
+    alignas(64) int64_t       n;        /* tasks; */
     int                       shares;   /* so many nearly equal ranges of them, one a worker, */
     bool                      backwards;           /* each from its last task on */
     tg_task_body             *body;

@@ -143,7 +143,7 @@ bool tg_adopt_grad(tg_scope *s, tg_tensor *leaf, tg_tensor *g);     /* g becomes
 int32_t tg_frame_now(const tg_program *p);          /* for what is made now: 0 in user code */
 bool    tg_frame_open(const tg_program *p, int32_t frame);
 
-/* rewrite.c, order.c, recompute.c, widen.c, plan.c, execute.c: the steps of a run */
+/* rewrite.c, order.c, recompute.c, widen.c, epilogue.c, plan.c, execute.c: the steps of a run */
 typedef struct {
     tg_program *program;
     tg_call   **at;                     /* copies of the pending calls, and fused ones, in the order in which they run */
@@ -164,6 +164,12 @@ void tg_find_last_uses(const tg_list *l);           /* sets last_use of every st
 bool tg_plan(tg_list *l);                           /* memory for all; false: undone, nothing has changed */
 tg_call *tg_execute(tg_list *l, tg_fault *fault);   /* NULL: all ran; else the call whose kernel found its data wrong */
 size_t tg_scratch_bytes(const tg_call *c, size_t *worker);        /* of all workers and shared; of one worker */
+
+/* epilogue.c */
+void   tg_find_epilogues(tg_list *l);
+size_t tg_epilogue_bytes(const tg_call *c);         /* of the rows of a task; 0: c has no epilogue */
+/* A task of c's last phase, then those of its epilogue; room for tg_epilogue_bytes. */
+void   tg_run_with_epilogue(const tg_call *c, const tg_task *task, char *room);
 
 /* layout.c */
 bool        tg_find_packing(tg_scope *s, tg_list *l, tg_call *c);     /* sets c->packing; false: s has failed */

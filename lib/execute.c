@@ -13,6 +13,7 @@ typedef struct {
     char          *shared;
     tg_fault      *fault;
     int            phase, step;
+    bool           last;                /* phase, of a call with an epilogue */
     char          *workers;             /* their scratch */
     size_t         worker_bytes;
 } phase_context;
@@ -23,7 +24,8 @@ static void run_task(void *context, int64_t index, int worker)
     char *const   scratch = p->workers ? p->workers + p->worker_bytes * (size_t)worker : NULL;
     const tg_task task = { .phase = p->phase, .index = index, .step = p->step, .worker = worker, .shared = p->shared,
                            .packed = p->packed, .scratch = scratch, .fault = p->fault };
-    p->call->kernel->run(p->call, &task);
+    if (p->last) tg_run_with_epilogue(p->call, &task, scratch + p->worker_bytes - tg_epilogue_bytes(p->call));
+    else p->call->kernel->run(p->call, &task);
 }
 
 /* Every second phase goes backwards: it begins with what the one before has left in the cache. */
@@ -40,12 +42,15 @@ static void run_call(const tg_call *c, tg_fault *fault, int *direction)
     size_t        all = tg_scratch_bytes(c, &p.worker_bytes);
     p.shared = c->scratch ? (char *)c->scratch + tg_packing_bytes(c) : NULL;
     p.workers = c->scratch ? (char *)c->scratch + all - p.worker_bytes * (size_t)tg_threads() : NULL;
+    if (c->is_epilogue) return;
     if (!c->kernel->tasks) {
         run_task(&p, 0, 0);
         return;
     }
-    for (int64_t n; (n = c->kernel->tasks(c, p.phase)) > 0 && !tg_faulted(fault); p.phase++)
+    for (int64_t n; (n = c->kernel->tasks(c, p.phase)) > 0 && !tg_faulted(fault); p.phase++) {
+        p.last = c->epilogue && c->kernel->tasks(c, p.phase + 1) == 0;
         run_phase(&p, n, direction);
+    }
 }
 
 static void run_traced(const tg_call *c, tg_fault *fault, int *direction)
@@ -59,7 +64,8 @@ static void run_traced(const tg_call *c, tg_fault *fault, int *direction)
 static void open_memory(const tg_call *c)
 {
     size_t worker;
-    TG_EACH_OUT(c, k) tg_memory_unpoison(c->out[k]->storage->data, c->out[k]->storage->bytes);
+    TG_EACH_OUT(c, k)
+        if (c->out[k]->storage->data) tg_memory_unpoison(c->out[k]->storage->data, c->out[k]->storage->bytes);
     if (c->scratch) tg_memory_unpoison(c->scratch, tg_scratch_bytes(c, &worker));
 }
 

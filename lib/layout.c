@@ -4,7 +4,10 @@
 #include "trace.h"
 #include <string.h>
 
-enum { TASK = 16384 };                  /* elements that one task packs, about */
+enum {
+    TASK = 16384,                       /* elements that one task packs, about */
+    MAKERS = 16, MOST_ROWS = 64,        /* tasks that make a tensor by rows; rows for one of them, about */
+};
 
 /* ---- before a run ---- */
 
@@ -65,6 +68,14 @@ int64_t tg_rows_of_task(const tg_tensor *w)
 {
     const int64_t row = w->rank ? tg_count(w) / w->dim[0] : 1, rows = TASK / row / TG_LAYOUT_ROWS * TG_LAYOUT_ROWS;
     return rows > TG_LAYOUT_ROWS ? rows : TG_LAYOUT_ROWS;
+}
+
+int64_t tg_rows_to_make(const tg_tensor *t)
+{
+    const int64_t unit = tg_rows_of_task(t), rows = t->dim[0];
+    const int64_t tasks = (rows + MOST_ROWS * MAKERS - 1) / (MOST_ROWS * MAKERS) * MAKERS;
+    const int64_t each = ((rows + tasks - 1) / tasks + unit - 1) / unit * unit;
+    return (rows + each - 1) / each < MAKERS / 2 ? 0 : each;
 }
 
 const void *tg_pack_input(const tg_call *c)

@@ -34,7 +34,9 @@ typedef struct tg_call {                /* one application of one operator */
     bool         taped, walked, again;
     const tg_kernel *kernel;            /* in a run: the kernel chosen ... */
     void        *state, *scratch;       /* ... what its prepare left, its planned scratch ... */
-    tg_packing  *packing;               /* ... and the input that it reads in another layout, or NULL */
+    tg_packing  *packing;               /* ... the input that it reads in another layout, or NULL ... */
+    struct tg_call *epilogue;           /* ... and the call, the next one, that takes out[0] from its tasks, or NULL */
+    bool         is_epilogue;
 } tg_call;
 
 typedef enum { TG_CAST_BF16, TG_CAST_F32, TG_CAST_WIDEST } tg_cast_to;      /* widest: f32 if one of them is f32 */
@@ -106,6 +108,11 @@ struct tg_kernel {                      /* one way to compute an operator */
     /* Cuts the problem of a phase into tasks, by its shape only, never by the number of threads.  0: no such phase.
      * NULL function: run is called once, outside of any parallel region (libraries with their own threads). */
     int64_t (*tasks)(const tg_call *c, int phase);
+    /* Rows of the first axis that one task of the last phase makes of out[0], of which nothing else is written; or, of
+     * an effect with but one phase, rows of in[0] and all inputs of its shape that a task works on.  Task i begins with
+     * row i * rows.  A kernel that says so finds no fault with data.  The effect may then run on another call's rows
+     * while they are in the cache (epilogue.c).  0 or a NULL function: its tasks are otherwise. */
+    int64_t (*rows)(const tg_call *c);
     /* Computes one task.  No allocation, no policy, no printing. */
     void (*run)(const tg_call *c, const tg_task *task);
     bool in_place;                      /* out[0] may lie in the memory of an input of its size that dies here */
@@ -146,6 +153,11 @@ double tg_get(const tg_tensor *t, int64_t i);
 void   tg_set(const tg_tensor *t, int64_t i, double value);
 /* Writes rows r0 <= r < r1 of w, as they are now, into the packed forms that w keeps; rows as in tg_layout. */
 void   tg_repack(const tg_tensor *w, int64_t r0, int64_t r1);
+/* Rows of w's first axis that one task packs or updates: whole TG_LAYOUT_ROWS, about 16384 elements. */
+int64_t tg_rows_of_task(const tg_tensor *w);
+/* Rows for a kernel that makes t by rows, so that an update of its shape can take them: a multiple of that, for about 16
+ * tasks; 0: there would be less than 8. */
+int64_t tg_rows_to_make(const tg_tensor *t);
 /* Says that the *data* are wrong (a class out of range), without the operator's name, which the run adds; the lowest
  * task's message wins, the run stops, and nothing lasting is written. */
 void tg_fault_say(tg_fault *fault, int64_t task, const char *format, ...) TG_PRINTF(3, 4);

@@ -30,6 +30,7 @@ static bool move_in(const tg_list *l, tg_call *c, int i)
 
 static bool take_outputs(tg_list *l, tg_call *c, int i)
 {
+    if (c->epilogue) return true;
     move_in(l, c, i);
     TG_EACH_OUT(c, k) {
         tg_storage *t = c->out[k]->storage;
@@ -43,7 +44,7 @@ size_t tg_scratch_bytes(const tg_call *c, size_t *worker)
 {
     tg_scratch need = c->kernel->scratch ? c->kernel->scratch(c) : (tg_scratch){ 0 };
     size_t     shared = tg_packing_bytes(c) + (need.shared + 63) / 64 * 64;
-    *worker = (need.worker + 63) / 64 * 64;
+    *worker = (need.worker + 63) / 64 * 64 + tg_epilogue_bytes(c);
     return shared + *worker * (size_t)tg_threads();
 }
 
@@ -58,7 +59,7 @@ static bool take_scratch(tg_memory *m, tg_call *c)
 
 static bool give(tg_list *l, tg_storage *t, int i)
 {
-    if (!dies_at(l, t, i) || t->given) return true;
+    if (!dies_at(l, t, i) || t->given || !t->data) return true;
     t->given = true;
     return t->moved || tg_memory_give(&l->program->memory, t->data, t->bytes);
 }

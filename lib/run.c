@@ -1,4 +1,4 @@
-/* run.c - a run: copy the pending calls, rewrite, order, recompute, widen, prepare, plan, execute.
+/* run.c - a run: copy the pending calls, rewrite, order, recompute, widen, prepare, find epilogues, plan, execute.
  *
  * It happens or does not.  What can fail for want of resources comes before the first kernel, and then nothing has
  * changed and the calls stay pending; a kernel can only fault on data, and what lasts is written at the end. */
@@ -140,7 +140,9 @@ static bool ready(tg_scope *s, tg_list *l)
 {
     bool fits = copy_pending(l) && tg_rewrite(l) && tg_effects_last(l) && tg_recompute(l) && tg_widen_calls(l);
     if (!fits) tg_fail(s, "out of memory: the list of calls; nothing was run");
-    if (!fits || !prepare(s, l) || !observed(s, l)) return false;
+    if (!fits || !prepare(s, l)) return false;
+    if (l->program->options.epilogues) tg_find_epilogues(l);
+    if (!observed(s, l)) return false;
     if (tg_plan(l)) return true;
     tg_fail(s, "out of memory: the tensors of %d calls; nothing was run", l->n);
     return false;

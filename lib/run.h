@@ -14,6 +14,7 @@ typedef struct {
     bool fuse;                 /* rewriting rules are used; TG_FUSE=0 switches them off */
     bool eager;                /* each call runs as it is recorded; TG_EAGER=1 */
     tg_recompute_mode recompute;          /* LARGE; TG_RECOMPUTE=0 is NONE, TG_RECOMPUTE=all is ALL */
+    bool epilogues;            /* updates run on the rows of gradients as they are made; TG_EPILOGUE=0: afterwards */
     /* Told of each call of a run, with its kernel, before the first is executed; if it returns false for one, the run
      * fails and nothing has changed.  NULL: nobody. */
     bool (*observe)(void *context, const tg_call *c);
@@ -28,9 +29,6 @@ void tg_run(tg_scope *s, bool middle);
 /* The gradient of a leaf as the input of an update: afterwards the leaf has none, and its memory is given back after the
  * run.  NULL if there is none. */
 tg_tensor *tg_take_grad(tg_scope *s, tg_tensor *leaf);
-
-/* Rows of w's first axis that one task packs or updates: whole TG_LAYOUT_ROWS, about 16384 elements. */
-int64_t tg_rows_of_task(const tg_tensor *w);
 
 /* Between the two, backward keeps nothing: it makes the calls again (tg_checkpoint).  They do not nest. */
 void tg_segment_begin(tg_scope *s);

@@ -40,7 +40,7 @@ tg_scope *tg_open(void)
     }
     p->root = s;
     p->options = (tg_options){ .fuse = env_flag("TG_FUSE", true), .eager = env_flag("TG_EAGER", false),
-                                .recompute = env_recompute() };
+                                .recompute = env_recompute(), .epilogues = env_flag("TG_EPILOGUE", true) };
     s->program = p;
     return s;
 }

@@ -53,7 +53,9 @@ void tg_trace_call(const tg_call *c, double ms)
     shapes(c, in, sizeof in);
     fprintf(stderr, "tilegrad: %-28s %-16s %-8s %s %s %.3f ms", c->op->name, c->kernel->name, tg_isa_name(c->kernel->isa),
             first ? tg_dtype_name(first->dtype) : "", in, ms);
-    if (c->op->flops && ms > 0) fprintf(stderr, " %.1f GFLOP/s", c->op->flops(c) / ms * 1e-6);
+    if (c->epilogue) fprintf(stderr, " with %s", c->epilogue->op->name);
+    if (c->is_epilogue) fprintf(stderr, " in the call before");
+    else if (c->op->flops && ms > 0) fprintf(stderr, " %.1f GFLOP/s", c->op->flops(c) / ms * 1e-6);
     fprintf(stderr, "%s%s%s\n", *c->where ? " " : "", c->where, c->again ? " again" : "");
 }
 

@@ -35,6 +35,8 @@ int64_t tg_update_tasks(const tg_call *c, int phase)
     return phase ? 0 : (rows_of(c->in[0]) + step - 1) / step;
 }
 
+int64_t tg_update_rows_of_task(const tg_call *c) { return tg_rows_of_task(c->in[0]); }
+
 tg_update_rows tg_update_rows_of(const tg_call *c, const tg_task *task)
 {
     const tg_tensor *w = c->in[0];

@@ -84,6 +84,7 @@ void fuzz_print(const fuzz_program *p);
 
 /* ---- fuzz_run.c ---- */
 extern uint64_t fuzz_made_twice;         /* values, by the recomputation that was compared with none */
+extern uint64_t fuzz_epilogues;          /* calls whose result an update took in pieces; compared with none, too */
 /* Runs the program in each way and compares; false: they differ, or something failed that should not. */
 bool fuzz_check(const fuzz_program *p, uint64_t data_seed, char why[FUZZ_TEXT]);
 #endif

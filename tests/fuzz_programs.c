@@ -15,7 +15,7 @@ enum { FINE, WRONG, FLUKE, CRASHED = 100 };
 
 typedef struct {                         /* shared with the child */
     uint64_t at;                         /* the seed that is being tried */
-    uint64_t flukes, made_twice;
+    uint64_t flukes, made_twice, epilogues;
     char     why[FUZZ_TEXT];
 } report;
 
@@ -98,6 +98,7 @@ static uint64_t first_failure(uint64_t from, uint64_t to)
             if (verdict == WRONG) break;
         }
         shared->made_twice += fuzz_made_twice;
+        shared->epilogues += fuzz_epilogues;
         fflush(stdout);
         _exit(0);
     }
@@ -120,7 +121,8 @@ int main(int argc, char **argv)
         tell(at);
         failures++;
     }
-    printf("%d failures, %llu differences by rounding, %llu values made twice\n", failures,
-           (unsigned long long)shared->flukes, (unsigned long long)shared->made_twice);
+    printf("%d failures, %llu differences by rounding, %llu values made twice, %llu epilogues\n", failures,
+           (unsigned long long)shared->flukes, (unsigned long long)shared->made_twice,
+           (unsigned long long)shared->epilogues);
     return failures ? 1 : 0;
 }

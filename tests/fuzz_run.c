@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-uint64_t fuzz_made_twice;
+uint64_t fuzz_made_twice, fuzz_epilogues;
 
 enum { MOST = 256, LEAF_MOST = 144 };            /* elements */
 
@@ -39,7 +39,9 @@ typedef struct {
     const fuzz_way     *way;
     tg_recompute_mode   recompute;
     lesson             *lesson;
-    uint64_t            bits, again;             /* of all numbers that were compared; calls made again */
+    uint64_t            bits;                    /* of all numbers that were compared */
+    struct { uint64_t again, epilogues; } seen;  /* calls made again; with an epilogue */
+    bool                plainly;                 /* without epilogues */
     bool                teaches, over;           /* over: a step failed as it may, the rest cannot be compared */
     tg_scope           *root, *step, *eval;
     fuzz_model          model;
@@ -54,7 +56,7 @@ typedef struct {
 static const char *way_name(const fuzz_run *r)
 {
     static char text[64];
-    snprintf(text, sizeof text, "%s%s", r->way->name, r->recompute ? ", made twice" : "");
+    snprintf(text, sizeof text, "%s%s", r->way->name, r->recompute ? ", made twice, no epilogues" : "");
     return text;
 }
 
@@ -268,9 +270,11 @@ static bool finish(fuzz_run *r)
     return good && (r->teaches || compare_leaves(r));
 }
 
-static bool count_again(void *context, const tg_call *c)
+static bool see(void *context, const tg_call *c)
 {
-    *(uint64_t *)context += c->again;
+    fuzz_run *r = context;
+    r->seen.again += c->again;
+    r->seen.epilogues += c->epilogue != NULL;
     return true;
 }
 
@@ -282,7 +286,7 @@ static bool run_way(fuzz_run *in, uint64_t data_seed)
     r.root = tg_open();
     tg_set_backends(way->backends);
     *tg_tree_options(r.root) = (tg_options){ .fuse = way->fuse, .eager = way->eager, .recompute = r.recompute,
-                                             .observe = count_again, .context = &r.again };
+                                             .epilogues = !r.plainly, .observe = see, .context = &r };
     fuzz_open_model(&r.model, r.root, r.p->seed, data_seed);
     fuzz_track_start(&r.track);
     r.step = tg_train(r.root);
@@ -293,7 +297,7 @@ static bool run_way(fuzz_run *in, uint64_t data_seed)
     tg_close(r.root);
     tg_set_backends(NULL);
     in->bits = r.bits;
-    in->again = r.again;
+    in->seen = r.seen;
     return good;
 }
 
@@ -302,10 +306,12 @@ static bool run_twice(fuzz_run once, uint64_t data_seed)
     if (!run_way(&once, data_seed)) return false;
     if (once.way->eager) return true;
     fuzz_run twice = once;
-    twice.bits = twice.again = 0;
+    twice.bits = twice.seen.again = 0;
     twice.recompute = TG_RECOMPUTE_ALL;
+    twice.plainly = true;
     bool good = run_way(&twice, data_seed) && (twice.bits == once.bits || differ(&twice, X0, "", "other bits"));
-    fuzz_made_twice += twice.again - once.again;
+    fuzz_made_twice += twice.seen.again - once.seen.again;
+    fuzz_epilogues += once.seen.epilogues;
     return good;
 }
 

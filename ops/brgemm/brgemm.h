@@ -60,6 +60,11 @@ void       tg_nest_kernel_run(tg_nest n, const tg_task *t);
         const tg_grad_w_kernel g = plan_of(c, &tg_microkernel_##suffix); \
         return tg_grad_w_kernel_tasks(&g, phase); \
     } \
+    static int64_t symbol##_rows_##suffix(const tg_call *c) \
+    { \
+        const tg_grad_w_kernel g = plan_of(c, &tg_microkernel_##suffix); \
+        return tg_grad_w_kernel_rows(&g); \
+    } \
     static void symbol##_run_##suffix(const tg_call *c, const tg_task *t) \
     { \
         const tg_grad_w_kernel g = plan_of(c, &tg_microkernel_##suffix); \
@@ -68,5 +73,6 @@ void       tg_nest_kernel_run(tg_nest n, const tg_task *t);
     extern const tg_kernel symbol##_##suffix; \
     const tg_kernel symbol##_##suffix = { .name = name_ #suffix, .backend = "brgemm", .isa = isa_, \
                                           .reject = symbol##_reject_##suffix, .scratch = symbol##_scratch_##suffix, \
-                                          .tasks = symbol##_tasks_##suffix, .run = symbol##_run_##suffix };
+                                          .tasks = symbol##_tasks_##suffix, .rows = symbol##_rows_##suffix, \
+                                          .run = symbol##_run_##suffix };
 #endif

@@ -12,9 +12,11 @@ void tg_tile_of_columns(const char *from, size_t row, void *tile)
     for (int i = 0; i < 16; i++) _mm512_storeu_si512((char *)tile + 64 * i, r[i]);
 }
 
-void tg_tile_rows_of_pair(const void *even, const void *odd, void *first, void *second)
+void tg_tile_rows_of_pairs(const char *from, size_t row, int64_t pairs, void *first, void *second)
 {
-    const pairs_of_32 p = paired(_mm512_loadu_si512(even), _mm512_loadu_si512(odd));
-    _mm512_storeu_si512(first, p.first);
-    _mm512_storeu_si512(second, p.second);
+    for (int64_t i = 0; i < pairs; i++, from += 2 * row) {
+        const pairs_of_32 p = paired(_mm512_loadu_si512(from), _mm512_loadu_si512(from + row));
+        _mm512_storeu_si512((char *)first + 64 * i, p.first);
+        _mm512_storeu_si512((char *)second + 64 * i, p.second);
+    }
 }

@@ -5,6 +5,6 @@
 
 /* 16 rows, `row` bytes apart, which are columns: their first 32 k become a tile. */
 void tg_tile_of_columns(const char *from, size_t row, void *tile);
-/* Two rows, which are k of a pair: their first 32 columns become a row of each of two tiles. */
-void tg_tile_rows_of_pair(const void *even, const void *odd, void *first, void *second);
+/* So many pairs of rows, `row` bytes apart, which are k: their first 32 columns become rows of two tiles. */
+void tg_tile_rows_of_pairs(const char *from, size_t row, int64_t pairs, void *first, void *second);
 #endif

@@ -240,11 +240,6 @@ static void pad_forward(const packing *q, int64_t group)
 /* n elements of two rows become columns 0, 1, .. of a pair of k. */
 static void put_pairs(const packing *q, const void *even, const void *odd, int64_t n, void *to, int64_t k)
 {
-    if (tiles(&q->p) && n == 2 * TG_TILE) {
-        uint16_t *const row = (uint16_t *)to + element(&q->p, k, 0);
-        tg_tile_rows_of_pair(even, odd, row, row + TG_TILE * 2 * TG_TILE);
-        return;
-    }
     for (int64_t j = 0; j < n; j += q->p.side) {
         const uint16_t *restrict one = (const uint16_t *)even + j, *restrict other = (const uint16_t *)odd + j;
         uint16_t *restrict       pair = (uint16_t *)to + element(&q->p, k, j);
@@ -256,41 +251,69 @@ static void put_pairs(const packing *q, const void *even, const void *odd, int64
     }
 }
 
-/* A tap of row o, or of it and the next if they are a pair of k: one or two k of all panels; the last row of a group
- * also writes the k that pad.  Returns the rows. */
-static int64_t pack_backward_tap(const packing *q, int64_t o, int64_t end, int64_t tap)
+/* A tap of rows o .. end - 1, as far as they are pairs of one tile's k and the columns of whole tiles; returns how many
+ * columns. */
+static int64_t pack_tile_rows(const packing *q, int64_t o, int64_t end, int64_t tap)
+{
+    const tg_panels *p = &q->p;
+    const int64_t    channel = o % p->in, k = place_of(p, tap / p->kernel[1], tap % p->kernel[1]).k + channel;
+    const int64_t    rows = end - o;
+    const int64_t    columns = 2 * TG_TILE, whole = p->out / columns * columns;
+    if (k % 2 || rows % 2 || k % TG_DEPTH + rows > TG_DEPTH || channel + rows > p->in || p->columns != columns) return 0;
+    const char  *from = row_of(q, o, tap, p->out);
+    const size_t row = (size_t)(row_of(q, 1, 0, p->out) - row_of(q, 0, 0, p->out));
+    for (int64_t j = 0; j < whole; j += columns, from += columns * (int64_t)sizeof(uint16_t)) {
+        uint16_t *const to = (uint16_t *)(void *)panel(q, o / p->in, j / columns) + element(p, k, 0);
+        tg_tile_rows_of_pairs(from, row, rows / 2, to, to + element(p, 0, TG_TILE));
+    }
+    return whole;
+}
+
+/* A tap of row o, or of it and the next if they are a pair of k: one or two k of all panels from column `first` on; the
+ * last row of a group also writes the k that pad.  Returns the rows. */
+static int64_t pack_backward_tap(const packing *q, int64_t o, int64_t end, int64_t tap, int64_t first)
 {
     const tg_panels *p = &q->p;
     const tap_place  at = place_of(p, tap / p->kernel[1], tap % p->kernel[1]);
     const int64_t    channel = o % p->in, k = at.k + channel;
     const bool       pair = p->bf16 && k % 2 == 0 && o + 1 < end && channel + 1 < p->in;
-    const int64_t    pad = channel + pair == p->in - 1 ? at.pad : 0;
     const char      *from = row_of(q, o, tap, p->out), *next = row_of(q, o + pair, tap, p->out);
     const size_t     size = tg_dtype_size(q->w->dtype);
-    for (int64_t j = 0; j < p->out; j += p->columns) {
+    for (int64_t j = first; j < p->out; j += p->columns) {
         char *const   to = panel(q, o / p->in, j / p->columns);
         const int64_t n = p->out - j < p->columns ? p->out - j : p->columns;
         if (pair) put_pairs(q, from + (size_t)j * size, next + (size_t)j * size, n, to, k);
         else put_along(q, from + (size_t)j * size, n, to, k, 0);
         for (int64_t i = 0; i <= pair; i++) put_along(q, NULL, p->columns - n, to, k + i, n);
-        put_zeros(q, to, k + pair + 1, pad);
     }
+    if (channel + pair == p->in - 1)
+        for (int64_t j = 0; j < p->count; j++) put_zeros(q, panel(q, o / p->in, j), k + pair + 1, at.pad);
     return 1 + pair;
+}
+
+static void pack_backward(const packing *q, int64_t r0, int64_t r1, int64_t tap)
+{
+    for (int64_t o = r0, end; o < r1; o = end) {
+        end = r1 - o < TG_LAYOUT_ROWS ? r1 : o + TG_LAYOUT_ROWS;
+        const int64_t first = tiles(&q->p) ? pack_tile_rows(q, o, end, tap) : 0;
+        for (int64_t row = o; row < end;) row += pack_backward_tap(q, row, end, tap, first);
+    }
+}
+
+static void pack_forward(const packing *q, int64_t r0, int64_t r1, int64_t tap)
+{
+    for (int64_t o = r0, n; o < r1; o += n) {
+        n = r1 - o < TG_LAYOUT_ROWS ? r1 - o : TG_LAYOUT_ROWS;
+        if (n > 4) n = n / 4 * 4;
+        pack_forward_tap(q, o, o + n, tap);
+    }
 }
 
 static void pack(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY], int64_t r0, int64_t r1, void *to)
 {
     const packing q = { tg_panels_of(w, key), w, to };
     const int64_t taps = q.p.kernel[0] * q.p.kernel[1];
-    for (int64_t tap = 0; tap < taps; tap++)
-        if (q.p.backward)
-            for (int64_t o = r0; o < r1;) o += pack_backward_tap(&q, o, r1, tap);
-        else
-            for (int64_t o = r0, n; o < r1; o += n) {
-                n = r1 - o < TG_LAYOUT_ROWS ? r1 - o : TG_LAYOUT_ROWS;
-                if (n > 4) n = n / 4 * 4;
-                pack_forward_tap(&q, o, o + n, tap);
-            }
+    for (int64_t tap = 0; tap < taps; tap++) (q.p.backward ? pack_backward : pack_forward)(&q, r0, r1, tap);
     for (int64_t o = r0; o < r1 && !q.p.backward; o++)
         if (o % q.p.out == q.p.out - 1) pad_forward(&q, o / q.p.out);
 }

@@ -8,6 +8,7 @@
 enum {
     PIECE = 128,                        /* depth that a task packs */
     TASKS = 16,                         /* of forward: with fewer outputs each, x is read too often */
+    LEAST_ROWS = 2 * TG_MR,             /* of a task of backward-weights that makes whole rows: the same */
 };
 
 /* ---- an operand that is packed for all tasks: b[k, n] ---- */
@@ -137,17 +138,29 @@ static tg_scratch grad_w_scratch(const tg_call *c)
     return (tg_scratch){ .shared = packed_bytes(p.k, p.n), .worker = tg_gemm_scratch(false) };
 }
 
+/* Whole rows, if they are enough for some tasks. */
+static tg_grid grad_w_grid(const tg_call *c)
+{
+    const int64_t rows = tg_rows_to_make(c->out[0]), m = c->out[0]->dim[0], n = c->out[0]->dim[1];
+    if (rows < LEAST_ROWS || rows > TG_MC) return tg_grid_of_packed(m, n, 1);
+    return (tg_grid){ m, n, rows, n, tg_div_up(m, rows), 1 };
+}
+
+static int64_t grad_w_rows(const tg_call *c)
+{
+    const tg_grid grid = grad_w_grid(c);
+    return grid.across == 1 ? grid.rows : 0;
+}
+
 static int64_t grad_w_tasks(const tg_call *c, int phase)
 {
     const tg_product p = tg_linear_grad_w_product(c);
-    const tg_grid    grid = tg_grid_of_packed(p.m, p.n, 1);
+    const tg_grid    grid = grad_w_grid(c);
     return phase == 0 ? packing_tasks(p.k, p.n) : phase == 1 ? tg_grid_cells(&grid) : 0;
 }
 
-static void grad_w_block(const tg_product *p, int64_t index, const float *packed, float *scratch)
+static void grad_w_block(const tg_product *p, tg_cell c, const float *packed, float *scratch)
 {
-    const tg_grid   grid = tg_grid_of_packed(p->m, p->n, 1);
-    const tg_cell   c = tg_grid_cell(&grid, index);
     const tg_matrix gy = { p->a, p->a_row, p->a_column, p->half };
     const tg_gemm   g = { .k = p->k, .a = &gy, .pack_a = tg_pack_columns, .by_columns = true, .packed_b = packed };
     float          *rows[TG_MC];
@@ -158,9 +171,10 @@ static void grad_w_block(const tg_product *p, int64_t index, const float *packed
 static void grad_w_run(const tg_call *c, const tg_task *t)
 {
     const tg_product p = tg_linear_grad_w_product(c);
+    const tg_grid    grid = grad_w_grid(c);
     if (t->phase == 0) pack((tg_matrix){ p.b, p.b_row, p.b_column, p.half }, p.k, p.n, t->index, t->shared);
-    else grad_w_block(&p, t->index, t->shared, t->scratch);
+    else grad_w_block(&p, tg_grid_cell(&grid, t->index), t->shared, t->scratch);
 }
 
 TG_VECTOR_KERNEL(linear_grad_w_vector) = { TG_VECTOR_HEAD, .reject = reject, .scratch = grad_w_scratch,
-                                           .tasks = grad_w_tasks, .run = grad_w_run };
+                                           .tasks = grad_w_tasks, .rows = grad_w_rows, .run = grad_w_run };

@@ -18,26 +18,30 @@ static terms terms_of(const tg_call *c)
     };
 }
 
-static void adam(float *restrict w, const float *restrict grad, float *restrict m, float *restrict v, int64_t n, terms t)
+TG_INLINE void adam(tg_weights w, bool split, const float *restrict grad, float *restrict m, float *restrict v, int64_t n,
+                    terms t)
 {
 #pragma omp simd
     for (int64_t i = 0; i < n; i++) {
-        const float g = tg_clipped(grad[i], t.factor, t.limit) + t.added * w[i];
+        const float old = tg_load_weight(w, split, i);
+        const float g = tg_clipped(grad[i], t.factor, t.limit) + t.added * old;
         m[i] = t.beta1 * m[i] + t.new1 * g;
         v[i] = t.beta2 * v[i] + t.new2 * g * g;
-        w[i] = t.shrink * w[i] - t.size * m[i] / (sqrtf(v[i]) * t.per_root + t.eps);
+        tg_store_weight(w, split, i, t.shrink * old - t.size * m[i] / (sqrtf(v[i]) * t.per_root + t.eps));
     }
-}
-
-static void step(const tg_call *c, const void *t, float *w, int64_t i, int64_t n)
-{
-    adam(w, tg_update_operand(c, G, i), tg_update_operand(c, M, i), tg_update_operand(c, V, i), n, *(const terms *)t);
 }
 
 static void run(const tg_call *c, const tg_task *task)
 {
-    const terms t = terms_of(c);
-    tg_update_pieces(c, task, &t, step);
+    const tg_update_rows r = tg_update_rows_of(c, task);
+    const int64_t        n = r.end - r.begin;
+    const tg_weights     w = tg_weights_from(c->in[0], r.begin);
+    const float *const   g = tg_update_operand(c, G, r.begin);
+    float *const         m = tg_update_operand(c, M, r.begin), *const v = tg_update_operand(c, V, r.begin);
+    if (tg_is_split(c->in[0])) adam(w, true, g, m, v, n, terms_of(c));
+    else adam(w, false, g, m, v, n, terms_of(c));
+    tg_repack(c->in[0], r.r0, r.r1);
 }
 
-TG_VECTOR_KERNEL(adam_update_vector) = { TG_VECTOR_HEAD, .tasks = tg_update_tasks, .run = run, .repacks = true };
+TG_VECTOR_KERNEL(adam_update_vector) = { TG_VECTOR_HEAD, .tasks = tg_update_tasks, .rows = tg_update_rows_of_task,
+                                         .run = run, .repacks = true };

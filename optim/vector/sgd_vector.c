@@ -16,33 +16,38 @@ static terms terms_of(const tg_call *c)
     };
 }
 
-static void plain(float *restrict w, const float *restrict g, int64_t n, terms t)
-{
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) w[i] -= t.lr * (tg_clipped(g[i], t.factor, t.limit) + t.decay * w[i]);
-}
-
-static void momentum(float *restrict w, const float *restrict g, float *restrict v, int64_t n, terms t)
+TG_INLINE void plain(tg_weights w, bool split, const float *restrict g, int64_t n, terms t)
 {
 #pragma omp simd
     for (int64_t i = 0; i < n; i++) {
-        const float d = tg_clipped(g[i], t.factor, t.limit) + t.decay * w[i];
-        v[i] = t.keep * v[i] + t.add * d;
-        w[i] -= t.lr * (t.mine * d + t.speed * v[i]);
+        const float old = tg_load_weight(w, split, i);
+        tg_store_weight(w, split, i, old - t.lr * (tg_clipped(g[i], t.factor, t.limit) + t.decay * old));
     }
 }
 
-static void step(const tg_call *c, const void *t, float *w, int64_t i, int64_t n)
+TG_INLINE void momentum(tg_weights w, bool split, const float *restrict g, float *restrict v, int64_t n, terms t)
 {
-    float *const v = tg_update_operand(c, V, i);
-    if (v) momentum(w, tg_update_operand(c, G, i), v, n, *(const terms *)t);
-    else plain(w, tg_update_operand(c, G, i), n, *(const terms *)t);
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++) {
+        const float old = tg_load_weight(w, split, i);
+        const float d = tg_clipped(g[i], t.factor, t.limit) + t.decay * old;
+        v[i] = t.keep * v[i] + t.add * d;
+        tg_store_weight(w, split, i, old - t.lr * (t.mine * d + t.speed * v[i]));
+    }
 }
 
 static void run(const tg_call *c, const tg_task *task)
 {
-    const terms t = terms_of(c);
-    tg_update_pieces(c, task, &t, step);
+    const tg_update_rows r = tg_update_rows_of(c, task);
+    const int64_t        n = r.end - r.begin;
+    const tg_weights     w = tg_weights_from(c->in[0], r.begin);
+    const float *const   g = tg_update_operand(c, G, r.begin);
+    float *const         v = tg_update_operand(c, V, r.begin);
+    const terms          t = terms_of(c);
+    if (tg_is_split(c->in[0])) v ? momentum(w, true, g, v, n, t) : plain(w, true, g, n, t);
+    else v ? momentum(w, false, g, v, n, t) : plain(w, false, g, n, t);
+    tg_repack(c->in[0], r.r0, r.r1);
 }
 
-TG_VECTOR_KERNEL(sgd_update_vector) = { TG_VECTOR_HEAD, .tasks = tg_update_tasks, .run = run, .repacks = true };
+TG_VECTOR_KERNEL(sgd_update_vector) = { TG_VECTOR_HEAD, .tasks = tg_update_tasks, .rows = tg_update_rows_of_task,
+                                        .run = run, .repacks = true };

@@ -1,0 +1,147 @@
+/* test_epilogue.c - updates that run on the rows of a gradient as they are made (lib/epilogue.c): where, with the bits of
+ * a step without them.  The program fuzzer compares them on random programs (fuzz_run.c). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+#include "cpu.h"
+#include "dispatch.h"
+#include "expect.h"
+#include "parallel.h"
+#include "run.h"
+
+enum { IN = 1030, HIDDEN = 520, CLASSES = 7, BATCH = 70, STEPS = 3 };
+
+/* Kernels that make rows are of these alone. */
+static bool rows_are_made(void) { return tg_max_isa() >= TG_ISA_AVX512 && strstr(tg_backends(), "vector"); }
+
+static bool count(void *context, const tg_call *c)
+{
+    *(int *)context += c->epilogue != NULL;
+    return true;
+}
+
+/* ---- a step ---- */
+
+typedef struct { tg_module *net; tg_optim *opt; tg_tensor *x, *y; } training;
+typedef void way_to_step(tg_scope *s, const training *t);
+
+static tg_tensor *loss_of(tg_scope *s, const training *t)
+{
+    return tg_cross_entropy(s, tg_forward(s, t->net, t->x), t->y);
+}
+
+static void plain(tg_scope *s, const training *t)
+{
+    tg_backward(s, loss_of(s, t));
+    tg_update(s, t->opt);
+}
+
+static void two_micro_batches(tg_scope *s, const training *t)
+{
+    tg_backward(s, loss_of(s, t));
+    plain(s, t);
+}
+
+static void the_gradient_is_read(tg_scope *s, const training *t)
+{
+    tg_backward(s, loss_of(s, t));
+    assert_non_null(tg_data(tg_grad(tg_find_param(t->net, "2.weight"))));
+    tg_update(s, t->opt);
+}
+
+static void the_gradient_is_held(tg_scope *s, const training *t)
+{
+    tg_backward(s, loss_of(s, t));
+    tg_tensor *g = tg_grad(tg_find_param(t->net, "2.weight"));
+    tg_tensor *sum = tg_sum(s, g, (tg_axes){ 0 });
+    tg_update(s, t->opt);
+    assert_true(tg_item(sum) == tg_item(sum));
+}
+
+/* ---- a training ---- */
+
+typedef struct {
+    const char  *name;
+    tg_dtype     dtype;
+    bool         adam;
+    float        clip_norm;
+    way_to_step *step;
+    int          epilogues;              /* in a step */
+} row;
+
+static training open_training(tg_scope *s, const row *r)
+{
+    training t = { .x = tg_randn(s, 0, 1, 2, TG_DIM(BATCH, IN)) };
+    int32_t  y[BATCH];
+    for (int i = 0; i < BATCH; i++) y[i] = i % CLASSES;
+    t.y = tg_from(s, TG_I32, 1, TG_DIM(BATCH), y);
+    tg_module *const layers[] = {
+        tg_layer_linear(s, (tg_layer_linear_config){ .in = IN, .out = HIDDEN }), tg_layer_relu(s),
+        tg_layer_linear(s, (tg_layer_linear_config){ .in = HIDDEN, .out = HIDDEN }), tg_layer_relu(s),
+        tg_layer_linear(s, (tg_layer_linear_config){ .in = HIDDEN, .out = CLASSES }), NULL,
+    };
+    t.net = tg_sequential(s, layers);
+    t.opt = r->adam ? tg_adamw(s, t.net, (tg_adam_config){ .lr = 1e-3f, .weight_decay = 0.01f })
+                    : tg_sgd(s, t.net, (tg_sgd_config){ .lr = 0.05f, .momentum = 0.9f });
+    if (r->clip_norm > 0) tg_clip_norm(s, t.opt, r->clip_norm);
+    if (r->dtype == TG_BF16) tg_optimize(s, t.net, t.opt, TG_BF16);
+    return t;
+}
+
+/* Hash of what lasts, and how many epilogues the last step had. */
+static uint64_t train(const row *r, bool with, int threads, int *epilogues)
+{
+    tg_scope *root = tg_open();
+    assert_true(tg_set_threads(threads));
+    tg_tree_options(root)->epilogues = with;
+    tg_tree_options(root)->observe = count;
+    tg_tree_options(root)->context = epilogues;
+    tg_seed(root, 5);
+    const training t = open_training(root, r);
+    tg_scope      *s = tg_train(root);
+    for (int i = 0; i < STEPS; i++) {
+        *epilogues = 0;
+        r->step(s, &t);
+        expect_ok(s);
+        tg_reset(s);
+    }
+    const uint64_t hash = lasting_bytes(t.net, t.opt);
+    expect_ok(root);
+    tg_close(root);
+    return hash;
+}
+
+static const row rows[] = {
+    { "sgd", TG_F32, false, 0, plain, 2 },
+    { "adamw", TG_F32, true, 0, plain, 2 },
+    { "sgd_bf16", TG_BF16, false, 0, plain, 2 },
+    { "adamw_bf16", TG_BF16, true, 0, plain, 2 },
+    { "clipped_by_norm", TG_F32, false, 0.1f, plain, 0 },
+    { "two_micro_batches", TG_F32, false, 0, two_micro_batches, 0 },
+    { "the_gradient_is_read", TG_F32, false, 0, the_gradient_is_read, 0 },
+    { "the_gradient_is_held", TG_F32, false, 0, the_gradient_is_held, 1 },
+};
+
+static void check(void **state)
+{
+    const row *r = *state;
+    int        fused, whole, shared;
+    const uint64_t a = train(r, true, 1, &fused), b = train(r, false, 1, &whole), c = train(r, true, 3, &shared);
+    assert_true(a == c && fused == shared);
+    assert_true(a == b);
+    assert_int_equal(whole, 0);
+    if (!rows_are_made()) printf("skipped: where: no kernel here makes rows\n");
+    else assert_int_equal(fused, r->epilogues);
+}
+
+int main(void)
+{
+    enum { N = sizeof rows / sizeof *rows };
+    struct CMUnitTest tests[N];
+    for (int i = 0; i < N; i++)
+        tests[i] = (struct CMUnitTest){ .name = rows[i].name, .test_func = check, .initial_state = (void *)(uintptr_t)(rows + i) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -111,6 +111,7 @@ const op_sample samples_linear_grad_w[] = {
     { "tall", { F(12, 520), F(12, 33) }, NULL, 0, 0 },
     { "rows", { F(35, 300), F(35, 1030) }, NULL, 0, 0 },
     { "bf16_rows", { BF(35, 300), BF(35, 1030) }, NULL, 0, -1 },
+    { "rows_of_many", { F(300, 130), F(300, 1100) }, NULL, 0, -1 },
     { "bf16_low_rows", { BF(70, 130), BF(70, 1100) }, NULL, 0, -1 },
     { "bf16_rows_of_many", { BF(640, 130), BF(640, 1100) }, NULL, 0, -1 },
     { "one_row", { F(1, 20), F(1, 40) }, NULL, 0, 0 },

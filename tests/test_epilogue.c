@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
+#include "attr.h"
 #include "cpu.h"
 #include "dispatch.h"
 #include "expect.h"
@@ -137,10 +138,26 @@ static void check(void **state)
     else assert_int_equal(fused, r->epilogues);
 }
 
+/* Whichever kernel makes the rows, if it does. */
+static void every_kernel(void **state)
+{
+    (void)state;
+    for (const tg_kernel *const *k = tg_linear_grad_w_op.kernels; *k; k++)
+        for (int i = 0; i < 4; i++) {
+            int with, without;
+            if (!(*k)->rows || (*k)->isa > tg_max_isa()) continue;
+            tg_force_kernel(&tg_linear_grad_w_op, *k);
+            const uint64_t a = train(rows + i, true, 2, &with), b = train(rows + i, false, 1, &without);
+            tg_force_kernel(NULL, NULL);
+            if (a != b && strcmp((*k)->backend, "openblas")) fail_msg("%s, %s: other bits", (*k)->name, rows[i].name);
+            assert_int_equal(without, 0);
+        }
+}
+
 int main(void)
 {
     enum { N = sizeof rows / sizeof *rows };
-    struct CMUnitTest tests[N];
+    struct CMUnitTest tests[N + 1] = { [N] = cmocka_unit_test(every_kernel) };
     for (int i = 0; i < N; i++)
         tests[i] = (struct CMUnitTest){ .name = rows[i].name, .test_func = check, .initial_state = (void *)(uintptr_t)(rows + i) };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,7 +5,7 @@
  *
  * A task computes a block of C over a part of k.  It packs what it reads a slab of k at a time, the rows of the block
  * as A and panel by panel as B, and its sums lie in C; those of other parts than the first lie in scratch and are added
- * in order. */
+ * in order.  Where k is short a task makes whole rows of C, and B is packed once for all by a phase before. */
 #ifndef TG_GEMM_TN_H
 #define TG_GEMM_TN_H
 #include "microkernel.h"
@@ -22,11 +22,14 @@ typedef struct {
     int64_t places, depth;              /* k of a brick, of a slab */
     int64_t rows, columns;              /* of a block */
     int64_t down, across, parts;        /* blocks, and parts of k */
+    bool    whole;                      /* a block is whole rows of C */
+    int64_t slabs, panels;              /* of k; of B */
     size_t  a_bytes, b_bytes, copy_bytes, brick_bytes;
 } tg_gemm_tn;
 
 void       tg_gemm_tn_plan(tg_gemm_tn *g);
 tg_scratch tg_gemm_tn_scratch(const tg_gemm_tn *g);
 int64_t    tg_gemm_tn_tasks(const tg_gemm_tn *g, int phase);
+int64_t    tg_gemm_tn_rows(const tg_gemm_tn *g);    /* whole rows of a task, or 0 */
 void       tg_gemm_tn_run(const tg_gemm_tn *g, const tg_task *t);
 #endif

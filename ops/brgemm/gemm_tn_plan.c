@@ -9,6 +9,7 @@ enum {
     PART = 2 * DEPTH,                   /* least k of a part: so that its sums are noise */
     TASKS = 32,
     SUM_BYTES = 16 << 20,               /* most of all parts of C */
+    B_BYTES = 8 << 20,                  /* most of B, packed for all tasks */
 };
 
 static int64_t rounded_up(int64_t n, int64_t unit) { return tg_div_up(n, unit) * unit; }
@@ -25,6 +26,18 @@ static void set_block(tg_gemm_tn *g, int64_t rows, int64_t columns)
     g->columns = piece(g->n, tg_most(columns, LEAST_SIDE), TG_PANEL);
     g->down = tg_div_up(g->m, g->rows);
     g->across = tg_div_up(g->n, g->columns);
+}
+
+/* B is packed once, so a task may be few rows of it all. */
+static bool choose_rows(tg_gemm_tn *g)
+{
+    const int64_t rows = tg_rows_to_make(g->c);
+    if (!rows || g->groups > 1 || g->k >= 2 * PART || g->slabs * g->panels * (int64_t)g->b_bytes > B_BYTES) return false;
+    g->rows = rows;
+    g->columns = g->n;
+    g->down = tg_div_up(g->m, rows);
+    g->across = g->parts = 1;
+    return true;
 }
 
 /* Enough tasks: by cutting k if it is long, else smaller blocks. */
@@ -45,23 +58,32 @@ void tg_gemm_tn_plan(tg_gemm_tn *g)
     const int64_t most = tg_least(g->mk->places, DEPTH), size = (int64_t)tg_dtype_size(g->b->dtype);
     g->places = most < TG_MAX_PLACES ? most : tg_div_up(g->k, tg_div_up(g->k, most));
     g->depth = DEPTH / g->places * g->places;
-    choose_blocks(g);
-    const int64_t   bricks = g->depth / g->places;
-    const tg_places tile = g->mk->places_of((int)g->rows, (int)g->places);
-    g->a_bytes = tg_aligned(bricks * (int64_t)tile.a_bytes);
-    g->b_bytes = tg_aligned(bricks * (int64_t)tile.b_bytes);
+    const int64_t bricks = g->depth / g->places;
+    g->slabs = tg_div_up(g->k - g->k % g->places, g->depth) + (g->k % g->places > 0);
+    g->panels = tg_div_up(g->n, TG_PANEL);
+    g->b_bytes = tg_aligned(bricks * (int64_t)g->mk->places_of(1, (int)g->places).b_bytes);
+    g->whole = choose_rows(g);
+    if (!g->whole) choose_blocks(g);
+    g->a_bytes = tg_aligned(bricks * (int64_t)g->mk->places_of((int)g->rows, (int)g->places).a_bytes);
     g->copy_bytes = g->b_rows.pixels < g->k ? tg_aligned(g->places * TG_PANEL * size) : 0;
     g->brick_bytes = tg_aligned(bricks * (int64_t)sizeof(tg_brick));
 }
 
 tg_scratch tg_gemm_tn_scratch(const tg_gemm_tn *g)
 {
+    if (g->whole)
+        return (tg_scratch){ .shared = (size_t)(g->slabs * g->panels) * g->b_bytes,
+                             .worker = g->a_bytes + g->copy_bytes + g->brick_bytes };
     return (tg_scratch){ .shared = (size_t)((g->parts - 1) * g->groups * g->m * g->n) * sizeof(float),
                          .worker = g->a_bytes + g->b_bytes + g->copy_bytes + g->brick_bytes };
 }
 
 int64_t tg_gemm_tn_tasks(const tg_gemm_tn *g, int phase)
 {
-    if (phase == 0) return g->groups * g->parts * g->down * g->across;
+    const int64_t blocks = g->groups * g->parts * g->down * g->across;
+    if (g->whole) return phase == 0 ? g->slabs * g->panels : phase == 1 ? blocks : 0;
+    if (phase == 0) return blocks;
     return phase == 1 && g->parts > 1 ? g->groups * g->m : 0;
 }
+
+int64_t tg_gemm_tn_rows(const tg_gemm_tn *g) { return g->whole ? g->rows : 0; }

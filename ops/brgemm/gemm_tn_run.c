@@ -1,4 +1,5 @@
-/* gemm_tn_run.c - one task of C = A^T B: a block of C over a part of k; then the sum of the parts. */
+/* gemm_tn_run.c - one task of C = A^T B: a block of C over a part of k; before it, a panel of B, or after it, the sum of
+ * the parts. */
 #include "gemm_tn.h"
 #include "nest_block.h"
 #include <string.h>
@@ -7,18 +8,13 @@ typedef struct {
     const tg_gemm_tn *g;
     int64_t   group, m0, m1, n0, n1;    /* the block */
     float    *sums;                     /* [m, n] of the group */
-    char     *a, *b, *copy;
+    char     *a, *b, *copy;             /* b: one panel, or all */
     tg_brick *bricks;
     bool      started;                  /* the sums hold something */
 } task;
 
 /* Slab i: some whole bricks; the last one is a brick of fewer k, if some are left over. */
 typedef struct { int64_t k0, places, count; } slab;
-
-static int64_t slabs(const tg_gemm_tn *g)
-{
-    return tg_div_up(g->k - g->k % g->places, g->depth) + (g->k % g->places > 0);
-}
 
 static slab slab_of(const tg_gemm_tn *g, int64_t i)
 {
@@ -48,8 +44,8 @@ static const char *row_of_b(const task *t, int64_t k, int64_t n)
     return (const char *)tg_ptr(g->b) + (size_t)(at + t->group * g->n + n) * tg_dtype_size(g->b->dtype);
 }
 
-/* A brick of one panel.  Rows of several lines are copied behind each other first. */
-static void pack_b(const task *t, int64_t k, int64_t places, int64_t n, char *to)
+/* A brick of the panel that begins with column n.  Rows of several lines are copied behind each other first. */
+static void pack_brick(const task *t, int64_t k, int64_t places, int64_t n, char *to)
 {
     const tg_gemm_tn *g = t->g;
     const int64_t     columns = tg_least(TG_PANEL, t->n1 - n);
@@ -62,23 +58,29 @@ static void pack_b(const task *t, int64_t k, int64_t places, int64_t n, char *to
     g->mk->load_b(t->copy, g->b->dtype, columns, (int)places, (int)columns, to);
 }
 
+static void pack_b(const task *t, slab s, int64_t n, char *to)
+{
+    const int64_t bytes = (int64_t)t->g->mk->places_of(1, (int)s.places).b_bytes;
+    for (int64_t i = 0; i < s.count; i++) pack_brick(t, s.k0 + i * s.places, s.places, n, to + i * bytes);
+}
+
 /* ---- products ---- */
 
-static void add_slab(task *t, slab s)
+static void add_slab(task *t, int64_t index)
 {
     const tg_gemm_tn *g = t->g;
+    const slab        s = slab_of(g, index);
     const tg_places   tile = g->mk->places_of((int)(t->m1 - t->m0), (int)s.places);
     pack_a(t, s, tile);
     for (int64_t n = t->n0; n < t->n1; n += TG_PANEL) {
+        char *const b = t->b + (g->whole ? (size_t)(index * g->panels + n / TG_PANEL) * g->b_bytes : 0);
         float *const c = t->sums + t->m0 * g->n + n;
         tg_brgemm    p = { .m = (int)(t->m1 - t->m0), .n = (int)tg_least(TG_PANEL, t->n1 - n), .k = tile.k,
                            .row = tile.row, .step = tile.step, .from = t->started ? c : NULL, .from_row = g->n, .c = c,
                            .c_row = g->n, .store = TG_F32 };
-        for (int64_t i = 0; i < s.count; i++) {
-            char *const b = t->b + (size_t)i * tile.b_bytes;
-            pack_b(t, s.k0 + i * s.places, s.places, n, b);
-            t->bricks[i] = (tg_brick){ t->a + (size_t)i * tile.a_bytes, b };
-        }
+        if (!g->whole) pack_b(t, s, n, b);
+        for (int64_t i = 0; i < s.count; i++)
+            t->bricks[i] = (tg_brick){ t->a + (size_t)i * tile.a_bytes, b + (size_t)i * tile.b_bytes };
         tg_run_strips(g->mk, p, tile.strip, t->bricks, (int)s.count);
     }
     t->started = true;
@@ -88,17 +90,19 @@ static void add_slabs(const tg_gemm_tn *g, const tg_task *task_)
 {
     int64_t       index = task_->index;
     const int64_t across = tg_digit(&index, g->across), down = tg_digit(&index, g->down);
-    const int64_t part = tg_digit(&index, g->parts), all = slabs(g), c = g->m * g->n;
-    char *const   room = task_->scratch;
+    const int64_t part = tg_digit(&index, g->parts), c = g->m * g->n;
+    char         *room = task_->scratch;
     float *const  first = tg_ptr(g->c), *const others = task_->shared;
     task          t = { .g = g, .group = index, .m0 = down * g->rows, .n0 = across * g->columns, .a = room };
     t.m1 = tg_least(g->m, t.m0 + g->rows);
     t.n1 = tg_least(g->n, t.n0 + g->columns);
     t.sums = (part ? others + (part - 1) * g->groups * c : first) + t.group * c;
-    t.b = t.a + g->a_bytes;
-    t.copy = t.b + g->b_bytes;
+    room += g->a_bytes;
+    t.b = g->whole ? task_->shared : room;
+    room += g->whole ? 0 : g->b_bytes;
+    t.copy = room;
     t.bricks = (tg_brick *)(void *)(t.copy + g->copy_bytes);
-    for (int64_t i = all * part / g->parts; i < all * (part + 1) / g->parts; i++) add_slab(&t, slab_of(g, i));
+    for (int64_t i = g->slabs * part / g->parts; i < g->slabs * (part + 1) / g->parts; i++) add_slab(&t, i);
     if (g->mk->leave) g->mk->leave();
 }
 
@@ -112,8 +116,17 @@ static void add_parts(const tg_gemm_tn *g, const tg_task *t)
         for (int64_t i = 0; i < g->n; i++) c[i] += sums[i];
 }
 
+/* A panel of a slab, for all tasks. */
+static void pack_for_all(const tg_gemm_tn *g, const tg_task *t)
+{
+    const task whole = { .g = g, .n1 = g->n, .copy = (char *)t->scratch + g->a_bytes };
+    pack_b(&whole, slab_of(g, t->index / g->panels), t->index % g->panels * TG_PANEL,
+           (char *)t->shared + (size_t)t->index * g->b_bytes);
+}
+
 void tg_gemm_tn_run(const tg_gemm_tn *g, const tg_task *t)
 {
-    if (t->phase == 0) add_slabs(g, t);
+    if (g->whole && t->phase == 0) pack_for_all(g, t);
+    else if (t->phase == g->whole) add_slabs(g, t);
     else add_parts(g, t);
 }

@@ -1,4 +1,5 @@
 /* pool2d.c - the largest and the mean value of windows of an image. */
+#include "pool2d.h"
 #include "check.h"
 #include "kernels.h"
 
@@ -6,6 +7,7 @@ TG_VECTOR_DECLARE(max_pool2d_vector)
 TG_VECTOR_DECLARE(max_pool2d_grad_vector)
 TG_VECTOR_DECLARE(avg_pool2d_vector)
 TG_VECTOR_DECLARE(avg_pool2d_grad_vector)
+extern const tg_rule   tg_rule_max_pool2d_relu_grad;               /* in fused/ */
 extern const tg_kernel max_pool2d_ref, max_pool2d_grad_ref, avg_pool2d_ref, avg_pool2d_grad_ref;
 
 /* ---- shapes ---- */
@@ -87,7 +89,7 @@ static void grad_infer(tg_scope *s, tg_call *c)
     c->out[0] = tg_make(s, gy->dtype, 4, TG_DIM(gy->dim[0], a->image[0], a->image[1], gy->dim[3]));
 }
 
-static void max_grad_infer(tg_scope *s, tg_call *c)
+void tg_max_pool2d_grad_infer(tg_scope *s, tg_call *c)
 {
     if (!tg_want_dtype(s, c, 1, index_dtype(c->attr)) || !tg_want_same_shape(s, c, 0, 1)) return;
     grad_infer(s, c);
@@ -113,8 +115,9 @@ const tg_op tg_max_pool2d_op = {
     .kernels = TG_KERNELS(TG_VECTOR(max_pool2d_vector) &max_pool2d_ref),
 };
 const tg_op tg_max_pool2d_grad_op = {
-    .name = "max_pool2d_grad", .n_in = 2, .n_out = 1, .attr_size = sizeof(tg_pool2d_attr), .infer = max_grad_infer,
+    .name = "max_pool2d_grad", .n_in = 2, .n_out = 1, .attr_size = sizeof(tg_pool2d_attr), .infer = tg_max_pool2d_grad_infer,
     .kernels = TG_KERNELS(TG_VECTOR(max_pool2d_grad_vector) &max_pool2d_grad_ref),
+    .rules = TG_RULES(&tg_rule_max_pool2d_relu_grad),
 };
 const tg_op tg_avg_pool2d_op = {
     .name = "avg_pool2d", .n_in = 1, .n_out = 1, .attr_size = sizeof(tg_pool2d_attr), .infer = pool_infer,

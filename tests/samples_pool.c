@@ -10,6 +10,7 @@
 #define TO(h, w, oh, ow) &(tg_adaptive_pool2d_attr){ { h, w }, { oh, ow } }
 
 extern const op_sample samples_max_pool2d[], samples_max_pool2d_grad[], samples_avg_pool2d[], samples_avg_pool2d_grad[];
+extern const op_sample samples_max_pool2d_relu_grad[];
 extern const op_sample samples_adaptive_avg_pool2d[], samples_adaptive_avg_pool2d_grad[];
 
 const op_sample samples_max_pool2d[] = {
@@ -50,6 +51,18 @@ const op_sample samples_max_pool2d_grad[] = {
     { "column", { F(2, 1, 1, 3), PLACES(5, 2, 1, 1, 3) }, OBLONG(5, 1, 1, 1, 0, 0, 5, 1), 0, 0 },
     { "16x16", { F(1, 1, 2, 5), PLACES(256, 1, 1, 2, 5) }, POOL(16, 8, 8, 4, 8), 0, 0 },
     { "17x17", { F(1, 4, 3, 5), I32(289, 1, 4, 3, 5) }, POOL(17, 2, 8, 8, 6), 0, 0 },
+    { 0 },
+};
+
+const op_sample samples_max_pool2d_relu_grad[] = {
+    { "2x2", { F(3, 4, 3, 17), PLACES(4, 3, 4, 3, 17), F(3, 8, 7, 17) }, POOL(2, 2, 0, 8, 7), 0, 0 },
+    { "2x2_odd_image", { F(2, 4, 3, 15), PLACES(4, 2, 4, 3, 15), F(2, 9, 7, 15) }, POOL(2, 2, 0, 9, 7), 0, 0 },
+    { "2x2_one_channel", { F(1, 3, 3, 1), PLACES(4, 1, 3, 3, 1), F(1, 6, 6, 1) }, POOL(2, 2, 0, 6, 6), 0, 0 },
+    { "3x3", { F(1, 3, 3, 33), PLACES(9, 1, 3, 3, 33), F(1, 11, 10, 33) }, POOL(3, 3, 0, 11, 10), 0, 0 },
+    { "17x17", { F(1, 2, 1, 5), I32(289, 1, 2, 1, 5), F(1, 36, 18, 5) }, POOL(17, 17, 0, 36, 18), 0, 0 },
+    { "oblong", { F(2, 3, 2, 16), PLACES(6, 2, 3, 2, 16), F(2, 9, 5, 16) }, OBLONG(3, 2, 3, 2, 0, 0, 9, 5), 0, 0 },
+    { "not_side_by_side", { F(1, 4, 4, 3), PLACES(9, 1, 4, 4, 3), F(1, 8, 8, 3) }, POOL(3, 2, 1, 8, 8), 0, 0 },
+    { "lenet", { F(2, 14, 14, 32), PLACES(4, 2, 14, 14, 32), F(2, 28, 28, 32) }, POOL(2, 2, 0, 28, 28), 0, 0 },
     { 0 },
 };
 

@@ -92,6 +92,19 @@ static void max_grad_run(const tg_call *c, const tg_task *task)
     store(gx, sum);
 }
 
+/* Then relu's, and the sum by channel. */
+static void max_relu_grad_run(const tg_call *c, const tg_task *task)
+{
+    const tg_tensor *y = c->in[2], *g = c->out[0], *sums = c->out[1];
+    max_grad_run(c, task);
+    for (int64_t i = 0; i < tg_count(g); i++) tg_set(g, i, tg_get(y, i) > 0 ? tg_get(g, i) : 0);
+    for (int64_t j = 0; j < tg_count(sums); j++) {
+        double sum = 0;
+        for (int64_t i = j; i < tg_count(g); i += tg_count(sums)) sum += tg_get(g, i);
+        tg_set(sums, j, sum);
+    }
+}
+
 /* ---- the mean ---- */
 
 static double mean(const tg_tensor *x, element e, window v, double size)
@@ -157,11 +170,12 @@ static void adaptive_grad_run(const tg_call *c, const tg_task *task)
     store(c->out[0], sum);
 }
 
-extern const tg_kernel max_pool2d_ref, max_pool2d_grad_ref, avg_pool2d_ref, avg_pool2d_grad_ref;
+extern const tg_kernel max_pool2d_ref, max_pool2d_grad_ref, max_pool2d_relu_grad_ref, avg_pool2d_ref, avg_pool2d_grad_ref;
 extern const tg_kernel adaptive_avg_pool2d_ref, adaptive_avg_pool2d_grad_ref;
 #define SUMS .name = "ref", .backend = "ref", .scratch = sums_scratch
 const tg_kernel max_pool2d_ref = { .name = "ref", .backend = "ref", .run = max_run };
 const tg_kernel max_pool2d_grad_ref = { SUMS, .run = max_grad_run };
+const tg_kernel max_pool2d_relu_grad_ref = { SUMS, .run = max_relu_grad_run };
 const tg_kernel avg_pool2d_ref = { .name = "ref", .backend = "ref", .run = avg_run };
 const tg_kernel avg_pool2d_grad_ref = { SUMS, .run = avg_grad_run };
 const tg_kernel adaptive_avg_pool2d_ref = { .name = "ref", .backend = "ref", .run = adaptive_run };

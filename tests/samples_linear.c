@@ -61,6 +61,9 @@ const op_sample samples_linear[] = {
     { "panels_and_depths", { F(70, 403), F(99, 403), F(99) }, NULL, 2e-5, 0 },
     { "bf16_panels_and_depths", { BF(70, 403), BF(99, 403), F(99) }, NULL, ROUNDED },
     { "bf16", { BF(31, 33), BF(17, 33), F(17) }, NULL, ROUNDED },
+    { "bf16_more_outputs", { BF(50, 96), BF(203, 96), F(203) }, NULL, ROUNDED },
+    { "bf16_as_many_outputs", { BF(17, 64), BF(17, 64), NONE }, NULL, ROUNDED },
+    { "bf16_more_outputs_deep", { BF(20, 6430), BF(40, 6430), F(40) }, NULL, ROUNDED },
     { "bf16_vector", { BF(17), BF(5, 17), NONE }, NULL, ROUNDED },
     { "bf16_three_axes", { BF(2, 5, 16), BF(7, 16), F(7) }, NULL, ROUNDED },
     { "bf16_wide", { BF(40, 65), BF(513, 65), F(513) }, NULL, ROUNDED },
@@ -77,6 +80,7 @@ const op_sample samples_linear_relu[] = {
     { "deep", { F(13, 530), F(31, 530), F(31) }, NULL, 0, 0 },
     { "wide", { F(40, 65), F(513, 65), F(513) }, NULL, 0, 0 },
     { "bf16_panels_and_depths", { BF(70, 403), BF(99, 403), F(99) }, NULL, ROUNDED },
+    { "bf16_more_outputs", { BF(33, 64), BF(131, 64), F(131) }, NULL, ROUNDED },
     { "three_axes", { F(2, 5, 16), F(7, 16), F(7) }, NULL, 0, 0 },
     { 0 },
 };

@@ -21,6 +21,8 @@ typedef struct {
 typedef struct {
     const tg_microkernel *mk;
     const tg_tensor *x, *w, *bias, *y;  /* what is read, the weights, NULL or a bias, what is written */
+    float    *sums;                     /* what is written instead, in f32, from number `first_sum` on; or NULL */
+    int64_t   first_sum;
     bool      relu, backward;
     int64_t   images, groups;
     int64_t   line, image;              /* of x in memory, in pixels: columns of a line, pixels of an image */

@@ -106,9 +106,10 @@ static void store_in_y(const sweep *s, start at, tg_brgemm *g)
     const int64_t  first = s->block.group * n->p.out + s->panel * n->p.columns;
     const int64_t  place = (s->block.image * n->h.out + at.oh) * line + at.ow * channels + first;
     g->c = (char *)tg_ptr(n->y) + (size_t)place * tg_dtype_size(n->y->dtype);
+    if (n->sums) g->c = n->sums + place - n->first_sum;
     g->c_row = images ? n->h.out * line : n->w_axis.den * channels;
     g->c_line = images ? n->w_axis.den * channels : n->h.den * line;
-    g->store = n->y->dtype;
+    g->store = n->sums ? TG_F32 : n->y->dtype;
     g->bias = n->bias ? (const float *)tg_ptr(n->bias) + first : NULL;
     g->relu = n->relu;
     g->stream = n->stream && channels % 32 == 0 && (uintptr_t)g->c % 64 == 0;

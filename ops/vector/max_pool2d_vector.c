@@ -104,6 +104,14 @@ static void reduce(const pool *p, const taps *t, bool begun, void *y, void *inde
 /* The window's first pixel, which may lie in the padding; an index counts from there. */
 static int64_t first_of(const tg_windows *v, int64_t o) { return o * v->stride - v->pad; }
 
+static void add_tap(const pool *p, const void *image, int64_t line, int64_t column, int64_t h, int64_t w, taps *t)
+{
+    const tg_windows *v = &p->at[0], *u = &p->at[1];
+    t->at[t->n] = tg_at(image, p->half, (h * u->size + w) * p->channels);
+    t->place[t->n++] = (int32_t)((h - first_of(v, line)) * u->kernel + w - first_of(u, column));
+}
+
+/* Any window, some pixels at a time. */
 static void forward_window(const pool *p, const void *image, int64_t line, int64_t column, void *y, void *index)
 {
     const tg_windows *v = &p->at[0], *u = &p->at[1];
@@ -117,10 +125,47 @@ static void forward_window(const pool *p, const void *image, int64_t line, int64
                 begun = true;
                 t.n = 0;
             }
-            t.at[t.n] = tg_at(image, p->half, (h * u->size + w) * p->channels);
-            t.place[t.n++] = (int32_t)((h - first_of(v, line)) * u->kernel + w - first_of(u, column));
+            add_tap(p, image, line, column, h, w, &t);
         }
     reduce(p, &t, begun, y, index);
+}
+
+/* All pixels of a window that lies inside. */
+static taps taps_of(const pool *p, const void *image, int64_t line, int64_t column)
+{
+    const int64_t h = first_of(&p->at[0], line), w = first_of(&p->at[1], column);
+    taps          t = { 0 };
+    for (int64_t i = 0; i < p->at[0].kernel; i++)
+        for (int64_t j = 0; j < p->at[1].kernel; j++) add_tap(p, image, line, column, h + i, w + j, &t);
+    return t;
+}
+
+/* Windows that lie inside, and take few enough pixels: the next one's are as far from this one's as windows are apart. */
+static bool whole(const pool *p, int64_t line, int64_t column)
+{
+    const tg_windows *v = &p->at[0], *u = &p->at[1];
+    const int64_t     h = first_of(v, line), w = first_of(u, column);
+    return h >= 0 && h + v->kernel <= v->size && w >= 0 && w + u->kernel <= u->size && v->kernel * u->kernel <= MOST;
+}
+
+static void move(taps *t, int64_t bytes)
+{
+    for (int k = 0; k < t->n; k++) t->at[k] = (const char *)t->at[k] + bytes;
+}
+
+static void forward_line(const pool *p, const void *image, int64_t line, char *y, char *index)
+{
+    const int64_t size = p->channels * (p->half ? 2 : 4), index_size = p->channels * (p->bytes ? 1 : 4);
+    taps          t = { 0 };
+    for (int64_t column = 0; column < p->at[1].out; column++, y += size, index += index ? index_size : 0) {
+        if (!whole(p, line, column)) {
+            forward_window(p, image, line, column, y, index);
+            continue;
+        }
+        if (t.n) move(&t, p->at[1].stride * size);
+        else t = taps_of(p, image, line, column);
+        reduce(p, &t, false, y, index);
+    }
 }
 
 static pool pool_of(const tg_call *c, const tg_tensor *index)
@@ -137,11 +182,8 @@ static void forward_run(const tg_call *c, const tg_task *t)
     for (int64_t line = t->index * step; line < lines && line < (t->index + 1) * step; line++) {
         const void   *image = tg_at(tg_ptr(c->in[0]), p.half, line / p.at[0].out * pixels * p.channels);
         const int64_t first = line * p.at[1].out * p.channels;
-        for (int64_t column = 0; column < p.at[1].out; column++) {
-            const int64_t at = first + column * p.channels;
-            forward_window(&p, image, line % p.at[0].out, column, tg_at(tg_ptr(c->out[0]), p.half, at),
-                           index_at(&p, tg_ptr(c->out[1]), at));
-        }
+        forward_line(&p, image, line % p.at[0].out, tg_at(tg_ptr(c->out[0]), p.half, first),
+                     index_at(&p, tg_ptr(c->out[1]), first));
     }
 }
 

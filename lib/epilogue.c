@@ -22,7 +22,8 @@ static bool lives_longer(const tg_call *c)
 /* out[0] is all that c makes, in rows, from what nobody changes, and nobody will ask for it. */
 static bool makes_rows(const tg_list *l, const tg_call *c)
 {
-    if (!c->out[0] || c->op->writes || !c->kernel->tasks || !rows_of_task(c) || !tg_dies(l, c->out[0]->storage)) return false;
+    if (!c->out[0] || c->op->writes || !c->kernel->tasks || !rows_of_task(c)) return false;
+    if (!tg_dies(l, c->out[0]->storage)) return false;
     for (int k = 1; k < c->op->n_out; k++)
         if (c->out[k]) return false;
     return !lives_longer(c);

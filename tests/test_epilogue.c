@@ -1,5 +1,5 @@
-/* test_epilogue.c - updates that run on the rows of a gradient as they are made (lib/epilogue.c): where, with the bits of
- * a step without them.  The program fuzzer compares them on random programs (fuzz_run.c). */
+/* test_epilogue.c - updates that run on the rows of a gradient as they are made (lib/epilogue.c): where, with the bits
+ * of a step without them.  The program fuzzer compares them on random programs (fuzz_run.c). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -159,6 +159,7 @@ int main(void)
     enum { N = sizeof rows / sizeof *rows };
     struct CMUnitTest tests[N + 1] = { [N] = cmocka_unit_test(every_kernel) };
     for (int i = 0; i < N; i++)
-        tests[i] = (struct CMUnitTest){ .name = rows[i].name, .test_func = check, .initial_state = (void *)(uintptr_t)(rows + i) };
+        tests[i] = (struct CMUnitTest){ .name = rows[i].name, .test_func = check,
+                                        .initial_state = (void *)(uintptr_t)(rows + i) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,7 +16,8 @@ bool tg_gemm_tn_blocks_plan(tg_gemm_tn_blocks *g)
     return g->rows && g->steps <= TG_FEW_STEPS;
 }
 
-static int64_t a_strip(const tg_gemm_tn_blocks *g) { return g->steps * g->height / TG_TILE * TG_A_TILE; }       /* bytes */
+/* Bytes */
+static int64_t a_strip(const tg_gemm_tn_blocks *g) { return g->steps * g->height / TG_TILE * TG_A_TILE; }
 static int64_t b_strip(const tg_gemm_tn_blocks *g) { return g->steps * g->tiles * TG_B_TILE; }
 
 tg_scratch tg_gemm_tn_blocks_scratch(const tg_gemm_tn_blocks *g)
@@ -45,8 +46,8 @@ static void pack_b(const tg_gemm_tn_blocks *g, int64_t index, char *packed)
     for (int64_t s = first; s < tg_least(g->strips, first + PACKED); s++) {
         const int64_t left = tg_least(columns, g->n - s * columns);
         char *const   to = packed + s * b_strip(g) + step * g->tiles * TG_B_TILE;
-        g->mk->load_b(from + s * columns, g->n, places_of(g, step), 0, (int)left, (int)tg_div_up(left, TG_TILE) * TG_TILE,
-                      (uint16_t *)(void *)to);
+        g->mk->load_b(from + s * columns, g->n, places_of(g, step), 0, (int)left,
+                      (int)tg_div_up(left, TG_TILE) * TG_TILE, (uint16_t *)(void *)to);
     }
 }
 

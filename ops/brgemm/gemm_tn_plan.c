@@ -32,7 +32,8 @@ static void set_block(tg_gemm_tn *g, int64_t rows, int64_t columns)
 static bool choose_rows(tg_gemm_tn *g)
 {
     const int64_t rows = tg_rows_to_make(g->c);
-    if (!rows || g->groups > 1 || g->k >= 2 * PART || g->slabs * g->panels * (int64_t)g->b_bytes > B_BYTES) return false;
+    const int64_t bytes = g->slabs * g->panels * (int64_t)g->b_bytes;
+    if (!rows || g->groups > 1 || g->k >= 2 * PART || bytes > B_BYTES) return false;
     g->rows = rows;
     g->columns = g->n;
     g->down = tg_div_up(g->m, rows);

@@ -57,7 +57,8 @@ static tg_grad_w_kernel grad_w_by_blocks(const tg_microkernel *mk, const tg_tens
                                          const tg_tensor *gw, int64_t rows)
 {
     tg_grad_w_kernel g = { .by = TG_BY_ROWS };
-    g.rows = (tg_gemm_tn_blocks){ .mk = mk->blocks, .a = gy, .b = x, .c = gw, .k = rows, .m = gw->dim[0], .n = gw->dim[1] };
+    g.rows = (tg_gemm_tn_blocks){ .mk = mk->blocks, .a = gy, .b = x, .c = gw, .k = rows, .m = gw->dim[0],
+                                  .n = gw->dim[1] };
     if (tg_gemm_tn_blocks_plan(&g.rows)) return g;
     g.by = TG_BY_BLOCKS;
     g.blocks = tg_grad_w_blocks_plan(tg_rows_nest(mk, x, gw, gy, rows, false));
@@ -87,7 +88,10 @@ static const char *reject(const tg_call *c, const tg_microkernel *mk)
     { \
         return forward_layout(c, &tg_microkernel_##suffix, input, key); \
     } \
-    static tg_scratch symbol##_scratch_##suffix(const tg_call *c) { return forward_scratch(c, &tg_microkernel_##suffix); } \
+    static tg_scratch symbol##_scratch_##suffix(const tg_call *c) \
+    { \
+        return forward_scratch(c, &tg_microkernel_##suffix); \
+    } \
     static int64_t symbol##_tasks_##suffix(const tg_call *c, int phase) \
     { \
         return forward_tasks(c, &tg_microkernel_##suffix, phase); \

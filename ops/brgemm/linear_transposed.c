@@ -21,7 +21,8 @@ bool tg_linear_transposed_plan(tg_linear_transposed *l, const tg_call *c, const 
     const tg_tensor *x = c->in[0], *w = c->in[1];
     *l = (tg_linear_transposed){ .bias = c->in[2], .y = c->out[0], .relu = c->op == &tg_linear_relu_op,
                                  .rows = tg_count(x) / x->dim[x->rank - 1], .outputs = w->dim[0] };
-    if (!mk->tiles || x->rank != 2 || l->rows < LEAST_ROWS || l->rows > MOST_ROWS || l->rows > l->outputs) return false;
+    if (!mk->tiles || x->rank != 2 || l->rows < LEAST_ROWS || l->rows > MOST_ROWS) return false;
+    if (l->rows > l->outputs) return false;
     l->n = tg_rows_nest(mk, w, x, c->out[0], l->outputs, false);
     tg_nest_plan(&l->n);
     choose_tasks(&l->n);

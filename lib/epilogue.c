@@ -62,7 +62,7 @@ static int reader_of(const tg_list *l, int i)
 static bool takes_rows(const tg_call *c, const tg_call *from)
 {
     const int64_t rows = rows_of_task(c), made = rows_of_task(from);
-    if (!c->op->writes || c->kernel->scratch || c->packing || !rows) return false;
+    if (!c->op->writes || c->is_epilogue || c->kernel->scratch || c->packing || !rows) return false;
     if (made % rows && made < from->out[0]->dim[0]) return false;
     TG_EACH_IN(c, k) if (c->in[k]->storage == from->out[0]->storage) return tg_same_shape(c->in[k], c->in[0]);
     return false;

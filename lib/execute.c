@@ -13,7 +13,8 @@ typedef struct {
     char          *shared;
     tg_fault      *fault;
     int            phase, step;
-    bool           last;                /* phase, of a call with an epilogue */
+    bool           last;                /* phase, of a call with an epilogue ... */
+    size_t         room;                /* ... where the room for its rows begins in a worker's scratch */
     char          *workers;             /* their scratch */
     size_t         worker_bytes;
 } phase_context;
@@ -24,7 +25,7 @@ static void run_task(void *context, int64_t index, int worker)
     char *const   scratch = p->workers ? p->workers + p->worker_bytes * (size_t)worker : NULL;
     const tg_task task = { .phase = p->phase, .index = index, .step = p->step, .worker = worker, .shared = p->shared,
                            .packed = p->packed, .scratch = scratch, .fault = p->fault };
-    if (p->last) tg_run_with_epilogue(p->call, &task, scratch + p->worker_bytes - tg_epilogue_bytes(p->call));
+    if (p->last) tg_run_with_epilogue(p->call, &task, scratch + p->room);
     else p->call->kernel->run(p->call, &task);
 }
 
@@ -42,7 +43,7 @@ static void run_call(const tg_call *c, tg_fault *fault, int *direction)
     size_t        all = tg_scratch_bytes(c, &p.worker_bytes);
     p.shared = c->scratch ? (char *)c->scratch + tg_packing_bytes(c) : NULL;
     p.workers = c->scratch ? (char *)c->scratch + all - p.worker_bytes * (size_t)tg_threads() : NULL;
-    if (c->is_epilogue) return;
+    p.room = p.worker_bytes - tg_epilogue_bytes(c);
     if (!c->kernel->tasks) {
         run_task(&p, 0, 0);
         return;
@@ -56,7 +57,7 @@ static void run_call(const tg_call *c, tg_fault *fault, int *direction)
 static void run_traced(const tg_call *c, tg_fault *fault, int *direction)
 {
     double start = tg_now_ms();
-    run_call(c, fault, direction);
+    if (!c->is_epilogue) run_call(c, fault, direction);
     tg_trace_call(c, tg_now_ms() - start);
 }
 
@@ -105,7 +106,7 @@ tg_call *tg_execute(tg_list *l, tg_fault *fault)
         (void)sees_what_it_was_recorded_to_see;
         open_memory(c);
         if (traced) run_traced(c, fault, &direction);
-        else run_call(c, fault, &direction);
+        else if (!c->is_epilogue) run_call(c, fault, &direction);
         close_memory(c, i);
         if (tg_faulted(fault)) {
             l->n = i;                   /* so many have run */

@@ -15,7 +15,7 @@ static inline tg_nest tg_rows_nest(const tg_microkernel *mk, const tg_tensor *x,
                       .image = rows, .h = { 1, 1, 1, 1, 0, 1, 1, 1 }, .w_axis = { rows, rows, 1, 1, 0, 1, 1, 1 } };
 }
 
-/* w is input 1. */
+/* w is input 1, or 0 if the nest is turned. */
 const tg_layout *tg_nest_kernel_layout(tg_nest n, int *input, int32_t key[TG_LAYOUT_KEY]);
 tg_scratch tg_nest_kernel_scratch(tg_nest n);
 int64_t    tg_nest_kernel_tasks(tg_nest n, int phase);

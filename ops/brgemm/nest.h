@@ -7,7 +7,12 @@
  *
  * Rows of a product are pixels of an output line, or, where lines are short, images at one pixel.  In the first case
  * zero columns stand beside the input's lines; in the second, taps that meet no pixel are left out, as lines are in
- * both. */
+ * both.
+ *
+ * A linear layer on a batch of some rows may be `turned`: y^T = w x^T.  Weights are the large operand there, and as A they
+ * are read where they lie: nothing is packed of them for this pass, neither here nor by updates, whose packing goes to
+ * memory.  So `x` is the weights and `w` the batch, packed as weights would be.  A task's sums, some rows of y^T in f32,
+ * lie in its scratch; it turns them, adds the bias and rounds.  For tiles only. */
 #ifndef TG_NEST_H
 #define TG_NEST_H
 #include "panels.h"
@@ -21,8 +26,7 @@ typedef struct {
 typedef struct {
     const tg_microkernel *mk;
     const tg_tensor *x, *w, *bias, *y;  /* what is read, the weights, NULL or a bias, what is written */
-    float    *sums;                     /* what is written instead, in f32, from number `first_sum` on; or NULL */
-    int64_t   first_sum;
+    bool      turned;                   /* y^T is computed (linear layers): see below */
     bool      relu, backward;
     int64_t   images, groups;
     int64_t   line, image;              /* of x in memory, in pixels: columns of a line, pixels of an image */
@@ -41,7 +45,7 @@ typedef struct {
     int64_t   pitch, a_line, plane;     /* elements of A from pixel to pixel of an image, line to line, of a plane */
     bool      two;                      /* two panels, where there are, are one product */
     int64_t   slab_lines, slab_k, slabs;        /* kernel lines, and k of a line, taken at a time; how many times */
-    size_t    a_bytes, b_bytes, c_bytes, brick_bytes;
+    size_t    a_bytes, b_bytes, c_bytes, brick_bytes, turned_bytes;
 } tg_nest;
 
 void       tg_nest_key(const tg_nest *n, int32_t key[TG_LAYOUT_KEY]);     /* of a planned nest */
@@ -50,4 +54,6 @@ int64_t    tg_nest_blocks(const tg_nest *n);             /* of outputs, each wit
 tg_scratch tg_nest_scratch(const tg_nest *n);
 int64_t    tg_nest_tasks(const tg_nest *n, int phase);
 void       tg_nest_run(const tg_nest *n, const tg_task *t);
+/* Columns n0 .. n1 - 1 of y, from those rows of y^T. */
+void       tg_finish_turned(const tg_nest *n, const float *sums, int64_t n0, int64_t n1);
 #endif

@@ -13,7 +13,7 @@ const tg_layout *tg_nest_kernel_layout(tg_nest n, int *input, int32_t key[TG_LAY
 {
     tg_nest_plan(&n);
     tg_nest_key(&n, key);
-    *input = 1;
+    *input = n.turned ? 0 : 1;
     return &tg_panels_layout;
 }
 

@@ -8,6 +8,7 @@ enum {
     WHOLE_ROWS = 32,                    /* a line is cut into multiples of so many: two tiles */
     TASKS = 32,                         /* wanted, to be shared by threads */
     FEW_TASKS = 16,                     /* with fewer, panels are cut, too: but then several tasks read the same A */
+    TURNED_ROWS = 64,                   /* of y^T, of a task: its sums stay in the cache */
     FEW_IMAGES = 6,                     /* rows are not images if there are fewer */
     A_BYTES = 640 << 10,                /* most of A: it shares the second level of the cache with a slab of B */
     B_BYTES = 400 << 10,                /* most of a slab of B */
@@ -120,6 +121,14 @@ void tg_nest_cut_outputs(tg_nest *n, int64_t lines, int64_t columns)
     n->a_bytes = n->direct ? 0 : tg_aligned(planes * n->span[0] * n->a_line * (int64_t)tg_a_size(n));
 }
 
+/* A task takes all panels, so that it reads its weights from memory once. */
+static void cut_turned(tg_nest *n)
+{
+    tg_nest_cut_outputs(n, 1, TURNED_ROWS);
+    n->blocks[0] = n->blocks[3] = 1;
+    n->panels = n->p.count;
+}
+
 /* Enough rows, of whole lines if they are not too long; then enough tasks, if need be by cutting panels. */
 static void cut(tg_nest *n)
 {
@@ -164,6 +173,7 @@ static void choose_scratch(tg_nest *n)
     const bool    widened = n->mk->element != n->w->dtype;
     n->b_bytes = widened ? tg_aligned(n->slab_lines * tg_most(n->slab_k, 2) * n->p.columns * size) : 0;
     n->c_bytes = n->slabs > 1 ? tg_aligned(n->lines * n->columns * n->nb * n->p.columns * (int64_t)sizeof(float)) : 0;
+    n->turned_bytes = n->turned ? tg_aligned(n->columns * n->p.out * (int64_t)sizeof(float)) : 0;
     n->brick_bytes = tg_aligned(n->p.kernel[0] * n->p.kernel[1] * (int64_t)sizeof(tg_brick));
 }
 
@@ -175,7 +185,7 @@ void tg_nest_plan(tg_nest *n)
     n->p = tg_panels_of(n->w, key);
     choose_rows(n);
     tg_nest_choose_a(n);
-    cut(n);
+    (n->turned ? cut_turned : cut)(n);
     choose_slabs(n);
     n->two = takes_two(n);
     choose_scratch(n);
@@ -197,7 +207,7 @@ int64_t tg_nest_tasks(const tg_nest *n, int phase)
 
 tg_scratch tg_nest_scratch(const tg_nest *n)
 {
-    const size_t rest = n->b_bytes + n->c_bytes + n->brick_bytes;
+    const size_t rest = n->b_bytes + n->c_bytes + n->brick_bytes + n->turned_bytes;
     if (n->shared) return (tg_scratch){ .shared = (size_t)tg_nest_blocks(n) * n->a_bytes, .worker = rest };
     return (tg_scratch){ .worker = n->a_bytes + rest };
 }

@@ -12,6 +12,7 @@ typedef struct {
     tg_block    block;
     char       *widened;                /* a slab of the panel */
     float      *sums;                   /* of the block, between slabs */
+    float      *turned;                 /* the block's rows of y^T */
     tg_brick   *bricks;
     int64_t     panel, next;            /* the first, and bytes to the other one of the product, or 0 */
     int64_t     kh0, kh1, k0, k;        /* the slab: kernel lines; of a kernel of one tap, channels */
@@ -106,13 +107,20 @@ static void store_in_y(const sweep *s, start at, tg_brgemm *g)
     const int64_t  first = s->block.group * n->p.out + s->panel * n->p.columns;
     const int64_t  place = (s->block.image * n->h.out + at.oh) * line + at.ow * channels + first;
     g->c = (char *)tg_ptr(n->y) + (size_t)place * tg_dtype_size(n->y->dtype);
-    if (n->sums) g->c = n->sums + place - n->first_sum;
     g->c_row = images ? n->h.out * line : n->w_axis.den * channels;
     g->c_line = images ? n->w_axis.den * channels : n->h.den * line;
-    g->store = n->sums ? TG_F32 : n->y->dtype;
+    g->store = n->y->dtype;
     g->bias = n->bias ? (const float *)tg_ptr(n->bias) + first : NULL;
     g->relu = n->relu;
     g->stream = n->stream && channels % 32 == 0 && (uintptr_t)g->c % 64 == 0;
+}
+
+/* Or leaves them in f32, to be turned. */
+static void store_turned(const sweep *s, start at, tg_brgemm *g)
+{
+    const int64_t rows = s->n->p.out;
+    g->c = s->turned + (at.ow - s->block.column0) * rows + s->panel * s->n->p.columns;
+    g->c_row = rows;
 }
 
 static void product(sweep *s, start at)
@@ -131,7 +139,7 @@ static void product(sweep *s, start at)
                           .from = s->first ? NULL : sums, .c = sums, .store = TG_F32 };
     g.from_row = g.c_row = images ? columns : n->w_axis.den * columns;
     g.from_line = g.c_line = images ? n->w_axis.den * pixel : n->h.den * line;
-    if (s->last) store_in_y(s, at, &g);
+    if (s->last) (n->turned ? store_turned : store_in_y)(s, at, &g);
     g.ahead = s->ahead;
     g.ahead_bytes = s->ahead_bytes * rows * at.lines;
     s->ahead += g.ahead_bytes;
@@ -277,6 +285,8 @@ void tg_nest_run(const tg_nest *n, const tg_task *t)
     s.widened = room;
     s.sums = (float *)(void *)(room + n->b_bytes);
     s.bricks = (tg_brick *)(void *)(room + n->b_bytes + n->c_bytes);
+    s.turned = (float *)(void *)(room + n->b_bytes + n->c_bytes + n->brick_bytes);
     look_ahead(&s, t->packed, t->index + t->step);
     sweep_panels(&s, t->packed, panel);
+    if (n->turned) tg_finish_turned(n, s.turned, s.block.column0, s.block.column1);
 }

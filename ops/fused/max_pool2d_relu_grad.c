@@ -19,10 +19,7 @@ static void infer(tg_scope *s, tg_call *c)
 
 static bool fits(const tg_call *const chain[])
 {
-    const tg_pool2d_attr *a = chain[0]->attr;
-    for (int i = 0; i < 2; i++)
-        if (a->stride[i] != a->kernel[i] || a->pad[i]) return false;
-    return chain[1]->in[1]->dtype == chain[0]->in[0]->dtype;
+    return tg_side_by_side(chain[0]->attr) && chain[1]->in[1]->dtype == chain[0]->in[0]->dtype;
 }
 
 TG_VECTOR_DECLARE(max_pool2d_relu_grad_vector)

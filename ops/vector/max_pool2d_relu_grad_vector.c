@@ -4,6 +4,7 @@
  * Phase 0 goes over bands of lines, one a row of windows, and sums what it hands out; phase 1 adds the tasks' sums, in
  * order, in double. */
 #include "bf16.h"
+#include "pool2d.h"
 #include "pool2d_windows.h"
 #include <string.h>
 
@@ -34,10 +35,7 @@ static problem problem_of(const tg_call *c)
 
 static const char *reject(const tg_call *c)
 {
-    const tg_pool2d_attr *a = c->attr;
-    for (int i = 0; i < 2; i++)
-        if (a->stride[i] != a->kernel[i] || a->pad[i]) return "needs windows side by side";
-    return NULL;
+    return tg_side_by_side(c->attr) ? NULL : "needs windows side by side";
 }
 
 /* ---- phase 0 ---- */

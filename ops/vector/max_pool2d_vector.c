@@ -3,6 +3,7 @@
  * Windows of 4, 6 or 9 pixels are taken in one go, others pixel by pixel.  Backward gathers: a pixel of x looks into
  * the windows it is in, so tasks write different lines. */
 #include "bf16.h"
+#include "pool2d.h"
 #include "pool2d_windows.h"
 #include <string.h>
 
@@ -260,14 +261,6 @@ static void backward_pixel(const pool *p, const tg_holders at[2], const pixel *x
     gather_some(p, begun, true, &s, sum, gx);
 }
 
-/* Windows side by side: a pixel is in one of them, or in none behind the last. */
-static bool side_by_side(const pool *p)
-{
-    for (int axis = 0; axis < 2; axis++)
-        if (p->at[axis].stride != p->at[axis].kernel || p->at[axis].pad) return false;
-    return true;
-}
-
 /* A pixel of a window gets its gradient, or nothing. */
 TG_INLINE void pick(const void *gy, const void *index, int32_t place, int64_t channels, bool half, index_kind kind,
                     void *gx)
@@ -310,7 +303,7 @@ static void backward_line(const tg_call *c, const pool *p, int64_t line, float *
                         line % p->at[0].size, 0 };
     void         *gx = tg_at(tg_ptr(c->out[0]), p->half, line * p->at[1].size * p->channels);
     tg_holders    at[2] = { tg_holders_begin(&p->at[0]), tg_holders_begin(&p->at[1]) };
-    if (side_by_side(p)) {
+    if (tg_side_by_side(c->attr)) {
         pick_any_line(p, &x, gx);
         return;
     }

@@ -1,15 +1,13 @@
 /* weights.h - the FP32 values of a weight in an update's loop, whether it is f32 or split (master.h). */
 #ifndef TG_WEIGHTS_H
 #define TG_WEIGHTS_H
+#include "bf16.h"
 #include "master.h"
 #include "update.h"
 #include "vector.h"
-#include <string.h>
 
 /* An update's loop is made twice, for whether `split` is a constant there: a split weight comes together and apart in
  * registers. */
-#define TG_INLINE static inline __attribute__((always_inline))
-
 typedef struct { float *f32; uint16_t *hi; int16_t *lo; } tg_weights;
 
 /* From element i on. */
@@ -21,23 +19,17 @@ static inline tg_weights tg_weights_from(const tg_tensor *w, int64_t i)
 
 TG_INLINE float tg_load_weight(tg_weights w, bool split, int64_t i)
 {
-    float value;
-    if (!split) return w.f32[i];
-    const uint32_t bits = tg_join_bits(w.hi[i], w.lo[i]);
-    memcpy(&value, &bits, sizeof value);
-    return value;
+    return split ? tg_value_of(tg_join_bits(w.hi[i], w.lo[i])) : w.f32[i];
 }
 
 TG_INLINE void tg_store_weight(tg_weights w, bool split, int64_t i, float value)
 {
-    uint32_t bits;
     if (!split) {
         w.f32[i] = value;
         return;
     }
-    memcpy(&bits, &value, sizeof bits);
-    w.hi[i] = tg_split_hi(bits);
-    w.lo[i] = tg_split_lo(bits);
+    w.hi[i] = tg_split_hi(tg_value_bits(value));
+    w.lo[i] = tg_split_lo(tg_value_bits(value));
 }
 
 /* The f32 tensor in[k] from element i on; NULL: it is not given. */

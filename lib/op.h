@@ -121,7 +121,8 @@ struct tg_kernel {                      /* one way to compute an operator */
 
 struct tg_rule {                        /* a chain of calls, each reading out[0] of the one before, becomes one call */
     const tg_op *chain[TG_MAX_CHAIN + 1];
-    const tg_op *fused;                 /* its inputs: chain[0]'s, then each link's but the linking one, in order */
+    const tg_op *fused;                 /* its inputs: chain[0]'s, then each link's but the linking one, in order, ... */
+    uint32_t     drops;                 /* ... without those of them that it can do without */
     struct { int8_t link, out; } emit[TG_MAX_OUT];        /* fused out[k] is chain[link]'s out[out] */
     int8_t       n_emit;                /* any output of the chain that is not emitted must be wanted by nobody */
     int8_t       attr_of;               /* the link whose attributes the fused call gets */

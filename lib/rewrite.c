@@ -125,11 +125,12 @@ static tg_call *fused_call(tg_list *l, const chain *c)
     if (!f) return NULL;
     *f = (tg_call){ .op = r->fused, .attr = l->at[c->at[r->attr_of]]->attr, .scope = last->scope,
                     .where = l->at[c->at[0]]->where, .again = last->again };
-    int n = 0;
+    int n = 0, nth = 0;
     for (int j = 0; j < c->length; j++) {
         const tg_call *call = l->at[c->at[j]];
         for (int k = 0; k < call->op->n_in; k++) {
             if (j > 0 && k == c->slot[j]) continue;
+            if (r->drops & TG_BIT(nth++)) continue;
             f->in[n] = call->in[k];
             f->in_version[n++] = call->in_version[k];
         }

@@ -45,7 +45,7 @@ extern const tg_op tg_adaptive_avg_pool2d_op, tg_adaptive_avg_pool2d_grad_op;
  * batch_norm2d(x, gamma, beta) -> y, mean[c], rstd[c] (1 / sqrt(biased var + eps)), var[c]? (unbiased, for tracking)
  *   n h w = 1 is an error in infer ("wants more than one value a channel").  Sums must not cancel: combine block
  *   means and squared deviations (Chan et al.), in an order given by the shape.
- * batch_norm2d_grad(gy, x, gamma, mean, rstd) -> gx, ggamma, gbeta (each optional)
+ * batch_norm2d_grad(gy, x, gamma, mean, rstd, beta) -> gx, ggamma, gbeta (each optional); beta, here and below, only says where y = 0
  * batch_norm2d_track(running_mean, running_var, mean, var): an effect on the first two; attr momentum
  * batch_norm2d_eval(x, gamma, beta, running_mean, running_var) -> y;
  * batch_norm2d_eval_grad(gy, x, gamma, running_mean, running_var) -> gx, ggamma, gbeta (each optional)
@@ -53,8 +53,9 @@ extern const tg_op tg_adaptive_avg_pool2d_op, tg_adaptive_avg_pool2d_grad_op;
  *   batch_norm2d_relu(x, gamma, beta) -> y, mean, rstd, var?           (y: after relu)
  *   batch_norm2d_add_relu(x, gamma, beta, other) -> y, mean, rstd, var?        relu(bn(x) + other), other of x's shape
  *   batch_norm2d_eval_relu, batch_norm2d_eval_add_relu(.., other) -> y
- *   relu_grad_batch_norm2d_grad(gy, y, x, gamma, mean, rstd) -> gx, ggamma, gbeta, g? (relu_grad's result)
- *   add_relu_grad_batch_norm2d_grad(gy, other, y, x, gamma, mean, rstd) -> the same, of gy + other (rounded)
+ *   batch_norm2d_relu_grad(gy, x, gamma, mean, rstd, beta) -> gx, ggamma, gbeta      of relu(bn(x))
+ *   relu_grad_batch_norm2d_grad(gy, y, x, gamma, mean, rstd, beta) -> gx, ggamma, gbeta, g? (relu_grad's result)
+ *   add_relu_grad_batch_norm2d_grad(gy, other, y, x, gamma, mean, rstd, beta) -> the same, of gy + other (rounded)
  * Made again by a run, with the bits of the first time, from the statistics that were found then:
  *   batch_norm2d_again, batch_norm2d_relu_again(x, gamma, beta, mean, rstd) -> y
  *   batch_norm2d_add_relu_again(x, gamma, beta, other, mean, rstd) -> y */
@@ -63,6 +64,7 @@ extern const tg_op tg_batch_norm2d_op, tg_batch_norm2d_grad_op, tg_batch_norm2d_
 extern const tg_op tg_batch_norm2d_eval_op, tg_batch_norm2d_eval_grad_op;
 extern const tg_op tg_batch_norm2d_relu_op, tg_batch_norm2d_add_relu_op;
 extern const tg_op tg_batch_norm2d_eval_relu_op, tg_batch_norm2d_eval_add_relu_op;
+extern const tg_op tg_batch_norm2d_relu_grad_op;
 extern const tg_op tg_relu_grad_batch_norm2d_grad_op, tg_add_relu_grad_batch_norm2d_grad_op;
 extern const tg_op tg_batch_norm2d_again_op, tg_batch_norm2d_relu_again_op, tg_batch_norm2d_add_relu_again_op;
 

@@ -17,8 +17,8 @@ static bool check_vectors(tg_scope *s, const tg_call *c, int x, int vectors)
 {
     static const char *const training[] = { "gamma", "beta" };
     static const char *const evaluation[] = { "gamma", "beta", "running_mean", "running_var" };
-    static const char *const gradient[] = { "gamma", "mean", "rstd" };
-    const char *const *const names = vectors == 2 ? training : vectors == 4 ? evaluation : gradient;
+    static const char *const gradient[] = { "gamma", "mean", "rstd", "beta" };
+    const char *const *const names = vectors == 2 ? training : x == 0 ? evaluation : gradient;
     tg_shape_text got, want;
     for (int k = 0; k < vectors; k++) {
         const tg_tensor *const v = c->in[x + 1 + k];
@@ -71,7 +71,7 @@ static void batch_norm2d_backward(tg_scope *s, const tg_call *c, tg_tensor *cons
         return;
     }
     gin[0] = tg_apply(s, &tg_batch_norm2d_grad_op,
-                      (tg_tensor *const[]){ gout[0], c->in[0], c->in[1], c->out[1], c->out[2] }, c->attr);
+                      (tg_tensor *const[]){ gout[0], c->in[0], c->in[1], c->out[1], c->out[2], c->in[2] }, c->attr);
     gin[1] = tg_output(gin[0], 1);
     gin[2] = tg_output(gin[0], 2);
 }
@@ -80,7 +80,7 @@ TG_VECTOR_DECLARE(batch_norm2d_vector)
 extern const tg_kernel batch_norm2d_ref;
 const tg_op tg_batch_norm2d_op = {
     .name = "batch_norm2d", .n_in = 3, .n_out = 4, .optional_out = TG_BIT(3),
-    .saves_in = TG_BIT(0) | TG_BIT(1), .saves_out = TG_BIT(1) | TG_BIT(2),
+    .saves_in = TG_BIT(0) | TG_BIT(1) | TG_BIT(2), .saves_out = TG_BIT(1) | TG_BIT(2),
     .attr_size = sizeof(tg_batch_norm2d_attr), .infer = tg_batch_norm2d_infer, .backward = batch_norm2d_backward,
     .remade_by = &tg_batch_norm2d_again_op,
     .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_vector) &batch_norm2d_ref),
@@ -89,7 +89,7 @@ const tg_op tg_batch_norm2d_op = {
 
 void tg_batch_norm2d_grad_infer(tg_scope *s, tg_call *c, int x)
 {
-    if (!tg_batch_norm2d_check(s, c, x, 3))
+    if (!tg_batch_norm2d_check(s, c, x, c->op->n_in - x - 1))
         return;
     c->out[0] = tg_make_like(s, c->in[x]);
     c->out[1] = tg_make(s, TG_F32, 1, &c->in[x]->dim[3]);
@@ -101,7 +101,7 @@ static void batch_norm2d_grad_infer(tg_scope *s, tg_call *c) { tg_batch_norm2d_g
 TG_VECTOR_DECLARE(batch_norm2d_grad_vector)
 extern const tg_kernel batch_norm2d_grad_ref;
 const tg_op tg_batch_norm2d_grad_op = {
-    .name = "batch_norm2d_grad", .n_in = 5, .n_out = 3, .optional_out = TG_BIT(0) | TG_BIT(1) | TG_BIT(2),
+    .name = "batch_norm2d_grad", .n_in = 6, .n_out = 3, .optional_out = TG_BIT(0) | TG_BIT(1) | TG_BIT(2),
     .attr_size = sizeof(tg_batch_norm2d_attr), .infer = batch_norm2d_grad_infer,
     .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_grad_vector) &batch_norm2d_grad_ref),
 };

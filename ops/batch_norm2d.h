@@ -14,5 +14,6 @@ bool tg_batch_norm2d_add_fits(const tg_call *const chain[]);
 
 extern const tg_rule tg_rule_batch_norm2d_relu, tg_rule_batch_norm2d_add_relu;
 extern const tg_rule tg_rule_batch_norm2d_eval_relu, tg_rule_batch_norm2d_eval_add_relu;
+extern const tg_rule tg_rule_batch_norm2d_relu_grad;
 extern const tg_rule tg_rule_relu_grad_batch_norm2d_grad, tg_rule_add_relu_grad_batch_norm2d_grad;
 #endif

@@ -7,7 +7,7 @@ TG_VECTOR_DECLARE(relu_grad_vector)
 TG_VECTOR_DECLARE(channel_sum_vector)
 TG_VECTOR_DECLARE(relu_grad_channel_sum_vector)
 extern const tg_kernel relu_ref, relu_grad_ref, channel_sum_ref, relu_grad_channel_sum_ref;
-extern const tg_rule   tg_rule_relu_grad_batch_norm2d_grad;        /* in fused/ */
+extern const tg_rule   tg_rule_batch_norm2d_relu_grad, tg_rule_relu_grad_batch_norm2d_grad;      /* in fused/ */
 
 /* ---- max(x, 0).  y is what backward reads: mostly the next layer keeps it anyway ---- */
 
@@ -48,7 +48,8 @@ static const tg_rule relu_grad_then_channel_sum = {
 const tg_op tg_relu_grad_op = {
     .name = "relu_grad", .n_in = 2, .n_out = 1, .infer = tg_infer_zip,
     .kernels = TG_KERNELS(TG_VECTOR(relu_grad_vector) &relu_grad_ref),
-    .rules = TG_RULES(&tg_rule_relu_grad_batch_norm2d_grad, &relu_grad_then_channel_sum),
+    .rules = TG_RULES(&tg_rule_batch_norm2d_relu_grad, &tg_rule_relu_grad_batch_norm2d_grad,
+                      &relu_grad_then_channel_sum),
 };
 
 static void relu_grad_channel_sum_infer(tg_scope *s, tg_call *c)

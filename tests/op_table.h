@@ -14,6 +14,7 @@ enum { MOST_CHAINS = 256 };
 int rules_of_all(const tg_rule *list[MOST_CHAINS]);               /* every rule once; how many */
 const op_sample *rows_of(const tg_op *op);
 int  chain_length(const tg_rule *rule);
+/* The inputs of all links; those that the fused operator does without are made by forward calls, which have run. */
 void chain_inputs(tg_scope *root, const chain_case *c, tg_tensor *in[TG_MAX_IN]);
 /* Records link j, which reads `before`, out[0] of the link before; returns its out[0]. */
 tg_tensor *chain_link(tg_scope *s, const chain_case *c, int j, tg_tensor *before, tg_tensor *const in[TG_MAX_IN]);

@@ -41,13 +41,14 @@ static uint64_t run_chain(const chain_case *c, unsigned wanted, bool fuse, op_re
     *(spied = result) = (op_result){ 0 };
     tg_tree_options(root)->fuse = fuse;
     chain_inputs(root, c, in);
+    const uint64_t before = tg_statistics(root).calls;
     tg_enter(s, "chain");
     for (int j = 0; c->rule->chain[j]; j++) y[j] = chain_link(s, c, j, j ? y[j - 1] : NULL, in);
     for (int k = 0; k < n; k++)
         if (wanted & TG_BIT(k)) read[k] = tg_output(y[list[k].link], list[k].out);
     tg_data(tg_leave(s, tg_apply(s, &spy_op, read, NULL)));
     snprintf(result->message, sizeof result->message, "%s", tg_message(s));
-    const uint64_t calls = tg_statistics(root).calls;
+    const uint64_t calls = tg_statistics(root).calls - before;
     tg_close(root);
     return calls;
 }

@@ -1,8 +1,40 @@
-/* relu_grad_batch_norm2d_grad.c - the gradient of relu(batch_norm2d(x) (+ other)) in one call.  Where the addition's
+/* relu_grad_batch_norm2d_grad.c - the gradient of relu(batch_norm2d(x) (+ other)) in one call.  Without an addition x
+ * says where relu passed, and relu's result is not read.  Where the addition's
  * other side wants the gradient too, relu_grad's result is handed out as well.  Where relu's result had two readers,
  * their gradients are added here. */
 #include "batch_norm2d.h"
 #include "kernels.h"
+
+static void batch_norm2d_relu_grad_infer(tg_scope *s, tg_call *c)
+{
+    tg_batch_norm2d_grad_infer(s, c, 1);
+}
+
+static bool reads_the_same(const tg_call *a, int i, const tg_call *b, int k)
+{
+    return a->in[i] == b->in[k] && a->in_version[i] == b->in_version[k];
+}
+
+/* relu's result was made from this x, with the same statistics, gamma and beta. */
+static bool is_of_x(const tg_call *const chain[])
+{
+    const tg_call *const relu = chain[0]->in[1]->made, *const grad = chain[1];
+    const tg_call *const norm = relu && relu->op == &tg_relu_op ? relu->in[0]->made : NULL;
+    return norm && norm->op == &tg_batch_norm2d_op && norm->out[1] == grad->in[3] && reads_the_same(norm, 0, grad, 1) &&
+           reads_the_same(norm, 1, grad, 2) && reads_the_same(norm, 2, grad, 5);
+}
+
+TG_VECTOR_DECLARE(batch_norm2d_relu_grad_vector)
+extern const tg_kernel batch_norm2d_relu_grad_ref;
+const tg_op tg_batch_norm2d_relu_grad_op = {
+    .name = "batch_norm2d_relu_grad", .n_in = 6, .n_out = 3, .optional_out = TG_BIT(0) | TG_BIT(1) | TG_BIT(2),
+    .attr_size = sizeof(tg_batch_norm2d_attr), .infer = batch_norm2d_relu_grad_infer,
+    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_relu_grad_vector) &batch_norm2d_relu_grad_ref),
+};
+const tg_rule tg_rule_batch_norm2d_relu_grad = {
+    .chain = { &tg_relu_grad_op, &tg_batch_norm2d_grad_op }, .fused = &tg_batch_norm2d_relu_grad_op,
+    .drops = TG_BIT(1), .emit = { { 1, 0 }, { 1, 1 }, { 1, 2 } }, .n_emit = 3, .attr_of = 1, .fits = is_of_x,
+};
 
 static void relu_grad_batch_norm2d_grad_infer(tg_scope *s, tg_call *c)
 {
@@ -13,7 +45,7 @@ static void relu_grad_batch_norm2d_grad_infer(tg_scope *s, tg_call *c)
 TG_VECTOR_DECLARE(relu_grad_batch_norm2d_grad_vector)
 extern const tg_kernel relu_grad_batch_norm2d_grad_ref;
 const tg_op tg_relu_grad_batch_norm2d_grad_op = {
-    .name = "relu_grad_batch_norm2d_grad", .n_in = 6, .n_out = 4,
+    .name = "relu_grad_batch_norm2d_grad", .n_in = 7, .n_out = 4,
     .optional_out = TG_BIT(0) | TG_BIT(1) | TG_BIT(2) | TG_BIT(3),
     .attr_size = sizeof(tg_batch_norm2d_attr), .infer = relu_grad_batch_norm2d_grad_infer,
     .kernels = TG_KERNELS(TG_VECTOR(relu_grad_batch_norm2d_grad_vector) &relu_grad_batch_norm2d_grad_ref),
@@ -38,7 +70,7 @@ static bool fits(const tg_call *const chain[])
 TG_VECTOR_DECLARE(add_relu_grad_batch_norm2d_grad_vector)
 extern const tg_kernel add_relu_grad_batch_norm2d_grad_ref;
 const tg_op tg_add_relu_grad_batch_norm2d_grad_op = {
-    .name = "add_relu_grad_batch_norm2d_grad", .n_in = 7, .n_out = 4,
+    .name = "add_relu_grad_batch_norm2d_grad", .n_in = 8, .n_out = 4,
     .optional_out = TG_BIT(0) | TG_BIT(1) | TG_BIT(2) | TG_BIT(3),
     .attr_size = sizeof(tg_batch_norm2d_attr), .infer = add_relu_grad_batch_norm2d_grad_infer,
     .kernels = TG_KERNELS(TG_VECTOR(add_relu_grad_batch_norm2d_grad_vector) &add_relu_grad_batch_norm2d_grad_ref),

@@ -9,17 +9,24 @@
 typedef struct {
     const tg_tensor *gy, *other;         /* the gradient of y is their sum, of their dtype; other may be NULL */
     const tg_tensor *mask, *x;           /* g is that where mask > 0, else 0; all of it without a mask */
+    const tg_tensor *beta;               /* or, with beta, where gamma xhat + beta > 0 */
     int64_t          channel;
     double           gamma, mean, rstd;
     bool             running;
 } channel_grad;
+
+static bool passed(const channel_grad *b, int64_t i)
+{
+    if (b->beta) return b->gamma * b->rstd * (tg_get(b->x, i) - b->mean) + tg_get(b->beta, b->channel) > 0;
+    return !b->mask || tg_get(b->mask, i) > 0;
+}
 
 static double gradient(const channel_grad *b, int64_t i)
 {
     double gy = tg_get(b->gy, i);
     if (b->other) gy += tg_get(b->other, i);
     if (b->other && b->gy->dtype == TG_BF16) gy = (double)tg_bf16_to_f32(tg_f32_to_bf16((float)gy));
-    return !b->mask || tg_get(b->mask, i) > 0 ? gy : 0;
+    return passed(b, i) ? gy : 0;
 }
 
 static void run_channel(const tg_call *c, const channel_grad *b)
@@ -55,6 +62,7 @@ static void run(const tg_call *c, const tg_task *t)
         const double last = tg_get(in[4], channel);
         run_channel(c, &(channel_grad){ .gy = c->in[0], .other = sum ? c->in[1] : NULL,
                                         .mask = masked ? in[0] : NULL, .x = in[1],
+                                        .beta = c->op == &tg_batch_norm2d_relu_grad_op ? in[5] : NULL,
                                         .channel = channel, .gamma = tg_get(in[2], channel),
                                         .mean = tg_get(in[3], channel), .rstd = running ? 1 / sqrt(last + eps) : last,
                                         .running = running });
@@ -62,8 +70,10 @@ static void run(const tg_call *c, const tg_task *t)
 }
 
 extern const tg_kernel batch_norm2d_grad_ref, batch_norm2d_eval_grad_ref, relu_grad_batch_norm2d_grad_ref;
+extern const tg_kernel batch_norm2d_relu_grad_ref;
 extern const tg_kernel add_relu_grad_batch_norm2d_grad_ref;
 const tg_kernel batch_norm2d_grad_ref           = { .name = "ref", .backend = "ref", .run = run };
 const tg_kernel batch_norm2d_eval_grad_ref      = { .name = "ref", .backend = "ref", .run = run };
+const tg_kernel batch_norm2d_relu_grad_ref      = { .name = "ref", .backend = "ref", .run = run };
 const tg_kernel relu_grad_batch_norm2d_grad_ref = { .name = "ref", .backend = "ref", .run = run };
 const tg_kernel add_relu_grad_batch_norm2d_grad_ref = { .name = "ref", .backend = "ref", .run = run };

@@ -5,7 +5,7 @@
  *   1  the blocks' sums are added, in order, in double: gbeta = sum g, ggamma = rstd sum g d, and the factors of
  *   2  gx = gamma rstd (g - sum g / m - d rstd^2 sum g d / m) = slope g - bend d - shift, in the other direction:
  *      the last block's numbers are still in the cache
- * Running statistics do not depend on x: bend = shift = 0. */
+ * Running statistics do not depend on x: bend = shift = 0.  Where y = relu(batch_norm2d(x)), x says where relu passed. */
 #include "attr.h"
 #include "bf16.h"
 #include "channels.h"
@@ -16,12 +16,13 @@
 typedef struct {
     const void  *gy, *other, *mask, *x;            /* the gradient is gy + other; mask: relu's result; or NULL */
     const float *gamma, *mean, *rstd;              /* running: rstd is the running variance */
+    const float *beta;                             /* instead of a mask; or NULL */
     void        *gx, *g;                           /* each may be NULL, */
     float       *ggamma, *gbeta;                   /* and each of these */
     bool         running;
     float        eps;
     tg_channels  p;
-    float       *slope, *bend, *shift, *center;    /* lines of width */
+    float       *slope, *bend, *shift, *center, *raise;    /* lines of width */
     float       *partial;                          /* [blocks][2][c] */
 } problem;
 
@@ -34,32 +35,52 @@ static problem problem_of(const tg_call *c, const tg_task *t)
                   .mask = masks ? tg_ptr(in[0]) : NULL, .x = tg_ptr(in[1]),
                   .gamma = tg_ptr(in[2]), .mean = tg_ptr(in[3]), .rstd = tg_ptr(in[4]),
                   .gx = tg_ptr(c->out[0]), .ggamma = tg_ptr(c->out[1]), .gbeta = tg_ptr(c->out[2]),
-                  .g = masks ? tg_ptr(c->out[3]) : NULL, .running = c->op == &tg_batch_norm2d_eval_grad_op,
+                  .beta = c->op == &tg_batch_norm2d_relu_grad_op ? tg_ptr(in[5]) : NULL, .g = masks ? tg_ptr(c->out[3]) : NULL, .running = c->op == &tg_batch_norm2d_eval_grad_op,
                   .eps = ((const tg_batch_norm2d_attr *)c->attr)->eps, .p = tg_channels_of(in[1]) };
     b.slope = t->shared;
     b.bend = b.slope + b.p.width;
     b.shift = b.bend + b.p.width;
     b.center = b.shift + b.p.width;
-    b.partial = b.center + b.p.width;
+    b.raise = b.center + b.p.width;
+    b.partial = b.raise + b.p.width;
     return b;
+}
+
+/* ---- where relu passed ---- */
+
+typedef struct { const float *mean, *scale, *beta; } affine;        /* lines: what relu got is (x - mean) scale + beta */
+
+/* g where relu passed; all of it if k is NULL. */
+TG_INLINE float passed(const affine *k, float g, float x, int64_t j)
+{
+    return !k || (x - k->mean[j]) * k->scale[j] + k->beta[j] > 0 ? g : 0;
+}
+
+TG_INLINE tg_pair passed_pair(const affine *k, tg_pair g, tg_pair x, int64_t j, int64_t i)
+{
+    return (tg_pair){ passed(k, g.a, x.a, j), passed(k, g.b, x.b, i) };
 }
 
 /* ---- phase 0 ---- */
 
-/* Adds `lines` lines.  Inlined with constants for half and lines. */
-TG_INLINE void add_lines(const void *g, const void *x, bool half, int lines, int64_t pairs, const float *mean,
-                         float *sum, float *product)
+#define LINES(half) (half ? 4 : 2)       /* taken at a time: what is read of them stays in the first cache */
+
+/* Adds `lines` lines.  Inlined with constants for half, lines and k == NULL. */
+TG_INLINE void add_lines(const affine *k, const void *g, const void *x, bool half, int lines, int64_t pairs,
+                         const float *mean, float *sum, float *product)
 {
 #pragma omp simd
     for (int64_t j = 0; j < pairs; j++) {
         tg_pair s = { 0, 0 }, q = { 0, 0 };
 #pragma GCC unroll 4
         for (int i = 0; i < lines; i++) {
-            const tg_pair d = tg_load_pair(g, half, i * pairs + j), v = tg_load_pair(x, half, i * pairs + j);
+            const int64_t other = half ? pairs + j : j;
+            const tg_pair v = tg_load_pair(x, half, i * pairs + j);
+            const tg_pair d = passed_pair(k, tg_load_pair(g, half, i * pairs + j), v, j, other);
             s.a += d.a;
             s.b += d.b;
             q.a += d.a * (v.a - mean[j]);
-            q.b += d.b * (v.b - mean[half ? pairs + j : j]);
+            q.b += d.b * (v.b - mean[other]);
         }
         sum[j] += s.a;
         product[j] += q.a;
@@ -71,14 +92,14 @@ TG_INLINE void add_lines(const void *g, const void *x, bool half, int lines, int
 }
 
 /* Adds a line of n numbers that is not whole. */
-TG_INLINE void add_rest(const tg_channels *p, const void *g, const void *x, bool half, int64_t n, const float *mean,
-                        float *sum, float *product)
+TG_INLINE void add_rest(const tg_channels *p, const affine *k, const void *g, const void *x, bool half, int64_t n,
+                        const float *mean, float *sum, float *product)
 {
     for (int64_t i = 0; i < n; i++) {
         const int64_t j = tg_place(p, i);
-        const float   d = tg_load(g, half, i);
+        const float   v = tg_load(x, half, i), d = passed(k, tg_load(g, half, i), v, j);
         sum[j] += d;
-        product[j] += d * (tg_load(x, half, i) - mean[j]);
+        product[j] += d * (v - mean[j]);
     }
 }
 
@@ -116,23 +137,49 @@ static void fetch(const problem *b, int64_t at, int64_t n, bool first)
     if (b->other && (first || !b->g)) tg_fetch(b->other, at, n);
 }
 
+/* What the forward pass computed; uses partial[c]. */
+static void find_affine(const problem *b, float *partial, float *scale, float *beta)
+{
+    for (int64_t j = 0; j < b->p.c; j++) partial[j] = b->gamma[j] * b->rstd[j];
+    tg_repeat(&b->p, partial, scale);
+    tg_repeat(&b->p, b->beta, beta);
+}
+
+typedef struct { const float *mean; float *sum, *product, *room; } sums;
+
+/* Adds `lines` lines, or a part of one if there are 0.  Inlined with constants for k == NULL, half and lines. */
+TG_INLINE void add_some(const problem *b, const affine *k, bool half, int lines, int64_t at, int64_t n, const sums *to)
+{
+    const void *const g = masked(b, half, at, n, to->room), *const x = tg_at(b->x, half, at);
+    if (lines) add_lines(k, g, x, half, lines, b->p.pairs, to->mean, to->sum, to->product);
+    else add_rest(&b->p, k, g, x, half, n, to->mean, to->sum, to->product);
+}
+
+TG_INLINE void add_numbers(const problem *b, const affine *k, bool half, int64_t at, int64_t end, const sums *to)
+{
+    const int64_t width = b->p.width, n = LINES(half) * width;
+    for (; end - at >= n; at += n) {
+        if (half && end - at >= 2 * n) fetch(b, at + n, n, true);
+        add_some(b, k, half, LINES(half), at, n, to);
+    }
+    for (; end - at >= width; at += width) add_some(b, k, half, 1, at, width, to);
+    add_some(b, k, half, 0, at, end - at, to);
+}
+
 TG_INLINE void sum_block(const problem *b, bool half, const tg_task *t)
 {
     const tg_channels *const p = &b->p;
     float *const mean = t->scratch, *const sum = mean + p->width, *const product = sum + p->width;
-    float *const room = product + p->width, *const partial = b->partial + 2 * p->c * t->index;
-    int64_t at = tg_block_begin(p, t->index);
-    const int64_t end = at + tg_rows_of_block(p, t->index) * p->c;
+    float *const scale = product + p->width, *const beta = scale + p->width, *const room = beta + p->width;
+    float *const partial = b->partial + 2 * p->c * t->index;
+    const affine  k = { mean, scale, beta };
+    const sums    to = { mean, sum, product, room };
+    const int64_t begin = tg_block_begin(p, t->index), end = begin + tg_rows_of_block(p, t->index) * p->c;
     tg_repeat(p, b->mean, mean);
     memset(sum, 0, 2 * (size_t)p->width * sizeof(float));
-    const int lines = half ? 4 : 2;                /* what is read of them stays in the first cache */
-    for (int64_t n = lines * p->width; end - at >= n; at += n) {
-        if (half && end - at >= 2 * n) fetch(b, at + n, n, true);
-        add_lines(masked(b, half, at, n, room), tg_at(b->x, half, at), half, lines, p->pairs, mean, sum, product);
-    }
-    for (int64_t n = p->width; end - at >= n; at += n)
-        add_lines(masked(b, half, at, n, room), tg_at(b->x, half, at), half, 1, p->pairs, mean, sum, product);
-    add_rest(p, masked(b, half, at, end - at, room), tg_at(b->x, half, at), half, end - at, mean, sum, product);
+    if (b->beta) find_affine(b, partial, scale, beta);
+    if (b->beta) add_numbers(b, &k, half, begin, end, &to);
+    else add_numbers(b, NULL, half, begin, end, &to);
     tg_fold(p, sum, partial);
     tg_fold(p, product, partial + p->c);
 }
@@ -165,6 +212,7 @@ static void spread(const problem *b, int64_t channel, double sum, double product
         b->bend[j] = b->running ? 0 : tg_plain((float)(slope * rstd * rstd * product / m));
         b->shift[j] = b->running ? 0 : tg_plain((float)(slope * sum / m));
         b->center[j] = tg_plain(b->mean[channel]);
+        b->raise[j] = b->beta ? tg_plain(b->beta[channel]) : 0;
     }
 }
 
@@ -182,43 +230,49 @@ static void combine(const problem *b, const tg_task *t)
 
 /* ---- phase 2 ---- */
 
-/* gx may be g or x. */
-TG_INLINE void line_gx(const problem *b, const void *g, const void *x, bool half, void *gx)
+/* gx may be g or x.  Inlined with constants for half and k == NULL. */
+TG_INLINE void gx_line(const problem *b, const affine *k, const void *g, const void *x, bool half, void *gx)
 {
     const int64_t pairs = b->p.pairs;
+    const float *const center = b->center, *const bend = b->bend, *const slope = b->slope, *const shift = b->shift;
 #pragma omp simd
     for (int64_t j = 0; j < pairs; j++) {
-        const int64_t k = half ? pairs + j : j;
-        const tg_pair d = tg_load_pair(g, half, j), v = tg_load_pair(x, half, j);
-        const float   one = (v.a - b->center[j]) * b->bend[j], other = (v.b - b->center[k]) * b->bend[k];
-        tg_store_pair(gx, half, j, (tg_pair){ d.a * b->slope[j] - (one + b->shift[j]),
-                                              d.b * b->slope[k] - (other + b->shift[k]) });
+        const int64_t other = half ? pairs + j : j;
+        const tg_pair v = tg_load_pair(x, half, j), d = passed_pair(k, tg_load_pair(g, half, j), v, j, other);
+        const float   bent = (v.a - center[j]) * bend[j], other_bent = (v.b - center[other]) * bend[other];
+        tg_store_pair(gx, half, j, (tg_pair){ d.a * slope[j] - (bent + shift[j]),
+                                              d.b * slope[other] - (other_bent + shift[other]) });
     }
 }
 
 /* A line of n numbers that is not whole. */
-TG_INLINE void rest_gx(const problem *b, const void *g, const void *x, bool half, int64_t n, void *gx)
+TG_INLINE void gx_rest(const problem *b, const affine *k, const void *g, const void *x, bool half, int64_t n, void *gx)
 {
     for (int64_t i = 0; i < n; i++) {
         const int64_t j = tg_place(&b->p, i);
-        const float   bent = (tg_load(x, half, i) - b->center[j]) * b->bend[j];
-        tg_store(gx, half, i, tg_load(g, half, i) * b->slope[j] - (bent + b->shift[j]));
+        const float   v = tg_load(x, half, i), d = passed(k, tg_load(g, half, i), v, j);
+        tg_store(gx, half, i, d * b->slope[j] - ((v - b->center[j]) * b->bend[j] + b->shift[j]));
+    }
+}
+
+TG_INLINE void gx_numbers(const problem *b, const affine *k, bool half, int64_t at, int64_t end, void *room)
+{
+    for (const int64_t width = b->p.width; at < end; at += width) {
+        const int64_t n = end - at < width ? end - at : width;
+        const void *const g = b->g ? tg_at(b->g, half, at) : masked(b, half, at, n, room);
+        const void *const x = tg_at(b->x, half, at);
+        if (half && end - at >= 4 * width) fetch(b, at + 3 * width, width, false);
+        if (n < width) gx_rest(b, k, g, x, half, n, tg_at(b->gx, half, at));
+        else gx_line(b, k, g, x, half, tg_at(b->gx, half, at));
     }
 }
 
 TG_INLINE void block_gx(const problem *b, bool half, const tg_task *t)
 {
-    const tg_channels *const p = &b->p;
-    const int64_t begin = tg_block_begin(p, t->index), end = begin + tg_rows_of_block(p, t->index) * p->c;
-    for (int64_t i = begin; i < end; i += p->width) {
-        const int64_t n = end - i < p->width ? end - i : p->width;
-        const void *const g = b->g ? tg_at(b->g, half, i) : masked(b, half, i, n, t->scratch);
-        if (half && end - i >= 4 * p->width) fetch(b, i + 3 * p->width, p->width, false);
-        if (n < p->width)
-            rest_gx(b, g, tg_at(b->x, half, i), half, n, tg_at(b->gx, half, i));
-        else
-            line_gx(b, g, tg_at(b->x, half, i), half, tg_at(b->gx, half, i));
-    }
+    const affine  k = { b->center, b->slope, b->raise };
+    const int64_t begin = tg_block_begin(&b->p, t->index), end = begin + tg_rows_of_block(&b->p, t->index) * b->p.c;
+    if (b->beta) gx_numbers(b, &k, half, begin, end, t->scratch);
+    else gx_numbers(b, NULL, half, begin, end, t->scratch);
 }
 
 TG_INLINE void run_phase(const problem *b, bool half, const tg_task *t)
@@ -249,12 +303,13 @@ static int64_t tasks(const tg_call *c, int phase)
 static tg_scratch scratch(const tg_call *c)
 {
     const tg_channels p = tg_channels_of(c->in[0]);
-    return (tg_scratch){ .shared = (size_t)(4 * p.width + 2 * p.c * p.blocks) * sizeof(float),
+    return (tg_scratch){ .shared = (size_t)(5 * p.width + 2 * p.c * p.blocks) * sizeof(float),
                          .worker = 7 * (size_t)p.width * sizeof(float) };
 }
 
 #define GRAD TG_VECTOR_HEAD, .scratch = scratch, .tasks = tasks, .run = run, .in_place = true
 TG_VECTOR_KERNEL(batch_norm2d_grad_vector)           = { GRAD };
 TG_VECTOR_KERNEL(batch_norm2d_eval_grad_vector)      = { GRAD };
+TG_VECTOR_KERNEL(batch_norm2d_relu_grad_vector)      = { GRAD };
 TG_VECTOR_KERNEL(relu_grad_batch_norm2d_grad_vector) = { GRAD };
 TG_VECTOR_KERNEL(add_relu_grad_batch_norm2d_grad_vector) = { GRAD };

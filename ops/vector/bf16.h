@@ -86,7 +86,8 @@ TG_INLINE void tg_relu_grad_line(const void *gy, const void *y, bool half, int64
     const uint16_t *const bits = gy, *const mask = y;
     if (half)
 #pragma omp simd
-        for (int64_t i = 0; i < n; i++) ((uint16_t *)g)[i] = (uint16_t)(mask[i] - 0x80u) <= 0x7f00u ? bits[i] : 0;
+        for (int64_t i = 0; i < n; i++)
+            ((uint16_t *)g)[i] = bits[i] & ((uint16_t)(mask[i] - 0x80u) <= 0x7f00u ? 0xffffu : 0);
     else
 #pragma omp simd
         for (int64_t i = 0; i < n; i++) tg_store(g, false, i, tg_relu_grad(gy, y, false, i));

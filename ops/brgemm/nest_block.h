@@ -21,7 +21,11 @@ const char *tg_pixel(const tg_block *b, int64_t image, int64_t h, int64_t w);   
 static inline int64_t tg_least(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t tg_most(int64_t a, int64_t b) { return a > b ? a : b; }
 static inline int64_t tg_div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-static inline int64_t tg_floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -((b - 1 - a) / b); }
+/* Most axes have den 1, and a division takes as long as 20 additions. */
+static inline int64_t tg_floor_div(int64_t a, int64_t b)
+{
+    return b == 1 ? a : a >= 0 ? a / b : -((b - 1 - a) / b);
+}
 
 /* index runs over `count` values fastest: takes that digit off. */
 static inline int64_t tg_digit(int64_t *index, int64_t count)
@@ -54,18 +58,19 @@ static inline int64_t tg_place(const tg_axis *a, int64_t out, int64_t tap)
 static inline bool tg_meets(const tg_axis *a, int64_t out, int64_t tap, int64_t *in)
 {
     const int64_t at = tg_place(a, out, tap);
-    *in = at / a->den;
-    return at >= 0 && at % a->den == 0 && *in < a->in;
+    *in = tg_floor_div(at, a->den);
+    return at >= 0 && *in < a->in && *in * a->den == at;
 }
 
 /* It would meet one if the input went on beyond its edges. */
 static inline bool tg_of_phase(const tg_axis *a, int64_t out, int64_t tap)
 {
-    return ((tg_place(a, out, tap) % a->den) + a->den) % a->den == 0;
+    const int64_t at = tg_place(a, out, tap);
+    return tg_floor_div(at, a->den) * a->den == at;
 }
 
 /* A's element type, and input (h, w) in A, which may be a zero beside a line. */
-static inline size_t tg_a_size(const tg_nest *n) { return tg_dtype_size(n->mk->element); }
+static inline size_t tg_a_size(const tg_nest *n) { return n->mk->element == TG_BF16 ? sizeof(uint16_t) : sizeof(float); }
 static inline const char *tg_a_at(const tg_block *b, int64_t h, int64_t w)
 {
     const tg_nest *n = b->n;

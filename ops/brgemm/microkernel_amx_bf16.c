@@ -76,22 +76,31 @@ INLINE void step_one(int across, const char *a, int64_t row, const char *b)
 }
 
 /* What passes through the first level of the cache, where the other operand is to stay: B that it cannot hold, for A is
- * met by several taps; or else A that is met by one. */
-enum { NONE, A, B };
+ * met by several taps; or else A that is met by one; or both. */
+enum { NONE, A, B, BOTH };
 #define LOAD_A(t, at) if (passes == A) TG_TILE_STREAM(t, at, row); else TG_TILE_LOAD(t, at, row)
-#define LOAD_B(t, at) if (passes == B) TG_TILE_STREAM(t, at, TILE_ROW); else TG_TILE_LOAD(t, at, TILE_ROW)
+#define LOAD_B(t, at) if (passes >= B) TG_TILE_STREAM(t, at, TILE_ROW); else TG_TILE_LOAD(t, at, TILE_ROW)
 
-/* 32 k of 2 x 2 tiles */
+/* 32 k of 2 x 2 tiles.  A product with the B of the one before takes as many cycles as A has rows, with another 16.  But
+ * where both come from the second level of the cache, their loads should lie apart. */
 INLINE void step_square(int passes, const char *const a[MOST_DOWN], int64_t row, const char *b)
 {
     LOAD_B(6, b);
     LOAD_A(4, a[0]);
     TG_TILE_PRODUCT(0, 4, 6);
-    LOAD_B(7, b + TILE);
-    TG_TILE_PRODUCT(1, 4, 7);
-    LOAD_A(5, a[1]);
-    TG_TILE_PRODUCT(2, 5, 6);
-    TG_TILE_PRODUCT(3, 5, 7);
+    if (passes == BOTH) {
+        LOAD_B(7, b + TILE);
+        TG_TILE_PRODUCT(1, 4, 7);
+        LOAD_A(5, a[1]);
+        TG_TILE_PRODUCT(2, 5, 6);
+        TG_TILE_PRODUCT(3, 5, 7);
+    } else {
+        LOAD_A(5, a[1]);
+        TG_TILE_PRODUCT(2, 5, 6);
+        LOAD_B(7, b + TILE);
+        TG_TILE_PRODUCT(3, 5, 7);
+        TG_TILE_PRODUCT(1, 4, 7);
+    }
 }
 
 /* 32 k of one block of rows and two panels */
@@ -315,7 +324,7 @@ typedef void block_function(const work *, int);
     static void name(const work *w, int i) { block(down, across, passes, w, i); }
 BLOCK(block_1_1, 1, 1, NONE) BLOCK(block_1_2, 1, 2, NONE) BLOCK(block_2_1, 2, 1, NONE) BLOCK(block_4_1, 4, 1, NONE)
 BLOCK(block_1_4, 1, 4, NONE) BLOCK(block_1_4_a, 1, 4, A)
-BLOCK(block_2_2, 2, 2, NONE) BLOCK(block_2_2_a, 2, 2, A) BLOCK(block_2_2_b, 2, 2, B)
+BLOCK(block_2_2, 2, 2, NONE) BLOCK(block_2_2_a, 2, 2, A) BLOCK(block_2_2_b, 2, 2, B) BLOCK(block_2_2_both, 2, 2, BOTH)
 
 INLINE ahead ahead_of(const tg_brgemm *p, blocks all, int64_t steps)
 {
@@ -337,7 +346,8 @@ static void run(const tg_brgemm *p, const tg_brick *brick, int count)
     const int64_t         steps = count * ((p->k + DEPTH - 1) / DEPTH);
     const bool            narrow = p->n <= COLUMNS, met_once = count == 1;
     block_function *const pair = met_once ? block_1_4_a : block_1_4;
-    block_function *const square = steps * PANEL_STEP > FIRST_LEVEL ? block_2_2_b : met_once ? block_2_2_a : block_2_2;
+    const bool            passes = steps * PANEL_STEP > FIRST_LEVEL;
+    block_function *const square = met_once ? passes ? block_2_2_both : block_2_2_a : passes ? block_2_2_b : block_2_2;
     unfinished            room[2];
     ahead                 f = ahead_of(p, blocks_of(p), steps);
     work                  w = { p, &f, blocks_of(p), brick, count, &room[0], &room[1] };

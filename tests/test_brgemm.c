@@ -111,7 +111,7 @@ static void compute(const tg_microkernel *mk, const shape *s, operands *o)
                     .step = s->across ? s->stride : 1, .from = s->add ? o->from : NULL, .from_row = TG_PANEL,
                     .c_row = s->c_row,
                     .store = s->bf16 ? TG_BF16 : TG_F32, .bias = s->bias ? o->bias : NULL, .relu = s->relu };
-    for (int i = 0; i < s->count; i++) brick[i] = (tg_brick){ o->a_bytes[i], o->b_bytes[i] };
+    for (int i = 0; i < s->count; i++) brick[i] = (tg_brick){ .a = o->a_bytes[i], .b = o->b_bytes[i] };
     p.c = s->bf16 ? (void *)o->c16 : (void *)o->c32;
     mk->run(&p, brick, s->count);
 }

@@ -80,7 +80,7 @@ static void add_slab(task *t, int64_t index)
                            .c_row = g->n, .store = TG_F32 };
         if (!g->whole) pack_b(t, s, n, b);
         for (int64_t i = 0; i < s.count; i++)
-            t->bricks[i] = (tg_brick){ t->a + (size_t)i * tile.a_bytes, b + (size_t)i * tile.b_bytes };
+            t->bricks[i] = (tg_brick){ .a = t->a + (size_t)i * tile.a_bytes, .b = b + (size_t)i * tile.b_bytes };
         tg_run_strips(g->mk, p, tile.strip, t->bricks, (int)s.count);
     }
     t->started = true;

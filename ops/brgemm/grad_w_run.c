@@ -126,8 +126,8 @@ static int line_bricks(const task *t, int64_t panel, int64_t kh, int64_t kw, tg_
     for (int64_t oh = b->line0; oh < b->line1; oh++) {
         int64_t h;
         if (!tg_meets(&n->h, oh, kh, &h)) continue;
-        t->bricks[count++] = (tg_brick){ tg_a_at(b, h, tg_place(&n->w_axis, b->column0, kw)),
-                                         b_tile(t, panel, oh - b->line0) };
+        t->bricks[count++] = (tg_brick){ .a = tg_a_at(b, h, tg_place(&n->w_axis, b->column0, kw)),
+                                         .b = b_tile(t, panel, oh - b->line0) };
     }
     return count;
 }
@@ -148,7 +148,7 @@ static int along_bricks(const task *t, int64_t panel, int64_t kh, int64_t kw, tg
     for (int64_t oh = b->line0; oh < b->line1 && start < end; oh++) {
         int64_t h;
         if (!tg_meets(&n->h, oh, kh, &h)) continue;
-        t->bricks[count++] = (tg_brick){ a_tile(t, 0, h - b->h0, 0) + a_at, b_tile(t, panel, oh - b->line0) + b_at };
+        t->bricks[count++] = (tg_brick){ .a = a_tile(t, 0, h - b->h0, 0) + a_at, .b = b_tile(t, panel, oh - b->line0) + b_at };
     }
     return count;
 }
@@ -165,7 +165,7 @@ static int image_bricks(const task *t, int64_t panel, int64_t kh, int64_t kw)
                 if (!tg_meets(&n->h, oh, kh, &h)) continue;
                 if (!t->g->gather && !tg_meets(&n->w_axis, ow, kw, &w)) continue;
                 const int64_t column = t->g->gather ? ow - b->column0 : w - b->w0;
-                t->bricks[count++] = (tg_brick){ a_tile(t, q, h - b->h0, column), b_tile(t, panel, i) };
+                t->bricks[count++] = (tg_brick){ .a = a_tile(t, q, h - b->h0, column), .b = b_tile(t, panel, i) };
             }
     return count;
 }

@@ -38,7 +38,10 @@ enum {
     TG_MAX_PLACES = 256,                /* `places` is at most this */
 };
 
-typedef struct { const void *a, *b; } tg_brick;
+typedef struct {
+    const void *a, *b;
+    int         line;                   /* 1 or 2, of two lines of up to 16 rows (tiles): the other one does not meet */
+} tg_brick;                             /* this brick, and its A is not read.  Such bricks come first.  0: all meet it */
 
 typedef struct {
     int          m, n;                  /* any m >= 1; 1 <= n <= panel, or both panels of `next` */

@@ -75,6 +75,20 @@ INLINE void step_one(int across, const char *a, int64_t row, const char *b)
     TG_TILE_PRODUCT(1, 4, 7);
 }
 
+/* 32 k of one of two blocks of rows, whose sums are tiles 2 and 3, or 1 if there is one column of tiles */
+INLINE void step_second(int across, const char *a, int64_t row, const char *b)
+{
+    TG_TILE_LOAD(5, a, row);
+    TG_TILE_LOAD(6, b, TILE_ROW);
+    if (across == 1) {
+        TG_TILE_PRODUCT(1, 5, 6);
+        return;
+    }
+    TG_TILE_PRODUCT(2, 5, 6);
+    TG_TILE_LOAD(7, b + TILE, TILE_ROW);
+    TG_TILE_PRODUCT(3, 5, 7);
+}
+
 /* What passes through the first level of the cache, where the other operand is to stay: B that it cannot hold, for A is
  * met by several taps; or else A that is met by one; or both. */
 enum { NONE, A, B, BOTH };
@@ -259,13 +273,28 @@ typedef struct {
     unfinished      *last, *next;       /* what is finished on the way, and what may get something */
 } work;
 
+/* Bricks that only one of two blocks of rows meets stand first.  Returns how many. */
+static int __attribute__((noinline)) multiply_lines(int across, const work *w, const spot at[MOST_DOWN])
+{
+    const tg_brgemm *p = w->p;
+    const int64_t    row = 2 * p->row, chunk = 2 * (DEPTH + p->gap), depth = (p->k + DEPTH - 1) / DEPTH;
+    int              q = 0;
+    for (; q < w->count && w->brick[q].line; q++) {
+        const bool  second = w->brick[q].line == 2;
+        const char *a = (const char *)w->brick[q].a + at[second].a, *b = w->brick[q].b;
+        for (int64_t k = 0; k < depth; k++, a += chunk, b += PANEL_STEP)
+            (second ? step_second : step_one)(across, a, row, b);
+    }
+    return q;
+}
+
 /* All products, and some of what is left of the block before at each step. */
 INLINE void multiply(int down, int across, int passes, const work *w, const spot at[MOST_DOWN])
 {
     const tg_brgemm *p = w->p;
     const int64_t    row = 2 * p->row, chunk = 2 * (DEPTH + p->gap), depth = (p->k + DEPTH - 1) / DEPTH;
     const int        steps = w->count * (int)depth, speed = steps ? down * ROWS / steps + 1 : 0;
-    for (int q = 0; q < w->count; q++) {
+    for (int q = down == 2 ? multiply_lines(across, w, at) : 0; q < w->count; q++) {
         const char *a[MOST_DOWN], *b = w->brick[q].b;
         for (int i = 0; i < down; i++) a[i] = (const char *)w->brick[q].a + at[i].a;
         for (int64_t k = 0; k < depth; k++, b += PANEL_STEP) {

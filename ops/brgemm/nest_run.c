@@ -50,6 +50,10 @@ static void set_weights(sweep *s, const char *packed)
 
 /* ---- bricks ---- */
 
+/* Rows that begin at an output pixel are images, or every den-th pixel of the line.  Further lines of rows begin at
+ * every den-th pixel, or line, from there; all meet the input through the same taps, or they are a pair of any. */
+typedef struct { int64_t oh, ow, lines; bool pair; } start;
+
 /* The taps of a kernel line that rows beginning at an output column meet on input line h. */
 static int line_bricks(const sweep *s, int64_t kh, int64_t h, int64_t ow, tg_brick *to)
 {
@@ -64,20 +68,41 @@ static int line_bricks(const sweep *s, int64_t kh, int64_t h, int64_t ow, tg_bri
         if (!tg_of_phase(a, ow, kw)) continue;
         k = k < 0 ? (kh - s->kh0) * n->p.line + tg_class_start(&n->p, tg_class_of(&n->p, kw)) : k + apart;
         if (n->nb > 1 && (w < 0 || w >= a->in)) continue;
-        to[count++] = (tg_brick){ tg_a_at(&s->block, h, w) + (size_t)(s->k0 / TG_DEPTH * n->plane) * size,
-                                  s->weights + (size_t)(k * n->p.columns) * size };
+        to[count++] = (tg_brick){ .a = tg_a_at(&s->block, h, w) + (size_t)(s->k0 / TG_DEPTH * n->plane) * size,
+                                  .b = s->weights + (size_t)(k * n->p.columns) * size };
         if (n->merged) break;
     }
     return count;
 }
 
-static int bricks_of(const sweep *s, int64_t oh, int64_t ow)
+/* Bricks of the second line of a pair alone: their A is that of the first line, though it lies outside. */
+static void only_second(const sweep *s, tg_brick *brick, int count)
 {
-    int count = 0;
-    for (int64_t kh = s->kh0; kh < s->kh1; kh++) {
-        int64_t h;
-        if (tg_meets(&s->n->h, oh, kh, &h)) count += line_bricks(s, kh, h, ow, s->bricks + count);
-    }
+    const size_t line = (size_t)(s->n->h.num * s->n->a_line) * tg_a_size(s->n);
+    for (int i = 0; i < count; i++) brick[i].a = (const void *)((uintptr_t)brick[i].a - line);
+}
+
+/* The bricks of a kernel line and a pair, if both lines meet them, or if only one does. */
+static int pair_bricks(const sweep *s, start at, int64_t kh, bool by_both, tg_brick *to)
+{
+    const tg_axis *a = &s->n->h;
+    int64_t        h, next;
+    const bool     first = tg_meets(a, at.oh, kh, &h), second = tg_meets(a, at.oh + a->den, kh, &next);
+    if (!(first || second) || (first && second) != by_both) return 0;
+    const int found = line_bricks(s, kh, first ? h : next, at.ow, to);
+    for (int i = 0; i < found; i++) to[i].line = by_both ? 0 : first ? 1 : 2;
+    if (!first) only_second(s, to, found);
+    return found;
+}
+
+static int bricks_of(const sweep *s, start at)
+{
+    int     count = 0;
+    int64_t h;
+    for (int64_t kh = s->kh0; kh < s->kh1 && at.pair; kh++) count += pair_bricks(s, at, kh, false, s->bricks + count);
+    for (int64_t kh = s->kh0; kh < s->kh1; kh++)
+        if (at.pair) count += pair_bricks(s, at, kh, true, s->bricks + count);
+        else if (tg_meets(&s->n->h, at.oh, kh, &h)) count += line_bricks(s, kh, h, at.ow, s->bricks + count);
     return count;
 }
 
@@ -93,10 +118,6 @@ static int64_t brick_k(const sweep *s, int64_t ow)
 }
 
 /* ---- products ---- */
-
-/* Rows that begin at an output pixel are images, or every den-th pixel of the line.  Further lines of rows begin at
- * every den-th pixel, or line, from there. */
-typedef struct { int64_t oh, ow, lines; } start;
 
 /* The last slab finishes the sums and stores them in y. */
 static void store_in_y(const sweep *s, start at, tg_brgemm *g)
@@ -143,7 +164,7 @@ static void product(sweep *s, start at)
     g.ahead = s->ahead;
     g.ahead_bytes = s->ahead_bytes * rows * at.lines;
     s->ahead += g.ahead_bytes;
-    n->mk->run(&g, s->bricks, bricks_of(s, at.oh, at.ow));
+    n->mk->run(&g, s->bricks, bricks_of(s, at));
 }
 
 /* The taps k0 .. k1 - 1 of an axis that meet an input: the first, and how many. */
@@ -170,7 +191,22 @@ static int64_t alike(const tg_axis *a, int64_t out, int64_t end, int64_t k0, int
     return n;
 }
 
-/* Rows are pixels: lines that are alike. */
+/* Lines that are one product, every den-th from oh on: those that are alike, or a pair.  Tiles take two lines of few
+ * pixels at a time, so if such lines are odd in number the last one waits for the next line. */
+static start start_of(const sweep *s, int64_t oh, int64_t ow)
+{
+    const tg_axis *h = &s->n->h;
+    start          at = { .oh = oh, .ow = ow, .lines = 1 };
+    if (!s->n->mk->tiles) return at;
+    at.lines = alike(h, oh, s->block.line1, s->kh0, s->kh1);
+    const int64_t pixels = tg_div_up(s->block.column1 - ow, s->n->w_axis.den), next = oh + at.lines * h->den;
+    if (at.lines % 2 == 0 || pixels > TG_TILE || s->next || next >= s->block.line1) return at;
+    at.pair = at.lines == 1;
+    at.lines += at.pair ? 1 : -1;
+    return at;
+}
+
+/* Rows are pixels: lines that are alike, or pairs. */
 static void sweep_lines(sweep *s)
 {
     const tg_nest  *n = s->n;
@@ -178,8 +214,9 @@ static void sweep_lines(sweep *s)
     for (int64_t ow = b->column0; ow < tg_least(b->column1, b->column0 + n->w_axis.den); ow++)
         for (int64_t phase = b->line0; phase < tg_least(b->line1, b->line0 + n->h.den); phase++)
             for (int64_t oh = phase, lines; oh < b->line1; oh += lines * n->h.den) {
-                lines = n->mk->tiles ? alike(&n->h, oh, b->line1, s->kh0, s->kh1) : 1;
-                product(s, (start){ oh, ow, lines });
+                const start at = start_of(s, oh, ow);
+                lines = at.lines;
+                product(s, at);
             }
 }
 
@@ -193,7 +230,7 @@ static void sweep_images(sweep *s)
         for (int64_t phase = b->column0; phase < tg_least(b->column1, b->column0 + den); phase++)
             for (int64_t ow = phase, pixels; ow < b->column1; ow += pixels * den) {
                 pixels = n->mk->tiles ? alike(&n->w_axis, ow, b->column1, 0, n->w_axis.taps) : 1;
-                product(s, (start){ oh, ow, pixels });
+                product(s, (start){ .oh = oh, .ow = ow, .lines = pixels });
             }
 }
 

@@ -71,7 +71,7 @@ static void multiply(const tg_winograd *g, int64_t tiles, const float *d, const 
     tg_brgemm p = { .m = (int)tiles, .n = (int)tg_least(g->out - panel * TG_PANEL, TG_PANEL), .k = g->in,
                     .row = g->pitch, .step = 1, .c_row = TG_PANEL, .store = TG_F32 };
     for (int64_t i = 0; i < TG_POINTS; i++) {
-        const tg_brick brick = { d + i * g->d_point, u + (i * g->panels + panel) * g->in * TG_PANEL };
+        const tg_brick brick = { .a = d + i * g->d_point, .b = u + (i * g->panels + panel) * g->in * TG_PANEL };
         p.c = m + i * g->m_point;
         g->mk->run(&p, &brick, 1);
     }

@@ -34,9 +34,10 @@ typedef struct {
 } tg_pool2d_attr;
 /* max_pool2d(x) -> y, index[n,oh,ow,c]?: the place a * kw + b of the first maximum in its window, padding counted; a
  *   NaN wins.  u8 for kernels of up to 256 pixels, else i32
- * max_pool2d_grad(gy, index) -> gx          avg_pool2d(x) -> y          avg_pool2d_grad(gy) -> gx
- * max_pool2d_relu_grad(gy, index, y) -> g, sum of g: max_pool2d_grad's gx where y > 0, else 0, as relu_grad_channel_sum */
-extern const tg_op tg_max_pool2d_op, tg_max_pool2d_grad_op, tg_max_pool2d_relu_grad_op, tg_avg_pool2d_op, tg_avg_pool2d_grad_op;
+ * max_pool2d_grad(gy, index, y) -> gx; y is there for a rule    avg_pool2d(x) -> y          avg_pool2d_grad(gy) -> gx
+ * max_pool2d_relu_grad(gy, index, y) -> g, sum of g: max_pool2d_grad's gx of gy where y > 0, else 0; sum: [c], f32 */
+extern const tg_op tg_max_pool2d_op, tg_max_pool2d_grad_op, tg_max_pool2d_relu_grad_op;
+extern const tg_op tg_avg_pool2d_op, tg_avg_pool2d_grad_op;
 /* adaptive_avg_pool2d(x) -> y;  adaptive_avg_pool2d_grad(gy) -> gx */
 typedef struct { int64_t image[2], out[2]; } tg_adaptive_pool2d_attr;
 extern const tg_op tg_adaptive_avg_pool2d_op, tg_adaptive_avg_pool2d_grad_op;

@@ -92,14 +92,14 @@ static void grad_infer(tg_scope *s, tg_call *c)
 void tg_max_pool2d_grad_infer(tg_scope *s, tg_call *c)
 {
     if (!tg_want_dtype(s, c, 1, index_dtype(c->attr)) || !tg_want_same_shape(s, c, 0, 1)) return;
-    grad_infer(s, c);
+    if (tg_want_same_shape(s, c, 0, 2) && tg_want_same_dtype(s, c, 0, 2)) grad_infer(s, c);
 }
 
 /* ---- derivatives ---- */
 
 static void max_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
 {
-    gin[0] = tg_apply(s, &tg_max_pool2d_grad_op, (tg_tensor *[]){ gout[0], c->out[1] }, c->attr);
+    gin[0] = tg_apply(s, &tg_max_pool2d_grad_op, (tg_tensor *[]){ gout[0], c->out[1], c->out[0] }, c->attr);
 }
 
 static void avg_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
@@ -110,12 +110,13 @@ static void avg_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[],
 /* ---- operators ---- */
 
 const tg_op tg_max_pool2d_op = {
-    .name = "max_pool2d", .n_in = 1, .n_out = 2, .optional_out = TG_BIT(1), .saves_out = TG_BIT(1),
+    .name = "max_pool2d", .n_in = 1, .n_out = 2, .optional_out = TG_BIT(1), .saves_out = TG_BIT(0) | TG_BIT(1),
     .attr_size = sizeof(tg_pool2d_attr), .infer = max_infer, .backward = max_backward,
     .kernels = TG_KERNELS(TG_VECTOR(max_pool2d_vector) &max_pool2d_ref),
 };
 const tg_op tg_max_pool2d_grad_op = {
-    .name = "max_pool2d_grad", .n_in = 2, .n_out = 1, .attr_size = sizeof(tg_pool2d_attr), .infer = tg_max_pool2d_grad_infer,
+    .name = "max_pool2d_grad", .n_in = 3, .n_out = 1, .attr_size = sizeof(tg_pool2d_attr),
+    .infer = tg_max_pool2d_grad_infer,
     .kernels = TG_KERNELS(TG_VECTOR(max_pool2d_grad_vector) &max_pool2d_grad_ref),
     .rules = TG_RULES(&tg_rule_max_pool2d_relu_grad),
 };

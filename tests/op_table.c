@@ -1,5 +1,6 @@
 /* op_table.c - see op_table.h. */
 #include "op_table.h"
+#include "attr.h"
 #include "frame.h"
 #include "run.h"
 #include <string.h>
@@ -53,9 +54,21 @@ static void normalise(tg_scope *root, const chain_case *c, tg_tensor *in[TG_MAX_
     tg_data(in[1]);
 }
 
+/* gy, index, y become gy, index, y, x with y, index = max_pool2d(x). */
+static void pool(tg_scope *root, const chain_case *c, tg_tensor *in[TG_MAX_IN])
+{
+    const tg_pool2d_attr *a = c->sample->attr;
+    tg_tensor *const x = tg_randn(root, 0, 1, 4, TG_DIM(in[0]->dim[0], a->image[0], a->image[1], in[0]->dim[3]));
+    in[3] = tg_cast(root, x, in[0]->dtype);
+    in[2] = tg_apply(root, &tg_max_pool2d_op, in + 3, a);
+    in[1] = tg_output(in[2], 1);
+    tg_data(in[2]);
+}
+
 void chain_inputs(tg_scope *root, const chain_case *c, tg_tensor *in[TG_MAX_IN])
 {
     make_inputs(root, c->rule->fused, c->sample, in);
+    if (c->rule->fused == &tg_max_pool2d_relu_grad_op) pool(root, c, in);
     if (c->rule->fused == &tg_batch_norm2d_relu_grad_op) normalise(root, c, in);
 }
 

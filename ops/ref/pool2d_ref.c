@@ -76,6 +76,13 @@ static void store(const tg_tensor *t, const double *sum)
     for (int64_t i = 0; i < tg_count(t); i++) tg_set(t, i, sum[i]);
 }
 
+/* Behind a relu a window of zeros has no gradient. */
+static double passed(const tg_call *c, int64_t i)
+{
+    const bool relu = c->op == &tg_max_pool2d_relu_grad_op;
+    return !relu || tg_get(c->in[2], i) > 0 ? tg_get(c->in[0], i) : 0;
+}
+
 /* An index of padding, or outside of its window, counts as none. */
 static void max_grad_run(const tg_call *c, const tg_task *task)
 {
@@ -87,17 +94,16 @@ static void max_grad_run(const tg_call *c, const tg_task *task)
         window  v = window_of(c->attr, e.line, e.column);
         int64_t index = (int64_t)tg_get(c->in[1], i), h = v.top + index / kw, w = v.left + index % kw;
         if (index >= 0 && h >= v.h0 && h < v.h1 && w >= v.w0 && w < v.w1)
-            sum[place(gx, e.n, h, w, e.channel)] += tg_get(gy, i);
+            sum[place(gx, e.n, h, w, e.channel)] += passed(c, i);
     }
     store(gx, sum);
 }
 
-/* Then relu's, and the sum by channel. */
+/* Then the sum by channel. */
 static void max_relu_grad_run(const tg_call *c, const tg_task *task)
 {
-    const tg_tensor *y = c->in[2], *g = c->out[0], *sums = c->out[1];
+    const tg_tensor *g = c->out[0], *sums = c->out[1];
     max_grad_run(c, task);
-    for (int64_t i = 0; i < tg_count(g); i++) tg_set(g, i, tg_get(y, i) > 0 ? tg_get(g, i) : 0);
     for (int64_t j = 0; j < tg_count(sums); j++) {
         double sum = 0;
         for (int64_t i = j; i < tg_count(g); i += tg_count(sums)) sum += tg_get(g, i);

@@ -40,33 +40,32 @@ static const char *reject(const tg_call *c)
 
 /* ---- phase 0 ---- */
 
-/* A pixel's gradient: the window's, if it was its largest and above 0 (as tg_relu_grad compares).  `handed` collects
- * the bits of a window's pixels: at most one has any. */
-#define PICK(name, number, place_type, passes) \
-    TG_INLINE void name(const number *restrict gy, const place_type *restrict index, const number *restrict y, \
-                        place_type place, int64_t channels, number *restrict g, number *restrict handed) \
+/* A pixel's gradient: the window's, if it was its largest.  `handed` collects the bits of a window's pixels: at most one
+ * has any. */
+#define PICK(name, number, place_type) \
+    TG_INLINE void name(const number *restrict gy, const place_type *restrict index, place_type place, int64_t channels, \
+                        number *restrict g, number *restrict handed) \
     { \
         _Pragma("omp simd") \
         for (int64_t c = 0; c < channels; c++) { \
-            const number mask = (number)-(number)((index[c] == place) & (passes)), bits = gy[c] & mask; \
+            const number mask = (number)-(number)(index[c] == place), bits = gy[c] & mask; \
             g[c] = bits; \
             handed[c] |= bits; \
         } \
     }
-PICK(pick_half_bytes, uint16_t, uint8_t, (uint16_t)(y[c] - 0x80u) <= 0x7f00u)
-PICK(pick_half_words, uint16_t, int32_t, (uint16_t)(y[c] - 0x80u) <= 0x7f00u)
-PICK(pick_bytes, uint32_t, uint8_t, tg_value_of(y[c]) > 0.0f)
-PICK(pick_words, uint32_t, int32_t, tg_value_of(y[c]) > 0.0f)
+PICK(pick_half_bytes, uint16_t, uint8_t)
+PICK(pick_half_words, uint16_t, int32_t)
+PICK(pick_bytes, uint32_t, uint8_t)
+PICK(pick_words, uint32_t, int32_t)
 
 /* The pixel that begins with element `at`. */
 static void pick(const problem *p, const void *gy, const void *index, int64_t at, int32_t place, void *handed)
 {
-    const void *const y = tg_at(p->y, p->half, at);
-    void *const       g = tg_at(p->g, p->half, at);
-    if (p->half && p->bytes) pick_half_bytes(gy, index, y, (uint8_t)place, p->channels, g, handed);
-    else if (p->half) pick_half_words(gy, index, y, place, p->channels, g, handed);
-    else if (p->bytes) pick_bytes(gy, index, y, (uint8_t)place, p->channels, g, handed);
-    else pick_words(gy, index, y, place, p->channels, g, handed);
+    void *const g = tg_at(p->g, p->half, at);
+    if (p->half && p->bytes) pick_half_bytes(gy, index, (uint8_t)place, p->channels, g, handed);
+    else if (p->half) pick_half_words(gy, index, place, p->channels, g, handed);
+    else if (p->bytes) pick_bytes(gy, index, (uint8_t)place, p->channels, g, handed);
+    else pick_words(gy, index, place, p->channels, g, handed);
 }
 
 static void add(const void *handed, bool half, int64_t channels, float *sum)
@@ -79,13 +78,22 @@ static void add(const void *handed, bool half, int64_t channels, float *sum)
         for (int64_t c = 0; c < channels; c++) sum[c] += tg_value_of(((const uint32_t *)handed)[c]);
 }
 
+/* What relu passes of a window's gradients. */
+static void relu(const problem *p, int64_t from, void *to)
+{
+    const void *const gy = tg_at(p->gy, p->half, from), *const y = tg_at(p->y, p->half, from);
+    if (p->half) tg_relu_grad_line(gy, y, true, p->channels, to);
+    else tg_relu_grad_line(gy, y, false, p->channels, to);
+}
+
 /* Window number `window` of all; its first pixel begins with element `at`. */
 static void hand_out(const problem *p, int64_t window, int64_t at, void *handed, float *sum)
 {
     const int64_t     from = window * p->channels, line = p->at[1].size * p->channels;
-    const void *const gy = tg_at(p->gy, p->half, from);
     const void *const index = (const char *)p->index + from * (p->bytes ? 1 : 4);
+    void *const       gy = (char *)handed + p->channels * 4;
     memset(handed, 0, (size_t)p->channels * (p->half ? 2 : 4));
+    relu(p, from, gy);
     for (int64_t i = 0, place = 0; i < p->at[0].kernel; i++)
         for (int64_t j = 0; j < p->at[1].kernel; j++, place++)
             pick(p, gy, index, at + i * line + j * p->channels, (int32_t)place, handed);
@@ -148,7 +156,7 @@ static tg_scratch scratch(const tg_call *c)
 {
     const problem p = problem_of(c);
     return (tg_scratch){ .shared = (size_t)(p.tasks * p.channels) * sizeof(float),
-                         .worker = (size_t)p.channels * sizeof(float) };
+                         .worker = 2 * (size_t)p.channels * sizeof(float) };
 }
 
 TG_VECTOR_KERNEL(max_pool2d_relu_grad_vector) = { TG_VECTOR_HEAD, .reject = reject, .scratch = scratch, .tasks = tasks,

@@ -167,7 +167,7 @@ size_t tg_scratch_bytes(const tg_call *c, size_t *worker);        /* of all work
 
 /* epilogue.c */
 void   tg_find_epilogues(tg_list *l);
-size_t tg_epilogue_bytes(const tg_call *c);         /* of the rows of a task; 0: c has no epilogue */
+size_t tg_epilogue_bytes(const tg_call *c);         /* of what a task makes; 0: c has no epilogue */
 /* A task of c's last phase, then those of its epilogue; room for tg_epilogue_bytes. */
 void   tg_run_with_epilogue(const tg_call *c, const tg_task *task, char *room);
 

@@ -1,32 +1,34 @@
-/* epilogue.c - an effect takes the rows of a value from the task that makes them, while they are in the cache.
+/* epilogue.c - a call takes a value from the tasks that make it, while it is in the cache.
  *
  * What an update reads, a weight's gradient, is made long before updates run, and is as large as the weight: it goes to
- * memory and comes back.  But a kernel may make it some rows a task, and the update's tasks are rows, too
- * (tg_kernel.rows).  Then the call that makes it is moved down to the update, which becomes its epilogue: after each
- * task of the one those of the other run for the same rows, which lie in the worker's scratch.  As a whole the value
- * never exists.  The tasks and their sums are the same as without, so the bits are. */
+ * memory and comes back.  What a pooling reads is its largest input, and often nobody else's.  But kernels make some
+ * numbers of a value a task, and read some a task (tg_kernel.makes, .takes).  Then the call that makes it is moved down
+ * to its only reader, which becomes its epilogue: after each task of the one those of the other run for the same
+ * numbers, which lie in the worker's scratch.  As a whole the value never exists.  The tasks and their sums are the same
+ * as without, so the bits are. */
 #include "core.h"
 
 /* Inputs that live longer than they would have: as large as the value that needs no memory now, or no matter. */
 enum { LITTLE = 1 << 20 };
 
-static int64_t rows_of_task(const tg_call *c) { return c->kernel->rows ? c->kernel->rows(c) : 0; }
+static int64_t makes(const tg_call *c) { return c->kernel->makes ? c->kernel->makes(c) : 0; }
+static int64_t takes(const tg_call *c, int k) { return c->kernel->takes ? c->kernel->takes(c, k) : 0; }
 
-static bool lives_longer(const tg_call *c)
+/* Inputs of a call that is moved: all of them, though some may live as long anyway. */
+static bool live_longer(const tg_call *c)
 {
     size_t bytes = 0;
     TG_EACH_IN(c, k) bytes += c->in[k]->storage->bytes;
     return bytes > LITTLE && bytes > c->out[0]->storage->bytes;
 }
 
-/* out[0] is all that c makes, in rows, from what nobody changes, and nobody will ask for it. */
-static bool makes_rows(const tg_list *l, const tg_call *c)
+/* out[0] is all that c makes, in parts, from what nobody changes, and nobody will ask for it. */
+static bool makes_parts(const tg_list *l, const tg_call *c)
 {
-    if (!c->out[0] || c->op->writes || !c->kernel->tasks || !rows_of_task(c)) return false;
-    if (!tg_dies(l, c->out[0]->storage)) return false;
+    if (!c->out[0] || c->op->writes || !c->kernel->tasks || !makes(c)) return false;
     for (int k = 1; k < c->op->n_out; k++)
         if (c->out[k]) return false;
-    return !lives_longer(c);
+    return tg_dies(l, c->out[0]->storage);
 }
 
 static int reads(const tg_call *c, const tg_storage *t)
@@ -58,22 +60,28 @@ static int reader_of(const tg_list *l, int i)
     return at;
 }
 
-/* Its tasks are parts of the other's, or the other's is only one. */
-static bool takes_rows(const tg_call *c, const tg_call *from)
+static int input_from(const tg_call *c, const tg_call *from)
 {
-    const int64_t rows = rows_of_task(c), made = rows_of_task(from);
-    if (!c->op->writes || c->is_epilogue || c->kernel->scratch || c->packing || !rows) return false;
-    if (made % rows && made < from->out[0]->dim[0]) return false;
-    TG_EACH_IN(c, k) if (c->in[k]->storage == from->out[0]->storage) return tg_same_shape(c->in[k], c->in[0]);
-    return false;
+    int at = -1;
+    TG_EACH_IN(c, k) if (c->in[k]->storage == from->out[0]->storage) at = k;
+    return at;
+}
+
+/* Its tasks are parts of the other's, or the other's is only one. */
+static bool takes_parts(const tg_call *c, const tg_call *from)
+{
+    const tg_kernel *k = c->kernel;
+    if (c->is_epilogue || c->epilogue || k->scratch || c->packing || !k->tasks || k->in_place) return false;
+    const int64_t taken = takes(c, input_from(c, from)), made = makes(from);
+    return taken && (made % taken == 0 || made >= tg_count(from->out[0]));
 }
 
 void tg_find_epilogues(tg_list *l)
 {
     for (int i = l->n - 1; i >= 0; i--) {
         tg_call *c = l->at[i];
-        const int j = makes_rows(l, c) ? reader_of(l, i) : 0;
-        if (!j || !takes_rows(l->at[j], c)) continue;
+        const int j = makes_parts(l, c) ? reader_of(l, i) : 0;
+        if (!j || !takes_parts(l->at[j], c) || (j > i + 1 && live_longer(c))) continue;
         for (int k = i; k < j - 1; k++) l->at[k] = l->at[k + 1];
         l->at[j - 1] = c;
         c->epilogue = l->at[j];
@@ -81,26 +89,27 @@ void tg_find_epilogues(tg_list *l)
     }
 }
 
-static size_t row_bytes(const tg_tensor *t) { return t->storage->bytes / (size_t)t->dim[0]; }
+static size_t bytes_of(const tg_tensor *t, int64_t numbers) { return (size_t)numbers * tg_dtype_size(t->dtype); }
 
 size_t tg_epilogue_bytes(const tg_call *c)
 {
-    return c->epilogue ? ((size_t)rows_of_task(c) * row_bytes(c->out[0]) + 63) / 64 * 64 : 0;
+    return c->epilogue ? (bytes_of(c->out[0], makes(c)) + 63) / 64 * 64 : 0;
 }
 
 void tg_run_with_epilogue(const tg_call *c, const tg_task *task, char *room)
 {
-    const int64_t rows = rows_of_task(c), step = rows_of_task(c->epilogue), first = rows * task->index;
-    const int64_t all = c->out[0]->dim[0], last = first + rows < all ? first + rows : all;
-    /* A tensor whose rows first .. last - 1 lie in the room. */
+    const int     k = input_from(c->epilogue, c);
+    const int64_t made = makes(c), taken = takes(c->epilogue, k), first = made * task->index;
+    const int64_t all = tg_count(c->out[0]), last = first + made < all ? first + made : all;
+    /* Tensors whose numbers first .. last - 1 lie in the room. */
     tg_storage storage = *c->out[0]->storage;
-    tg_tensor  some = *c->out[0];
+    tg_tensor  out = *c->out[0], in = *c->epilogue->in[k];
     tg_call    make = *c, take = *c->epilogue;
-    storage.data = (char *)((uintptr_t)room - (uintptr_t)first * row_bytes(&some));
-    some.storage = &storage;
-    make.out[0] = &some;
-    TG_EACH_IN(&take, k) if (take.in[k]->storage == c->out[0]->storage) take.in[k] = &some;
+    storage.data = (char *)((uintptr_t)room - bytes_of(&out, first));
+    out.storage = in.storage = &storage;
+    make.out[0] = &out;
+    take.in[k] = &in;
     make.kernel->run(&make, task);
-    tg_task of_rows = { .step = task->step, .worker = task->worker, .fault = task->fault };
-    for (of_rows.index = first / step; of_rows.index * step < last; of_rows.index++) take.kernel->run(&take, &of_rows);
+    tg_task part = { .step = task->step, .worker = task->worker, .fault = task->fault };
+    for (part.index = first / taken; part.index * taken < last; part.index++) take.kernel->run(&take, &part);
 }

@@ -14,7 +14,7 @@ typedef struct {
     tg_fault      *fault;
     int            phase, step;
     bool           last;                /* phase, of a call with an epilogue ... */
-    size_t         room;                /* ... where the room for its rows begins in a worker's scratch */
+    size_t         room;                /* ... where the room for what a task makes begins in a worker's scratch */
     char          *workers;             /* their scratch */
     size_t         worker_bytes;
 } phase_context;
@@ -68,6 +68,7 @@ static void open_memory(const tg_call *c)
     TG_EACH_OUT(c, k)
         if (c->out[k]->storage->data) tg_memory_unpoison(c->out[k]->storage->data, c->out[k]->storage->bytes);
     if (c->scratch) tg_memory_unpoison(c->scratch, tg_scratch_bytes(c, &worker));
+    if (c->epilogue) open_memory(c->epilogue);
 }
 
 static void close_memory(const tg_call *c, int i)

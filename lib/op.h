@@ -108,11 +108,12 @@ struct tg_kernel {                      /* one way to compute an operator */
     /* Cuts the problem of a phase into tasks, by its shape only, never by the number of threads.  0: no such phase.
      * NULL function: run is called once, outside of any parallel region (libraries with their own threads). */
     int64_t (*tasks)(const tg_call *c, int phase);
-    /* Rows of the first axis that one task of the last phase makes of out[0], of which nothing else is written; or, of
-     * an effect with but one phase, rows of in[0] and all inputs of its shape that a task works on.  Task i begins with
-     * row i * rows.  A kernel that says so finds no fault with data.  The effect may then run on another call's rows
-     * while they are in the cache (epilogue.c).  0 or a NULL function: its tasks are otherwise. */
-    int64_t (*rows)(const tg_call *c);
+    /* How many consecutive numbers of out[0] a task of the last phase makes, of which nothing else is written: those of
+     * task i begin with number i * makes.  And, of a kernel with but one phase, how many of in[k] a task reads, in the
+     * same way.  Kernels that say so find no fault with data.  Then a task of the one may run on what a task of another
+     * has made, while it is in the cache (epilogue.c).  0 or a NULL function: tasks are otherwise. */
+    int64_t (*makes)(const tg_call *c);
+    int64_t (*takes)(const tg_call *c, int k);
     /* Computes one task.  No allocation, no policy, no printing. */
     void (*run)(const tg_call *c, const tg_task *task);
     bool in_place;                      /* out[0] may lie in the memory of an input of its size that dies here */

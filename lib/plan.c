@@ -28,9 +28,10 @@ static bool move_in(const tg_list *l, tg_call *c, int i)
     return false;
 }
 
+/* What an epilogue makes is made here; what it takes never has memory as a whole. */
 static bool take_outputs(tg_list *l, tg_call *c, int i)
 {
-    if (c->epilogue) return true;
+    if (c->epilogue) return take_outputs(l, c->epilogue, i + 1);
     move_in(l, c, i);
     TG_EACH_OUT(c, k) {
         tg_storage *t = c->out[k]->storage;

@@ -14,7 +14,7 @@ typedef struct {
     bool fuse;                 /* rewriting rules are used; TG_FUSE=0 switches them off */
     bool eager;                /* each call runs as it is recorded; TG_EAGER=1 */
     tg_recompute_mode recompute;          /* LARGE; TG_RECOMPUTE=0 is NONE, TG_RECOMPUTE=all is ALL */
-    bool epilogues;            /* updates run on the rows of gradients as they are made; TG_EPILOGUE=0: afterwards */
+    bool epilogues;            /* calls work on what others make while it is in the cache; TG_EPILOGUE=0: afterwards */
     /* Told of each call of a run, with its kernel, before the first is executed; if it returns false for one, the run
      * fails and nothing has changed.  NULL: nobody. */
     bool (*observe)(void *context, const tg_call *c);

@@ -35,7 +35,11 @@ int64_t tg_update_tasks(const tg_call *c, int phase)
     return phase ? 0 : (rows_of(c->in[0]) + step - 1) / step;
 }
 
-int64_t tg_update_rows_of_task(const tg_call *c) { return tg_rows_of_task(c->in[0]); }
+int64_t tg_update_takes(const tg_call *c, int k)
+{
+    const tg_tensor *w = c->in[0];
+    return tg_same_shape(c->in[k], w) ? tg_rows_of_task(w) * (tg_count(w) / rows_of(w)) : 0;
+}
 
 tg_update_rows tg_update_rows_of(const tg_call *c, const tg_task *task)
 {

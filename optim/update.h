@@ -46,7 +46,7 @@ bool tg_update_wants(tg_scope *s, const tg_call *c, int n);
 bool tg_update_wants_number(tg_scope *s, const char *who, const char *what, double value);
 /* Tasks: rows of in[0], as tg_repack wants them (tg_rows_of_task). */
 int64_t tg_update_tasks(const tg_call *c, int phase);
-int64_t tg_update_rows_of_task(const tg_call *c);
+int64_t tg_update_takes(const tg_call *c, int k);
 typedef struct { int64_t r0, r1, begin, end; } tg_update_rows;       /* rows r0 .. r1 - 1 are elements begin .. end - 1 */
 tg_update_rows tg_update_rows_of(const tg_call *c, const tg_task *task);
 /* An element of a weight: of its master, if it is split. */

@@ -19,6 +19,7 @@ static inline tg_nest tg_rows_nest(const tg_microkernel *mk, const tg_tensor *x,
 const tg_layout *tg_nest_kernel_layout(tg_nest n, int *input, int32_t key[TG_LAYOUT_KEY]);
 tg_scratch tg_nest_kernel_scratch(tg_nest n);
 int64_t    tg_nest_kernel_tasks(tg_nest n, int phase);
+int64_t    tg_nest_kernel_makes(tg_nest n);
 void       tg_nest_kernel_run(tg_nest n, const tg_task *t);
 
 /* The kernel `symbol`_suffix, called `name_` with the suffix, of a call that nest_of(call, microkernel) describes and
@@ -37,6 +38,10 @@ void       tg_nest_kernel_run(tg_nest n, const tg_task *t);
     { \
         return tg_nest_kernel_tasks(nest_of(c, &tg_microkernel_##suffix), phase); \
     } \
+    static int64_t symbol##_makes_##suffix(const tg_call *c) \
+    { \
+        return tg_nest_kernel_makes(nest_of(c, &tg_microkernel_##suffix)); \
+    } \
     static void symbol##_run_##suffix(const tg_call *c, const tg_task *t) \
     { \
         tg_nest_kernel_run(nest_of(c, &tg_microkernel_##suffix), t); \
@@ -45,7 +50,8 @@ void       tg_nest_kernel_run(tg_nest n, const tg_task *t);
     const tg_kernel symbol##_##suffix = { .name = name_ #suffix, .backend = "brgemm", .isa = isa_, \
                                           .reject = symbol##_reject_##suffix, .layout = symbol##_layout_##suffix, \
                                           .scratch = symbol##_scratch_##suffix, \
-                                          .tasks = symbol##_tasks_##suffix, .run = symbol##_run_##suffix };
+                                          .tasks = symbol##_tasks_##suffix, .makes = symbol##_makes_##suffix, \
+                                          .run = symbol##_run_##suffix };
 
 /* The same for backward-weights: plan_of(call, microkernel) gives a tg_grad_w_kernel. */
 #define TG_GRAD_W_KERNEL(symbol, suffix, isa_, name_, plan_of, reject_call) \
@@ -60,10 +66,10 @@ void       tg_nest_kernel_run(tg_nest n, const tg_task *t);
         const tg_grad_w_kernel g = plan_of(c, &tg_microkernel_##suffix); \
         return tg_grad_w_kernel_tasks(&g, phase); \
     } \
-    static int64_t symbol##_rows_##suffix(const tg_call *c) \
+    static int64_t symbol##_makes_##suffix(const tg_call *c) \
     { \
         const tg_grad_w_kernel g = plan_of(c, &tg_microkernel_##suffix); \
-        return tg_grad_w_kernel_rows(&g); \
+        return tg_grad_w_kernel_makes(&g); \
     } \
     static void symbol##_run_##suffix(const tg_call *c, const tg_task *t) \
     { \
@@ -73,6 +79,6 @@ void       tg_nest_kernel_run(tg_nest n, const tg_task *t);
     extern const tg_kernel symbol##_##suffix; \
     const tg_kernel symbol##_##suffix = { .name = name_ #suffix, .backend = "brgemm", .isa = isa_, \
                                           .reject = symbol##_reject_##suffix, .scratch = symbol##_scratch_##suffix, \
-                                          .tasks = symbol##_tasks_##suffix, .rows = symbol##_rows_##suffix, \
+                                          .tasks = symbol##_tasks_##suffix, .makes = symbol##_makes_##suffix, \
                                           .run = symbol##_run_##suffix };
 #endif

@@ -5,6 +5,7 @@ static tg_nest nest_of(const tg_call *c, const tg_microkernel *mk)
 {
     tg_nest n = tg_conv_nest(c, mk, c->in[0], c->in[1], c->out[0], false);
     n.relu = c->op == &tg_conv2d_relu_op;
+    n.read_at_once = c->epilogue;
     return n;
 }
 

@@ -15,9 +15,10 @@ int64_t tg_grad_w_kernel_tasks(const tg_grad_w_kernel *g, int phase)
     return g->by == TG_BY_MATRICES ? tg_gemm_tn_tasks(&g->matrices, phase) : tg_grad_w_tasks(&g->pixels, phase);
 }
 
-int64_t tg_grad_w_kernel_rows(const tg_grad_w_kernel *g)
+int64_t tg_grad_w_kernel_makes(const tg_grad_w_kernel *g)
 {
-    return g->by == TG_BY_ROWS ? g->rows.rows : g->by == TG_BY_MATRICES ? tg_gemm_tn_rows(&g->matrices) : 0;
+    if (g->by == TG_BY_ROWS) return g->rows.rows * g->rows.c->dim[1];
+    return g->by == TG_BY_MATRICES ? tg_gemm_tn_rows(&g->matrices) * g->matrices.c->dim[1] : 0;
 }
 
 void tg_grad_w_kernel_run(const tg_grad_w_kernel *g, const tg_task *t)

@@ -19,6 +19,6 @@ typedef struct {
 
 tg_scratch tg_grad_w_kernel_scratch(const tg_grad_w_kernel *g);
 int64_t    tg_grad_w_kernel_tasks(const tg_grad_w_kernel *g, int phase);
-int64_t    tg_grad_w_kernel_rows(const tg_grad_w_kernel *g);          /* of gw that a task makes whole; 0: not so */
+int64_t    tg_grad_w_kernel_makes(const tg_grad_w_kernel *g);         /* consecutive numbers of gw, of a task, or 0 */
 void       tg_grad_w_kernel_run(const tg_grad_w_kernel *g, const tg_task *t);
 #endif

@@ -28,6 +28,7 @@ typedef struct {
     const tg_tensor *x, *w, *bias, *y;  /* what is read, the weights, NULL or a bias, what is written */
     bool      turned;                   /* y^T is computed (linear layers): see below */
     bool      relu, backward;
+    bool      read_at_once;             /* y is, by an epilogue */
     int64_t   images, groups;
     int64_t   line, image;              /* of x in memory, in pixels: columns of a line, pixels of an image */
     tg_axis   h, w_axis;
@@ -53,6 +54,7 @@ void       tg_nest_plan(tg_nest *n);
 int64_t    tg_nest_blocks(const tg_nest *n);             /* of outputs, each with all panels */
 tg_scratch tg_nest_scratch(const tg_nest *n);
 int64_t    tg_nest_tasks(const tg_nest *n, int phase);
+int64_t    tg_nest_makes(const tg_nest *n);              /* consecutive numbers of y, of a task; 0: they are not */
 void       tg_nest_run(const tg_nest *n, const tg_task *t);
 /* Columns n0 .. n1 - 1 of y, from those rows of y^T. */
 void       tg_finish_turned(const tg_nest *n, const float *sums, int64_t n0, int64_t n1);

@@ -29,6 +29,12 @@ int64_t tg_nest_kernel_tasks(tg_nest n, int phase)
     return tg_nest_tasks(&n, phase);
 }
 
+int64_t tg_nest_kernel_makes(tg_nest n)
+{
+    tg_nest_plan(&n);
+    return tg_nest_makes(&n);
+}
+
 void tg_nest_kernel_run(tg_nest n, const tg_task *t)
 {
     tg_nest_plan(&n);

@@ -189,7 +189,7 @@ void tg_nest_plan(tg_nest *n)
     choose_slabs(n);
     n->two = takes_two(n);
     choose_scratch(n);
-    n->stream = tg_count(n->y) * (int64_t)tg_dtype_size(n->y->dtype) >= STREAM_BYTES;
+    n->stream = !n->read_at_once && tg_count(n->y) * (int64_t)tg_dtype_size(n->y->dtype) >= STREAM_BYTES;
 }
 
 void tg_nest_key(const tg_nest *n, int32_t key[TG_LAYOUT_KEY])
@@ -203,6 +203,15 @@ int64_t tg_nest_tasks(const tg_nest *n, int phase)
 {
     if (phase > n->shared) return 0;
     return tg_nest_blocks(n) * (phase == n->shared ? n->blocks[3] : 1);
+}
+
+int64_t tg_nest_makes(const tg_nest *n)
+{
+    const int64_t line = n->w_axis.out * n->p.out;
+    if (n->groups > 1 || n->turned || n->blocks[3] > 1) return 0;
+    if (n->blocks[2] > 1) return n->h.out == 1 && n->images == 1 ? n->columns * n->p.out : 0;
+    if (n->blocks[1] == 1) return n->nb * n->h.out * line;
+    return n->nb == 1 && (n->images == 1 || n->h.out % n->lines == 0) ? n->lines * line : 0;
 }
 
 tg_scratch tg_nest_scratch(const tg_nest *n)

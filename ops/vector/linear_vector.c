@@ -146,10 +146,10 @@ static tg_grid grad_w_grid(const tg_call *c)
     return (tg_grid){ m, n, rows, n, tg_div_up(m, rows), 1 };
 }
 
-static int64_t grad_w_rows(const tg_call *c)
+static int64_t grad_w_makes(const tg_call *c)
 {
     const tg_grid grid = grad_w_grid(c);
-    return grid.across == 1 ? grid.rows : 0;
+    return grid.across == 1 ? grid.rows * grid.n : 0;
 }
 
 static int64_t grad_w_tasks(const tg_call *c, int phase)
@@ -177,4 +177,4 @@ static void grad_w_run(const tg_call *c, const tg_task *t)
 }
 
 TG_VECTOR_KERNEL(linear_grad_w_vector) = { TG_VECTOR_HEAD, .reject = reject, .scratch = grad_w_scratch,
-                                           .tasks = grad_w_tasks, .rows = grad_w_rows, .run = grad_w_run };
+                                           .tasks = grad_w_tasks, .makes = grad_w_makes, .run = grad_w_run };

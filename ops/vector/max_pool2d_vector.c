@@ -175,10 +175,34 @@ static pool pool_of(const tg_call *c, const tg_tensor *index)
                    index && index->dtype == TG_U8 };
 }
 
+/* Lines of y of a task: part of an image, at most a half, if that makes no crumbs of it; else the image. */
+static int64_t forward_lines(const tg_call *c)
+{
+    const int64_t image = c->out[0]->dim[1], wanted = tg_pool_lines(c), most = wanted < image ? wanted : image;
+    int64_t       lines = 2 * most < image ? most : (image + 1) / 2;
+    while (image % lines) lines--;
+    return 4 * lines < most ? most : lines;
+}
+
+static int64_t forward_tasks(const tg_call *c, int phase)
+{
+    const int64_t lines = c->out[0]->dim[0] * c->out[0]->dim[1], step = forward_lines(c);
+    return phase == 0 ? (lines + step - 1) / step : 0;
+}
+
+/* Where windows lie side by side and cover the image, lines of y are as many lines of x after another. */
+static int64_t forward_takes(const tg_call *c, int k)
+{
+    const int64_t    lines = forward_lines(c), image = c->out[0]->dim[1], kernel = ((const tg_pool2d_attr *)c->attr)->kernel[0];
+    const tg_tensor *x = c->in[k];
+    return tg_side_by_side(c->attr) && image % lines == 0 && image * kernel == x->dim[1]
+               ? lines * kernel * x->dim[2] * x->dim[3] : 0;
+}
+
 static void forward_run(const tg_call *c, const tg_task *t)
 {
     const pool    p = pool_of(c, c->out[1]);
-    const int64_t step = tg_pool_lines(c), lines = c->out[0]->dim[0] * p.at[0].out;
+    const int64_t step = forward_lines(c), lines = c->out[0]->dim[0] * p.at[0].out;
     const int64_t pixels = p.at[0].size * p.at[1].size;
     for (int64_t line = t->index * step; line < lines && line < (t->index + 1) * step; line++) {
         const void   *image = tg_at(tg_ptr(c->in[0]), p.half, line / p.at[0].out * pixels * p.channels);
@@ -188,7 +212,8 @@ static void forward_run(const tg_call *c, const tg_task *t)
     }
 }
 
-TG_VECTOR_KERNEL(max_pool2d_vector) = { TG_VECTOR_HEAD, .tasks = tg_pool_tasks, .run = forward_run };
+TG_VECTOR_KERNEL(max_pool2d_vector) = { TG_VECTOR_HEAD, .tasks = forward_tasks, .takes = forward_takes,
+                                        .run = forward_run };
 
 /* ---- backward ---- */
 

@@ -49,5 +49,5 @@ static void run(const tg_call *c, const tg_task *task)
     tg_repack(c->in[0], r.r0, r.r1);
 }
 
-TG_VECTOR_KERNEL(sgd_update_vector) = { TG_VECTOR_HEAD, .tasks = tg_update_tasks, .rows = tg_update_rows_of_task,
+TG_VECTOR_KERNEL(sgd_update_vector) = { TG_VECTOR_HEAD, .tasks = tg_update_tasks, .takes = tg_update_takes,
                                         .run = run, .repacks = true };

@@ -8,7 +8,10 @@
 #include "pool2d_windows.h"
 #include <string.h>
 
-enum { CHUNK = 32 };                    /* channels of a task of phase 1 */
+enum {
+    CHUNK   = 32,                       /* channels of a task of phase 1 */
+    AT_ONCE = 9,                        /* pixels of a window */
+};
 
 typedef struct {
     const void *gy, *index, *y;
@@ -40,64 +43,78 @@ static const char *reject(const tg_call *c)
 
 /* ---- phase 0 ---- */
 
-/* A pixel's gradient: the window's, if it was its largest.  `handed` collects the bits of a window's pixels: at most one
- * has any. */
-#define PICK(name, number, place_type) \
-    TG_INLINE void name(const number *restrict gy, const place_type *restrict index, place_type place, int64_t channels, \
-                        number *restrict g, number *restrict handed) \
+/* Pixels first .. first + n - 1 of a window get its gradient, or nothing.  n is a constant. */
+#define GIVE(name, number, place_type) \
+    TG_INLINE void name(int n, int64_t first, const void *gradients, const void *places, int64_t channels, \
+                        void *const to[AT_ONCE]) \
     { \
+        const number *const     gy = gradients; \
+        const place_type *const index = places; \
         _Pragma("omp simd") \
         for (int64_t c = 0; c < channels; c++) { \
-            const number mask = (number)-(number)(index[c] == place), bits = gy[c] & mask; \
-            g[c] = bits; \
-            handed[c] |= bits; \
+            const number     value = gy[c]; \
+            const place_type place = index[c]; \
+            _Pragma("GCC unroll 9") \
+            for (int k = 0; k < n; k++) ((number *)to[k])[c] = value & (number)-(number)(place == (place_type)(first + k)); \
         } \
     }
-PICK(pick_half_bytes, uint16_t, uint8_t)
-PICK(pick_half_words, uint16_t, int32_t)
-PICK(pick_bytes, uint32_t, uint8_t)
-PICK(pick_words, uint32_t, int32_t)
+GIVE(give_half_bytes, uint16_t, uint8_t)
+GIVE(give_half_words, uint16_t, int32_t)
+GIVE(give_bytes, uint32_t, uint8_t)
+GIVE(give_words, uint32_t, int32_t)
 
-/* The pixel that begins with element `at`. */
-static void pick(const problem *p, const void *gy, const void *index, int64_t at, int32_t place, void *handed)
+TG_INLINE void give(const problem *p, int n, int64_t first, const void *gy, const void *index, void *const to[AT_ONCE])
 {
-    void *const g = tg_at(p->g, p->half, at);
-    if (p->half && p->bytes) pick_half_bytes(gy, index, (uint8_t)place, p->channels, g, handed);
-    else if (p->half) pick_half_words(gy, index, place, p->channels, g, handed);
-    else if (p->bytes) pick_bytes(gy, index, (uint8_t)place, p->channels, g, handed);
-    else pick_words(gy, index, place, p->channels, g, handed);
+    if (p->half && p->bytes) give_half_bytes(n, first, gy, index, p->channels, to);
+    else if (p->half) give_half_words(n, first, gy, index, p->channels, to);
+    else if (p->bytes) give_bytes(n, first, gy, index, p->channels, to);
+    else give_words(n, first, gy, index, p->channels, to);
 }
 
-static void add(const void *handed, bool half, int64_t channels, float *sum)
+/* All pixels of a window, whose first one begins with element `at`. */
+static void hand_out(const problem *p, const void *gy, const void *index, int64_t at)
+{
+    const int64_t width = p->at[1].kernel, places = p->at[0].kernel * width, line = p->at[1].size * p->channels;
+    const int     n = places == 4 || places == 9 ? (int)places : 1;
+    void         *to[AT_ONCE];
+    for (int64_t first = 0; first < places; first += n) {
+        for (int k = 0; k < n; k++)
+            to[k] = tg_at(p->g, p->half, at + (first + k) / width * line + (first + k) % width * p->channels);
+        if (n == 4) give(p, 4, first, gy, index, to);
+        else if (n == 9) give(p, 9, first, gy, index, to);
+        else give(p, 1, first, gy, index, to);
+    }
+}
+
+static void add(const void *gy, bool half, int64_t channels, float *sum)
 {
     if (half)
 #pragma omp simd
-        for (int64_t c = 0; c < channels; c++) sum[c] += tg_bf16_value(((const uint16_t *)handed)[c]);
+        for (int64_t c = 0; c < channels; c++) sum[c] += tg_bf16_value(((const uint16_t *)gy)[c]);
     else
 #pragma omp simd
-        for (int64_t c = 0; c < channels; c++) sum[c] += tg_value_of(((const uint32_t *)handed)[c]);
+        for (int64_t c = 0; c < channels; c++) sum[c] += tg_value_of(((const uint32_t *)gy)[c]);
 }
 
-/* What relu passes of a window's gradients. */
-static void relu(const problem *p, int64_t from, void *to)
+/* What relu passes of the gradients of a row of windows, from element `from` on. */
+static void relu(const problem *p, int64_t from, void *passed)
 {
     const void *const gy = tg_at(p->gy, p->half, from), *const y = tg_at(p->y, p->half, from);
-    if (p->half) tg_relu_grad_line(gy, y, true, p->channels, to);
-    else tg_relu_grad_line(gy, y, false, p->channels, to);
+    if (p->half) tg_relu_grad_line(gy, y, true, p->at[1].out * p->channels, passed);
+    else tg_relu_grad_line(gy, y, false, p->at[1].out * p->channels, passed);
 }
 
-/* Window number `window` of all; its first pixel begins with element `at`. */
-static void hand_out(const problem *p, int64_t window, int64_t at, void *handed, float *sum)
+/* A row of windows; `at`: the first pixel's first element. */
+static void hand_out_row(const problem *p, int64_t row, int64_t at, void *passed, float *sum)
 {
-    const int64_t     from = window * p->channels, line = p->at[1].size * p->channels;
-    const void *const index = (const char *)p->index + from * (p->bytes ? 1 : 4);
-    void *const       gy = (char *)handed + p->channels * 4;
-    memset(handed, 0, (size_t)p->channels * (p->half ? 2 : 4));
-    relu(p, from, gy);
-    for (int64_t i = 0, place = 0; i < p->at[0].kernel; i++)
-        for (int64_t j = 0; j < p->at[1].kernel; j++, place++)
-            pick(p, gy, index, at + i * line + j * p->channels, (int32_t)place, handed);
-    add(handed, p->half, p->channels, sum);
+    const tg_windows *u = &p->at[1];
+    int64_t           from = row * u->out * p->channels;
+    relu(p, from, passed);
+    for (int64_t j = 0; j < u->out; j++, from += p->channels, at += u->kernel * p->channels) {
+        const void *const gy = tg_at(passed, p->half, j * p->channels);
+        hand_out(p, gy, (const char *)p->index + from * (p->bytes ? 1 : 4), at);
+        add(gy, p->half, p->channels, sum);
+    }
 }
 
 /* Zeros for what no window covers. */
@@ -106,15 +123,14 @@ static void clear(const problem *p, int64_t at, int64_t n)
     memset(tg_at(p->g, p->half, at), 0, (size_t)n * (p->half ? 2 : 4));
 }
 
-static void hand_out_band(const problem *p, int64_t band, void *handed, float *sum)
+static void hand_out_band(const problem *p, int64_t band, void *passed, float *sum)
 {
     const tg_windows *v = &p->at[0], *u = &p->at[1];
     const int64_t     of_image = div_up(v->size, v->kernel), image = band / of_image, row = band % of_image;
     const int64_t     line = u->size * p->channels, covered = row < v->out ? u->out * u->kernel * p->channels : 0;
     const int64_t     h0 = row * v->kernel, h1 = h0 + v->kernel < v->size ? h0 + v->kernel : v->size;
     const int64_t     at = (image * v->size + h0) * line;
-    for (int64_t j = 0; j < u->out && covered; j++)
-        hand_out(p, (image * v->out + row) * u->out + j, at + j * u->kernel * p->channels, handed, sum);
+    if (covered) hand_out_row(p, image * v->out + row, at, passed, sum);
     for (int64_t h = 0; h < h1 - h0 && covered < line; h++) clear(p, at + h * line + covered, line - covered);
 }
 
@@ -156,7 +172,7 @@ static tg_scratch scratch(const tg_call *c)
 {
     const problem p = problem_of(c);
     return (tg_scratch){ .shared = (size_t)(p.tasks * p.channels) * sizeof(float),
-                         .worker = 2 * (size_t)p.channels * sizeof(float) };
+                         .worker = (size_t)(p.at[1].out * p.channels) * sizeof(float) };
 }
 
 TG_VECTOR_KERNEL(max_pool2d_relu_grad_vector) = { TG_VECTOR_HEAD, .reject = reject, .scratch = scratch, .tasks = tasks,

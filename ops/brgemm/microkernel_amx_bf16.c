@@ -44,7 +44,7 @@ static void leave(void)
 
 /* ---- the product: 2 x 2 tiles of sums, 4 x 1 where there are few columns, or what is left ---- */
 
-enum { MOST_DOWN = 4, MOST_SUMS = 4, FIRST_LEVEL = 36 << 10 };
+enum { MOST_DOWN = 4, MOST_SUMS = 4, FIRST_LEVEL = 36 << 10, LEAST_FINISHED = 2 };
 
 /* f32 that tiles of sums come from or go to: where each block of rows begins. */
 typedef struct { char *at[MOST_DOWN]; int64_t row; } place;
@@ -293,7 +293,8 @@ INLINE void multiply(int down, int across, int passes, const work *w, const spot
 {
     const tg_brgemm *p = w->p;
     const int64_t    row = 2 * p->row, chunk = 2 * (DEPTH + p->gap), depth = (p->k + DEPTH - 1) / DEPTH;
-    const int        steps = w->count * (int)depth, speed = steps ? down * ROWS / steps + 1 : 0;
+    const int        steps = w->count * (int)depth, enough = steps ? down * ROWS / steps + 1 : 0;
+    const int        speed = enough < LEAST_FINISHED ? LEAST_FINISHED : enough;
     for (int q = down == 2 ? multiply_lines(across, w, at) : 0; q < w->count; q++) {
         const char *a[MOST_DOWN], *b = w->brick[q].b;
         for (int i = 0; i < down; i++) a[i] = (const char *)w->brick[q].a + at[i].a;

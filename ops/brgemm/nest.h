@@ -35,6 +35,8 @@ typedef struct {
     /* derived by tg_nest_plan */
     tg_panels p;
     bool      merged;                   /* a run of taps is one product */
+    bool      stacked;                  /* kernel lines count as channels (nest_stack.c) ... */
+    tg_axis   lines_of_x;               /* ... and output lines meet those of x so */
     bool      direct;                   /* A is x itself */
     bool      shared;                   /* A is packed beforehand, as several tasks read it */
     bool      stream;                   /* y is so large that it would leave the cache before it is read */

@@ -87,5 +87,5 @@ void tg_block_load(tg_block *b, char *to)
         return;
     }
     for (int64_t i = 0; i < n->span[0] && b->h0 + i < n->h.in; i++)
-        load_line(b, b->h0 + i, to + (size_t)(i * n->a_line) * tg_a_size(n));
+        (n->stacked ? tg_stacked_line : load_line)(b, b->h0 + i, to + (size_t)(i * n->a_line) * tg_a_size(n));
 }

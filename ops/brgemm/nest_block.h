@@ -47,6 +47,12 @@ bool tg_short_lines(const tg_nest *n);              /* rows should be images */
 void tg_nest_choose_a(tg_nest *n);                  /* nb, merged and p are set */
 void tg_nest_cut_outputs(tg_nest *n, int64_t lines, int64_t columns);        /* of a block, at most; and A's size */
 
+/* ---- kernel lines as channels (nest_stack.c) ---- */
+
+bool tg_stacking_pays(const tg_nest *n);
+void tg_stack_lines(tg_nest *n);
+void tg_stacked_line(const tg_block *b, int64_t line, char *to);        /* loads A for a line of outputs */
+
 /* ---- along an axis ---- */
 
 static inline int64_t tg_place(const tg_axis *a, int64_t out, int64_t tap)

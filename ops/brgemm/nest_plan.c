@@ -55,7 +55,7 @@ void tg_nest_simplify_grad_w(tg_nest *n)
 {
     int32_t key[TG_LAYOUT_KEY];
     tg_nest_simplify(n);
-    tg_panels_key(n->w, n->mk, false, true, n->groups, 1, 1, key);
+    tg_panels_key(n->w, n->mk, false, true, false, n->groups, 1, 1, key);
     n->p = tg_panels_of(n->w, key);
 }
 
@@ -181,8 +181,10 @@ void tg_nest_plan(tg_nest *n)
 {
     int32_t key[TG_LAYOUT_KEY];
     tg_nest_simplify(n);
+    n->stacked = packs_merged(n) && tg_stacking_pays(n);
     tg_nest_key(n, key);
     n->p = tg_panels_of(n->w, key);
+    if (n->stacked) tg_stack_lines(n);
     choose_rows(n);
     tg_nest_choose_a(n);
     (n->turned ? cut_turned : cut)(n);
@@ -194,7 +196,8 @@ void tg_nest_plan(tg_nest *n)
 
 void tg_nest_key(const tg_nest *n, int32_t key[TG_LAYOUT_KEY])
 {
-    tg_panels_key(n->w, n->mk, n->backward, packs_merged(n), n->groups, n->w_axis.den, positive(n->w_axis.step), key);
+    tg_panels_key(n->w, n->mk, n->backward, packs_merged(n), n->stacked, n->groups, n->w_axis.den,
+                  positive(n->w_axis.step), key);
 }
 
 int64_t tg_nest_blocks(const tg_nest *n) { return n->groups * n->blocks[0] * n->blocks[1] * n->blocks[2]; }

@@ -260,7 +260,7 @@ static void look_ahead(sweep *s, const char *weights, int64_t task)
 {
     const tg_nest *n = s->n;
     const tg_block *now = &s->block;
-    if (!n->mk->tiles || task < 0 || task >= tg_nest_blocks(n) * n->blocks[3]) return;
+    if (!n->mk->tiles || n->stacked || task < 0 || task >= tg_nest_blocks(n) * n->blocks[3]) return;
     if (n->direct && n->h.out == 1 && n->blocks[3] == 1) {
         look_near(s);
         return;

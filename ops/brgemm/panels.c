@@ -3,7 +3,7 @@
 #include "pack_tiles.h"
 #include <string.h>
 
-enum { BACKWARD, MERGED, GROUPS, CLASSES, DILATION, COLUMNS, TILES };
+enum { BACKWARD, MERGED, GROUPS, CLASSES, DILATION, COLUMNS, TILES, STACKED };
 
 /* ---- shape ---- */
 
@@ -29,7 +29,7 @@ int64_t tg_class_start(const tg_panels *p, int64_t class_)
 
 tg_panels tg_panels_of(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY])
 {
-    tg_panels p = { .backward = key[BACKWARD], .merged = key[MERGED], .bf16 = w->dtype == TG_BF16,
+    tg_panels p = { .backward = key[BACKWARD], .merged = key[MERGED], .stacked = key[STACKED], .bf16 = w->dtype == TG_BF16,
                     .groups = key[GROUPS], .kernel = { 1, 1 }, .classes = key[CLASSES], .dilation = key[DILATION],
                     .columns = key[COLUMNS], .side = key[TILES] ? TG_TILE : key[COLUMNS] };
     const int64_t of = w->dim[0] / p.groups, in = w->dim[w->rank - 1];
@@ -37,13 +37,13 @@ tg_panels tg_panels_of(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY])
     p.in = p.backward ? of : in;
     p.out = p.backward ? in : of;
     p.count = (p.out + p.columns - 1) / p.columns;
-    p.line = tg_class_start(&p, p.classes);
-    p.depth = p.kernel[0] * p.line;
+    p.line = p.stacked ? tg_run_depth(&p, p.kernel[0] * p.kernel[1] * p.in) : tg_class_start(&p, p.classes);
+    p.depth = p.stacked ? p.line : p.kernel[0] * p.line;
     return p;
 }
 
-void tg_panels_key(const tg_tensor *w, const tg_microkernel *mk, bool backward, bool merged, int64_t groups,
-                   int64_t classes, int64_t dilation, int32_t key[TG_LAYOUT_KEY])
+void tg_panels_key(const tg_tensor *w, const tg_microkernel *mk, bool backward, bool merged, bool stacked,
+                   int64_t groups, int64_t classes, int64_t dilation, int32_t key[TG_LAYOUT_KEY])
 {
     const int64_t in = backward ? w->dim[0] / groups : w->dim[w->rank - 1];
     memset(key, 0, sizeof *key * TG_LAYOUT_KEY);
@@ -54,6 +54,7 @@ void tg_panels_key(const tg_tensor *w, const tg_microkernel *mk, bool backward, 
     key[DILATION] = (int32_t)(dilation % classes);      /* all that tells classes apart */
     key[COLUMNS] = mk->panel;
     key[TILES] = mk->tiles;
+    key[STACKED] = stacked;
 }
 
 static size_t bytes(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY])
@@ -73,8 +74,15 @@ typedef struct {
 /* The first k of a tap, and k that belong to it beyond the channels: those that pad its run behind its last tap. */
 typedef struct { int64_t k, pad; } tap_place;
 
+static tap_place stacked_place(const tg_panels *p, int64_t kh, int64_t kw)
+{
+    const int64_t tap = kw * p->kernel[0] + kh, taps = p->kernel[0] * p->kernel[1];
+    return (tap_place){ tap * p->in, tap == taps - 1 ? p->line - taps * p->in : 0 };
+}
+
 static tap_place place_of(const tg_panels *p, int64_t kh, int64_t kw)
 {
+    if (p->stacked) return stacked_place(p, kh, kw);
     const int64_t class_ = tg_class_of(p, kw), start = kh * p->line + tg_class_start(p, class_);
     const int64_t apart = tg_run_depth(p, p->in), taps = tg_class_taps(p, class_);
     int64_t       before = 0;

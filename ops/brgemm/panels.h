@@ -8,13 +8,15 @@
  * Taps are of one class if they meet the same output columns: kw dilation = class (mod stride) backward, all of them
  * forward.  They stand from left to right as the input's columns do: rising kw forward, falling kw backward.  Where
  * neighbours meet neighbouring pixels a class is one run (`merged`), else each tap is one.  Runs of bf16 weights are
- * padded to a multiple of TG_DEPTH with zeros, and columns beyond the last are zero. */
+ * padded to a multiple of TG_DEPTH with zeros, and columns beyond the last are zero.
+ *
+ * `stacked` (forward, merged): the kernel lines count as channels, [group][panel][kw][kh][channel] is one run. */
 #ifndef TG_PANELS_H
 #define TG_PANELS_H
 #include "microkernel.h"
 
 typedef struct {
-    bool    backward, merged, bf16;
+    bool    backward, merged, stacked, bf16;
     int64_t groups, kernel[2];
     int64_t in, out;                    /* of a group: channels that are summed over, and columns */
     int64_t columns, side;              /* of a panel; of those, so many side by side (tiles: TG_TILE) */
@@ -26,8 +28,8 @@ typedef struct {
 /* w[oc, kh, kw, ic / groups], or [out, in] of a linear layer. */
 tg_panels tg_panels_of(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY]);
 /* The key of what tg_panels_of should give for a microkernel; weights that lie the same way merged and not have one. */
-void      tg_panels_key(const tg_tensor *w, const tg_microkernel *mk, bool backward, bool merged, int64_t groups,
-                        int64_t classes, int64_t dilation, int32_t key[TG_LAYOUT_KEY]);
+void      tg_panels_key(const tg_tensor *w, const tg_microkernel *mk, bool backward, bool merged, bool stacked,
+                        int64_t groups, int64_t classes, int64_t dilation, int32_t key[TG_LAYOUT_KEY]);
 extern const tg_layout tg_panels_layout;
 
 int64_t tg_class_taps(const tg_panels *p, int64_t class_);

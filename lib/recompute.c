@@ -10,7 +10,7 @@
 #include "core.h"
 
 enum {
-    HELD_AT_LEAST = 48 << 20,           /* bytes at the peak: less fits in the share that two processors have of a third level */
+    HELD_AT_LEAST = 48 << 20,           /* bytes at the peak: less may lie in the third level of the cache */
     FLOPS_A_BYTE = 40,                  /* of late readers, for each byte that making the value again moves */
     AWAY         = 16,                  /* calls that run between the last early and the first late reader */
     PASSES       = 4,                   /* a run may have several peaks: micro-batches */

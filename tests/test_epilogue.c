@@ -1,4 +1,4 @@
-/* test_epilogue.c - updates that run on the rows of a gradient as they are made, poolings on the lines of what they pool
+/* test_epilogue.c - updates that run on the rows of a gradient as they are made, poolings on lines of what they pool
  * (lib/epilogue.c): where, with the bits of a step without them.  The program fuzzer compares them on random programs
  * (fuzz_run.c). */
 #include <setjmp.h>

@@ -67,7 +67,7 @@ static bool usable(const tg_microkernel *mk)
 typedef struct {
     const tg_microkernel *mk;
     tg_brgemm p;
-    int       count;
+    int       count, alone;             /* bricks; so many of them are met by one of two lines */
     tg_brick  brick[MOST_BRICKS];
     void     *a[MOST_BRICKS], *b[MOST_BRICKS];
     float    *from, *bias;
@@ -103,6 +103,7 @@ static void any_operands(product_case *t)
     for (int i = 0; i < t->count; i++) {
         t->brick[i].a = t->a[i] = noise(t->mk->element, size);
         t->brick[i].b = t->b[i] = noise(t->mk->element, k_b * columns);
+        t->brick[i].line = i < t->alone ? any(1, 2) : 0;
         for (int64_t k = p->k; k < k_b; k++)
             for (int j = 0; j < columns; j++) put(t->b[i], t->mk->element, b_at(t, k, j), 0);
     }
@@ -115,8 +116,8 @@ static int any_size(bool odd, int most)
     return unit * any(1, most / unit);
 }
 
-/* What tiles have besides: two panels, planes of A, more lines, rows of c written past the cache, memory fetched
- * ahead. */
+/* What tiles have besides: two panels, planes of A, more lines, of which bricks may meet one, rows of c written past the
+ * cache, memory fetched ahead. */
 static void any_lines(product_case *t, bool odd)
 {
     tg_brgemm *p = &t->p;
@@ -127,6 +128,10 @@ static void any_lines(product_case *t, bool odd)
     }
     p->further = any(0, 3);
     p->m = any_size(odd, MOST_ROWS / (1 + p->further));
+    if (p->further == 1 && !p->next) {
+        p->m = any_size(odd, 16);
+        t->alone = any(0, t->count);
+    }
     p->gap = any(0, 2) * any(0, 100);
     p->a_line = p->m * p->row + any(0, 20);
     p->stream = any(0, 1) && p->store == TG_BF16;
@@ -178,6 +183,7 @@ static void add_brick(const product_case *t, int i)
         double b[TG_PANEL];
         for (int j = 0; j < p->n; j++) b[j] = get(t->b[i], t->mk->element, b_at(t, k, j));
         for (int r = 0; r < rows_of(p); r++) {
+            if (t->brick[i].line && r / p->m != t->brick[i].line - 1) continue;
             const double a = get(t->a[i], t->mk->element, a_place(p, r, k));
             for (int j = 0; j < p->n; j++) sums[r][j] += a * b[j], sizes[r][j] += fabs(a * b[j]);
         }

@@ -55,7 +55,8 @@ static const char *reject(const tg_call *c)
             const number     value = gy[c]; \
             const place_type place = index[c]; \
             _Pragma("GCC unroll 9") \
-            for (int k = 0; k < n; k++) ((number *)to[k])[c] = value & (number)-(number)(place == (place_type)(first + k)); \
+            for (int k = 0; k < n; k++) \
+                ((number *)to[k])[c] = value & (number)-(number)(place == (place_type)(first + k)); \
         } \
     }
 GIVE(give_half_bytes, uint16_t, uint8_t)

@@ -193,10 +193,11 @@ static int64_t forward_tasks(const tg_call *c, int phase)
 /* Where windows lie side by side and cover the image, lines of y are as many lines of x after another. */
 static int64_t forward_takes(const tg_call *c, int k)
 {
-    const int64_t    lines = forward_lines(c), image = c->out[0]->dim[1], kernel = ((const tg_pool2d_attr *)c->attr)->kernel[0];
-    const tg_tensor *x = c->in[k];
-    return tg_side_by_side(c->attr) && image % lines == 0 && image * kernel == x->dim[1]
-               ? lines * kernel * x->dim[2] * x->dim[3] : 0;
+    const tg_pool2d_attr *a = c->attr;
+    const tg_tensor      *x = c->in[k];
+    const int64_t         lines = forward_lines(c), image = c->out[0]->dim[1];
+    const bool            covers = tg_side_by_side(a) && image * a->kernel[0] == x->dim[1];
+    return covers && image % lines == 0 ? lines * a->kernel[0] * x->dim[2] * x->dim[3] : 0;
 }
 
 static void forward_run(const tg_call *c, const tg_task *t)

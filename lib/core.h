@@ -168,8 +168,10 @@ size_t tg_scratch_bytes(const tg_call *c, size_t *worker);        /* of all work
 /* epilogue.c */
 void   tg_find_epilogues(tg_list *l);
 size_t tg_epilogue_bytes(const tg_call *c);         /* of what a task makes; 0: c has no epilogue */
+typedef struct { int input; int64_t made, taken; } tg_parts;          /* of the epilogue; numbers of a task of each */
+tg_parts tg_parts_of(const tg_call *c);
 /* A task of c's last phase, then those of its epilogue; room for tg_epilogue_bytes. */
-void   tg_run_with_epilogue(const tg_call *c, const tg_task *task, char *room);
+void   tg_run_with_epilogue(const tg_call *c, const tg_parts *parts, const tg_task *task, char *room);
 
 /* layout.c */
 bool        tg_find_packing(tg_scope *s, tg_list *l, tg_call *c);     /* sets c->packing; false: s has failed */

@@ -96,10 +96,16 @@ size_t tg_epilogue_bytes(const tg_call *c)
     return c->epilogue ? (bytes_of(c->out[0], makes(c)) + 63) / 64 * 64 : 0;
 }
 
-void tg_run_with_epilogue(const tg_call *c, const tg_task *task, char *room)
+tg_parts tg_parts_of(const tg_call *c)
 {
-    const int     k = input_from(c->epilogue, c);
-    const int64_t made = makes(c), taken = takes(c->epilogue, k), first = made * task->index;
+    const int k = input_from(c->epilogue, c);
+    return (tg_parts){ k, makes(c), takes(c->epilogue, k) };
+}
+
+void tg_run_with_epilogue(const tg_call *c, const tg_parts *parts, const tg_task *task, char *room)
+{
+    const int     k = parts->input;
+    const int64_t made = parts->made, taken = parts->taken, first = made * task->index;
     const int64_t all = tg_count(c->out[0]), last = first + made < all ? first + made : all;
     /* Tensors whose numbers first .. last - 1 lie in the room. */
     tg_storage storage = *c->out[0]->storage;

@@ -14,7 +14,8 @@ typedef struct {
     tg_fault      *fault;
     int            phase, step;
     bool           last;                /* phase, of a call with an epilogue ... */
-    size_t         room;                /* ... where the room for what a task makes begins in a worker's scratch */
+    tg_parts       parts;               /* ... what its tasks make and take ... */
+    size_t         room;                /* ... and where the room for what a task makes begins in a worker's scratch */
     char          *workers;             /* their scratch */
     size_t         worker_bytes;
 } phase_context;
@@ -25,7 +26,7 @@ static void run_task(void *context, int64_t index, int worker)
     char *const   scratch = p->workers ? p->workers + p->worker_bytes * (size_t)worker : NULL;
     const tg_task task = { .phase = p->phase, .index = index, .step = p->step, .worker = worker, .shared = p->shared,
                            .packed = p->packed, .scratch = scratch, .fault = p->fault };
-    if (p->last) tg_run_with_epilogue(p->call, &task, scratch + p->room);
+    if (p->last) tg_run_with_epilogue(p->call, &p->parts, &task, scratch + p->room);
     else p->call->kernel->run(p->call, &task);
 }
 
@@ -44,6 +45,7 @@ static void run_call(const tg_call *c, tg_fault *fault, int *direction)
     p.shared = c->scratch ? (char *)c->scratch + tg_packing_bytes(c) : NULL;
     p.workers = c->scratch ? (char *)c->scratch + all - p.worker_bytes * (size_t)tg_threads() : NULL;
     p.room = p.worker_bytes - tg_epilogue_bytes(c);
+    if (c->epilogue) p.parts = tg_parts_of(c);
     if (!c->kernel->tasks) {
         run_task(&p, 0, 0);
         return;

@@ -46,7 +46,8 @@ extern const tg_op tg_adaptive_avg_pool2d_op, tg_adaptive_avg_pool2d_grad_op;
  * batch_norm2d(x, gamma, beta) -> y, mean[c], rstd[c] (1 / sqrt(biased var + eps)), var[c]? (unbiased, for tracking)
  *   n h w = 1 is an error in infer ("wants more than one value a channel").  Sums must not cancel: combine block
  *   means and squared deviations (Chan et al.), in an order given by the shape.
- * batch_norm2d_grad(gy, x, gamma, mean, rstd, beta) -> gx, ggamma, gbeta (each optional); beta, here and below, only says where y = 0
+ * batch_norm2d_grad(gy, x, gamma, mean, rstd, beta) -> gx, ggamma, gbeta (each optional)
+ *   beta is there for a rule: batch_norm2d_relu_grad alone reads it, to see where relu passed
  * batch_norm2d_track(running_mean, running_var, mean, var): an effect on the first two; attr momentum
  * batch_norm2d_eval(x, gamma, beta, running_mean, running_var) -> y;
  * batch_norm2d_eval_grad(gy, x, gamma, running_mean, running_var) -> gx, ggamma, gbeta (each optional)

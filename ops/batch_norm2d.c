@@ -87,7 +87,7 @@ const tg_op tg_batch_norm2d_op = {
     .rules = TG_RULES(&tg_rule_batch_norm2d_add_relu, &tg_rule_batch_norm2d_relu),
 };
 
-void tg_batch_norm2d_grad_infer(tg_scope *s, tg_call *c, int x)
+void tg_batch_norm2d_grad_infer_at(tg_scope *s, tg_call *c, int x)
 {
     if (!tg_batch_norm2d_check(s, c, x, c->op->n_in - x - 1))
         return;
@@ -96,13 +96,13 @@ void tg_batch_norm2d_grad_infer(tg_scope *s, tg_call *c, int x)
     c->out[2] = tg_make(s, TG_F32, 1, &c->in[x]->dim[3]);
 }
 
-static void batch_norm2d_grad_infer(tg_scope *s, tg_call *c) { tg_batch_norm2d_grad_infer(s, c, 1); }
+void tg_batch_norm2d_grad_infer(tg_scope *s, tg_call *c) { tg_batch_norm2d_grad_infer_at(s, c, 1); }
 
 TG_VECTOR_DECLARE(batch_norm2d_grad_vector)
 extern const tg_kernel batch_norm2d_grad_ref;
 const tg_op tg_batch_norm2d_grad_op = {
     .name = "batch_norm2d_grad", .n_in = 6, .n_out = 3, .optional_out = TG_BIT(0) | TG_BIT(1) | TG_BIT(2),
-    .attr_size = sizeof(tg_batch_norm2d_attr), .infer = batch_norm2d_grad_infer,
+    .attr_size = sizeof(tg_batch_norm2d_attr), .infer = tg_batch_norm2d_grad_infer,
     .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_grad_vector) &batch_norm2d_grad_ref),
 };
 

@@ -31,12 +31,10 @@ const tg_op tg_batch_norm2d_eval_op = {
     .rules = TG_RULES(&tg_rule_batch_norm2d_eval_add_relu, &tg_rule_batch_norm2d_eval_relu),
 };
 
-static void batch_norm2d_eval_grad_infer(tg_scope *s, tg_call *c) { tg_batch_norm2d_grad_infer(s, c, 1); }
-
 TG_VECTOR_DECLARE(batch_norm2d_eval_grad_vector)
 extern const tg_kernel batch_norm2d_eval_grad_ref;
 const tg_op tg_batch_norm2d_eval_grad_op = {
     .name = "batch_norm2d_eval_grad", .n_in = 5, .n_out = 3, .optional_out = TG_BIT(0) | TG_BIT(1) | TG_BIT(2),
-    .attr_size = sizeof(tg_batch_norm2d_attr), .infer = batch_norm2d_eval_grad_infer,
+    .attr_size = sizeof(tg_batch_norm2d_attr), .infer = tg_batch_norm2d_grad_infer,
     .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_eval_grad_vector) &batch_norm2d_eval_grad_ref),
 };

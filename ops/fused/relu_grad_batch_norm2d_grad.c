@@ -1,14 +1,8 @@
 /* relu_grad_batch_norm2d_grad.c - the gradient of relu(batch_norm2d(x) (+ other)) in one call.  Without an addition x
- * says where relu passed, and relu's result is not read.  Where the addition's
- * other side wants the gradient too, relu_grad's result is handed out as well.  Where relu's result had two readers,
- * their gradients are added here. */
+ * says where relu passed, and relu's result is not read.  Where the addition's other side wants the gradient too,
+ * relu_grad's result is handed out as well.  Where relu's result had two readers, their gradients are added here. */
 #include "batch_norm2d.h"
 #include "kernels.h"
-
-static void batch_norm2d_relu_grad_infer(tg_scope *s, tg_call *c)
-{
-    tg_batch_norm2d_grad_infer(s, c, 1);
-}
 
 static bool reads_the_same(const tg_call *a, int i, const tg_call *b, int k)
 {
@@ -28,7 +22,7 @@ TG_VECTOR_DECLARE(batch_norm2d_relu_grad_vector)
 extern const tg_kernel batch_norm2d_relu_grad_ref;
 const tg_op tg_batch_norm2d_relu_grad_op = {
     .name = "batch_norm2d_relu_grad", .n_in = 6, .n_out = 3, .optional_out = TG_BIT(0) | TG_BIT(1) | TG_BIT(2),
-    .attr_size = sizeof(tg_batch_norm2d_attr), .infer = batch_norm2d_relu_grad_infer,
+    .attr_size = sizeof(tg_batch_norm2d_attr), .infer = tg_batch_norm2d_grad_infer,
     .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_relu_grad_vector) &batch_norm2d_relu_grad_ref),
 };
 const tg_rule tg_rule_batch_norm2d_relu_grad = {
@@ -38,7 +32,7 @@ const tg_rule tg_rule_batch_norm2d_relu_grad = {
 
 static void relu_grad_batch_norm2d_grad_infer(tg_scope *s, tg_call *c)
 {
-    tg_batch_norm2d_grad_infer(s, c, 2);
+    tg_batch_norm2d_grad_infer_at(s, c, 2);
     c->out[3] = c->out[0] ? tg_make_like(s, c->in[2]) : NULL;
 }
 
@@ -57,7 +51,7 @@ const tg_rule tg_rule_relu_grad_batch_norm2d_grad = {
 
 static void add_relu_grad_batch_norm2d_grad_infer(tg_scope *s, tg_call *c)
 {
-    tg_batch_norm2d_grad_infer(s, c, 3);
+    tg_batch_norm2d_grad_infer_at(s, c, 3);
     c->out[3] = c->out[0] ? tg_make_like(s, c->in[3]) : NULL;
 }
 

@@ -54,7 +54,7 @@ typedef struct { const float *mean, *scale, *beta; } affine;        /* lines: wh
 /* g where relu passed; all of it if k is NULL. */
 TG_INLINE float passed(const affine *k, float g, float x, int64_t j)
 {
-    return !k || (x - k->mean[j]) * k->scale[j] + k->beta[j] > 0 ? g : 0;
+    return !k || tg_normalised(x, k->mean[j], k->scale[j], k->beta[j]) > 0 ? g : 0;
 }
 
 TG_INLINE tg_pair passed_pair(const affine *k, tg_pair g, tg_pair x, int64_t j, int64_t i)
@@ -138,14 +138,6 @@ static void fetch(const problem *b, int64_t at, int64_t n, bool first)
     if (b->other && (first || !b->g)) tg_fetch(b->other, at, n);
 }
 
-/* What the forward pass computed; uses partial[c]. */
-static void find_affine(const problem *b, float *partial, float *scale, float *beta)
-{
-    for (int64_t j = 0; j < b->p.c; j++) partial[j] = b->gamma[j] * b->rstd[j];
-    tg_repeat(&b->p, partial, scale);
-    tg_repeat(&b->p, b->beta, beta);
-}
-
 typedef struct { const float *mean; float *sum, *product, *room; } sums;
 
 /* Adds `lines` lines, or a part of one if there are 0.  Inlined with constants for k == NULL, half and lines. */
@@ -178,7 +170,7 @@ TG_INLINE void sum_block(const problem *b, bool half, const tg_task *t)
     const int64_t begin = tg_block_begin(p, t->index), end = begin + tg_rows_of_block(p, t->index) * p->c;
     tg_repeat(p, b->mean, mean);
     memset(sum, 0, 2 * (size_t)p->width * sizeof(float));
-    if (b->beta) find_affine(b, partial, scale, beta);
+    if (b->beta) tg_repeat_affine(p, b->gamma, b->rstd, b->beta, partial, scale, beta);
     if (b->beta) add_numbers(b, &k, half, begin, end, &to);
     else add_numbers(b, NULL, half, begin, end, &to);
     tg_fold(p, sum, partial);

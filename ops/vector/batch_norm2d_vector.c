@@ -144,12 +144,9 @@ static void evaluate(const tg_call *c, const tg_channels *p, const tg_task *t)
 static void recall(const tg_call *c, const tg_channels *p, const tg_task *t)
 {
     const shared_part to = shared_of(p, t);
-    const float *const gamma = tg_ptr(c->in[1]), *const rstd = tg_ptr(c->in[c->op->n_in - 1]);
     tg_repeat(p, tg_ptr(c->in[c->op->n_in - 2]), to.mean);
-    tg_repeat(p, tg_ptr(c->in[2]), to.beta);
-    for (int64_t j = 0; j < p->c; j++)
-        to.partial[j] = gamma[j] * rstd[j];
-    tg_repeat(p, to.partial, to.scale);
+    tg_repeat_affine(p, tg_ptr(c->in[1]), tg_ptr(c->in[c->op->n_in - 1]), tg_ptr(c->in[2]), to.partial, to.scale,
+                     to.beta);
 }
 
 /* ---- the last phase ---- */
@@ -163,8 +160,8 @@ TG_INLINE void normalise_line(const tg_channels *p, const shared_part *k, const 
     for (int64_t j = 0; j < pairs; j++) {
         const int64_t i = half ? pairs + j : j;
         const tg_pair v = tg_load_pair(x, half, j);
-        tg_pair       r = { (v.a - k->mean[j]) * k->scale[j] + k->beta[j],
-                            (v.b - k->mean[i]) * k->scale[i] + k->beta[i] };
+        tg_pair       r = { tg_normalised(v.a, k->mean[j], k->scale[j], k->beta[j]),
+                            tg_normalised(v.b, k->mean[i], k->scale[i], k->beta[i]) };
         if (other) {
             const tg_pair o = tg_load_pair(other, half, j);
             r.a += o.a;
@@ -180,7 +177,7 @@ TG_INLINE void normalise_rest(const tg_channels *p, const shared_part *k, const 
 {
     for (int64_t i = 0; i < n; i++) {
         const int64_t j = tg_place(p, i);
-        const float   v = (tg_load(x, half, i) - k->mean[j]) * k->scale[j] + k->beta[j];
+        const float   v = tg_normalised(tg_load(x, half, i), k->mean[j], k->scale[j], k->beta[j]);
         const float   sum = other ? v + tg_load(other, half, i) : v;
         tg_store(y, half, i, relu && sum < 0 ? 0 : sum);
     }

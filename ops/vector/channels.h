@@ -69,6 +69,18 @@ static inline void tg_repeat(const tg_channels *p, const float *value, float *li
     }
 }
 
+/* What batch norms compute: backward asks whether relu passed it, so it must be the same number. */
+static inline float tg_normalised(float x, float mean, float scale, float beta) { return (x - mean) * scale + beta; }
+
+/* Lines of scale = gamma rstd and of beta; room: c numbers. */
+static inline void tg_repeat_affine(const tg_channels *p, const float *gamma, const float *rstd, const float *beta,
+                                    float *room, float *scale, float *line)
+{
+    for (int64_t j = 0; j < p->c; j++) room[j] = gamma[j] * rstd[j];
+    tg_repeat(p, room, scale);
+    tg_repeat(p, beta, line);
+}
+
 /* Sums n repetitions of `once` numbers into the first, in pairs. */
 static inline void tg_fold_once(float *line, int64_t n, int64_t once)
 {

@@ -184,11 +184,7 @@ static int64_t forward_lines(const tg_call *c)
     return 4 * lines < most ? most : lines;
 }
 
-static int64_t forward_tasks(const tg_call *c, int phase)
-{
-    const int64_t lines = c->out[0]->dim[0] * c->out[0]->dim[1], step = forward_lines(c);
-    return phase == 0 ? (lines + step - 1) / step : 0;
-}
+static int64_t forward_tasks(const tg_call *c, int phase) { return tg_pool_tasks_of(c, phase, forward_lines(c)); }
 
 /* Where windows lie side by side and cover the image, lines of y are as many lines of x after another. */
 static int64_t forward_takes(const tg_call *c, int k)

@@ -57,9 +57,12 @@ static inline int64_t tg_pool_lines(const tg_call *c)
     return step > 0 ? step : 1;
 }
 
-static inline int64_t tg_pool_tasks(const tg_call *c, int phase)
+/* Tasks of so many lines. */
+static inline int64_t tg_pool_tasks_of(const tg_call *c, int phase, int64_t step)
 {
-    const int64_t lines = c->out[0]->dim[0] * c->out[0]->dim[1], step = tg_pool_lines(c);
+    const int64_t lines = c->out[0]->dim[0] * c->out[0]->dim[1];
     return phase == 0 ? (lines + step - 1) / step : 0;
 }
+
+static inline int64_t tg_pool_tasks(const tg_call *c, int phase) { return tg_pool_tasks_of(c, phase, tg_pool_lines(c)); }
 #endif

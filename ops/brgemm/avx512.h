@@ -29,6 +29,16 @@ INLINE __m256i narrowed(__m512 v)
 #endif
 }
 
+/* 32 neighbours */
+INLINE __m512i both_narrowed(__m512 low, __m512 high)
+{
+#ifdef __AVX512BF16__
+    return (__m512i)_mm512_cvtne2ps_pbh(high, low);
+#else
+    return _mm512_inserti64x4(_mm512_castsi256_si512(narrowed(low)), narrowed(high), 1);
+#endif
+}
+
 /* The first so many lanes; any number. */
 INLINE __mmask16 mask_of(int64_t columns)
 {
@@ -42,17 +52,32 @@ INLINE __m512 finished(__m512 v, const tg_brgemm *p, int column, __mmask16 mask)
 }
 
 /* Whole vectors are stored without a mask: masked stores are slow on some processors. */
+INLINE void store_vector(void *c, tg_dtype dtype, __m512 v, __mmask16 mask)
+{
+    if (dtype == TG_F32 && mask == 0xffff) _mm512_storeu_ps(c, v);
+    else if (dtype == TG_F32) _mm512_mask_storeu_ps(c, mask, v);
+    else if (mask == 0xffff) _mm256_storeu_si256(c, narrowed(v));
+    else _mm256_mask_storeu_epi16(c, mask, narrowed(v));
+}
+
 INLINE void store(const tg_brgemm *p, int64_t at, __m512 v, __mmask16 mask)
 {
-    if (p->store == TG_F32) {
-        float *c = (float *)p->c + at;
-        if (mask == 0xffff) _mm512_storeu_ps(c, v);
-        else _mm512_mask_storeu_ps(c, mask, v);
-    } else {
-        uint16_t *c = (uint16_t *)p->c + at;
-        if (mask == 0xffff) _mm256_storeu_si256((void *)c, narrowed(v));
-        else _mm256_mask_storeu_epi16(c, mask, narrowed(v));
-    }
+    if (p->store == TG_F32) store_vector((float *)p->c + at, TG_F32, v, mask);
+    else store_vector((uint16_t *)p->c + at, TG_BF16, v, mask);
+}
+
+/* Memory that will be read soon: some lines of it at each step. */
+typedef struct { const char *at, *end; int64_t step; } prefetch;
+
+INLINE prefetch prefetch_in(const tg_brgemm *p, int64_t steps)
+{
+    return (prefetch){ p->ahead, p->ahead + p->ahead_bytes, (p->ahead_bytes / (steps ? steps : 1) + 63) / 64 * 64 };
+}
+
+INLINE void prefetch_some(prefetch *f)
+{
+    const char *const end = f->end - f->at > f->step ? f->at + f->step : f->end;
+    for (; f->at < end; f->at += 64) _mm_prefetch(f->at, _MM_HINT_T1);
 }
 
 /* Two vectors of 32 bf16 become pairs: of elements 0 .. 15 and 16 .. 31. */

@@ -1,51 +1,181 @@
-/* avx512_blocks.h - the blocks of a microkernel with sums in vectors: 6 x 4, 8 x 3, 12 x 2 or 16 x 1 of them.
+/* avx512_blocks.h - the products of a microkernel with sums in vectors: blocks of 6 x 4, 8 x 3, 12 x 2 or 16 x 1.
  *
  * Any block of 16 or more sums reaches the processor's peak with B in the second level of the cache.  The file that
- * includes this has said how bricks are added to the sums of a block whose first row of A is r0:
+ * includes this has said what is multiplied:
  *
- *     INLINE void accumulate(int rows, int vecs, const tg_brgemm *p, int r0, const tg_brick *brick, int count,
- *                            __m512 sum[16][4]); */
+ *     typedef ... element;                 of A and B
+ *     typedef ... operand;                 a vector of B, or as many copies of A
+ *     enum { TAKEN, ACROSS };              k that an operand holds; whether rows of A may be next to each other
+ *     INLINE operand from_a(const element *a), from_b(const element *b);
+ *     INLINE __m512  add(__m512 sum, operand x, operand y);
+ *
+ * A block of 16 x 1 needs a load for each product, and there it is the loads that bound it.  Where rows of A are
+ * neighbouring pixels of a line and a brick is 3 or 5 taps of it, rows overlap: then a number of A is loaded once for
+ * all taps (1.2 times as fast on 16 channels). */
 #ifndef TG_AVX512_BLOCKS_H
 #define TG_AVX512_BLOCKS_H
 #include "avx512.h"
 
-/* The rows of C are fetched to be written while their sums are computed. */
-INLINE void fetch_rows(int rows, const tg_brgemm *p, int r0)
+typedef struct {
+    const tg_brgemm *p;
+    const tg_brick  *brick;
+    int              count;
+    tg_rows          at;                /* the block's first row */
+    prefetch        *ahead;
+} work;
+
+/* ---- products ---- */
+
+/* of `times` operands of a brick */
+INLINE void add_products(int rows, int vecs, bool across, const tg_brgemm *p, const element *a, const element *b,
+                         int64_t times, __m512 sum[16][4])
 {
-    const size_t size = p->store == TG_F32 ? sizeof(float) : sizeof(uint16_t);
-    const char  *c = (const char *)p->c + (size_t)(r0 * p->c_row) * size;
-    for (int r = 0; r < rows; r++, c += (size_t)p->c_row * size)
-        for (size_t i = 0; i < (size_t)p->n * size; i += 64) __builtin_prefetch(c + i, 1);
+    const int64_t row = across ? 1 : p->row, step = across ? p->step : TAKEN;
+#pragma GCC unroll 2
+    for (int64_t i = 0; i < times; i++, a += step, b += TAKEN * TG_PANEL) {
+        operand y[4];
+#pragma GCC unroll 4
+        for (int v = 0; v < vecs; v++) y[v] = from_b(b + 16 * TAKEN * v);
+#pragma GCC unroll 16
+        for (int r = 0; r < rows; r++) {
+            operand x = from_a(a + r * row);
+            HERE(x);
+#pragma GCC unroll 4
+            for (int v = 0; v < vecs; v++) sum[r][v] = add(sum[r][v], x, y[v]);
+        }
+    }
+}
+
+INLINE void add_bricks(int rows, int vecs, bool across, const work *w, __m512 sum[16][4])
+{
+    const tg_brgemm *p = w->p;
+    const int64_t    step = across ? p->step : 1;
+    for (int i = 0; i < w->count; i++) {
+        const element *a = (const element *)w->brick[i].a + w->at.a, *b = w->brick[i].b;
+        for (int64_t k = 0; k < p->k; k += TG_DEPTH) {
+            const int64_t left = p->k - k < TG_DEPTH ? p->k - k : TG_DEPTH;
+            prefetch_some(w->ahead);
+            add_products(rows, vecs, across, p, a + k * step, b + k * TG_PANEL, (left + TAKEN - 1) / TAKEN, sum);
+        }
+    }
+}
+
+/* A brick is `taps` taps. */
+INLINE void add_overlapping(int rows, int taps, const work *w, __m512 sum[16][4])
+{
+    const int64_t row = w->p->row;
+    for (int i = 0; i < w->count; i++) {
+        const element *a = (const element *)w->brick[i].a + w->at.a, *b = w->brick[i].b;
+        prefetch_some(w->ahead);
+        for (const element *end = a + row; a < end; a += TAKEN, b += TAKEN * TG_PANEL) {
+            operand        y[5];
+            const element *pixel = a;
+#pragma GCC unroll 5
+            for (int t = 0; t < taps; t++) y[t] = from_b(b + t * row * TG_PANEL);
+#pragma GCC unroll 20
+            for (int r = 0; r < rows + taps - 1; r++, pixel += row) {
+                const operand x = from_a(pixel);
+#pragma GCC unroll 5
+                for (int t = 0; t < taps; t++)
+                    if (r >= t && r - t < rows) sum[r - t][0] = add(sum[r - t][0], x, y[t]);
+            }
+        }
+    }
+}
+
+INLINE void accumulate(int rows, int vecs, const work *w, __m512 sum[16][4])
+{
+    const tg_brgemm *p = w->p;
+    const bool       pixels = vecs == 1 && p->step == 1 && p->row % TAKEN == 0;
+    if (ACROSS && p->row == 1) add_bricks(rows, vecs, true, w, sum);
+    else if (pixels && p->k == 3 * p->row) add_overlapping(rows, 3, w, sum);
+    else if (pixels && p->k == 5 * p->row) add_overlapping(rows, 5, w, sum);
+    else add_bricks(rows, vecs, false, w, sum);
+}
+
+/* ---- blocks ---- */
+
+/* The rows of C are fetched to be written while their sums are computed. */
+INLINE void fetch_rows(int rows, const work *w)
+{
+    const size_t size = w->p->store == TG_F32 ? sizeof(float) : sizeof(uint16_t);
+    const char  *c = (const char *)w->p->c + (size_t)w->at.c * size;
+    for (int r = 0; r < rows; r++, c += (size_t)w->p->c_row * size)
+        for (size_t i = 0; i < (size_t)w->p->n * size; i += 64) __builtin_prefetch(c + i, 1);
+}
+
+INLINE void begin(int rows, int vecs, const work *w, __mmask16 last, __m512 sum[16][4])
+{
+    const float *from = w->p->from ? w->p->from + w->at.from : NULL;
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++) {
+#pragma GCC unroll 4
+        for (int v = 0; v < vecs; v++)
+            sum[r][v] = from ? _mm512_maskz_loadu_ps(v == vecs - 1 ? last : 0xffff, from + 16 * v) : _mm512_setzero_ps();
+        if (from) from += w->p->from_row;
+    }
+}
+
+/* Adds the bias, and takes relu: the second operand if either is a NaN. */
+INLINE void finish(int rows, int vecs, const tg_brgemm *p, __mmask16 last, __m512 sum[16][4])
+{
+    if (p->bias) {
+#pragma GCC unroll 4
+        for (int v = 0; v < vecs; v++) {
+            const __m512 bias = _mm512_maskz_loadu_ps(v == vecs - 1 ? last : 0xffff, p->bias + 16 * v);
+#pragma GCC unroll 16
+            for (int r = 0; r < rows; r++) sum[r][v] = _mm512_add_ps(sum[r][v], bias);
+        }
+    }
+    if (!p->relu) return;
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int v = 0; v < vecs; v++) sum[r][v] = _mm512_max_ps(_mm512_setzero_ps(), sum[r][v]);
+}
+
+/* Lines of the cache, past it. */
+INLINE void stream_rows(int rows, int vecs, const work *w, __m512 sum[16][4])
+{
+    uint16_t *c = (uint16_t *)w->p->c + w->at.c;
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++, c += w->p->c_row)
+#pragma GCC unroll 2
+        for (int v = 0; v + 1 < vecs; v += 2)
+            _mm512_stream_si512((void *)(c + 16 * v), both_narrowed(sum[r][v], sum[r][v + 1]));
+}
+
+INLINE void store_rows(int rows, int vecs, tg_dtype dtype, const work *w, __mmask16 last, __m512 sum[16][4])
+{
+    const size_t size = dtype == TG_F32 ? sizeof(float) : sizeof(uint16_t);
+    char        *c = (char *)w->p->c + (size_t)w->at.c * size;
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++, c += (size_t)w->p->c_row * size)
+#pragma GCC unroll 4
+        for (int v = 0; v < vecs; v++) store_vector(c + 16 * size * (size_t)v, dtype, sum[r][v], v == vecs - 1 ? last : 0xffff);
 }
 
 /* The last vector has the columns of `last`. */
-INLINE void block(int rows, int vecs, const tg_brgemm *p, int r0, const tg_brick *brick, int count)
+INLINE void block(int rows, int vecs, const work *w)
 {
-    const __mmask16 last = mask_of(p->n - 16 * (vecs - 1));
-    __m512          sum[16][4];
-    fetch_rows(rows, p, r0);
-#pragma GCC unroll 16
-    for (int r = 0; r < rows; r++)
-#pragma GCC unroll 4
-        for (int v = 0; v < vecs; v++)
-            sum[r][v] = !p->from ? _mm512_setzero_ps()
-                                 : _mm512_maskz_loadu_ps(v == vecs - 1 ? last : 0xffff,
-                                                         p->from + (r0 + r) * p->from_row + 16 * v);
-    accumulate(rows, vecs, p, r0, brick, count, sum);
-#pragma GCC unroll 16
-    for (int r = 0; r < rows; r++)
-#pragma GCC unroll 4
-        for (int v = 0; v < vecs; v++) {
-            const __mmask16 mask = v == vecs - 1 ? last : 0xffff;
-            store(p, (r0 + r) * p->c_row + 16 * v, finished(sum[r][v], p, 16 * v, mask), mask);
-        }
+    const tg_brgemm *p = w->p;
+    const __mmask16  last = mask_of(p->n - 16 * (vecs - 1));
+    const bool       stream = vecs % 2 == 0 && p->stream && p->store == TG_BF16 && last == 0xffff;
+    __m512           sum[16][4];
+    if (!stream) fetch_rows(rows, w);
+    begin(rows, vecs, w, last, sum);
+    accumulate(rows, vecs, w, sum);
+    finish(rows, vecs, p, last, sum);
+    if (stream) stream_rows(rows, vecs, w, sum);
+    else if (p->store == TG_F32) store_rows(rows, vecs, TG_F32, w, last, sum);
+    else store_rows(rows, vecs, TG_BF16, w, last, sum);
 }
 
-typedef void block_function(const tg_brgemm *, int, const tg_brick *, int);
+typedef void block_function(const work *);
 #define BLOCK(rows, vecs) \
-    static void block_##rows##_##vecs(const tg_brgemm *p, int r0, const tg_brick *brick, int count) \
+    static void block_##rows##_##vecs(const work *w) \
     { \
-        block(rows, vecs, p, r0, brick, count); \
+        block(rows, vecs, w); \
     }
 #define BLOCKS_6(X, vecs) X(1, vecs) X(2, vecs) X(3, vecs) X(4, vecs) X(5, vecs) X(6, vecs)
 #define BLOCKS_8(X, vecs) BLOCKS_6(X, vecs) X(7, vecs) X(8, vecs)
@@ -56,6 +186,14 @@ BLOCKS_12(BLOCK, 2)
 BLOCKS_8(BLOCK, 3)
 BLOCKS_6(BLOCK, 4)
 
+/* Lines of the cache are fetched with each TG_DEPTH k of a brick. */
+INLINE prefetch ahead_of(const tg_brgemm *p, int count, int most_rows)
+{
+    const int64_t blocks = (int64_t)(1 + p->further) * ((p->m + most_rows - 1) / most_rows);
+    const int64_t times = blocks * count * ((p->k + TG_DEPTH - 1) / TG_DEPTH);
+    return prefetch_in(p, times);
+}
+
 #define NAME(rows, vecs) block_##rows##_##vecs,
 static void run(const tg_brgemm *p, const tg_brick *brick, int count)
 {
@@ -63,9 +201,16 @@ static void run(const tg_brgemm *p, const tg_brick *brick, int count)
                                                    { BLOCKS_8(NAME, 3) }, { BLOCKS_6(NAME, 4) } };
     static const int most_rows[4] = { 16, 12, 8, 6 };
     const int        v = (p->n - 1) / 16;
-    for (int r = 0, rows; r < p->m; r += rows) {
-        rows = tg_next_rows(p->m - r, most_rows[v]);
-        blocks[v][rows - 1](p, r, brick, count);
-    }
+    prefetch         f = ahead_of(p, count, most_rows[v]);
+    work             w = { .p = p, .brick = brick, .count = count, .ahead = &f };
+    for (int line = 0; line <= p->further; line++)
+        for (int r = 0, rows; r < p->m; r += rows) {
+            rows = tg_next_rows(p->m - r, most_rows[v]);
+            w.at = tg_rows_at(p, line, r);
+            blocks[v][rows - 1](&w);
+        }
 }
+
+/* What was written past the cache is there when the task is over. */
+static void leave(void) { _mm_sfence(); }
 #endif

@@ -21,7 +21,7 @@
  *
  * A, element (r, k): a[r row + k step].  Forward and backward-data: step = 1, the rows are pixels of a line or images
  * at one pixel; the first `depth`-multiple of elements from k = 0 on can be read and is finite, B being zero beyond k.
- * Tiles: A may lie in planes of TG_DEPTH channels, and rows may come in several lines.
+ * Rows may come in several lines.  Tiles: A may lie in planes of TG_DEPTH channels.
  * Backward-weights: as `load_a` left it.
  *
  * Backward-weights is a product over pixels or images: A is x with a row for each channel, B is gy with a column for
@@ -54,14 +54,14 @@ typedef struct {
     tg_dtype     store;                 /* of c: TG_F32 or TG_BF16 (to nearest even, a NaN stays a NaN) */
     const float *bias;                  /* of the n columns, or NULL */
     bool         relu;                  /* a NaN stays a NaN */
-    bool         stream;                /* c is large: tiles write whole lines of the cache past it; c and c_row fit */
-    /* Only for microkernels with `tiles`: */
-    int64_t      next;                  /* 0, or bytes from a panel of B to another one, which is as whole; no `from` */
-    int64_t      gap;                   /* of A, elements between TG_DEPTH k and the next */
+    bool         stream;                /* c is large: whole lines of the cache may be written past it; c, c_row fit */
     int          further;               /* lines of m rows behind the first one, and elements from each to the next */
     int64_t      a_line, from_line, c_line;
     const char  *ahead;                 /* memory that will be read soon, */
-    int64_t      ahead_bytes;           /* to be fetched into the cache meanwhile */
+    int64_t      ahead_bytes;           /* may be fetched into the cache meanwhile */
+    /* Only for microkernels with `tiles`: */
+    int64_t      next;                  /* 0, or bytes from a panel of B to another one, which is as whole; no `from` */
+    int64_t      gap;                   /* of A, elements between TG_DEPTH k and the next */
 } tg_brgemm;
 
 /* What load_a and load_b make of k places: bytes of A for `rows` rows and of B for one panel (multiples of 64), the
@@ -94,6 +94,15 @@ typedef struct {
     void (*leave)(void);                /* after the last `run` of a task: gives the thread's tiles back; or NULL */
     const tg_blocks *blocks;            /* or NULL */
 } tg_microkernel;
+
+/* Row r of a line: where it begins, in elements. */
+typedef struct { int64_t a, from, c; } tg_rows;
+
+static inline tg_rows tg_rows_at(const tg_brgemm *p, int line, int r)
+{
+    return (tg_rows){ line * p->a_line + r * p->row, line * p->from_line + r * p->from_row,
+                      line * p->c_line + r * p->c_row };
+}
 
 /* Rows of the next block if `left` are left and registers hold `most`: nearly equal blocks, so that none is short. */
 static inline int tg_next_rows(int left, int most)

@@ -195,7 +195,7 @@ INLINE void finish_wide(const tg_brgemm *p, const float *sums, int apart, const 
     const bool    stream = p->stream;
     for (int r = 0; r < rows; r++, sums += apart, c += c_row) {
         const __m512  low = added(sums, bias, least), high = added(sums + COLUMNS, bias ? bias + COLUMNS : NULL, least);
-        const __m512i row = (__m512i)_mm512_cvtne2ps_pbh(high, low);
+        const __m512i row = both_narrowed(low, high);
         if (stream) _mm512_stream_si512((void *)c, row);
         else _mm512_storeu_si512(c, row);
     }
@@ -255,18 +255,9 @@ INLINE void gather(const tg_brgemm *p, int across, int rows, int64_t at, float *
 
 /* ---- a block of sums ---- */
 
-/* Memory that will be read soon: some lines of it at each step. */
-typedef struct { const char *at, *end; int64_t step; } ahead;
-
-INLINE void fetch(ahead *f)
-{
-    const char *const end = f->end - f->at > f->step ? f->at + f->step : f->end;
-    for (; f->at < end; f->at += 64) _mm_prefetch(f->at, _MM_HINT_T1);
-}
-
 typedef struct {
     const tg_brgemm *p;
-    ahead           *ahead;
+    prefetch        *ahead;
     blocks           all;
     const tg_brick  *brick;
     int              count;
@@ -304,7 +295,7 @@ INLINE void multiply(int down, int across, int passes, const work *w, const spot
             else if (across == 2) step_square(passes, a, row, b);
             else step_narrow(down, a, row, b);
             for (int i = 0; i < down; i++) a[i] += chunk;
-            fetch(w->ahead);
+            prefetch_some(w->ahead);
             if (w->last->block < w->last->blocks) finish_some(p, w->last, speed);
         }
     }
@@ -356,10 +347,9 @@ BLOCK(block_1_1, 1, 1, NONE) BLOCK(block_1_2, 1, 2, NONE) BLOCK(block_2_1, 2, 1,
 BLOCK(block_1_4, 1, 4, NONE) BLOCK(block_1_4_a, 1, 4, A)
 BLOCK(block_2_2, 2, 2, NONE) BLOCK(block_2_2_a, 2, 2, A) BLOCK(block_2_2_b, 2, 2, B) BLOCK(block_2_2_both, 2, 2, BOTH)
 
-INLINE ahead ahead_of(const tg_brgemm *p, blocks all, int64_t steps)
+INLINE prefetch ahead_of(const tg_brgemm *p, blocks all, int64_t steps)
 {
-    const int64_t times = (p->next ? all.count : (all.count + 1) / 2) * (steps ? steps : 1);
-    return (ahead){ p->ahead, p->ahead + p->ahead_bytes, (p->ahead_bytes / times + 63) / 64 * 64 };
+    return prefetch_in(p, (p->next ? all.count : (all.count + 1) / 2) * steps);
 }
 
 /* A block, and what it leaves is what the next one finishes. */
@@ -379,7 +369,7 @@ static void run(const tg_brgemm *p, const tg_brick *brick, int count)
     const bool            passes = steps * PANEL_STEP > FIRST_LEVEL;
     block_function *const square = met_once ? passes ? block_2_2_both : block_2_2_a : passes ? block_2_2_b : block_2_2;
     unfinished            room[2];
-    ahead                 f = ahead_of(p, blocks_of(p), steps);
+    prefetch              f = ahead_of(p, blocks_of(p), steps);
     work                  w = { p, &f, blocks_of(p), brick, count, &room[0], &room[1] };
     int                   i = 0;
     room[0].block = room[0].blocks = room[1].block = room[1].blocks = 0;

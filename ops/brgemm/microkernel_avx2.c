@@ -84,7 +84,7 @@ INLINE void store(const tg_brgemm *p, int64_t at, __m256 v, int n)
 }
 
 /* rows x vecs sums from column j on, of which n exist.  across: rows of A are next to each other. */
-INLINE void block(int rows, int vecs, bool across, const tg_brgemm *p, int r0, int j, const tg_brick *brick, int count)
+INLINE void block(int rows, int vecs, bool across, const tg_brgemm *p, tg_rows at, int j, const tg_brick *brick, int count)
 {
     const int64_t row = across ? 1 : p->row, step = across ? p->step : 1;
     const int     n = p->n - j;
@@ -94,9 +94,9 @@ INLINE void block(int rows, int vecs, bool across, const tg_brgemm *p, int r0, i
 #pragma GCC unroll 2
         for (int v = 0; v < vecs; v++)
             sum[r][v] = !p->from ? _mm256_setzero_ps()
-                                 : _mm256_maskload_ps(p->from + (r0 + r) * p->from_row + j + 8 * v, lanes(n - 8 * v));
+                                 : _mm256_maskload_ps(p->from + at.from + r * p->from_row + j + 8 * v, lanes(n - 8 * v));
     for (int i = 0; i < count; i++) {
-        const float *a = (const float *)brick[i].a + r0 * row, *b = (const float *)brick[i].b + j;
+        const float *a = (const float *)brick[i].a + at.a, *b = (const float *)brick[i].b + j;
         for (int64_t k = 0; k < p->k; k++, a += step, b += TG_PANEL) {
             __m256 y[2];
 #pragma GCC unroll 2
@@ -113,15 +113,15 @@ INLINE void block(int rows, int vecs, bool across, const tg_brgemm *p, int r0, i
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 2
         for (int v = 0; v < vecs; v++)
-            store(p, (r0 + r) * p->c_row + j + 8 * v, finished(sum[r][v], p, j + 8 * v, n - 8 * v), n - 8 * v);
+            store(p, at.c + r * p->c_row + j + 8 * v, finished(sum[r][v], p, j + 8 * v, n - 8 * v), n - 8 * v);
 }
 
-typedef void block_function(const tg_brgemm *, int, int, const tg_brick *, int);
+typedef void block_function(const tg_brgemm *, tg_rows, int, const tg_brick *, int);
 #define BLOCK(rows, vecs) \
-    static void block_##rows##_##vecs(const tg_brgemm *p, int r0, int j, const tg_brick *brick, int count) \
+    static void block_##rows##_##vecs(const tg_brgemm *p, tg_rows at, int j, const tg_brick *brick, int count) \
     { \
-        if (p->row == 1) block(rows, vecs, true, p, r0, j, brick, count); \
-        else block(rows, vecs, false, p, r0, j, brick, count); \
+        if (p->row == 1) block(rows, vecs, true, p, at, j, brick, count); \
+        else block(rows, vecs, false, p, at, j, brick, count); \
     }
 #define BLOCKS_6(X, vecs) X(1, vecs) X(2, vecs) X(3, vecs) X(4, vecs) X(5, vecs) X(6, vecs)
 #define BLOCKS_12(X, vecs) BLOCKS_6(X, vecs) X(7, vecs) X(8, vecs) X(9, vecs) X(10, vecs) X(11, vecs) X(12, vecs)
@@ -131,15 +131,20 @@ BLOCKS_6(BLOCK, 2)
 #define NAME(rows, vecs) block_##rows##_##vecs,
 static block_function *const blocks[2][12] = { { BLOCKS_12(NAME, 1) }, { BLOCKS_6(NAME, 2) } };
 
-static void run(const tg_brgemm *p, const tg_brick *brick, int count)
+static void run_line(const tg_brgemm *p, int line, const tg_brick *brick, int count)
 {
     for (int j = 0; j < p->n; j += 16) {
         const int v = p->n - j > 8, most = v ? 6 : 12;
         for (int r = 0, rows; r < p->m; r += rows) {
             rows = tg_next_rows(p->m - r, most);
-            blocks[v][rows - 1](p, r, j, brick, count);
+            blocks[v][rows - 1](p, tg_rows_at(p, line, r), j, brick, count);
         }
     }
 }
 
-TG_MICROKERNEL_F32(avx2, TG_ISA_AVX2);
+static void run(const tg_brgemm *p, const tg_brick *brick, int count)
+{
+    for (int line = 0; line <= p->further; line++) run_line(p, line, brick, count);
+}
+
+TG_MICROKERNEL_F32(avx2, TG_ISA_AVX2, NULL);

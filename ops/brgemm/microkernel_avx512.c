@@ -50,36 +50,14 @@ static void widen(const void *from, int64_t k, void *to)
 
 /* ---- the product ---- */
 
-/* across: rows of A are next to each other. */
-INLINE void add_bricks(int rows, int vecs, bool across, const tg_brgemm *p, int r0, const tg_brick *brick, int count,
-                       __m512 sum[16][4])
-{
-    const int64_t row = across ? 1 : p->row, step = across ? p->step : 1;
-    for (int i = 0; i < count; i++) {
-        const float *a = (const float *)brick[i].a + r0 * row, *b = brick[i].b;
-#pragma GCC unroll 2
-        for (int64_t k = 0; k < p->k; k++, a += step, b += TG_PANEL) {
-            __m512 y[4];
-#pragma GCC unroll 4
-            for (int v = 0; v < vecs; v++) y[v] = _mm512_loadu_ps(b + 16 * v);
-#pragma GCC unroll 16
-            for (int r = 0; r < rows; r++) {
-                __m512 x = _mm512_set1_ps(a[r * row]);
-                HERE(x);
-#pragma GCC unroll 4
-                for (int v = 0; v < vecs; v++) sum[r][v] = _mm512_fmadd_ps(x, y[v], sum[r][v]);
-            }
-        }
-    }
-}
+typedef float  element;
+typedef __m512 operand;
+enum { TAKEN = 1, ACROSS = 1 };
 
-INLINE void accumulate(int rows, int vecs, const tg_brgemm *p, int r0, const tg_brick *brick, int count,
-                       __m512 sum[16][4])
-{
-    if (p->row == 1) add_bricks(rows, vecs, true, p, r0, brick, count, sum);
-    else add_bricks(rows, vecs, false, p, r0, brick, count, sum);
-}
+INLINE operand from_a(const element *a) { return _mm512_set1_ps(*a); }
+INLINE operand from_b(const element *b) { return _mm512_loadu_ps(b); }
+INLINE __m512  add(__m512 sum, operand x, operand y) { return _mm512_fmadd_ps(x, y, sum); }
 
 #include "avx512_blocks.h"
 
-TG_MICROKERNEL_F32(avx512, TG_ISA_AVX512);
+TG_MICROKERNEL_F32(avx512, TG_ISA_AVX512, leave);

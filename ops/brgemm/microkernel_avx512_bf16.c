@@ -34,32 +34,20 @@ static void load_b(const void *from, tg_dtype dtype, int64_t stride, int k, int 
 
 /* ---- the product ---- */
 
+typedef uint16_t element;
+typedef __m512bh operand;
+enum { TAKEN = 2, ACROSS = 0 };
+
 /* k and k + 1 of a row of A, for all columns */
-INLINE __m512i pair_of(const uint16_t *a)
+INLINE operand from_a(const element *a)
 {
     int32_t both;
     memcpy(&both, a, sizeof both);
-    return _mm512_set1_epi32(both);
+    return (operand)_mm512_set1_epi32(both);
 }
 
-INLINE void accumulate(int rows, int vecs, const tg_brgemm *p, int r0, const tg_brick *brick, int count,
-                       __m512 sum[16][4])
-{
-    for (int i = 0; i < count; i++) {
-        const uint16_t *a = (const uint16_t *)brick[i].a + r0 * p->row, *b = brick[i].b;
-        for (int64_t k = 0; k < p->k; k += 2, a += 2, b += 2 * TG_PANEL) {
-            __m512bh y[4];
-#pragma GCC unroll 4
-            for (int v = 0; v < vecs; v++) y[v] = (__m512bh)_mm512_loadu_si512(b + 32 * v);
-#pragma GCC unroll 16
-            for (int r = 0; r < rows; r++) {
-                const __m512bh x = (__m512bh)pair_of(a + r * p->row);
-#pragma GCC unroll 4
-                for (int v = 0; v < vecs; v++) sum[r][v] = _mm512_dpbf16_ps(sum[r][v], x, y[v]);
-            }
-        }
-    }
-}
+INLINE operand from_b(const element *b) { return (operand)_mm512_loadu_si512(b); }
+INLINE __m512  add(__m512 sum, operand x, operand y) { return _mm512_dpbf16_ps(sum, x, y); }
 
 #include "avx512_blocks.h"
 
@@ -68,5 +56,5 @@ static const char *reject(void) { return tg_fast_dpbf16() ? NULL : "vdpbf16ps is
 const tg_microkernel tg_microkernel_avx512_bf16 = {
     .name = "avx512_bf16", .isa = TG_ISA_AVX512_BF16, .element = TG_BF16, .panel = TG_PANEL, .reject = reject,
     .depth = 2, .images = 16, .short_line = 14, .places = TG_IMAGES, .load = load, .places_of = places_of,
-    .load_a = load_a, .load_b = load_b, .run = run,
+    .load_a = load_a, .load_b = load_b, .run = run, .leave = leave,
 };

@@ -28,10 +28,10 @@ static void widen(const void *from, int64_t k, void *to)
         }
 }
 
-static void store_row(const tg_brgemm *p, int r, int j0, const float *sum, int n)
+static void store_row(const tg_brgemm *p, int64_t place, int j0, const float *sum, int n)
 {
     for (int j = 0; j < n; j++) {
-        const int64_t at = r * p->c_row + j0 + j;
+        const int64_t at = place + j0 + j;
         float         v = sum[j];
         if (p->bias) v += p->bias[j0 + j];
         if (p->relu && v < 0) v = 0;
@@ -41,31 +41,36 @@ static void store_row(const tg_brgemm *p, int r, int j0, const float *sum, int n
 }
 
 /* rows x COLUMNS sums; beyond n they meet B's padding. */
-static inline __attribute__((always_inline)) void block(int rows, const tg_brgemm *p, int r0, int j0, int n,
+static inline __attribute__((always_inline)) void block(int rows, const tg_brgemm *p, tg_rows at, int j0, int n,
                                                         const tg_brick *brick, int count)
 {
     float sum[ROWS][COLUMNS] = { { 0 } };
     for (int r = 0; p->from && r < rows; r++)
-        memcpy(sum[r], p->from + (r0 + r) * p->from_row + j0, (size_t)n * sizeof(float));
+        memcpy(sum[r], p->from + at.from + r * p->from_row + j0, (size_t)n * sizeof(float));
     for (int i = 0; i < count; i++) {
-        const float *a = (const float *)brick[i].a + r0 * p->row, *b = (const float *)brick[i].b + j0;
+        const float *a = (const float *)brick[i].a + at.a, *b = (const float *)brick[i].b + j0;
         for (int64_t k = 0; k < p->k; k++, a += p->step, b += TG_PANEL)
             for (int r = 0; r < rows; r++)
                 for (int j = 0; j < COLUMNS; j++) sum[r][j] += a[r * p->row] * b[j];
     }
-    for (int r = 0; r < rows; r++) store_row(p, r0 + r, j0, sum[r], n);
+    for (int r = 0; r < rows; r++) store_row(p, at.c + r * p->c_row, j0, sum[r], n);
 }
 
-static void run(const tg_brgemm *p, const tg_brick *brick, int count)
+static void run_line(const tg_brgemm *p, int line, const tg_brick *brick, int count)
 {
     for (int j = 0; j < p->n; j += COLUMNS) {
         const int n = p->n - j < COLUMNS ? p->n - j : COLUMNS;
         for (int r = 0, rows; r < p->m; r += rows) {
             rows = tg_next_rows(p->m - r, ROWS);
-            if (rows == ROWS) block(ROWS, p, r, j, n, brick, count);
-            else block(1, p, r, j, n, brick, count);
+            if (rows == ROWS) block(ROWS, p, tg_rows_at(p, line, r), j, n, brick, count);
+            else block(1, p, tg_rows_at(p, line, r), j, n, brick, count);
         }
     }
 }
 
-TG_MICROKERNEL_F32(generic, TG_ISA_GENERIC);
+static void run(const tg_brgemm *p, const tg_brick *brick, int count)
+{
+    for (int line = 0; line <= p->further; line++) run_line(p, line, brick, count);
+}
+
+TG_MICROKERNEL_F32(generic, TG_ISA_GENERIC, NULL);

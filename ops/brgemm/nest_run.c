@@ -197,8 +197,8 @@ static start start_of(const sweep *s, int64_t oh, int64_t ow)
 {
     const tg_axis *h = &s->n->h;
     start          at = { .oh = oh, .ow = ow, .lines = 1 };
-    if (!s->n->mk->tiles) return at;
     at.lines = alike(h, oh, s->block.line1, s->kh0, s->kh1);
+    if (!s->n->mk->tiles) return at;
     const int64_t pixels = tg_div_up(s->block.column1 - ow, s->n->w_axis.den), next = oh + at.lines * h->den;
     if (at.lines % 2 == 0 || pixels > TG_TILE || s->next || next >= s->block.line1) return at;
     at.pair = at.lines == 1;
@@ -229,7 +229,7 @@ static void sweep_images(sweep *s)
     for (int64_t oh = b->line0; oh < b->line1; oh++)
         for (int64_t phase = b->column0; phase < tg_least(b->column1, b->column0 + den); phase++)
             for (int64_t ow = phase, pixels; ow < b->column1; ow += pixels * den) {
-                pixels = n->mk->tiles ? alike(&n->w_axis, ow, b->column1, 0, n->w_axis.taps) : 1;
+                pixels = alike(&n->w_axis, ow, b->column1, 0, n->w_axis.taps);
                 product(s, (start){ .oh = oh, .ow = ow, .lines = pixels });
             }
 }
@@ -260,7 +260,7 @@ static void look_ahead(sweep *s, const char *weights, int64_t task)
 {
     const tg_nest *n = s->n;
     const tg_block *now = &s->block;
-    if (!n->mk->tiles || n->stacked || task < 0 || task >= tg_nest_blocks(n) * n->blocks[3]) return;
+    if (n->stacked || task < 0 || task >= tg_nest_blocks(n) * n->blocks[3]) return;
     if (n->direct && n->h.out == 1 && n->blocks[3] == 1) {
         look_near(s);
         return;

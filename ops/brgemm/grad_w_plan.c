@@ -13,9 +13,11 @@ enum {
 static void choose_mode(tg_grad_w *g)
 {
     tg_nest *const n = &g->n;
-    const bool     images = !n->mk->lines || (tg_short_lines(n) && n->images >= FEW_IMAGES);
-    g->places = images || n->p.in >= FEW_CHANNELS;
+    const bool     few = n->p.in < FEW_CHANNELS, lines = n->mk->lines || (n->mk->load_line && !few);
+    const bool     images = !lines || (tg_short_lines(n) && n->images >= FEW_IMAGES);
+    g->places = images || !few;
     g->along = g->places && !images;
+    g->paired = g->along && n->mk->load_line;
     n->nb = 1;
     if (images && n->mk->places < TG_MAX_PLACES) n->nb = tg_least(n->images, n->mk->places);
     else if (images) n->nb = tg_div_up(n->images, tg_div_up(n->images, n->mk->images));
@@ -24,14 +26,26 @@ static void choose_mode(tg_grad_w *g)
     g->rows = (g->places ? g->gather : n->merged) ? n->p.kernel[1] * n->p.in : n->p.in;
 }
 
-/* Pixels of an input line of a block, or tiles of it. */
+static int64_t pixels_across(const tg_grad_w *g) { return tg_least(g->n.span[1], g->n.w_axis.in); }
+
+/* Tiles of an input line of a block. */
 static int64_t across(const tg_grad_w *g)
 {
-    return g->gather ? g->n.columns : tg_least(g->n.span[1], g->n.w_axis.in);
+    if (g->along) return g->paired ? g->n.w_axis.num : 1;
+    return g->gather ? g->n.columns : pixels_across(g);
+}
+
+/* Pixels of all taps side by side, and one more to make odd columns even. */
+static tg_places paired_tile(const tg_grad_w *g)
+{
+    const tg_axis *a = &g->n.w_axis;
+    const int64_t  columns = g->n.columns + g->n.columns % 2;
+    const int64_t  row = tg_div_up(columns + tg_shift(a, a->taps - 1) - tg_shift(a, 0), 2) * 2;
+    return (tg_places){ .a_bytes = tg_aligned(g->rows * row * (int64_t)sizeof(uint16_t)), .row = row, .step = 1 };
 }
 
 /* Tiles of a block. */
-static int64_t a_tiles(const tg_grad_w *g) { return g->together * g->n.span[0] * (g->along ? 1 : across(g)); }
+static int64_t a_tiles(const tg_grad_w *g) { return g->together * g->n.span[0] * across(g); }
 static int64_t b_tiles(const tg_grad_w *g)
 {
     return g->together * g->n.lines * (g->places && !g->along ? g->n.columns : 1);
@@ -46,7 +60,7 @@ static void cut_pixels(tg_grad_w *g, int64_t lines, int64_t columns)
 {
     tg_nest *n = &g->n;
     tg_nest_cut_outputs(n, lines, columns);
-    g->tile = n->mk->places_of((int)g->rows, (int)(g->along ? across(g) : n->nb));
+    g->tile = g->paired ? paired_tile(g) : n->mk->places_of((int)g->rows, (int)(g->along ? pixels_across(g) : n->nb));
     g->b_tile = n->mk->places_of((int)g->rows, (int)(g->places && !g->along ? n->nb : n->columns)).b_bytes;
 }
 

@@ -1,5 +1,6 @@
 /* grad_w_run.c - one task of backward-weights: sums of some panels over some blocks of pixels; then their total. */
 #include "grad_w.h"
+#include <string.h>
 
 typedef struct {
     const tg_grad_w *g;
@@ -33,11 +34,13 @@ static int64_t lines_of(const task *t)
 
 static bool images(const task *t) { return t->g->places && !t->g->along; }
 
-/* Tiles of A in a line: one of all its pixels, or one each of input columns, or if gathered of output columns. */
+/* Tiles of A in a line: one of all its pixels or of every num-th, one each of input columns, or if gathered of output
+ * columns. */
 static int64_t across(const task *t)
 {
     const tg_nest *n = &t->g->n;
-    return t->g->along ? 1 : t->g->gather ? n->columns : tg_least(n->span[1], n->w_axis.in);
+    if (t->g->along) return t->g->paired ? n->w_axis.num : 1;
+    return t->g->gather ? n->columns : tg_least(n->span[1], n->w_axis.in);
 }
 
 static char *a_tile(const task *t, int64_t q, int64_t h, int64_t w)
@@ -72,6 +75,23 @@ static int64_t width_of(const task *t)
     return tg_most(0, tg_least(n->span[1], n->w_axis.in - t->block.w0));
 }
 
+/* The pixels of a line that the taps meet, every num-th to a tile, with zeros where they lie outside the image. */
+static void load_paired_line(const task *t, int64_t h)
+{
+    const tg_nest *n = &t->g->n;
+    const tg_axis *a = &n->w_axis;
+    const int64_t  first = t->block.column0 + tg_shift(a, 0), last = t->block.column1 + tg_shift(a, a->taps - 1);
+    const int64_t  stride = a->num * a->apart * n->groups * n->p.in, row = t->g->tile.row, start = tg_most(first, 0);
+    for (int64_t phase = 0; phase < a->num; phase++) {
+        const int64_t end = tg_least(last, tg_floor_div(a->in - 1 - phase, a->num) + 1);
+        uint16_t     *to = (uint16_t *)(void *)a_tile(t, 0, h, phase);
+        memset(to, 0, t->g->tile.a_bytes);
+        if (start < end)
+            n->mk->load_line(tg_pixel(&t->block, t->block.image, t->block.h0 + h, start * a->num + phase), stride,
+                             (int)(end - start), (int)t->g->rows, row, to + (start - first));
+    }
+}
+
 static void load_a(task *t)
 {
     const tg_nest *n = &t->g->n;
@@ -80,6 +100,8 @@ static void load_a(task *t)
         tg_block_load(&t->block, t->a);
         return;
     }
+    for (int64_t h = 0; h < lines_of(t) && t->g->paired; h++) load_paired_line(t, h);
+    if (t->g->paired) return;
     for (int64_t q = 0; q < t->together; q++)
         for (int64_t h = 0; h < lines_of(t) && width; h++)
             if (t->g->along)
@@ -153,6 +175,24 @@ static int along_bricks(const task *t, int64_t panel, int64_t kh, int64_t kw, tg
     return count;
 }
 
+/* The same with pixels side by side. */
+static int paired_bricks(const task *t, int64_t panel, int64_t kh, int64_t kw, tg_brgemm *p)
+{
+    const tg_nest  *n = &t->g->n;
+    const tg_block *b = &t->block;
+    const tg_axis  *a = &n->w_axis;
+    const int64_t   shift = tg_shift(a, kw), phase = tg_place(a, 0, kw) - shift * a->num;
+    int             count = 0;
+    p->k = b->column1 - b->column0;
+    for (int64_t oh = b->line0; oh < b->line1; oh++) {
+        int64_t h;
+        if (!tg_meets(&n->h, oh, kh, &h)) continue;
+        const uint16_t *line = (const uint16_t *)(const void *)a_tile(t, 0, h - b->h0, phase);
+        t->bricks[count++] = (tg_brick){ .a = line + shift - tg_shift(a, 0), .b = b_tile(t, panel, oh - b->line0) };
+    }
+    return count;
+}
+
 static int image_bricks(const task *t, int64_t panel, int64_t kh, int64_t kw)
 {
     const tg_nest  *n = &t->g->n;
@@ -176,12 +216,14 @@ static void product(const task *t, int64_t panel, int64_t kh, int64_t kw)
     const tg_grad_w *g = t->g;
     const tg_nest   *n = &g->n;
     float *const     sums = t->sums + (panel * g->depth + (kh * n->p.kernel[1] + kw) * n->p.in) * TG_PANEL;
-    const tg_places  tile = n->mk->places_of((int)g->rows, (int)(g->along ? width_of(t) : t->block.images));
+    const tg_places  tile = g->paired ? g->tile
+                                      : n->mk->places_of((int)g->rows, (int)(g->along ? width_of(t) : t->block.images));
     const int64_t    columns = tg_div_up(n->p.out - panel * TG_PANEL, 16) * 16;
     tg_brgemm        p = { .m = (int)g->rows, .n = (int)tg_least(TG_PANEL, columns), .k = tile.k,
                            .row = g->places ? tile.row : 1, .step = tile.step, .from = t->started ? sums : NULL,
                            .from_row = TG_PANEL, .c = sums, .c_row = TG_PANEL, .store = TG_F32 };
     const int        count = !g->places ? line_bricks(t, panel, kh, kw, &p)
+                             : g->paired ? paired_bricks(t, panel, kh, kw, &p)
                              : g->along ? along_bricks(t, panel, kh, kw, &p) : image_bricks(t, panel, kh, kw);
     tg_run_strips(n->mk, p, g->places ? tile.strip : 0, t->bricks, count);
 }

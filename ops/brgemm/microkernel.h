@@ -89,6 +89,9 @@ typedef struct {
     tg_places (*places_of)(int rows, int k);
     void (*load_a)(const void *from, tg_dtype dtype, int64_t stride, int k, int lead, int end, int rows, void *to);
     void (*load_b)(const void *from, tg_dtype dtype, int64_t stride, int k, int n, void *to);
+    /* Instead of `lines`, or NULL: `rows` channels of k places become rows of A, `pitch` elements from each to the next,
+     * with the places side by side.  Behind them zeros may be written, 64 bytes at most: also behind the last row. */
+    void (*load_line)(const void *from, int64_t stride, int k, int rows, int64_t pitch, void *to);
     /* Any count, also 0.  Writes c[r][0 .. n - 1] only. */
     void (*run)(const tg_brgemm *p, const tg_brick *brick, int count);
     void (*leave)(void);                /* after the last `run` of a task: gives the thread's tiles back; or NULL */

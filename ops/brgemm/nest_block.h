@@ -60,6 +60,9 @@ static inline int64_t tg_place(const tg_axis *a, int64_t out, int64_t tap)
     return out * a->num + a->off + tap * a->step;
 }
 
+/* Of strides (den 1): the tap of output o is input (o + shift) num + a rest that is not negative. */
+static inline int64_t tg_shift(const tg_axis *a, int64_t tap) { return tg_floor_div(tg_place(a, 0, tap), a->num); }
+
 /* The input that an output meets through a tap; false: none. */
 static inline bool tg_meets(const tg_axis *a, int64_t out, int64_t tap, int64_t *in)
 {

@@ -7,53 +7,114 @@
 
 static __mmask32 mask32(int n) { return n >= 32 ? 0xffffffffu : n <= 0 ? 0 : (1u << n) - 1; }
 
+static const __mmask32 ALL = 0xffffffffu;
+
+enum { AHEAD = 4096, FAR = 4096 };
+
+/* Elements from what is read to what will be soon, if n are read of each place: further places, or, where these are
+ * images, far apart, further channels and pixels.  Processors do not see it coming: from memory, packing takes a fifth of
+ * the time. */
+static int64_t ahead_of(int64_t stride, int n)
+{
+    return stride < FAR ? AHEAD / 2 / n * stride : 4 * TG_IMAGES;
+}
+
+/* n elements of k places */
+INLINE void prefetch_places(const uint16_t *from, int64_t stride, int k, int n)
+{
+    for (int i = 0; i < k; i++, from += stride)
+        for (int j = 0; j < n; j += 32) _mm_prefetch((const char *)(from + j), _MM_HINT_T0);
+}
+
+
 /* Channels of image i < k, zeros for the others. */
 INLINE __m512i image(const uint16_t *from, int64_t stride, int i, int k, __mmask32 mask)
 {
     return _mm512_maskz_loadu_epi16(i < k ? mask : 0, from + (i < k ? i * stride : 0));
 }
 
-/* 32 rows of A.  Unpacking takes 4 channels of every 8 apart, so that row t of a half is channel 8 (t / 4) + t % 4, or
- * the one 4 behind it. */
-INLINE void pack_rows(const uint16_t *from, int64_t stride, int k, __mmask32 mask, int rows, uint16_t *to)
+/* Of 32 rows of A, so many: 32 places, or two times 16.  Unpacking takes 4 channels of every 8 apart, so that row r is
+ * of a low or high half by r / 4. */
+INLINE void store_rows(const __m512i low[16], const __m512i high[16], int rows, int64_t second, int64_t pitch,
+                       uint16_t *to)
+{
+#pragma GCC unroll 32
+    for (int r = 0; r < 32; r++, to += pitch) {
+        if (r >= rows) continue;
+        const __m512i row = (r % 8 < 4 ? low : high)[r / 8 * 4 + r % 4];
+        if (second == 16) {
+            _mm512_storeu_si512(to, row);
+        } else {
+            _mm256_storeu_si256((void *)to, _mm512_castsi512_si256(row));
+            _mm256_storeu_si256((void *)(to + second), _mm512_extracti64x4_epi64(row, 1));
+        }
+    }
+}
+
+/* The last 16 places begin with this one: 16, or k - 16. */
+INLINE void pack_rows(const uint16_t *from, int64_t stride, int k, int64_t second, __mmask32 mask, int rows,
+                      int64_t pitch, uint16_t *to)
 {
     __m512i low[16], high[16];
 #pragma GCC unroll 16
     for (int i = 0; i < 16; i++) {
-        const __m512i even = image(from, stride, 2 * i, k, mask), odd = image(from, stride, 2 * i + 1, k, mask);
+        const int     first = i < 8 ? 2 * i : (int)second + 2 * i - 16;
+        const __m512i even = image(from, stride, first, k, mask), odd = image(from, stride, first + 1, k, mask);
         low[i] = _mm512_unpacklo_epi16(even, odd);
         high[i] = _mm512_unpackhi_epi16(even, odd);
     }
     transpose(low);
     transpose(high);
-#pragma GCC unroll 16
-    for (int t = 0; t < 16; t++) {
-        const int row = t / 4 * 8 + t % 4;
-        if (row < rows) _mm512_storeu_si512(to + row * TG_IMAGES, low[t]);
-        if (row + 4 < rows) _mm512_storeu_si512(to + (row + 4) * TG_IMAGES, high[t]);
-    }
+    store_rows(low, high, rows, second, pitch, to);
 }
 
 void tg_pack_images_a(const uint16_t *from, int64_t stride, int k, int lead, int end, int rows, uint16_t *to)
 {
     for (int j = 0; j < rows; j += 32, to += 32 * TG_IMAGES) {
         const __mmask32 mask = mask32(end - j) & ~mask32(lead - j);
-        if (k == TG_IMAGES && rows - j >= 32) pack_rows(from + j, stride, TG_IMAGES, mask, 32, to);
-        else pack_rows(from + j, stride, k, mask, rows - j, to);
+        prefetch_places(from + j + ahead_of(stride, rows), stride, k, 32);
+        if (k == TG_IMAGES && rows - j >= 32) pack_rows(from + j, stride, TG_IMAGES, 16, mask, 32, TG_IMAGES, to);
+        else pack_rows(from + j, stride, k, 16, mask, rows - j, TG_IMAGES, to);
+    }
+}
+
+/* Rows are stored one after the other, so that zeros which end one are overwritten by the next. */
+INLINE void pack_some(const uint16_t *from, int64_t stride, int k, int rows, int64_t pitch, uint16_t *to)
+{
+    prefetch_places(from + ahead_of(stride, rows), stride, k, rows);
+    if (k < 16) pack_rows(from, stride, k, 16, mask32(rows), rows, pitch, to);
+    else if (rows == 32 && k == TG_IMAGES) pack_rows(from, stride, TG_IMAGES, 16, ALL, 32, pitch, to);
+    else if (rows == 32) pack_rows(from, stride, TG_IMAGES, k - 16, ALL, 32, pitch, to);
+    else if (rows == 16) pack_rows(from, stride, TG_IMAGES, k - 16, 0xffff, 16, pitch, to);
+    else pack_rows(from, stride, TG_IMAGES, k - 16, mask32(rows), rows, pitch, to);
+}
+
+void tg_pack_line(const uint16_t *from, int64_t stride, int k, int rows, int64_t pitch, uint16_t *to)
+{
+    for (int j = 0; j < rows; j += 32) {
+        const int some = rows - j < 32 ? rows - j : 32;
+        for (int i = 0, left; (left = k - i) > 0; i += TG_IMAGES) {
+            if (i && left < TG_IMAGES) i = k - TG_IMAGES, left = TG_IMAGES;
+            pack_some(from + i * stride + j, stride, left < TG_IMAGES ? left : TG_IMAGES, some, pitch,
+                      to + j * pitch + i);
+        }
     }
 }
 
 void tg_pack_images_b(const uint16_t *from, int64_t stride, int k, int n, int pairs, uint16_t *to)
 {
-    for (int i = 0; i < pairs; i++, to += 2 * TG_PANEL)
+    const uint16_t *ahead = from + ahead_of(stride, n);
+    for (int i = 0; i < pairs; i++, to += 2 * TG_PANEL) {
+        prefetch_places(ahead + 2 * i * stride, stride, 2, n);
 #pragma GCC unroll 2
-        for (int j = 0; j < TG_PANEL; j += 32) {
+        for (int j = 0; j < n; j += 32) {
             const __mmask32   mask = mask32(n - j);
             const pairs_of_32 p = paired(image(from + j, stride, 2 * i, k, mask),
                                          image(from + j, stride, 2 * i + 1, k, mask));
             _mm512_storeu_si512(to + 2 * j, p.first);
             _mm512_storeu_si512(to + 2 * j + 32, p.second);
         }
+    }
 }
 
 enum { PAIRS = TG_IMAGES / 2, TILE = PAIRS * 32 };

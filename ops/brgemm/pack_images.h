@@ -9,5 +9,8 @@
 
 void tg_pack_images_a(const uint16_t *from, int64_t stride, int k, int lead, int end, int rows, uint16_t *to);
 void tg_pack_images_b(const uint16_t *from, int64_t stride, int k, int n, int pairs, uint16_t *to);
+/* Any number of places to rows of so many, `pitch` elements from each to the next; and up to 62 bytes of zeros behind
+ * the last row. */
+void tg_pack_line(const uint16_t *from, int64_t stride, int k, int rows, int64_t pitch, uint16_t *to);
 void tg_pack_images_tiles(const uint16_t *from, int64_t stride, int k, int lead, int end, int columns, uint16_t *to);
 #endif

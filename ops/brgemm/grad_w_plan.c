@@ -2,7 +2,7 @@
 #include "grad_w.h"
 
 enum {
-    PIXELS = 256,                       /* of a block: so many that sums are read and written rarely */
+    PIXELS = 1024,                      /* of a block: so many that sums are read and written rarely */
     TASKS = 32,
     FEW_IMAGES = 6,
     FEW_CHANNELS = 16,

@@ -9,23 +9,17 @@ static __mmask32 mask32(int n) { return n >= 32 ? 0xffffffffu : n <= 0 ? 0 : (1u
 
 static const __mmask32 ALL = 0xffffffffu;
 
-enum { AHEAD = 4096, FAR = 4096 };
+enum { AHEAD = 2048, FAR = 4096 };      /* elements */
 
-/* Elements from what is read to what will be soon, if n are read of each place: further places, or, where these are
- * images, far apart, further channels and pixels.  Processors do not see it coming: from memory, packing takes a fifth of
- * the time. */
-static int64_t ahead_of(int64_t stride, int n)
-{
-    return stride < FAR ? AHEAD / 2 / n * stride : 4 * TG_IMAGES;
-}
-
-/* n elements of k places */
+/* n elements of k places that come soon, some KiB behind these.  Processors do not see them coming: from memory, packing
+ * took five times as long.  Images are too far apart to say what comes. */
 INLINE void prefetch_places(const uint16_t *from, int64_t stride, int k, int n)
 {
+    if (stride >= FAR) return;
+    from += AHEAD / n * stride;
     for (int i = 0; i < k; i++, from += stride)
         for (int j = 0; j < n; j += 32) _mm_prefetch((const char *)(from + j), _MM_HINT_T0);
 }
-
 
 /* Channels of image i < k, zeros for the others. */
 INLINE __m512i image(const uint16_t *from, int64_t stride, int i, int k, __mmask32 mask)
@@ -72,7 +66,7 @@ void tg_pack_images_a(const uint16_t *from, int64_t stride, int k, int lead, int
 {
     for (int j = 0; j < rows; j += 32, to += 32 * TG_IMAGES) {
         const __mmask32 mask = mask32(end - j) & ~mask32(lead - j);
-        prefetch_places(from + j + ahead_of(stride, rows), stride, k, 32);
+        prefetch_places(from + j, stride, k, 32);
         if (k == TG_IMAGES && rows - j >= 32) pack_rows(from + j, stride, TG_IMAGES, 16, mask, 32, TG_IMAGES, to);
         else pack_rows(from + j, stride, k, 16, mask, rows - j, TG_IMAGES, to);
     }
@@ -81,7 +75,7 @@ void tg_pack_images_a(const uint16_t *from, int64_t stride, int k, int lead, int
 /* Rows are stored one after the other, so that zeros which end one are overwritten by the next. */
 INLINE void pack_some(const uint16_t *from, int64_t stride, int k, int rows, int64_t pitch, uint16_t *to)
 {
-    prefetch_places(from + ahead_of(stride, rows), stride, k, rows);
+    prefetch_places(from, stride, k, rows);
     if (k < 16) pack_rows(from, stride, k, 16, mask32(rows), rows, pitch, to);
     else if (rows == 32 && k == TG_IMAGES) pack_rows(from, stride, TG_IMAGES, 16, ALL, 32, pitch, to);
     else if (rows == 32) pack_rows(from, stride, TG_IMAGES, k - 16, ALL, 32, pitch, to);
@@ -103,9 +97,8 @@ void tg_pack_line(const uint16_t *from, int64_t stride, int k, int rows, int64_t
 
 void tg_pack_images_b(const uint16_t *from, int64_t stride, int k, int n, int pairs, uint16_t *to)
 {
-    const uint16_t *ahead = from + ahead_of(stride, n);
     for (int i = 0; i < pairs; i++, to += 2 * TG_PANEL) {
-        prefetch_places(ahead + 2 * i * stride, stride, 2, n);
+        prefetch_places(from + 2 * i * stride, stride, 2, n);
 #pragma GCC unroll 2
         for (int j = 0; j < n; j += 32) {
             const __mmask32   mask = mask32(n - j);

@@ -44,14 +44,21 @@ static const char *row_of_b(const task *t, int64_t k, int64_t n)
     return (const char *)tg_ptr(g->b) + (size_t)(at + t->group * g->n + n) * tg_dtype_size(g->b->dtype);
 }
 
-/* A brick of the panel that begins with column n.  Rows of several lines are copied behind each other first. */
+/* Places of several lines are packed line by line, unless one would end between the two places of a pair. */
+static bool ends_pairs(const tg_gemm_tn *g) { return g->mk->element == TG_F32 || g->b_rows.pixels % 2 == 0; }
+
+/* A brick of the panel that begins with column n.  Else places of several lines are copied behind each other first. */
 static void pack_brick(const task *t, int64_t k, int64_t places, int64_t n, char *to)
 {
     const tg_gemm_tn *g = t->g;
-    const int64_t     columns = tg_least(TG_PANEL, t->n1 - n);
+    const int64_t     columns = tg_least(TG_PANEL, t->n1 - n), pixels = g->b_rows.pixels;
     const size_t      bytes = (size_t)columns * tg_dtype_size(g->b->dtype);
-    if (k % g->b_rows.pixels + places <= g->b_rows.pixels) {
-        g->mk->load_b(row_of_b(t, k, n), g->b->dtype, g->b_rows.pixel, (int)places, (int)columns, to);
+    if (ends_pairs(g) || k % pixels + places <= pixels) {
+        for (int64_t i = 0, some; i < places; i += some) {
+            some = tg_least(places - i, pixels - (k + i) % pixels);
+            g->mk->load_b(row_of_b(t, k + i, n), g->b->dtype, g->b_rows.pixel, (int)some, (int)columns, to);
+            to += g->mk->places_of(1, (int)some).b_bytes;
+        }
         return;
     }
     for (int64_t i = 0; i < places; i++) memcpy(t->copy + (size_t)i * bytes, row_of_b(t, k + i, n), bytes);

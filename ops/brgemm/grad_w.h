@@ -31,6 +31,7 @@ typedef struct {
     size_t  b_tile;                     /* bytes of B for a tile's places, or a line of gy */
     int64_t depth;                      /* rows of a panel of gw */
     int64_t b_panel;                    /* bytes from panel to panel of B */
+    size_t  tiles_bytes;                /* of A without what is behind it */
     size_t  a_bytes, b_bytes, brick_bytes;
 } tg_grad_w;
 

@@ -13,16 +13,17 @@ enum {
 static void choose_mode(tg_grad_w *g)
 {
     tg_nest *const n = &g->n;
-    const bool     few = n->p.in < FEW_CHANNELS, lines = n->mk->lines || (n->mk->load_line && !few);
+    const bool     few = n->p.in < FEW_CHANNELS, runs = tg_neighbours(&n->w_axis) && n->w_axis.taps > 1 && n->groups == 1;
+    const bool     lines = n->mk->lines || (n->mk->load_line && (!few || runs));
     const bool     images = !lines || (tg_short_lines(n) && n->images >= FEW_IMAGES);
-    g->places = images || !few;
+    g->places = images || !few || n->mk->load_line;
     g->along = g->places && !images;
     g->paired = g->along && n->mk->load_line;
     n->nb = 1;
     if (images && n->mk->places < TG_MAX_PLACES) n->nb = tg_least(n->images, n->mk->places);
     else if (images) n->nb = tg_div_up(n->images, tg_div_up(n->images, n->mk->images));
     n->merged = tg_neighbours(&n->w_axis);
-    g->gather = images && n->merged && n->w_axis.taps > 1 && n->groups == 1 && n->p.in < FEW_CHANNELS;
+    g->gather = (images || g->paired) && few && runs;
     g->rows = (g->places ? g->gather : n->merged) ? n->p.kernel[1] * n->p.in : n->p.in;
 }
 
@@ -31,16 +32,16 @@ static int64_t pixels_across(const tg_grad_w *g) { return tg_least(g->n.span[1],
 /* Tiles of an input line of a block. */
 static int64_t across(const tg_grad_w *g)
 {
-    if (g->along) return g->paired ? g->n.w_axis.num : 1;
+    if (g->along) return g->paired && !g->gather ? g->n.w_axis.num : 1;
     return g->gather ? g->n.columns : pixels_across(g);
 }
 
-/* Pixels of all taps side by side, and one more to make odd columns even. */
+/* Pixels of all taps side by side, and one more to make odd columns even; or, gathered, a row for each tap. */
 static tg_places paired_tile(const tg_grad_w *g)
 {
     const tg_axis *a = &g->n.w_axis;
-    const int64_t  columns = g->n.columns + g->n.columns % 2;
-    const int64_t  row = tg_div_up(columns + tg_shift(a, a->taps - 1) - tg_shift(a, 0), 2) * 2;
+    const int64_t  columns = g->n.columns + g->n.columns % 2, shifts = tg_shift(a, a->taps - 1) - tg_shift(a, 0);
+    const int64_t  row = tg_div_up(columns + (g->gather ? 0 : shifts), 2) * 2;
     return (tg_places){ .a_bytes = tg_aligned(g->rows * row * (int64_t)sizeof(uint16_t)), .row = row, .step = 1 };
 }
 
@@ -51,7 +52,13 @@ static int64_t b_tiles(const tg_grad_w *g)
     return g->together * g->n.lines * (g->places && !g->along ? g->n.columns : 1);
 }
 
-static size_t a_bytes(const tg_grad_w *g) { return g->places ? (size_t)a_tiles(g) * g->tile.a_bytes : g->n.a_bytes; }
+/* Gathered lines are packed of lines as the forward pass has them, which lie behind the tiles. */
+static size_t a_bytes(const tg_grad_w *g)
+{
+    const size_t tiles = (size_t)a_tiles(g) * g->tile.a_bytes;
+    if (!g->places) return g->n.a_bytes;
+    return g->paired && g->gather ? tiles + g->n.a_bytes : tiles;
+}
 
 /* Bytes of A and of one panel's B. */
 static size_t block_bytes(const tg_grad_w *g) { return a_bytes(g) + (size_t)b_tiles(g) * g->b_tile; }
@@ -106,6 +113,7 @@ static void choose_parts(tg_grad_w *g)
 static void choose_scratch(tg_grad_w *g)
 {
     g->a_bytes = tg_aligned((int64_t)a_bytes(g));
+    g->tiles_bytes = (size_t)a_tiles(g) * g->tile.a_bytes;
     g->b_panel = b_tiles(g) * (int64_t)g->b_tile;
     g->b_bytes = tg_aligned(g->panels * g->b_panel);
     g->brick_bytes = tg_aligned(b_tiles(g) * (int64_t)sizeof(tg_brick));

@@ -24,7 +24,7 @@ static void set_block(task *t, int64_t group, int64_t i)
     const int64_t    whole = n->images / n->nb, first = tg_least(i * g->together, whole);
     t->together = first < whole ? tg_least(g->together, whole - first) : 1;
     t->block = tg_block_of(n, group, first * n->nb, line * n->lines, column * n->columns);
-    if (g->places) t->block.w0 = tg_most(t->block.w0, 0);
+    if (g->places && !(g->paired && g->gather)) t->block.w0 = tg_most(t->block.w0, 0);
 }
 
 static int64_t lines_of(const task *t)
@@ -39,7 +39,7 @@ static bool images(const task *t) { return t->g->places && !t->g->along; }
 static int64_t across(const task *t)
 {
     const tg_nest *n = &t->g->n;
-    if (t->g->along) return t->g->paired ? n->w_axis.num : 1;
+    if (t->g->along) return t->g->paired && !t->g->gather ? n->w_axis.num : 1;
     return t->g->gather ? n->columns : tg_least(n->span[1], n->w_axis.in);
 }
 
@@ -92,6 +92,21 @@ static void load_paired_line(const task *t, int64_t h)
     }
 }
 
+/* Lines with zeros beside them first; of these the pixels that output columns meet through all taps of a line. */
+static void load_gathered_lines(task *t)
+{
+    const tg_nest  *n = &t->g->n;
+    const tg_block *b = &t->block;
+    const int64_t   first = tg_place(&n->w_axis, b->column0, 0), columns = b->column1 - b->column0;
+    tg_block_load(&t->block, t->a + t->g->tiles_bytes);
+    for (int64_t h = 0; h < lines_of(t); h++) {
+        char *const to = a_tile(t, 0, h, 0);
+        memset(to, 0, t->g->tile.a_bytes);
+        n->mk->load_line(tg_a_at(b, b->h0 + h, first), n->w_axis.num * n->pitch, (int)columns, (int)t->g->rows,
+                         t->g->tile.row, to);
+    }
+}
+
 static void load_a(task *t)
 {
     const tg_nest *n = &t->g->n;
@@ -100,8 +115,11 @@ static void load_a(task *t)
         tg_block_load(&t->block, t->a);
         return;
     }
-    for (int64_t h = 0; h < lines_of(t) && t->g->paired; h++) load_paired_line(t, h);
-    if (t->g->paired) return;
+    if (t->g->paired) {
+        if (t->g->gather) load_gathered_lines(t);
+        else for (int64_t h = 0; h < lines_of(t); h++) load_paired_line(t, h);
+        return;
+    }
     for (int64_t q = 0; q < t->together; q++)
         for (int64_t h = 0; h < lines_of(t) && width; h++)
             if (t->g->along)
@@ -181,14 +199,14 @@ static int paired_bricks(const task *t, int64_t panel, int64_t kh, int64_t kw, t
     const tg_nest  *n = &t->g->n;
     const tg_block *b = &t->block;
     const tg_axis  *a = &n->w_axis;
-    const int64_t   shift = tg_shift(a, kw), phase = tg_place(a, 0, kw) - shift * a->num;
+    const int64_t   shift = tg_shift(a, kw), phase = t->g->gather ? 0 : tg_place(a, 0, kw) - shift * a->num;
     int             count = 0;
     p->k = b->column1 - b->column0;
     for (int64_t oh = b->line0; oh < b->line1; oh++) {
         int64_t h;
         if (!tg_meets(&n->h, oh, kh, &h)) continue;
         const uint16_t *line = (const uint16_t *)(const void *)a_tile(t, 0, h - b->h0, phase);
-        t->bricks[count++] = (tg_brick){ .a = line + shift - tg_shift(a, 0), .b = b_tile(t, panel, oh - b->line0) };
+        t->bricks[count++] = (tg_brick){ .a = line + (shift - tg_shift(a, 0)), .b = b_tile(t, panel, oh - b->line0) };
     }
     return count;
 }

@@ -1,5 +1,5 @@
-/* test_microkernels.c - each microkernel on the places that backward-weights packs; and what it may read and write:
- * random products of operands without a byte to spare, whose sums go on in place.
+/* test_microkernels.c - each microkernel on the places and lines that backward-weights packs; and what it may read and
+ * write: random products of operands without a byte to spare, whose sums go on in place.
  *
  * Bound: a sum of t terms, all smaller than 1, rounds by at most t 2^-24 of 1 and the sum of their sizes; a result in
  * bf16 by 2^-8 of itself more.
@@ -116,23 +116,37 @@ static int any_size(bool odd, int most)
     return unit * any(1, most / unit);
 }
 
-/* What tiles have besides: two panels, planes of A, more lines, of which bricks may meet one, rows of c written past the
- * cache, memory fetched ahead. */
+/* Tiles: two panels. */
+static void any_panels(product_case *t)
+{
+    if (any(0, 3)) return;
+    t->p.n = 2 * t->mk->panel;
+    t->p.next = depth_of_b(t) * t->mk->panel * (int64_t)sizeof(uint16_t);
+    t->p.c_row = t->p.n + any(0, 30);
+}
+
+/* Others: rows that overlap, as neighbouring pixels do for the taps of a line. */
+static void any_overlap(product_case *t)
+{
+    if (t->p.step > 1 || any(0, 3)) return;
+    t->p.row = any(1, 16);
+    t->p.k = t->p.row * any(2, 5);
+    if (any(0, 1)) t->p.n = any(1, 16);
+    t->p.c_row = t->p.n + any(0, 30);
+}
+
+/* More lines, of which bricks may meet one (tiles), planes of A (tiles), rows of c written past the cache, memory fetched
+ * ahead. */
 static void any_lines(product_case *t, bool odd)
 {
     tg_brgemm *p = &t->p;
-    if (any(0, 3) == 0) {
-        p->n = 2 * t->mk->panel;
-        p->next = depth_of_b(t) * t->mk->panel * (int64_t)sizeof(uint16_t);
-        p->c_row = p->n + any(0, 30);
-    }
     p->further = any(0, 3);
     p->m = any_size(odd, MOST_ROWS / (1 + p->further));
-    if (p->further == 1 && !p->next) {
+    if (t->mk->tiles && p->further == 1 && !p->next) {
         p->m = any_size(odd, 16);
         t->alone = any(0, t->count);
     }
-    p->gap = any(0, 2) * any(0, 100);
+    if (t->mk->tiles) p->gap = any(0, 2) * any(0, 100);
     p->a_line = p->m * p->row + any(0, 20);
     p->stream = any(0, 1) && p->store == TG_BF16;
     p->c_row = p->stream ? round_up(p->n, 32) + 32 * any(0, 1) : p->c_row;
@@ -153,7 +167,8 @@ static product_case any_product(const tg_microkernel *mk, bool odd)
     p->relu = any(0, 2) == 0;
     p->store = any(0, 1) ? TG_BF16 : TG_F32;
     p->c_row = p->n + any(0, 30);
-    if (mk->tiles) any_lines(&t, odd);
+    (mk->tiles ? any_panels : any_overlap)(&t);
+    any_lines(&t, odd);
     t.c_count = (rows_of(p) - 1) * p->c_row + p->n;
     t.c = noise(p->store, t.c_count);
     if (any(0, 2) == 0) p->bias = t.bias = noise(TG_F32, p->n);
@@ -331,6 +346,38 @@ static void places_test(void **state)
     if (mk->leave) mk->leave();
 }
 
+/* ---- lines: k places of some channels become rows with the places side by side ---- */
+
+enum { UNTOUCHED = 0x7f01, BEHIND = 32 };
+
+static void check_line(const tg_microkernel *mk, int rows, int k, int64_t stride, int64_t pitch, int shift)
+{
+    uint16_t *const x = noise(TG_BF16, (k - 1) * stride + rows);
+    const int64_t   end = shift + (rows - 1) * pitch + k, size = end + BEHIND;
+    uint16_t *const to = malloc((size_t)size * sizeof *to);
+    for (int64_t i = 0; i < size; i++) to[i] = UNTOUCHED;
+    mk->load_line(x, stride, k, rows, pitch, to + shift);
+    for (int64_t at = 0; at < size; at++) {
+        const int64_t r = at < shift ? -1 : (at - shift) / pitch, i = at < shift ? 0 : (at - shift) % pitch;
+        const bool    inside = r >= 0 && r < rows && i < k;
+        if (inside ? to[at] != x[i * stride + r] : to[at] != UNTOUCHED && (to[at] || r < 0))
+            fail_msg("%s: line of %d places, %d rows, pitch %d: element %d of row %d is %04x", mk->name, k, rows,
+                     (int)pitch, (int)i, (int)r, to[at]);
+    }
+    free(x), free(to);
+}
+
+static void line_test(void **state)
+{
+    const tg_microkernel *mk = *state;
+    seed = 3;
+    if (!usable(mk) || !mk->load_line) skip();
+    for (int i = 0; i < PLACES; i++) {
+        const int rows = any_size(i % 2, 96), k = any_size(i % 4 < 2, 80);
+        check_line(mk, rows, k, rows + any(0, 40), k + any(0, 6), any(0, 5));
+    }
+}
+
 /* ---- tiles are given back at the end of a task: other code configures them otherwise ---- */
 
 static bool tiles_configured(void)
@@ -383,7 +430,7 @@ static void leave_test(void **state)
 int main(void)
 {
     static const struct { const char *kind; CMUnitTestFunction run; } kinds[] = {
-        { "products", product_test }, { "places", places_test },
+        { "products", product_test }, { "places", places_test }, { "lines", line_test },
     };
     enum { KINDS = sizeof kinds / sizeof *kinds };
     static char       names[MICROKERNELS * KINDS][64];

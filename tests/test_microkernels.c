@@ -148,7 +148,7 @@ static void any_lines(product_case *t, bool odd)
     }
     if (t->mk->tiles) p->gap = any(0, 2) * any(0, 100);
     p->a_line = p->m * p->row + any(0, 20);
-    p->stream = any(0, 1) && p->store == TG_BF16;
+    p->stream = t->mk->tiles && any(0, 1) && p->store == TG_BF16;
     p->c_row = p->stream ? round_up(p->n, 32) + 32 * any(0, 1) : p->c_row;
     p->c_line = p->m * p->c_row;
     p->ahead = (const char *)t;

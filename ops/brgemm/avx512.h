@@ -29,16 +29,6 @@ INLINE __m256i narrowed(__m512 v)
 #endif
 }
 
-/* 32 neighbours */
-INLINE __m512i both_narrowed(__m512 low, __m512 high)
-{
-#ifdef __AVX512BF16__
-    return (__m512i)_mm512_cvtne2ps_pbh(high, low);
-#else
-    return _mm512_inserti64x4(_mm512_castsi256_si512(narrowed(low)), narrowed(high), 1);
-#endif
-}
-
 /* The first so many lanes; any number. */
 INLINE __mmask16 mask_of(int64_t columns)
 {

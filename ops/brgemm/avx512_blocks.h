@@ -134,17 +134,6 @@ INLINE void finish(int rows, int vecs, const tg_brgemm *p, __mmask16 last, __m51
         for (int v = 0; v < vecs; v++) sum[r][v] = _mm512_max_ps(_mm512_setzero_ps(), sum[r][v]);
 }
 
-/* Lines of the cache, past it. */
-INLINE void stream_rows(int rows, int vecs, const work *w, __m512 sum[16][4])
-{
-    uint16_t *c = (uint16_t *)w->p->c + w->at.c;
-#pragma GCC unroll 16
-    for (int r = 0; r < rows; r++, c += w->p->c_row)
-#pragma GCC unroll 2
-        for (int v = 0; v + 1 < vecs; v += 2)
-            _mm512_stream_si512((void *)(c + 16 * v), both_narrowed(sum[r][v], sum[r][v + 1]));
-}
-
 INLINE void store_rows(int rows, int vecs, tg_dtype dtype, const work *w, __mmask16 last, __m512 sum[16][4])
 {
     const size_t size = dtype == TG_F32 ? sizeof(float) : sizeof(uint16_t);
@@ -160,14 +149,12 @@ INLINE void block(int rows, int vecs, const work *w)
 {
     const tg_brgemm *p = w->p;
     const __mmask16  last = mask_of(p->n - 16 * (vecs - 1));
-    const bool       stream = vecs % 2 == 0 && p->stream && p->store == TG_BF16 && last == 0xffff;
     __m512           sum[16][4];
-    if (!stream) fetch_rows(rows, w);
+    fetch_rows(rows, w);
     begin(rows, vecs, w, last, sum);
     accumulate(rows, vecs, w, sum);
     finish(rows, vecs, p, last, sum);
-    if (stream) stream_rows(rows, vecs, w, sum);
-    else if (p->store == TG_F32) store_rows(rows, vecs, TG_F32, w, last, sum);
+    if (p->store == TG_F32) store_rows(rows, vecs, TG_F32, w, last, sum);
     else store_rows(rows, vecs, TG_BF16, w, last, sum);
 }
 
@@ -210,7 +197,4 @@ static void run(const tg_brgemm *p, const tg_brick *brick, int count)
             blocks[v][rows - 1](&w);
         }
 }
-
-/* What was written past the cache is there when the task is over. */
-static void leave(void) { _mm_sfence(); }
 #endif

@@ -54,12 +54,12 @@ typedef struct {
     tg_dtype     store;                 /* of c: TG_F32 or TG_BF16 (to nearest even, a NaN stays a NaN) */
     const float *bias;                  /* of the n columns, or NULL */
     bool         relu;                  /* a NaN stays a NaN */
-    bool         stream;                /* c is large: whole lines of the cache may be written past it; c, c_row fit */
     int          further;               /* lines of m rows behind the first one, and elements from each to the next */
     int64_t      a_line, from_line, c_line;
     const char  *ahead;                 /* memory that will be read soon, */
     int64_t      ahead_bytes;           /* may be fetched into the cache meanwhile */
     /* Only for microkernels with `tiles`: */
+    bool         stream;                /* c is large: tiles write whole lines of the cache past it; c and c_row fit */
     int64_t      next;                  /* 0, or bytes from a panel of B to another one, which is as whole; no `from` */
     int64_t      gap;                   /* of A, elements between TG_DEPTH k and the next */
 } tg_brgemm;

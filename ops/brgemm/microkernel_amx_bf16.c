@@ -195,7 +195,7 @@ INLINE void finish_wide(const tg_brgemm *p, const float *sums, int apart, const 
     const bool    stream = p->stream;
     for (int r = 0; r < rows; r++, sums += apart, c += c_row) {
         const __m512  low = added(sums, bias, least), high = added(sums + COLUMNS, bias ? bias + COLUMNS : NULL, least);
-        const __m512i row = both_narrowed(low, high);
+        const __m512i row = (__m512i)_mm512_cvtne2ps_pbh(high, low);
         if (stream) _mm512_stream_si512((void *)c, row);
         else _mm512_storeu_si512(c, row);
     }

@@ -147,4 +147,4 @@ static void run(const tg_brgemm *p, const tg_brick *brick, int count)
     for (int line = 0; line <= p->further; line++) run_line(p, line, brick, count);
 }
 
-TG_MICROKERNEL_F32(avx2, TG_ISA_AVX2, NULL);
+TG_MICROKERNEL_F32(avx2, TG_ISA_AVX2);

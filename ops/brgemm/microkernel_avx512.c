@@ -60,4 +60,4 @@ INLINE __m512  add(__m512 sum, operand x, operand y) { return _mm512_fmadd_ps(x,
 
 #include "avx512_blocks.h"
 
-TG_MICROKERNEL_F32(avx512, TG_ISA_AVX512, leave);
+TG_MICROKERNEL_F32(avx512, TG_ISA_AVX512);

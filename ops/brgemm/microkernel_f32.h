@@ -59,10 +59,10 @@ static void tg_f32_load_b(const void *from, tg_dtype dtype, int64_t stride, int 
     }
 }
 
-#define TG_MICROKERNEL_F32(suffix, isa_, leave_) \
+#define TG_MICROKERNEL_F32(suffix, isa_) \
     const tg_microkernel tg_microkernel_##suffix = { \
         .name = #suffix, .isa = isa_, .element = TG_F32, .panel = TG_PANEL, .depth = 1, .images = 16, \
         .short_line = 14, .places = TG_MAX_PLACES, .lines = true, .load = load, .widen = widen, \
-        .places_of = tg_f32_places_of, .load_a = tg_f32_load_a, .load_b = tg_f32_load_b, .run = run, .leave = leave_, \
+        .places_of = tg_f32_places_of, .load_a = tg_f32_load_a, .load_b = tg_f32_load_b, .run = run, \
     }
 #endif

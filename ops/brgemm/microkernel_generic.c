@@ -73,4 +73,4 @@ static void run(const tg_brgemm *p, const tg_brick *brick, int count)
     for (int line = 0; line <= p->further; line++) run_line(p, line, brick, count);
 }
 
-TG_MICROKERNEL_F32(generic, TG_ISA_GENERIC, NULL);
+TG_MICROKERNEL_F32(generic, TG_ISA_GENERIC);

@@ -9,18 +9,6 @@ static __mmask32 mask32(int n) { return n >= 32 ? 0xffffffffu : n <= 0 ? 0 : (1u
 
 static const __mmask32 ALL = 0xffffffffu;
 
-enum { AHEAD = 2048, FAR = 4096 };      /* elements */
-
-/* Elements from a place to one that comes soon, some KiB behind it, if n elements are read of each.  Processors do not
- * see it coming: from memory, packing took five times as long.  Of images, far apart, it is not known: 0. */
-static int64_t ahead_of(int64_t stride, int n) { return stride < FAR ? AHEAD / n * stride : 0; }
-
-INLINE void prefetch_places(const uint16_t *from, int64_t ahead, int64_t stride, int k, int n)
-{
-    for (int i = 0; i < k && ahead; i++, from += stride)
-        for (int j = 0; j < n; j += 32) _mm_prefetch((const char *)(from + ahead + j), _MM_HINT_T0);
-}
-
 /* Channels of image i < k, zeros for the others. */
 INLINE __m512i image(const uint16_t *from, int64_t stride, int i, int k, __mmask32 mask)
 {
@@ -64,10 +52,8 @@ INLINE void pack_rows(const uint16_t *from, int64_t stride, int k, int64_t secon
 
 void tg_pack_images_a(const uint16_t *from, int64_t stride, int k, int lead, int end, int rows, uint16_t *to)
 {
-    const int64_t ahead = ahead_of(stride, rows);
     for (int j = 0; j < rows; j += 32, to += 32 * TG_IMAGES) {
         const __mmask32 mask = mask32(end - j) & ~mask32(lead - j);
-        prefetch_places(from + j, ahead, stride, k, 32);
         if (k == TG_IMAGES && rows - j >= 32) pack_rows(from + j, stride, TG_IMAGES, 16, mask, 32, TG_IMAGES, to);
         else pack_rows(from + j, stride, k, 16, mask, rows - j, TG_IMAGES, to);
     }
@@ -76,7 +62,6 @@ void tg_pack_images_a(const uint16_t *from, int64_t stride, int k, int lead, int
 /* Rows are stored one after the other, so that zeros which end one are overwritten by the next. */
 INLINE void pack_some(const uint16_t *from, int64_t stride, int k, int rows, int64_t pitch, uint16_t *to)
 {
-    prefetch_places(from, ahead_of(stride, rows), stride, k, rows);
     if (k < 16) pack_rows(from, stride, k, 16, mask32(rows), rows, pitch, to);
     else if (rows == 32 && k == TG_IMAGES) pack_rows(from, stride, TG_IMAGES, 16, ALL, 32, pitch, to);
     else if (rows == 32) pack_rows(from, stride, TG_IMAGES, k - 16, ALL, 32, pitch, to);
@@ -114,10 +99,8 @@ INLINE void pack_16(const uint16_t *even, const uint16_t *odd, uint16_t *to)
 
 void tg_pack_images_b(const uint16_t *from, int64_t stride, int k, int n, int pairs, uint16_t *to)
 {
-    const int64_t ahead = ahead_of(stride, n);
     for (int i = 0; i < pairs; i++, from += 2 * stride, to += 2 * TG_PANEL) {
         const uint16_t *const odd = 2 * i + 1 < k ? from + stride : NULL;
-        prefetch_places(from, ahead, stride, 2, n);
         for (int j = 0; j < n; j += 32)
             if (odd && n - j >= 32) pack_pair(from + j, odd + j, 32, to + 2 * j);
             else if (odd && n - j == 16) pack_16(from + j, odd + j, to + 2 * j);

@@ -7,7 +7,8 @@ enum {
     LEAST_SIDE = 64,
     DEPTH = 256,                        /* of a slab: sums are read and written rarely, and its A fits in the cache */
     PART = 2 * DEPTH,                   /* least k of a part: so that its sums are noise */
-    TASKS = 32,
+    TASKS = 32,                         /* wanted; */
+    ENOUGH_TASKS = 16,                  /* so many are better than parts */
     SUM_BYTES = 16 << 20,               /* most of all parts of C */
     B_BYTES = 8 << 20,                  /* most of B, packed for all tasks */
 };
@@ -47,6 +48,8 @@ static void choose_blocks(tg_gemm_tn *g)
     const int64_t all = g->groups * g->m * g->n * (int64_t)sizeof(float), wanted = tg_div_up(TASKS, g->groups);
     const int64_t most = tg_most(1, tg_least(g->k / PART, SUM_BYTES / all));
     set_block(g, SIDE, SIDE);
+    g->parts = 1;
+    if (g->groups * g->down * g->across >= ENOUGH_TASKS) return;
     while (g->down * g->across * most < wanted && (g->rows > LEAST_SIDE || g->columns > LEAST_SIDE)) {
         if (g->rows > g->columns) set_block(g, g->rows / 2, g->columns);
         else set_block(g, g->rows, g->columns / 2);

@@ -29,11 +29,15 @@ typedef struct {
     int64_t rows;                       /* of a product */
     tg_places tile;                     /* of nb images; or its A is a line of x, or every num-th pixel of one (paired) */
     size_t  b_tile;                     /* bytes of B for a tile's places, or a line of gy */
+    int64_t across;                     /* tiles of a line of A */
     int64_t depth;                      /* rows of a panel of gw */
     int64_t b_panel;                    /* bytes from panel to panel of B */
     size_t  tiles_bytes;                /* of A without what is behind it */
     size_t  a_bytes, b_bytes, brick_bytes;
 } tg_grad_w;
+
+/* Lines whose taps are rows: packed of lines as the forward pass has them, with zeros beside them. */
+static inline bool tg_gathers_lines(const tg_grad_w *g) { return g->paired && g->gather; }
 
 tg_grad_w  tg_grad_w_plan(tg_nest n);
 tg_scratch tg_grad_w_scratch(const tg_grad_w *g);

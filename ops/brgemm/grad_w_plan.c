@@ -13,7 +13,8 @@ enum {
 static void choose_mode(tg_grad_w *g)
 {
     tg_nest *const n = &g->n;
-    const bool     few = n->p.in < FEW_CHANNELS, runs = tg_neighbours(&n->w_axis) && n->w_axis.taps > 1 && n->groups == 1;
+    const bool     few = n->p.in < FEW_CHANNELS;
+    const bool     runs = tg_neighbours(&n->w_axis) && n->w_axis.taps > 1 && n->groups == 1;
     const bool     lines = n->mk->lines || (n->mk->load_line && (!few || runs));
     const bool     images = !lines || (tg_short_lines(n) && n->images >= FEW_IMAGES);
     g->places = images || !few || n->mk->load_line;
@@ -29,8 +30,9 @@ static void choose_mode(tg_grad_w *g)
 
 static int64_t pixels_across(const tg_grad_w *g) { return tg_least(g->n.span[1], g->n.w_axis.in); }
 
-/* Tiles of an input line of a block. */
-static int64_t across(const tg_grad_w *g)
+/* Tiles of an input line of a block: one of all its pixels or of every num-th, one each of input columns, or if gathered
+ * of output columns. */
+static int64_t tiles_across(const tg_grad_w *g)
 {
     if (g->along) return g->paired && !g->gather ? g->n.w_axis.num : 1;
     return g->gather ? g->n.columns : pixels_across(g);
@@ -46,18 +48,18 @@ static tg_places paired_tile(const tg_grad_w *g)
 }
 
 /* Tiles of a block. */
-static int64_t a_tiles(const tg_grad_w *g) { return g->together * g->n.span[0] * across(g); }
+static int64_t a_tiles(const tg_grad_w *g) { return g->together * g->n.span[0] * tiles_across(g); }
 static int64_t b_tiles(const tg_grad_w *g)
 {
     return g->together * g->n.lines * (g->places && !g->along ? g->n.columns : 1);
 }
 
-/* Gathered lines are packed of lines as the forward pass has them, which lie behind the tiles. */
+/* What gathered lines are packed of lies behind the tiles. */
 static size_t a_bytes(const tg_grad_w *g)
 {
     const size_t tiles = (size_t)a_tiles(g) * g->tile.a_bytes;
     if (!g->places) return g->n.a_bytes;
-    return g->paired && g->gather ? tiles + g->n.a_bytes : tiles;
+    return tg_gathers_lines(g) ? tiles + g->n.a_bytes : tiles;
 }
 
 /* Bytes of A and of one panel's B. */
@@ -113,6 +115,7 @@ static void choose_parts(tg_grad_w *g)
 static void choose_scratch(tg_grad_w *g)
 {
     g->a_bytes = tg_aligned((int64_t)a_bytes(g));
+    g->across = tiles_across(g);
     g->tiles_bytes = (size_t)a_tiles(g) * g->tile.a_bytes;
     g->b_panel = b_tiles(g) * (int64_t)g->b_tile;
     g->b_bytes = tg_aligned(g->panels * g->b_panel);

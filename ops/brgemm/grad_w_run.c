@@ -24,7 +24,7 @@ static void set_block(task *t, int64_t group, int64_t i)
     const int64_t    whole = n->images / n->nb, first = tg_least(i * g->together, whole);
     t->together = first < whole ? tg_least(g->together, whole - first) : 1;
     t->block = tg_block_of(n, group, first * n->nb, line * n->lines, column * n->columns);
-    if (g->places && !(g->paired && g->gather)) t->block.w0 = tg_most(t->block.w0, 0);
+    if (g->places && !tg_gathers_lines(g)) t->block.w0 = tg_most(t->block.w0, 0);
 }
 
 static int64_t lines_of(const task *t)
@@ -34,18 +34,9 @@ static int64_t lines_of(const task *t)
 
 static bool images(const task *t) { return t->g->places && !t->g->along; }
 
-/* Tiles of A in a line: one of all its pixels or of every num-th, one each of input columns, or if gathered of output
- * columns. */
-static int64_t across(const task *t)
-{
-    const tg_nest *n = &t->g->n;
-    if (t->g->along) return t->g->paired && !t->g->gather ? n->w_axis.num : 1;
-    return t->g->gather ? n->columns : tg_least(n->span[1], n->w_axis.in);
-}
-
 static char *a_tile(const task *t, int64_t q, int64_t h, int64_t w)
 {
-    return t->a + (size_t)((q * t->g->n.span[0] + h) * across(t) + w) * t->g->tile.a_bytes;
+    return t->a + (size_t)((q * t->g->n.span[0] + h) * t->g->across + w) * t->g->tile.a_bytes;
 }
 
 static char *b_tile(const task *t, int64_t panel, int64_t i)
@@ -116,7 +107,7 @@ static void load_a(task *t)
         return;
     }
     if (t->g->paired) {
-        if (t->g->gather) load_gathered_lines(t);
+        if (tg_gathers_lines(t->g)) load_gathered_lines(t);
         else for (int64_t h = 0; h < lines_of(t); h++) load_paired_line(t, h);
         return;
     }

@@ -25,9 +25,9 @@
  * Backward-weights: as `load_a` left it.
  *
  * Backward-weights is a product over pixels or images: A is x with a row for each channel, B is gy with a column for
- * each output channel.  Both are packed by the nest through load_a and load_b, from `k` places (images at one pixel,
- * or rows of a matrix) that lie `stride` elements apart; at most `places` at a time.  A microkernel with `blocks` has
- * those instead, and no places. */
+ * each output channel.  Both are packed by the nest through load_a and load_b, from `k` places that lie `stride`
+ * elements apart: images at one pixel or rows of a matrix, at most `places` at a time, or any number of pixels of a line
+ * (`lines`, load_line).  A microkernel with `blocks` has those instead, and no places. */
 #ifndef TG_MICROKERNEL_H
 #define TG_MICROKERNEL_H
 #include "blocks.h"

@@ -18,7 +18,7 @@
 /* The state: how many workers are at the job, whether more may join, and the job's number. */
 enum { AT_WORK = 0x7fff, OPEN = 0x8000, NEXT_JOB = 0x10000 };
 enum { WORKER = 1, CALLER = 2 };        /* who sleeps */
-static const double LOOKING_MS = 0.05;
+static const double LOOKING_MS = 0.2;
 
 static struct {
     alignas(64) atomic_uint   state;

@@ -5,8 +5,10 @@
  * numbers of a value a task, and read some a task (tg_kernel.makes, .takes).  Then the call that makes it is moved down
  * to its only reader, which becomes its epilogue: after each task of the one those of the other run for the same
  * numbers, which lie in the worker's scratch.  As a whole the value never exists.  The tasks and their sums are the same
- * as without, so the bits are. */
+ * as without, so the bits are.  The kernel is told what the epilogue will read besides: an update is bound by memory, and
+ * the product before it by arithmetic. */
 #include "core.h"
+#include "master.h"
 
 /* Inputs that live longer than they would have: as large as the value that needs no memory now, or no matter. */
 enum { LITTLE = 1 << 20 };
@@ -102,6 +104,27 @@ tg_parts tg_parts_of(const tg_call *c)
     return (tg_parts){ k, makes(c), takes(c->epilogue, k) };
 }
 
+static void add_piece(tg_ahead *a, const void *from, size_t start, size_t bytes)
+{
+    a->piece[a->n].at = (const char *)from + start;
+    a->piece[a->n++].bytes = (int64_t)bytes;
+}
+
+/* Numbers first .. last - 1 of what the epilogue reads besides, where it reads as many. */
+static tg_ahead ahead_of(const tg_call *epilogue, int made, int64_t first, int64_t last)
+{
+    const int64_t all = tg_count(epilogue->in[made]);
+    tg_ahead      a = { 0 };
+    TG_EACH_IN(epilogue, k) {
+        const tg_tensor *t = epilogue->in[k];
+        if (k == made || tg_count(t) != all) continue;
+        const size_t start = bytes_of(t, first), bytes = bytes_of(t, last - first);
+        add_piece(&a, tg_ptr(t), start, bytes);
+        if (tg_is_split(t)) add_piece(&a, tg_lo(t), start, bytes);
+    }
+    return a;
+}
+
 void tg_run_with_epilogue(const tg_call *c, const tg_parts *parts, const tg_task *task, char *room)
 {
     const int     k = parts->input;
@@ -115,7 +138,10 @@ void tg_run_with_epilogue(const tg_call *c, const tg_parts *parts, const tg_task
     out.storage = in.storage = &storage;
     make.out[0] = &out;
     take.in[k] = &in;
-    make.kernel->run(&make, task);
+    const tg_ahead ahead = ahead_of(c->epilogue, k, first, last);
+    tg_task        making = *task;
+    making.ahead = &ahead;
+    make.kernel->run(&make, &making);
     tg_task part = { .step = task->step, .worker = task->worker, .fault = task->fault };
     for (part.index = first / taken; part.index * taken < last; part.index++) take.kernel->run(&take, &part);
 }

@@ -68,6 +68,9 @@ struct tg_op {
     double (*flops)(const tg_call *c);  /* of products, for the trace and for what is worth it; may be NULL */
 };
 
+/* Memory that will be read soon, in pieces: a kernel may fetch it into the cache while it computes. */
+typedef struct { int n; struct { const char *at; int64_t bytes; } piece[2 * TG_MAX_IN]; } tg_ahead;
+
 typedef struct {                        /* one piece of work of a kernel */
     int       phase;
     int64_t   index;                    /* 0 <= index < tasks(call, phase) */
@@ -77,6 +80,7 @@ typedef struct {                        /* one piece of work of a kernel */
     void     *shared;                   /* the call's bytes, 64-byte aligned, for all workers and phases */
     const void *packed;                 /* the input that the kernel's `layout` names, packed; 64-byte aligned */
     tg_fault *fault;
+    const tg_ahead *ahead;              /* what the call's epilogue reads next (lib/epilogue.c), or NULL */
 } tg_task;
 
 typedef struct { size_t shared, worker; } tg_scratch;     /* bytes of a call; bytes of each worker */

@@ -11,6 +11,7 @@ typedef struct {
     char     *a, *b, *copy;             /* b: one panel, or all */
     tg_brick *bricks;
     bool      started;                  /* the sums hold something */
+    const tg_ahead *ahead;              /* what will be read after the task, or NULL */
 } task;
 
 /* Slab i: some whole bricks; the last one is a brick of fewer k, if some are left over. */
@@ -73,6 +74,23 @@ static void pack_b(const task *t, slab s, int64_t n, char *to)
 
 /* ---- products ---- */
 
+/* Share i of n of what will be read, as far as it lies in one piece, is fetched by a product. */
+static void fetch_share(const tg_ahead *a, int64_t i, int64_t n, tg_brgemm *p)
+{
+    int64_t all = 0;
+    for (int k = 0; k < a->n; k++) all += a->piece[k].bytes;
+    int64_t at = all * i / n, end = all * (i + 1) / n;
+    for (int k = 0; k < a->n; k++) {
+        const int64_t bytes = a->piece[k].bytes;
+        if (at < bytes) {
+            p->ahead = a->piece[k].at + at;
+            p->ahead_bytes = tg_least(end, bytes) - at;
+            return;
+        }
+        at -= bytes, end -= bytes;
+    }
+}
+
 static void add_slab(task *t, int64_t index)
 {
     const tg_gemm_tn *g = t->g;
@@ -86,6 +104,7 @@ static void add_slab(task *t, int64_t index)
                            .row = tile.row, .step = tile.step, .from = t->started ? c : NULL, .from_row = g->n, .c = c,
                            .c_row = g->n, .store = TG_F32 };
         if (!g->whole) pack_b(t, s, n, b);
+        if (t->ahead) fetch_share(t->ahead, index * g->panels + n / TG_PANEL, g->slabs * g->panels, &p);
         for (int64_t i = 0; i < s.count; i++)
             t->bricks[i] = (tg_brick){ .a = t->a + (size_t)i * tile.a_bytes, .b = b + (size_t)i * tile.b_bytes };
         tg_run_strips(g->mk, p, tile.strip, t->bricks, (int)s.count);
@@ -103,6 +122,7 @@ static void add_slabs(const tg_gemm_tn *g, const tg_task *task_)
     task          t = { .g = g, .group = index, .m0 = down * g->rows, .n0 = across * g->columns, .a = room };
     t.m1 = tg_least(g->m, t.m0 + g->rows);
     t.n1 = tg_least(g->n, t.n0 + g->columns);
+    t.ahead = task_->ahead;
     t.sums = (part ? others + (part - 1) * g->groups * c : first) + t.group * c;
     room += g->a_bytes;
     t.b = g->whole ? task_->shared : room;

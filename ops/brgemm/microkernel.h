@@ -121,6 +121,7 @@ static inline void tg_run_strips(const tg_microkernel *mk, tg_brgemm p, int64_t 
     for (int r = 0; r < m; r += rows) {
         p.m = m - r < rows ? m - r : rows;
         mk->run(&p, brick, count);
+        p.ahead_bytes = 0;
         p.c = (float *)p.c + rows * p.c_row;
         if (p.from) p.from += rows * p.from_row;
         for (int i = 0; i < count; i++)

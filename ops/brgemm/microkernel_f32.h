@@ -19,14 +19,14 @@ static tg_places tg_f32_places_of(int rows, int k)
     return (tg_places){ a, (size_t)k * TG_PANEL * sizeof(float), 1, 16, k, tg_f32_strip(k) };
 }
 
-enum { TG_F32_AHEAD = 4096 };           /* bytes behind what is packed; places further apart (images) tell nothing */
+enum { TG_F32_AHEAD = 4096 };           /* bytes behind what is packed; of images, far apart, the pixel behind */
 
 /* n numbers of a place that comes soon: processors do not see it coming. */
 static inline void tg_f32_prefetch(const char *place, tg_dtype dtype, int64_t stride, int n)
 {
     const int64_t size = (int64_t)tg_dtype_size(dtype);
-    if (n <= 0 || stride * size >= 2 * TG_F32_AHEAD) return;
-    const int64_t ahead = TG_F32_AHEAD / (n * size) * stride * size;
+    if (n <= 0) return;
+    const int64_t ahead = stride * size < 2 * TG_F32_AHEAD ? TG_F32_AHEAD / (n * size) * stride * size : n * size;
     for (int64_t i = 0; i < n * size; i += 64) __builtin_prefetch(place + ahead + i);
 }
 

@@ -141,7 +141,8 @@ INLINE void store_rows(int rows, int vecs, tg_dtype dtype, const work *w, __mmas
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++, c += (size_t)w->p->c_row * size)
 #pragma GCC unroll 4
-        for (int v = 0; v < vecs; v++) store_vector(c + 16 * size * (size_t)v, dtype, sum[r][v], v == vecs - 1 ? last : 0xffff);
+        for (int v = 0; v < vecs; v++)
+            store_vector(c + 16 * size * (size_t)v, dtype, sum[r][v], v == vecs - 1 ? last : 0xffff);
 }
 
 /* The last vector has the columns of `last`. */

@@ -107,6 +107,17 @@ static inline tg_rows tg_rows_at(const tg_brgemm *p, int line, int r)
                       line * p->c_line + r * p->c_row };
 }
 
+enum { TG_AHEAD = 4096, TG_FAR = 8192 };        /* bytes */
+
+/* While `bytes` of a place are packed, those of one that comes soon are fetched: some KiB behind it, or, where places are
+ * images, far apart, of the pixel behind it.  Processors do not see it coming. */
+static inline void tg_fetch_place(const void *place, int64_t stride, int64_t bytes)
+{
+    if (bytes <= 0) return;
+    const char *const soon = (const char *)place + (stride < TG_FAR ? TG_AHEAD / bytes * stride : bytes);
+    for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(soon + i);
+}
+
 /* Rows of the next block if `left` are left and registers hold `most`: nearly equal blocks, so that none is short. */
 static inline int tg_next_rows(int left, int most)
 {

@@ -20,36 +20,30 @@ static tg_places places_of(int rows, int k)
                         .row = TG_IMAGES, .step = 1, .k = 2 * pairs };
 }
 
-enum { AHEAD = 4096, FAR = 8192 };      /* bytes */
-
-/* As many bytes of each place again, some KiB further: processors do not see them coming, and from memory packing took
- * five times as long.  Of images, far apart, it is not known what comes. */
-INLINE void prefetch_places(const uint16_t *from, int64_t stride, int k, int n)
+/* Not of images: of these it gains nothing here. */
+INLINE void fetch_places(const uint16_t *from, int64_t stride, int k, int n)
 {
-    const int64_t bytes = n * (int64_t)sizeof *from;
-    if (stride * (int64_t)sizeof *from >= FAR || n <= 0) return;
-    from += AHEAD / bytes * stride;
-    for (int i = 0; i < k; i++, from += stride)
-        for (int64_t j = 0; j < bytes; j += 64) _mm_prefetch((const char *)from + j, _MM_HINT_T0);
+    const int64_t size = (int64_t)sizeof *from;
+    for (int i = 0; i < k && stride * size < TG_FAR; i++) tg_fetch_place(from + i * stride, stride * size, n * size);
 }
 
 static void load_a(const void *from, tg_dtype dtype, int64_t stride, int k, int lead, int end, int rows, void *to)
 {
     (void)dtype;
-    prefetch_places(from, stride, k, rows);
+    fetch_places(from, stride, k, rows);
     tg_pack_images_a(from, stride, k, lead, end, rows, to);
 }
 
 static void load_b(const void *from, tg_dtype dtype, int64_t stride, int k, int n, void *to)
 {
     (void)dtype;
-    prefetch_places(from, stride, k, n);
+    fetch_places(from, stride, k, n);
     tg_pack_images_b(from, stride, k, n, (k + 1) / 2, to);
 }
 
 static void load_line(const void *from, int64_t stride, int k, int rows, int64_t pitch, void *to)
 {
-    prefetch_places(from, stride, k, rows);
+    fetch_places(from, stride, k, rows);
     tg_pack_line(from, stride, k, rows, pitch, to);
 }
 

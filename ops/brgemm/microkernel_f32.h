@@ -19,17 +19,6 @@ static tg_places tg_f32_places_of(int rows, int k)
     return (tg_places){ a, (size_t)k * TG_PANEL * sizeof(float), 1, 16, k, tg_f32_strip(k) };
 }
 
-enum { TG_F32_AHEAD = 4096 };           /* bytes behind what is packed; of images, far apart, the pixel behind */
-
-/* n numbers of a place that comes soon: processors do not see it coming. */
-static inline void tg_f32_prefetch(const char *place, tg_dtype dtype, int64_t stride, int n)
-{
-    const int64_t size = (int64_t)tg_dtype_size(dtype);
-    if (n <= 0) return;
-    const int64_t ahead = stride * size < 2 * TG_F32_AHEAD ? TG_F32_AHEAD / (n * size) * stride * size : n * size;
-    for (int64_t i = 0; i < n * size; i += 64) __builtin_prefetch(place + ahead + i);
-}
-
 static void tg_f32_load_a(const void *from, tg_dtype dtype, int64_t stride, int k, int lead, int end, int rows,
                           void *to)
 {
@@ -37,7 +26,7 @@ static void tg_f32_load_a(const void *from, tg_dtype dtype, int64_t stride, int 
     for (int i = 0; i < k; i++) {
         const char *place = (const char *)from + i * stride * (int64_t)size;
         float      *a = (float *)to + 16 * i;
-        tg_f32_prefetch(place, dtype, stride, end - lead);
+        tg_fetch_place(place, stride * (int64_t)size, (end - lead) * (int64_t)size);
         for (int c = 0; c < rows; c += 16, a += tg_f32_strip(k)) {
             const int first = lead > c ? lead - c : 0, last = end - c < 16 ? end - c : 16;
             if (!first) load_16(place + c * (int64_t)size, dtype, last > 0 ? last : 0, a);
@@ -53,7 +42,7 @@ static void tg_f32_load_b(const void *from, tg_dtype dtype, int64_t stride, int 
     float       *b = to;
     for (int i = 0; i < k; i++, b += TG_PANEL) {
         const char *place = (const char *)from + i * stride * (int64_t)size;
-        tg_f32_prefetch(place, dtype, stride, n);
+        tg_fetch_place(place, stride * (int64_t)size, n * (int64_t)size);
         for (int j = 0; j < n; j += 16)
             load_16(place + j * (int64_t)size, dtype, n - j < 16 ? n - j : 16, b + j);
     }

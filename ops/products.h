@@ -76,8 +76,9 @@ static inline tg_product tg_matmul_first(const tg_call *c)
     const tg_tensor        *a = c->in[0], *b = c->in[1], *y = c->out[0];
     tg_product p = { .a = tg_ptr(a), .b = tg_ptr(b), .y = tg_ptr(y), .m = y->dim[y->rank - 2], .n = tg_last_dim(y) };
     p.k = a->dim[a->rank - (t->transpose_a ? 2 : 1)];
-    p.a_row = t->transpose_a ? 1 : tg_last_dim(a);
-    p.a_column = t->transpose_a ? tg_last_dim(a) : 1;
+    const bool by_columns = t->transpose_a && p.m > 1;      /* a single row lies in memory as it does in a matrix */
+    p.a_row = by_columns ? 1 : p.k;
+    p.a_column = by_columns ? p.m : 1;
     p.b_row = t->transpose_b ? 1 : tg_last_dim(b);
     p.b_column = t->transpose_b ? tg_last_dim(b) : 1;
     return p;

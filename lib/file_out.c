@@ -3,13 +3,14 @@
 #include "system.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { TRIES = 100, WRITE_BACK = 8 << 20 };            /* bytes after which the disk is set to work */
+enum { TRIES = 1000, MOST_LINKS = 40, WRITE_BACK = 8 << 20 };      /* bytes after which the disk is set to work */
 
 static bool give_up(tg_scope *s, tg_file_out *f, const char *what)
 {
@@ -17,6 +18,42 @@ static bool give_up(tg_scope *s, tg_file_out *f, const char *what)
     tg_out_abandon(f);
     return false;
 }
+
+/* ---- names ---- */
+
+/* What `path` points to, through symbolic links; false and errno. */
+static bool follow_links(const char *path, char to[PATH_MAX])
+{
+    char link[PATH_MAX];
+    errno = ENAMETOOLONG;
+    if (strlen(path) >= PATH_MAX) return false;
+    strcpy(to, path);
+    for (int i = 0; i < MOST_LINKS; i++) {
+        const ssize_t n = readlink(to, link, sizeof link - 1);
+        if (n < 0) return true;                        /* no link, or nothing at all */
+        link[n] = 0;
+        char *const slash = *link == '/' ? NULL : strrchr(to, '/'), *const name = slash ? slash + 1 : to;
+        errno = ENAMETOOLONG;
+        if ((size_t)(name - to) + (size_t)n >= PATH_MAX) return false;
+        strcpy(name, link);
+    }
+    errno = ELOOP;
+    return false;
+}
+
+static bool name_files(tg_scope *s, tg_file_out *f)
+{
+    char target[PATH_MAX];
+    if (!follow_links(f->path, target)) return give_up(s, f, "cannot be written");
+    const size_t size = strlen(target) + 1;
+    f->target = tg_system_alloc(size);
+    f->part   = tg_system_alloc(size + sizeof ".part-2147483648");
+    if (f->target && f->part) memcpy(f->target, target, size);
+    else tg_fail(s, "%s: no memory to write it", f->path);
+    return tg_ok(s);
+}
+
+/* ---- PATH.part ---- */
 
 /* Is what we opened still PATH.part?  Whoever held the lock before us may have renamed it, and anybody may remove it. */
 static bool still_there(int fd, const char *part)
@@ -27,54 +64,87 @@ static bool still_there(int fd, const char *part)
     return held.st_ino == there.st_ino && held.st_dev == there.st_dev;
 }
 
-/* Opens PATH.part, by whomever it was made, and locks it.  The file is not touched before that. */
+typedef enum { MADE, TAKEN, BUSY, GONE, FAILED } part_kind;
+
+/* What a killed process left is removed, so that the file is always a new one: somebody may be reading the old. */
+static part_kind judge(int fd, const char *part)
+{
+    struct stat about;
+    if (TEMP_FAILURE_RETRY(fstat(fd, &about)) < 0 || !S_ISREG(about.st_mode)) return TAKEN;
+    if (TEMP_FAILURE_RETRY(flock(fd, LOCK_EX | LOCK_NB)) < 0) return errno == EWOULDBLOCK ? BUSY : TAKEN;
+    if (!still_there(fd, part)) return GONE;
+    const bool left = about.st_mode & S_ISVTX && about.st_nlink == 1 && about.st_uid == geteuid();
+    return left && TEMP_FAILURE_RETRY(unlink(part)) == 0 ? GONE : TAKEN;
+}
+
+/* Makes f->part, and locks it. */
+static part_kind make_part(tg_file_out *f)
+{
+    static const int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+    f->fd = TEMP_FAILURE_RETRY(open(f->part, flags | O_CREAT | O_EXCL, f->mode | S_ISVTX));
+    if (f->fd >= 0) {
+        if (TEMP_FAILURE_RETRY(flock(f->fd, LOCK_EX | LOCK_NB)) < 0) return errno == EWOULDBLOCK ? BUSY : FAILED;
+        return still_there(f->fd, f->part) ? MADE : GONE;
+    }
+    if (errno != EEXIST) return FAILED;
+    const int fd = TEMP_FAILURE_RETRY(open(f->part, flags & ~O_RDWR));
+    if (fd < 0) return errno == ENOENT ? GONE : TAKEN;
+    const part_kind kind = judge(fd, f->part);
+    close(fd);
+    return kind;
+}
+
+static void close_part(tg_file_out *f)
+{
+    const int why = errno;
+    if (f->fd >= 0) close(f->fd);
+    f->fd = -1;
+    errno = why;
+}
+
 static bool open_locked(tg_scope *s, tg_file_out *f)
 {
-    static const int flags = O_CREAT | O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-    for (int i = 0; i < TRIES; i++) {
-        struct stat about;
-        const int fd = TEMP_FAILURE_RETRY(open(f->part, flags, 0666));
-        if (fd < 0) break;
-        const bool other = TEMP_FAILURE_RETRY(fstat(fd, &about)) == 0 && !S_ISREG(about.st_mode);
-        const bool locked = !other && TEMP_FAILURE_RETRY(flock(fd, LOCK_EX | LOCK_NB)) == 0;
-        if (locked && still_there(fd, f->part)) {
-            f->fd = fd;
-            return true;
-        }
-        const int why = errno;
-        close(fd);
-        errno = why;
-        if (other) tg_fail(s, "%s: not a regular file", f->part);
-        else if (!locked && why == EWOULDBLOCK)
-            tg_fail(s, "%s: another process is writing it (%s is locked)", f->path, f->part);
-        if (!locked) break;
+    for (int i = 0, name = 0; i < TRIES; i++) {
+        if (name) sprintf(f->part, "%s.part%d", f->target, name);
+        else sprintf(f->part, "%s.part", f->target);
+        const part_kind kind = make_part(f);
+        if (kind == MADE) return true;
+        close_part(f);
+        if (kind == BUSY) tg_fail(s, "%s: another process is writing it (%s is locked)", f->path, f->part);
+        if (kind == FAILED) tg_fail(s, "%s: cannot be created (%s): %s", f->path, f->part, strerror(errno));
+        if (!tg_ok(s)) return false;
+        name += kind == TAKEN;
     }
-    tg_fail(s, "%s: cannot be created (%s): %s", f->path, f->part, strerror(errno));
+    tg_fail(s, "%s: cannot be created: what lies at %s.part, .part1 ... is in the way", f->path, f->target);
     return false;
 }
 
-static char *part_of(const char *path)
+/* Of a new file the system decides. */
+static void settle_mode(tg_file_out *f, bool replaces)
 {
-    const size_t size = strlen(path) + sizeof ".part";
-    char *const  part = tg_system_alloc(size);
-    if (part) snprintf(part, size, "%s.part", path);
-    return part;
+    struct stat about;
+    if (replaces) (void)!fchmod(f->fd, f->mode | S_ISVTX);
+    else if (TEMP_FAILURE_RETRY(fstat(f->fd, &about)) == 0) f->mode = about.st_mode & 0777;
 }
 
 bool tg_out_begin(tg_scope *s, tg_file_out *f, const char *path)
 {
     struct stat about;
-    *f = (tg_file_out){ .path = path, .fd = -1 };
+    *f = (tg_file_out){ .path = path, .fd = -1, .mode = 0666 };
     if (!tg_ok(s)) return false;
+    const bool replaces = *path && TEMP_FAILURE_RETRY(stat(path, &about)) == 0;
     if (!*path) tg_fail(s, "a file to write: its path is empty");
-    else if (TEMP_FAILURE_RETRY(stat(path, &about)) == 0 && !S_ISREG(about.st_mode))
-        tg_fail(s, "%s: not a regular file", path);
-    else if (!(f->part = part_of(path))) tg_fail(s, "%s: no memory to write it", path);
-    if (tg_ok(s) && open_locked(s, f) && TEMP_FAILURE_RETRY(ftruncate(f->fd, 0)) < 0)
-        return give_up(s, f, "cannot be emptied");
-    if (!tg_ok(s)) tg_out_abandon(f);
-    return tg_ok(s);
+    else if (replaces && !S_ISREG(about.st_mode)) tg_fail(s, "%s: not a regular file", path);
+    if (replaces) f->mode = about.st_mode & 0777;
+    if (tg_ok(s) && name_files(s, f) && open_locked(s, f)) {
+        settle_mode(f, replaces);
+        return true;
+    }
+    tg_out_abandon(f);
+    return false;
 }
+
+/* ---- bytes ---- */
 
 static bool put(tg_scope *s, tg_file_out *f, uint64_t at, const void *bytes, size_t n)
 {
@@ -122,18 +192,31 @@ static bool sync_folder(const char *path)
     return synced;
 }
 
+/* As far as the system allows. */
+static void take_owner(const tg_file_out *f)
+{
+    struct stat old, new;
+    if (TEMP_FAILURE_RETRY(stat(f->target, &old)) < 0 || TEMP_FAILURE_RETRY(fstat(f->fd, &new)) < 0) return;
+    if (old.st_uid == new.st_uid && old.st_gid == new.st_gid) return;
+    if (fchown(f->fd, old.st_uid, old.st_gid) != 0) (void)!fchown(f->fd, (uid_t)-1, old.st_gid);
+    (void)!fchmod(f->fd, f->mode | S_ISVTX);
+}
+
 bool tg_out_commit(tg_scope *s, tg_file_out *f)
 {
     if (!tg_ok(s) || f->fd < 0) {
         tg_out_abandon(f);
         return false;
     }
+    take_owner(f);
     if (TEMP_FAILURE_RETRY(fsync(f->fd)) < 0) return give_up(s, f, "cannot be made to last (fsync)");
-    if (!still_there(f->fd, f->part) || TEMP_FAILURE_RETRY(rename(f->part, f->path)) < 0)
+    if (!still_there(f->fd, f->part)) return give_up(s, f, "cannot take the place of the old file");
+    (void)!fchmod(f->fd, f->mode);                     /* last: it is nobody's leftover from here on */
+    if (TEMP_FAILURE_RETRY(rename(f->part, f->target)) < 0)
         return give_up(s, f, "cannot take the place of the old file");
     tg_system_free(f->part);
     f->part = NULL;
-    if (!sync_folder(f->path)) return give_up(s, f, "was written, but its folder cannot be made to last (fsync)");
+    if (!sync_folder(f->target)) return give_up(s, f, "was written, but its folder cannot be made to last (fsync)");
     tg_out_abandon(f);
     return true;
 }
@@ -145,7 +228,8 @@ void tg_out_abandon(tg_file_out *f)
         if (f->part && still_there(f->fd, f->part)) TEMP_FAILURE_RETRY(unlink(f->part));
         close(f->fd);
     }
+    tg_system_free(f->target);
     tg_system_free(f->part);
-    f->part = NULL;
+    f->target = f->part = NULL;
     f->fd = -1;
 }

@@ -77,8 +77,8 @@ bool tg_tensor_file_verify(tg_scope *s, tg_tensor_file *f, int i);
 
 /* ---- writing: to a file beside it, which takes the place of `path` at the end, at once and for good ---- */
 typedef struct tg_tensor_writer tg_tensor_writer;
-/* Begins PATH.part; what is at `path` stays: nothing, or a regular file (of a link, the link is replaced).  `tensor` is
- * sorted as the file will have it (place and bytes are filled in; wider types first, the order is kept else), and stays the
+/* Begins PATH.part, or PATH.part1 ... if another file has that name; what is at `path` stays: nothing, or a regular file,
+ * whose mode the new one gets (through a symbolic link, the file it points to; the link stays).  `tensor` is sorted as the file will have it (place and bytes are filled in; wider types first, the order is kept else), and stays the
  * caller's, needed until commit, as names and metadata are.  Another process that writes the same file is an error.  NULL
  * and s failed. */
 tg_tensor_writer *tg_tensor_file_create(tg_scope *s, const char *path, tg_file_tensor *tensor, int n,

@@ -77,7 +77,7 @@ static void run_child(const char *mode, int at, const char *how)
 static outcome child_with(const char *mode, int at, const char *how)
 {
     outcome o = { .calls = 0 };
-    int status;
+    int status = 0;
     unlink(data_path("log"));
     fflush(NULL);
     const pid_t child = fork();
@@ -111,7 +111,7 @@ static char content(void)
     return which;
 }
 
-static void begin_with_old(void)
+static void put_old(void)
 {
     if (access(path, F_OK) == 0 && content() == 'o') return;
     tg_scope *const s = tg_open();
@@ -119,16 +119,29 @@ static void begin_with_old(void)
     tg_close(s);
 }
 
+/* And nothing beside it, or what a killed process left. */
+static void begin_with_old(bool left)
+{
+    put_old();
+    unlink(data_path("x.part"));
+    const int part = left ? open(data_path("x.part"), O_CREAT | O_WRONLY, 0600 | S_ISVTX) : -1;
+    assert_true(!left || (part >= 0 && close(part) == 0));
+}
+
 static bool part_is_there(void) { return access(data_path("x.part"), F_OK) == 0; }
 
 /* ---- the tests ---- */
 
 /* Before every call; within every write. */
-static void killed_at_each(const char *how, const char *call, int calls)
+static void killed_at_each(const char *how, const char *call, bool left)
 {
+    begin_with_old(left);
+    const outcome clean = save_with(0, "kill");
+    const int calls = clean.calls;
     int landed = 0, old = 0;
+    assert_true(clean.saved && calls >= 15 && !part_is_there());
     for (int at = 1; at <= calls; at++) {
-        begin_with_old();
+        begin_with_old(left);
         const outcome o = save_with(at, how);
         assert_string_not_equal(o.hit, "");
         assert_int_equal(o.killed, !call || !strcmp(o.hit, call));
@@ -146,13 +159,13 @@ static void killed_at_each(const char *how, const char *call, int calls)
 static void killed_anywhere(void **state)
 {
     (void)state;
-    const outcome clean = save_with(0, "kill");
-    assert_true(clean.saved && clean.calls >= 15);
-    killed_at_each("kill", NULL, clean.calls);
-    killed_at_each("torn", "pwrite", clean.calls);
-    begin_with_old();
-    assert_true(save_with(clean.calls / 2, "kill").killed && part_is_there());
-    assert_true(save_with(0, "kill").saved && content() == 'n' && !part_is_there());         /* it is taken over */
+    for (int left = 0; left < 2; left++) {
+        killed_at_each("kill", NULL, left);
+        killed_at_each("torn", "pwrite", left);
+    }
+    begin_with_old(false);
+    assert_true(save_with(save_with(0, "kill").calls / 2, "kill").killed && part_is_there());
+    assert_true(save_with(0, "kill").saved && content() == 'n' && !part_is_there());         /* it is removed */
 }
 
 /* What may fail without harm, and what leaves an empty PATH.part that cannot be removed without its lock. */
@@ -185,10 +198,11 @@ static void each_call_fails_once(void **state)
     static const int errors[] = { ENOSPC, EIO, EDQUOT, EINTR };
     int runs = 0;
     (void)state;
+    begin_with_old(false);
     const int calls = save_with(0, "kill").calls;
     for (int e = 0; e < 4; e++)
         for (int at = 1; at <= calls; at++, runs++) {
-            begin_with_old();
+            begin_with_old(false);
             fails_once(at, errors[e]);
         }
     printf("%d runs: each of %d calls failed once with each of 4 errors\n", runs, calls);
@@ -198,9 +212,10 @@ static void short_writes_go_on(void **state)
 {
     int landed = 0;
     (void)state;
+    begin_with_old(false);
     const int calls = save_with(0, "kill").calls;
     for (int at = 1; at <= calls; at++) {
-        begin_with_old();
+        begin_with_old(false);
         const outcome o = save_with(at, "short");
         assert_true(o.saved && content() == 'n');
         landed += !strcmp(o.hit, "pwrite");
@@ -215,7 +230,7 @@ static void reading_goes_on_or_says_why(void **state)
     (void)state;
     snprintf(eintr, sizeof eintr, "%d", EINTR);
     snprintf(eio, sizeof eio, "%d", EIO);
-    begin_with_old();
+    begin_with_old(false);
     const int calls = child_with("load", 0, "kill").calls;
     assert_in_range(calls, 30, MOST_CALLS);
     for (int h = 0; h < 3; h++)
@@ -278,7 +293,7 @@ static void reach_limit(void)
 
 static int status_of(void (*child)(void))
 {
-    int status;
+    int status = 0;
     fflush(NULL);
     const pid_t process = fork();
     if (process == 0) child();
@@ -322,7 +337,7 @@ static void several_write_and_are_killed(void **state)
     pid_t writer[WRITERS];
     int   news = 0, status;
     (void)state;
-    begin_with_old();
+    begin_with_old(false);
     fflush(NULL);
     for (int i = 0; i < ROUNDS + WRITERS; i++) {
         if (i >= WRITERS) {

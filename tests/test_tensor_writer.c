@@ -121,13 +121,13 @@ static void refuses_bad_paths(void **state)
     tg_scope *const s = tg_open();
     (void)state;
     data_folder_empty();
-    assert_int_equal(mkfifo(data_path("fifo.part"), 0600), 0);
-    assert_int_equal(symlink("target", data_path("link.part")), 0);
+    assert_int_equal(symlink("loop", data_path("loop")), 0);
+    assert_int_equal(symlink("nowhere/x", data_path("dangling")), 0);
     assert_int_equal(mkdir(data_path("folder"), 0700), 0);
     const struct { const char *path, *contains; } rows[] = {
         { "", "its path is empty" }, { data_path("nowhere/x"), "cannot be created" },
         { data_path("folder"), "not a regular file" },
-        { data_path("fifo"), "fifo.part: not a regular file" }, { data_path("link"), "cannot be created" },
+        { data_path("loop"), "Too many levels of symbolic links" }, { data_path("dangling"), "cannot be created" },
         { "/dev/null", "not a regular file" }, { longest, "File name too long" },
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -141,12 +141,13 @@ static void refuses_bad_paths(void **state)
     tg_close(s);
 }
 
-/* Another process (here: another open file) holds the lock: an error.  What it leaves when it dies is taken over. */
+/* Another process (here: another open file) holds the lock: an error.  What it leaves when it dies is taken over: it is
+ * recognised by the sticky bit. */
 static void only_one_writes(void **state)
 {
     tg_scope *const s = tg_open();
     (void)state;
-    const int other = open(data_path("x.part"), O_CREAT | O_RDWR, 0666);
+    const int other = open(data_path("x.part"), O_CREAT | O_RDWR, 0666 | S_ISVTX);
     assert_int_equal(write(other, "left by another", 15), 15);
     assert_int_equal(flock(other, LOCK_EX), 0);
     assert_false(write_sample(s, data_path("x")));
@@ -159,6 +160,125 @@ static void only_one_writes(void **state)
     assert_null(tg_tensor_file_create(s, data_path("x"), NULL, 0, NULL, 0));
     data_refused(s, "twice in a process", data_path("x"), "another process is writing it");
     assert_true(tg_tensor_file_commit(s, w));
+    tg_close(s);
+}
+
+static void put_text(const char *path, const char *text)
+{
+    FILE *const to = fopen(path, "w");
+    assert_true(to && fputs(text, to) >= 0 && fclose(to) == 0);
+}
+
+static void has_text(const char *path, const char *want)
+{
+    char got[64] = "";
+    FILE *const from = fopen(path, "r");
+    assert_non_null(from);
+    (void)!fgets(got, sizeof got, from);
+    fclose(from);
+    assert_string_equal(got, want);
+}
+
+/* What lies at PATH.part and was not left by a writer stays, whatever it is. */
+static void nobody_elses_file_is_touched(void **state)
+{
+    tg_scope *const s = tg_open();
+    struct stat about;
+    (void)state;
+    data_folder_empty();
+    put_text(data_path("x.part"), "a text");
+    put_text(data_path("other"), "linked");
+    assert_int_equal(chmod(data_path("other"), 0600 | S_ISVTX), 0);
+    assert_int_equal(link(data_path("other"), data_path("x.part1")), 0);
+    assert_int_equal(symlink("other", data_path("x.part2")), 0);
+    assert_int_equal(mkfifo(data_path("x.part3"), 0600), 0);
+    assert_int_equal(mkdir(data_path("x.part4"), 0700), 0);
+    assert_true(write_sample(s, data_path("x")) && verify_file(s, data_path("x")));
+    assert_true(write_sample(s, data_path("x")) && verify_file(s, data_path("x")));
+    assert_int_equal(files_in_folder(), 7);
+    has_text(data_path("x.part"), "a text");
+    has_text(data_path("other"), "linked");
+    assert_true(lstat(data_path("x.part3"), &about) == 0 && S_ISFIFO(about.st_mode));
+    assert_int_equal(rmdir(data_path("x.part4")), 0);
+    data_folder_empty();
+    tg_close(s);
+}
+
+static int mode_of(const char *path)
+{
+    struct stat about;
+    assert_int_equal(lstat(path, &about), 0);
+    return about.st_mode & 07777;
+}
+
+/* umask 027: a new file has 0640, one that is replaced has what it had. */
+static void modes_stay(void **state)
+{
+    static const int modes[] = { 0600, 0400, 0666, 0777, 0751 };
+    const mode_t before = umask(027);
+    tg_scope *const s = tg_open();
+    (void)state;
+    assert_true(write_sample(s, data_path("x")));
+    assert_int_equal(mode_of(data_path("x")), 0640);
+    for (size_t i = 0; i < COUNT(modes); i++) {
+        assert_int_equal(chmod(data_path("x"), (mode_t)modes[i]), 0);
+        assert_true(write_sample(s, data_path("x")) && verify_file(s, data_path("x")));
+        assert_int_equal(mode_of(data_path("x")), modes[i]);
+    }
+    umask(before);
+    data_folder_empty();
+    tg_close(s);
+}
+
+/* Nobody may read what is being written who may not read the old file; what a killed process left is no exception. */
+static void a_private_file_is_private_while_it_is_written(void **state)
+{
+    tg_file_tensor tensor = { .name = "t", .dtype = "U8", .rank = 1, .dim = { 10 } };
+    tg_scope *const s = tg_open();
+    (void)state;
+    for (int left = 0; left < 2; left++) {
+        put_text(data_path("x"), "old");
+        assert_int_equal(chmod(data_path("x"), 0600), 0);
+        if (left) put_text(data_path("x.part"), "left"), assert_int_equal(chmod(data_path("x.part"), 0644 | S_ISVTX), 0);
+        tg_tensor_writer *const w = tg_tensor_file_create(s, data_path("x"), &tensor, 1, NULL, 0);
+        assert_int_equal(mode_of(data_path("x.part")), 0600 | S_ISVTX);
+        tg_tensor_file_abandon(w);
+        assert_int_equal(files_in_folder(), 1);
+        has_text(data_path("x"), "old");
+    }
+    data_folder_empty();
+    tg_close(s);
+}
+
+/* Through links, in other folders and of links to links: the file is replaced, whether it is there or not. */
+static void links_stay_links(void **state)
+{
+    static const char *const links[][2] = {
+        { "here", "file" }, { "twice", "here" }, { "folder/up", "../file" }, { "down", "folder/other" },
+        { "absent", "folder/absent" },
+    };
+    char text[64];
+    tg_scope *const s = tg_open();
+    (void)state;
+    assert_int_equal(mkdir(data_path("folder"), 0700), 0);
+    put_text(data_path("file"), "old");
+    put_text(data_path("folder/other"), "old");
+    for (size_t i = 0; i < COUNT(links); i++) assert_int_equal(symlink(links[i][1], data_path(links[i][0])), 0);
+    for (size_t i = 0; i < COUNT(links); i++) {
+        const char *const path = data_path(links[i][0]);
+        assert_true(write_sample(s, path) && verify_file(s, path));
+        const ssize_t n = readlink(path, text, sizeof text - 1);
+        text[n > 0 ? n : 0] = 0;
+        assert_string_equal(text, links[i][1]);
+    }
+    assert_int_equal(files_in_folder(), 6);
+    assert_true(verify_file(s, data_path("file")) && verify_file(s, data_path("folder/other")) &&
+                verify_file(s, data_path("folder/absent")));
+    for (size_t i = 0; i < COUNT(links); i++) unlink(data_path(links[i][0]));
+    unlink(data_path("folder/other"));
+    unlink(data_path("folder/absent"));
+    assert_int_equal(rmdir(data_path("folder")), 0);
+    data_folder_empty();
     tg_close(s);
 }
 
@@ -207,7 +327,9 @@ int main(void)
         cmocka_unit_test(refuses_bad_tensors),            cmocka_unit_test(refuses_bad_metadata),
         cmocka_unit_test(a_broken_write_changes_nothing), cmocka_unit_test(refuses_bad_paths),
         cmocka_unit_test(only_one_writes),                cmocka_unit_test(a_path_without_folder),
-        cmocka_unit_test(names_are_printed_harmlessly),
+        cmocka_unit_test(nobody_elses_file_is_touched),   cmocka_unit_test(modes_stay),
+        cmocka_unit_test(links_stay_links),               cmocka_unit_test(names_are_printed_harmlessly),
+        cmocka_unit_test(a_private_file_is_private_while_it_is_written),
     };
     return cmocka_run_group_tests(tests, data_folder_begin, data_folder_end);
 }

@@ -85,6 +85,18 @@ static size_t copy_some(tg_file *f, uint8_t *to, size_t n)
     return now;
 }
 
+/* After a member: another one, zeros up to the end, or something that does not belong there. */
+static void pass_member(tg_file *f)
+{
+    do {
+        for (; f->z.avail_in > 0 && *f->z.next_in == 0; f->z.avail_in--) f->z.next_in++;
+    } while (f->z.avail_in == 0 && refill(f));
+    f->ended = f->z.avail_in == 0;
+    if (f->ended) return;
+    if (*f->z.next_in != 0x1f) tg_fail(f->s, "%s: more bytes follow the gzip data", f->path);
+    else inflateReset(&f->z);
+}
+
 static size_t inflate_some(tg_file *f, uint8_t *to, size_t n)
 {
     if (f->z.avail_in == 0 && !refill(f)) {
@@ -96,15 +108,15 @@ static size_t inflate_some(tg_file *f, uint8_t *to, size_t n)
     f->z.next_out = to;
     f->z.avail_out = now;
     const int status = inflate(&f->z, Z_NO_FLUSH);
+    const uInt made = now - f->z.avail_out;
     if (status == Z_STREAM_END) {
-        f->ended = true;
-        if (f->z.avail_in > 0 || refill(f)) tg_fail(f->s, "%s: more bytes follow the gzip data", f->path);
+        pass_member(f);
     } else if (status == Z_MEM_ERROR) {
         tg_fail(f->s, "%s: no memory to unpack it", f->path);
     } else if (status != Z_OK) {
         tg_fail(f->s, "%s: the gzip data are damaged: %s", f->path, f->z.msg ? f->z.msg : zError(status));
     }
-    return now - f->z.avail_out;
+    return made;
 }
 
 size_t tg_file_read(tg_file *f, void *to, size_t n)

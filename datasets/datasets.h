@@ -28,13 +28,14 @@ tg_dataset *tg_fashion_mnist(tg_scope *s, const char *dir, tg_split split);
 tg_dataset *tg_fashion_mnist_sample(tg_scope *s, const char *dir, tg_split split);   /* 2,000 + 500 images */
 tg_dataset *tg_cifar10 (tg_scope *s, const char *dir, tg_split split);     /* data_batch_1.bin .. 5, test_batch.bin */
 tg_dataset *tg_cifar100(tg_scope *s, const char *dir, tg_split split);     /* train.bin, test.bin (fine labels) */
-/* A folder, recognised by the files in it: IDX (train-images-idx3-ubyte[.gz] ...) or CIFAR. */
+/* A folder, recognised by the files in it: IDX (train-images-idx3-ubyte[.gz], or train-images.idx3-ubyte ...) or CIFAR. */
 tg_dataset *tg_dataset_open(tg_scope *s, const char *dir, tg_split split);
 /* Images in memory, copied. */
 tg_dataset *tg_dataset_from(tg_scope *s, int64_t count, int h, int w, int c, int classes,
                             const uint8_t *images, const uint8_t *labels);
-/* One IDX file (plain or gzip), type u8: dims and data, or NULL.  Nothing is allocated from a declared size before the
- * file is known to hold it. */
+/* One IDX file, plain or gzip (one member or several): dims and data, or NULL.  Elements of another type than unsigned
+ * bytes are converted if they are whole numbers of 0 .. 255, and refused else.  Nothing is allocated from a declared size
+ * before the file is known to hold it. */
 const uint8_t *tg_idx_read(tg_scope *s, const char *path, int want_rank, int64_t dim[4]);
 
 /* ---- loader ---- */

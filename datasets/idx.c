@@ -1,7 +1,8 @@
-/* idx.c - the format of MNIST: a magic number 0 0 8 RANK (8: unsigned bytes), RANK sizes of 32 bits, big end first,
- * then the bytes.  A folder holds images and labels of a training and a test split, each plain or gzip. */
+/* idx.c - the format of MNIST: a magic number 0 0 TYPE RANK (type 8: unsigned bytes), RANK sizes of 32 bits, big end
+ * first, then the elements.  A folder holds images and labels of a training and a test split, each plain or gzip. */
 #include "data_file.h"
 #include "dataset.h"
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,19 +11,79 @@ static uint32_t big_endian(const uint8_t b[4])
     return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
 }
 
-/* The number of bytes that dim says; 0 and failed if that cannot be. */
-static uint64_t product(tg_file *f, int rank, const int64_t dim[])
+/* ---- element types: from `at`, big end first ---- */
+
+static double get_u8(const uint8_t *at) { return *at; }
+static double get_i8(const uint8_t *at) { return (int8_t)*at; }
+static double get_i16(const uint8_t *at) { return (int16_t)(at[0] << 8 | at[1]); }
+static double get_i32(const uint8_t *at) { return (int32_t)big_endian(at); }
+
+static double get_f32(const uint8_t *at)
 {
-    uint64_t bytes = 1;
-    for (int i = 0; i < rank && bytes > 0; i++) {
-        if (dim[i] == 0) tg_fail(f->s, "%s: size %d of %d is 0", f->path, i + 1, rank);
-        else if (bytes > INT64_MAX / (uint64_t)dim[i]) tg_fail(f->s, "%s: its sizes overflow", f->path);
-        bytes = tg_ok(f->s) ? bytes * (uint64_t)dim[i] : 0;
-    }
-    return bytes;
+    const uint32_t bits = big_endian(at);
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return (double)value;
 }
 
-static uint64_t read_header(tg_file *f, int rank, int64_t dim[])
+static double get_f64(const uint8_t *at)
+{
+    const uint64_t bits = (uint64_t)big_endian(at) << 32 | big_endian(at + 4);
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+typedef struct {
+    const char *name;                        /* the end of a file's name, too: "idx3-ubyte" */
+    int         code;
+    size_t      size;
+    double    (*get)(const uint8_t *at);
+} element;
+
+static const element elements[] = {
+    { "ubyte", 0x08, 1, get_u8 },  { "byte", 0x09, 1, get_i8 },   { "short", 0x0b, 2, get_i16 },
+    { "int", 0x0c, 4, get_i32 },   { "float", 0x0d, 4, get_f32 }, { "double", 0x0e, 8, get_f64 },
+};
+enum { ELEMENTS = sizeof elements / sizeof *elements };
+
+/* In place: an element never takes less than the byte that it becomes. */
+static void to_bytes(tg_file *f, const element *type, uint8_t *data, uint64_t n)
+{
+    for (uint64_t i = 0; type->get != get_u8 && i < n; i++) {
+        const double value = type->get(data + i * type->size);
+        if (!(value >= 0 && value <= 255 && value == floor(value))) {
+            tg_fail(f->s, "%s: element %llu is %.9g, wanted whole numbers of 0 .. 255", f->path, (unsigned long long)i,
+                    value);
+            return;
+        }
+        data[i] = (uint8_t)value;
+    }
+}
+
+/* ---- a file ---- */
+
+/* The number of elements that dim says; 0 and failed if that cannot be. */
+static uint64_t product(tg_file *f, int rank, const int64_t dim[])
+{
+    uint64_t count = 1;
+    for (int i = 0; i < rank && count > 0; i++) {
+        if (dim[i] == 0) tg_fail(f->s, "%s: size %d of %d is 0", f->path, i + 1, rank);
+        else if (count > INT64_MAX / sizeof(double) / (uint64_t)dim[i]) tg_fail(f->s, "%s: its sizes overflow", f->path);
+        count = tg_ok(f->s) ? count * (uint64_t)dim[i] : 0;
+    }
+    return count;
+}
+
+static const element *find_element(uint32_t magic, int rank)
+{
+    for (int i = 0; i < ELEMENTS; i++)
+        if (magic == ((uint32_t)elements[i].code << 8 | (uint32_t)rank)) return &elements[i];
+    return NULL;
+}
+
+/* The number of elements, and their type; 0 and failed if there is no such header. */
+static uint64_t read_header(tg_file *f, int rank, int64_t dim[], const element **type)
 {
     uint8_t head[4 + 4 * 4];
     const size_t bytes = 4 + 4 * (size_t)rank, got = tg_file_read(f, head, bytes);
@@ -31,10 +92,10 @@ static uint64_t read_header(tg_file *f, int rank, int64_t dim[])
         tg_fail(f->s, "%s: ends after %zu bytes, wanted an IDX header of %zu", f->path, got, bytes);
         return 0;
     }
-    const uint32_t magic = big_endian(head), wanted = 0x800u | (uint32_t)rank;
-    if (magic != wanted) {
-        tg_fail(f->s, "%s: begins with 0x%08x, wanted 0x%08x (IDX, unsigned bytes, rank %d)", f->path, magic, wanted,
-                rank);
+    *type = find_element(big_endian(head), rank);
+    if (!*type) {
+        tg_fail(f->s, "%s: begins with 0x%08x, wanted 0x%08x (IDX of rank %d; 08 for unsigned bytes, or another type)",
+                f->path, big_endian(head), 0x800u | (uint32_t)rank, rank);
         return 0;
     }
     for (int i = 0; i < rank; i++) dim[i] = big_endian(head + 4 + 4 * i);
@@ -49,35 +110,46 @@ const uint8_t *tg_idx_read(tg_scope *s, const char *path, int want_rank, int64_t
     else if (want_rank < 1 || want_rank > 4) tg_fail(s, "tg_idx_read: rank %d, wanted 1 .. 4", want_rank);
     tg_file f;
     if (!tg_ok(s) || !tg_file_open(&f, s, path)) return NULL;
-    const uint64_t bytes = read_header(&f, want_rank, dim);
-    const uint8_t *const data = tg_ok(s) ? tg_file_take(&f, bytes) : NULL;
-    if (data) tg_file_end(&f);
+    const element *type = NULL;
+    const uint64_t count = read_header(&f, want_rank, dim, &type);
+    uint8_t *const data = tg_ok(s) ? tg_file_take(&f, count * type->size) : NULL;
+    if (data && tg_file_end(&f)) to_bytes(&f, type, data, count);
     tg_file_close(&f);
     return tg_ok(s) ? data : NULL;
 }
 
 /* ---- folders ---- */
-static const char *const image_files[2][2] = { { "train-images-idx3-ubyte", "train-images-idx3-ubyte.gz" },
-                                               { "t10k-images-idx3-ubyte", "t10k-images-idx3-ubyte.gz" } };
-static const char *const label_files[2][2] = { { "train-labels-idx1-ubyte", "train-labels-idx1-ubyte.gz" },
-                                               { "t10k-labels-idx1-ubyte", "t10k-labels-idx1-ubyte.gz" } };
 
-/* The plain file, or else the gzip one if that is there. */
-static const char *choose(const char *folder, const char *const files[2])
+typedef struct { char text[48]; } file_name;
+
+/* "train-images-idx3-ubyte", or as archives spell it otherwise: "train-images.idx3-ubyte", another type, ".gz" behind it.
+ * The plain file goes before the gzip one.  If there is none, the first of these names. */
+static void choose(const char *folder, tg_split split, const char *what, int rank, file_name *name)
 {
-    return !tg_is_file(folder, files[0]) && tg_is_file(folder, files[1]) ? files[1] : files[0];
+    for (int gzip = 0; gzip < 2; gzip++)
+        for (int i = 0; i < ELEMENTS; i++)
+            for (const char *mark = "-."; *mark; mark++) {
+                snprintf(name->text, sizeof name->text, "%s-%s%cidx%d-%s%s", split == TG_TEST ? "t10k" : "train", what,
+                         *mark, rank, elements[i].name, gzip ? ".gz" : "");
+                if (tg_is_file(folder, name->text)) return;
+            }
+    snprintf(name->text, sizeof name->text, "%s-%s-idx%d-ubyte", split == TG_TEST ? "t10k" : "train", what, rank);
 }
 
 bool tg_idx_folder(const char *folder, tg_split split)
 {
-    return tg_is_file(folder, choose(folder, image_files[split == TG_TEST]));
+    file_name name;
+    choose(folder, split, "images", 3, &name);
+    return tg_is_file(folder, name.text);
 }
 
 bool tg_idx_load(tg_scope *s, const char *folder, tg_split split, tg_dataset *d)
 {
-    const int which = split == TG_TEST;
-    const char *const images = tg_path(s, folder, choose(folder, image_files[which]));
-    const char *const labels = tg_path(s, folder, choose(folder, label_files[which]));
+    file_name name;
+    choose(folder, split, "images", 3, &name);
+    const char *const images = tg_path(s, folder, name.text);
+    choose(folder, split, "labels", 1, &name);
+    const char *const labels = tg_path(s, folder, name.text);
     if (!tg_ok(s)) return false;
 
     int64_t size[4], many[4];

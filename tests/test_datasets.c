@@ -110,6 +110,35 @@ static void opens_an_unknown_folder(void **state)
     tg_close(s);
 }
 
+/* As archives spell them; the plain file goes before the gzip one, bytes before other types. */
+static void opens_folders_of_other_names(void **state)
+{
+    static const struct { const char *images, *labels; } rows[] = {
+        { "train-images.idx3-ubyte", "train-labels.idx1-ubyte" }, { "train-images-idx3-byte", "train-labels.idx1-byte" },
+        { "train-images-idx3-ubyte", "train-labels-idx1-int" },
+    };
+    const char *const path = data_folder;
+    tg_scope *const s = tg_open();
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        data_folder_empty();
+        put_split(rows[i].images, rows[i].labels, 7, 0);
+        const blob other = data_idx(3, D(1, 4, 5), 20), packed = data_gzip(&other);
+        char name[64];
+        snprintf(name, sizeof name, "%s.gz", rows[i].images);
+        data_put(name, packed.at, packed.n);
+        const tg_dataset *const d = tg_dataset_open(s, path, TG_TRAIN);
+        if (!d) fail_msg("%s: %s", rows[i].images, tg_message(s));
+        assert_true(d->count == 7 && d->classes == 7 && d->images[1] == 10 && d->labels[6] == 6);
+        unlink(data_path(rows[i].images));
+        assert_null(tg_dataset_open(s, path, TG_TRAIN));
+        data_refused(s, "the gzip file has one", data_path(rows[i].labels), "7 labels, wanted 1");
+        tg_reset(s);
+    }
+    data_folder_empty();
+    tg_close(s);
+}
+
 static void refuses_what_does_not_fit(void **state)
 {
     (void)state;
@@ -334,6 +363,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(opens_the_sample),        cmocka_unit_test(falls_back_to_the_sample),
         cmocka_unit_test(knows_fashion_mnist),     cmocka_unit_test(opens_an_unknown_folder),
+        cmocka_unit_test(opens_folders_of_other_names),
         cmocka_unit_test(refuses_what_does_not_fit), cmocka_unit_test(opens_cifar),
         cmocka_unit_test(names_are_in_order),      cmocka_unit_test(refuses_bad_cifar),
         cmocka_unit_test(copies_images_in_memory), cmocka_unit_test(refuses_impossible_images),

@@ -82,8 +82,13 @@ static void refuses_bad_headers(void **state)
         const char *contains;
     } rows[] = {
         { "no zero", 1, 1, { 9 }, 9, 0, 1, "begins with 0x01000801, wanted 0x00000801" },
-        { "signed bytes", 1, 1, { 9 }, 9, 2, 9, "begins with 0x00000901" },
-        { "floats", 1, 1, { 9 }, 9, 2, 13, "begins with 0x00000d01" },
+        { "type 10", 1, 1, { 9 }, 9, 2, 10, "begins with 0x00000a01" },
+        { "type 15", 1, 1, { 9 }, 9, 2, 15, "begins with 0x00000f01" },
+        { "bytes for shorts", 1, 1, { 10 }, 19, 2, 11, "declares 20 bytes of data, but holds at most 19" },
+        { "bytes for doubles", 1, 1, { 2 }, 17, 2, 14, "goes on after its 24 bytes" },
+        { "shorts of 778", 1, 1, { 2 }, 4, 2, 11, "element 0 is 778, wanted whole numbers of 0 .. 255" },
+        { "negative bytes", 1, 1, { 90 }, 90, 2, 9, "element 18 is -127, wanted whole numbers" },
+        { "floats below 1", 1, 1, { 2 }, 8, 2, 13, "element 0 is " },
         { "labels for images", 1, 3, { 90 }, 90, 3, 1, "begins with 0x00000801, wanted 0x00000803" },
         { "images for labels", 3, 1, { 2, 2, 2 }, 8, 3, 3, "begins with 0x00000803" },
         { "rank 0", 1, 1, { 9 }, 9, 3, 0, "begins with 0x00000800" },
@@ -113,11 +118,19 @@ static void refuses_bad_gzip(void **state)
     tg_scope *const s = tg_open();
     const blob plain = data_idx(1, D(100), 100), good = data_gzip(&plain);
     blob b = good;
-    b.at[b.n++] = 0;
+    b.at[b.n++] = 1;
     refused(s, "trailing byte", &b, 1, "more bytes follow the gzip data");
+    b.at[b.n - 1] = 0;
+    b.at[b.n++] = 1;
+    refused(s, "behind a zero", &b, 1, "more bytes follow the gzip data");
     memcpy(b.at + good.n, good.at, good.n);
     b.n = 2 * good.n;
-    refused(s, "two members", &b, 1, "more bytes follow the gzip data");
+    refused(s, "twice", &b, 1, "goes on after its 108 bytes");
+    b.n = good.n + 5;
+    refused(s, "another one, cut", &b, 1, "end early");
+    b.n = 2 * good.n;
+    b.at[good.n + 1] = 0;
+    refused(s, "nearly another one", &b, 1, "the gzip data are damaged: incorrect header check");
     b = good;
     b.at[b.n - 8] ^= 1;
     refused(s, "checksum", &b, 1, "the gzip data are damaged: incorrect data check");
@@ -135,6 +148,84 @@ static void refuses_bad_gzip(void **state)
     refused(s, "more than declared", &more_packed, 1, "goes on after its 107 bytes");
     const blob vast = data_idx(3, D(1000, 1000, 1000), 100), vast_packed = data_gzip(&vast);
     refused(s, "1 GB in 200 bytes", &vast_packed, 3, "declares 1000000000 bytes of data, but holds at most");
+    tg_close(s);
+}
+
+static void append(blob *to, const void *bytes, size_t n)
+{
+    assert_true(to->n + n <= BLOB_ROOM);
+    memcpy(to->at + to->n, bytes, n);
+    to->n += n;
+}
+
+/* A gzip file is one or more members (RFC 1952); zeros may lie between them and behind them. */
+static void reads_gzip_of_many_members(void **state)
+{
+    static const struct { const char *name; int members; size_t cut[4], zeros; } rows[] = {
+        { "one, and zeros", 1, { 108 }, 40000 },         { "two", 2, { 3, 105 }, 0 },
+        { "an empty one first", 2, { 0, 108 }, 0 },      { "an empty one last", 2, { 108, 0 }, 0 },
+        { "three", 3, { 8, 50, 50 }, 0 },                { "four, and zeros", 4, { 1, 1, 100, 6 }, 1 },
+        { "over two buffers", 2, { 50, 58 }, 30000 },
+    };
+    static const uint8_t zeros[40000];
+    const blob plain = data_idx(1, D(100), 100);
+    tg_scope *const s = tg_open();
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        blob    all = { 0 };
+        int64_t dim[4];
+        size_t  at = 0;
+        for (int k = 0; k < rows[i].members; at += rows[i].cut[k++]) {
+            blob part = { .n = rows[i].cut[k] };
+            memcpy(part.at, plain.at + at, part.n);
+            const blob packed = data_gzip(&part);
+            append(&all, packed.at, packed.n);
+            append(&all, zeros, rows[i].zeros);
+        }
+        assert_int_equal(at, 108);
+        data_put("x", all.at, all.n);
+        const uint8_t *const data = tg_idx_read(s, data_path("x"), 1, dim);
+        if (!data) fail_msg("%s: %s", rows[i].name, tg_message(s));
+        assert_memory_equal(data, plain.at + 8, 100);
+        tg_reset(s);
+    }
+    tg_close(s);
+}
+
+/* 0, 1, 127 of each type; and what no byte can be. */
+static void converts_other_types(void **state)
+{
+    static const struct { const char *name; int code; size_t size; uint8_t data[4 * 8]; const char *refused; } rows[] = {
+        { "byte", 9, 1, { 0, 1, 127, 0 }, NULL },
+        { "byte -128", 9, 1, { 0, 1, 128, 0 }, "element 2 is -128" },
+        { "short", 11, 2, { 0, 0, 0, 1, 0, 127, 0, 0 }, NULL },
+        { "short 256", 11, 2, { 0, 0, 0, 1, 0, 127, 1, 0 }, "element 3 is 256" },
+        { "int", 12, 4, { [7] = 1, [11] = 127 }, NULL },
+        { "int -2^31", 12, 4, { [7] = 1, [8] = 128 }, "element 2 is -2.14748365e+09" },
+        { "float", 13, 4, { [4] = 0x3f, 0x80, 0, 0, 0x42, 0xfe, 0, 0, 0x80 }, NULL },
+        { "float 0.5", 13, 4, { [4] = 0x3f }, "element 1 is 0.5" },
+        { "float NaN", 13, 4, { [8] = 0x7f, 0xc0 }, "element 2 is nan" },
+        { "double", 14, 8, { [8] = 0x3f, 0xf0, [16] = 0x40, 0x5f, 0xc0 }, NULL },
+        { "double 256", 14, 8, { [24] = 0x40, 0x70 }, "element 3 is 256" },
+    };
+    static const uint8_t want[4] = { 0, 1, 127, 0 };
+    tg_scope *const s = tg_open();
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        blob b = data_idx(1, D(4), 4 * rows[i].size);
+        int64_t dim[4];
+        b.at[2] = (uint8_t)rows[i].code;
+        memcpy(b.at + 8, rows[i].data, 4 * rows[i].size);
+        if (rows[i].refused) {
+            refused(s, rows[i].name, &b, 1, rows[i].refused);
+            continue;
+        }
+        data_put("x", b.at, b.n);
+        const uint8_t *const data = tg_idx_read(s, data_path("x"), 1, dim);
+        if (!data) fail_msg("%s: %s", rows[i].name, tg_message(s));
+        assert_memory_equal(data, want, 4);
+        tg_reset(s);
+    }
     tg_close(s);
 }
 
@@ -229,6 +320,7 @@ int main(void)
         cmocka_unit_test(notices_every_flipped_bit), cmocka_unit_test(refuses_bad_headers),
         cmocka_unit_test(refuses_bad_gzip),          cmocka_unit_test(defuses_a_bomb),
         cmocka_unit_test(refuses_what_is_no_file),   cmocka_unit_test(refuses_every_allocation_once),
+        cmocka_unit_test(reads_gzip_of_many_members), cmocka_unit_test(converts_other_types),
     };
     return cmocka_run_group_tests(tests, data_folder_begin, data_folder_end);
 }

@@ -132,7 +132,7 @@ static bool read_metadata(header *h, json_t *all)
     tg_name_text  text;
     const char   *key;
     json_t       *value;
-    if (all && !json_is_object(all)) return bad(h, "__metadata__ is no object");
+    if (all && !json_is_object(all) && !json_is_null(all)) return bad(h, "__metadata__ is no object");
     json_object_foreach(all, key, value) {
         if (!json_is_string(value)) return bad(h, "__metadata__: '%s' is no string", tg_printable(key, &text));
         if (is_mark(h, key, value)) continue;

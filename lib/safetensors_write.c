@@ -14,7 +14,7 @@ enum { LENGTH = 8, ALIGNMENT = 8 };
 typedef struct {
     char   *text;                            /* the length and the header */
     size_t  n, room;
-    bool    full;                            /* there was no memory for all */
+    bool    full, too_large;                 /* not all of it is here: for want of memory, or above TG_MOST_HEADER */
     size_t  header_sum, sums;                /* where the digits of these marks stand */
     tg_checksum *sum;                        /* of the tensor that is being written */
 } header;
@@ -24,7 +24,9 @@ typedef struct {
 static void add(header *h, const char *bytes, size_t n)
 {
     void *text = h->text;
-    if (!h->full) h->full = h->n + n > TG_MOST_HEADER + LENGTH || !tg_system_grow(&text, &h->room, h->n + n, 1);
+    if (h->full) return;
+    h->too_large = h->n + n > TG_MOST_HEADER + LENGTH;
+    h->full = h->too_large || !tg_system_grow(&text, &h->room, h->n + n, 1);
     if (h->full) return;
     h->text = text;
     memcpy(h->text + h->n, bytes, n);
@@ -106,7 +108,7 @@ static bool begin(tg_scope *s, tg_tensor_writer *w)
     if (!h) return false;
     compose(h, w);
     h->sum = h->full ? NULL : tg_checksum_new();
-    if (h->n > TG_MOST_HEADER - ALIGNMENT)
+    if (h->too_large)
         tg_fail(s, "%s: its header would be above %d bytes", w->path, TG_MOST_HEADER);
     else if (!h->sum) tg_fail(s, "%s: no memory to write it", w->path);
     return tg_ok(s) && tg_out_write(s, &w->out, h->text, h->n);

@@ -61,8 +61,10 @@ static bool index_names(tg_scope *s, tg_tensor_file *f)
 {
     tg_name_text text;
     int *const order = f->reader->by_name = tg_alloc(s, (size_t)f->n * sizeof *order);
-    if (!order) return false;
+    int *const keys  = f->reader->by_key  = tg_alloc(s, (size_t)f->n_meta * sizeof *keys);
+    if (!order || !keys) return false;
     tg_file_sort_names(f->tensor, sizeof *f->tensor, f->n, order);
+    tg_file_sort_names(f->meta, sizeof *f->meta, f->n_meta, keys);
     const char *const twice = tg_file_name_twice(f->tensor, sizeof *f->tensor, f->n, order);
     if (twice) tg_fail(s, "%s: two tensors are named '%s'", f->path, tg_printable(twice, &text));
     return tg_ok(s);
@@ -107,22 +109,13 @@ void tg_tensor_file_close(tg_tensor_file *f)
 
 int tg_tensor_file_find(const tg_tensor_file *f, const char *name)
 {
-    int low = 0, high = f->n;
-    while (low < high) {
-        const int middle = low + (high - low) / 2, i = f->reader->by_name[middle];
-        const int order = strcmp(f->tensor[i].name, name);
-        if (order == 0) return i;
-        if (order < 0) low = middle + 1;
-        else high = middle;
-    }
-    return -1;
+    return tg_file_name_find(f->tensor, sizeof *f->tensor, f->n, f->reader->by_name, name);
 }
 
 const char *tg_tensor_file_meta(const tg_tensor_file *f, const char *key)
 {
-    for (int i = 0; i < f->n_meta; i++)
-        if (!strcmp(f->meta[i].key, key)) return f->meta[i].value;
-    return NULL;
+    const int i = tg_file_name_find(f->meta, sizeof *f->meta, f->n_meta, f->reader->by_key, key);
+    return i < 0 ? NULL : f->meta[i].value;
 }
 
 /* ---- reading ---- */

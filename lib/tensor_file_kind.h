@@ -23,7 +23,7 @@ typedef struct tg_tensor_reader {
     uint64_t  size;                    /* of the file */
     uint64_t  data;                    /* where places are counted from */
     void     *own;                     /* the kind's */
-    int      *by_name;                 /* [n] the tensors' numbers, sorted by name */
+    int      *by_name, *by_key;        /* [n], [n_meta] the numbers of tensors and metadata, sorted by name */
     const char *sums;                  /* the mark tilegrad.tensors, or NULL */
     tg_checksum *hash;                 /* of the tensor that is being read in order: its state, number, next byte */
     int       hashing;
@@ -50,9 +50,10 @@ bool tg_file_is_mark(const char *key);                           /* of a file's 
 /* The character at `at`, of which n > 0 bytes are left: its bytes and code; 0: no valid UTF-8. */
 size_t tg_utf8(const char *at, size_t n, uint32_t *code);
 
-/* Of n things of `size` bytes that begin with a `const char *`: their numbers in the order of these names; a name that two
- * of them have, or NULL. */
+/* Of n things of `size` bytes that begin with a `const char *`: their numbers in the order of these names; the number of
+ * the one with this name, or -1; a name that two of them have, or NULL. */
 void        tg_file_sort_names(const void *things, size_t size, int n, int *by_name);
+int         tg_file_name_find (const void *things, size_t size, int n, const int *by_name, const char *name);
 const char *tg_file_name_twice(const void *things, size_t size, int n, const int *by_name);
 
 /* The writers behind tg_tensor_file_create. */

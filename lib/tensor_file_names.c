@@ -121,6 +121,18 @@ void tg_file_sort_names(const void *things, size_t size, int n, int *by_name)
     if (n > 1) qsort_r(by_name, (size_t)n, sizeof *by_name, compare_names, &(table){ things, size });
 }
 
+int tg_file_name_find(const void *things, size_t size, int n, const int *by_name, const char *name)
+{
+    const table names = { things, size };
+    int low = 0, high = n;
+    while (low < high) {
+        const int middle = low + (high - low) / 2;
+        if (strcmp(name_of(&names, by_name[middle]), name) < 0) low = middle + 1;
+        else high = middle;
+    }
+    return low < n && !strcmp(name_of(&names, by_name[low]), name) ? by_name[low] : -1;
+}
+
 const char *tg_file_name_twice(const void *things, size_t size, int n, const int *by_name)
 {
     const table names = { things, size };

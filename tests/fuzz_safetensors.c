@@ -89,7 +89,7 @@ static void judge_all(uint64_t seed, int n)
 
 static bool library_judges(uint64_t seed, int n)
 {
-    int status;
+    int status = 0;
     fflush(stdout);
     const pid_t child = fork();
     if (child == 0) judge_all(seed, n);

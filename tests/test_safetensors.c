@@ -30,6 +30,8 @@ static const struct { const char *row, *header; size_t data; int n, n_meta; } go
     { "no tensors", "{}", 0, 0, 0 },
     { "metadata only", "{" M "{\"format\":\"pt\"}}", 0, 0, 1 },
     { "empty metadata", "{" M "{}," A "}", 8, 1, 0 },
+    { "null metadata", "{" M "null," A "}", 8, 1, 0 },
+    { "null metadata last", "{" A "," M "null}", 8, 1, 0 },
     { "metadata last", "{" A "," M "{\"a\":\"1\",\"b\":\"\"}}", 8, 1, 2 },
     { "fields in another order", "{\"a\":{\"data_offsets\":[0,8],\"shape\":[2],\"dtype\":\"F32\"}}", 8, 1, 0 },
     { "scalar", SHAPED("", "1"), 1, 1, 0 },
@@ -113,7 +115,8 @@ static const refusal bad_json[] = {
 
 static const refusal bad_metadata[] = {
     { "list", "{" M "[]}", 0, "__metadata__ is no object" },
-    { "null", "{" M "null}", 0, "__metadata__ is no object" },
+    { "text", "{" M "\"\"}", 0, "__metadata__ is no object" },
+    { "false", "{" M "false}", 0, "__metadata__ is no object" },
     { "number", "{" M "{\"a\":1}}", 0, "__metadata__: 'a' is no string" },
     { "object", "{" M "{\"a\":{}}}", 0, "__metadata__: 'a' is no string" },
     { "null value", "{" M "{\"a\":null}}", 0, "__metadata__: 'a' is no string" },

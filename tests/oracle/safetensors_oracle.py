@@ -126,7 +126,8 @@ def judge(file):
     want(n <= MOST_HEADER and 8 + n <= len(file))
     raw, data = file[:8 + n], file[8 + n:]
     root = parse(raw[8:])
-    metadata = root.pop("__metadata__", Object([]))
+    metadata = root.pop("__metadata__", None)
+    metadata = Object([]) if metadata is None else metadata
     want(isinstance(metadata, Object) and all(isinstance(value, str) for value in metadata.values()))
     tensors = sorted((tensor(*item) for item in root.items()), key=lambda t: t[3])
     at = 0

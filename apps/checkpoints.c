@@ -3,6 +3,7 @@
 #include "run_folder.h"
 #include "tensor_file.h"
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,13 +29,24 @@ const char *checkpoint_name_of(int64_t step, checkpoint_name *name)
 
 /* ---- looking into files ---- */
 
+bool checkpoint_number(const tg_tensor_file *f, const char *key, int64_t least, int64_t *value)
+{
+    const char *const text = tg_tensor_file_meta(f, key);
+    const size_t digits = text ? strspn(text, "0123456789") : 0;
+    if (digits == 0 || text[digits]) return false;
+    errno = 0;
+    const long long number = strtoll(text, NULL, 10);
+    if (errno || number < least || number > INT64_MAX / 2) return false;
+    *value = number;
+    return true;
+}
+
 /* The step that a file says it is of; fails s if there is none. */
 static int64_t step_in_file(tg_scope *s, const tg_tensor_file *f)
 {
-    const char *const text = tg_tensor_file_meta(f, "train/step");
-    char *end = NULL;
-    const int64_t step = text ? strtoll(text, &end, 10) : -1;
-    if (step < 0 || *end) tg_fail(s, "%s: no training can go on from it: it has no train/step", f->path);
+    int64_t step = -1;
+    if (!checkpoint_number(f, "train/step", 0, &step))
+        tg_fail(s, "%s: no training can go on from it: it has no train/step", f->path);
     return step;
 }
 

@@ -18,6 +18,8 @@ typedef struct { checkpoint *file; int n; } checkpoints;
 /* Those in a folder, the newest first; last.safetensors comes before others of the same step, and before all if it
  * cannot be read.  A folder that is not there has none. */
 checkpoints checkpoints_in(tg_scope *s, const char *folder);
+/* The whole number, of `least` .. INT64_MAX / 2, that a file's metadata have for `key`; false if they have none. */
+bool checkpoint_number(const tg_tensor_file *f, const char *key, int64_t least, int64_t *value);
 /* Reads all of a file and compares checksums.  NULL: it is whole, and a training can go on from it; else why not. */
 const char *checkpoint_trouble(tg_scope *s, const char *path);
 typedef struct { char text[64]; } checkpoint_name;

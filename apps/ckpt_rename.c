@@ -35,12 +35,14 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 /* ---- rules ---- */
 
-typedef struct rule {
-    const char  *old, *new;              /* without their '*' */
-    bool         prefix;
-    int          line, used;
-    struct rule *next;
+typedef struct {
+    const char *old, *new;               /* without their '*' */
+    size_t      length;                  /* of old */
+    bool        prefix;
+    int         line, used;
 } rule;
+
+typedef struct { rule *rule; int n; } rules;         /* sorted: see by_old */
 
 /* Takes the '*' off. */
 static bool take_star(char *word)
@@ -51,50 +53,94 @@ static bool take_star(char *word)
     return star;
 }
 
-/* The rule of a line; NULL: it has none, or root has failed. */
-static rule *take_rule(ckpt *c, const char *map, char *line, int number)
+/* The rule of a line; false: it has none, or root has failed. */
+static bool take_rule(ckpt *c, const char *map, char *line, int number, rule *to)
 {
     static const char blank[] = " \t\r\n";
     char *rest = NULL;
     char *const old = strtok_r(line, blank, &rest);
-    if (!old || *old == '#') return NULL;
+    if (!old || *old == '#') return false;
     char *const new = strtok_r(NULL, blank, &rest);
     const bool prefix = take_star(old);
     if (!new || strtok_r(NULL, blank, &rest)) tg_fail(c->root, "%s:%d: want OLD NEW", map, number);
     else if (take_star(new) != prefix)
         tg_fail(c->root, "%s:%d: want a '*' at the end of both or of neither", map, number);
-    rule *const r = tg_alloc(c->root, sizeof *r);
-    if (r) *r = (rule){ tg_strdup(c->root, old), tg_strdup(c->root, new), prefix, number, 0, NULL };
-    return r;
+    else *to = (rule){ tg_strdup(c->root, old), tg_strdup(c->root, new), strlen(old), prefix, number, 0 };
+    return tg_ok(c->root);
 }
 
-static rule *read_rules(ckpt *c, const char *map)
+/* Those with '*' first, by what they begin with; of the same ones the first line. */
+static int by_old(const void *a, const void *b)
 {
-    rule  *first = NULL, **last = &first;
-    char  *line  = NULL;
-    size_t room  = 0;
+    const rule *const r = a, *const q = b;
+    if (r->prefix != q->prefix) return r->prefix ? -1 : 1;
+    const int order = strcmp(r->old, q->old);
+    return order ? order : r->line - q->line;
+}
+
+static rules read_rules(ckpt *c, const char *map)
+{
+    rules  all  = { NULL, 0 };
+    int    have = 0;
+    char  *line = NULL;
+    size_t room = 0;
     FILE  *const from = fopen(map, "r");
     if (!from) tg_fail(c->root, "%s: cannot be opened: %s", map, strerror(errno));
-    for (int number = 1; from && tg_ok(c->root) && getline(&line, &room, from) >= 0; number++)
-        if ((*last = take_rule(c, map, line, number))) last = &(*last)->next;
+    for (int number = 1; from && tg_ok(c->root) && getline(&line, &room, from) >= 0; number++) {
+        if (all.n == have) {
+            rule *const more = tg_alloc(c->root, sizeof *more * (size_t)(have = 2 * have + 16));
+            if (more && all.n) memcpy(more, all.rule, sizeof *more * (size_t)all.n);
+            all.rule = more;
+        }
+        if (all.rule) all.n += take_rule(c, map, line, number, &all.rule[all.n]);
+    }
     if (from && ferror(from)) tg_fail(c->root, "%s: cannot be read: %s", map, strerror(errno));
     if (from) fclose(from);
     free(line);
-    return first;
+    if (tg_ok(c->root) && all.n) qsort(all.rule, (size_t)all.n, sizeof *all.rule, by_old);
+    return all;
 }
 
-static const char *rename_one(ckpt *c, rule *rules, const char *name)
+/* The first line's rule for exactly these `length` characters, with a '*' behind them or without; NULL: none. */
+static rule *find_rule(const rules *all, bool prefix, const char *name, size_t length)
 {
-    for (rule *r = rules; r; r = r->next) {
-        const size_t n = strlen(r->old);
-        if (r->prefix ? strncmp(name, r->old, n) != 0 : strcmp(name, r->old) != 0) continue;
-        const size_t size = strlen(r->new) + strlen(name) - n + 1;
-        char *const  made = tg_alloc(c->root, size);
-        if (made) snprintf(made, size, "%s%s", r->new, name + n);
-        r->used++;
-        return made;
+    int low = 0, high = all->n;
+    while (low < high) {
+        const int   middle = low + (high - low) / 2;
+        const rule *const r = &all->rule[middle];
+        int order = r->prefix == prefix ? strncmp(r->old, name, length) : r->prefix ? -1 : 1;
+        if (order == 0 && r->prefix == prefix) order = r->length > length;
+        if (order < 0) low = middle + 1;
+        else high = middle;
     }
-    return name;
+    rule *const r = low < all->n ? &all->rule[low] : NULL;
+    return r && r->prefix == prefix && r->length == length && !memcmp(r->old, name, length) ? r : NULL;
+}
+
+static const char *rename_one(ckpt *c, const rules *all, const char *name)
+{
+    const size_t n = strlen(name);
+    rule *first = find_rule(all, false, name, n);
+    for (size_t length = 0; length <= n; length++) {
+        rule *const r = find_rule(all, true, name, length);
+        if (r && (!first || r->line < first->line)) first = r;
+    }
+    if (!first) return name;
+    const size_t size = strlen(first->new) + n - first->length + 1;
+    char *const  made = tg_alloc(c->root, size);
+    if (made) snprintf(made, size, "%s%s", first->new, name + first->length);
+    first->used++;
+    return made;
+}
+
+/* The first line of them. */
+static void refuse_unused(ckpt *c, const rules *all, const char *map)
+{
+    const rule *first = NULL;
+    for (int i = 0; i < all->n; i++)
+        if (!all->rule[i].used && (!first || all->rule[i].line < first->line)) first = &all->rule[i];
+    if (first)
+        tg_fail(c->root, "%s:%d: no tensor is left for '%s%s'", map, first->line, first->old, first->prefix ? "*" : "");
 }
 
 static int by_name(const void *a, const void *b)
@@ -118,16 +164,14 @@ static void refuse_collisions(ckpt *c, const tg_tensor_file *in, const tg_file_t
 static void rename_all(ckpt *c, tg_tensor_file *in, const char *path, const char *map)
 {
     int n, n_meta, renamed = 0;
-    rule *const rules = read_rules(c, map);
+    const rules all = read_rules(c, map);
     tg_file_tensor *const tensors = ckpt_select(c, in, NULL, &n);
     const tg_file_meta *const meta = ckpt_select_meta(c, in, NULL, &n_meta);
     for (int k = 0; tg_ok(c->root) && k < n; k++) {
-        tensors[k].name = rename_one(c, rules, tensors[k].name);
+        tensors[k].name = rename_one(c, &all, tensors[k].name);
         renamed += tensors[k].name && strcmp(tensors[k].name, in->tensor[tensors[k].tag].name) != 0;
     }
-    for (const rule *r = rules; r; r = r->next)
-        if (!r->used)
-            tg_fail(c->root, "%s:%d: no tensor is left for '%s%s'", map, r->line, r->old, r->prefix ? "*" : "");
+    if (tg_ok(c->root)) refuse_unused(c, &all, map);
     if (tg_ok(c->root)) refuse_collisions(c, in, tensors, n);
     const ckpt_output o = { path, tensors, n, n_meta, meta, ckpt_produce_copy, in };
     if (!tg_ok(c->root) || !ckpt_write(c, &o)) return;

@@ -93,10 +93,15 @@ static void adopt_data(train_options *o, const made *file, char *text, size_t si
     if (!o->data_dir) o->data_dir = file->data_dir;
 }
 
-static int64_t number_in(const tg_tensor_file *f, const char *key)
+/* The number of the epoch that was begun, from 1 on. */
+static int64_t epoch_in(training *t, const tg_tensor_file *f)
 {
-    const char *const text = tg_tensor_file_meta(f, key);
-    return text ? strtoll(text, NULL, 10) : 0;
+    const char *const text = tg_tensor_file_meta(f, "train/epoch");
+    tg_name_text safe;
+    int64_t epoch = 1;
+    if (!checkpoint_number(f, "train/epoch", 1, &epoch))
+        tg_fail(t->root, "%s: train/epoch is \"%s\", want a whole number from 1 on", t->from, tg_printable(text, &safe));
+    return epoch;
 }
 
 static void adopt_options(training *t, const tg_tensor_file *f)
@@ -109,7 +114,7 @@ static void adopt_options(training *t, const tg_tensor_file *f)
     if (!tg_ok(t->root)) return;
     adopt_fields(&t->o, &file, text, sizeof text);
     adopt_data(&t->o, &then, text, sizeof text);
-    const long long done = number_in(f, "train/epoch") - 1;
+    const long long done = epoch_in(t, f) - 1;
     if (*text) tg_fail(t->root, "%s: made with other options: %s", t->from, text);
     else if (done > t->o.epochs) tg_fail(t->root, "--epochs %lld: %lld are done", (long long)t->o.epochs, done);
 }
@@ -118,8 +123,7 @@ static void adopt(training *t)
 {
     tg_tensor_file *const f = tg_tensor_file_open(t->root, t->from);
     if (!f) return;
-    t->step = number_in(f, "train/step");
-    if (tg_tensor_file_meta(f, "train/step")) adopt_options(t, f);
+    if (checkpoint_number(f, "train/step", 0, &t->step)) adopt_options(t, f);
     else tg_fail(t->root, "%s: no training can go on from it: it has no train/step (tilegrad eval may do)", t->from);
     tg_tensor_file_close(f);
 }
@@ -162,6 +166,20 @@ static void check_best(training *t)
     if (t->out.name && access(folder_path(t->root, t->out.name, BEST_NAME), F_OK) != 0) t->best = -1;
 }
 
+/* What was seen of the epoch is what the loader has given; at its end the sums may be those of the next one. */
+static void check_place(training *t, const tg_tensor_file *f)
+{
+    const progress *const p = &t->line;
+    int64_t batch = 0;
+    checkpoint_number(f, "loader/batch", 0, &batch);
+    const int64_t given = batch < p->images / t->o.batch ? batch * t->o.batch : p->images;
+    if (p->marked.seen > p->sums.seen)
+        tg_fail(t->root, "%s: train/marked/seen is above train/seen", t->from);
+    if (p->sums.seen == given || (p->sums.seen == 0 && given == p->images)) return;
+    tg_fail(t->root, "%s: train/seen is %lld, want %lld, as many images as %lld batches have (loader/batch)", t->from,
+            (long long)p->sums.seen, (long long)given, (long long)batch);
+}
+
 void train_restore(training *t)
 {
     if (!t->from || !tg_ok(t->root)) return;
@@ -172,8 +190,9 @@ void train_restore(training *t)
     tg_tensor_file *const f = tg_ok(t->root) ? tg_tensor_file_open(t->root, t->from) : NULL;
     if (!f) return;
     const made then = made_read(t->root, f);
+    check_place(t, f);
     check_best(t);
-    tell(t, &then);
+    if (tg_ok(t->root)) tell(t, &then);
     tg_tensor_file_close(f);
 }
 

@@ -37,7 +37,7 @@ lacks() {
 safetensors() {
     local n=${#2}
     {
-        printf '%b' "$(printf '\\x%02x\\x%02x\\0\\0\\0\\0\\0\\0' $(( n & 255 )) $(( n >> 8 )))"
+        printf '%b' "$(printf '\\x%02x\\x%02x\\x%02x\\0\\0\\0\\0\\0' $(( n & 255 )) $(( n >> 8 & 255 )) $(( n >> 16 )))"
         printf '%s' "$2"
         printf '%b' "$3"
     } >"$1"
@@ -177,6 +177,33 @@ expect 1 "map:1: want a '\*' at the end of both"     rename a.safetensors x.safe
 printf 'steps\n' >map
 expect 1 'map:1: want OLD NEW'                       rename a.safetensors x.safetensors --map map
 expect 1 'nomap: cannot be opened'                   rename a.safetensors x.safetensors --map nomap
+
+printf 'body.* a.*\nbody.1.weight exact\n' >map
+expect 1 "map:2: no tensor is left for 'body.1.weight'"  rename a.safetensors x.safetensors --map map
+printf 'body.1.weight exact\nbody.* a.*\n' >map
+expect 1 "map:2: no tensor is left for 'body.\*'"     rename a.safetensors x.safetensors --map map
+printf 'body.1.* one.*\nbody.* a.*\noptim/* o.*\n* all.*\n' >map
+expect 1 "map:2: no tensor is left for 'body.\*'"     rename a.safetensors x.safetensors --map map
+printf 'body.1.* one.*\nbody.1.weighty no\nbody.1.weigh no\n' >map
+expect 1 "map:2: no tensor is left for 'body.1.weighty'" rename a.safetensors x.safetensors --map map
+printf 'body.1.* one.*\noptim/* o.*\n* all.*\n' >map
+expect 0 '3 of 3 tensors renamed'                    rename a.safetensors y.safetensors --map map
+expect 0 '"all.steps"'                               inspect --json y.safetensors
+expect 0 '"one.weight"'                              inspect --json y.safetensors
+expect 0 '"o.m/body.1.weight"'                       inspect --json y.safetensors
+
+# ---- many names: no loop over them is quadratic (80,000 pairs took 5 minutes) ----
+many() { awk -v n="$1" -v of="$2" 'BEGIN { printf "{\"__metadata__\":{"; for (i = 0; i < n; i++) printf "%s\"key/%d\":\"value %d\"", i ? "," : "", i * 7919 % n, i % of; printf "}}" }'; }
+safetensors many.safetensors "$(many 80000 1000)" ''
+safetensors others.safetensors "$(many 80000 999)" ''
+safetensors named.safetensors "$(awk 'BEGIN { for (i = 0; i < 60000; i++) printf "%s\"layer.%d.weight\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}", i ? "," : "{", i; printf "}" }')" ''
+awk 'BEGIN { for (i = 59999; i >= 0; i--) printf "layer.%d.* l%d.*\n", i, i }' >map
+seconds=$SECONDS
+expect 0 '^same: 0 tensors'                          diff many.safetensors others.safetensors
+expect 0 '^value 7$'                                 meta get many.safetensors key/55433
+expect 0 '60000 of 60000 tensors renamed'            rename named.safetensors many.safetensors --map map
+(( rows++ ))
+(( SECONDS - seconds < 60 )) || fail "many names took $(( SECONDS - seconds )) s, want less than 60"
 
 # ---- meta ----
 expect 0 '^0.1$'                                     meta get a.safetensors optim/lr

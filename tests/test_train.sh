@@ -144,6 +144,34 @@ expect 0 'goes on from .*last.safetensors: epoch 4, step 18' "${auto[@]}"
 check 'what a killed save left goes' is "$(files "$work/broken")" \
       'best.safetensors last.safetensors metrics.jsonl predictions.png run.json'
 
+# ---- numbers in a checkpoint that cannot be ----
+# wrong TEXT KEY VALUE: a file with this number is refused at once.
+wrong() {
+    local output status
+    cp "$work/whole/ckpt-00000016.safetensors" "$work/wrong.safetensors"
+    "$tilegrad" ckpt meta set -- "$work/wrong.safetensors" "$2" "$3"
+    output=$(timeout 60 "$tilegrad" train --resume "$work/wrong.safetensors" --out "$work/wrong" 2>&1 </dev/null)
+    status=$?
+    (( rows++ ))
+    if (( status == 1 )) && grep -qE -- "$1" <<<"$output"; then printf 'ok    %s %s\n' "$2" "$3"
+    else fail "$2 $3: status $status, want 1 and \"$1\" in:"$'\n'"$output"
+    fi
+}
+wrong 'train/seen is 63, want 64, as many images as 4 batches'  train/seen 63
+wrong 'train/seen is 96, want 64'                               train/seen 96
+wrong 'train/seen is 0, want 64'                                train/seen 0
+wrong 'train/seen: "97" in the file'                            train/seen 97
+wrong 'train/seen is 64, want 48'                               loader/batch 3
+wrong 'loader/batch: "7" in the file'                           loader/batch 7
+wrong 'train/marked/seen is above train/seen'                   train/marked/seen 65
+for epoch in -9223372036854775808 -1 0 9223372036854775807 18446744073709551617 1x ''; do
+    wrong "train/epoch is \"$epoch\", want a whole number from 1 on" train/epoch "$epoch"
+done
+for step in -1 9223372036854775807 99999999999999999999 0x10 ' 5' ''; do
+    wrong 'it has no train/step'                                train/step "$step"
+done
+rm -rf "$work/wrong"
+
 # ---- going on: the same bits as without a stop ----
 # exact ARGUMENT...: 3 epochs at once are 7 steps (with 1 thread), 6 more (with 2), and the rest (with 1).
 exact() {

@@ -2,7 +2,8 @@
  * convolution, which is a convolution's derivative in its image: its x plays the part of gy.
  *
  * The derivative in the weights is summed over images in as many parts as there are threads, so its last bits depend on
- * their number. */
+ * their number.  There is no kernel for it in bf16: oneDNN 2.6.3 computes many shapes wrongly, depthwise and others, and
+ * which ones depends on the number of threads. */
 #include "conv2d_onednn.h"
 
 /* ---- in the image ---- */
@@ -123,15 +124,4 @@ static bool prepare_w(tg_call *c, tg_fault *fault) { return tg_conv_prepare(c, &
 extern const tg_kernel conv2d_grad_w_onednn;
 const tg_kernel conv2d_grad_w_onednn = {
     TG_ONEDNN_HEAD, .reject = reject_w, .prepare = prepare_w, .scratch = tg_onednn_scratch, .run = tg_onednn_run,
-};
-
-static const char *reject_w_bf16(const tg_call *c)
-{
-    const tg_onednn_shape s = shape_w(c);
-    return overruns(&s) ? reject_w(c) : tg_conv_reject_but_bf16(c, &tg_conv_grad_w_pass);
-}
-extern const tg_kernel conv2d_grad_w_bf16_onednn;
-const tg_kernel conv2d_grad_w_bf16_onednn = {
-    TG_ONEDNN_BF16_HEAD, .reject = reject_w_bf16, .prepare = prepare_w, .scratch = tg_onednn_scratch,
-    .run = tg_onednn_run,
 };

@@ -50,14 +50,16 @@ static void set_stripe(tg_grad_w_blocks *g, int64_t columns)
     if (!g->merged && !g->gather) g->across = tg_least(g->across, w->in);
 }
 
-/* Of the lines that a chunk meets, the last one is less than `ring` behind the first. */
+/* Of the lines that a chunk meets, the last one is less than `ring` behind the first.  At the beginning of an image the
+ * kernel may lie `above` it. */
 static void choose_lines(tg_grad_w_blocks *g)
 {
     const tg_axis *h = &g->n.h;
     const int64_t  width = g->n.w_axis.out, lines = tg_most(1, tg_least(CHUNK / width, tg_all_lines(g)));
     const int64_t  images = tg_div_up(lines - 1, h->out);
     g->chunk = width > CHUNK ? piece(width, CHUNK) : lines * width;
-    g->ring = (lines - 1) * h->num + (h->taps - 1) * h->step + 1 + images * tg_most(0, h->in - h->out * h->num);
+    const int64_t  kernel = (h->taps - 1) * h->step + 1, above = tg_most(0, -h->off - kernel);
+    g->ring = (lines - 1) * h->num + kernel + images * (tg_most(0, h->in - h->out * h->num) + above);
     set_stripe(g, width);
     if (g->b_strips * g->ring * g->across * tg_b_tile(g) > B_BYTES) set_stripe(g, tg_least(width, g->chunk));
 }

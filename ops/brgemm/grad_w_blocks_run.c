@@ -71,14 +71,14 @@ static void load_line(const task *t, int64_t line)
     }
 }
 
-/* The lines of x that the chunk meets. */
+/* The lines of x that the chunk meets, from the first to the last; at its ends gy may meet none of an image. */
 static void load_b(task *t, chunk c)
 {
     const tg_nest *n = &t->g->n;
     const tg_axis *h = &n->h;
     const int64_t  line0 = c.start / n->w_axis.out, line1 = (c.end - 1) / n->w_axis.out;
-    const int64_t  first = tg_most(0, tg_place(h, line0 % h->out, 0));
-    const int64_t  last = tg_least(h->in - 1, tg_place(h, line1 % h->out, h->taps - 1));
+    const int64_t  first = tg_least(h->in, tg_most(0, tg_place(h, line0 % h->out, 0)));
+    const int64_t  last = tg_least(h->in - 1, tg_most(-1, tg_place(h, line1 % h->out, h->taps - 1)));
     t->next = tg_most(t->next, line0 / h->out * h->in + first);
     for (; t->next <= line1 / h->out * h->in + last; t->next++) load_line(t, t->next);
 }

@@ -24,10 +24,16 @@ static int64_t span_of(const tg_axis *a, int64_t outputs)
     return ((outputs - 1) * a->num + (a->taps - 1) * positive(a->step)) / a->den + 1;
 }
 
+/* One tap, through which output o meets input o num.  (A transpose may have outputs beyond the last input.) */
+static bool met_by_all(const tg_axis *a)
+{
+    return a->taps == 1 && a->den == 1 && !a->off && (a->out - 1) * a->num < a->in;
+}
+
 /* A strided axis of one tap reads every num-th pixel: as if there were no others. */
 static void skip_unread(tg_axis *a)
 {
-    if (a->taps > 1 || a->den > 1 || a->off || (a->out - 1) * a->num >= a->in) return;
+    if (!met_by_all(a)) return;
     a->apart *= a->num;
     a->num = 1;
     a->in = a->out;
@@ -88,7 +94,7 @@ void tg_nest_choose_a(tg_nest *n)
     const tg_dtype dtype = n->x->dtype;
     const int64_t  in = n->p.in, depth = n->mk->depth;
     const bool     run = n->merged && w->taps > 1;
-    n->direct = n->nb == 1 && dtype == n->mk->element && w->taps == 1 && w->den == 1 && !w->off && in % depth == 0;
+    n->direct = n->nb == 1 && dtype == n->mk->element && met_by_all(w) && in % depth == 0;
     n->planes = n->planes && !n->direct;
     n->pitch = n->planes ? TG_DEPTH : run ? in : tg_div_up(in, depth) * depth;
     if (!n->direct) return;

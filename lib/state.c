@@ -66,6 +66,13 @@ void tg_state_tensor(tg_state *to, const char *name, tg_tensor *t, int axis)
     if (tg_ok(to->s)) add_tensor(to, name, t, t, axis, NULL, NULL);
 }
 
+void tg_state_counter(tg_state *to, const char *name, tg_tensor *t)
+{
+    const int before = to->n;
+    tg_state_tensor(to, name, t, -1);
+    if (to->n > before) to->item[before].optional = true;
+}
+
 void tg_state_made(tg_state *to, const char *name, tg_tensor **t, tg_scope *scope, const tg_tensor *like, int axis)
 {
     if (tg_ok(to->s) && (!t || !scope || !like))

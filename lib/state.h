@@ -48,6 +48,9 @@ typedef struct {
 /* A leaf.  On disk its last axis stands at place `axis` (PyTorch's order: 1 for convolutions' weights); -1: last.
  * f32, bf16 and split weights take any float dtype from a file, tensors of whole numbers any of whole numbers. */
 void tg_state_tensor(tg_state *to, const char *name, tg_tensor *t, int axis);
+/* A leaf that only counts, on which no result depends (num_batches_tracked): it is saved, and loaded if the file has it; a
+ * file that lacks it, or has it in another shape or dtype, leaves it as it is. */
+void tg_state_counter(tg_state *to, const char *name, tg_tensor *t);
 /* A leaf that may not be there (yet): f32, made in `scope` with the shape of `like` if the file has it, else dropped. */
 void tg_state_made(tg_state *to, const char *name, tg_tensor **t, tg_scope *scope, const tg_tensor *like, int axis);
 /* Numbers, kept exactly; a file's are refused outside of least .. most. */

@@ -17,6 +17,7 @@ typedef struct {
     tg_scope    *scope;                        /* of one that may have to be made */
     tg_tensor    like;                         /* its dtype, and its shape in a file */
     int          axis;
+    bool         optional;                     /* a file need not have it, nor in this shape and dtype */
     int          at;                           /* its number in the file that is loaded, or -1 */
     bool         fresh;                        /* *made, made by this load */
     void        *image;                        /* the loaded bytes of its storage */

@@ -1,6 +1,7 @@
 /* state_match.c - see state_match.h. */
 #include "state_match.h"
 #include "system.h"
+#include "tensor_file_kind.h"
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,7 +63,7 @@ static void match_tensor(tg_state *state, int i, tg_tensor_file *f, int *item_of
     tg_state_item *const item = &state->item[i];
     const int at = tg_tensor_file_find(f, item->name);
     if (at < 0) {
-        if (!item->made) note(&d->missing, "%s", item->name);
+        if (!item->made && !item->optional) note(&d->missing, "%s", item->name);
         return;
     }
     if (item_of[at] >= 0) {
@@ -72,7 +73,7 @@ static void match_tensor(tg_state *state, int i, tg_tensor_file *f, int *item_of
     item_of[at] = i;
     const tg_file_tensor *const t = &f->tensor[at];
     if (same_shape(t, &item->like) && tg_tensor_file_can(t, item->like.dtype)) item->at = at;
-    else note_shapes(&d->misshapen, t, item);
+    else if (!item->optional) note_shapes(&d->misshapen, t, item);
 }
 
 /* A thing asks for a file's tensor if it begins with its prefix; a model asks for those without any. */
@@ -140,6 +141,43 @@ static char *append_list(char *at, const char *before, const char *what, const n
     return at;
 }
 
+static bool has_item(const tg_state *state, const char *name)
+{
+    for (int i = 0; i < state->n; i++)
+        if (state->item[i].kind == TG_ITEM_TENSOR && !strcmp(state->item[i].name, name)) return true;
+    return false;
+}
+
+/* The bytes that all of the file's names of a model begin with and the model's do not: "module." of a network that was
+ * wrapped when it was saved.  0: it is not so. */
+static size_t foreign_prefix(const tg_state *state, const tg_tensor_file *f)
+{
+    const char *first = NULL;
+    size_t length = 0;
+    for (int i = 0; i < f->n; i++) {
+        const char *const name = f->tensor[i].name;
+        if (strchr(name, '/')) continue;
+        if (!first) length = strlen(first = name);
+        while (length && strncmp(first, name, length) != 0) length--;
+    }
+    for (const char *dot = first; dot && (dot = strchr(dot, '.')) && (size_t)(++dot - first) <= length;)
+        if (has_item(state, dot)) return (size_t)(dot - first);
+    return 0;
+}
+
+static void refuse_prefix(tg_scope *s, const tg_tensor_file *f, size_t length)
+{
+    char         prefix[TG_MOST_NAME + 1];
+    tg_name_text text;
+    const char  *first = NULL;
+    for (int i = 0; i < f->n && !first; i++)
+        if (!strchr(f->tensor[i].name, '/')) first = f->tensor[i].name;
+    snprintf(prefix, sizeof prefix, "%.*s", (int)length, first);
+    tg_printable(prefix, &text);
+    tg_fail(s, "%s: does not fit: all names begin with '%s', which the model's do not; the rule '%s* *' takes it off "
+            "(tilegrad ckpt rename IN OUT --map FILE)", f->path, text.text, text.text);
+}
+
 static void refuse(tg_scope *s, const char *path, const differences *d)
 {
     char *const text = tg_alloc(s, text_length(&d->missing) + text_length(&d->unexpected) + text_length(&d->misshapen) +
@@ -182,7 +220,9 @@ const int *tg_state_match(tg_state *state, tg_tensor_file *f, const tg_stateful 
     match_tensors(state, f, things, n, item_of, &d);
     match_texts(state, f, &d);
     const bool all = !d.missing.n && !d.unexpected.n && !d.misshapen.n && !d.refused.n;
+    const size_t prefix = d.missing.n && d.unexpected.n ? foreign_prefix(state, f) : 0;
     if (report && tg_ok(s)) fill_report(state, f, item_of, &d, report);
+    else if (prefix) refuse_prefix(s, f, prefix);
     else if (!all) refuse(s, f->path, &d);
     forget(&d);
     return tg_ok(s) ? item_of : NULL;

@@ -44,6 +44,7 @@ const tg_file_dtype *tg_file_dtype_find(const char *name);       /* NULL: unknow
  * elements. */
 bool tg_file_shape_bytes(int rank, const int64_t *dim, int bits, uint64_t *bytes);
 
+enum { TG_MOST_NAME = 512 };                                     /* bytes */
 /* Why this is no name that a file may give a tensor, or NULL. */
 const char *tg_file_name_trouble(const char *name, size_t length);
 bool tg_file_is_mark(const char *key);                           /* of a file's metadata: tilegrad's own */

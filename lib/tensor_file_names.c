@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_NAME = 512, MOST_BITS = 48 };
+enum { MOST_BITS = 48 };
 
 const tg_file_dtype *tg_file_dtype_find(const char *name)
 {
@@ -64,7 +64,7 @@ const char *tg_file_name_trouble(const char *name, size_t length)
 {
     uint32_t code;
     if (length == 0) return "is empty";
-    if (length > MOST_NAME) return "is longer than 512 bytes";
+    if (length > TG_MOST_NAME) return "is longer than 512 bytes";
     for (size_t at = 0, step; at < length; at += step) {
         if (!(step = tg_utf8(name + at, length - at, &code))) return "is no valid UTF-8";
         if (is_control(code)) return "holds a control character";

@@ -1,10 +1,17 @@
 /* module_state.c - a module's parameters and buffers as a state. */
 #include "module.h"
 
+/* num_batches_tracked, which other frameworks' files lack or hold as they hold the rest. */
+static bool is_counter(const tg_slot *slot)
+{
+    return slot->buffer && slot->tensor && slot->tensor->dtype == TG_I64 && slot->tensor->rank == 0;
+}
+
 static void name_slot(void *to, const char *name, tg_slot *slot, tg_module *owner)
 {
     (void)owner;
-    tg_state_tensor(to, name, slot->tensor, slot->file_axis);
+    if (is_counter(slot)) tg_state_counter(to, name, slot->tensor);
+    else tg_state_tensor(to, name, slot->tensor, slot->file_axis);
 }
 
 static void visit(tg_state *to, void *what)

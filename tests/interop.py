@@ -3,7 +3,9 @@
 
 usage: interop.py INTEROP_MODEL FOLDER       exit status 77: PyTorch is missing, nothing was checked
 """
+import contextlib
 import os
+import re
 import subprocess
 import sys
 
@@ -18,6 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOOLS = os.path.join(os.path.dirname(HERE), "apps", "interop")
 sys.path[:0] = [os.path.join(HERE, "oracle"), TOOLS]
 sys.dont_write_bytecode = True
+import pt2st as tool_pt2st           # noqa: E402
 import tensor_file                  # noqa: E402
 from formula import wave            # noqa: E402
 
@@ -142,12 +145,140 @@ def hostile(folder):
     print("a hostile .pt is refused:", status.stderr.decode().splitlines()[-1][:100])
 
 
+def optimizer(kind=torch.optim.SGD, groups=1, **options):
+    """A model of three layers and its optimizer, a group for each of the first layers, after a step."""
+    torch.manual_seed(0)
+    net = nn.Sequential(*(nn.Linear(3, 3) for _ in range(3)))
+    parts = [list(layer.parameters()) for layer in net[:groups - 1]] + [list(net[groups - 1:].parameters())]
+    opt = kind([{"params": params} for params in parts], **options)
+    net(torch.ones(2, 3)).sum().backward()
+    opt.step()
+    return net, opt
+
+
+def saved(net, opt, **more):
+    return {"model": net.state_dict(), "optimizer": {**opt.state_dict(), **more}}
+
+
+def with_rates(rates):
+    net, opt = optimizer(groups=len(rates), lr=0.5, momentum=0.9)
+    for group, rate in zip(opt.param_groups, rates):
+        group["lr"] = rate
+    return saved(net, opt)
+
+
+def newer(kind, decoupled):
+    """As PyTorch 2.8 writes Adam and AdamW."""
+    file = saved(*optimizer(kind, lr=0.1))
+    for group in file["optimizer"]["param_groups"]:
+        group["decoupled_weight_decay"] = decoupled
+    return file
+
+
+def fewer():
+    """An optimizer of the last layer alone: the others are frozen."""
+    net, _ = optimizer(lr=0.1)
+    opt = torch.optim.SGD(net[2].parameters(), lr=0.1)
+    return saved(net, opt)
+
+
+def convertible():
+    """Files with what they become: metadata that have to be there."""
+    adam, adamw = torch.optim.Adam, torch.optim.AdamW
+    both = with_rates([0.5, 0.5, 0])
+    return [
+        ("rate 0", with_rates([0]), "sgd", [], {"lr": "0.0", "group/0/lr_scale": "1.0"}),
+        ("a frozen group", both, "sgd", [], {"lr": "0.5", "group/1/lr_scale": "1.0", "group/2/lr_scale": "0.0"}),
+        ("the first frozen", with_rates([0, 0.25]), "sgd", [], {"lr": "0.25", "group/0/lr_scale": "0.0"}),
+        ("all frozen", with_rates([0, 0]), "sgd", [], {"lr": "0.0", "group/1/lr_scale": "1.0"}),
+        ("scales", with_rates([0.5, 2]), "sgd", [], {"lr": "0.5", "group/1/lr_scale": "4.0"}),
+        ("betas 0", saved(*optimizer(adam, lr=0.1, betas=(0, 0.5))), "adam", [], {"beta1": "0.0", "beta2": "0.5"}),
+        ("new Adam", newer(adam, False), "adam", [], {"kind": "adam"}),
+        ("new AdamW", newer(adamw, True), "adamw", [], {"kind": "adamw"}),
+        ("one layer", fewer(), "sgd", ["--order", "2.weight", "2.bias"], {"steps/2.bias": "0"}),
+    ]
+
+
+def refusable():
+    """Files with what is said of them."""
+    adam, adamw = torch.optim.Adam, torch.optim.AdamW
+    sgd = saved(*optimizer(lr=0.1))
+    sparse = {"weight": torch.eye(3).to_sparse()}
+    return [
+        ("SGD as Adam", sgd, "adam", [], "not adam: its options are those of sgd"),
+        ("Adam as SGD", saved(*optimizer(adam, lr=0.1)), "sgd", [], "not sgd: its options are those of adam or adamw"),
+        ("AdamW as Adam", newer(adamw, True), "adam", [], "not adam: its options are those of adamw"),
+        ("Adam as AdamW", newer(adam, False), "adamw", [], "not adamw: its options are those of adam"),
+        ("RMSprop", saved(*optimizer(torch.optim.RMSprop, lr=0.1)), "sgd", [], "not sgd: its options are "),
+        ("amsgrad", saved(*optimizer(adam, lr=0.1, amsgrad=True)), "adam", [], "amsgrad"),
+        ("frozen layers", fewer(), "sgd", [], "the optimizer has 2 parameters, the model 6: say --order"),
+        ("an order too short", sgd, "sgd", ["--order", "0.weight"], "6 parameters, --order names 1"),
+        ("an order of others", sgd, "sgd", ["--order", "x"], "--order: the model has no x"),
+        ("no groups", {"model": sgd["model"], "optimizer": {"state": {}}}, "sgd", [], "no optimizer's state_dict"),
+        ("no optimizer", {"model": sgd["model"]}, "sgd", [], "no optimizer in the file"),
+        ("sparse", sparse, None, [], "weight is sparse|sparse_tensor is not allowed"),
+        ("complex", {"w": torch.zeros(2, dtype=torch.complex128)}, None, [], "w is torch.complex128"),
+        ("quantized", {"w": torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8)}, None, [], "w is quantized|qtensor is not allowed"),
+        ("a list", [torch.zeros(2)], None, [], "holds a list"),
+        ("a number for a name", {3: torch.zeros(2)}, None, [], "name is 3"),
+        ("nothing", {"epoch": 3}, None, [], "no tensors in"),
+    ]
+
+
+def pt2st(folder, file, kind, more):
+    """In this process: the status, what it said, and what it made."""
+    pt, st = os.path.join(folder, "in words.pt"), os.path.join(folder, "in words.st")
+    if os.path.exists(st):
+        os.unlink(st)
+    torch.save(file, pt)
+    sys.argv = ["pt2st.py", pt, st, *(["--kind", kind] if kind else []), *more]
+    try:
+        with contextlib.redirect_stdout(None):
+            tool_pt2st.main()
+    except SystemExit as end:
+        return 1, str(end.code), tensor_file.load(st) if os.path.exists(st) else None
+    return 0, "", tensor_file.load(st)
+
+
+def in_words(folder):
+    for name, file, kind, more, want in convertible():
+        status, text, made = pt2st(folder, file, kind, more)
+        assert status == 0, (name, text)
+        got = {key: made[1].get(f"optim/{key}") for key in want}
+        assert got == want, (name, got, want)
+    for name, file, kind, more, want in refusable():
+        status, text, made = pt2st(folder, file, kind, more)
+        assert status == 1 and re.search(want, text) and made is None, (name, status, text)
+    print(f"{len(convertible())} unusual files converted, {len(refusable())} refused in words")
+
+
+def replaced(folder):
+    """Neither a file beside it nor a link nor a mode is lost."""
+    pt, target, link, part = (os.path.join(folder, name) for name in ("x.pt", "target.st", "link.st", "target.st.part"))
+    torch.save({"w": torch.zeros(2)}, pt)
+    for path in (target, part):
+        with open(path, "w") as file:
+            file.write("old")
+    os.chmod(target, 0o600)
+    if not os.path.islink(link):
+        os.symlink("target.st", link)
+    tool("pt2st.py", pt, link)
+    assert os.readlink(link) == "target.st" and os.stat(target).st_mode & 0o777 == 0o600
+    assert tensor_file.load(target)[0]["w"].shape == (2,)
+    with open(part) as file:
+        assert file.read() == "old"
+    tool("st2pt.py", link, part)
+    assert tensor_file.load_pt(part)["w"].shape == (2,)
+
+
 def main():
     program, folder = sys.argv[1:]
     os.makedirs(folder, exist_ok=True)
     from_tilegrad(program, folder)
     to_tilegrad(program, folder)
     hostile(folder)
+    in_words(folder)
+    replaced(folder)
 
 
 if __name__ == "__main__":

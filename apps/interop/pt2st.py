@@ -12,17 +12,17 @@ running_var and num_batches_tracked.  --buffers NAME... says that these are no p
 numbers go from group to group, and the file does not say whose they are: say --order NAME... for all of them.
 """
 import argparse
-import pickle
 import sys
 
 import torch
 
 import tensor_file
+from tensor_file import Refused
 
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 STATES = {"sgd": ["momentum_buffer"], "adam": ["exp_avg", "exp_avg_sq"], "adamw": ["exp_avg", "exp_avg_sq"]}
 SCHEDULE = {"kind": "constant", "total": "0", "warmup": "0", "every": "0", "warmup_from": "0", "gamma": "0", "lr_end": "0",
-            "pct_start": "0", "div_factor": "0", "final_div_factor": "0"}
+            "pct_start": "0.3", "div_factor": "25", "final_div_factor": "10000"}
 
 
 def arguments():
@@ -38,12 +38,18 @@ def arguments():
     return parser.parse_args()
 
 
+def keys_of(checkpoint):
+    return ", ".join(map(str, list(checkpoint)[:20])) + (", ..." if len(checkpoint) > 20 else "")
+
+
 def part(checkpoint, key, usual, what):
+    if not isinstance(checkpoint, dict):
+        raise Refused(f"the file holds a {type(checkpoint).__name__}, want a state_dict or a dict in which one is")
     keys = [key] if key else [name for name in usual if isinstance(checkpoint.get(name), dict)]
     if key and not isinstance(checkpoint.get(key), dict):
-        sys.exit(f"pt2st.py: there is no '{key}' in the file: it has {', '.join(map(str, checkpoint))}")
+        raise Refused(f"there is no '{key}' in the file: it has {keys_of(checkpoint)}")
     if not keys and what == "optimizer":
-        sys.exit(f"pt2st.py: no optimizer in the file: it has {', '.join(map(str, checkpoint))}; say --optimizer KEY")
+        raise Refused(f"no optimizer in the file: it has {keys_of(checkpoint)}; say --optimizer KEY")
     return checkpoint[keys[0]] if keys else checkpoint
 
 
@@ -54,33 +60,70 @@ def number(value):
 def options(kind, group):
     if kind == "sgd":
         return {"momentum": number(group["momentum"]), "dampening": number(group["dampening"]),
-                "nesterov": "true" if group["nesterov"] else "false"}
+                "nesterov": "true" if group.get("nesterov") else "false"}
     return {"beta1": number(group["betas"][0]), "beta2": number(group["betas"][1]), "eps": number(group["eps"])}
 
 
-def refuse_options(kind, groups):
+def kinds_of(group):
+    """The kinds that a group's options allow.  Newer versions of PyTorch tell AdamW from Adam."""
+    if "betas" in group and "eps" in group:
+        decoupled = group.get("decoupled_weight_decay")
+        return ["adam", "adamw"] if decoupled is None else ["adamw" if decoupled else "adam"]
+    return ["sgd"] if "momentum" in group and "dampening" in group else []
+
+
+def check_groups(state, kind):
+    groups = state.get("param_groups")
+    if not isinstance(groups, list) or not groups or not isinstance(state.get("state"), dict):
+        raise Refused(f"no optimizer's state_dict: it has {keys_of(state)}, want state and param_groups")
+    kinds = kinds_of(groups[0])
+    if kind not in kinds:
+        raise Refused(f"the optimizer is not {kind}: " + (f"its options are those of {' or '.join(kinds)} (--kind)" if kinds else
+                      f"its options are {keys_of(groups[0])}, and tilegrad has {', '.join(sorted(STATES))}"))
     for group in groups:
+        lacking = [key for key in ("params", "lr", "weight_decay") if key not in group]
+        if lacking:
+            raise Refused(f"the optimizer's groups lack {', '.join(lacking)}")
         for option in ("amsgrad", "maximize"):
             if group.get(option):
-                sys.exit(f"pt2st.py: the optimizer has {option}, which tilegrad does not")
-        if options(kind, group) != options(kind, groups[0]):
-            sys.exit("pt2st.py: its groups differ in more than lr and weight_decay")
+                raise Refused(f"the optimizer has {option}, which tilegrad does not")
+        if kinds_of(group) != kinds or options(kind, group) != options(kind, groups[0]):
+            raise Refused("its groups differ in more than lr and weight_decay")
+    return groups
 
 
-def optimizer_parts(state, kind, names, shapes):
-    groups = state["param_groups"]
-    refuse_options(kind, groups)
+def parameters(groups, names, given):
+    """The optimizer's numbers in its order; there has to be one for each name."""
     order = [i for group in groups for i in group["params"]]
-    if len(order) != len(names) or sorted(order) != list(range(len(names))):
-        sys.exit(f"pt2st.py: the optimizer has {len(order)} parameters, the model {len(names)}: say --buffers")
-    lr = groups[0]["lr"]
-    meta = {"kind": kind, "lr": number(lr), "clip_norm": "0", "clip_value": "0", "groups": str(len(groups)),
-            **options(kind, groups[0]), **{f"schedule/{key}": value for key, value in SCHEDULE.items()}}
+    if sorted(order) != list(range(len(order))):
+        raise Refused("the optimizer's parameters are not numbered from 0 on")
+    if len(order) < len(names):
+        raise Refused(f"the optimizer has {len(order)} parameters, the model {len(names)}: " + (
+            "--order names too many" if given else "say --order NAME... for those it trains, or --buffers NAME... for those "
+            "that are none (tilegrad's optimizer has to be made of the same ones)"))
+    if len(order) > len(names):
+        raise Refused(f"the optimizer has {len(order)} parameters, " +
+                      (f"--order names {len(names)}" if given else f"the model {len(names)}"))
+    return order
+
+
+def group_numbers(groups, names):
+    """Rates are the first group's (if that is 0, the largest), times a scale: 0 for a group that is frozen."""
+    lr = float(groups[0]["lr"]) or max(float(group["lr"]) for group in groups)
+    meta = {"lr": number(lr), "groups": str(len(groups))}
     for i, group in enumerate(groups):
         if len(groups) > 1:
             meta.update({f"group_of/{names[k]}": str(i) for k in group["params"]})
-        meta[f"group/{i}/lr_scale"] = number(group["lr"] / lr)
+        meta[f"group/{i}/lr_scale"] = number(float(group["lr"]) / lr if lr else 1)
         meta[f"group/{i}/weight_decay"] = number(group["weight_decay"])
+    return meta
+
+
+def optimizer_parts(state, kind, names, shapes, given):
+    groups = check_groups(state, kind)
+    order = parameters(groups, names, given)
+    meta = {"kind": kind, "clip_norm": "0", "clip_value": "0", **group_numbers(groups, names),
+            **options(kind, groups[0]), **{f"schedule/{key}": value for key, value in SCHEDULE.items()}}
     tensors, most = {}, 0
     for i in order:
         name, of_param = names[i], state["state"].get(i, {})
@@ -91,32 +134,51 @@ def optimizer_parts(state, kind, names, shapes):
             if of_param.get(key) is None:
                 continue
             if of_param[key].shape != shapes[name]:
-                sys.exit(f"pt2st.py: {key} of parameter {i} is {list(of_param[key].shape)}, {name} is "
-                         f"{list(shapes[name])}: say --buffers")
-            tensors[f"optim/{key}/{name}"] = of_param[key].float()
+                raise Refused(f"{key} of parameter {i} is {list(of_param[key].shape)}, {name} is {list(shapes[name])}: "
+                              "say --buffers or --order")
+            tensors[f"optim/{key}/{name}"] = of_param[key] if of_param[key].layout != torch.strided else of_param[key].float()
     meta["steps"] = str(most)
     return tensors, {f"optim/{key}": value for key, value in meta.items()}
+
+
+def names_of(tensors, o):
+    unknown = [name for name in o.order or [] if name not in tensors]
+    if unknown:
+        raise Refused(f"--order: the model has no {', '.join(unknown[:5])}")
+    return o.order or [n for n in tensors if n.rsplit(".", 1)[-1] not in BUFFERS and n not in o.buffers]
+
+
+def load(path):
+    try:
+        return tensor_file.load_pt(path)
+    except Exception as error:                # whatever a damaged or hostile file makes of torch.load
+        raise Refused(f"{path}: {error or type(error).__name__}") from error
+
+
+def convert(o):
+    checkpoint = load(o.input)
+    model = part(checkpoint, o.model, ("model", "model_state_dict", "state_dict"), "model")
+    tensors = {name: t for name, t in model.items() if isinstance(t, torch.Tensor)}
+    if not tensors:
+        raise Refused(f"no tensors in {o.input}: it has {keys_of(model)}")
+    meta = {}
+    if o.kind:
+        tensor_file.check(tensors)
+        state = part(checkpoint, o.optimizer, ("optimizer", "optimizer_state_dict"), "optimizer")
+        more, meta = optimizer_parts(state, o.kind, names_of(tensors, o), {name: t.shape for name, t in tensors.items()},
+                                     bool(o.order))
+        tensors = {**tensors, **more}
+        meta.update({"random/seed": "0", "random/counter": "0"})
+    tensor_file.save(o.output, tensors, meta)
+    print(f"{o.output}: {len(tensors)} tensors")
 
 
 def main():
     o = arguments()
     try:
-        checkpoint = tensor_file.load_pt(o.input)
-    except (pickle.UnpicklingError, RuntimeError, OSError) as error:
-        sys.exit(f"pt2st.py: {o.input}: {error}")
-    model = part(checkpoint, o.model, ("model", "model_state_dict", "state_dict"), "model")
-    tensors = {name: t for name, t in model.items() if isinstance(t, torch.Tensor)}
-    if not tensors:
-        sys.exit(f"pt2st.py: no tensors in {o.input}: it has {', '.join(map(str, model))}")
-    meta = {}
-    if o.kind:
-        names = o.order or [n for n in tensors if n.rsplit(".", 1)[-1] not in BUFFERS and n not in o.buffers]
-        state = part(checkpoint, o.optimizer, ("optimizer", "optimizer_state_dict"), "optimizer")
-        more, meta = optimizer_parts(state, o.kind, names, {name: t.shape for name, t in tensors.items()})
-        tensors = {**tensors, **more}
-        meta.update({"random/seed": "0", "random/counter": "0"})
-    tensor_file.save(o.output, tensors, meta)
-    print(f"{o.output}: {len(tensors)} tensors")
+        convert(o)
+    except (Refused, OSError) as error:
+        sys.exit(f"pt2st.py: {error}")
 
 
 if __name__ == "__main__":

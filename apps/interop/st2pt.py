@@ -8,6 +8,7 @@ A file of weights becomes a state_dict; a checkpoint with an optimizer becomes {
 the file's order, which is the model's.
 """
 import argparse
+import sys
 
 import torch
 
@@ -56,7 +57,7 @@ def optimizer(tensors, meta, names):
     return {"state": state, "param_groups": param_groups(meta, groups)}
 
 
-def main():
+def convert():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
                                      usage=argparse.SUPPRESS)
     parser.add_argument("input")
@@ -68,8 +69,16 @@ def main():
     if "optim/kind" in meta:
         names = [name for name in model if name.rsplit(".", 1)[-1] not in BUFFERS]
         what = {"model": model, "optimizer": optimizer(tensors, meta, names), "metadata": meta}
-    torch.save(what, o.output)
+    with tensor_file.replacing(o.output) as file:
+        torch.save(what, file)
     print(f"{o.output}: {len(model)} tensors of the model" + (", its optimizer" if "optim/kind" in meta else ""))
+
+
+def main():
+    try:
+        convert()
+    except (tensor_file.Refused, ValueError, KeyError, OSError) as error:
+        sys.exit(f"st2pt.py: {error!r}" if isinstance(error, KeyError) else f"st2pt.py: {error}")
 
 
 if __name__ == "__main__":

@@ -4,17 +4,29 @@ The format is the length of a header (8 bytes, little-endian), the header (JSON:
 "__metadata__" with pairs of strings), the numbers.  tilegrad's own checks are stricter: `tilegrad ckpt verify FILE`.
 """
 import collections
+import contextlib
 import json
 import math
 import os
 import pickle
+import stat
 import struct
+import tempfile
 import types
 
 import torch
 
+class Refused(Exception):
+    """What cannot be converted, in words."""
+
+
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64,
           "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool}
+for file_name, torch_name in (("F8_E4M3", "float8_e4m3fn"), ("F8_E5M2", "float8_e5m2"), ("F8_E4M3FNUZ", "float8_e4m3fnuz"),
+                              ("F8_E5M2FNUZ", "float8_e5m2fnuz"), ("F8_E8M0", "float8_e8m0fnu"), ("C64", "complex64"),
+                              ("U16", "uint16"), ("U32", "uint32"), ("U64", "uint64")):
+    if isinstance(getattr(torch, torch_name, None), torch.dtype):        # not every version has them
+        DTYPES[file_name] = getattr(torch, torch_name)
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
@@ -47,7 +59,7 @@ def load(path):
         if length > size - 8:
             raise ValueError(f"{path}: no safetensors file: a header of {length} bytes in a file of {size}")
         header = json.loads(file.read(length))
-        metadata = header.pop("__metadata__", {})
+        metadata = header.pop("__metadata__", None) or {}
         tensors = {}
         for name, about in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
             begin, end = about["data_offsets"]
@@ -61,8 +73,53 @@ def load(path):
     return tensors, metadata
 
 
+def check(tensors):
+    """Tensors that a file cannot hold are refused by name."""
+    for name, t in tensors.items():
+        if not isinstance(name, str):
+            raise Refused(f"a tensor's name is {name!r}, want a text")
+        if t.layout != torch.strided:
+            raise Refused(f"{name} is sparse ({t.layout}): save its to_dense()")
+        if t.is_quantized:
+            raise Refused(f"{name} is quantized ({t.dtype}): save its dequantize()")
+        if t.device.type == "meta":
+            raise Refused(f"{name} has no values (a tensor on the device 'meta')")
+        if t.dtype not in NAMES:
+            raise Refused(f"{name} is {t.dtype}, which safetensors files cannot hold")
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """A file under a name that nobody has, which takes the place of `path` when all of it lasts.  The mode stays, and if
+    `path` is a symbolic link, the file it points to is replaced."""
+    path = os.path.realpath(path)
+    old = os.stat(path) if os.path.exists(path) else None
+    if old and not stat.S_ISREG(old.st_mode):
+        raise Refused(f"{path} is not a regular file")
+    descriptor, part = tempfile.mkstemp(prefix=os.path.basename(path) + ".", suffix=".part", dir=os.path.dirname(path))
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            umask = os.umask(0)
+            os.umask(umask)
+            os.fchmod(file.fileno(), stat.S_IMODE(old.st_mode) if old else 0o666 & ~umask)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException:
+        os.unlink(part)
+        raise
+
+
+def data_of(t):
+    """The bytes of a tensor."""
+    flat = t.detach().contiguous().view(-1)
+    return flat.view(torch.uint8).numpy().data if t.numel() else b""
+
+
 def save(path, tensors, metadata):
     """Writes a file; it appears whole or not at all."""
+    check(tensors)
     width = {name: t.element_size() for name, t in tensors.items()}
     header, place = {"__metadata__": {"format": "pt", **metadata}}, 0
     order = sorted(tensors, key=lambda name: -width[name])
@@ -73,12 +130,7 @@ def save(path, tensors, metadata):
         place += size
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
-    part = path + ".part"
-    with open(part, "wb") as file:
+    with replacing(path) as file:
         file.write(struct.pack("<Q", len(text)) + text)
         for name in order:
-            file.write(tensors[name].detach().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
-                       if tensors[name].numel() else b"")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
+            file.write(data_of(tensors[name]))

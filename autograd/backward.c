@@ -13,8 +13,8 @@
  * that the gradient of an f32 weight is not rounded on its way through a bf16 copy. */
 static tg_dtype gradient_dtype(const tg_tensor *t)
 {
-    if (!t->made) return TG_F32;
-    return t->made->op == &tg_cast_op ? gradient_dtype(t->made->in[0]) : t->dtype;
+    while (t->made && t->made->op == &tg_cast_op) t = t->made->in[0];
+    return t->made ? t->dtype : TG_F32;
 }
 
 /* A gradient has its tensor's shape. */

@@ -18,6 +18,7 @@ tg_call *tg_append(const tg_call *c)
     TG_EACH_IN(own, k) own->in_version[k] = own->in[k]->storage->version;
     TG_EACH_IN(own, k) own->in[k]->storage->version += tg_writes(own, k);
     p->record[p->n++] = own;
+    own->scope->calls++;
     if (own->op->alias) {
         if (!own->again) own->out[0]->made = own;
         return own;
@@ -41,20 +42,52 @@ static bool inputs_unwritten(tg_scope *s, const tg_call *c)
     return true;
 }
 
-bool tg_need(tg_scope *s, tg_tensor *t)
+static bool is_there(const tg_tensor *t)
 {
-    const tg_storage *storage = t->storage;
-    if (!tg_ok(s)) return false;
-    if (storage->data || storage->pending || storage->leaf) return true;
-    if (!storage->made) return tg_fail(s, "the tensor was consumed by an update"), false;
-    tg_call again = *storage->made;
-    if (!inputs_unwritten(s, &again)) return false;
+    return t->storage->data || t->storage->pending || t->storage->leaf;
+}
+
+/* What c has to wait for; NULL: nothing. */
+static tg_tensor *missing_input(const tg_call *c)
+{
+    TG_EACH_IN(c, k) if (!is_there(c->in[k])) return c->in[k];
+    return NULL;
+}
+
+static bool record_again(tg_scope *s, const tg_call *c)
+{
+    tg_call again = *c;
     again.taped = false;
     again.again = true;
     again.segment = 0;
-    TG_EACH_IN(&again, k) if (!tg_need(s, again.in[k])) return false;
     s->program->stats.again++;
     return tg_append(&again);
+}
+
+static bool push_needed(tg_scope *s, size_t n, tg_tensor *t)
+{
+    tg_program *p = s->program;
+    if (!t->storage->made) return tg_fail(s, "the tensor was consumed by an update"), false;
+    if (!inputs_unwritten(s, t->storage->made)) return false;
+    if (!tg_system_grow((void **)&p->needed, &p->needed_capacity, n + 1, sizeof *p->needed))
+        return tg_fail(s, "out of memory: the record of calls"), false;
+    p->needed[n] = t;
+    return true;
+}
+
+/* Without recursion: a chain of values that were given back may be longer than a stack. */
+bool tg_need(tg_scope *s, tg_tensor *t)
+{
+    if (!tg_ok(s)) return false;
+    if (is_there(t)) return true;
+    if (!push_needed(s, 0, t)) return false;
+    for (size_t n = 1; n;) {
+        const tg_call *made = s->program->needed[n - 1]->storage->made;
+        tg_tensor     *missing = missing_input(made);
+        if (missing ? !push_needed(s, n, missing) : !record_again(s, made)) return false;
+        n = missing ? n + 1 : n - 1;
+    }
+    return true;
 }
 
 /* ---- what backward will read ---- */

@@ -78,6 +78,7 @@ struct tg_scope {
     bool         failed;
     char         message[TG_MESSAGE];
     char        *whole;                 /* the message, if it is longer than that and there was memory */
+    size_t       calls;                 /* of its own in the record */
     tg_arena     arena;
     tg_storage  *storages;
     tg_deferred *deferred;
@@ -87,8 +88,11 @@ typedef struct { int32_t id; const char *where; } tg_frame;      /* an invocatio
 
 struct tg_program {                     /* one a root */
     tg_scope   *root;
+    int64_t     failed;                 /* scopes that have */
     tg_call   **record;                 /* append-only until reset; [ran, n) is pending */
     size_t      n, ran, capacity;
+    tg_tensor **needed;                 /* while tg_need works: what it has to make again, each for the one before it */
+    size_t      needed_capacity;
     tg_arena    run_arena;              /* the run's copy, and what else lives as long as a run */
     tg_frame    frames[TG_MAX_FRAMES];  /* the invocations of modules that are open, outermost first */
     int32_t     n_frames, last_frame;

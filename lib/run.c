@@ -45,6 +45,7 @@ void tg_drop_failed(tg_program *p)
             p->record[kept++] = c;
             continue;
         }
+        c->scope->calls--;
         TG_EACH_OUT(c, k) c->out[k]->storage->pending = false;
         if (c->taped && !c->walked) tg_uncount_savers(c);
     }

@@ -9,7 +9,7 @@
 /* What a function that could not even make a scope returns: failed, and nothing can be made in it. */
 static tg_scope *no_scope(void)
 {
-    static tg_program program;
+    static tg_program program = { .failed = 1 };
     static tg_scope   scope = { .program = &program, .failed = true, .message = "out of memory: a scope" };
     return &scope;
 }
@@ -82,8 +82,10 @@ bool tg_is_ancestor(const tg_scope *ancestor, const tg_scope *s)
 
 /* ---- errors ---- */
 
+/* Most trees have no failed scope: nobody has to walk up. */
 bool tg_ok(const tg_scope *s)
 {
+    if (!s || !s->program->failed) return true;
     for (; s; s = s->parent)
         if (s->failed) return false;
     return true;
@@ -108,12 +110,14 @@ void tg_fail(tg_scope *s, const char *format, ...)
     va_end(again);
     va_end(list);
     s->failed = true;
+    s->program->failed++;
     if (env_flag("TG_ABORT", false)) abort();
 }
 
 void tg_clear(tg_scope *s)
 {
     if (is_no_scope(s)) return;
+    s->program->failed -= s->failed;
     s->failed = false;
     s->message[0] = 0;
     tg_system_free(s->whole);
@@ -156,7 +160,7 @@ static bool dies_with(const tg_call *c, const tg_scope *s) { return c->scope == 
 /* Something pending in s changes, or makes, what outlives s. */
 static bool has_lasting(const tg_program *p, const tg_scope *s)
 {
-    for (size_t i = p->ran; i < p->n; i++) {
+    for (size_t i = s->calls ? p->ran : p->n; i < p->n; i++) {
         const tg_call *c = p->record[i];
         if (!dies_with(c, s)) continue;
         if (c->op->writes) return true;
@@ -165,11 +169,20 @@ static bool has_lasting(const tg_program *p, const tg_scope *s)
     return false;
 }
 
-/* Takes the calls of s out of the record.  Those that are still pending make only what dies with s. */
-static void forget_calls(tg_program *p, const tg_scope *s)
+/* Where the calls of s begin in the record. */
+static size_t first_call(const tg_program *p, const tg_scope *s)
 {
-    size_t kept = 0, ran = 0;
-    for (size_t i = 0; i < p->n; i++) {
+    size_t at = p->n;
+    for (size_t left = s->calls; left; left -= dies_with(p->record[at], s)) at--;
+    return at;
+}
+
+/* Takes the calls of s out of the record.  Those that are still pending make only what dies with s. */
+static void forget_calls(tg_program *p, tg_scope *s)
+{
+    const size_t first = first_call(p, s);
+    size_t       kept = first, ran = first < p->ran ? first : p->ran;
+    for (size_t i = first; i < p->n; i++) {
         tg_call *c = p->record[i];
         bool     pending = i >= p->ran;
         if (!dies_with(c, s)) {
@@ -182,6 +195,7 @@ static void forget_calls(tg_program *p, const tg_scope *s)
     }
     p->n = kept;
     p->ran = ran;
+    s->calls = 0;
 }
 
 static void free_contents(tg_scope *s)
@@ -196,15 +210,16 @@ static void free_contents(tg_scope *s)
 static void hand_error_up(tg_scope *s)
 {
     if (!s->parent || !s->failed) return;
-    tg_fail(s->parent, "%s", tg_message(s));
+    s->failed = false;
+    s->program->failed--;
+    tg_fail(s->parent, "%s", s->whole ? s->whole : s->message);
     tg_clear(s);
 }
 
-void tg_reset(tg_scope *s)
+/* The scope has no children. */
+static void empty(tg_scope *s)
 {
-    if (is_no_scope(s)) return;
-    while (s->first_child) tg_pop(s->first_child);
-    if (tg_ok(s) && has_lasting(s->program, s)) tg_run(s, false);
+    if (has_lasting(s->program, s) && tg_ok(s)) tg_run(s, false);
     tg_drop_failed(s->program);
     forget_calls(s->program, s);
     free_contents(s);
@@ -223,19 +238,44 @@ static void close_program(tg_program *p)
     tg_memory_close(&p->memory);
     tg_arena_free(&p->slabs);
     tg_system_free(p->record);
+    tg_system_free(p->needed);
     tg_arena_free(&p->run_arena);
     tg_system_free(p);
 }
 
-void tg_pop(tg_scope *s)
+static void end(tg_scope *s)
 {
-    if (!s || is_no_scope(s)) return;
-    tg_reset(s);
+    empty(s);
     tg_arena_free(&s->arena);
     if (s->parent) unlink_child(s);
     else close_program(s->program);
     tg_system_free(s->whole);
     tg_system_free(s);
+}
+
+/* Innermost first, without recursion: scopes may be nested deeper than a stack. */
+static void end_children(tg_scope *s)
+{
+    for (tg_scope *at = s; s->first_child;) {
+        while (at->first_child) at = at->first_child;
+        tg_scope *const parent = at->parent;
+        end(at);
+        at = parent;
+    }
+}
+
+void tg_reset(tg_scope *s)
+{
+    if (is_no_scope(s)) return;
+    end_children(s);
+    empty(s);
+}
+
+void tg_pop(tg_scope *s)
+{
+    if (!s || is_no_scope(s)) return;
+    end_children(s);
+    end(s);
 }
 
 void tg_close(tg_scope *root) { tg_pop(root); }

@@ -3,6 +3,7 @@
 #include "dispatch.h"
 #include "machine.h"
 #include "options.h"
+#include "processors.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,8 +35,16 @@ static void print_amx(void)
 
 static void print_threads(void)
 {
-    printf("threads      %d of %d processors, %s\n\n", tg_threads(), tg_processors(),
-           tg_threads_bound() ? "each bound to one" : "not bound");
+    printf("threads      %d of %d processors, %s\n", tg_threads(), tg_processors(),
+           tg_threads_bound() ? "each worker bound to one" : "not bound");
+    if (tg_quota_here() > 0) printf("  CPU quota  %g processors\n", tg_quota_here());
+    printf("\n");
+}
+
+/* Loading them would take hundreds of megabytes of addresses. */
+static void print_library(const char *name, const char *file)
+{
+    printf("  %-11s%s%s\n", name, file ? file : "not in this build", file ? ", loaded when it is first needed" : "");
 }
 
 static void print_backends(void)
@@ -43,8 +52,8 @@ static void print_backends(void)
     printf("backends     %s may be used\n", tg_backends());
     printf("  ref        plain C, the definition of each operator\n");
     printf("  vector     loops for avx512, avx2 and any processor\n");
-    printf("  openblas   %s\n", machine_openblas());
-    printf("  onednn     %s\n", machine_onednn());
+    print_library("openblas", machine_openblas_file());
+    print_library("onednn", machine_onednn_file());
 }
 
 static void print_environment(void)

@@ -7,15 +7,19 @@
 
 #if TG_WITH_ONEDNN
 #include "onednn_engine.h"
-const char *machine_onednn(void) { return tg_onednn_version(); }
+static const char *machine_onednn(void) { return tg_onednn_version(); }
+const char *machine_onednn_file(void) { return tg_onednn_file(); }
 #else
-const char *machine_onednn(void) { return "not in this build"; }
+const char *machine_onednn_file(void) { return NULL; }
+static const char *machine_onednn(void) { return "not in this build"; }
 #endif
 #if TG_WITH_OPENBLAS
 #include "openblas_version.h"
-const char *machine_openblas(void) { return tg_openblas_version(); }
+static const char *machine_openblas(void) { return tg_openblas_version(); }
+const char *machine_openblas_file(void) { return tg_openblas_file(); }
 #else
-const char *machine_openblas(void) { return "not in this build"; }
+const char *machine_openblas_file(void) { return NULL; }
+static const char *machine_openblas(void) { return "not in this build"; }
 #endif
 
 static bool uses(const char *name, bool built) { return built && strstr(tg_backends(), name); }

@@ -3,8 +3,8 @@
 #define TG_APPS_MACHINE_H
 #include "tilegrad.h"
 
-/* Versions of the libraries in this build: "2.6.3 (header 2.6.3)", or "not in this build". */
-const char *machine_onednn(void), *machine_openblas(void);
+/* The libraries in this build, by the files that are loaded when a kernel first needs them; NULL: not in this build. */
+const char *machine_onednn_file(void), *machine_openblas_file(void);
 /* The backends that may be used, those that are libraries with their version; the text lives in s. */
 const char *machine_backends(tg_scope *s);
 /* May kernels of libraries be used, whose sums can depend on the number of threads, the processor, the version? */

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 enum { MAX_WORKERS = 64 };
 static const int64_t last_epoch = (int64_t)1 << 60;
@@ -40,6 +41,7 @@ struct tg_loader {
     struct { place at; uint64_t seed; } saved;         /* what a checkpoint is written from and read into */
     pthread_t        threads[MAX_WORKERS];
     int              running;
+    pid_t            process;          /* whose threads they are */
 
     pthread_mutex_t  lock;             /* guards what follows */
     pthread_cond_t   work, done;       /* a slot may be filled; one has been */
@@ -49,6 +51,24 @@ struct tg_loader {
     slot            *slots;
     bool             stop;
 };
+
+/* In a forked process the workers are not there: nobody waits for them, nor for a lock that one of them may have held. */
+static bool is_forked(const tg_loader *l) { return l->process != getpid(); }
+
+static void lock(tg_loader *l)
+{
+    if (!is_forked(l)) pthread_mutex_lock(&l->lock);
+}
+
+static void unlock(tg_loader *l)
+{
+    if (!is_forked(l)) pthread_mutex_unlock(&l->lock);
+}
+
+static void call_workers(tg_loader *l)
+{
+    if (!is_forked(l)) pthread_cond_broadcast(&l->work);
+}
 
 /* ---- slots; the lock is held ---- */
 static int count_slots(const tg_loader *l, slot_state state)
@@ -138,7 +158,7 @@ static void fill(const tg_loader *l, slot *k)
 static void *worker(void *loader)
 {
     tg_loader *const l = loader;
-    tg_unbind_thread();                /* made by a thread that may be bound to one processor */
+    tg_unbind_thread();                /* libgomp may have bound the thread that made this one */
     pthread_mutex_lock(&l->lock);
     while (!l->stop) {
         slot *const k = find_free(l);
@@ -166,9 +186,11 @@ static void loader_free(tg_loader *l)
         tg_system_free(k);
     }
     tg_system_free(l->order);
-    pthread_cond_destroy(&l->work);
-    pthread_cond_destroy(&l->done);
-    pthread_mutex_destroy(&l->lock);
+    if (!is_forked(l)) {
+        pthread_cond_destroy(&l->work);
+        pthread_cond_destroy(&l->done);
+        pthread_mutex_destroy(&l->lock);
+    }
     tg_system_free(l);
 }
 
@@ -176,11 +198,11 @@ static void loader_free(tg_loader *l)
 static void loader_close(void *loader)
 {
     tg_loader *const l = loader;
-    pthread_mutex_lock(&l->lock);
+    lock(l);
     l->stop = true;
-    pthread_cond_broadcast(&l->work);
-    pthread_mutex_unlock(&l->lock);
-    for (int i = 0; i < l->running; i++) pthread_join(l->threads[i], NULL);
+    call_workers(l);
+    unlock(l);
+    for (int i = 0; i < l->running && !is_forked(l); i++) pthread_join(l->threads[i], NULL);
     if (count_slots(l, LENT) == 0) loader_free(l);
 }
 
@@ -188,11 +210,11 @@ static void give_back(void *lent)
 {
     slot *const k = lent;
     tg_loader *const l = k->loader;
-    pthread_mutex_lock(&l->lock);
+    lock(l);
     k->state = FREE;
     const bool last = l->stop && count_slots(l, LENT) == 0;
-    pthread_cond_signal(&l->work);
-    pthread_mutex_unlock(&l->lock);
+    call_workers(l);
+    unlock(l);
     if (last) loader_free(l);
 }
 
@@ -239,7 +261,7 @@ tg_loader *tg_loader_new(tg_scope *s, const tg_dataset *data, tg_loader_config c
     }
     const int64_t whole = data->count / config.batch, some = data->count % config.batch != 0 && !config.drop_last;
     *l = (tg_loader){ .data = *data, .config = config, .pixels = tg_pixels_of(data, config.no_normalize),
-                      .batches = whole + some, .ordered = -1, .lock = PTHREAD_MUTEX_INITIALIZER,
+                      .batches = whole + some, .ordered = -1, .process = getpid(), .lock = PTHREAD_MUTEX_INITIALIZER,
                       .work = PTHREAD_COND_INITIALIZER, .done = PTHREAD_COND_INITIALIZER };
     if (!tg_defer(s, loader_close, l)) return NULL;
     if (!config.no_shuffle) l->order = tg_system_alloc((size_t)data->count * sizeof *l->order);
@@ -253,15 +275,15 @@ int64_t tg_loader_batches(const tg_loader *l) { return l ? l->batches : 0; }
 /* Waits for the batch that is due.  NULL: no memory for another slot. */
 static slot *lend(tg_loader *l)
 {
-    pthread_mutex_lock(&l->lock);
+    lock(l);
     slot *k = find_ready(l, l->here);
     for (; !k; k = find_ready(l, l->here)) pthread_cond_wait(&l->done, &l->lock);
     int slots = -1;                                        /* without k */
     for (const slot *each = l->slots; each; each = each->next) slots += each->state != LENT;
     const bool enough = add_slots(l, depth(l) - slots);
     if (enough) k->state = LENT;
-    pthread_cond_broadcast(&l->work);
-    pthread_mutex_unlock(&l->lock);
+    call_workers(l);
+    unlock(l);
     return enough ? k : NULL;
 }
 
@@ -269,6 +291,10 @@ bool tg_next(tg_scope *s, tg_loader *l, tg_batch *batch)
 {
     *batch = (tg_batch){ 0 };
     if (!tg_ok(s) || !l) return false;
+    if (is_forked(l)) {
+        tg_fail(s, "loader: its threads stayed in the process that forked this one; make a loader after the fork");
+        return false;
+    }
     if (l->here.batch == l->batches) {
         l->here = (place){ l->here.epoch + 1, 0 };
         return false;
@@ -290,7 +316,7 @@ bool tg_next(tg_scope *s, tg_loader *l, tg_batch *batch)
 static void seek(tg_loader *l, place to, uint64_t seed)
 {
     l->here = to;
-    pthread_mutex_lock(&l->lock);
+    lock(l);
     l->ahead = to.batch < l->batches ? to : (place){ to.epoch + 1, 0 };
     if (seed != l->config.seed) l->ordered = -1;
     l->config.seed = seed;
@@ -298,8 +324,8 @@ static void seek(tg_loader *l, place to, uint64_t seed)
         if (k->state == FILLING) k->unwanted = true;
         if (k->state == READY) k->state = FREE;
     }
-    pthread_cond_broadcast(&l->work);
-    pthread_mutex_unlock(&l->lock);
+    call_workers(l);
+    unlock(l);
 }
 
 void tg_loader_seek(tg_scope *s, tg_loader *l, int64_t epoch, int64_t batch)

@@ -1,145 +1,165 @@
-/* parallel.c - how many threads there are and where they run; the only file that knows OpenMP.  See parallel.h.
+/* parallel.c - how many threads there are and where they run.  See parallel.h.
  *
- * Tasks are done by a team of our own (team.c).  Libraries that bring parallel regions of their own have OpenMP's threads,
- * as many and bound alike; the two never work at the same time.  libgomp reads its environment when it is loaded, which
- * is too late for a library to set it, so all that is done here by other means. */
+ * Tasks are done by a team of our own (team.c) and by the thread that has the job, which is the program's: it is left as
+ * it is.  Where it runs is looked at instead, and the worker that was bound to that processor changes place with it. */
 #include "parallel.h"
+#include "openmp.h"
+#include "pool.h"
+#include "processors.h"
 #include "team.h"
-#include <omp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { FLUSH_DENORMALS = 0x8040 };           /* of the control word of the vector units: to zero, as tiles do */
 
-static cpu_set_t       mask;                 /* of the process, before anything was bound */
-static pthread_once_t  mask_once = PTHREAD_ONCE_INIT;
-static pthread_once_t  crowd_once = PTHREAD_ONCE_INIT;
 static atomic_int      threads;              /* 0: not decided yet */
 static pthread_mutex_t one_job = PTHREAD_MUTEX_INITIALIZER;
 static int             mustered;             /* the number of threads that the team was made for; 0: none */
-static atomic_bool     have_bound;           /* workers are bound by us */
+static atomic_int      trees;                /* that are open */
+bool                   tg_pool_crowds;
 static _Thread_local bool in_job;
-
-static void read_mask(void)
-{
-    if (sched_getaffinity(0, sizeof mask, &mask) != 0) CPU_SET(0, &mask);
-}
+static _Thread_local int  held;              /* the number of threads of what this thread has begun; 0: nothing */
 
 int tg_processors(void)
 {
-    pthread_once(&mask_once, read_mask);
-    int n = CPU_COUNT(&mask);
+    const int    n = CPU_COUNT(tg_allowed_processors());
+    const double quota = tg_quota_here();
+    if (quota > 0 && quota < n) return quota < 1 ? 1 : (int)quota;
     return n > 0 ? n : 1;
 }
 
-/* OpenMP notes the number for each thread that opens regions, and libraries with regions of their own ask it: a thread
- * of the user's has to hear of it too.  In a job such a library works alone. */
+static int most_threads(void) { return tg_pool_crowds ? TG_TEAM_MOST : tg_processors(); }
+
+static int decide(void)
+{
+    const int most = tg_processors(), asked = tg_openmp_asked();
+    threads = asked && asked < most ? asked : most;
+    return threads;
+}
+
 int tg_threads(void)
 {
-    if (!threads) {
-        int processors = tg_processors(), wanted = omp_get_max_threads();
-        const char *asked = getenv("OMP_NUM_THREADS");
-        threads = asked && *asked && wanted >= 1 && wanted <= TG_TEAM_MOST ? wanted : processors;
-    }
-    if (!in_job && omp_get_max_threads() != threads) omp_set_num_threads(threads);
-    return threads;
+    if (held) return held;
+    const int n = threads ? threads : decide(), most = most_threads();
+    return n < most ? n : most;
+}
+
+bool tg_set_threads(int n)
+{
+    if (n < 1 || n > TG_TEAM_MOST) return false;
+    threads = n;
+    return true;
+}
+
+int tg_hold_threads(int n)
+{
+    const int was = held;
+    held = n;
+    return was;
 }
 
 /* ---- where they run ---- */
 
-static bool may_bind(void)
+static bool may_bind(int workers)
 {
-    const char *value = getenv("TG_BIND"), *omp = getenv("OMP_PROC_BIND");
-    return !(value && !strcmp(value, "0")) && !omp && threads > 1 && threads <= tg_processors();
+    const char *value = getenv("TG_BIND");
+    return !(value && !strcmp(value, "0")) && workers > 1 && workers <= CPU_COUNT(tg_allowed_processors());
 }
 
-static void bind_to(int worker)
+static void place_of(int worker, cpu_set_t *to)
 {
-    for (int cpu = 0, nth = 0; cpu < CPU_SETSIZE; cpu++) {
-        if (!CPU_ISSET(cpu, &mask) || nth++ != worker) continue;
-        cpu_set_t one;
-        CPU_ZERO(&one);
-        CPU_SET(cpu, &one);
-        sched_setaffinity(0, sizeof one, &one);
+    const int processor = tg_taken_processor(worker);
+    if (processor < 0) {
+        *to = *tg_allowed_processors();
         return;
     }
+    CPU_ZERO(to);
+    CPU_SET(processor, to);
 }
 
-void tg_unbind_thread(void)
-{
-    tg_processors();
-    sched_setaffinity(0, sizeof mask, &mask);
-}
+void tg_unbind_thread(void) { sched_setaffinity(0, sizeof(cpu_set_t), tg_allowed_processors()); }
 
-bool tg_threads_bound(void)
+bool tg_threads_bound(void) { return may_bind(tg_threads()); }
+
+/* The caller has come to a worker's processor: the worker goes where the caller was. */
+static void make_room(int workers)
 {
-    tg_threads();
-    return may_bind();
+    const int here = sched_getcpu();
+    if (tg_taken_processor(0) < 0 || tg_taken_processor(0) == here) return;
+    for (int worker = 1; worker < workers; worker++) {
+        if (tg_taken_processor(worker) != here) continue;
+        cpu_set_t place;
+        tg_swap_processors(0, worker);
+        place_of(worker, &place);
+        tg_team_move(worker, &place);
+    }
 }
 
 /* ---- the team ---- */
 
 static void begin(int worker)
 {
-    if (have_bound) bind_to(worker);
-    omp_set_num_threads(1);
+    (void)worker;
     in_job = true;
+    held = mustered;
     __builtin_ia32_ldmxcsr(__builtin_ia32_stmxcsr() | FLUSH_DENORMALS);
 }
 
-static void bind_openmp(void)
+static void dismiss(void)
 {
-    const bool bind = may_bind();
-    if (!bind && !have_bound) return;
-#pragma omp parallel num_threads(threads)
-    if (bind) bind_to(omp_get_thread_num());
-    else tg_unbind_thread();
-    have_bound = bind;
-}
-
-static void *be_two(void *unused)
-{
-#pragma omp parallel num_threads(2)
-    __asm__ volatile("" : : "r"(unused));    /* an empty region is none */
-    for (;;) pause();
-    return NULL;
-}
-
-/* At the end of a region libgomp's threads look at memory for milliseconds, and use up what other programs leave them of
- * a processor, unless libgomp has more threads than there are processors: two that sleep make it so. */
-static void crowd(void)
-{
-    pthread_t thread;
-    if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY")) return;
-    if (!pthread_create(&thread, NULL, be_two, NULL)) pthread_detach(thread);
+    tg_team_stop();
+    tg_leave_processors();
+    mustered = 0;
 }
 
 static void muster(int workers)
 {
     if (mustered == workers) return;
-    tg_team_stop();
-    bind_openmp();
-    tg_team_start(workers, begin);
+    dismiss();
+    if (may_bind(workers)) tg_take_processors(workers);
     mustered = workers;
-    if (workers == tg_processors()) pthread_once(&crowd_once, crowd);
+    tg_team_start(workers, begin, place_of);
 }
 
-bool tg_set_threads(int n)
+void tg_pool_open(void) { trees++; }
+
+/* Nobody computes without a tree, but who calls tg_parallel: then a team is made again. */
+void tg_pool_close(void)
 {
-    if (n < 1 || n > TG_TEAM_MOST) return false;
-    tg_processors();
+    if (--trees || in_job) return;
     pthread_mutex_lock(&one_job);
-    if (have_bound) tg_unbind_thread();      /* workers to come inherit the caller's mask */
-    threads = n;
-    mustered = 0;
-    omp_set_num_threads(n);
+    if (!trees) {
+        dismiss();
+        tg_openmp_close();
+    }
     pthread_mutex_unlock(&one_job);
-    return true;
 }
+
+/* ---- forks: the child has the thread that forked, and no other ---- */
+
+static void before_fork(void)
+{
+    if (!in_job) pthread_mutex_lock(&one_job);
+}
+
+static void after_fork(void)
+{
+    if (!in_job) pthread_mutex_unlock(&one_job);
+}
+
+static void in_child(void)
+{
+    tg_team_forget();
+    tg_leave_processors();
+    mustered = 0;
+    tg_openmp_forked();
+    after_fork();
+}
+
+__attribute__((constructor)) static void watch_forks(void) { pthread_atfork(before_fork, after_fork, in_child); }
 
 /* ---- jobs ---- */
 
@@ -147,6 +167,7 @@ static void share_out(int workers, int64_t n, bool backwards, tg_task_body *body
 {
     pthread_mutex_lock(&one_job);
     muster(workers);
+    make_room(workers);
     tg_team_work(n, backwards, body, context);
     pthread_mutex_unlock(&one_job);
 }
@@ -156,25 +177,24 @@ static void do_alone(int64_t n, bool backwards, tg_task_body *body, void *contex
     for (int64_t i = 0; i < n; i++) body(context, backwards ? n - 1 - i : i, 0);
 }
 
-static void work(int workers, int64_t n, bool backwards, tg_task_body *body, void *context)
+static void work(int64_t n, bool backwards, tg_task_body *body, void *context)
 {
     const unsigned saved = __builtin_ia32_stmxcsr();
+    const int      workers = tg_threads(), was = tg_hold_threads(workers);
     __builtin_ia32_ldmxcsr(saved | FLUSH_DENORMALS);
-    omp_set_num_threads(1);
     in_job = true;
     if (n <= 1 || workers == 1) do_alone(n, backwards, body, context);
     else share_out(workers, n, backwards, body, context);
     in_job = false;
-    omp_set_num_threads(workers);
     __builtin_ia32_ldmxcsr(saved);
+    tg_hold_threads(was);
 }
 
 /* Which worker computes which task, and when, never changes a result. */
 static void do_all(int64_t n, bool backwards, tg_task_body *body, void *context)
 {
-    const int workers = tg_threads();
     if (in_job) do_alone(n, backwards, body, context);
-    else work(workers, n, backwards, body, context);
+    else work(n, backwards, body, context);
 }
 
 void tg_parallel(int64_t n, void (*body)(void *, int64_t, int), void *context) { do_all(n, false, body, context); }

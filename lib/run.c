@@ -5,6 +5,8 @@
 #include "run.h"
 #include "core.h"
 #include "dispatch.h"
+#include "parallel.h"
+#include "pool.h"
 #include "trace.h"
 
 void *tg_run_take(tg_list *l, size_t bytes) { return tg_arena_take(&l->program->run_arena, bytes); }
@@ -173,8 +175,10 @@ void tg_run(tg_scope *s, bool middle)
 {
     tg_program *p = s->program;
     if (!tg_ok(s) || p->running || p->ran == p->n) return;
+    const int held = tg_hold_threads(tg_threads());
     p->running = true;
     tg_drop_failed(p);
     if (p->ran < p->n) run_pending(s, middle);
     p->running = false;
+    tg_hold_threads(held);
 }

@@ -1,5 +1,6 @@
 /* scope.c - the tree of scopes: lifetime, modes, the first error.  See scope.h. */
 #include "core.h"
+#include "pool.h"
 #include "system.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -42,6 +43,7 @@ tg_scope *tg_open(void)
     p->options = (tg_options){ .fuse = env_flag("TG_FUSE", true), .eager = env_flag("TG_EAGER", false),
                                 .recompute = env_recompute(), .epilogues = env_flag("TG_EPILOGUE", true) };
     s->program = p;
+    tg_pool_open();
     return s;
 }
 
@@ -241,6 +243,7 @@ static void close_program(tg_program *p)
     tg_system_free(p->needed);
     tg_arena_free(&p->run_arena);
     tg_system_free(p);
+    tg_pool_close();
 }
 
 static void end(tg_scope *s)

@@ -159,14 +159,32 @@ void tg_team_work(int64_t n, bool backwards, tg_task_body *body, void *context)
     end_job();
 }
 
-void tg_team_start(int workers, void (*begin)(int worker))
+static bool start(int worker, const cpu_set_t *place)
+{
+    pthread_attr_t attr;
+    if (pthread_attr_init(&attr)) return false;
+    void *const number = (void *)(intptr_t)worker;
+    pthread_t  *thread = &team.thread[worker - 1];
+    pthread_attr_setaffinity_np(&attr, sizeof *place, place);
+    bool made = !pthread_create(thread, &attr, work, number);
+    pthread_attr_destroy(&attr);
+    return made || !pthread_create(thread, NULL, work, number);      /* the place may have been forbidden meanwhile */
+}
+
+void tg_team_start(int workers, void (*begin)(int worker), void (*place)(int worker, cpu_set_t *to))
 {
     team.begin = begin;
     while (team.started < workers - 1) {
-        void *const number = (void *)(intptr_t)(team.started + 1);
-        if (pthread_create(&team.thread[team.started], NULL, work, number)) return;
+        cpu_set_t at;
+        place(team.started + 1, &at);
+        if (!start(team.started + 1, &at)) return;
         team.started++;
     }
+}
+
+void tg_team_move(int worker, const cpu_set_t *to)
+{
+    if (worker <= team.started) pthread_setaffinity_np(team.thread[worker - 1], sizeof *to, to);
 }
 
 void tg_team_stop(void)
@@ -178,4 +196,13 @@ void tg_team_stop(void)
     while (team.started) pthread_join(team.thread[--team.started], NULL);
     team.over = false;
     end_job();
+}
+
+void tg_team_forget(void)
+{
+    team.started = 0;
+    team.asleep = 0;
+    team.caller_asleep = false;
+    team.over = false;
+    team.state = 0;
 }

@@ -5,7 +5,7 @@
  * A dilation of 1 is oneDNN's 0: callers pass oneDNN's.  A tg_md is to be given back with tg_md_free. */
 #ifndef TG_DNNL_SHIM_H
 #define TG_DNNL_SHIM_H
-#include <dnnl.h>
+#include "dnnl_functions.h"
 
 #if DNNL_VERSION_MAJOR < 2 || (DNNL_VERSION_MAJOR == 2 && DNNL_VERSION_MINOR < 6)
 #error "tilegrad wants oneDNN 2.6 or newer"

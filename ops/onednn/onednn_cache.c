@@ -31,6 +31,11 @@ static struct {
     uint64_t        clock;
 } cache = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
+/* A child that is forked while another thread has the lock would never get it. */
+static void take_lock(void)  { pthread_mutex_lock(&cache.lock); }
+static void leave_lock(void) { pthread_mutex_unlock(&cache.lock); }
+__attribute__((constructor)) static void watch_forks(void) { pthread_atfork(take_lock, leave_lock, leave_lock); }
+
 static void free_entry(entry *e)
 {
     while (e->idle) {

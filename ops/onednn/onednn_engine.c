@@ -2,15 +2,38 @@
 #include "onednn_engine.h"
 #include "cpu.h"
 #include "dnnl_shim.h"
+#include "library.h"
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 
 static struct {
     pthread_once_t once;
     dnnl_engine_t  engine;
     const char    *why_not;
-    char           version[64];
+    char           version[320];
 } global = { .once = PTHREAD_ONCE_INIT };
+
+#define TEXT_OF(number) #number
+#define SONAME(major) "libdnnl.so." TEXT_OF(major)
+#define NAME(name) "dnnl_" #name,
+
+struct tg_dnnl tg_dnnl;
+
+static bool load(void)
+{
+    static const char *const files[] = { SONAME(DNNL_VERSION_MAJOR), TG_DNNL_FILE, NULL };
+    static const char *const names[] = { TG_DNNL_FUNCTIONS(NAME) NULL };
+    static void             *at[sizeof names / sizeof *names - 1];
+    static tg_library        library = { files, names, at, "" };
+    _Static_assert(sizeof at == sizeof tg_dnnl, "a pointer for each name");
+    if (!tg_library_load(&library)) {
+        global.why_not = library.why_not;
+        return false;
+    }
+    memcpy(&tg_dnnl, at, sizeof at);
+    return true;
+}
 
 /* Only when the user asked for less than there is: oneDNN's own variable is not to be overruled without need. */
 static void cap_isa(void)
@@ -27,6 +50,10 @@ static void cap_isa(void)
 
 static void start(void)
 {
+    if (!load()) {
+        snprintf(global.version, sizeof global.version, "cannot be used: %s", global.why_not);
+        return;
+    }
     const dnnl_version_t *v = dnnl_version();
     snprintf(global.version, sizeof global.version, "%d.%d.%d (header %d.%d.%d)", v->major, v->minor, v->patch,
              DNNL_VERSION_MAJOR, DNNL_VERSION_MINOR, DNNL_VERSION_PATCH);
@@ -37,6 +64,8 @@ static void start(void)
     cap_isa();
     if (dnnl_engine_create(&global.engine, dnnl_cpu, 0)) global.why_not = "oneDNN cannot make a CPU engine";
 }
+
+const char *tg_onednn_file(void) { return SONAME(DNNL_VERSION_MAJOR); }
 
 const char *tg_onednn_version(void)
 {

@@ -2,8 +2,10 @@
 #ifndef TG_ONEDNN_ENGINE_H
 #define TG_ONEDNN_ENGINE_H
 
-/* "2.6.3 (header 2.6.3)".  If the library's major version is not that of the header, all kernels reject. */
+/* "2.6.3 (header 2.6.3)", or why it cannot be used; loads it.  If the library's major version is not that of the header,
+ * all kernels reject. */
 const char *tg_onednn_version(void);
+const char *tg_onednn_file(void);             /* "libdnnl.so.2": what is loaded */
 
 /* oneDNN's engine, a dnnl_engine_t; NULL, and why, if there is none.  First use caps oneDNN's instruction set as
  * TG_MAX_ISA says; without that, ONEDNN_MAX_CPU_ISA holds. */

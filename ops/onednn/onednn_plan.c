@@ -1,6 +1,8 @@
 /* onednn_plan.c - building and running plans.  See onednn_plan.h. */
 #include "onednn_plan.h"
 #include "onednn_engine.h"
+#include "openmp.h"
+#include "parallel.h"
 #include "system.h"
 #include <assert.h>
 #include <string.h>
@@ -132,12 +134,21 @@ static bool takes_too_much(const tg_onednn_plan *plan)
     return plan->most_scratch && plan->packed_bytes + plan->scratchpad_bytes > plan->most_scratch;
 }
 
+typedef struct { tg_onednn_plan *plan; tg_onednn_build *build; const tg_onednn_shape *shape; } building;
+
+static void build_plan(void *context)
+{
+    const building *b = context;
+    if (make_attributes(b->plan)) b->build(b->plan, b->shape);
+    drop_attributes(b->plan);
+}
+
 bool tg_plan_make(tg_onednn_plan *plan, tg_onednn_build *build, const tg_onednn_shape *shape)
 {
+    building b = { plan, build, shape };
     plan->engine = tg_onednn_engine(&plan->refusal);
     if (plan->refusal) return true;
-    if (make_attributes(plan)) build(plan, shape);
-    drop_attributes(plan);
+    if (!tg_with_openmp(tg_threads(), build_plan, &b)) plan->status = dnnl_out_of_memory;
     const bool no_memory = plan->status == dnnl_out_of_memory;
     if (plan->status) plan->refusal = "no oneDNN primitive for this shape";
     else if (takes_too_much(plan)) plan->refusal = "its scratch is out of proportion to the tensors";
@@ -204,15 +215,26 @@ static void *address(const tg_onednn_plan *plan, const tg_plan_slot *slot, const
     }
 }
 
-void tg_lease_run(const tg_onednn_lease *lease, const tg_call *c, const tg_task *task)
+typedef struct { const tg_onednn_lease *lease; const tg_call *call; const tg_task *task; } running;
+
+static void run_lease(void *context)
 {
-    const tg_onednn_plan *plan = lease->plan;
-    dnnl_status_t         status = dnnl_success;
+    const running         r = *(const running *)context;
+    const tg_onednn_lease *lease = r.lease;
+    const tg_onednn_plan  *plan = lease->plan;
+    dnnl_status_t          status = dnnl_success;
     for (int i = 0; i < plan->n_slots && !status; i++)
         if (lease->memory[i])
-            status = dnnl_memory_set_data_handle(lease->memory[i], address(plan, &plan->slot[i], c, task->shared));
+            status = dnnl_memory_set_data_handle(lease->memory[i], address(plan, &plan->slot[i], r.call, r.task->shared));
     for (int i = 0; i < plan->n_steps && !status; i++)
         status = dnnl_primitive_execute(plan->step[i].primitive, lease->stream, plan->step[i].n_args, lease->arg[i]);
     if (!status) status = dnnl_stream_wait(lease->stream);
-    if (status) tg_fault_say(task->fault, task->index, "oneDNN failed with status %d", (int)status);
+    if (status) tg_fault_say(r.task->fault, r.task->index, "oneDNN failed with status %d", (int)status);
+}
+
+void tg_lease_run(const tg_onednn_lease *lease, const tg_call *c, const tg_task *task)
+{
+    running r = { lease, c, task };
+    if (!tg_with_openmp(tg_threads(), run_lease, &r))
+        tg_fault_say(task->fault, task->index, "oneDNN: no thread could be made for it in a forked process");
 }

@@ -2,8 +2,9 @@
  *
  * Results are cut into blocks by their shape, and each task has one computed: in a parallel region OpenBLAS works with
  * one thread, so the bits do not depend on their number, and bias and relu go over a block that the cache still has. */
+#include "openblas_load.h"
+#include "openmp.h"
 #include "products.h"
-#include <cblas.h>
 
 enum { MOST_TASKS = 32, LEAST_SIDE = 64 };
 static const double TASK_WORK = 1 << 22;         /* multiply-adds that are worth a task */
@@ -38,18 +39,27 @@ static void finish(const tg_product *p, int64_t m0, int64_t n0, int64_t rows, in
     }
 }
 
+typedef struct { const tg_product *p; int64_t m0, n0, rows, columns; } block;
+
+static void multiply(void *context)
+{
+    const block            b = *(const block *)context;
+    const tg_product *const p = b.p;
+    const bool    ta = p->a_column != 1, tb = p->b_column != 1;
+    const int     lda = ta ? (int)p->a_column : larger(p->a_row, p->k);       /* a side of 1 may lie at any distance */
+    const int     ldb = tb ? (int)p->b_column : larger(p->b_row, b.columns);
+    tg_openblas.sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)b.rows,
+                      (int)b.columns, (int)p->k, 1, (const float *)p->a + b.m0 * p->a_row, lda,
+                      (const float *)p->b + b.n0 * p->b_column, ldb, 0, (float *)p->y + b.m0 * p->n + b.n0, (int)p->n);
+}
+
 static void compute(const tg_product *p, int64_t others, int64_t index)
 {
     const cut     c = cut_of(p, others);
     const int64_t m0 = index / c.across * c.rows, n0 = index % c.across * c.columns;
-    const int64_t rows = smaller(c.rows, p->m - m0), columns = smaller(c.columns, p->n - n0);
-    const bool    ta = p->a_column != 1, tb = p->b_column != 1;
-    const int     lda = ta ? (int)p->a_column : larger(p->a_row, p->k);       /* a side of 1 may lie at any distance */
-    const int     ldb = tb ? (int)p->b_column : larger(p->b_row, columns);
-    cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)rows, (int)columns,
-                (int)p->k, 1, (const float *)p->a + m0 * p->a_row, lda, (const float *)p->b + n0 * p->b_column, ldb, 0,
-                (float *)p->y + m0 * p->n + n0, (int)p->n);
-    finish(p, m0, n0, rows, columns);
+    block         b = { p, m0, n0, smaller(c.rows, p->m - m0), smaller(c.columns, p->n - n0) };
+    tg_with_openmp(1, multiply, &b);
+    finish(p, m0, n0, b.rows, b.columns);
 }
 
 static int64_t blocks(const tg_product *p, int64_t others)
@@ -63,7 +73,8 @@ static const char *reject_sizes(const tg_call *c, tg_product p)
     const int64_t sizes[] = { p.m, p.n, p.k, p.a_row, p.a_column, p.b_row, p.b_column };
     for (int i = 0; i < 7; i++)
         if (sizes[i] > INT32_MAX) return "a side of 2^31 or more";
-    return tg_product_reject(c);
+    const char *const reason = tg_product_reject(c);
+    return reason ? reason : tg_openblas_refusal();
 }
 
 /* ---- matmul ---- */

@@ -1,0 +1,36 @@
+/* library.c - see library.h. */
+#include "library.h"
+#include <dlfcn.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/resource.h>
+
+static bool addresses_are_limited(void)
+{
+    struct rlimit limit;
+    return !getrlimit(RLIMIT_AS, &limit) && limit.rlim_cur != RLIM_INFINITY;
+}
+
+static void *open_first(tg_library *l)
+{
+    void *handle = NULL;
+    for (const char *const *file = l->files; *file && !handle; file++) handle = dlopen(*file, RTLD_NOW | RTLD_LOCAL);
+    if (!handle) snprintf(l->why_not, sizeof l->why_not, "%s", dlerror());
+    return handle;
+}
+
+bool tg_library_load(tg_library *l)
+{
+    if (addresses_are_limited()) {
+        snprintf(l->why_not, sizeof l->why_not, "%s is not loaded where addresses are limited (ulimit -v)", l->files[0]);
+        return false;
+    }
+    void *const handle = open_first(l);
+    for (int i = 0; handle && l->names[i]; i++) {
+        l->functions[i] = dlsym(handle, l->names[i]);
+        if (l->functions[i]) continue;
+        snprintf(l->why_not, sizeof l->why_not, "%s lacks %s", l->files[0], l->names[i]);
+        return false;
+    }
+    return handle;
+}

@@ -1,0 +1,37 @@
+/* openblas_load.c - see openblas_load.h. */
+#include "openblas_load.h"
+#include "library.h"
+#include "openblas_version.h"
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+struct tg_openblas tg_openblas;
+
+static const char *const files[] = { TG_OPENBLAS_FILE, NULL };
+static const char *const names[] = { "cblas_sgemm", "openblas_get_config", NULL };
+static void             *at[sizeof names / sizeof *names - 1];
+static tg_library        library = { files, names, at, "" };
+static pthread_once_t    once = PTHREAD_ONCE_INIT;
+
+static void load(void)
+{
+    _Static_assert(sizeof at == sizeof tg_openblas, "a pointer for each name");
+    if (tg_library_load(&library)) memcpy(&tg_openblas, at, sizeof at);
+}
+
+const char *tg_openblas_refusal(void)
+{
+    pthread_once(&once, load);
+    return *library.why_not ? library.why_not : NULL;
+}
+
+const char *tg_openblas_file(void) { return files[0]; }
+
+const char *tg_openblas_version(void)
+{
+    static _Thread_local char text[320];
+    const char *const why_not = tg_openblas_refusal();
+    snprintf(text, sizeof text, "%s%s", why_not ? "OpenBLAS cannot be used: " : "", why_not ? why_not : tg_openblas.get_config());
+    return text;
+}

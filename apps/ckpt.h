@@ -22,6 +22,7 @@ typedef struct {
     tg_scope   *root;                    /* has the first error */
     status_line line;                    /* on stderr, once it takes longer than two seconds */
     uint64_t    total, done;             /* bytes to read; read so far */
+    int         left_out;                /* tensors that could not be read or written: the status is EXIT_FAILED */
     double      began;
 } ckpt;
 
@@ -63,7 +64,8 @@ enum { CKPT_BYTES = 8 * CKPT_PIECE };    /* n is at most that */
 bool ckpt_write(ckpt *c, const ckpt_output *o);
 /* A produce: the bytes of tensor t->tag of the tg_tensor_file `context`. */
 bool ckpt_produce_copy(ckpt *c, void *context, const tg_file_tensor *t, uint64_t from, size_t n, void *to);
-/* The tensors that `keep` (NULL: all) wants, in memory of root, with their numbers as tags.  NULL: root has failed. */
+/* The tensors that `keep` (NULL: all) wants, in memory of root, with their numbers as tags.  NULL: root has failed.  Those
+ * that cannot be read or written are left out and named on stderr; if no other is there, root fails. */
 tg_file_tensor *ckpt_select(ckpt *c, const tg_tensor_file *f, bool (*keep)(const char *name), int *n);
 /* And the metadata. */
 tg_file_meta   *ckpt_select_meta(ckpt *c, const tg_tensor_file *f, bool (*keep)(const char *key), int *n);

@@ -26,6 +26,7 @@ static json_t *tensor(const contents *all, const contents_section *in, int i)
     const tg_file_tensor *const t = &all->file->tensor[i];
     json_t *const one = json_pack("{sssssssosI}", "name", t->name, "section", in->name, "dtype", t->dtype,
                                   "shape", shape(t), "bytes", (json_int_t)t->bytes);
+    if (t->trouble) json_object_set_new(one, "trouble", json_string(t->trouble));
     if (all->stats) json_object_set_new(one, "stats", measured(&all->stats[i]));
     return one;
 }

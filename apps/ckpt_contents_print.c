@@ -78,7 +78,8 @@ static void print_tensor(const contents *all, const widths *w, int i, FILE *to)
     const char *const last = leaf(contents_name(t), &depth);
     fprintf(to, "%*s%-*s  %-*s  %-*s  %10s", INDENT * depth, "", w->name - INDENT * depth, component(last, &text),
             w->dtype, tg_printable(t->dtype, &dtype), w->shape, ckpt_shape(t, &shape), ckpt_size(t->bytes, &size));
-    if (all->stats) print_stats(&all->stats[i], to);
+    if (t->trouble) fprintf(to, "  cannot be read: %s", t->trouble);
+    else if (all->stats) print_stats(&all->stats[i], to);
     fprintf(to, "\n");
 }
 

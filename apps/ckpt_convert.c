@@ -4,19 +4,20 @@
 #include "options.h"
 #include <string.h>
 
-enum { DTYPE = 'd' };
+enum { DTYPE = 'd', V2 = 0x100 };
 
-typedef struct { option_arguments files; const round_format *format; } convert_options;
+typedef struct { option_arguments files; const round_format *format, *v2; } convert_options;
 
 static const struct argp_option table[] = {
     { "dtype", DTYPE, "TYPE", 0, "f32, bf16 or f16: of all float tensors (they stay as they are)", 0 },
+    { "v2",    V2,    "TYPE", 0, "bf16 or f16: what NumPy's type V2 holds, to which it turns ml_dtypes' bfloat16", 0 },
     { 0 },
 };
 
 static const char about[] =
     "Writes the tensors of IN to OUT: .npz if its name ends so, and safetensors else.  --dtype rounds float tensors, "
     "to nearest, and tells what that costs; tensors of whole numbers stay as they are.  Metadata are kept; .npz has "
-    "none, and no bf16.\v"
+    "none, and no bf16.  A tensor that cannot be read, or whose type no file has, is left out and named, with status 1.\v"
     "Examples:\n"
     "  tilegrad ckpt convert weights.npz weights.safetensors\n"
     "  tilegrad ckpt convert run.safetensors small.safetensors --dtype bf16\n"
@@ -25,7 +26,12 @@ static const char about[] =
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     static const char *const choices[] = { "f32", "bf16", "f16", NULL }, *const dtypes[] = { "F32", "BF16", "F16" };
+    static const char *const halves[] = { "bf16", "f16", NULL };
     convert_options *const o = state->input;
+    if (key == V2) {
+        o->v2 = round_find(dtypes[1 + option_choice(state, "--v2", text, halves)]);
+        return 0;
+    }
     if (key != DTYPE) return option_take_arguments(key, state, "IN and OUT", 2, 2, &o->files);
     o->format = round_find(dtypes[option_choice(state, "--dtype", text, choices)]);
     return 0;
@@ -36,6 +42,7 @@ typedef struct {
     const round_format *format;          /* NULL: bytes as they are */
     round_errors       *errors;          /* [in->n] */
     ckpt_numbers       *room;
+    int                 left_out;
 } conversion;
 
 static bool is_converted(const conversion *v, const tg_file_tensor *in)
@@ -89,12 +96,33 @@ static void report(const conversion *v)
     if (all.inexact) tell_errors("all", &all);
     if (v->format)
         printf("%s to %s, %d of them exactly; ", ckpt_tensors(converted, &tensors), v->format->dtype, exact);
-    printf("%s as they are\n", ckpt_tensors(v->in->n - converted, &tensors));
+    printf("%s as they are\n", ckpt_tensors(v->in->n - v->left_out - converted, &tensors));
+}
+
+/* V2 becomes what it holds. */
+static void interpret(ckpt *c, tg_tensor_file *in, const round_format *v2)
+{
+    for (int i = 0; v2 && i < in->n; i++)
+        if (strspn(in->tensor[i].dtype, "<>=|") == 1 && !strcmp(in->tensor[i].dtype + 1, "V2"))
+            tg_tensor_file_reinterpret(c->root, in, i, v2->dtype);
+}
+
+/* What is float and stays as it is although --dtype wants all of them: F4, F6. */
+static void refuse_unconverted(ckpt *c, const conversion *v)
+{
+    for (int i = 0; v->format && i < v->in->n; i++) {
+        const tg_file_tensor *const t = &v->in->tensor[i];
+        tg_name_text name, dtype;
+        if (*t->dtype == 'F' && ckpt_kind_of(t) != CKPT_FLOATS)
+            tg_fail(c->root, "%s: tensor '%s': %s cannot be converted to %s", v->in->path, tg_printable(t->name, &name),
+                    tg_printable(t->dtype, &dtype), v->format->dtype);
+    }
 }
 
 static void convert(ckpt *c, conversion *v, const char *path)
 {
     int n, n_meta;
+    refuse_unconverted(c, v);
     v->errors = tg_alloc(c->root, sizeof *v->errors * ((size_t)v->in->n + 1));
     v->room   = tg_alloc(c->root, sizeof *v->room);
     tg_file_tensor *const tensors = ckpt_select(c, v->in, NULL, &n);
@@ -104,6 +132,7 @@ static void convert(ckpt *c, conversion *v, const char *path)
     const ckpt_output o = { path, tensors, n, n_meta, meta, produce, v };
     if (!tg_ok(c->root) || !ckpt_write(c, &o)) return;
     status_clear(&c->line);
+    v->left_out = c->left_out;
     report(v);
 }
 
@@ -114,6 +143,7 @@ int ckpt_convert(int argc, char **argv)
     argp_parse(&parser, argc, argv, 0, NULL, &o);
     ckpt c = ckpt_begin(argv[0]);
     conversion v = { .in = tg_tensor_file_open(c.root, o.files.at[0]), .format = o.format };
+    if (v.in) interpret(&c, v.in, o.v2);
     if (v.in) convert(&c, &v, o.files.at[1]);
     return ckpt_end(&c, EXIT_OK);
 }

@@ -40,5 +40,5 @@ int ckpt_end(ckpt *c, int status)
         status = signals_stop() ? 128 + signals_stop() : EXIT_FAILED;
     }
     tg_close(c->root);
-    return status;
+    return status == EXIT_OK && c->left_out ? EXIT_FAILED : status;
 }

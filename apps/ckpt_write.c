@@ -47,18 +47,42 @@ bool ckpt_produce_copy(ckpt *c, void *context, const tg_file_tensor *t, uint64_t
     return tg_tensor_file_read(c->root, context, t->tag, from, n, to) && ckpt_step(c, n);
 }
 
+static bool is_void(const tg_file_tensor *t)
+{
+    return strspn(t->dtype, "<>=|") == 1 && !strcmp(t->dtype + 1, "V2");
+}
+
+/* "x.npz: names: dtype <U7 can be written to no file" */
+static void leave_out(ckpt *c, const tg_tensor_file *f, const tg_file_tensor *t)
+{
+    tg_name_text name, dtype;
+    char why[700];
+    if (t->trouble) snprintf(why, sizeof why, "%.600s", t->trouble);
+    else
+        snprintf(why, sizeof why, "dtype %s can be written to no file%s", tg_printable(t->dtype, &dtype),
+                 is_void(t) ? " (convert --v2 bf16 takes it for bfloat16)" : "");
+    status_clear(&c->line);
+    fprintf(stderr, "%s: left out: %s: %s: %s\n", c->name, f->path, tg_printable(t->name, &name), why);
+    c->left_out++;
+}
+
 tg_file_tensor *ckpt_select(ckpt *c, const tg_tensor_file *f, bool (*keep)(const char *name), int *n)
 {
     tg_file_tensor *const all = tg_alloc(c->root, sizeof *all * ((size_t)f->n + 1));
     *n = 0;
     for (int i = 0; all && i < f->n; i++) {
         if (keep && !keep(f->tensor[i].name)) continue;
+        if (!tg_tensor_file_writable(&f->tensor[i])) {
+            leave_out(c, f, &f->tensor[i]);
+            continue;
+        }
         all[*n]       = f->tensor[i];
         all[*n].tag   = i;
         c->total     += f->tensor[i].bytes;
         ++*n;
     }
-    return all;
+    if (c->left_out && *n == 0) tg_fail(c->root, "%s: none of its tensors can be written", f->path);
+    return tg_ok(c->root) ? all : NULL;
 }
 
 tg_file_meta *ckpt_select_meta(ckpt *c, const tg_tensor_file *f, bool (*keep)(const char *key), int *n)

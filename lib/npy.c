@@ -1,32 +1,19 @@
 /* npy.c - see npy.h. */
 #include "npy.h"
 #include "little_endian.h"
-#include "tensor_file_kind.h"
 #include <stdio.h>
 #include <string.h>
 
-static const struct { const char *dtype, *descr; } spellings[] = {
-    { "F64",  "<f8" }, { "F32", "<f4" }, { "F16", "<f2" }, { "C64", "<c8" },
-    { "I64",  "<i8" }, { "I32", "<i4" }, { "I16", "<i2" }, { "I8",  "|i1" },
-    { "U64",  "<u8" }, { "U32", "<u4" }, { "U16", "<u2" }, { "U8",  "|u1" }, { "BOOL", "|b1" },
-};
-enum { SPELLINGS = sizeof spellings / sizeof *spellings, MOST_DESCR = 40 };
+enum { MOST_DESCR = 40 };
 
 static const uint8_t magic[6] = { 0x93, 'N', 'U', 'M', 'P', 'Y' };
-
-const char *tg_npy_dtype(const char *dtype)
-{
-    for (int i = 0; i < SPELLINGS; i++)
-        if (!strcmp(spellings[i].dtype, dtype)) return spellings[i].descr;
-    return NULL;
-}
 
 /* ---- the dictionary ---- */
 
 typedef struct {
     const char *at;                    /* what is left; a NUL ends it */
     char        descr[MOST_DESCR + 1];
-    bool        fortran;
+    bool        fortran, structured;
     int         rank;
     int64_t     dim[TG_MAX_RANK];
     const char *trouble;               /* the first; NULL: none */
@@ -38,9 +25,11 @@ static bool wrong(dictionary *d, const char *trouble)
     return false;
 }
 
+static void skip_space(dictionary *d) { d->at += strspn(d->at, " \t\r\n"); }
+
 static bool next_is(dictionary *d, const char *token)
 {
-    while (*d->at == ' ') d->at++;
+    skip_space(d);
     const size_t n = strlen(token);
     if (strncmp(d->at, token, n) != 0) return false;
     d->at += n;
@@ -52,9 +41,10 @@ static bool wanted(dictionary *d, const char *token, const char *trouble)
     return next_is(d, token) || wrong(d, trouble);
 }
 
-/* 'text' or "text", of printable ASCII without escapes. */
+/* 'text' or "text" (u'text' in Python 2), of printable ASCII without escapes. */
 static bool take_text(dictionary *d, char to[MOST_DESCR + 1])
 {
+    if (next_is(d, "u") && *d->at != '\'' && *d->at != '"') return wrong(d, "wanted a short text in quotes");
     const char quote = next_is(d, "'") ? '\'' : next_is(d, "\"") ? '"' : 0;
     int n = 0;
     while (quote && *d->at > ' ' && *d->at <= '~' && *d->at != quote && *d->at != '\\' && n < MOST_DESCR)
@@ -67,7 +57,7 @@ static bool take_text(dictionary *d, char to[MOST_DESCR + 1])
 
 static bool take_size(dictionary *d, int64_t *to)
 {
-    while (*d->at == ' ') d->at++;
+    skip_space(d);
     const char *const first = d->at;
     int64_t value = 0;
     for (; *d->at >= '0' && *d->at <= '9'; d->at++) {
@@ -76,6 +66,7 @@ static bool take_size(dictionary *d, int64_t *to)
     }
     *to = value;
     if (d->at == first || (*first == '0' && d->at > first + 1)) return wrong(d, "a size that is no plain whole number");
+    d->at += *d->at == 'L';                              /* of Python 2 */
     return true;
 }
 
@@ -93,6 +84,30 @@ static bool take_shape(dictionary *d)
     return d->rank != 1 || comma || wrong(d, "'shape' is no tuple");
 }
 
+/* A list or a tuple, to its end: what is in it nobody reads. */
+static bool skip_structure(dictionary *d)
+{
+    int depth = 0;
+    do {
+        if (!*d->at) return wrong(d, "a structured type that does not end");
+        if (*d->at == '\'' || *d->at == '"') {
+            const char *const end = strchr(d->at + 1, *d->at);
+            if (!end) return wrong(d, "a text that does not end");
+            d->at = end;
+        }
+        depth += (*d->at == '[' || *d->at == '(') - (*d->at == ']' || *d->at == ')');
+        d->at++;
+    } while (depth > 0);
+    return true;
+}
+
+static bool take_descr(dictionary *d)
+{
+    skip_space(d);
+    d->structured = *d->at == '[' || *d->at == '(';
+    return d->structured ? skip_structure(d) : take_text(d, d->descr);
+}
+
 static bool take_value(dictionary *d, const char *key, int *seen)
 {
     static const char *const keys[] = { "descr", "fortran_order", "shape" };
@@ -101,8 +116,7 @@ static bool take_value(dictionary *d, const char *key, int *seen)
     if (k == 3) return wrong(d, "a key that is none of 'descr', 'fortran_order', 'shape'");
     if (*seen & 1 << k) return wrong(d, "a key twice");
     *seen |= 1 << k;
-    if (k == 0 && (next_is(d, "[") || next_is(d, "("))) return wrong(d, "a structured type, wanted plain numbers");
-    if (k == 0) return take_text(d, d->descr);
+    if (k == 0) return take_descr(d);
     if (k == 2) return take_shape(d);
     d->fortran = next_is(d, "True");
     return d->fortran || wanted(d, "False", "'fortran_order' is neither True nor False");
@@ -120,7 +134,8 @@ static bool take_dictionary(dictionary *d)
         comma = next_is(d, ",");
     }
     if (seen != 7) return wrong(d, "a key of 'descr', 'fortran_order', 'shape' is missing");
-    return (next_is(d, "\n") && !*d->at) || wrong(d, "more follows the dictionary");
+    skip_space(d);
+    return !*d->at || wrong(d, "more follows the dictionary");
 }
 
 /* ---- the header ---- */
@@ -152,18 +167,19 @@ static bool take_header_text(tg_scope *s, const tg_npy_source *from, char text[T
     return strlen(text) == n || (tg_fail(s, "%s: a .npy header with a 0 byte in it", from->what), false);
 }
 
-/* The spelling's name, or the spelling itself. */
-static const char *dtype_name(tg_scope *s, const dictionary *d)
+/* Of the type and the order of axes. */
+static void describe(tg_scope *s, const dictionary *d, tg_file_tensor *t, tg_file_form *form)
 {
-    char text[MOST_DESCR + 32];
-    const bool columns = d->fortran && d->rank > 1;
-    for (int i = 0; i < SPELLINGS && !columns; i++)
-        if (!strcmp(spellings[i].descr, d->descr)) return spellings[i].dtype;
-    snprintf(text, sizeof text, "%s%s", d->descr, columns ? " in Fortran order" : "");
-    return tg_strdup(s, text);
+    const char *const known = d->structured ? NULL : tg_npy_type(d->descr, form);
+    t->dtype = known ? known : tg_strdup(s, d->structured ? "structured" : d->descr);
+    if (d->structured) *form = (tg_file_form){ .size = 0 };
+    form->columns = d->fortran && d->rank > 1;
+    t->trouble = NULL;
+    if (strchr(d->descr, 'O')) t->trouble = "holds Python objects (|O), which only Python can read";
+    else if (form->columns && !form->size) t->trouble = "is in Fortran order, and the size of its elements is not known";
 }
 
-bool tg_npy_take_header(tg_scope *s, const tg_npy_source *from, tg_file_tensor *t, size_t *length)
+bool tg_npy_take_header(tg_scope *s, const tg_npy_source *from, tg_file_tensor *t, tg_file_form *form, size_t *length)
 {
     char text[TG_NPY_MOST_HEADER + 1];
     if (!take_header_text(s, from, text, length)) return false;
@@ -172,15 +188,15 @@ bool tg_npy_take_header(tg_scope *s, const tg_npy_source *from, tg_file_tensor *
         tg_fail(s, "%s: its .npy header is malformed: %s", from->what, d.trouble);
         return false;
     }
-    t->dtype = dtype_name(s, &d);
+    describe(s, &d, t, form);
     t->rank  = d.rank;
     t->bytes = from->size - *length;
     memcpy(t->dim, d.dim, sizeof d.dim);
-    const tg_file_dtype *const known = t->dtype ? tg_file_dtype_find(t->dtype) : NULL;
-    uint64_t bytes = 0;
-    if (!tg_file_shape_bytes(t->rank, t->dim, known ? known->bits : 8, &bytes))
-        tg_fail(s, "%s: its shape overflows", from->what);
-    else if (known && bytes != t->bytes)
+    uint64_t elements = 0, bytes = t->bytes;
+    const bool fits = tg_file_shape_bytes(t->rank, t->dim, 8, &elements) &&
+                      (!form->size || tg_file_shape_bytes(t->rank, t->dim, 8 * (int)form->size, &bytes));
+    if (!fits) tg_fail(s, "%s: its shape overflows", from->what);
+    else if (!t->trouble && bytes != t->bytes)
         tg_fail(s, "%s: holds %llu bytes of numbers, its shape and dtype %s say %llu", from->what,
                 (unsigned long long)t->bytes, t->dtype, (unsigned long long)bytes);
     return tg_ok(s);

@@ -3,14 +3,14 @@
  * "\x93NUMPY", a version (1.0, 2.0 or 3.0), the length of the rest (2 bytes in 1.0, 4 else), a Python dictionary with
  * exactly the keys 'descr', 'fortran_order' and 'shape', spaces, a line feed.  The numbers follow.
  *
- * A type that safetensors has gets the name it has there.  Any other, and columns before rows, stays as it is spelled:
- * ">f4", "<U7", "<f4 in Fortran order".  Such a tensor is in the table of contents and its bytes can be read, but
- * there is no conversion of its numbers. */
+ * A type that safetensors has gets the name it has there, however it is spelled; the order of bytes and axes becomes the
+ * form.  Any other stays as it is spelled, "<U7" or "structured": such a tensor is in the table of contents and its bytes
+ * can be read, but there is no conversion of its numbers. */
 #ifndef TG_NPY_H
 #define TG_NPY_H
-#include "tensor_file.h"
+#include "tensor_file_kind.h"
 
-enum { TG_NPY_MOST_HEADER = 8192 };              /* bytes; NumPy's take 128 */
+enum { TG_NPY_MOST_HEADER = 10000 };             /* bytes, as in NumPy, whose own take 128 */
 
 typedef struct {
     const char *what;                            /* "runs/x.npz: weight.npy", for messages */
@@ -19,9 +19,12 @@ typedef struct {
     void       *from;
 } tg_npy_source;
 
-/* Takes the header; fills dtype, rank, dim and bytes of t in, and the header's length.  False and s failed if it is
- * none, or the numbers that it announces are not what is left of the source's size. */
-bool tg_npy_take_header(tg_scope *s, const tg_npy_source *from, tg_file_tensor *t, size_t *length);
+/* Takes the header; fills dtype, rank, dim, bytes and trouble of t in, its form, and the header's length.  False and s
+ * failed if it is none, or the numbers that it announces are not what is left of the source's size. */
+bool tg_npy_take_header(tg_scope *s, const tg_npy_source *from, tg_file_tensor *t, tg_file_form *form, size_t *length);
+
+/* The safetensors dtype of one that NumPy spells so, or NULL; and its form, with size 0 if it is not known. */
+const char *tg_npy_type(const char *descr, tg_file_form *form);
 
 /* How NumPy spells a dtype of safetensors, or NULL. */
 const char *tg_npy_dtype(const char *dtype);

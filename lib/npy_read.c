@@ -20,8 +20,9 @@ static bool open_npy(tg_scope *s, tg_tensor_file *f)
     position p = { .file = f };
     const tg_npy_source from = { f->path, f->reader->size, take, &p };
     size_t length = 0;
-    f->tensor = tg_alloc(s, sizeof *f->tensor);
-    if (!f->tensor || !tg_npy_take_header(s, &from, f->tensor, &length)) return false;
+    f->tensor       = tg_alloc(s, sizeof *f->tensor);
+    f->reader->form = tg_alloc(s, sizeof *f->reader->form);
+    if (!tg_ok(s) || !tg_npy_take_header(s, &from, f->tensor, f->reader->form, &length)) return false;
     f->tensor->name = "arr_0";
     f->reader->data = length;
     f->n            = 1;

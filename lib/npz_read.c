@@ -1,4 +1,4 @@
-/* npz_read.c - NumPy's .npz: a ZIP file whose members NAME.npy are the tensors NAME.
+/* npz_read.c - NumPy's .npz: a ZIP file whose members NAME.npy are the tensors NAME; other members are passed over.
  *
  * Members are read as streams of inflated bytes, from their beginning, through one buffer; a stored member's tensor can
  * also be read anywhere.  When its last byte is read at the end of a stream, a member's CRC-32 is compared, and its
@@ -16,6 +16,7 @@ enum { PIECE = 16 << 10 };
 
 typedef struct {
     tg_zip_member *member;               /* [f->n], as the tensors */
+    bool           system;               /* what failed was the system, and not the file */
     size_t        *length;               /* [f->n] of the .npy headers */
     int            now;                  /* the member whose stream is open; -1: none */
     uint64_t       at, fed;              /* inflated bytes taken; compressed bytes given to z */
@@ -30,6 +31,13 @@ typedef struct {
 static bool recognises(const uint8_t *first, size_t n)
 {
     return n >= 4 && (!memcmp(first, "PK\3\4", 4) || !memcmp(first, "PK\5\6", 4));
+}
+
+static bool read_at(tg_scope *s, tg_tensor_file *f, uint64_t at, size_t n, void *to)
+{
+    npz *const own = f->reader->own;
+    own->system = !tg_read_at(s, f, at, n, to);
+    return !own->system;
 }
 
 static bool refuse(tg_scope *s, tg_tensor_file *f, const char *trouble)
@@ -54,6 +62,12 @@ static void z_free(void *unused, void *block)
     tg_system_free(block);
 }
 
+static bool no_memory(tg_scope *s, tg_tensor_file *f)
+{
+    ((npz *)f->reader->own)->system = true;
+    return refuse(s, f, "out of memory: zlib");
+}
+
 static bool begin(tg_scope *s, tg_tensor_file *f, int i)
 {
     npz *const own = f->reader->own;
@@ -67,7 +81,7 @@ static bool begin(tg_scope *s, tg_tensor_file *f, int i)
     own->z.zfree    = z_free;
     if (!own->z_open) own->z_open = inflateInit2(&own->z, -MAX_WBITS) == Z_OK;
     else inflateReset(&own->z);
-    return own->z_open || refuse(s, f, "out of memory: zlib");
+    return own->z_open || no_memory(s, f);
 }
 
 static bool feed(tg_scope *s, tg_tensor_file *f, const tg_zip_member *m)
@@ -76,7 +90,7 @@ static bool feed(tg_scope *s, tg_tensor_file *f, const tg_zip_member *m)
     const uint64_t left = m->packed - own->fed;
     const size_t   n    = left < PIECE ? (size_t)left : PIECE;
     if (n == 0) return refuse(s, f, "its compressed bytes end early");
-    if (!tg_read_at(s, f, m->data + own->fed, n, own->in)) return false;
+    if (!read_at(s, f, m->data + own->fed, n, own->in)) return false;
     own->fed       += n;
     own->z.next_in  = own->in;
     own->z.avail_in = (unsigned)n;
@@ -96,7 +110,7 @@ static size_t inflate_some(tg_scope *s, tg_tensor_file *f, const tg_zip_member *
         const int status = inflate(&own->z, Z_NO_FLUSH);
         there     += room - own->z.avail_out;
         own->ended = status == Z_STREAM_END;
-        if (status == Z_MEM_ERROR) return refuse(s, f, "out of memory: zlib"), n + 1;
+        if (status == Z_MEM_ERROR) return no_memory(s, f), n + 1;
         if (status != Z_OK && status != Z_BUF_ERROR && !own->ended)
             return refuse(s, f, "its compressed bytes are damaged"), n + 1;
     }
@@ -124,7 +138,7 @@ static bool take(tg_scope *s, void *from, size_t n, void *to)
     const tg_zip_member *const m = &own->member[own->now];
     if (n > m->size - own->at) return refuse(s, f, "ends early");
     if (m->method == TG_ZIP_STORED) {
-        if (!tg_read_at(s, f, m->data + own->at, n, to)) return false;
+        if (!read_at(s, f, m->data + own->at, n, to)) return false;
     } else {
         const size_t there = inflate_some(s, f, m, n, to);
         if (there > n) return false;
@@ -137,11 +151,56 @@ static bool take(tg_scope *s, void *from, size_t n, void *to)
 
 /* ---- the table of contents ---- */
 
-static const char *name_trouble(const tg_zip_member *m)
+static bool is_npy(const tg_zip_member *m)
 {
-    if (m->length < 4 || memcmp(m->name + m->length - 4, ".npy", 4))
-        return strstr(m->name, "data.pkl") ? "a pickle of PyTorch; save the tensors with safetensors" : "is no .npy";
-    return tg_file_name_trouble(m->name, m->length - 4);
+    return m->length >= 4 && !memcmp(m->name + m->length - 4, ".npy", 4);
+}
+
+/* Drops folders and whatever else is no .npy. */
+static int keep_arrays(tg_scope *s, tg_tensor_file *f, tg_zip_member *m, int n)
+{
+    int  kept = 0;
+    bool pickle = false;
+    for (int i = 0; i < n; i++) {
+        pickle |= m[i].length >= 8 && !memcmp(m[i].name + m[i].length - 8, "data.pkl", 8);
+        if (is_npy(&m[i])) m[kept++] = m[i];
+    }
+    if (n > 0 && kept == 0)
+        tg_fail(s, "%s: %s", f->path, pickle ? "a pickle of PyTorch; save the tensors with safetensors" :
+                "a ZIP file without arrays: none of its members is a .npy");
+    return kept;
+}
+
+/* An array that cannot be read: the others can. */
+static bool set_trouble(tg_scope *s, tg_file_tensor *t, const char *trouble)
+{
+    *t = (tg_file_tensor){ .name = t->name, .dtype = "unreadable", .trouble = tg_strdup(s, trouble) };
+    return t->trouble;
+}
+
+/* The failure becomes a trouble of this array alone: what `what` does not say of it. */
+static bool forgive(tg_scope *s, tg_file_tensor *t, const char *what)
+{
+    char text[512];
+    const size_t      n = strlen(what);                  /* "x.npz: a.npy" */
+    const char *const message = tg_message(s);
+    snprintf(text, sizeof text, "%s", !strncmp(message, what, n) && message[n] == ':' ? message + n + 2 : message);
+    tg_clear(s);
+    return set_trouble(s, t, text);
+}
+
+static bool take_array(tg_scope *s, tg_tensor_file *f, int i)
+{
+    npz *const own = f->reader->own;
+    tg_file_tensor *const t = &f->tensor[i];
+    char what[sizeof(tg_name_text) + 1024];
+    tg_name_text text;
+    snprintf(what, sizeof what, "%.1000s: %s", f->path, tg_printable(own->member[i].name, &text));
+    const tg_npy_source from = { what, own->member[i].size, take, f };
+    own->system = false;
+    t->dtype = "";                                       /* NULL: there was no memory for it */
+    if (begin(s, f, i) && tg_npy_take_header(s, &from, t, &f->reader->form[i], &own->length[i])) return true;
+    return !own->system && t->dtype && forgive(s, t, what);
 }
 
 /* Member i is the tensor i. */
@@ -150,17 +209,15 @@ static bool take_tensor(tg_scope *s, tg_tensor_file *f, int i)
     npz *const own = f->reader->own;
     tg_zip_member  *const m = &own->member[i];
     tg_file_tensor *const t = &f->tensor[i];
-    char what[sizeof(tg_name_text) + 1024];
     tg_name_text text;
-    const char *const trouble = (own->now = i, name_trouble(m));
-    if (trouble) return refuse(s, f, trouble);
-    snprintf(what, sizeof what, "%.1000s: %s", f->path, tg_printable(m->name, &text));
-    const tg_npy_source from = { what, m->size, take, f };
-    if (!begin(s, f, i) || !tg_npy_take_header(s, &from, t, &own->length[i])) return false;
-    m->name[m->length - 4] = 0;
-    t->name  = m->name;
+    const char *const bad_name = m->trouble ? NULL : tg_file_name_trouble(m->name, m->length - 4);
+    const char *const trouble = bad_name ? bad_name : m->trouble;
+    own->now = i;
+    if (!(trouble ? set_trouble(s, t, trouble) : take_array(s, f, i))) return false;
     t->place = m->data + (m->method == TG_ZIP_STORED ? own->length[i] : 0);
-    return true;
+    t->name  = bad_name ? tg_strdup(s, tg_printable(m->name, &text)) : m->name;
+    m->name[m->length - 4] = 0;
+    return t->name;
 }
 
 static void close_npz(tg_tensor_file *f)
@@ -176,6 +233,8 @@ static bool open_npz(tg_scope *s, tg_tensor_file *f)
     tg_zip_member *member = NULL;
     int n = 0;
     if (!tg_zip_members(s, f, &member, &n)) return false;
+    n = keep_arrays(s, f, member, n);
+    if (!tg_ok(s)) return false;
     npz *const own = f->reader->own = tg_system_alloc(sizeof *own);
     if (!own) {
         tg_fail(s, "%s: out of memory: %zu bytes", f->path, sizeof *own);
@@ -184,6 +243,7 @@ static bool open_npz(tg_scope *s, tg_tensor_file *f)
     own->member = member;
     own->length = tg_alloc(s, sizeof *own->length * ((size_t)n + 1));
     f->tensor   = tg_alloc(s, sizeof *f->tensor * ((size_t)n + 1));
+    f->reader->form = tg_alloc(s, sizeof *f->reader->form * ((size_t)n + 1));
     for (int i = 0; i < n && tg_ok(s); i++) take_tensor(s, f, i);
     f->n = n;
     if (!tg_ok(s)) close_npz(f);

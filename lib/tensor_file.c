@@ -100,7 +100,9 @@ void tg_tensor_file_close(tg_tensor_file *f)
     if (!r || r->fd < 0) return;
     if (r->kind) r->kind->close(f);
     tg_system_free(r->hash);
+    tg_system_free(r->whole);
     r->hash = NULL;
+    r->whole = NULL;
     close(r->fd);
     r->fd = -1;
 }
@@ -131,7 +133,9 @@ static bool is_readable(tg_scope *s, const tg_tensor_file *f, int i, uint64_t fr
 {
     tg_name_text name;
     if (!tg_ok(s) || !tg_file_has(s, f, i)) return false;
-    if (from > f->tensor[i].bytes || n > f->tensor[i].bytes - from)
+    if (f->tensor[i].trouble)
+        tg_fail(s, "%s: %s: %s", f->path, tg_printable(f->tensor[i].name, &name), f->tensor[i].trouble);
+    else if (from > f->tensor[i].bytes || n > f->tensor[i].bytes - from)
         tg_fail(s, "%s: tensor '%s': %llu bytes from %llu on, wanted within its %llu", f->path,
                 tg_printable(f->tensor[i].name, &name), (unsigned long long)n, (unsigned long long)from,
                 (unsigned long long)f->tensor[i].bytes);
@@ -166,9 +170,36 @@ static bool follow(tg_scope *s, tg_tensor_file *f, int i, uint64_t from, size_t 
     return r->hashed < f->tensor[i].bytes || compare_checksum(s, f, i);
 }
 
+static bool read_bytes(tg_scope *s, tg_tensor_file *f, int i, uint64_t from, size_t n, void *to)
+{
+    const tg_file_form *const form = f->reader->form ? &f->reader->form[i] : NULL;
+    if (form && (form->swapped || form->columns)) return tg_file_read_formed(s, f, i, from, n, to);
+    return f->reader->kind->read(s, f, i, from, n, to);
+}
+
 bool tg_tensor_file_read(tg_scope *s, tg_tensor_file *f, int i, uint64_t from, size_t n, void *to)
 {
-    return is_readable(s, f, i, from, n) && f->reader->kind->read(s, f, i, from, n, to) && follow(s, f, i, from, n, to);
+    return is_readable(s, f, i, from, n) && read_bytes(s, f, i, from, n, to) && follow(s, f, i, from, n, to);
+}
+
+bool tg_tensor_file_writable(const tg_file_tensor *t)
+{
+    return t && t->dtype && !t->trouble && tg_file_dtype_find(t->dtype);
+}
+
+bool tg_tensor_file_reinterpret(tg_scope *s, tg_tensor_file *f, int i, const char *dtype)
+{
+    tg_name_text name;
+    uint64_t bytes = 0;
+    if (!f) tg_fail(s, "tg_tensor_file_reinterpret: the file is NULL");
+    if (!f || !is_readable(s, f, i, 0, 0)) return false;
+    tg_file_tensor *const t = &f->tensor[i];
+    const tg_file_dtype *const as = dtype ? tg_file_dtype_find(dtype) : NULL;
+    if (as && tg_file_shape_bytes(t->rank, t->dim, as->bits, &bytes) && bytes == t->bytes) t->dtype = as->name;
+    else
+        tg_fail(s, "%s: tensor '%s': %s cannot be taken for %s", f->path, tg_printable(t->name, &name), t->dtype,
+                dtype ? dtype : "NULL");
+    return tg_ok(s);
 }
 
 bool tg_tensor_file_verify(tg_scope *s, tg_tensor_file *f, int i)

@@ -4,9 +4,12 @@
  * Written: safetensors, and .npz if the path ends so.  checkpoint.h and state.h stand on this; it is also for tools that
  * work on files larger than memory: nothing here holds more of a file than its table of contents.
  *
- * A .npy holds one tensor, "arr_0", a .npz those that its members are named for, without ".npy".  Types that safetensors
- * lacks (big-endian numbers, texts) and arrays in Fortran order are listed as NumPy spells them, and only their bytes can
- * be read.  A .npz holds no metadata: what a writer is given is left out.  Nor does it hold BF16, which is an error.
+ * A .npy holds one tensor, "arr_0", a .npz those that its members are named for, without ".npy"; other members and folders
+ * are passed over.  Whatever the order of its bytes and axes, an array is read as little-endian and row-major; one in
+ * Fortran order is held in memory meanwhile.  Types that safetensors lacks (texts, dates, complex128) are listed as NumPy
+ * spells them, and only their bytes can be read; what cannot be read at all (Python objects, an encrypted or damaged
+ * member) is listed with the reason, and spoils no other.  A .npz holds no metadata: what a writer is given is left out.
+ * Nor does it hold BF16, which is an error; ml_dtypes' bfloat16 arrives from NumPy as "V2": see tg_tensor_file_reinterpret.
  *
  * safetensors (https://github.com/huggingface/safetensors): the length of a header as 8 bytes, the header (JSON: for each
  * tensor dtype, shape and place; "__metadata__": pairs of strings), the numbers, little-endian and row-major.
@@ -15,7 +18,7 @@
  * JSON, has a key twice (however it is escaped), a NUL, fields of a tensor other than the three, numbers that are no plain
  * whole numbers up to 2^48, ranks above TG_MAX_RANK; names that are no valid UTF-8 of 1 to 512 bytes or hold control
  * characters; shapes whose size overflows or does not fit the place; holes, overlaps, bytes after the last tensor; .npz
- * members whose sizes or checksums (CRC-32) do not agree, encrypted or nested ones.  Nothing is allocated from a declared
+ * members whose sizes or checksums (CRC-32) do not agree.  Nothing is allocated from a declared
  * size before the file is known to hold it.  An unknown dtype is no error: the bytes of its tensor can be read.
  *
  * Checksums.  A file that tilegrad wrote says so in its metadata by three marks, and must then bear all three:
@@ -43,6 +46,7 @@ typedef struct {
     uint64_t    bytes;
     uint64_t    place;                 /* of its first byte, in the file's data */
     int         tag;                   /* the writer's caller's own */
+    const char *trouble;               /* of a file that is read: why this tensor cannot be; NULL: it can */
 } tg_file_tensor;
 
 typedef struct { const char *key, *value; } tg_file_meta;
@@ -64,14 +68,18 @@ tg_tensor_file *tg_tensor_file_open(tg_scope *s, const char *path);
 void            tg_tensor_file_close(tg_tensor_file *f);               /* earlier than that.  NULL: nothing */
 int             tg_tensor_file_find(const tg_tensor_file *f, const char *name);       /* its number, or -1 */
 const char     *tg_tensor_file_meta(const tg_tensor_file *f, const char *key);        /* its value, or NULL */
-/* Bytes from .. from + n - 1 of tensor i, as they lie in the file.  False and s failed: read errors, a wrong checksum.
+/* Bytes from .. from + n - 1 of tensor i, little-endian and row-major.  False and s failed: read errors, a wrong checksum.
  * In .npz, compressed members are read in ascending order; from 0 begins again. */
 bool tg_tensor_file_read(tg_scope *s, tg_tensor_file *f, int i, uint64_t from, size_t n, void *to);
-/* Elements first .. first + n - 1 of tensor i, converted: any float dtype to TG_F32 (F64 is rounded) or TG_BF16, any dtype
+/* Elements first .. first + n - 1 of tensor i, converted: any float dtype of 8 bits or more to TG_F32 (F64 is rounded) or TG_BF16, any dtype
  * of whole numbers to TG_I64, TG_I32 (if they fit), and each to itself.  False and s failed as above, or if there is no
  * such conversion. */
 bool tg_tensor_file_numbers(tg_scope *s, tg_tensor_file *f, int i, int64_t first, int64_t n, tg_dtype as, void *to);
 bool tg_tensor_file_can(const tg_file_tensor *t, tg_dtype as);                /* is there such a conversion? */
+bool tg_tensor_file_writable(const tg_file_tensor *t);     /* does a file have a name for its dtype?  Not for "<U7". */
+/* From here on the elements of tensor i are `dtype`, whatever the file says: "BF16" for NumPy's "<V2", which is what it makes
+ * of ml_dtypes' bfloat16.  False and s failed unless they have as many bytes. */
+bool tg_tensor_file_reinterpret(tg_scope *s, tg_tensor_file *f, int i, const char *dtype);
 /* Reads all of tensor i and compares its checksum. */
 bool tg_tensor_file_verify(tg_scope *s, tg_tensor_file *f, int i);
 

@@ -27,6 +27,24 @@ static float f16_to_f32(uint16_t bits)
     return value;
 }
 
+/* A sign, an exponent, `fraction` bits; what is no number is the caller's affair. */
+static float f8_to_f32(uint8_t bits, int fraction, int bias)
+{
+    const int   exponent = (bits & 0x7f) >> fraction;
+    const float part = (float)(bits & ((1 << fraction) - 1)) / (float)(1 << fraction);
+    const float value = exponent ? ldexpf(1 + part, exponent - bias) : ldexpf(part, 1 - bias);
+    return bits & 0x80 ? -value : value;
+}
+
+/* A power of 2 alone. */
+static float e8m0_to_f32(uint8_t bits)
+{
+    const uint32_t u = bits == 0xff ? 0x7fc00000 : bits ? (uint32_t)bits << 23 : 0x00400000;
+    float value;
+    memcpy(&value, &u, sizeof value);
+    return value;
+}
+
 /* To FP32, so that rounding it once more to bf16 is rounding once: cut, and odd if anything was cut off. */
 static float round_to_odd(double value)
 {
@@ -55,6 +73,11 @@ static float round_to_odd(double value)
 WIDENING(widen_f32,  float,    float,   true, x)
 WIDENING(widen_bf16, uint16_t, float,   true, tg_bf16_to_f32(x))
 WIDENING(widen_f16,  uint16_t, float,   true, f16_to_f32(x))
+WIDENING(widen_e4m3, uint8_t,  float,   true, (x & 0x7f) == 0x7f ? NAN : f8_to_f32(x, 3, 7))
+WIDENING(widen_e5m2, uint8_t,  float,   true, f16_to_f32((uint16_t)(x << 8)))
+WIDENING(widen_e4m3fnuz, uint8_t, float, true, x == 0x80 ? NAN : f8_to_f32(x, 3, 8))
+WIDENING(widen_e5m2fnuz, uint8_t, float, true, x == 0x80 ? NAN : f8_to_f32(x, 2, 16))
+WIDENING(widen_e8m0, uint8_t,  float,   true, e8m0_to_f32(x))
 WIDENING(round_f64,  double,   float,   true, x)
 WIDENING(odd_f64,    double,   float,   true, round_to_odd(x))
 WIDENING(widen_i64,  int64_t,  int64_t, true, x)
@@ -86,6 +109,10 @@ typedef struct {
 static const source sources[] = {
     { "F32", TG_F32, true, widen_f32, widen_f32 },       { "BF16", TG_BF16, true, widen_bf16, widen_bf16 },
     { "F16", TG_DTYPES, true, widen_f16, widen_f16 },    { "F64", TG_DTYPES, true, round_f64, odd_f64 },
+    { "F8_E4M3", TG_DTYPES, true, widen_e4m3, widen_e4m3 }, { "F8_E5M2", TG_DTYPES, true, widen_e5m2, widen_e5m2 },
+    { "F8_E4M3FNUZ", TG_DTYPES, true, widen_e4m3fnuz, widen_e4m3fnuz },
+    { "F8_E5M2FNUZ", TG_DTYPES, true, widen_e5m2fnuz, widen_e5m2fnuz },
+    { "F8_E8M0", TG_DTYPES, true, widen_e8m0, widen_e8m0 },
     { "I64", TG_I64, false, widen_i64, NULL },           { "I32", TG_I32, false, widen_i32, NULL },
     { "I16", TG_DTYPES, false, widen_i16, NULL },        { "I8", TG_I8, false, widen_i8, NULL },
     { "U64", TG_DTYPES, false, widen_u64, NULL },        { "U32", TG_DTYPES, false, widen_u32, NULL },

@@ -16,6 +16,13 @@ typedef struct {
 
 extern const tg_file_kind tg_safetensors_kind, tg_npz_kind, tg_npy_kind;
 
+/* How a tensor lies in its file, where that is not as it is read. */
+typedef struct {
+    size_t size;                       /* of an element; 0: not known */
+    size_t swapped;                    /* bytes of each number that lies the big end first; 0: none */
+    bool   columns;                    /* Fortran order: the first axis is the innermost */
+} tg_file_form;
+
 typedef struct tg_tensor_reader {
     const tg_file_kind *kind;
     tg_scope *scope;
@@ -23,6 +30,9 @@ typedef struct tg_tensor_reader {
     uint64_t  size;                    /* of the file */
     uint64_t  data;                    /* where places are counted from */
     void     *own;                     /* the kind's */
+    tg_file_form *form;                /* [n]; NULL: all lie as they are read */
+    void     *whole;                   /* all bytes of tensor whole_of, which has columns; NULL: none are held */
+    int       whole_of;
     int      *by_name, *by_key;        /* [n], [n_meta] the numbers of tensors and metadata, sorted by name */
     const char *sums;                  /* the mark tilegrad.tensors, or NULL */
     tg_checksum *hash;                 /* of the tensor that is being read in order: its state, number, next byte */
@@ -32,6 +42,8 @@ typedef struct tg_tensor_reader {
 
 /* n bytes at `at` of the file; fails s (with the path) on errors and at its end. */
 bool tg_read_at(tg_scope *s, const tg_tensor_file *f, uint64_t at, size_t n, void *to);
+/* Bytes of a tensor by its form. */
+bool tg_file_read_formed(tg_scope *s, tg_tensor_file *f, int i, uint64_t from, size_t n, void *to);
 /* Is there a tensor i, and is the file open?  If not, s has failed. */
 bool tg_file_has(tg_scope *s, const tg_tensor_file *f, int i);
 

@@ -58,7 +58,8 @@ static size_t take_entry(tg_scope *s, const tg_tensor_file *f, const uint8_t *fr
     bool wide;
     const char *trouble = tg_zip_extra(from + TG_ZIP_ENTRY + name, extra,
                                        (uint64_t *const[]){ &m->size, &m->packed, &m->header }, 3, &wide);
-    if (!trouble) trouble = tg_get_le(from + 34, 2) != 0 ? "lies on another disk" : member_trouble(m);
+    if (!trouble && tg_get_le(from + 34, 2) != 0) trouble = "lies on another disk";
+    if (!trouble) m->trouble = member_trouble(m);
     return !trouble || tg_zip_refuse(s, f, m, trouble) ? all : 0;
 }
 

@@ -1,9 +1,11 @@
 /* zip_end.c - where a ZIP file's directory lies: the records at the file's end. */
 #include "zip_parts.h"
 #include "little_endian.h"
+#include "system.h"
 #include "tensor_file_kind.h"
+#include <string.h>
 
-enum { END = 22, LOCATOR = 20, END64 = 56 };
+enum { END = 22, LOCATOR = 20, END64 = 56, MOST_COMMENT = 0xffff };
 
 static bool refuse(tg_scope *s, const tg_tensor_file *f, const char *trouble)
 {
@@ -14,7 +16,7 @@ static bool refuse(tg_scope *s, const tg_tensor_file *f, const char *trouble)
 /* What the record of 64 bits says; a field of the other one that is not all ones must say the same. */
 static bool read_end64(tg_scope *s, const tg_tensor_file *f, const uint8_t *locator, const uint8_t *end, tg_zip_end *e)
 {
-    const uint64_t locator_at = f->reader->size - END - LOCATOR;
+    const uint64_t locator_at = e->end - LOCATOR;
     uint8_t r[END64];
     if (locator_at < END64 || tg_get_le(locator + 8, 8) != locator_at - END64)
         return refuse(s, f, "its zip64 locator points elsewhere than to the record before it");
@@ -31,20 +33,36 @@ static bool read_end64(tg_scope *s, const tg_tensor_file *f, const uint8_t *loca
     return true;
 }
 
+/* The place of the last end of a directory, whose comment has to reach to the end of the file: so no other end, for another
+ * reader, can hide in the comment. */
+static bool locate_end(tg_scope *s, const tg_tensor_file *f, uint64_t *at)
+{
+    static const uint8_t mark[4] = { 'P', 'K', 5, 6 };
+    const uint64_t size = f->reader->size;
+    if (size < END) return refuse(s, f, "is too short for a ZIP file");
+    const size_t   n = size < END + MOST_COMMENT ? (size_t)size : END + MOST_COMMENT;
+    uint8_t *const tail = tg_system_alloc(n);
+    if (!tail) return refuse(s, f, "out of memory: the end of a ZIP file");
+    const uint8_t *last = NULL;
+    if (tg_read_at(s, f, size - n, n, tail))
+        for (const uint8_t *here = tail; (here = memmem(here, n - (size_t)(here - tail), mark, sizeof mark)); here++) last = here;
+    const size_t left = last ? n - (size_t)(last - tail) : 0;
+    const bool   good = left >= END && tg_get_le(last + 20, 2) == left - END;
+    *at = size - left;
+    tg_system_free(tail);
+    return tg_ok(s) && (good || refuse(s, f, "does not end in a ZIP directory: it was cut off, or something follows"));
+}
+
 static bool read_end(tg_scope *s, const tg_tensor_file *f, tg_zip_end *e)
 {
-    const uint64_t size = f->reader->size;
     uint8_t end[END], locator[LOCATOR];
-    if (size < END) return refuse(s, f, "is too short for a ZIP file");
-    if (!tg_read_at(s, f, size - END, END, end)) return false;
-    if (tg_get_le(end, 4) != 0x06054b50 || tg_get_le(end + 20, 2) != 0)
-        return refuse(s, f, "does not end in a ZIP directory: it was cut off, or something follows");
+    if (!locate_end(s, f, &e->end) || !tg_read_at(s, f, e->end, END, end)) return false;
     if (tg_get_le(end + 4, 4) != 0) return refuse(s, f, "is one of several disks");
-    if (size >= END + LOCATOR) {
-        if (!tg_read_at(s, f, size - END - LOCATOR, LOCATOR, locator)) return false;
+    if (e->end >= LOCATOR) {
+        if (!tg_read_at(s, f, e->end - LOCATOR, LOCATOR, locator)) return false;
         if (tg_get_le(locator, 4) == 0x07064b50) return read_end64(s, f, locator, end, e);
     }
-    *e = (tg_zip_end){ tg_get_le(end + 10, 2), tg_get_le(end + 12, 4), tg_get_le(end + 16, 4), size - END };
+    *e = (tg_zip_end){ tg_get_le(end + 10, 2), tg_get_le(end + 12, 4), tg_get_le(end + 16, 4), e->end };
     return tg_get_le(end + 8, 2) == e->n || refuse(s, f, "is one of several disks");
 }
 

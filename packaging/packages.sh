@@ -6,7 +6,7 @@ build_packages=(gcc libc6-dev cmake ninja-build libdnnl-dev libopenblas-openmp-d
                 libjansson-dev libxxhash-dev)
 test_packages=(g++ libcmocka-dev pkg-config)
 # Peers and tools that tests are skipped without, with the reason: NumPy, PyTorch, libFuzzer.
-peer_packages=(python3-numpy python3-torch clang llvm libclang-rt-14-dev)
+peer_packages=(python3-numpy python3-torch clang llvm libclang-rt-14-dev libomp-dev)
 
 # need_packages PACKAGE...: installs those that are missing, through apt-get, as root or with sudo; says what and why.
 need_packages() {

@@ -11,6 +11,7 @@ _tilegrad_ckpt() {
         return
     fi
     case $command:$previous in
+    convert:--v2) COMPREPLY=($(compgen -W "bf16 f16" -- "$current")); return ;;
     convert:--dtype) COMPREPLY=($(compgen -W "f32 bf16 f16" -- "$current")); return ;;
     rename:--map)    COMPREPLY=($(compgen -f -- "$current")); return ;;
     meta:*)          # a key of the file
@@ -22,7 +23,7 @@ _tilegrad_ckpt() {
     esac
     case $command in
     inspect) words+=" --stats --json" ;;
-    convert) words+=" --dtype" ;;
+    convert) words+=" --dtype --v2" ;;
     rename)  words+=" --map" ;;
     esac
     if [[ $current == -* ]]; then

@@ -118,20 +118,79 @@ def main():
             np.lib.format.write_array(file, named["F32.2x3x4"], version=version)
         status, text = ckpt("convert", "one.npy", "one.npz")
         check(f".npy {version}", status == 0 and same({"arr_0": named["F32.2x3x4"]}, dict(np.load("one.npz"))), text)
-    for row, array, word in (("big-endian", np.arange(4, dtype=">f4"), ">f4"), ("texts", np.array(["a", "bc"]), "<U2"),
-                             ("columns", np.asfortranarray(np.ones((2, 3), "f4")), "Fortran order")):
-        np.save("one.npy", array)
-        status, text = ckpt("inspect", "--stats", "one.npy")
-        check(f"{row}: inspect", status == 0 and word in text, text)
-        status, text = ckpt("convert", "one.npy", "one.npz")
-        check(f"{row}: convert", status == 1 and word in text, text)
-    np.save("one.npy", np.array([{}]), allow_pickle=True)
-    status, text = ckpt("convert", "one.npy", "one.npz")
-    check("objects", status == 1 and "|O" in text, text)
-    np.save("one.npy", np.zeros(2, [("a", "f4"), ("b", "i4")]))
-    status, text = ckpt("inspect", "one.npy")
-    check("structured", status == 1 and "structured" in text, text)
+    orders(named)
+    unreadable(named)
     rounds()
+
+
+def orders(named):
+    """Any order of bytes and axes, any spelling: the numbers that NumPy reads, alone, in a .npz, compressed."""
+    random = np.random.default_rng(3)
+    for code in ("f8", "f4", "f2", "c8", "i8", "i4", "i2", "u8", "u4", "u2"):
+        array = random.integers(0, 100, (3, 4, 5)).astype("<" + code)
+        forms = {"big": array.astype(">" + code), "columns": np.asfortranarray(array),
+                 "both": np.asfortranarray(array.astype(">" + code)), "turned": array.T.copy().T,
+                 "vector": array[:, 0, 0].astype(">" + code)}
+        want = {name: np.ascontiguousarray(form).astype("<" + code) for name, form in forms.items()}
+        for write in (np.savez, np.savez_compressed):
+            write("forms.npz", **forms)
+            converts(f"{code}, {write.__name__}", "forms.npz", want)
+        np.save("one.npy", forms["both"])
+        status, text = ckpt("convert", "one.npy", "one.npz")
+        check(f"{code}: .npy", status == 0 and same({"arr_0": want["both"]}, dict(np.load("one.npz"))), text)
+    for descr in ("float32", "f", "=f4", "single", ">f4"):
+        with open("one.npy", "wb") as file:
+            head = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': (3,)}}".ljust(117) + "\n"
+            file.write(b"\x93NUMPY\1\0" + len(head).to_bytes(2, "little") + head.encode() + np.arange(3, dtype=descr).tobytes())
+        status, text = ckpt("convert", "one.npy", "one.npz")
+        check(f"spelled {descr}", status == 0 and np.array_equal(np.load("one.npz")["arr_0"], np.load("one.npy")), text)
+    np.save("one.npy", np.array([0x3f80, 0xc000, 0x7f80], "<u2").view("V2"))
+    status, text = ckpt("convert", "one.npy", "one.npz")
+    check("V2 unasked", status == 1 and "one.npy: arr_0: dtype " in text and "--v2 bf16" in text, text)
+    status, text = ckpt("convert", "one.npy", "one.npz", "--v2", "bf16", "--dtype", "f32")
+    check("V2", status == 0 and np.array_equal(np.load("one.npz")["arr_0"], np.array([1, -2, np.inf], "f4")), text)
+    big = np.asfortranarray(random.standard_normal((2000, 700)).astype("f4"))
+    np.savez_compressed("big.npz", w=big)
+    converts("a large one in columns", "big.npz", {"w": np.ascontiguousarray(big)})
+
+
+def unreadable(named):
+    """Other members are passed over; an array that cannot be read is named, and the others are converted."""
+    good = {name: named[name] for name in ("F32.2x3x4", "I64.3")}
+    np.savez("good.npz", **good)
+    with zipfile.ZipFile("good.npz", "a") as file:
+        file.writestr("README.txt", "about")
+        file.writestr("folder/", "")
+        file.writestr("folder/w.npy", open("one.npy", "rb").read().replace(b"|V2", b"<u2"))
+        file.comment = b"made on a Tuesday"
+    converts("other members", "good.npz", {**good, "folder/w": np.array([0x3f80, 0xc000, 0x7f80], "<u2")})
+    bad = {"texts": np.array(["a", "bc"]), "objects": np.array([{}]), "records": np.zeros(2, [("a", "f4"), ("b", "i4")]),
+           "dates": np.zeros(2, "M8[s]"), "wide": np.zeros(2, "c16")}
+    words = {"texts": "<U2", "objects": "|O", "records": "structured", "dates": "<M8[s]", "wide": "<c16"}
+    for name, array in bad.items():
+        np.savez("bad.npz", **good, **{name: array})
+        status, text = ckpt("convert", "bad.npz", "out.npz")
+        check(f"{name} among others", status == 1 and f"bad.npz: {name}: " in text and words[name] in text and
+              same(good, dict(np.load("out.npz"))), text)
+        status, text = ckpt("inspect", "--stats", "bad.npz")
+        check(f"{name}: inspect", status == 0 and words[name] in text, text)
+        np.save("one.npy", array)
+        os.unlink("out.npz")
+        status, text = ckpt("convert", "one.npy", "out.npz")
+        check(f"{name} alone", status == 1 and "one.npy: arr_0: " in text and words[name] in text and
+              not os.path.exists("out.npz"), text)
+    with zipfile.ZipFile("bad.npz", "w") as file:
+        file.writestr("lzma.npy", open("one.npy", "rb").read(), zipfile.ZIP_LZMA)
+        file.writestr("text.npy", "nothing of the kind")
+        np.save("good.npy", good["I64.3"])
+        file.write("good.npy")
+    status, text = ckpt("convert", "bad.npz", "out.npz")
+    check("damaged members", status == 1 and same({"good": good["I64.3"]}, dict(np.load("out.npz"))) and
+          "lzma: is compressed otherwise than by deflate" in text and "text: is no .npy" in text, text)
+    status, text = ckpt("verify", "bad.npz")
+    check("damaged members: verify", status == 1 and "2 of 3" in text, text)
+    status, text = ckpt("diff", "bad.npz", "bad.npz")
+    check("damaged members: diff", status == 1 and "lzma: is compressed" in text, text)
 
 
 with tempfile.TemporaryDirectory() as folder:

@@ -143,10 +143,34 @@ expect 0 '1 became 0'                                convert odd.safetensors hal
 expect 1 'BF16, which NumPy.*convert it to F32'      convert half.safetensors x.npz
 expect 0 '1 tensor.* to F32, 1 of them exactly'      convert half.safetensors x.npz --dtype f32
 expect 0 'x +1 +1.49e-09 +1.49e-08'                  convert wide.safetensors narrow.safetensors --dtype f32
+safetensors f8.safetensors '{"w":{"dtype":"F8_E4M3","shape":[3],"data_offsets":[0,3]},"v":{"dtype":"F8_E5M2","shape":[3],"data_offsets":[3,6]}}' \
+    '\x38\xc0\x7e\x3c\xc0\x7b'
+expect 0 '2 tensors to F32, 2 of them exactly'       convert f8.safetensors x8.safetensors --dtype f32
+expect 0 'w .* -2 +448 +149 '                        inspect --stats x8.safetensors
+expect 0 'v .* -2 +57344 +19114 '                    inspect --stats x8.safetensors
+safetensors f4.safetensors '{"w":{"dtype":"F4","shape":[2],"data_offsets":[0,1]},"v":{"dtype":"F32","shape":[1],"data_offsets":[1,5]}}' "\0$one"
+expect 1 "f4.safetensors: tensor 'w': F4 cannot be converted to F32" convert f4.safetensors x.safetensors --dtype f32
+expect 0 'F4 '                                       inspect f4.safetensors
 cp a.safetensors same.safetensors
 expect 0 ''                                          convert same.safetensors same.safetensors
 expect 0 '^same: 3'                                  diff a.safetensors same.safetensors
 expect 0 'a test'                                    meta get same.safetensors made/by
+
+# ---- files beside the output, links, modes ----
+run y.part "$one" "$two" '\x05'
+cp y.part y.copy
+expect 0 ''                                          convert y.part y
+expect 0 '^same: 3'                                  diff y.part y
+(( rows++ )); cmp -s y.part y.copy || fail 'the input was OUT.part, and is gone'
+ln y.part y2.part
+expect 0 ''                                          strip y.part y2
+expect 0 ''                                          average y3 y.part y2.part
+(( rows++ )); cmp -s y.part y.copy || fail 'a hard link to the input was OUT.part, and is changed'
+ln -s y.copy y.link
+chmod 600 y.copy
+expect 0 ''                                          convert y.link y.link --dtype bf16
+(( rows++ )); [[ $(readlink y.link) == y.copy && $(stat -c %a y.copy) == 600 ]] || fail 'a link or a mode was lost'
+rm y.part y2.part
 
 # ---- average ----
 expect 0 '1 tensor.* averaged over 2 files, 1 taken'  average mean.safetensors a.safetensors b.safetensors

@@ -15,9 +15,17 @@ static const struct { const char *row, *dict; size_t data; const char *contains;
     { "double quotes", "{\"descr\": \"<f4\", \"fortran_order\": False, \"shape\": (6,)}", 24, NULL },
     { "scalar", F4("()"), 4, NULL },
     { "empty", F4("(3, 0)"), 0, NULL },
-    { "big-endian is listed", DICT("'>f4'", "False", "(6,)"), 24, NULL },
+    { "big-endian", DICT("'>f4'", "False", "(6,)"), 24, NULL },
     { "texts are listed", DICT("'<U3'", "False", "(2,)"), 24, NULL },
-    { "columns are listed", DICT("'<f4'", "True", "(2, 3)"), 24, NULL },
+    { "texts of another size", DICT("'<U3'", "False", "(3,)"), 24, "shape and dtype <U3 say 36" },
+    { "columns", DICT("'<f4'", "True", "(2, 3)"), 24, NULL },
+    { "structured is listed", DICT("[('x', '<f4'), ('y]', '<i2', (2, 3))]", "False", "(6,)"), 24, NULL },
+    { "a sub-array is listed", DICT("('<f4', (2,))", "False", "(3,)"), 24, NULL },
+    { "structured, not closed", DICT("[('x', '<f4'", "False", "(6,)"), 24, "a structured type that does not end" },
+    { "structured, in columns", DICT("[('x', '<f4')]", "True", "(2, 3)"), 24, "is in Fortran order" },
+    { "objects", DICT("'|O'", "False", "(6,)"), 24, "holds Python objects (|O)" },
+    { "Python 2", "{u'descr': u'<f4', u'fortran_order': False, u'shape': (6L,)}", 24, NULL },
+    { "lines and tabs", "\t{'descr':\n'<f4',\n 'fortran_order':\tFalse, 'shape': (6,\n),\n}\n\n", 24, NULL },
     { "no dictionary", "[1, 2]", 24, "no dictionary" },
     { "nothing", "", 24, "no dictionary" },
     { "not closed", "{'descr': '<f4', 'fortran_order': False, 'shape': (6,)", 24, "a comma is missing" },
@@ -34,7 +42,7 @@ static const struct { const char *row, *dict; size_t data; const char *contains;
     { "no comma between", F4("(2 3)"), 24, "a comma is missing in 'shape'" },
     { "below 0", F4("(-6,)"), 24, "no plain whole number" },
     { "floating", F4("(6.0,)"), 24, "a comma is missing in 'shape'" },
-    { "long", F4("(6L,)"), 24, "a comma is missing in 'shape'" },
+    { "longer", F4("(6LL,)"), 24, "a comma is missing in 'shape'" },
     { "hexadecimal", F4("(0x6,)"), 24, "a comma is missing in 'shape'" },
     { "zero before", F4("(06,)"), 24, "no plain whole number" },
     { "nested tuple", F4("((6,),)"), 24, "no plain whole number" },
@@ -45,14 +53,11 @@ static const struct { const char *row, *dict; size_t data; const char *contains;
     { "deep", F4("(1, 1, 1, 1, 1, 1, 1, 1, 6)"), 24, "more dimensions" },
     { "true", DICT("'<f4'", "true", "(6,)"), 24, "neither True nor False" },
     { "1", DICT("'<f4'", "1", "(6,)"), 24, "neither True nor False" },
-    { "structured", DICT("[('x', '<f4')]", "False", "(6,)"), 24, "a structured type" },
-    { "sub-array", DICT("('<f4', (2,))", "False", "(3,)"), 24, "a structured type" },
     { "no quotes", DICT("f4", "False", "(6,)"), 24, "a short text in quotes" },
     { "escape", DICT("'<f\\x34'", "False", "(6,)"), 24, "a short text in quotes" },
     { "long type", DICT("'<f444444444444444444444444444444444444444444'", "False", "(6,)"), 24,
       "a short text in quotes" },
     { "more after it", F4("(6,)") " x", 24, "more follows the dictionary" },
-    { "a line more", F4("(6,)") "\n ", 24, "more follows the dictionary" },
     { "too few bytes", F4("(7,)"), 24, "holds 24 bytes of numbers, its shape and dtype F32 say 28" },
     { "too many bytes", F4("(5,)"), 24, "holds 24 bytes of numbers, its shape and dtype F32 say 20" },
 };
@@ -96,13 +101,107 @@ static void knows_versions_of_npy(void **state)
     tg_close(s);
 }
 
+/* Every spelling of NumPy's, as its dtype here and the bytes of an element; and in which order they arrive. */
+static void knows_spellings(void **state)
+{
+    static const struct { const char *descr, *dtype; int size; const char *order; } rows[] = {
+        { "<f8", "F64", 8, "01234567" },  { ">f8", "F64", 8, "76543210" },   { "float64", "F64", 8, "01234567" },
+        { "d", "F64", 8, "01234567" },    { ">d", "F64", 8, "76543210" },    { "=f4", "F32", 4, "0123" },
+        { "f4", "F32", 4, "0123" },       { ">f4", "F32", 4, "3210" },       { "single", "F32", 4, "0123" },
+        { ">f2", "F16", 2, "10" },        { "e", "F16", 2, "01" },           { ">c8", "C64", 8, "32107654" },
+        { ">i8", "I64", 8, "76543210" },  { "int", "I64", 8, "01234567" },   { "<l", "I64", 8, "01234567" },
+        { ">i4", "I32", 4, "3210" },      { "i", "I32", 4, "0123" },         { ">i2", "I16", 2, "10" },
+        { "short", "I16", 2, "01" },      { ">i1", "I8", 1, "0" },           { "b", "I8", 1, "0" },
+        { ">u8", "U64", 8, "76543210" },  { ">u4", "U32", 4, "3210" },       { "|u2", "U16", 2, "01" },
+        { ">u2", "U16", 2, "10" },        { "=u1", "U8", 1, "0" },           { "B", "U8", 1, "0" },
+        { "?", "BOOL", 1, "0" },          { "bool", "BOOL", 1, "0" },        { "|b1", "BOOL", 1, "0" },
+        { "<V2", "<V2", 2, "01" },        { "|V2", "|V2", 2, "01" },         { ">c16", ">c16", 16, "76543210fedcba98" },
+        { "|S3", "|S3", 3, "012" },       { ">U1", ">U1", 4, "3210" },       { "<M8[ns]", "<M8[ns]", 8, "01234567" },
+        { ">m8[D]", ">m8[D]", 8, "76543210" },
+    };
+    tg_scope *const s = tg_open();
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        for (int columns = 0; columns < 2; columns++) {
+            char    dict[128];
+            uint8_t got[2 * 3 * 16];
+            const int size = rows[i].size;
+            snprintf(dict, sizeof dict, "{'descr': '%s', 'fortran_order': %s, 'shape': (2, 3), }", rows[i].descr,
+                     columns ? "True" : "False");
+            const blob b = npy_make(dict, (size_t)(6 * size));
+            tg_tensor_file *const f = tg_tensor_file_open(s, zip_put("x.npy", &b));
+            if (!f) fail_msg("%s: %s", rows[i].descr, tg_message(s));
+            assert_string_equal(f->tensor->dtype, rows[i].dtype);
+            assert_true(tg_tensor_file_read(s, f, 0, 0, (size_t)(6 * size), got));
+            for (int e = 0; e < 6; e++) {
+                const int there = columns ? e / 3 + 2 * (e % 3) : e;                  /* its number in the file */
+                for (int k = 0; k < size; k++) {
+                    const char *const digits = "0123456789abcdef", at = rows[i].order[k];
+                    const int from = there * size + (int)(strchr(digits, at) - digits);
+                    if (got[e * size + k] != (uint8_t)(from * 7 + 3)) fail_msg("%s, element %d", dict, e);
+                }
+            }
+            for (int from = 0; from < 6 * size; from += 5) {                          /* and in part */
+                uint8_t part[7] = { 0 };
+                const size_t n = (size_t)(6 * size - from < 7 ? 6 * size - from : 7);
+                assert_true(tg_tensor_file_read(s, f, 0, (uint64_t)from, n, part));
+                assert_memory_equal(part, got + from, n);
+            }
+            tg_reset(s);
+        }
+    tg_close(s);
+}
+
+/* Larger than any buffer, in every order. */
+static void reads_large_columns(void **state)
+{
+    enum { A = 37, B = 11, C = 101, N = A * B * C };
+    static uint8_t  file[128 + 2 * N];
+    static uint16_t got[N];
+    tg_scope *const s = tg_open();
+    (void)state;
+    const blob head = npy_make(DICT("'>u2'", "True", "(37, 11, 101)"), 0);
+    memcpy(file, head.at, head.n);
+    for (int i = 0; i < N; i++) file[head.n + 2 * (size_t)i] = (uint8_t)(i >> 8), file[head.n + 2 * (size_t)i + 1] = (uint8_t)i;
+    data_put("x.npy", file, head.n + 2 * N);
+    tg_tensor_file *const f = tg_tensor_file_open(s, data_path("x.npy"));
+    assert_string_equal(tg_message(s), "");
+    assert_true(tg_tensor_file_read(s, f, 0, 0, sizeof got, got));
+    for (int a = 0, i = 0; a < A; a++)
+        for (int b = 0; b < B; b++)
+            for (int c = 0; c < C; c++, i++) assert_int_equal(got[i], a + A * (b + B * c));
+    int64_t wide[5];
+    assert_true(tg_tensor_file_numbers(s, f, 0, N - 5, 5, TG_I64, wide) && wide[4] == N - 1);
+    tg_close(s);
+}
+
+/* V2 is what NumPy makes of bfloat16: taken for it when asked for, and for nothing of another size. */
+static void takes_v2_for_bf16(void **state)
+{
+    tg_scope *const s = tg_open();
+    float one[6];
+    (void)state;
+    const blob b = npy_make(DICT("'<V2'", "True", "(2, 3)"), 12);
+    tg_tensor_file *const f = tg_tensor_file_open(s, zip_put("x.npy", &b));
+    assert_false(tg_tensor_file_can(f->tensor, TG_F32) || tg_tensor_file_writable(f->tensor));
+    static const char *const wrong[] = { "F32", "U8", "nothing", NULL };
+    for (int i = 0; i < 4; i++) {
+        assert_false(tg_tensor_file_reinterpret(s, f, 0, wrong[i]));
+        data_refused(s, "wrong", data_path("x.npy"), "<V2 cannot be taken for ");
+    }
+    assert_true(tg_tensor_file_reinterpret(s, f, 0, "BF16") && tg_tensor_file_writable(f->tensor));
+    assert_true(tg_tensor_file_numbers(s, f, 0, 0, 6, TG_F32, one));
+    assert_true(one[1] == tg_bf16_to_f32((uint16_t)(b.at[b.n - 8] | b.at[b.n - 7] << 8)));
+    tg_close(s);
+}
+
 static void says_what_it_cannot_convert(void **state)
 {
     (void)state;
     tg_scope *const s = tg_open();
     static const struct { const char *descr, *fortran; const char *contains; } rows[] = {
-        { "'>f4'", "False", ">f4 cannot be read as f32" },
-        { "'<f4'", "True", "<f4 in Fortran order cannot be read as f32" },
+        { "'<f16'", "False", "<f16 cannot be read as f32" },
+        { "'<V4'", "True", "<V4 cannot be read as f32" },
         { "'<c8'", "False", "C64 cannot be read as f32" },
         { "'|S4'", "False", "|S4 cannot be read as f32" },
     };
@@ -111,7 +210,7 @@ static void says_what_it_cannot_convert(void **state)
         float numbers[4];
         snprintf(dict, sizeof dict, "{'descr': %s, 'fortran_order': %s, 'shape': (2, 2), }", rows[i].descr,
                  rows[i].fortran);
-        const blob b = npy_make(dict, strcmp(rows[i].descr, "'<c8'") ? 16 : 32);
+        const blob b = npy_make(dict, !strcmp(rows[i].descr, "'<c8'") ? 32 : !strcmp(rows[i].descr, "'<f16'") ? 64 : 16);
         tg_tensor_file *const f = tg_tensor_file_open(s, zip_put("x.npy", &b));
         assert_non_null(f);
         assert_false(tg_tensor_file_can(f->tensor, TG_F32));
@@ -126,7 +225,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_or_refuses_npy_headers), cmocka_unit_test(knows_versions_of_npy),
-        cmocka_unit_test(says_what_it_cannot_convert),
+        cmocka_unit_test(says_what_it_cannot_convert),  cmocka_unit_test(knows_spellings),
+        cmocka_unit_test(reads_large_columns),          cmocka_unit_test(takes_v2_for_bf16),
     };
     return cmocka_run_group_tests(tests, data_folder_begin, data_folder_end);
 }

@@ -145,7 +145,8 @@ blob zip_make(const zip_member *m, int n, zip_end end)
     put(&b, 2, (uint64_t)(n + end.members));
     put(&b, 4, bytes + (uint64_t)end.bytes);
     put(&b, 4, end.wide ? 0xffffffff : place + (uint64_t)end.place);
-    put(&b, 2, 0);
+    put(&b, 2, end.comment ? strlen(end.comment) + (uint64_t)end.comment_size : 0);
+    if (end.comment) put_bytes(&b, end.comment, strlen(end.comment));
     if (end.tail) put_bytes(&b, end.tail, strlen(end.tail));
     return b;
 }

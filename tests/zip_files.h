@@ -28,6 +28,8 @@ typedef struct {
     bool wide;                         /* zip64 */
     int  wide_bytes, wide_at;          /* added in the record of 64 bits, and to its place */
     int  gap;                          /* bytes before the directory */
+    const char *comment;
+    int         comment_size;          /* added to what is said of it */
     const char *tail;                  /* after it all */
 } zip_end;
 

@@ -45,9 +45,10 @@ static void npy_again(tg_scope *s, const tg_file_tensor *t)
     npy_text header = { .at = 0 };
     tg_file_tensor got;
     size_t length;
+    tg_file_form form;
     if (!tg_file_dtype_find(t->dtype) || !tg_npy_dtype(t->dtype)) return;
     const size_t made = tg_npy_make_header(t, header.text);
-    assert(tg_npy_take_header(s, &(tg_npy_source){ "", made + t->bytes, take_text, &header }, &got, &length));
+    assert(tg_npy_take_header(s, &(tg_npy_source){ "", made + t->bytes, take_text, &header }, &got, &form, &length));
     assert(length == made && got.bytes == t->bytes && !strcmp(got.dtype, t->dtype) && got.rank == t->rank);
     assert(!memcmp(got.dim, t->dim, (size_t)t->rank * sizeof *t->dim));
 }

@@ -12,14 +12,14 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 # Instrumented: the readers, and what they allocate with.  The rest comes from the library.
-readers=(lib/tensor_file.c lib/tensor_file_names.c lib/tensor_file_convert.c lib/safetensors_read.c)
+readers=(lib/tensor_file.c lib/tensor_file_names.c lib/tensor_file_convert.c lib/tensor_file_form.c lib/safetensors_read.c)
 for file in lib/npy*.c lib/npz_read.c lib/zip*.c; do
     [[ -f $file ]] && readers+=("$file")
 done
 sources=(tests/fuzz/fuzz_tensor_file.c "${readers[@]}" lib/checksum.c lib/scope.c lib/arena.c lib/system.c)
 read -ra libraries < <(sed -n 's/^Libs: .*-ltilegrad//p; ' "$build/tilegrad.pc" | sed 's/-fopenmp/-lgomp/')
 compile() {
-    clang -std=c11 -D_GNU_SOURCE -O1 -g -Ilib "${@:2}" "${sources[@]}" "$build/libtilegrad.a" "${libraries[@]}" \
+    clang -std=c11 -D_GNU_SOURCE -O1 -g -Ilib "${@:2}" "${sources[@]}" "$build/libtilegrad_inside.a" "${libraries[@]}" \
         -lpng -lz -Wl,--wrap=pread -o "$work/$1"
 }
 compile fuzz -fsanitize=fuzzer,address

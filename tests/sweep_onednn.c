@@ -1,6 +1,7 @@
-/* sweep_onednn.c - random convolutions by every kernel that calls oneDNN, against ref: sweep_onednn [CASES [SEED [NAME]]].
+/* sweep_onednn.c - random convolutions by every kernel that calls oneDNN, against ref: sweep_onednn [CASES [SEED
+ * [OPERATOR [KERNEL]]]].
  *
- * CASES shapes (100) for each kernel and dtype, with one thread and with two; NAME: only operators whose names begin so.
+ * CASES shapes (100) for each kernel and dtype, with one thread and with two; only operators and kernels whose names begin so.
  * Exit status 1 if a result is outside its bound, 77 if oneDNN is missing or not allowed.
  *
  * A result is a sum of n products, none larger than 1.  Its bound is 4 sqrt(n) 2^-24 n: four standard deviations of n
@@ -226,17 +227,19 @@ int main(int argc, char **argv)
 {
     const int64_t  cases = argc > 1 ? strtoll(argv[1], NULL, 10) : 100;
     const uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-    const char    *only = argc > 3 ? argv[3] : "";
+    const char    *only = argc > 3 ? argv[3] : "", *which = argc > 4 ? argv[4] : "onednn";
     bool           good = true, any = false;
-    if (cases < 1) return fprintf(stderr, "usage: sweep_onednn [CASES [SEED [NAME]]]\n"), 2;
+    if (cases < 1) return fprintf(stderr, "usage: sweep_onednn [CASES [SEED [OPERATOR [KERNEL]]]]\n"), 2;
     if (!strstr(tg_backends(), "onednn")) return printf("skipped: no oneDNN here\n"), SKIPPED;
     tg_set_threads(1);
     for (const tg_op *const *op = tg_operators(); *op; op++)
         for (int k = 0; (*op)->kernels && (*op)->kernels[k]; k++) {
-            if (strcmp((*op)->kernels[k]->backend, "onednn") || strncmp((*op)->name, only, strlen(only))) continue;
+            const tg_kernel *const kernel = (*op)->kernels[k];
+            if (strcmp(kernel->backend, "onednn") || strncmp((*op)->name, only, strlen(only))) continue;
+            if (strncmp(kernel->name, which, strlen(which))) continue;
             any = true;
-            good &= sweep_kernel(*op, (*op)->kernels[k], TG_F32, cases, seed);
-            good &= sweep_kernel(*op, (*op)->kernels[k], TG_BF16, cases, seed);
+            good &= sweep_kernel(*op, kernel, TG_F32, cases, seed);
+            good &= sweep_kernel(*op, kernel, TG_BF16, cases, seed);
         }
     if (!any) return printf("skipped: no oneDNN here\n"), SKIPPED;
     return good ? 0 : 1;

@@ -355,6 +355,10 @@ class Upsample(Resize):
     def attributes(self, p):
         return [p["oh"], p["ow"], int(p["bilinear"]), int(p["bilinear"] and p["align"])]
 
+    def limits(self, *arguments):
+        """Both find a place in the image in double: a weight of 0 may be 2^-50."""
+        return [e + 2.0 ** -24 * e.max() for e in super().limits(*arguments)]
+
     def f(self, p, xs):
         if p["bilinear"]:
             return nhwc(F.interpolate(nchw(xs[0]), (p["oh"], p["ow"]), mode="bilinear", align_corners=p["align"]))

@@ -24,9 +24,9 @@ class Moments:
 
 
 def norm_limits(call, p, m, gamma, beta, gy, wants, wanted, off, of_batch, over):
-    """off: the error of a mean, in units of its own; over: the axes that the gradients of gamma and beta are summed over."""
+    """A mean is off by its sum of deviations, and by `off`; over: axes that the gradients of gamma and beta are summed over."""
     half, k = call.half(p), 4 * math.sqrt(m.n) * U
-    e_hat = k * m.hat.abs() + off * m.rstd
+    e_hat = k * (m.hat.abs() + m.hat.abs().mean(m.axes, keepdim=True)) + off * m.rstd
     g = (gy * gamma).abs()
     y = e_hat * gamma.abs() + k * ((m.hat * gamma).abs() + beta.abs()) + TINY
     y = y + B * (wants[0].abs() + y) if half else y
@@ -80,7 +80,7 @@ class BatchNorm2d(Call):
     def limits(self, p, xs, y, gy, wants, wanted):
         m = self.moments(p, xs)
         gamma, beta = xs[1].detach(), xs[2].detach()
-        off = (1 + 4 * math.sqrt(m.n)) * U * m.mean.abs() if p["mode"] == "rest" else U * m.mean.abs()
+        off = U * m.mean.abs()                                       # it is stored in FP32
         inner, of_batch = [k for k in wanted if k < 3], p["mode"] != "rest"
         limits = norm_limits(self, p, m, gamma, beta, gy, wants, inner, off, of_batch, (0, 1, 2))
         if p["mode"] == "train":

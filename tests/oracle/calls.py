@@ -46,6 +46,10 @@ class Call:
     def half(self, p):
         return p["dtype"] == "bf16"
 
+    def poisons(self, p):
+        """A NaN in the first input has to reach exactly what PyTorch's reaches."""
+        return False
+
 
 def nchw(t):
     return t.permute(0, 3, 1, 2)
@@ -67,6 +71,9 @@ class Sums(Call):
     """Sums of products: magnitudes come from f itself.  terms(p): of the result and of each gradient; rounds: how often each
     goes through bf16."""
     rounds = (1, 2, 2, 2, 2)
+
+    def poisons(self, p):
+        return True
 
     def magnitudes(self, p, xs):
         return self.f(p, xs)
@@ -137,11 +144,16 @@ class Convolution(Sums):
         pixels = max(y.shape[0] * y.shape[1] * y.shape[2], p["n"] * p["h"] * p["w"])
         return taps * p["in"] + 1, taps * p["out"], pixels, pixels
 
+    def winograd(self, p):
+        return p["groups"] == 1 and [p[a + i] for a in "ksd" for i in "hw"] == [3, 3, 1, 1, 1, 1]
+
+    def poisons(self, p):
+        return not self.winograd(p)
+
     def limits(self, p, xs, y, gy, wants, wanted):
         """Winograd's algorithm adds transformed operands, in which all of a tile meet: twice the largest sum, of tiles."""
         limits = super().limits(p, xs, y, gy, wants, wanted)
-        winograd = p["groups"] == 1 and [p[a + i] for a in "ksd" for i in "hw"] == [3, 3, 1, 1, 1, 1]
-        return [e + 2 * e.max() * (8 if k == 2 else 1) for k, e in enumerate(limits)] if winograd else limits
+        return [e + 2 * e.max() * (8 if k == 2 else 1) for k, e in enumerate(limits)] if self.winograd(p) else limits
 
 
 @register
@@ -182,6 +194,9 @@ def relu_limits(call, p, xs, gy, wants, wanted):
 
 class Relu:
     """Mixed into a class of sums: relu follows, in one call if it can be fused."""
+
+    def poisons(self, p):
+        return False
 
     def inner(self, p, xs):
         return super().f(p, xs)
@@ -305,6 +320,9 @@ class MaxPool2d(Pool):
     name, parts = "max_pool2d", ("max_pool2d",)
     fills = ("unit", "ties", "wide")
 
+    def poisons(self, p):
+        return False
+
     def f(self, p, xs):
         return nhwc(F.max_pool2d(nchw(xs[0]).contiguous(), (p["kh"], p["kw"]), self.stride(p), (p["ph"], p["pw"])))
 
@@ -351,6 +369,9 @@ class AdaptiveAvgPool2d(Resize):
 @register
 class Upsample(Resize):
     name, parts = "upsample", ("upsample",)
+
+    def poisons(self, p):
+        return False
 
     def attributes(self, p):
         return [p["oh"], p["ow"], int(p["bilinear"]), int(p["bilinear"] and p["align"])]

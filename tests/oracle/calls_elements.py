@@ -233,6 +233,9 @@ class Mean(Reduction):
 class Max(Reduction):
     name, parts, fills = "max", ("max",), ("ties", "unit", "normal")
 
+    def poisons(self, p):
+        return False
+
     def f(self, p, xs):
         return torch.amax(xs[0], self.axes(p), keepdim=p["keep"])
 
@@ -241,8 +244,8 @@ class Max(Reduction):
 
 
 @register
-class Argmax(Reduction):
-    name, parts, fills, differentiable = "argmax", ("argmax",), ("ties", "unit", "normal"), False
+class Argmax(Max):
+    name, parts, differentiable = "argmax", ("argmax",), False
 
     def draw(self, rng):
         p = super().draw(rng)

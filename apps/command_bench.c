@@ -4,6 +4,7 @@
 #include "bench_layers.h"
 #include "median.h"
 #include "options.h"
+#include "ranks.h"
 #include "status_line.h"
 #include <stdlib.h>
 #include <string.h>
@@ -201,6 +202,8 @@ static void run(const bench *b, double *took)
 int command_bench(int argc, char **argv)
 {
     const bench_options o = parse_line(argc, argv);
+    ranks_report(argv[0]);
+    options_threads_report(argv[0]);
     tg_scope *const root  = tg_open();
     double   *const took  = tg_alloc(root, sizeof *took * (size_t)o.steps);
     if (o.layers) bench_layers(root, o.model, o.batch, o.bf16, o.steps);

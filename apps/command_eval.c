@@ -6,6 +6,7 @@
 #include "model_data.h"
 #include "options.h"
 #include "progress.h"
+#include "ranks.h"
 #include "run_folder.h"
 #include <string.h>
 
@@ -181,6 +182,8 @@ int command_eval(int argc, char **argv)
     static const struct argp parser = { table, parse, "CHECKPOINT", about, NULL, NULL, NULL };
     evaluation e = { .o = { .batch = 250, .dtype = -1 } };
     argp_parse(&parser, argc, argv, 0, NULL, &e.o);
+    ranks_report(argv[0]);
+    options_threads_report(argv[0]);
     e.root = tg_open();
     set_up(&e);
     if (tg_ok(e.root)) run(&e);

@@ -2,6 +2,8 @@
 #include "command.h"
 #include "check_loss.h"
 #include "evaluate.h"
+#include "options.h"
+#include "ranks.h"
 #include "run_json.h"
 #include "signals.h"
 #include "train_resume.h"
@@ -157,6 +159,8 @@ static int train(training *t, int argc, char **argv)
 int command_train(int argc, char **argv)
 {
     training t = { .o = train_parse(argc, argv), .root = tg_open(), .line = progress_start(stdout, 0, 0) };
+    ranks_report(argv[0]);
+    options_threads_report(argv[0]);
     signals_watch();
     signals_watch_save();
     train_choose(&t);

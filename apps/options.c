@@ -1,5 +1,6 @@
 /* options.c - values of options, checked. */
 #include "options.h"
+#include "openmp.h"
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -60,10 +61,21 @@ const tg_model_info *option_model(struct argp_state *state, const char *text)
     return NULL;
 }
 
+static void say_most(const char *command, const char *asked, int threads)
+{
+    const int most = tg_processors();
+    if (threads > most)
+        fprintf(stderr, "%s: %s%d: this process may use %d processor%s, and so many threads compute\n", command, asked, threads,
+                most, most == 1 ? "" : "s");
+}
+
+void options_threads_report(const char *command) { say_most(command, "OMP_NUM_THREADS=", tg_openmp_asked()); }
+
 void option_threads(struct argp_state *state, const char *text)
 {
     const int threads = (int)option_whole(state, "--threads", text, 1, MAX_THREADS);
     if (!tg_set_threads(threads)) argp_error(state, "--threads %d: no pool of that size can be made", threads);
+    say_most(state->name, "--threads ", threads);
 }
 
 error_t option_take_arguments(int key, struct argp_state *state, const char *wanted, int least, int most,

@@ -14,6 +14,7 @@ const char *option_list(const char *const *choices, char *to, size_t size);
 int     option_choice(struct argp_state *state, const char *name, const char *text, const char *const *choices);
 const tg_model_info *option_model(struct argp_state *state, const char *text);
 void    option_threads(struct argp_state *state, const char *text);         /* and sets them */
+void    options_threads_report(const char *command);      /* says on stderr if OMP_NUM_THREADS asks for too many */
 /* The arguments that are no options, for a parser's other keys: `wanted` of them, from `least` to `most`. */
 typedef struct { char **at; int n; } option_arguments;
 error_t option_take_arguments(int key, struct argp_state *state, const char *wanted, int least, int most,

@@ -1,6 +1,7 @@
 /* run_folder.c - see run_folder.h. */
 #include "run_folder.h"
 #include "grid.h"
+#include "ranks.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -32,6 +33,12 @@ static bool make_folder(const char *path)
 
 bool folder_make(tg_scope *s, const char *path)
 {
+    if (!ranks_own(path)) {
+        const ranks r = ranks_here();
+        tg_fail(s, "--out %s: this is rank %d of %d that %s started, and the others would write there, too; start one "
+                "process, or end the name with the rank: --out %s-%d", path, r.rank, r.size, r.launcher, path, r.rank);
+        return false;
+    }
     char *const own = tg_alloc(s, strlen(path) + 1);
     if (!own) return false;
     strcpy(own, path);

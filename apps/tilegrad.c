@@ -1,7 +1,10 @@
 /* tilegrad.c - the `tilegrad` command. */
 #include "command.h"
+#include "environment.h"
+#include "tilegrad.h"
 #include <argp.h>
 #include <stddef.h>
+#include <stdio.h>
 
 static const command commands[] = {
     { "train",   "tilegrad train",   command_train   },
@@ -33,9 +36,21 @@ static const char about[] =
     "Exit status: 0 done, 1 failed (stderr says why), 2 wrong command line, 130 interrupted,\n"
     "143 terminated.";
 
+/* False: a variable of the environment has a value that means nothing. */
+static bool look_at_environment(void)
+{
+    char wrong[256];
+    if (*tg_environment_warning()) fprintf(stderr, "tilegrad: warning: %s\n", tg_environment_warning());
+    if (!tg_environment_wrong(wrong, sizeof wrong)) return true;
+    fprintf(stderr, "tilegrad: %s\n", wrong);
+    return false;
+}
+
 int main(int argc, char **argv)
 {
     argp_program_version = "tilegrad " TG_VERSION;
     argp_err_exit_status = EXIT_USAGE;
+    const bool only_asks = argc > 1 && argv[1][0] == '-';       /* --help, --version */
+    if (!only_asks && !look_at_environment()) return EXIT_USAGE;
     return command_run(commands, about, argc, argv);
 }

@@ -8,7 +8,12 @@
 
 static bool forked;
 
-static struct { pthread_mutex_t lock; atomic_bool there; pthread_t thread; sem_t end; } crowd = { .lock = PTHREAD_MUTEX_INITIALIZER };
+static struct {
+    pthread_mutex_t lock;
+    atomic_bool     there;
+    pthread_t       thread;
+    sem_t           end;
+} crowd = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 typedef struct { int threads; void (*call)(void *); void *context; } job;
 

@@ -18,10 +18,29 @@ static double         quota;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct { int n; struct { int processor, lock; } at[CPU_SETSIZE]; } taken;
 
+/* What the system makes of a mask. */
+static void *try(void *mask)
+{
+    sched_setaffinity(0, sizeof(cpu_set_t), mask);
+    sched_getaffinity(0, sizeof(cpu_set_t), mask);
+    return NULL;
+}
+
+/* Places may have processors that are not there. */
+static void add_places(void)
+{
+    pthread_t thread;
+    cpu_set_t more = allowed;
+    tg_openmp_places(&more);
+    if (CPU_EQUAL(&more, &allowed) || pthread_create(&thread, NULL, try, &more)) return;
+    pthread_join(thread, NULL);
+    allowed = more;
+}
+
 static void find_out(void)
 {
     if (sched_getaffinity(0, sizeof allowed, &allowed)) CPU_SET(0, &allowed);
-    tg_openmp_places(&allowed);
+    add_places();
     quota = tg_cpu_quota("");
 }
 

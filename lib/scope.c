@@ -1,5 +1,6 @@
 /* scope.c - the tree of scopes: lifetime, modes, the first error.  See scope.h. */
 #include "core.h"
+#include "environment.h"
 #include "pool.h"
 #include "system.h"
 #include <stdarg.h>
@@ -44,6 +45,8 @@ tg_scope *tg_open(void)
                                 .recompute = env_recompute(), .epilogues = env_flag("TG_EPILOGUE", true) };
     s->program = p;
     tg_pool_open();
+    char wrong[TG_MESSAGE];
+    if (tg_environment_wrong(wrong, sizeof wrong)) tg_fail(s, "%s", wrong);
     return s;
 }
 

@@ -13,7 +13,8 @@
  *     tensor_file.h   files of named tensors: safetensors, .npz
  *     op.h         operators of one's own
  *     state.h      what a checkpoint holds, and how things of one's own get into it
- *     parallel.h cpu.h random.h dtype.h     threads, processor, random numbers, element types */
+ *     parallel.h cpu.h random.h dtype.h     threads, processor, random numbers, element types
+ *     environment.h   variables of the environment */
 #ifndef TILEGRAD_H
 #define TILEGRAD_H
 #include "scope.h"
@@ -35,4 +36,5 @@
 #include "cpu.h"
 #include "random.h"
 #include "dtype.h"
+#include "environment.h"
 #endif

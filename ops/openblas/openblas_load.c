@@ -32,6 +32,7 @@ const char *tg_openblas_version(void)
 {
     static _Thread_local char text[320];
     const char *const why_not = tg_openblas_refusal();
-    snprintf(text, sizeof text, "%s%s", why_not ? "OpenBLAS cannot be used: " : "", why_not ? why_not : tg_openblas.get_config());
+    if (why_not) snprintf(text, sizeof text, "OpenBLAS cannot be used: %s", why_not);
+    else snprintf(text, sizeof text, "%s", tg_openblas.get_config());
     return text;
 }

@@ -184,7 +184,7 @@ static void check_weights(const tg_tensor *w, bool backward, const float *u)
 {
     const int64_t channels = w->dim[backward ? 0 : 3], columns = w->dim[backward ? 3 : 0];
     const int64_t panels = (columns + TG_PANEL - 1) / TG_PANEL;
-    for (int point = 0; point < TG_POINTS; point++)
+    for (int point = 0; point < TG_MAX_POINTS; point++)
         for (int64_t k = 0; k < channels; k++)
             for (int64_t j = 0; j < panels * TG_PANEL; j++) {
                 const int64_t panel = point * panels + j / TG_PANEL, o = backward ? k : j, i = backward ? j : k;

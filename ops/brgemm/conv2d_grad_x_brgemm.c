@@ -12,16 +12,3 @@ static const char *reject(const tg_call *c, const tg_microkernel *mk) { return t
     TG_NEST_KERNEL(conv2d_grad_x_brgemm, suffix, isa, "brgemm_", nest_of, reject) \
     TG_NEST_KERNEL(conv_transpose2d_brgemm, suffix, isa, "brgemm_", nest_of, reject)
 TG_MICROKERNELS(KERNELS)
-
-/* Where this takes 0.85 to 1 of the time of oneDNN 2.6's direct kernels (AVX-512, FP32) it stands before them. */
-static const char *reject_unless_deep(const tg_call *c, const tg_microkernel *mk)
-{
-    const tg_tensor *w = c->in[1];
-    if (c->in[0]->dtype != TG_F32) return "want f32";
-    if (w->dim[0] < 128) return "gy has fewer than 128 channels";
-    if (w->dim[0] * w->dim[1] * w->dim[2] < 1024) return "fewer than 1024 products in a sum";
-    if (((const tg_conv2d_attr *)c->attr)->groups > 1) return "groups";
-    return reject(c, mk);
-}
-
-TG_NEST_KERNEL(conv2d_grad_x_brgemm_deep, avx512, TG_ISA_AVX512, "brgemm_deep_", nest_of, reject_unless_deep)

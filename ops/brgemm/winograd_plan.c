@@ -4,95 +4,161 @@
 
 enum {
     D_FLOATS = 256 << 10,               /* most of D: it shares the second level of the cache with M and a panel of U */
+    U_FLOATS = 1 << 20,                 /* a larger U is read once a round, and not once a task */
+    ROUND_FLOATS = 4 << 20,             /* wanted of D and M of a round ... */
+    ROUND = 128,                        /* ... but so many tiles at least */
     BLOCK = 128,                        /* most tiles of a task */
+    STRIP = 16,                         /* tiles of a task that transforms alone */
     TASKS = 32,                         /* wanted, to be shared by threads */
     LINE = 16,                          /* floats of a line of the cache: between points, lest they fall into one set */
 };
 
 /* ---- the cut ---- */
 
-/* Pairs of an output and a tap that meet an input, along an axis. */
-static int64_t meetings(int64_t in, int64_t out, int64_t pad)
+static int64_t grid_of(const tg_winograd *g, int tile, int64_t grid[2])
 {
-    int64_t n = 0;
-    for (int64_t tap = 0; tap < 3; tap++)
-        n += tg_most(0, tg_least(out, in + pad - tap) - tg_most(0, pad - tap));
-    return n;
+    for (int i = 0; i < 2; i++) grid[i] = tg_div_up(g->y->dim[1 + i], tile);
+    return g->x->dim[0] * grid[0] * grid[1];
 }
 
-bool tg_winograd_saves(const tg_winograd *g)
+static void choose_tile(tg_winograd *g)
 {
-    int64_t direct = 1, points = TG_POINTS;
-    for (int i = 0; i < 2; i++) {
-        const int64_t in = g->x->dim[1 + i], out = g->y->dim[1 + i];
-        direct *= meetings(in, out, g->pad[i]);
-        points *= tg_div_up(out, 2);
+    double least = tg_direct_cost(g->x->dim + 1, g->y->dim + 1, g->pad, g->x->dim[0]);
+    for (int tile = 2; tile <= TG_MAX_TILE; tile += 2) {
+        int64_t      grid[2];
+        const double cost = tg_winograd_cost(tile == 2 ? TG_WINOGRAD_2 : TG_WINOGRAD_4, grid_of(g, tile, grid), g->in, g->out);
+        if (cost >= least) continue;
+        least = cost;
+        g->tile = tile;
     }
-    return 4 * direct >= 5 * points;
+}
+
+/* A task makes all of some tiles and panels. */
+static void cut_whole(tg_winograd *g)
+{
+    g->round = g->tiles;
+    g->rounds = 1;
+    g->blocks = tg_div_up(g->tiles, tg_most(1, tg_least(BLOCK, D_FLOATS / (g->points * g->d.pitch))));
+    g->block = tg_div_up(g->tiles, g->blocks);
+    g->blocks = tg_div_up(g->tiles, g->block);
+    g->share = tg_div_up(g->panels, tg_least(g->panels, tg_div_up(TASKS, g->blocks)));
+    g->shares = tg_div_up(g->panels, g->share);
+    g->d.point = g->block * g->d.pitch + LINE;
+    g->m = (tg_point_places){ .point = g->block * TG_PANEL + LINE, .pitch = TG_PANEL };
+}
+
+/* A task transforms some tiles, or multiplies a point's with a panel. */
+static void cut_phases(tg_winograd *g)
+{
+    const int64_t most = tg_most(ROUND, ROUND_FLOATS / (g->points * (g->in + g->out)));
+    g->rounds = tg_div_up(g->tiles, most);
+    g->round = tg_div_up(g->tiles, g->rounds);
+    g->rounds = tg_div_up(g->tiles, g->round);
+    g->block = STRIP;
+    g->blocks = tg_div_up(g->round, STRIP);
+    g->d.point = g->round * g->d.pitch + LINE;
+    g->m = (tg_point_places){ .panel = g->round * TG_PANEL, .pitch = TG_PANEL };
+    g->m.point = g->panels * g->m.panel + LINE;
 }
 
 void tg_winograd_plan(tg_winograd *g)
 {
     g->in = g->x->dim[3];
     g->out = g->y->dim[3];
-    for (int i = 0; i < 2; i++) g->grid[i] = tg_div_up(g->y->dim[1 + i], 2);
-    g->tiles = g->x->dim[0] * g->grid[0] * g->grid[1];
-    g->pitch = tg_div_up(g->in, LINE) * LINE;
-    g->blocks = tg_div_up(g->tiles, tg_most(1, tg_least(BLOCK, D_FLOATS / (TG_POINTS * g->pitch))));
-    g->block = tg_div_up(g->tiles, g->blocks);
-    g->blocks = tg_div_up(g->tiles, g->block);
+    choose_tile(g);
+    if (!g->tile) return;
+    g->points = tg_points_of(g->tile);
+    g->tiles = grid_of(g, g->tile, g->grid);
     g->panels = tg_div_up(g->out, TG_PANEL);
-    g->share = tg_div_up(g->panels, tg_least(g->panels, tg_div_up(TASKS, g->blocks)));
-    g->shares = tg_div_up(g->panels, g->share);
-    g->d_point = g->block * g->pitch + LINE;
-    g->m_point = g->block * TG_PANEL + LINE;
+    g->d = (tg_point_places){ .panel = TG_PANEL, .pitch = tg_div_up(g->in, LINE) * LINE };
+    g->phased = g->points * g->in * g->out > U_FLOATS;
+    if (g->phased) cut_phases(g);
+    else cut_whole(g);
 }
+
+static size_t floats(const tg_winograd *g, tg_point_places at) { return (size_t)(g->points * at.point) * sizeof(float); }
 
 tg_scratch tg_winograd_scratch(const tg_winograd *g)
 {
-    return (tg_scratch){ .worker = TG_POINTS * (size_t)(g->d_point + g->m_point) * sizeof(float) };
+    const size_t size = floats(g, g->d) + floats(g, g->m);
+    return g->phased ? (tg_scratch){ .shared = size } : (tg_scratch){ .worker = size };
 }
 
-int64_t tg_winograd_tasks(const tg_winograd *g) { return g->blocks * g->shares; }
+int64_t tg_winograd_tasks(const tg_winograd *g, int phase)
+{
+    if (!g->phased) return phase == 0 ? g->blocks * g->shares : 0;
+    if (phase >= 3 * g->rounds) return 0;
+    return phase % 3 == 1 ? g->points * g->panels : g->blocks;
+}
 
 /* ---- a task ---- */
 
-/* The tiles from `first` on, of those before `end` that stand on its line. */
-static tg_tile_run run_of(const tg_winograd *g, int64_t first, int64_t end)
+/* D of tiles, the first of which is d's. */
+static void input(const tg_winograd *g, int64_t first, int64_t end, float *d)
 {
-    int64_t       rest = first;
-    const int64_t column = tg_digit(&rest, g->grid[1]), line = tg_digit(&rest, g->grid[0]);
-    return (tg_tile_run){ rest, 2 * line, 2 * column, tg_least(g->grid[1] - column, end - first) };
+    const tg_tiled x = { g->x, g->tile, { g->pad[0], g->pad[1] }, { g->grid[0], g->grid[1] } };
+    tg_tile_run    r;
+    for (int64_t t = first; t < end; t += r.tiles) {
+        r = tg_tile_run_of(g->grid, g->tile, t, end);
+        tg_winograd_input(&x, &r, g->d, d + (t - first) * g->d.pitch);
+    }
 }
 
-/* M of a panel */
-static void multiply(const tg_winograd *g, int64_t tiles, const float *d, const float *u, int64_t panel, float *m)
+/* M of a point and a panel */
+static void multiply(const tg_winograd *g, int64_t tiles, const float *d, const float *u, int64_t point, int64_t panel,
+                     float *m)
 {
-    tg_brgemm p = { .m = (int)tiles, .n = (int)tg_least(g->out - panel * TG_PANEL, TG_PANEL), .k = g->in,
-                    .row = g->pitch, .step = 1, .c_row = TG_PANEL, .store = TG_F32 };
-    for (int64_t i = 0; i < TG_POINTS; i++) {
-        const tg_brick brick = { .a = d + i * g->d_point, .b = u + (i * g->panels + panel) * g->in * TG_PANEL };
-        p.c = m + i * g->m_point;
-        g->mk->run(&p, &brick, 1);
+    const tg_brick  brick = { .a = d + point * g->d.point, .b = u + (point * g->panels + panel) * g->in * TG_PANEL };
+    const tg_brgemm p = { .m = (int)tiles, .n = (int)tg_least(g->out - panel * TG_PANEL, TG_PANEL), .k = g->in,
+                          .row = g->d.pitch, .step = 1, .c = m + point * g->m.point, .c_row = TG_PANEL,
+                          .store = TG_F32 };
+    g->mk->run(&p, &brick, 1);
+}
+
+/* y of a panel of tiles, the first of which is m's. */
+static void output(const tg_winograd *g, int64_t first, int64_t end, int64_t panel, const float *m)
+{
+    tg_tile_run r;
+    for (int64_t t = first; t < end; t += r.tiles) {
+        r = tg_tile_run_of(g->grid, g->tile, t, end);
+        tg_winograd_output(g, &r, panel * TG_PANEL, m + (t - first) * g->m.pitch);
     }
 }
 
 /* Tasks of one share of the panels follow each other: they read the same weights. */
-void tg_winograd_run(const tg_winograd *g, const float *u, int64_t task, void *scratch)
+static void run_whole(const tg_winograd *g, const tg_task *t)
 {
-    const int64_t first = tg_digit(&task, g->blocks) * g->block, end = tg_least(g->tiles, first + g->block);
-    const int64_t panel0 = task * g->share, panel1 = tg_least(g->panels, panel0 + g->share);
-    float *const  d = scratch, *const m = d + TG_POINTS * g->d_point;
-    tg_tile_run   r;
-    for (int64_t t = first; t < end; t += r.tiles) {
-        r = run_of(g, t, end);
-        tg_winograd_input(g, &r, d + (t - first) * g->pitch);
+    int64_t       share = t->index;
+    const int64_t first = tg_digit(&share, g->blocks) * g->block, end = tg_least(g->tiles, first + g->block);
+    float *const  d = t->scratch, *const m = d + g->points * g->d.point;
+    input(g, first, end, d);
+    for (int64_t panel = share * g->share; panel < tg_least(g->panels, (share + 1) * g->share); panel++) {
+        for (int64_t point = 0; point < g->points; point++) multiply(g, end - first, d, t->packed, point, panel, m);
+        output(g, first, end, panel, m);
     }
-    for (int64_t panel = panel0; panel < panel1; panel++) {
-        multiply(g, end - first, d, u, panel, m);
-        for (int64_t t = first; t < end; t += r.tiles) {
-            r = run_of(g, t, end);
-            tg_winograd_output(g, &r, panel * TG_PANEL, m + (t - first) * TG_PANEL);
-        }
+}
+
+static void run_phase(const tg_winograd *g, const tg_task *t)
+{
+    const int64_t round = t->phase / 3 * g->round, end = tg_least(g->tiles, round + g->round);
+    float *const  d = t->shared, *const m = d + g->points * g->d.point;
+    if (t->phase % 3 == 1) {
+        int64_t       point = t->index;
+        const int64_t panel = tg_digit(&point, g->panels);
+        multiply(g, end - round, d, t->packed, point, panel, m + panel * g->m.panel);
+        return;
     }
+    const int64_t first = round + t->index * g->block, last = tg_least(end, first + g->block), at = first - round;
+    if (t->phase % 3 == 0) {
+        input(g, first, last, d + at * g->d.pitch);
+        return;
+    }
+    for (int64_t panel = 0; panel < g->panels; panel++)
+        output(g, first, last, panel, m + panel * g->m.panel + at * g->m.pitch);
+}
+
+void tg_winograd_run(const tg_winograd *g, const tg_task *t)
+{
+    if (g->phased) run_phase(g, t);
+    else run_whole(g, t);
 }

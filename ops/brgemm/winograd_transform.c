@@ -1,13 +1,20 @@
-/* winograd_transform.c - the transforms of x and y of Winograd's algorithm, 16 channels at a time.  See winograd.h. */
-#include "avx512.h"
-#include "winograd.h"
+/* winograd_transform.c - the transforms of x, gy and y of Winograd's algorithm, 16 channels at a time.  See winograd.h. */
+#include "winograd_points.h"
 
-/* ---- x ---- */
+static float *place(float *d, tg_point_places at, int64_t channel)
+{
+    return d + channel / TG_PANEL * at.panel + channel % TG_PANEL;
+}
 
+/* ---- x and gy ---- */
+
+enum { MOST_LINES = TG_MAX_TILE + 2 };
+
+/* A line of tiles, 16 channels of it. */
 typedef struct {
-    const char *image;                  /* some channels of its first pixel */
-    int64_t     line[4], width;         /* where the lines of a run of tiles begin, in elements; pixels of a line */
-    __mmask16   mask[4];                /* of channels, for each line; 0: beyond the edge */
+    const char *image;                  /* these channels of its first pixel */
+    int64_t     line[MOST_LINES], width;/* where the tiles' lines begin, in elements; pixels of a line */
+    __mmask16   mask[MOST_LINES];       /* of channels, for each line; 0: beyond the edge */
     int64_t     channels;
 } window;
 
@@ -16,98 +23,181 @@ INLINE __m512 pixel(const char *at, bool half, __mmask16 mask)
     return half ? widened(_mm256_maskz_loadu_epi16(mask, at)) : _mm512_maskz_loadu_ps(mask, at);
 }
 
-/* One column of pixels, transformed along h. */
-INLINE void column(const window *v, bool half, int64_t w, __m512 to[4])
+INLINE void column(const window *v, bool half, int lines, int64_t w, __m512 p[])
 {
     const bool inside = w >= 0 && w < v->width;
-    __m512     p[4];
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) {
+#pragma GCC unroll 6
+    for (int i = 0; i < lines; i++) {
         const __mmask16 mask = inside ? v->mask[i] : 0;
         p[i] = pixel(v->image + (mask ? (v->line[i] + w * v->channels) * (half ? 2 : 4) : 0), half, mask);
     }
-    to[0] = _mm512_sub_ps(p[0], p[2]);
-    to[1] = _mm512_add_ps(p[1], p[2]);
-    to[2] = _mm512_sub_ps(p[2], p[1]);
-    to[3] = _mm512_sub_ps(p[1], p[3]);
 }
 
-/* The tiles of a run, some channels of them: neighbours share two columns. */
-INLINE void tiles_of(const tg_winograd *g, const window *v, bool half, int64_t w, int64_t tiles, float *d)
+/* A column of pixels, transformed along h. */
+INLINE void input_column(const window *v, bool half, int tile, int64_t w, __m512 to[])
 {
-    __m512 a[4], b[4], c[4], e[4];
-    column(v, half, w, a);
-    column(v, half, w + 1, b);
-    for (int64_t t = 0; t < tiles; t++, d += g->pitch) {
-        column(v, half, w + 2 * t + 2, c);
-        column(v, half, w + 2 * t + 3, e);
+    __m512 p[MOST_LINES];
+    column(v, half, tile + 2, w, p);
+    input_points(tile, p, 1, to, 1);
+}
+
+INLINE void store_points(float *d, int64_t point, int lines, int line, const __m512 p[])
+{
+#pragma GCC unroll 6
+    for (int k = 0; k < lines; k++) _mm512_storeu_ps(d + (line * lines + k) * point, p[k]);
+}
+
+/* Tiles beside each other share two columns. */
+INLINE void input_tiles(const window *v, bool half, int tile, int64_t w, int64_t tiles, tg_point_places at, float *d)
+{
+    const int lines = tile + 2;
+    __m512    s[MOST_LINES * MOST_LINES];                 /* [column][point along h] */
+    input_column(v, half, tile, w, s);
+    input_column(v, half, tile, w + 1, s + lines);
+    for (int64_t t = 0; t < tiles; t++, d += at.pitch) {
 #pragma GCC unroll 4
-        for (int i = 0; i < 4; i++) {
-            float *to = d + 4 * i * g->d_point;
-            _mm512_storeu_ps(to, _mm512_sub_ps(a[i], c[i]));
-            _mm512_storeu_ps(to + g->d_point, _mm512_add_ps(b[i], c[i]));
-            _mm512_storeu_ps(to + 2 * g->d_point, _mm512_sub_ps(c[i], b[i]));
-            _mm512_storeu_ps(to + 3 * g->d_point, _mm512_sub_ps(b[i], e[i]));
-            a[i] = c[i];
-            b[i] = e[i];
+        for (int k = 0; k < tile; k++) input_column(v, half, tile, w + tile * t + 2 + k, s + (2 + k) * lines);
+#pragma GCC unroll 6
+        for (int i = 0; i < lines; i++) {
+            __m512 p[MOST_LINES];
+            input_points(tile, s + i, lines, p, 1);
+            store_points(d, at.point, lines, i, p);
+        }
+#pragma GCC unroll 12
+        for (int i = 0; i < 2 * lines; i++) s[i] = s[tile * lines + i];
+    }
+}
+
+/* gy of a tile, 4 x 4. */
+INLINE void kernel_tiles(const window *v, bool half, int64_t w, int64_t tiles, tg_point_places at, float *e)
+{
+    for (int64_t t = 0; t < tiles; t++, e += at.pitch) {
+        __m512 s[TG_MAX_TILE * MOST_LINES];
+#pragma GCC unroll 4
+        for (int k = 0; k < TG_MAX_TILE; k++) {
+            __m512 p[TG_MAX_TILE];
+            column(v, half, TG_MAX_TILE, w + TG_MAX_TILE * t + k, p);
+            long_kernel_points(p, 1, s + k * MOST_LINES, 1);
+        }
+#pragma GCC unroll 6
+        for (int i = 0; i < MOST_LINES; i++) {
+            __m512 p[MOST_LINES];
+            long_kernel_points(s + i, MOST_LINES, p, 1);
+            store_points(e, at.point, MOST_LINES, i, p);
         }
     }
 }
 
-void tg_winograd_input(const tg_winograd *g, const tg_tile_run *r, float *d)
+/* The lines that tiles of a run meet, from the channels i on. */
+static void look(window *v, const tg_tiled *x, const tg_tile_run *r, int lines, int64_t i)
 {
-    const int64_t *dim = g->x->dim, size = (int64_t)tg_dtype_size(g->x->dtype);
-    const char    *image = (const char *)tg_ptr(g->x) + r->image * dim[1] * dim[2] * g->in * size;
-    window         v = { .width = dim[2], .channels = g->in };
-    for (int64_t i = 0; i < g->in; i += 16) {
-        v.image = image + i * size;
-        for (int k = 0; k < 4; k++) {
-            const int64_t h = r->h - g->pad[0] + k;
-            v.line[k] = h * dim[2] * g->in;
-            v.mask[k] = h >= 0 && h < dim[1] ? mask_of(g->in - i) : 0;
-        }
-        if (g->x->dtype == TG_BF16) tiles_of(g, &v, true, r->w - g->pad[1], r->tiles, d + i);
-        else tiles_of(g, &v, false, r->w - g->pad[1], r->tiles, d + i);
+    const int64_t *dim = x->t->dim, size = (int64_t)tg_dtype_size(x->t->dtype);
+    v->channels = dim[3];
+    v->width = dim[2];
+    v->image = (const char *)tg_ptr(x->t) + (r->image * dim[1] * dim[2] * dim[3] + i) * size;
+    for (int k = 0; k < lines; k++) {
+        const int64_t h = r->h - x->pad[0] + k;
+        v->line[k] = h * dim[2] * dim[3];
+        v->mask[k] = h >= 0 && h < dim[1] ? mask_of(dim[3] - i) : 0;
+    }
+}
+
+void tg_winograd_input(const tg_tiled *x, const tg_tile_run *r, tg_point_places at, float *d)
+{
+    const bool    half = x->t->dtype == TG_BF16;
+    const int64_t w = r->w - x->pad[1];
+    for (int64_t i = 0; i < x->t->dim[3]; i += 16) {
+        window v;
+        look(&v, x, r, x->tile + 2, i);
+        float *const to = place(d, at, i);
+        if (x->tile == 2 && half) input_tiles(&v, true, 2, w, r->tiles, at, to);
+        else if (x->tile == 2) input_tiles(&v, false, 2, w, r->tiles, at, to);
+        else if (half) input_tiles(&v, true, 4, w, r->tiles, at, to);
+        else input_tiles(&v, false, 4, w, r->tiles, at, to);
+    }
+}
+
+void tg_winograd_kernel_input(const tg_tiled *gy, const tg_tile_run *r, tg_point_places at, float *e)
+{
+    for (int64_t i = 0; i < gy->t->dim[3]; i += 16) {
+        window v;
+        look(&v, gy, r, TG_MAX_TILE, i);
+        if (gy->t->dtype == TG_BF16) kernel_tiles(&v, true, r->w, r->tiles, at, place(e, at, i));
+        else kernel_tiles(&v, false, r->w, r->tiles, at, place(e, at, i));
     }
 }
 
 /* ---- y ---- */
 
-/* 4x4 points become 2x2 outputs. */
-INLINE void outputs(const float *m, int64_t point, __m512 y[2][2])
+/* The points of a tile become its outputs. */
+INLINE void outputs(int tile, const float *m, int64_t point, __m512 y[])
 {
-    __m512 s[2][4];
+    const int lines = tile + 2;
+    __m512    s[TG_MAX_TILE * MOST_LINES];                /* [output along h][column] */
+#pragma GCC unroll 6
+    for (int k = 0; k < lines; k++) {
+        __m512 p[MOST_LINES];
+#pragma GCC unroll 6
+        for (int i = 0; i < lines; i++) p[i] = _mm512_loadu_ps(m + (lines * i + k) * point);
+        outputs_of(tile, p, 1, s + k, lines);
+    }
 #pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) {
-        const __m512 a = _mm512_loadu_ps(m + i * point), b = _mm512_loadu_ps(m + (4 + i) * point);
-        const __m512 c = _mm512_loadu_ps(m + (8 + i) * point), d = _mm512_loadu_ps(m + (12 + i) * point);
-        s[0][i] = _mm512_add_ps(_mm512_add_ps(a, b), c);
-        s[1][i] = _mm512_sub_ps(_mm512_sub_ps(b, c), d);
-    }
-#pragma GCC unroll 2
-    for (int h = 0; h < 2; h++) {
-        y[h][0] = _mm512_add_ps(_mm512_add_ps(s[h][0], s[h][1]), s[h][2]);
-        y[h][1] = _mm512_sub_ps(_mm512_sub_ps(s[h][1], s[h][2]), s[h][3]);
-    }
+    for (int h = 0; h < tile; h++) outputs_of(tile, s + h * lines, 1, y + h * tile, 1);
 }
 
-/* The last line and the last column of tiles may stand beyond the image's edge with a half of them. */
+/* The last line and the last column of tiles may stand beyond the image's edge with a part of them. */
+INLINE void output_tiles(const tg_winograd *g, int tile, const tg_tile_run *r, const tg_brgemm *p, int64_t columns,
+                         const float *m)
+{
+    const int64_t *dim = g->y->dim;
+    const int      lines = (int)(dim[1] - r->h < tile ? dim[1] - r->h : tile);
+    for (int64_t t = 0; t < r->tiles; t++, m += g->m.pitch)
+        for (int j = 0; j < columns; j += 16) {
+            const __mmask16 mask = mask_of(columns - j);
+            __m512          y[TG_MAX_TILE * TG_MAX_TILE];
+            outputs(tile, m + j, g->m.point, y);
+            for (int h = 0; h < lines; h++)
+                for (int k = 0; k < tile; k++) {
+                    const int64_t w = r->w + tile * t + k;
+                    if (w < dim[2])
+                        store(p, ((r->h + h) * dim[2] + w) * g->out + j, finished(y[h * tile + k], p, j, mask), mask);
+                }
+        }
+}
+
 void tg_winograd_output(const tg_winograd *g, const tg_tile_run *r, int64_t channel, const float *m)
 {
     const int64_t *dim = g->y->dim, size = (int64_t)tg_dtype_size(g->y->dtype), pixels = r->image * dim[1] * dim[2];
-    tg_brgemm      p = { .c = (char *)tg_ptr(g->y) + (pixels * g->out + channel) * size, .store = g->y->dtype,
-                         .bias = g->bias ? (const float *)tg_ptr(g->bias) + channel : NULL, .relu = g->relu };
-    const int64_t  left = g->out - channel, columns = left < TG_PANEL ? left : TG_PANEL;
-    for (int64_t t = 0; t < r->tiles; t++, m += TG_PANEL)
-        for (int j = 0; j < columns; j += 16) {
-            const __mmask16 mask = mask_of(columns - j);
-            __m512          y[2][2];
-            outputs(m + j, g->m_point, y);
-#pragma GCC unroll 4
-            for (int i = 0; i < 4; i++) {
-                const int64_t h = r->h + i / 2, w = r->w + 2 * t + i % 2;
-                if (h < dim[1] && w < dim[2])
-                    store(&p, (h * dim[2] + w) * g->out + j, finished(y[i / 2][i % 2], &p, j, mask), mask);
-            }
-        }
+    const tg_brgemm p = { .c = (char *)tg_ptr(g->y) + (pixels * g->out + channel) * size, .store = g->y->dtype,
+                          .bias = g->bias ? (const float *)tg_ptr(g->bias) + channel : NULL, .relu = g->relu };
+    const int64_t left = g->out - channel, columns = left < TG_PANEL ? left : TG_PANEL;
+    if (g->tile == 2) output_tiles(g, 2, r, &p, columns, m);
+    else output_tiles(g, 4, r, &p, columns, m);
+}
+
+/* ---- gw ---- */
+
+/* Of an output channel, 16 input channels from i on. */
+static void taps_at(const tg_winograd_grad_w *g, int64_t i, const float *s, float *to)
+{
+    __m512          t[3 * MOST_LINES], tap[9];            /* t: [tap along h][column] */
+    const __mmask16 mask = mask_of(g->in - i);
+#pragma GCC unroll 6
+    for (int k = 0; k < MOST_LINES; k++) {
+        __m512 p[MOST_LINES];
+#pragma GCC unroll 6
+        for (int h = 0; h < MOST_LINES; h++) p[h] = _mm512_loadu_ps(s + (MOST_LINES * h + k) * g->s.point);
+        taps_of(p, 1, t + k, MOST_LINES);
+    }
+#pragma GCC unroll 3
+    for (int h = 0; h < 3; h++) taps_of(t + h * MOST_LINES, 1, tap + 3 * h, 1);
+#pragma GCC unroll 9
+    for (int k = 0; k < 9; k++) store_vector(to + k * g->in, TG_F32, tap[k], mask);
+}
+
+void tg_winograd_taps(const tg_winograd_grad_w *g, int64_t first, int64_t end, const float *s, float *to)
+{
+    for (int64_t o = first; o < end; o++)
+        for (int64_t i = 0; i < g->in; i += 16)
+            taps_at(g, i, s + i / TG_PANEL * g->s.panel + o * g->s.pitch + i % TG_PANEL, to + o * 9 * g->in + i);
 }

@@ -2,19 +2,19 @@
  *
  * Forward, rows of w are columns of U: 16 of them are transformed and transposed at a time.  Backward, a row is a
  * channel of U, and the kernel is flipped. */
-#include "avx512.h"
-#include "winograd.h"
+#include "winograd_points.h"
 
 typedef struct {
     const tg_tensor *w;
     bool     backward;
+    int      tile;
     int64_t  channels, columns, panels; /* of U */
     float   *to;
 } packing;
 
 static packing packing_of(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY], void *to)
 {
-    packing q = { .w = w, .backward = key[0], .to = to };
+    packing q = { .w = w, .backward = key[0], .tile = key[1], .to = to };
     q.channels = w->dim[q.backward ? 0 : 3];
     q.columns = w->dim[q.backward ? 3 : 0];
     q.panels = (q.columns + TG_PANEL - 1) / TG_PANEL;
@@ -24,7 +24,7 @@ static packing packing_of(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY], 
 static size_t bytes(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY])
 {
     const packing q = packing_of(w, key, NULL);
-    return (size_t)(TG_POINTS * q.panels * q.channels * TG_PANEL) * sizeof(float);
+    return (size_t)(tg_points_of(q.tile) * q.panels * q.channels * TG_PANEL) * sizeof(float);
 }
 
 /* ---- 16 kernels ---- */
@@ -38,23 +38,20 @@ INLINE __m512 taps(const packing *q, int64_t o, int64_t k, int64_t i)
                                  : widened(_mm256_maskz_loadu_epi16(mask, (const uint16_t *)tg_ptr(q->w) + at));
 }
 
-/* Three numbers become four. */
-INLINE void spread(__m512 a, __m512 b, __m512 c, __m512 *to, int step)
+INLINE void transformed_by(int tile, const packing *q, int64_t o, int64_t i, __m512 u[])
 {
-    const __m512 half = _mm512_set1_ps(0.5f), ends = _mm512_add_ps(a, c);
-    to[0] = a;
-    to[step] = _mm512_mul_ps(half, _mm512_add_ps(ends, b));
-    to[2 * step] = _mm512_mul_ps(half, _mm512_sub_ps(ends, b));
-    to[3 * step] = c;
+    __m512 s[TG_MAX_TILE + 2][3];
+#pragma GCC unroll 3
+    for (int k = 0; k < 3; k++)
+        kernel_points(tile, taps(q, o, k, i), taps(q, o, k + 3, i), taps(q, o, k + 6, i), &s[0][k], 3);
+#pragma GCC unroll 6
+    for (int k = 0; k < tile + 2; k++) kernel_points(tile, s[k][0], s[k][1], s[k][2], &u[(tile + 2) * k], 1);
 }
 
-static void transformed(const packing *q, int64_t o, int64_t i, __m512 u[TG_POINTS])
+static void transformed(const packing *q, int64_t o, int64_t i, __m512 u[])
 {
-    __m512 s[4][3];
-#pragma GCC unroll 3
-    for (int k = 0; k < 3; k++) spread(taps(q, o, k, i), taps(q, o, k + 3, i), taps(q, o, k + 6, i), &s[0][k], 3);
-#pragma GCC unroll 4
-    for (int k = 0; k < 4; k++) spread(s[k][0], s[k][1], s[k][2], &u[4 * k], 1);
+    if (q->tile == 2) transformed_by(2, q, o, i, u);
+    else transformed_by(4, q, o, i, u);
 }
 
 /* ---- U ---- */
@@ -68,10 +65,11 @@ static float *place_of(const packing *q, int point, int64_t channel, int64_t col
 /* 16 columns from o on, some of which may be the padding of their panel. */
 static void pack_columns(const packing *q, int64_t o)
 {
-    __m512 u[16][TG_POINTS];
+    __m512    u[16][TG_MAX_POINTS];
+    const int points = tg_points_of(q->tile);
     for (int64_t i = 0; i < q->channels; i += 16) {
         for (int r = 0; r < 16; r++) transformed(q, o + r, i, u[r]);
-        for (int point = 0; point < TG_POINTS; point++) {
+        for (int point = 0; point < points; point++) {
             __m512i t[16];
 #pragma GCC unroll 16
             for (int r = 0; r < 16; r++) t[r] = _mm512_castps_si512(u[r][point]);
@@ -85,10 +83,11 @@ static void pack_columns(const packing *q, int64_t o)
 
 static void pack_channel(const packing *q, int64_t o)
 {
-    __m512 u[TG_POINTS];
+    __m512    u[TG_MAX_POINTS];
+    const int points = tg_points_of(q->tile);
     for (int64_t j = 0; j < q->panels * TG_PANEL; j += 16) {
         transformed(q, o, j, u);
-        for (int point = 0; point < TG_POINTS; point++) _mm512_storeu_ps(place_of(q, point, o, j), u[point]);
+        for (int point = 0; point < points; point++) _mm512_storeu_ps(place_of(q, point, o, j), u[point]);
     }
 }
 
@@ -101,6 +100,10 @@ static void pack(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY], int64_t r
         else pack_columns(&q, o);
 }
 
-void tg_winograd_key(const tg_winograd *g, int32_t key[TG_LAYOUT_KEY]) { key[0] = g->backward; }
+void tg_winograd_key(const tg_winograd *g, int32_t key[TG_LAYOUT_KEY])
+{
+    key[0] = g->backward;
+    key[1] = g->tile;
+}
 
 const tg_layout tg_winograd_layout = { .name = "winograd", .bytes = bytes, .pack = pack };

@@ -1,0 +1,168 @@
+/* winograd_grad_w.c - backward-weights by Winograd's algorithm.  See winograd.h.
+ *
+ * Tiles are taken in rounds: gy and x are transformed, then multiplied, point by point, into sums S that stay from round
+ * to round.  At the end 36 sums become 9 taps.  Few channels: a task does all of this for a part of the tiles, in its
+ * cache, and the parts' taps are added.  Many: the phases of a round are cut into tasks, as S is as large as the cache. */
+#include "nest_block.h"
+#include "winograd.h"
+#include <string.h>
+
+enum {
+    TILE = 4,
+    POINTS = (TILE + 2) * (TILE + 2),
+    PART_FLOATS = 192 << 10,            /* of S: more is cut into phases */
+    PARTS = 32,                         /* at most */
+    PART_ROUND = 64,                    /* tiles */
+    ROUND_FLOATS = 2 << 20,             /* wanted of D and E of a round in phases ... */
+    ROUND = 128,                        /* ... but so many tiles at least */
+    DEPTH = 192,                        /* most tiles of a product: panels of D and E stay in the cache */
+    STRIP = 16,                         /* tiles, or output channels at the end, of a task */
+    LINE = 16,                          /* floats of a line of the cache: between points, lest they fall into one set */
+};
+
+/* ---- the cut ---- */
+
+static tg_tiled tiled(const tg_tensor *t, const int64_t pad[2], const tg_tensor *gy)
+{
+    return (tg_tiled){ t, TILE, { pad[0], pad[1] }, { tg_div_up(gy->dim[1], TILE), tg_div_up(gy->dim[2], TILE) } };
+}
+
+/* Of `rows` tiles or sums of all panels of some channels. */
+static tg_point_places places(int64_t rows, int64_t channels, int64_t pitch)
+{
+    const int64_t panel = rows * pitch;
+    return (tg_point_places){ tg_div_up(channels, TG_PANEL) * panel + LINE, panel, pitch };
+}
+
+static void cut(tg_winograd_grad_w *g)
+{
+    const int64_t sums = POINTS * g->out * tg_div_up(g->in, TG_PANEL) * TG_PANEL;
+    const int64_t most = tg_most(ROUND, ROUND_FLOATS / (POINTS * (g->in + g->out)));
+    g->parts = sums > PART_FLOATS ? 0 : tg_least(PARTS, tg_div_up(g->tiles, PART_ROUND));
+    g->rounds = tg_div_up(g->tiles, g->parts ? PART_ROUND : most);
+    g->round = tg_div_up(g->tiles, g->rounds);
+    g->rounds = tg_div_up(g->tiles, g->round);
+    if (g->parts) g->parts = tg_div_up(g->rounds, tg_div_up(g->rounds, g->parts));
+}
+
+void tg_winograd_grad_w_plan(tg_winograd_grad_w *g)
+{
+    const int64_t images = g->x->dim[0];
+    g->in = g->x->dim[3];
+    g->out = g->gy->dim[3];
+    g->tiled_gy = tiled(g->gy, (const int64_t[]){ 0, 0 }, g->gy);
+    g->tiled_x = tiled(g->x, g->pad, g->gy);
+    g->tiles = images * g->tiled_gy.grid[0] * g->tiled_gy.grid[1];
+    g->pays = tg_winograd_cost(TG_WINOGRAD_GRAD_W, g->tiles, g->in, g->out)
+              < tg_direct_cost(g->x->dim + 1, g->gy->dim + 1, g->pad, images);
+    cut(g);
+    g->d = places(g->round, g->in, TG_PANEL);
+    g->e = places(g->round, g->out, tg_least(TG_PANEL, tg_div_up(g->out, LINE) * LINE));
+    g->s = places(g->out, g->in, TG_PANEL);
+}
+
+static int64_t floats(const tg_winograd_grad_w *g) { return POINTS * (g->d.point + g->e.point + g->s.point); }
+static int64_t products(const tg_winograd_grad_w *g)
+{
+    return POINTS * tg_div_up(g->in, TG_PANEL) * tg_div_up(g->out, TG_PANEL);
+}
+static int64_t weights(const tg_winograd_grad_w *g) { return g->out * 9 * g->in; }
+
+tg_scratch tg_winograd_grad_w_scratch(const tg_winograd_grad_w *g)
+{
+    const size_t size = (size_t)floats(g) * sizeof(float);
+    if (!g->parts) return (tg_scratch){ .shared = size };
+    return (tg_scratch){ .worker = size, .shared = (size_t)(g->parts * weights(g)) * sizeof(float) };
+}
+
+int64_t tg_winograd_grad_w_tasks(const tg_winograd_grad_w *g, int phase)
+{
+    const int64_t last = g->parts ? 1 : 2 * g->rounds;
+    if (phase >= last) return phase == last ? tg_div_up(g->out, STRIP) : 0;
+    if (g->parts) return g->parts;
+    return phase % 2 ? products(g) : 2 * tg_div_up(g->round, STRIP);
+}
+
+/* ---- steps ---- */
+
+typedef struct { float *d, *e, *s; } room;
+
+static room room_in(const tg_winograd_grad_w *g, float *f)
+{
+    return (room){ f, f + POINTS * g->d.point, f + POINTS * (g->d.point + g->e.point) };
+}
+
+/* x or gy of the tiles from first to end, of the round that begins with `round`. */
+static void transform(const tg_winograd_grad_w *g, bool of_x, int64_t round, int64_t first, int64_t end, room to)
+{
+    tg_tile_run r;
+    for (int64_t t = first; t < end; t += r.tiles) {
+        r = tg_tile_run_of(g->tiled_gy.grid, TILE, t, end);
+        if (of_x) tg_winograd_input(&g->tiled_x, &r, g->d, to.d + (t - round) * g->d.pitch);
+        else tg_winograd_kernel_input(&g->tiled_gy, &r, g->e, to.e + (t - round) * g->e.pitch);
+    }
+}
+
+/* Sums of a point, 64 output channels and 64 input channels: begun by a first round, or gone on with. */
+static void multiply(const tg_winograd_grad_w *g, bool begin, int64_t tiles, int64_t index, room at)
+{
+    const int64_t out = tg_digit(&index, tg_div_up(g->out, TG_PANEL)), in = tg_digit(&index, tg_div_up(g->in, TG_PANEL));
+    const float  *a = at.e + index * g->e.point + out * g->e.panel, *b = at.d + index * g->d.point + in * g->d.panel;
+    float *const  sums = at.s + index * g->s.point + in * g->s.panel + out * TG_PANEL * g->s.pitch;
+    tg_brgemm     p = { .m = (int)tg_least(g->out - out * TG_PANEL, TG_PANEL),
+                        .n = (int)tg_least(g->in - in * TG_PANEL, TG_PANEL), .row = 1, .step = g->e.pitch,
+                        .from = begin ? NULL : sums, .from_row = TG_PANEL, .c = sums, .c_row = TG_PANEL, .store = TG_F32 };
+    for (int64_t k = 0; k < tiles; k += DEPTH) {
+        const tg_brick brick = { .a = a + k * g->e.pitch, .b = b + k * TG_PANEL };
+        p.k = tg_least(DEPTH, tiles - k);
+        g->mk->run(&p, &brick, 1);
+        p.from = sums;
+    }
+}
+
+/* ---- a task ---- */
+
+/* Taps of a part of the tiles: some rounds. */
+static void run_part(const tg_winograd_grad_w *g, int64_t part, float *scratch, float *taps)
+{
+    const int64_t rounds = tg_div_up(g->rounds, g->parts), first = part * rounds * g->round;
+    const room    r = room_in(g, scratch);
+    for (int64_t t = first; t < tg_least(g->tiles, first + rounds * g->round); t += g->round) {
+        const int64_t end = tg_least(g->tiles, t + g->round);
+        transform(g, true, t, t, end, r);
+        transform(g, false, t, t, end, r);
+        for (int64_t i = 0; i < products(g); i++) multiply(g, t == first, end - t, i, r);
+    }
+    tg_winograd_taps(g, 0, g->out, r.s, taps);
+}
+
+/* The parts' taps of some output channels, added in their order. */
+static void add_parts(const tg_winograd_grad_w *g, int64_t first, int64_t end, const float *taps)
+{
+    const int64_t at = first * 9 * g->in, n = (end - first) * 9 * g->in;
+    float *const  gw = (float *)tg_ptr(g->gw) + at;
+    memcpy(gw, taps + at, (size_t)n * sizeof *gw);
+    for (int64_t part = 1; part < g->parts; part++) {
+        const float *from = taps + part * weights(g) + at;
+        for (int64_t i = 0; i < n; i++) gw[i] += from[i];
+    }
+}
+
+/* Strips 2 i are x's, 2 i + 1 gy's of the same tiles. */
+static void run_phase(const tg_winograd_grad_w *g, const tg_task *t)
+{
+    const int64_t round = t->phase / 2 * g->round, end = tg_least(g->tiles, round + g->round);
+    const int64_t first = round + t->index / 2 * STRIP;
+    const room    r = room_in(g, t->shared);
+    if (t->phase % 2) multiply(g, round == 0, end - round, t->index, r);
+    else transform(g, t->index % 2 == 0, round, first, tg_least(end, first + STRIP), r);
+}
+
+void tg_winograd_grad_w_run(const tg_winograd_grad_w *g, const tg_task *t)
+{
+    const int64_t first = t->index * STRIP, end = tg_least(g->out, first + STRIP);
+    if (g->parts && t->phase == 0) run_part(g, t->index, t->scratch, (float *)t->shared + t->index * weights(g));
+    else if (g->parts) add_parts(g, first, end, t->shared);
+    else if (t->phase < 2 * g->rounds) run_phase(g, t);
+    else tg_winograd_taps(g, first, end, room_in(g, t->shared).s, tg_ptr(g->gw));
+}

@@ -85,8 +85,7 @@ const tg_op tg_matmul_op = {
     .casts = TG_BIT(0) | TG_BIT(1), .cast_to = TG_CAST_BF16,
     .attr_size = sizeof(tg_matmul_config),
     .infer = infer, .backward = backward, .flops = flops,
-    .kernels = TG_KERNELS(&matmul_vector_avx512, TG_OPENBLAS(matmul_openblas) &matmul_vector_avx2,
-                          &matmul_vector_generic, TG_BRGEMM(matmul_brgemm) &matmul_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(matmul_vector) TG_BRGEMM(matmul_brgemm) TG_OPENBLAS(matmul_openblas) &matmul_ref),
 };
 
 tg_tensor *tg_matmul_with(tg_scope *s, tg_tensor *a, tg_tensor *b, tg_matmul_config config)

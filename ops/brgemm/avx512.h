@@ -2,13 +2,7 @@
  * and a transposition. */
 #ifndef TG_BRGEMM_AVX512_H
 #define TG_BRGEMM_AVX512_H
-#include "microkernel.h"
-#include <immintrin.h>
-
-#define INLINE static inline __attribute__((always_inline))
-
-/* v is made here, not before: of sums as many as registers hold, some would have to make room for it in memory. */
-#define HERE(v) __asm__ volatile("" : "+v"(v))
+#include "prefetch.h"
 
 INLINE __m512 widened(__m256i bits)
 {
@@ -54,20 +48,6 @@ INLINE void store(const tg_brgemm *p, int64_t at, __m512 v, __mmask16 mask)
 {
     if (p->store == TG_F32) store_vector((float *)p->c + at, TG_F32, v, mask);
     else store_vector((uint16_t *)p->c + at, TG_BF16, v, mask);
-}
-
-/* Memory that will be read soon: some lines of it at each step. */
-typedef struct { const char *at, *end; int64_t step; } prefetch;
-
-INLINE prefetch prefetch_in(const tg_brgemm *p, int64_t steps)
-{
-    return (prefetch){ p->ahead, p->ahead + p->ahead_bytes, (p->ahead_bytes / (steps ? steps : 1) + 63) / 64 * 64 };
-}
-
-INLINE void prefetch_some(prefetch *f)
-{
-    const char *const end = f->end - f->at > f->step ? f->at + f->step : f->end;
-    for (; f->at < end; f->at += 64) _mm_prefetch(f->at, _MM_HINT_T1);
 }
 
 /* Two vectors of 32 bf16 become pairs: of elements 0 .. 15 and 16 .. 31. */

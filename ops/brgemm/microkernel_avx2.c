@@ -1,8 +1,6 @@
 /* microkernel_avx2.c - the microkernel in FP32 with AVX2: 6 x 2 vectors of sums, 12 x 1 of the last columns. */
 #include "microkernel_f32.h"
-#include <immintrin.h>
-
-#define INLINE static inline __attribute__((always_inline))
+#include "prefetch.h"
 
 /* ---- bf16 and back ---- */
 
@@ -83,45 +81,73 @@ INLINE void store(const tg_brgemm *p, int64_t at, __m256 v, int n)
     }
 }
 
-/* rows x vecs sums from column j on, of which n exist.  across: rows of A are next to each other. */
-INLINE void block(int rows, int vecs, bool across, const tg_brgemm *p, tg_rows at, int j, const tg_brick *brick, int count)
+typedef struct {
+    const tg_brgemm *p;
+    const tg_brick  *brick;
+    int              count, column;     /* the block's first column */
+    tg_rows          at;                /* and row */
+    prefetch        *ahead;
+} work;
+
+/* of `times` k of a brick.  across: rows of A are next to each other. */
+INLINE void add_products(int rows, int vecs, bool across, const tg_brgemm *p, const float *a, const float *b,
+                         int64_t times, __m256 sum[12][2])
 {
     const int64_t row = across ? 1 : p->row, step = across ? p->step : 1;
-    const int     n = p->n - j;
-    __m256        sum[12][2];
+#pragma GCC unroll 2
+    for (int64_t i = 0; i < times; i++, a += step, b += TG_PANEL) {
+        __m256 y[2];
+#pragma GCC unroll 2
+        for (int v = 0; v < vecs; v++) y[v] = _mm256_loadu_ps(b + 8 * v);
 #pragma GCC unroll 12
-    for (int r = 0; r < rows; r++)
+        for (int r = 0; r < rows; r++) {
+            __m256 x = _mm256_broadcast_ss(a + r * row);
+            HERE(x);
 #pragma GCC unroll 2
-        for (int v = 0; v < vecs; v++)
-            sum[r][v] = !p->from ? _mm256_setzero_ps()
-                                 : _mm256_maskload_ps(p->from + at.from + r * p->from_row + j + 8 * v, lanes(n - 8 * v));
-    for (int i = 0; i < count; i++) {
-        const float *a = (const float *)brick[i].a + at.a, *b = (const float *)brick[i].b + j;
-        for (int64_t k = 0; k < p->k; k++, a += step, b += TG_PANEL) {
-            __m256 y[2];
-#pragma GCC unroll 2
-            for (int v = 0; v < vecs; v++) y[v] = _mm256_loadu_ps(b + 8 * v);
-#pragma GCC unroll 12
-            for (int r = 0; r < rows; r++) {
-                const __m256 x = _mm256_broadcast_ss(a + r * row);
-#pragma GCC unroll 2
-                for (int v = 0; v < vecs; v++) sum[r][v] = _mm256_fmadd_ps(x, y[v], sum[r][v]);
-            }
+            for (int v = 0; v < vecs; v++) sum[r][v] = _mm256_fmadd_ps(x, y[v], sum[r][v]);
         }
     }
+}
+
+INLINE void add_bricks(int rows, int vecs, bool across, const work *w, __m256 sum[12][2])
+{
+    const tg_brgemm *p = w->p;
+    const int64_t    step = across ? p->step : 1;
+    for (int i = 0; i < w->count; i++) {
+        const float *a = (const float *)w->brick[i].a + w->at.a, *b = (const float *)w->brick[i].b + w->column;
+        for (int64_t k = 0; k < p->k; k += TG_DEPTH) {
+            prefetch_some(w->ahead);
+            add_products(rows, vecs, across, p, a + k * step, b + k * TG_PANEL, p->k - k < TG_DEPTH ? p->k - k : TG_DEPTH,
+                         sum);
+        }
+    }
+}
+
+INLINE void block(int rows, int vecs, const work *w)
+{
+    const tg_brgemm *p = w->p;
+    const int        j = w->column, n = p->n - j;         /* columns that exist */
+    const float     *from = p->from ? p->from + w->at.from + j : NULL;
+    __m256           sum[12][2];
 #pragma GCC unroll 12
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 2
         for (int v = 0; v < vecs; v++)
-            store(p, at.c + r * p->c_row + j + 8 * v, finished(sum[r][v], p, j + 8 * v, n - 8 * v), n - 8 * v);
+            sum[r][v] = !from ? _mm256_setzero_ps() : _mm256_maskload_ps(from + r * p->from_row + 8 * v, lanes(n - 8 * v));
+    if (p->row == 1) add_bricks(rows, vecs, true, w, sum);
+    else add_bricks(rows, vecs, false, w, sum);
+#pragma GCC unroll 12
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (int v = 0; v < vecs; v++)
+            store(p, w->at.c + r * p->c_row + j + 8 * v, finished(sum[r][v], p, j + 8 * v, n - 8 * v), n - 8 * v);
 }
 
-typedef void block_function(const tg_brgemm *, tg_rows, int, const tg_brick *, int);
+typedef void block_function(const work *);
 #define BLOCK(rows, vecs) \
-    static void block_##rows##_##vecs(const tg_brgemm *p, tg_rows at, int j, const tg_brick *brick, int count) \
+    static void block_##rows##_##vecs(const work *w) \
     { \
-        if (p->row == 1) block(rows, vecs, true, p, at, j, brick, count); \
-        else block(rows, vecs, false, p, at, j, brick, count); \
+        block(rows, vecs, w); \
     }
 #define BLOCKS_6(X, vecs) X(1, vecs) X(2, vecs) X(3, vecs) X(4, vecs) X(5, vecs) X(6, vecs)
 #define BLOCKS_12(X, vecs) BLOCKS_6(X, vecs) X(7, vecs) X(8, vecs) X(9, vecs) X(10, vecs) X(11, vecs) X(12, vecs)
@@ -131,20 +157,31 @@ BLOCKS_6(BLOCK, 2)
 #define NAME(rows, vecs) block_##rows##_##vecs,
 static block_function *const blocks[2][12] = { { BLOCKS_12(NAME, 1) }, { BLOCKS_6(NAME, 2) } };
 
-static void run_line(const tg_brgemm *p, int line, const tg_brick *brick, int count)
+static void run_line(work *w, int line)
 {
-    for (int j = 0; j < p->n; j += 16) {
-        const int v = p->n - j > 8, most = v ? 6 : 12;
+    const tg_brgemm *p = w->p;
+    for (w->column = 0; w->column < p->n; w->column += 16) {
+        const int v = p->n - w->column > 8, most = v ? 6 : 12;
         for (int r = 0, rows; r < p->m; r += rows) {
             rows = tg_next_rows(p->m - r, most);
-            blocks[v][rows - 1](p, tg_rows_at(p, line, r), j, brick, count);
+            w->at = tg_rows_at(p, line, r);
+            blocks[v][rows - 1](w);
         }
     }
 }
 
+/* Lines of the cache are fetched with each TG_DEPTH k of a brick. */
+static int64_t times(const tg_brgemm *p, int count)
+{
+    const int64_t blocks_of_line = (int64_t)((p->n + 15) / 16) * ((p->m + 5) / 6);
+    return (1 + p->further) * blocks_of_line * count * ((p->k + TG_DEPTH - 1) / TG_DEPTH);
+}
+
 static void run(const tg_brgemm *p, const tg_brick *brick, int count)
 {
-    for (int line = 0; line <= p->further; line++) run_line(p, line, brick, count);
+    prefetch f = prefetch_in(p, times(p, count));
+    work     w = { .p = p, .brick = brick, .count = count, .ahead = &f };
+    for (int line = 0; line <= p->further; line++) run_line(&w, line);
 }
 
 TG_MICROKERNEL_F32(avx2, TG_ISA_AVX2);

@@ -10,8 +10,8 @@ static double flops(const tg_call *c) { return tg_linear_flops(c) + (double)tg_c
 
 const tg_op tg_linear_relu_op = {
     .name = "linear_relu", .n_in = 3, .n_out = 1, .optional_in = TG_BIT(2), .infer = tg_linear_infer, .flops = flops,
-    .kernels = TG_KERNELS(TG_BRGEMM_BF16(linear_relu_brgemm) &linear_relu_vector_avx512, TG_OPENBLAS(linear_relu_openblas)
-                          &linear_relu_vector_avx2, &linear_relu_vector_generic, TG_BRGEMM_F32(linear_relu_brgemm) &linear_relu_ref),
+    .kernels = TG_KERNELS(TG_BRGEMM_BF16(linear_relu_brgemm) TG_VECTOR(linear_relu_vector)
+                          TG_BRGEMM_F32(linear_relu_brgemm) TG_OPENBLAS(linear_relu_openblas) &linear_relu_ref),
 };
 
 const tg_rule tg_linear_relu_rule = {

@@ -5,7 +5,7 @@
 
 TG_VECTOR_DECLARE(conv_transpose2d_vector)
 TG_BRGEMM_DECLARE(conv_transpose2d_brgemm)
-extern const tg_kernel conv_transpose2d_onednn, conv_transpose2d_ref;
+extern const tg_kernel conv_transpose2d_grouped_onednn, conv_transpose2d_onednn, conv_transpose2d_ref;
 
 /* The size of y without output_pad; false: it overflows. */
 static bool plain_size(const tg_conv2d_attr *a, int64_t x, int i, int64_t *size)
@@ -99,7 +99,7 @@ const tg_op tg_conv_transpose2d_op = {
     .name = "conv_transpose2d", .n_in = 3, .n_out = 1, .optional_in = TG_BIT(2), .saves_in = TG_BIT(0) | TG_BIT(1),
     .casts = TG_BIT(0) | TG_BIT(1), .cast_to = TG_CAST_BF16,
     .attr_size = sizeof(tg_conv2d_attr), .infer = infer, .backward = backward, .flops = flops,
-    .kernels = TG_KERNELS(TG_BRGEMM(conv_transpose2d_brgemm) TG_ONEDNN(conv_transpose2d_onednn)
+    .kernels = TG_KERNELS(TG_ONEDNN(conv_transpose2d_grouped_onednn) TG_BRGEMM(conv_transpose2d_brgemm) TG_ONEDNN(conv_transpose2d_onednn)
                           TG_VECTOR(conv_transpose2d_vector) &conv_transpose2d_ref),
 };
 

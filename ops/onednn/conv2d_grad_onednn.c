@@ -72,6 +72,13 @@ const tg_kernel conv2d_grad_x_bf16_onednn = {
     .run = tg_onednn_run,
 };
 
+static const char *reject_x_but_groups(const tg_call *c) { return tg_conv_reject_but_groups(c, &tg_conv_grad_x_pass); }
+#define GRAD_X_GROUPED TG_ONEDNN_HEAD, .reject = reject_x_but_groups, .prepare = prepare_x, \
+                       .scratch = tg_onednn_scratch, .run = tg_onednn_run
+extern const tg_kernel conv2d_grad_x_grouped_onednn, conv_transpose2d_grouped_onednn;
+const tg_kernel conv2d_grad_x_grouped_onednn = { GRAD_X_GROUPED };
+const tg_kernel conv_transpose2d_grouped_onednn = { GRAD_X_GROUPED };
+
 /* ---- in the weights ---- */
 
 static dnnl_primitive_desc_t grad_w_primitive(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_conv_slots at)

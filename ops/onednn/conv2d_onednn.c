@@ -176,3 +176,18 @@ extern const tg_kernel conv2d_bf16_onednn;
 const tg_kernel conv2d_bf16_onednn = {
     TG_ONEDNN_BF16_HEAD, .reject = reject_bf16, .prepare = prepare, .scratch = tg_onednn_scratch, .run = tg_onednn_run,
 };
+
+/* ---- groups ---- */
+
+const char *tg_conv_reject_but_groups(const tg_call *c, const tg_conv_pass *pass)
+{
+    const tg_onednn_shape s = pass->shape(c);
+    if (s.groups == 1) return "one group: own kernels are as fast";
+    return s.option & TG_CONV_BF16 ? tg_conv_reject_but_bf16(c, pass) : tg_conv_reject(c, pass, 0);
+}
+
+static const char *reject_but_groups(const tg_call *c) { return tg_conv_reject_but_groups(c, &tg_conv_forward_pass); }
+extern const tg_kernel conv2d_grouped_onednn;
+const tg_kernel conv2d_grouped_onednn = {
+    TG_ONEDNN_HEAD, .reject = reject_but_groups, .prepare = prepare, .scratch = tg_onednn_scratch, .run = tg_onednn_run,
+};

@@ -106,7 +106,16 @@ static void run(const tg_call *c, const tg_task *task)
     tg_parallel(blocks(&y), relu, &y);
 }
 
-extern const tg_kernel conv2d_relu_onednn, conv2d_relu_winograd_onednn;
+static const char *reject_but_groups(const tg_call *c)
+{
+    const char *reason = tg_conv_reject_but_groups(c, &tg_conv_forward_pass);
+    return reason ? reason : reject(c);
+}
+
+extern const tg_kernel conv2d_relu_onednn, conv2d_relu_grouped_onednn, conv2d_relu_winograd_onednn;
+const tg_kernel conv2d_relu_grouped_onednn = {
+    TG_ONEDNN_HEAD, .reject = reject_but_groups, .prepare = prepare, .scratch = scratch, .run = run,
+};
 const tg_kernel conv2d_relu_onednn = {
     TG_ONEDNN_HEAD, .reject = reject, .prepare = prepare, .scratch = scratch, .run = run,
 };

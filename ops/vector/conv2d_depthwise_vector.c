@@ -1,7 +1,7 @@
 /* conv2d_depthwise_vector.c - conv2d and its gradients where every channel is a group of its own.
  *
- * No product of matrices is in it: channel by channel, a vector of them at a time, y += x w over the taps.  The weights
- * are turned first, from [c, taps] to [taps, c]: phase 0. */
+ * No product of matrices is in it: channel by channel, y is the sum of x w over the taps.  Sums stay in registers, of some
+ * vectors of channels at a time.  The weights are turned first, from [c, taps] to [taps, c]: phase 0. */
 #include "conv2d_shape.h"
 #include <string.h>
 
@@ -25,10 +25,55 @@ static void turn_weights(const tg_conv *v, const float *w, const tg_task *t)
         for (int64_t tap = 0; tap < v->taps; tap++) to[tap * v->in + c] = w[c * v->taps + tap];
 }
 
-static inline void multiply_add(float *restrict y, const float *restrict x, const float *restrict w, int64_t n)
+/* ---- sums of products ---- */
+
+typedef float vec __attribute__((vector_size(4 * TG_LANES), aligned(4), may_alias));
+enum { WIDE = 4 * TG_LANES, MOST_PAIRS = 64 };
+
+typedef struct { const float *x, *w; } pair;    /* n channels of each */
+
+static inline void add_wide(const pair *p, int count, int64_t c, float *y)
 {
-#pragma omp simd
-    for (int64_t c = 0; c < n; c++) y[c] += x[c] * w[c];
+    vec s0 = *(const vec *)(y + c), s1 = *(const vec *)(y + c + TG_LANES);
+    vec s2 = *(const vec *)(y + c + 2 * TG_LANES), s3 = *(const vec *)(y + c + 3 * TG_LANES);
+    for (int i = 0; i < count; i++) {
+        const vec *x = (const vec *)(p[i].x + c), *w = (const vec *)(p[i].w + c);
+        s0 += x[0] * w[0];
+        s1 += x[1] * w[1];
+        s2 += x[2] * w[2];
+        s3 += x[3] * w[3];
+    }
+    *(vec *)(y + c) = s0, *(vec *)(y + c + TG_LANES) = s1;
+    *(vec *)(y + c + 2 * TG_LANES) = s2, *(vec *)(y + c + 3 * TG_LANES) = s3;
+}
+
+/* y += x w of all pairs */
+static inline void add_pairs(const pair *p, int count, int64_t n, float *y)
+{
+    int64_t c = 0;
+    for (; c + WIDE <= n; c += WIDE) add_wide(p, count, c, y);
+    for (; c + TG_LANES <= n; c += TG_LANES) {
+        vec sum = *(const vec *)(y + c);
+        for (int i = 0; i < count; i++) sum += *(const vec *)(p[i].x + c) * *(const vec *)(p[i].w + c);
+        *(vec *)(y + c) = sum;
+    }
+    for (; c < n; c++)
+        for (int i = 0; i < count; i++) y[c] += p[i].x[c] * p[i].w[c];
+}
+
+/* The pairs of a sum, which are added when there are many, and at the end. */
+typedef struct { pair p[MOST_PAIRS]; int count; int64_t n; float *y; } pair_sum;
+
+static inline void flush(pair_sum *s)
+{
+    add_pairs(s->p, s->count, s->n, s->y);
+    s->count = 0;
+}
+
+static inline void add(pair_sum *s, const float *x, const float *w)
+{
+    if (s->count == MOST_PAIRS) flush(s);
+    s->p[s->count++] = (pair){ x, w };
 }
 
 /* Lines of an image [n, lines, columns] are cut into tasks of about a block of elements. */
@@ -68,11 +113,13 @@ static span span_of(const tg_conv *v, int axis, int64_t out)
 
 static void forward_pixel(const tg_conv *v, const float *image, span lines, span columns, const float *w, float *y)
 {
+    pair_sum s = { .n = v->in, .y = y };
     for (int64_t a = lines.from; a < lines.to; a++, lines.at += v->dilation[0]) {
         const float *x = image + (lines.at * v->image[1] + columns.at) * v->in;
         for (int64_t b = columns.from; b < columns.to; b++, x += v->dilation[1] * v->in)
-            multiply_add(y, x, w + (a * v->kernel[1] + b) * v->in, v->in);
+            add(&s, x, w + (a * v->kernel[1] + b) * v->in);
     }
+    flush(&s);
 }
 
 static void relu(float *y, int64_t n)
@@ -122,21 +169,26 @@ static int64_t meets(const tg_conv *v, int axis, int64_t i, int64_t tap)
     return from >= 0 && at * s == from && at < v->out[axis] ? at : -1;
 }
 
+static void grad_x_pixel(const tg_conv *v, const float *gy, int64_t line, int64_t column, const float *w, float *gx)
+{
+    pair_sum s = { .n = v->in, .y = gx };
+    for (int64_t a = 0; a < v->kernel[0]; a++) {
+        const int64_t i = meets(v, 0, line, a);
+        for (int64_t b = 0; i >= 0 && b < v->kernel[1]; b++) {
+            const int64_t j = meets(v, 1, column, b);
+            if (j >= 0) add(&s, gy + (i * v->out[1] + j) * v->in, w + (a * v->kernel[1] + b) * v->in);
+        }
+    }
+    flush(&s);
+}
+
 static void grad_x_line(const tg_call *c, const tg_conv *v, int64_t line, const float *w)
 {
     const float *gy = (const float *)tg_ptr(c->in[0]) + line / v->image[0] * v->out[0] * v->out[1] * v->in;
     float       *gx = (float *)tg_ptr(c->out[0]) + line * v->image[1] * v->in;
-    const int64_t n = v->in;
-    memset(gx, 0, sizeof *gx * (size_t)(v->image[1] * n));
-    for (int64_t a = 0; a < v->kernel[0]; a++) {
-        const int64_t i = meets(v, 0, line % v->image[0], a);
-        for (int64_t column = 0; i >= 0 && column < v->image[1]; column++)
-            for (int64_t b = 0; b < v->kernel[1]; b++) {
-                const int64_t j = meets(v, 1, column, b);
-                if (j < 0) continue;
-                multiply_add(gx + column * n, gy + (i * v->out[1] + j) * n, w + (a * v->kernel[1] + b) * n, n);
-            }
-    }
+    memset(gx, 0, sizeof *gx * (size_t)(v->image[1] * v->in));
+    for (int64_t column = 0; column < v->image[1]; column++, gx += v->in)
+        grad_x_pixel(v, gy, line % v->image[0], column, w, gx);
 }
 
 static const char *grad_x_reject(const tg_call *c) { return reject(c, grad_x_of(c)); }
@@ -161,17 +213,29 @@ static tg_conv grad_w_of(const tg_call *c) { return tg_conv_of(c, c->in[1], c->o
 static int64_t part_of(const tg_conv *v) { return tg_div_up(v->n * v->out[0], PARTS); }
 static int64_t parts(const tg_conv *v) { return tg_div_up(v->n * v->out[0], part_of(v)); }
 
+/* The columns of y, from the first one on, whose windows meet the image through tap b. */
+static span meeting(const tg_conv *v, int64_t b)
+{
+    const int64_t at = b * v->dilation[1] - v->pad[1], step = v->stride[1];
+    span          s = { at < 0 ? tg_div_up(-at, step) : 0, v->out[1], at };
+    if (at + (s.to - 1) * step >= v->image[1]) s.to = at < v->image[1] ? (v->image[1] - 1 - at) / step + 1 : 0;
+    s.at += s.from * step;
+    return s;
+}
+
 static void grad_w_line(const tg_call *c, const tg_conv *v, int64_t line, float *gw)
 {
     const float *gy = (const float *)tg_ptr(c->in[0]) + line * v->out[1] * v->in;
     const float *x = (const float *)tg_ptr(c->in[1]) + line / v->out[0] * v->image[0] * v->image[1] * v->in;
     const span   lines = span_of(v, 0, line % v->out[0]);
-    for (int64_t j = 0; j < v->out[1]; j++, gy += v->in) {
-        const span columns = span_of(v, 1, j);
-        for (int64_t a = lines.from, i = lines.at; a < lines.to; a++, i += v->dilation[0])
-            for (int64_t b = columns.from, at = columns.at; b < columns.to; b++, at += v->dilation[1])
-                multiply_add(gw + (a * v->kernel[1] + b) * v->in, x + (i * v->image[1] + at) * v->in, gy, v->in);
-    }
+    for (int64_t a = lines.from, i = lines.at; a < lines.to; a++, i += v->dilation[0])
+        for (int64_t b = 0; b < v->kernel[1]; b++) {
+            const span columns = meeting(v, b);
+            pair_sum   s = { .n = v->in, .y = gw + (a * v->kernel[1] + b) * v->in };
+            for (int64_t j = columns.from, at = columns.at; j < columns.to; j++, at += v->stride[1])
+                add(&s, x + (i * v->image[1] + at) * v->in, gy + j * v->in);
+            flush(&s);
+        }
 }
 
 static void grad_w_part(const tg_call *c, const tg_conv *v, const tg_task *t)

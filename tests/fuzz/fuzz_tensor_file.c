@@ -68,6 +68,8 @@ static void read_tensor(tg_scope *s, tg_tensor_file *f, int i)
     tg_clear(s);
     tg_tensor_file_verify(s, f, i);
     tg_clear(s);
+    if (!tg_tensor_file_writable(t)) tg_tensor_file_reinterpret(s, f, i, "BF16");
+    tg_clear(s);
     for (tg_dtype as = TG_F32; as < TG_DTYPES; as++)
         if (tg_tensor_file_can(t, as)) {
             int64_t n = 1;

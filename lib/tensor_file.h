@@ -71,9 +71,9 @@ const char     *tg_tensor_file_meta(const tg_tensor_file *f, const char *key);  
 /* Bytes from .. from + n - 1 of tensor i, little-endian and row-major.  False and s failed: read errors, a wrong checksum.
  * In .npz, compressed members are read in ascending order; from 0 begins again. */
 bool tg_tensor_file_read(tg_scope *s, tg_tensor_file *f, int i, uint64_t from, size_t n, void *to);
-/* Elements first .. first + n - 1 of tensor i, converted: any float dtype of 8 bits or more to TG_F32 (F64 is rounded) or TG_BF16, any dtype
- * of whole numbers to TG_I64, TG_I32 (if they fit), and each to itself.  False and s failed as above, or if there is no
- * such conversion. */
+/* Elements first .. first + n - 1 of tensor i, converted: any float dtype of 8 bits or more to TG_F32 (F64 is rounded) or
+ * TG_BF16, any dtype of whole numbers to TG_I64, TG_I32 (if they fit), and each to itself.  False and s failed as above, or
+ * if there is no such conversion. */
 bool tg_tensor_file_numbers(tg_scope *s, tg_tensor_file *f, int i, int64_t first, int64_t n, tg_dtype as, void *to);
 bool tg_tensor_file_can(const tg_file_tensor *t, tg_dtype as);                /* is there such a conversion? */
 bool tg_tensor_file_writable(const tg_file_tensor *t);     /* does a file have a name for its dtype?  Not for "<U7". */
@@ -86,9 +86,10 @@ bool tg_tensor_file_verify(tg_scope *s, tg_tensor_file *f, int i);
 /* ---- writing: to a file beside it, which takes the place of `path` at the end, at once and for good ---- */
 typedef struct tg_tensor_writer tg_tensor_writer;
 /* Begins PATH.part, or PATH.part1 ... if another file has that name; what is at `path` stays: nothing, or a regular file,
- * whose mode the new one gets (through a symbolic link, the file it points to; the link stays).  `tensor` is sorted as the file will have it (place and bytes are filled in; wider types first, the order is kept else), and stays the
- * caller's, needed until commit, as names and metadata are.  Another process that writes the same file is an error.  NULL
- * and s failed. */
+ * whose mode the new one gets (through a symbolic link, the file it points to; the link stays).  `tensor` is sorted as the
+ * file will have it (place and bytes are filled in; wider types first, the order is kept else), and stays the caller's,
+ * needed until commit, as names and metadata are.  Another process that writes the same file is an error.  NULL and s
+ * failed. */
 tg_tensor_writer *tg_tensor_file_create(tg_scope *s, const char *path, tg_file_tensor *tensor, int n,
                                         const tg_file_meta *meta, int n_meta);
 /* The next bytes: those of tensor[0], then of tensor[1] ...  False and s failed (disk full: PATH.part is removed). */

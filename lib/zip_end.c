@@ -43,9 +43,9 @@ static bool locate_end(tg_scope *s, const tg_tensor_file *f, uint64_t *at)
     const size_t   n = size < END + MOST_COMMENT ? (size_t)size : END + MOST_COMMENT;
     uint8_t *const tail = tg_system_alloc(n);
     if (!tail) return refuse(s, f, "out of memory: the end of a ZIP file");
-    const uint8_t *last = NULL;
+    const uint8_t *last = NULL, *here = tail;
     if (tg_read_at(s, f, size - n, n, tail))
-        for (const uint8_t *here = tail; (here = memmem(here, n - (size_t)(here - tail), mark, sizeof mark)); here++) last = here;
+        for (; (here = memmem(here, n - (size_t)(here - tail), mark, sizeof mark)); here++) last = here;
     const size_t left = last ? n - (size_t)(last - tail) : 0;
     const bool   good = left >= END && tg_get_le(last + 20, 2) == left - END;
     *at = size - left;

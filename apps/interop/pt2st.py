@@ -78,8 +78,9 @@ def check_groups(state, kind):
         raise Refused(f"no optimizer's state_dict: it has {keys_of(state)}, want state and param_groups")
     kinds = kinds_of(groups[0])
     if kind not in kinds:
-        raise Refused(f"the optimizer is not {kind}: " + (f"its options are those of {' or '.join(kinds)} (--kind)" if kinds else
-                      f"its options are {keys_of(groups[0])}, and tilegrad has {', '.join(sorted(STATES))}"))
+        why = f"its options are {keys_of(groups[0])}, and tilegrad has {', '.join(sorted(STATES))}"
+        raise Refused(f"the optimizer is not {kind}: " +
+                      (f"its options are those of {' or '.join(kinds)} (--kind)" if kinds else why))
     for group in groups:
         lacking = [key for key in ("params", "lr", "weight_decay") if key not in group]
         if lacking:

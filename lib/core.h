@@ -76,6 +76,7 @@ struct tg_scope {
     uint64_t     life;                  /* unique: another one after each reset */
     tg_modes     modes;
     bool         failed;
+    int          system_error;          /* the errno of the failure, if it was the system's */
     char         message[TG_MESSAGE];
     char        *whole;                 /* the message, if it is longer than that and there was memory */
     size_t       calls;                 /* of its own in the record */

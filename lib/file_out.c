@@ -14,7 +14,7 @@ enum { TRIES = 1000, MOST_LINKS = 40, WRITE_BACK = 8 << 20 };      /* bytes afte
 
 static bool give_up(tg_scope *s, tg_file_out *f, const char *what)
 {
-    tg_fail(s, "%s: %s: %s", f->path, what, strerror(errno));
+    tg_fail_system(s, errno, "%s: %s: %s", f->path, what, strerror(errno));
     tg_out_abandon(f);
     return false;
 }
@@ -49,7 +49,7 @@ static bool name_files(tg_scope *s, tg_file_out *f)
     f->target = tg_system_alloc(size);
     f->part   = tg_system_alloc(size + sizeof ".part-2147483648");
     if (f->target && f->part) memcpy(f->target, target, size);
-    else tg_fail(s, "%s: no memory to write it", f->path);
+    else tg_fail_system(s, ENOMEM, "%s: no memory to write it", f->path);
     return tg_ok(s);
 }
 
@@ -111,7 +111,8 @@ static bool open_locked(tg_scope *s, tg_file_out *f)
         if (kind == MADE) return true;
         close_part(f);
         if (kind == BUSY) tg_fail(s, "%s: another process is writing it (%s is locked)", f->path, f->part);
-        if (kind == FAILED) tg_fail(s, "%s: cannot be created (%s): %s", f->path, f->part, strerror(errno));
+        if (kind == FAILED)
+            tg_fail_system(s, errno, "%s: cannot be created (%s): %s", f->path, f->part, strerror(errno));
         if (!tg_ok(s)) return false;
         name += kind == TAKEN;
     }

@@ -6,6 +6,7 @@
 #include "tensor_file_kind.h"
 #include "system.h"
 #include <assert.h>
+#include <errno.h>
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -49,6 +50,12 @@ static bool bad_tensor(header *h, const char *name, const char *why)
     return bad(h, "tensor '%s': %s", tg_printable(name, &text), why);
 }
 
+static bool no_memory(header *h)
+{
+    tg_fail_system(h->s, ENOMEM, "%s: no memory for its header of %zu bytes", h->f->path, h->n);
+    return false;
+}
+
 /* ---- the text ---- */
 
 static bool read_text(header *h)
@@ -65,7 +72,7 @@ static bool read_text(header *h)
                    (unsigned long long)rest);
     h->n = (size_t)n;
     h->text = tg_system_alloc(LENGTH + h->n);
-    if (!h->text) return bad(h, "no memory for its header of %llu bytes", (unsigned long long)n);
+    if (!h->text) return no_memory(h);
     return tg_read_at(h->s, h->f, 0, LENGTH + h->n, h->text);
 }
 
@@ -109,7 +116,7 @@ static json_t *parse(header *h)
     const bool allowed = tg_system_allowed();            /* jansson's memory counts as one request */
     json_t *const root = allowed ? json_loadb(h->text + LENGTH, h->n, JSON_REJECT_DUPLICATES, &error) : NULL;
     if (root) return root;
-    if (!allowed || json_error_code(&error) == json_error_out_of_memory) bad(h, "no memory for its header");
+    if (!allowed || json_error_code(&error) == json_error_out_of_memory) no_memory(h);
     else bad(h, "the header is no JSON: %s (byte %d)", tg_printable(error.text, &why), error.position);
     return NULL;
 }

@@ -2,7 +2,9 @@
 #include "core.h"
 #include "environment.h"
 #include "pool.h"
+#include "printable.h"
 #include "system.h"
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +14,8 @@
 static tg_scope *no_scope(void)
 {
     static tg_program program = { .failed = 1 };
-    static tg_scope   scope = { .program = &program, .failed = true, .message = "out of memory: a scope" };
+    static tg_scope   scope = { .program = &program, .failed = true, .message = "out of memory: a scope",
+                                .system_error = ENOMEM };
     return &scope;
 }
 
@@ -55,7 +58,7 @@ tg_scope *tg_push_modes(tg_scope *parent, tg_modes modes)
     if (is_no_scope(parent)) return parent;
     tg_scope *s = tg_system_alloc(sizeof *s);
     if (!s) {
-        tg_fail(parent, "out of memory: a scope");
+        tg_fail_system(parent, ENOMEM, "out of memory: a scope");
         return no_scope();
     }
     *s = (tg_scope){ .program = parent->program, .parent = parent, .depth = parent->depth + 1, .modes = modes,
@@ -103,20 +106,53 @@ const char *tg_message(const tg_scope *s)
     return "";
 }
 
-void tg_fail(tg_scope *s, const char *format, ...)
+int tg_system_error(const tg_scope *s)
 {
+    for (; s; s = s->parent)
+        if (s->failed) return s->system_error;
+    return 0;
+}
+
+/* The message as it can be printed: in s->message, and whole beside it if that is too short and there is memory. */
+static void keep_message(tg_scope *s, const char *text)
+{
+    const size_t n = strlen(text), length = tg_printable_text(text, n, s->message, sizeof s->message);
+    if (length < sizeof s->message || !(s->whole = tg_system_alloc(length + 1))) return;
+    tg_printable_text(text, n, s->whole, length + 1);
+}
+
+static void fail(tg_scope *s, int error, const char *format, va_list list)
+{
+    char    text[TG_MESSAGE], *more = NULL;
+    va_list again;
     if (!tg_ok(s)) return;
-    va_list list, again;
-    va_start(list, format);
     va_copy(again, list);
-    const int length = vsnprintf(s->message, sizeof s->message, format, list);
-    if (length >= (int)sizeof s->message && (s->whole = tg_system_alloc((size_t)length + 1)))
-        vsnprintf(s->whole, (size_t)length + 1, format, again);
+    const int length = vsnprintf(text, sizeof text, format, list);
+    if (length >= (int)sizeof text && (more = tg_system_alloc((size_t)length + 1)))
+        vsnprintf(more, (size_t)length + 1, format, again);
     va_end(again);
-    va_end(list);
+    keep_message(s, more ? more : text);
+    tg_system_free(more);
+    s->system_error = error;
     s->failed = true;
     s->program->failed++;
     if (env_flag("TG_ABORT", false)) abort();
+}
+
+void tg_fail(tg_scope *s, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    fail(s, 0, format, list);
+    va_end(list);
+}
+
+void tg_fail_system(tg_scope *s, int error, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    fail(s, error, format, list);
+    va_end(list);
 }
 
 void tg_clear(tg_scope *s)
@@ -124,6 +160,7 @@ void tg_clear(tg_scope *s)
     if (is_no_scope(s)) return;
     s->program->failed -= s->failed;
     s->failed = false;
+    s->system_error = 0;
     s->message[0] = 0;
     tg_system_free(s->whole);
     s->whole = NULL;
@@ -135,7 +172,7 @@ void *tg_alloc(tg_scope *s, size_t bytes)
 {
     if (!tg_ok(s)) return NULL;
     void *at = tg_arena_take(&s->arena, bytes);
-    if (!at) tg_fail(s, "out of memory: %zu bytes", bytes);
+    if (!at) tg_fail_system(s, ENOMEM, "out of memory: %zu bytes", bytes);
     return at;
 }
 
@@ -217,7 +254,7 @@ static void hand_error_up(tg_scope *s)
     if (!s->parent || !s->failed) return;
     s->failed = false;
     s->program->failed--;
-    tg_fail(s->parent, "%s", s->whole ? s->whole : s->message);
+    tg_fail_system(s->parent, s->system_error, "%s", s->whole ? s->whole : s->message);
     tg_clear(s);
 }
 

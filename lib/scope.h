@@ -56,8 +56,15 @@ void tg_pop(tg_scope *s);                                /* tg_reset, then s its
 void tg_close(tg_scope *root);                           /* the same for a root: gives everything back */
 
 bool        tg_ok(const tg_scope *s);                    /* neither s nor an ancestor has failed */
-const char *tg_message(const tg_scope *s);               /* the first error, or "" */
+/* The first error, or "": one line of valid UTF-8.  What a terminal might take for a command, in a file's name for
+ * example, is escaped (\u001b, \u202e, \xff). */
+const char *tg_message(const tg_scope *s);
+/* The first error's errno, if it was the system that refused: a file that may not be read (EACCES), a full disk (ENOSPC),
+ * memory (ENOMEM).  0: no error, or another, such as a damaged file. */
+int         tg_system_error(const tg_scope *s);
 void        tg_fail(tg_scope *s, const char *format, ...) TG_PRINTF(2, 3);   /* keeps the first failure only */
+/* As tg_fail, where the system refused: `error` is the errno that tg_system_error returns. */
+void        tg_fail_system(tg_scope *s, int error, const char *format, ...) TG_PRINTF(3, 4);
 void        tg_clear(tg_scope *s);                       /* forgets the error of s: the only catch */
 
 /* Zeroed memory that lives as long as what is made in s; NULL if s has failed or there is no memory. */

@@ -17,7 +17,7 @@ bool tg_read_at(tg_scope *s, const tg_tensor_file *f, uint64_t at, size_t n, voi
 {
     for (size_t done = 0; tg_ok(s) && done < n;) {
         const ssize_t some = TEMP_FAILURE_RETRY(pread(f->reader->fd, (char *)to + done, n - done, (off_t)(at + done)));
-        if (some < 0) tg_fail(s, "%s: cannot be read: %s", f->path, strerror(errno));
+        if (some < 0) tg_fail_system(s, errno, "%s: cannot be read: %s", f->path, strerror(errno));
         if (some == 0)
             tg_fail(s, "%s: ends after %llu bytes, wanted %llu: it was cut since it was opened", f->path,
                     (unsigned long long)(at + done), (unsigned long long)(at + n));
@@ -34,7 +34,7 @@ static bool open_regular(tg_scope *s, tg_tensor_file *f)
     static const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;        /* a FIFO must not stop us */
     const int fd = f->reader->fd = TEMP_FAILURE_RETRY(open(f->path, flags));
     if (fd < 0 || TEMP_FAILURE_RETRY(fstat(fd, &about)) < 0)
-        tg_fail(s, "%s: cannot be opened: %s", f->path, strerror(errno));
+        tg_fail_system(s, errno, "%s: cannot be opened: %s", f->path, strerror(errno));
     else if (!S_ISREG(about.st_mode)) tg_fail(s, "%s: not a regular file", f->path);
     else f->reader->size = (uint64_t)about.st_size;
     if (tg_ok(s)) (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
@@ -73,7 +73,8 @@ static bool index_names(tg_scope *s, tg_tensor_file *f)
 static bool prepare_checksums(tg_scope *s, tg_tensor_file *f)
 {
     f->reader->hashing = -1;
-    if (f->reader->sums && !(f->reader->hash = tg_checksum_new())) tg_fail(s, "%s: no memory to read it", f->path);
+    if (f->reader->sums && !(f->reader->hash = tg_checksum_new()))
+        tg_fail_system(s, ENOMEM, "%s: no memory to read it", f->path);
     return tg_ok(s);
 }
 
@@ -208,7 +209,7 @@ bool tg_tensor_file_verify(tg_scope *s, tg_tensor_file *f, int i)
     const uint64_t bytes = f->tensor[i].bytes;
     const size_t   most = bytes < PIECE ? (size_t)bytes : PIECE;
     void *const    piece = tg_system_alloc(most);
-    if (!piece) tg_fail(s, "%s: no memory to read it", f->path);
+    if (!piece) tg_fail_system(s, ENOMEM, "%s: no memory to read it", f->path);
     for (uint64_t at = 0; tg_ok(s) && (at < bytes || at == 0); at += PIECE)
         tg_tensor_file_read(s, f, i, at, bytes - at < most ? (size_t)(bytes - at) : most, piece);
     tg_system_free(piece);

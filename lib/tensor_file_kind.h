@@ -60,8 +60,6 @@ enum { TG_MOST_NAME = 512 };                                     /* bytes */
 /* Why this is no name that a file may give a tensor, or NULL. */
 const char *tg_file_name_trouble(const char *name, size_t length);
 bool tg_file_is_mark(const char *key);                           /* of a file's metadata: tilegrad's own */
-/* The character at `at`, of which n > 0 bytes are left: its bytes and code; 0: no valid UTF-8. */
-size_t tg_utf8(const char *at, size_t n, uint32_t *code);
 
 /* Of n things of `size` bytes that begin with a `const char *`: their numbers in the order of these names; the number of
  * the one with this name, or -1; a name that two of them have, or NULL. */

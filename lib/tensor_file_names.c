@@ -1,4 +1,5 @@
-/* tensor_file_names.c - names, dtypes and sizes as files of tensors have them, and names as they can be printed. */
+/* tensor_file_names.c - names, dtypes and sizes as files of tensors have them. */
+#include "printable.h"
 #include "tensor_file_kind.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,31 +35,7 @@ bool tg_file_shape_bytes(int rank, const int64_t *dim, int bits, uint64_t *bytes
     return empty || product % 8 == 0;
 }
 
-/* ---- UTF-8 ---- */
-
-size_t tg_utf8(const char *at, size_t n, uint32_t *code)
-{
-    static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-    const uint8_t first = (uint8_t)*at;
-    const size_t  length = first < 0x80 ? 1 : first < 0xc0 || first >= 0xf8 ? 0 : 2 + (first >= 0xe0) + (first >= 0xf0);
-    if (length == 0 || length > n) return 0;
-    *code = length == 1 ? first : first & (0x7fu >> length);
-    for (size_t i = 1; i < length; i++) {
-        if (((uint8_t)at[i] & 0xc0) != 0x80) return 0;
-        *code = *code << 6 | ((uint8_t)at[i] & 0x3f);
-    }
-    const bool surrogate = *code >= 0xd800 && *code < 0xe000;
-    return *code < least[length] || *code > 0x10ffff || surrogate ? 0 : length;
-}
-
-static bool is_control(uint32_t code) { return code < 0x20 || (code >= 0x7f && code < 0xa0); }
-
-/* Invisible, or turns the direction of what follows. */
-static bool is_format(uint32_t code)
-{
-    return code == 0xad || code == 0x61c || (code >= 0x200b && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) ||
-           (code >= 0x2060 && code <= 0x206f) || code == 0xfeff || (code >= 0xe0000 && code <= 0xe0fff);
-}
+/* ---- names ---- */
 
 const char *tg_file_name_trouble(const char *name, size_t length)
 {
@@ -67,7 +44,7 @@ const char *tg_file_name_trouble(const char *name, size_t length)
     if (length > TG_MOST_NAME) return "is longer than 512 bytes";
     for (size_t at = 0, step; at < length; at += step) {
         if (!(step = tg_utf8(name + at, length - at, &code))) return "is no valid UTF-8";
-        if (is_control(code)) return "holds a control character";
+        if (tg_is_control(code)) return "holds a control character";
     }
     return NULL;
 }
@@ -75,32 +52,6 @@ const char *tg_file_name_trouble(const char *name, size_t length)
 bool tg_file_is_mark(const char *key)
 {
     return !strcmp(key, "tilegrad.format") || !strcmp(key, "tilegrad.header") || !strcmp(key, "tilegrad.tensors");
-}
-
-const char *tg_printable(const char *name, tg_name_text *text)
-{
-    static const char rest[] = "...";
-    const size_t room = sizeof text->text - sizeof rest;
-    size_t have = 0, left = name ? strlen(name) : 0;
-    for (size_t step; left > 0; name += step, left -= step) {
-        char     piece[16];
-        uint32_t code;
-        step = tg_utf8(name, left, &code);
-        if (!step) snprintf(piece, sizeof piece, "\\x%02x", (uint8_t)*name);
-        else if (code == '\\') snprintf(piece, sizeof piece, "\\\\");
-        else if (is_control(code) || is_format(code)) snprintf(piece, sizeof piece, "\\u%04x", (unsigned)code);
-        else snprintf(piece, sizeof piece, "%.*s", (int)step, name);
-        step += !step;
-        const size_t more = strlen(piece);
-        if (have + more > room) {
-            memcpy(text->text + have, rest, sizeof rest);
-            return text->text;
-        }
-        memcpy(text->text + have, piece, more);
-        have += more;
-    }
-    text->text[have] = 0;
-    return text->text;
 }
 
 /* ---- the order of names ---- */

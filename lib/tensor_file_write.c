@@ -1,5 +1,6 @@
 /* tensor_file_write.c - writing files of tensors of every kind.  See tensor_file.h. */
 #include "tensor_file_kind.h"
+#include "printable.h"
 #include "system.h"
 #include <stdlib.h>
 #include <string.h>

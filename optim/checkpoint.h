@@ -13,7 +13,11 @@
  * It makes no difference whether tg_optimize comes before or after either of them, with which dtype, on which processor,
  * or with how many threads: masters and states are the same bits.  Gradients that wait for an update are not saved.
  * More than these two, a loader's position for example: tg_save_all and the parts tg_module_state (module.h), tg_optim_state
- * (optim.h), tg_loader_state (datasets.h), tg_random_state (state.h). */
+ * (optim.h), tg_loader_state (datasets.h), tg_random_state (state.h).
+ *
+ * A save that fails leaves the file before as it was: tg_clear, and the training can continue; tg_system_error says ENOSPC on
+ * a full disk.  Where the size of files is limited (ulimit -f) the system sends SIGXFSZ first, which ends a program that does
+ * not ignore it; one that does gets EFBIG. */
 #ifndef TG_CHECKPOINT_H
 #define TG_CHECKPOINT_H
 #include "optim.h"

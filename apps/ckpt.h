@@ -29,7 +29,7 @@ typedef struct {
 ckpt ckpt_begin(const char *name);
 /* `bytes` more are read; false if root has failed: it does so after a signal (signals.h). */
 bool ckpt_step(ckpt *c, uint64_t bytes);
-/* Tells an error, if there is one, and gives everything back.  `status`, or EXIT_FAILED, or 130, 143. */
+/* Tells an error, if there is one, and gives everything back.  `status`, or EXIT_FAILED, or 128 more than a signal. */
 int  ckpt_end(ckpt *c, int status);
 
 /* ---- numbers ---- */

@@ -2,6 +2,7 @@
 #include "ckpt.h"
 #include "ckpt_round.h"
 #include "options.h"
+#include "output.h"
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,38 +33,39 @@ static bool is_averaged(const char *name) { return strncmp(name, "optim/", 6) !=
 
 /* ---- what the files must have in common ---- */
 
-static void complain(FILE *to, const char *name, const char *trouble, const char *path)
+static int complain(const char *name, const char *trouble, const char *path)
 {
     tg_name_text text;
-    fprintf(to, "\n  %s: %s %s", tg_printable(name, &text), trouble, path);
+    output_text  room;
+    fprintf(stderr, "  %s: %s %s\n", tg_printable(name, &text), trouble, output_name(path, &room));
+    return 1;
 }
 
-static void compare_contents(const tg_tensor_file *first, const tg_tensor_file *other, FILE *to)
+/* Returns how many differences it told of. */
+static int compare_contents(const tg_tensor_file *first, const tg_tensor_file *other)
 {
+    int n = 0;
     for (int i = 0; i < first->n; i++) {
         const tg_file_tensor *const t = &first->tensor[i];
         const int k = tg_tensor_file_find(other, t->name);
         const tg_file_tensor *const u = k < 0 ? NULL : &other->tensor[k];
         if (!is_averaged(t->name)) continue;
-        if (!u) complain(to, t->name, "missing in", other->path);
+        if (!u) n += complain(t->name, "missing in", other->path);
         else if (t->rank != u->rank || memcmp(t->dim, u->dim, sizeof *t->dim * (size_t)t->rank))
-            complain(to, t->name, "has another shape in", other->path);
-        else if (strcmp(t->dtype, u->dtype)) complain(to, t->name, "has another dtype in", other->path);
+            n += complain(t->name, "has another shape in", other->path);
+        else if (strcmp(t->dtype, u->dtype)) n += complain(t->name, "has another dtype in", other->path);
     }
     for (int k = 0; k < other->n; k++)
         if (is_averaged(other->tensor[k].name) && tg_tensor_file_find(first, other->tensor[k].name) < 0)
-            complain(to, other->tensor[k].name, "only in", other->path);
+            n += complain(other->tensor[k].name, "only in", other->path);
+    return n;
 }
 
 static bool agree(ckpt *c, const average *v)
 {
-    char  *text = NULL;
-    size_t size = 0;
-    FILE  *const to = open_memstream(&text, &size);
-    for (int i = 1; to && i < v->n; i++) compare_contents(v->file[0], v->file[i], to);
-    if (!to || fclose(to) != 0) tg_fail(c->root, "out of memory");
-    else if (size) tg_fail(c->root, "the files do not agree with %s:%s", v->file[0]->path, text);
-    free(text);
+    int differences = 0;
+    for (int i = 1; i < v->n; i++) differences += compare_contents(v->file[0], v->file[i]);
+    if (differences) tg_fail(c->root, "%d differences: the files do not agree with %s", differences, v->file[0]->path);
     return tg_ok(c->root);
 }
 

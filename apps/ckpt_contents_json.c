@@ -51,7 +51,7 @@ void contents_print_json(ckpt *c, const contents *all, FILE *to)
     json_t *const root = json_pack("{sssssbsososo}", "path", all->file->path, "format", all->file->format,
                                    "checksums", (int)all->file->marked, "metadata", metadata(all->file),
                                    "sections", sections, "tensors", tensors);
-    if (!root || json_dumpf(root, to, JSON_INDENT(1)) != 0)
+    if (!root || json_dumpf(root, to, JSON_INDENT(1) | JSON_ENSURE_ASCII) != 0)
         tg_fail(c->root, "%s: cannot be told as JSON", all->file->path);
     else fprintf(to, "\n");
     json_decref(root);

@@ -1,5 +1,6 @@
 /* ckpt_contents_print.c - a file's table of contents as a tree. */
 #include "ckpt_contents.h"
+#include "output.h"
 #include <string.h>
 
 enum { INDENT = 2, WIDEST = 48 };
@@ -112,11 +113,12 @@ void contents_print(const contents *all, FILE *to)
     const widths w = measure_columns(all);
     uint64_t numbers = 0, bytes = 0;
     ckpt_text tensors, count, size;
+    output_text path;
     for (int i = 0; i < all->n; i++) {
         numbers += all->section[i].numbers;
         bytes   += all->section[i].bytes;
     }
-    fprintf(to, "%s: %s%s, %s, %s numbers, %s\n", all->file->path, all->file->format,
+    fprintf(to, "%s: %s%s, %s, %s numbers, %s\n", output_name(all->file->path, &path), all->file->format,
             all->file->marked ? " by tilegrad, with checksums" : "", ckpt_tensors(all->file->n, &tensors),
             ckpt_whole(numbers, &count), ckpt_size(bytes, &size));
     if (all->stats)

@@ -1,6 +1,7 @@
 /* ckpt_meta.c - `tilegrad ckpt meta`: reading and setting metadata. */
 #include "ckpt.h"
 #include "options.h"
+#include "output.h"
 #include <string.h>
 #include <unistd.h>
 
@@ -24,8 +25,8 @@ static void get(ckpt *c, tg_tensor_file *f, char **rest)
     const char *const value = tg_tensor_file_meta(f, rest[0]);
     tg_name_text key;
     if (!value) tg_fail(c->root, "%s: no metadata '%s'", f->path, tg_printable(rest[0], &key));
-    else if (isatty(STDOUT_FILENO)) ckpt_print_text(stdout, value);
-    else fputs(value, stdout);
+    else if (isatty(output_fd(stdout))) ckpt_print_text(stdout, value);
+    else output_raw(stdout, value, strlen(value));
     if (value) putchar('\n');
 }
 

@@ -1,6 +1,7 @@
 /* ckpt_run.c - a run of a subcommand of `tilegrad ckpt`: its error, its progress. */
 #include "ckpt.h"
 #include "signals.h"
+#include <signal.h>
 
 static const double patience = 2;        /* seconds before the progress shows */
 
@@ -34,11 +35,11 @@ bool ckpt_step(ckpt *c, uint64_t bytes)
 int ckpt_end(ckpt *c, int status)
 {
     status_clear(&c->line);
-    if (fflush(stdout) != 0 || ferror(stdout)) tg_fail(c->root, "standard output cannot be written");
-    if (!tg_ok(c->root)) {
-        fprintf(stderr, "%s: %s\n", c->name, tg_message(c->root));
-        status = signals_stop() ? 128 + signals_stop() : EXIT_FAILED;
-    }
+    fflush(stdout);                      /* that nobody reads it shows now */
+    const bool done = tg_ok(c->root), unread = signals_stop() == SIGPIPE;
+    if (!done && !unread) fprintf(stderr, "%s: %s\n", c->name, tg_message(c->root));
+    if (!done) status = EXIT_FAILED;
+    if (unread || (!done && signals_stop())) status = 128 + signals_stop();
     tg_close(c->root);
     return status == EXIT_OK && c->left_out ? EXIT_FAILED : status;
 }

@@ -1,6 +1,7 @@
 /* ckpt_verify.c - `tilegrad ckpt verify`: is a file damaged? */
 #include "ckpt.h"
 #include "options.h"
+#include "output.h"
 #include <limits.h>
 #include <string.h>
 
@@ -21,10 +22,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 static void tell_good(const tg_tensor_file *f, uint64_t bytes)
 {
+    output_text path;
     ckpt_text tensors, size;
     const char *const checked = f->marked ? "structure and checksums (XXH3)" : !strcmp(f->format, "npz") ?
                                 "structure and checksums (CRC-32)" : "structure; it has no checksums of its numbers";
-    printf("%s: good: %s, %s, %s; checked: %s\n", f->path, f->format, ckpt_tensors(f->n, &tensors),
+    printf("%s: good: %s, %s, %s; checked: %s\n", output_name(f->path, &path), f->format, ckpt_tensors(f->n, &tensors),
            ckpt_size(bytes, &size), checked);
 }
 
@@ -44,6 +46,7 @@ static bool verify(ckpt *c, const char *path)
     tg_tensor_file *const f = tg_tensor_file_open(s, path);
     int      damaged = 0;
     uint64_t bytes   = 0;
+    output_text name;
     if (!f) tell_damage(c, s, &damaged);
     for (int i = 0; f && i < f->n; i++) c->total += f->tensor[i].bytes;
     for (int i = 0; f && i < f->n && tg_ok(c->root); i++) {
@@ -53,7 +56,7 @@ static bool verify(ckpt *c, const char *path)
     }
     status_clear(&c->line);
     if (!damaged && tg_ok(c->root)) tell_good(f, bytes);
-    if (damaged && f) printf("%s: damaged: %d of %d tensors\n", path, damaged, f->n);
+    if (damaged && f) printf("%s: damaged: %d of %d tensors\n", output_name(path, &name), damaged, f->n);
     tg_pop(s);
     return !damaged;
 }

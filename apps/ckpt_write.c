@@ -1,5 +1,6 @@
 /* ckpt_write.c - writing a file of tensors from others, piece by piece. */
 #include "ckpt.h"
+#include "output.h"
 #include <string.h>
 
 static bool write_tensor(ckpt *c, const ckpt_output *o, tg_tensor_writer *w, const tg_file_tensor *t, void *piece)
@@ -21,8 +22,10 @@ static bool ends_in(const char *path, const char *end)
 
 static void tell_lost_metadata(const ckpt *c, const ckpt_output *o)
 {
+    output_text path;
     if (o->n_meta > 0 && ends_in(o->path, ".npz"))
-        fprintf(stderr, "%s: %s: .npz holds no metadata; %d entries are left out\n", c->name, o->path, o->n_meta);
+        fprintf(stderr, "%s: %s: .npz holds no metadata; %d entries are left out\n", c->name,
+                output_name(o->path, &path), o->n_meta);
 }
 
 bool ckpt_write(ckpt *c, const ckpt_output *o)

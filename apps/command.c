@@ -1,6 +1,7 @@
 /* command.c - a command that has subcommands. */
 #include "command.h"
 #include "options.h"
+#include "output.h"
 #include <string.h>
 
 enum { MOST_COMMANDS = 16 };
@@ -35,5 +36,6 @@ int command_run(const command *all, const char *about, int argc, char **argv)
     choice found = { .all = all };
     argp_parse(&parser, argc, argv, ARGP_IN_ORDER, NULL, &found);
     argv[found.first] = found.chosen->title;
+    output_title(found.chosen->title);
     return found.chosen->run(argc - found.first, argv + found.first);
 }

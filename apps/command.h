@@ -2,7 +2,8 @@
  *
  * Each parses its own arguments with argp (argv[0] is "tilegrad train" and so on) and returns the status that the
  * program exits with: 0 all went well, 1 something failed and stderr says what, 2 the command line is wrong (argp exits
- * by itself), 130 interrupted (SIGINT), 143 terminated (SIGTERM). */
+ * by itself), or 128 more than
+ * the number of a signal that stopped it (signals.h).  Of 0 a failure becomes if stdout could not be written (output.h). */
 #ifndef TG_APPS_COMMAND_H
 #define TG_APPS_COMMAND_H
 

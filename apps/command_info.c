@@ -3,6 +3,7 @@
 #include "dispatch.h"
 #include "machine.h"
 #include "options.h"
+#include "output.h"
 #include "processors.h"
 #include <stdlib.h>
 #include <string.h>
@@ -60,10 +61,11 @@ static void print_environment(void)
 {
     static const char *const prefixes[] = { "TG_", "OMP_", "GOMP_", "OPENBLAS_", "ONEDNN_", "DNNL_" };
     const char *title = "\nenvironment\n";
+    output_text text;
     for (char **e = environ; *e; e++)
         for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
             if (strncmp(*e, prefixes[i], strlen(prefixes[i]))) continue;
-            printf("%s  %s\n", title, *e);
+            printf("%s  %s\n", title, output_name(*e, &text));
             title = "";
         }
 }

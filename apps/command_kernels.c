@@ -2,6 +2,7 @@
 #include "command.h"
 #include "dispatch.h"
 #include "options.h"
+#include "output.h"
 #include "tour.h"
 #include <stdlib.h>
 #include <string.h>
@@ -136,9 +137,11 @@ static bool is_name(const book *b, const char *text)
 
 static int tell(const kernels_options *o, const book *b)
 {
+    output_text name;
     for (int i = 0; i < o->count; i++) {
         if (is_name(b, o->names[i])) continue;
-        fprintf(stderr, "tilegrad kernels: no operator '%s': see tilegrad kernels --list\n", o->names[i]);
+        fprintf(stderr, "tilegrad kernels: no operator '%s': see tilegrad kernels --list\n",
+                output_name(o->names[i], &name));
         return EXIT_USAGE;
     }
     print_all(o, b);

@@ -14,9 +14,28 @@ static void on_save(int number)
 static void on_stop(int number)
 {
     const struct sigaction usual = { .sa_handler = SIG_DFL };
-    stop = number;
+    if (!stop || stop == SIGPIPE) stop = number;         /* Ctrl-C also ends the reader of a pipe, perhaps before us */
     sigaction(SIGINT, &usual, NULL);
     sigaction(SIGTERM, &usual, NULL);
+}
+
+/* These may come again and again: a shell and the system both hang up, every line raises SIGPIPE. */
+static void on_loss(int number)
+{
+    if (!stop) stop = number;
+}
+
+static void watch_loss(int number)
+{
+    const struct sigaction noting = { .sa_handler = on_loss, .sa_flags = SA_RESTART };
+    struct sigaction before;
+    if (sigaction(number, NULL, &before) == 0 && before.sa_handler != SIG_IGN) sigaction(number, &noting, NULL);
+}
+
+void signals_of_files(void)
+{
+    const struct sigaction ignored = { .sa_handler = SIG_IGN };
+    sigaction(SIGXFSZ, &ignored, NULL);
 }
 
 void signals_watch(void)
@@ -24,6 +43,8 @@ void signals_watch(void)
     const struct sigaction stopping = { .sa_handler = on_stop, .sa_flags = SA_RESTART };
     sigaction(SIGINT, &stopping, NULL);
     sigaction(SIGTERM, &stopping, NULL);
+    watch_loss(SIGHUP);
+    watch_loss(SIGPIPE);
 }
 
 void signals_watch_save(void)
@@ -34,7 +55,15 @@ void signals_watch_save(void)
 
 int signals_stop(void) { return stop; }
 
-const char *signals_word(void) { return stop == SIGTERM ? "terminated" : "interrupted"; }
+const char *signals_word(void)
+{
+    switch (stop) {
+    case SIGTERM: return "terminated";
+    case SIGHUP:  return "hung up";
+    case SIGPIPE: return "nobody reads the output: stopped";
+    default:      return "interrupted";
+    }
+}
 
 bool signals_save(void)
 {

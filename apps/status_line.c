@@ -1,11 +1,13 @@
 /* status_line.c - see status_line.h. */
 #include "status_line.h"
+#include "output.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
+static const char clear[] = "\r\033[K";                                   /* the line, on a terminal */
 static const double every_on_terminal = 0.1, every_elsewhere = 10;        /* seconds between two lines */
 
 double seconds(void)
@@ -27,7 +29,7 @@ const char *clock_print(double time, clock_text *to)
 status_line status_open(FILE *to)
 {
     const char *const term = getenv("TERM");
-    return (status_line){ .to = to, .terminal = isatty(fileno(to)) && term && strcmp(term, "dumb") };
+    return (status_line){ .to = to, .terminal = isatty(output_fd(to)) && term && strcmp(term, "dumb") };
 }
 
 bool status_due(status_line *line, double now)
@@ -40,18 +42,22 @@ bool status_due(status_line *line, double now)
 static int columns(const status_line *line)
 {
     struct winsize size;
-    return ioctl(fileno(line->to), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+    return ioctl(output_fd(line->to), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
 void status_show(const status_line *line, const char *text)
 {
-    if (line->terminal) fprintf(line->to, "\r\033[K%.*s", columns(line) - 1, text);
-    else fprintf(line->to, "%s\n", text);
+    if (line->terminal) {
+        output_raw(line->to, clear, sizeof clear - 1);
+        fprintf(line->to, "%.*s", columns(line) - 1, text);
+    } else {
+        fprintf(line->to, "%s\n", text);
+    }
     fflush(line->to);
 }
 
 void status_clear(const status_line *line)
 {
-    if (line->terminal) fputs("\r\033[K", line->to);
-    fflush(line->to);
+    if (line->terminal) output_raw(line->to, clear, sizeof clear - 1);
+    else fflush(line->to);
 }

@@ -1,6 +1,8 @@
 /* tilegrad.c - the `tilegrad` command. */
 #include "command.h"
 #include "environment.h"
+#include "output.h"
+#include "signals.h"
 #include "tilegrad.h"
 #include <argp.h>
 #include <stddef.h>
@@ -33,8 +35,8 @@ static const char about[] =
     "  tilegrad bench resnet18c --batch 128\n"
     "  tilegrad ckpt inspect lenet.safetensors\n"
     "  tilegrad train --help\n\n"
-    "Exit status: 0 done, 1 failed (stderr says why), 2 wrong command line, 130 interrupted,\n"
-    "143 terminated.";
+    "Exit status: 0 done, 1 failed (stderr says why), 2 wrong command line, 128 more than\n"
+    "the signal's number when one stopped it: 130 interrupted, 143 terminated, 129 hung up, 141 nobody reads.";
 
 /* False: a variable of the environment has a value that means nothing. */
 static bool look_at_environment(void)
@@ -48,6 +50,8 @@ static bool look_at_environment(void)
 
 int main(int argc, char **argv)
 {
+    output_open();
+    signals_of_files();
     argp_program_version = "tilegrad " TG_VERSION;
     argp_err_exit_status = EXIT_USAGE;
     const bool only_asks = argc > 1 && argv[1][0] == '-';       /* --help, --version */

@@ -133,6 +133,83 @@ for file in metrics.jsonl predictions.png; do
     [[ -s $work/a/b/$file ]] || { echo "FAIL  --out: no $file"; (( failures++ )); }
 done
 
+# ---- standard output ----
+# unwritable WHERE ARGUMENT...: the command ends with status 1 and says why.
+unwritable() {
+    local where=$1 output status
+    shift
+    output=$(eval '"$tilegrad" "$@" 2>&1 '"$where" </dev/null)
+    status=$?
+    (( rows++ ))
+    if (( status != 1 )) || [[ $output != *'standard output cannot be written: '* ]]; then
+        printf 'FAIL  %s %s: status %d, want 1, and "%s"\n' "$*" "$where" "$status" "$output"
+        (( failures++ ))
+    fi
+}
+train=(train mlp --data sample --batch 2000 --epochs 1)
+"$tilegrad" "${train[@]}" --out "$work/one" >/dev/null
+for where in '>/dev/full' '>&-'; do
+    for command in --help --version info kernels 'kernels --list' 'train --help' 'bench mlp --batch 8 --steps 1' \
+                   "eval $work/one/best.safetensors" "ckpt inspect $work/one/best.safetensors"; do
+        unwritable "$where" $command
+    done
+    unwritable "$where" "${train[@]}"
+done
+# What is opened later does not become the output.
+"$tilegrad" "${train[@]}" --out "$work/closed" >&- 2>&-
+expect 0 'last.safetensors: good'                      ckpt verify "$work/closed/last.safetensors"
+(( rows++ ))
+( ulimit -f 0; "$tilegrad" info >"$work/limited" 2>"$work/output" )
+if (( $? != 1 )) || ! grep -q 'File too large' "$work/output"; then
+    echo 'FAIL  output beyond ulimit -f'
+    (( failures++ ))
+fi
+
+# harmless ARGUMENT...: nothing that a terminal takes for a command is printed, nothing that turns the direction of text,
+# no invalid UTF-8.
+nasty=$'n\e[31m\x9b2J\xc2\x9b2J\xe2\x80\x8f\xe2\x80\xae\xff'
+harmless() {
+    local output
+    output=$("$tilegrad" "$@" 2>&1 </dev/null | tr -d '\n' | LC_ALL=C tr '\0\33\233\377' '####')
+    (( rows++ ))
+    if [[ $output == *'#'* || $output == *$'\xe2\x80\x8f'* || $output == *$'\xe2\x80\xae'* || $output == *$'\xc2\x9b'* ]]; then
+        printf 'FAIL  %q: not escaped in what it prints: %q\n' "$*" "$output"
+        (( failures++ ))
+    fi
+}
+ln -s "$(realpath "$here/../datasets/sample")" "$work/$nasty"
+for command in "$nasty" "train $nasty" "train --$nasty" "bench $nasty" "kernels $nasty" "eval $nasty" "ckpt $nasty" \
+               "ckpt inspect $nasty" "ckpt inspect --$nasty" "ckpt diff $nasty $nasty" "ckpt average $nasty $nasty x" \
+               "info $nasty" "train lenet --data $nasty" "train lenet --data-dir $nasty --data sample" \
+               "train lenet --out $work/file/$nasty" "train --resume $nasty" "bench mlp --batch 8 --checkpoint $nasty" \
+               "train mlp --data $work/$nasty --batch 2000 --epochs 1 --out $work/out$nasty" \
+               "train --resume $work/out$nasty/last.safetensors --data $work/$nasty" \
+               "train mlp --data sample --out $work/out$nasty" "train --out $work/out$nasty --resume auto" \
+               "eval $work/out$nasty/best.safetensors" "eval $work/out$nasty/best.safetensors --data $work/$nasty" \
+               "ckpt inspect $work/out$nasty/best.safetensors" "ckpt inspect --json $work/out$nasty/best.safetensors" \
+               "ckpt verify $work/out$nasty/best.safetensors" "ckpt meta set $work/out$nasty/best.safetensors note x" \
+               "ckpt diff $work/out$nasty/best.safetensors $work/out$nasty/last.safetensors" \
+               "ckpt convert $work/out$nasty/best.safetensors $work/$nasty.npz"; do
+    IFS=' ' read -rd '' -a words <<<"$command"
+    words[-1]=${words[-1]%$'\n'}
+    harmless "${words[@]}"
+done
+TG_NONE=$nasty harmless info
+expect 0 'u001b'                                       ckpt verify "$work/out$nasty/best.safetensors"
+
+# ---- a last batch of one image, of which batch norm has no variance on planes of 1x1 ----
+mkdir "$work/cifar"
+for name in data_batch_{1..5} test_batch; do
+    { printf '\1'; zcat "$here/../datasets/sample/train-images-idx3-ubyte.gz" | tail -c +17 | head -c 3072; } \
+        >"$work/cifar/$name.bin"
+done
+fives=(--data "$work/cifar" --lr 0.0001 --epochs 1)
+expect 0 'one image is left out of each epoch.*' train resnet50 "${fives[@]}" --batch 4
+expect 1 'resnet50: batch norm wants at least two .* --batch 2 or more' train resnet50 "${fives[@]}" --batch 1
+expect 0 'after 1 epochs'                              train resnet20 "${fives[@]}" --batch 1
+(( rows++ ))
+"$tilegrad" train resnet20 "${fives[@]}" --batch 4 | grep -q 'left out' && { echo 'FAIL  left out without need'; (( failures++ )); }
+
 # ---- an interrupt: the step ends, the program says so ----
 (( rows++ ))
 "$tilegrad" train lenet --data sample --epochs 1000 >"$work/output" 2>&1 &

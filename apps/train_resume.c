@@ -2,6 +2,7 @@
 #include "train_resume.h"
 #include "checkpoints.h"
 #include "model_data.h"
+#include "output.h"
 #include "train_setup.h"
 #include "train_state.h"
 #include <stdlib.h>
@@ -15,13 +16,15 @@ static bool asks(const training *t, const char *what) { return t->o.resume && !s
 
 static const char *newest_whole(training *t, const checkpoints *all)
 {
+    output_text name;
     for (int i = 0; i < all->n; i++) {
         const char *const trouble = checkpoint_trouble(t->root, all->file[i].path);
         if (!trouble) return all->file[i].path;
+        if (!tg_ok(t->root)) return NULL;
         fprintf(stderr, "tilegrad train: passed over: %s\n", trouble);
     }
     if (t->o.model < 0) tg_fail(t->root, "--out %s: nothing to go on from, and no MODEL to start with", t->out.name);
-    else printf("nothing to go on from in %s: starts anew\n", t->out.name);
+    else printf("nothing to go on from in %s: starts anew\n", output_name(t->out.name, &name));
     return NULL;
 }
 
@@ -41,6 +44,7 @@ static void refuse_later(training *t, const checkpoints *all)
 {
     for (int i = 0; i < all->n; i++) {
         const checkpoint *const c = &all->file[i];
+        if (!tg_ok(t->root)) return;
         if (c->unreadable || c->step <= t->step || checkpoint_trouble(t->root, c->path)) continue;
         tg_fail(t->root, "--out %s: %s is there, of step %lld: --resume auto goes on from it%s, or use another folder",
                 t->out.name, strrchr(c->path, '/') + 1, (long long)c->step,
@@ -135,7 +139,8 @@ void train_choose(training *t)
     if (t->o.resume && !asks(t, "auto") && !asks(t, "none")) t->from = t->o.resume;
     if (t->from && !t->o.out) t->o.out = folder_of(s, t->from);
     t->out = run_folder_open(s, t->o.out);
-    const checkpoints all = t->out.name && tg_ok(s) ? checkpoints_in(s, t->out.name) : (checkpoints){ NULL, 0 };
+    const bool look = t->out.name && tg_ok(s) && !asks(t, "none");
+    const checkpoints all = look ? checkpoints_in(s, t->out.name) : (checkpoints){ NULL, 0 };
     if (asks(t, "auto") && tg_ok(s)) t->from = newest_whole(t, &all);
     if (t->from && tg_ok(s)) adopt(t);
     if (tg_ok(s) && !asks(t, "auto") && !asks(t, "none")) refuse_later(t, &all);
@@ -156,7 +161,9 @@ static void restore_schedule(training *t)
 static void tell(training *t, const made *file)
 {
     const char *const other = made_differences(t->root, file, &t->made);
-    printf("goes on from %s: epoch %lld, step %lld\n", t->from, (long long)t->line.epoch, (long long)t->step);
+    output_text name;
+    printf("goes on from %s: epoch %lld, step %lld\n", output_name(t->from, &name), (long long)t->line.epoch,
+           (long long)t->step);
     if (other && *other) printf("not to the bit as without the stop: the file was made with %s\n", other);
 }
 
@@ -200,8 +207,5 @@ void train_clear_folder(training *t)
 {
     if (!tg_ok(t->root) || !t->out.name) return;
     checkpoints_sweep(t->out.name);
-    if (!asks(t, "none")) return;
-    const checkpoints all = checkpoints_in(t->root, t->out.name);
-    for (int i = 0; i < all.n; i++) unlink(all.file[i].path);
-    unlink(folder_path(t->root, t->out.name, BEST_NAME));
+    if (asks(t, "none")) checkpoints_remove(t->root, t->out.name);
 }

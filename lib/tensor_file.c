@@ -35,7 +35,8 @@ static bool open_regular(tg_scope *s, tg_tensor_file *f)
     const int fd = f->reader->fd = TEMP_FAILURE_RETRY(open(f->path, flags));
     if (fd < 0 || TEMP_FAILURE_RETRY(fstat(fd, &about)) < 0)
         tg_fail_system(s, errno, "%s: cannot be opened: %s", f->path, strerror(errno));
-    else if (!S_ISREG(about.st_mode)) tg_fail(s, "%s: not a regular file", f->path);
+    else if (!S_ISREG(about.st_mode))
+        tg_fail_system(s, S_ISDIR(about.st_mode) ? EISDIR : EINVAL, "%s: not a regular file", f->path);
     else f->reader->size = (uint64_t)about.st_size;
     if (tg_ok(s)) (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     return tg_ok(s);

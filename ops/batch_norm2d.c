@@ -56,7 +56,8 @@ void tg_batch_norm2d_infer(tg_scope *s, tg_call *c)
     const int64_t *const dim = c->in[0]->dim;
     if (dim[0] * dim[1] * dim[2] <= 1) {
         tg_shape_text text;
-        tg_fail(s, "%s: x %s wants more than one value a channel in training", c->op->name, tg_shape(c->in[0], &text));
+        tg_fail(s, "%s: x %s wants more than one value a channel in training: two images or more (drop_last of the loader "
+                "leaves out a last batch of one)", c->op->name, tg_shape(c->in[0], &text));
         return;
     }
     c->out[0] = tg_make_like(s, c->in[0]);

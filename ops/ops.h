@@ -82,7 +82,7 @@ typedef struct { int n, axis[TG_MAX_RANK]; bool keep; } tg_axes;       /* n = 0:
 tg_tensor *tg_sum (tg_scope *s, tg_tensor *x, tg_axes axes);
 tg_tensor *tg_mean(tg_scope *s, tg_tensor *x, tg_axes axes);
 tg_tensor *tg_max (tg_scope *s, tg_tensor *x, tg_axes axes);           /* ties share the gradient equally */
-tg_tensor *tg_argmax(tg_scope *s, tg_tensor *x, int axis);             /* i64, without the axis; the first of equals */
+tg_tensor *tg_argmax(tg_scope *s, tg_tensor *x, int axis);             /* i64, without the axis: the first NaN, or of equals */
 
 /* ---- losses ---- */
 typedef enum { TG_MEAN, TG_SUM, TG_NONE } tg_reduction;

@@ -1,18 +1,18 @@
 /* canvas.c - see canvas.h. */
 #include "canvas.h"
 #include "canvas_font.h"
+#include "file_out.h"
 #include <errno.h>
 #include <png.h>
 #include <setjmp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-bool canvas_open(canvas *on, int w, int h, const char *path, char message[CANVAS_MESSAGE])
+bool canvas_open(tg_scope *s, canvas *on, int w, int h, const char *path)
 {
     *on = (canvas){ .w = w, .h = h, .rgb = malloc(3 * (size_t)w * (size_t)h) };
     if (on->rgb) canvas_fill(on, 0, 0, w, h, paper);
-    else snprintf(message, CANVAS_MESSAGE, "%s: no memory for %d x %d pixels", path, w, h);
+    else tg_fail_system(s, ENOMEM, "%s: no memory for %d x %d pixels", path, w, h);
     return on->rgb;
 }
 
@@ -70,15 +70,15 @@ void canvas_text(canvas *on, int x, int y, const char *text, colour c)
 /* ---- the file ---- */
 typedef struct {
     jmp_buf     back;
-    const char *path;
-    char       *message;
-} trouble;
+    tg_scope   *s;
+    tg_file_out out;
+} picture;
 
 static void on_error(png_structp png, png_const_charp why)
 {
-    trouble *const t = png_get_error_ptr(png);
-    snprintf(t->message, CANVAS_MESSAGE, "%s: %s", t->path, errno ? strerror(errno) : why);
-    longjmp(t->back, 1);
+    picture *const p = png_get_error_ptr(png);
+    tg_fail(p->s, "%s: cannot be written: %s", p->out.path, why);          /* if nothing has failed before */
+    longjmp(p->back, 1);
 }
 
 static void on_warning(png_structp png, png_const_charp why)
@@ -87,11 +87,19 @@ static void on_warning(png_structp png, png_const_charp why)
     (void)why;
 }
 
-/* libpng reports errors by longjmp: nothing that changes after setjmp is looked at when it comes back. */
-static bool encode(FILE *file, png_structp png, png_infop info, const canvas *from, trouble *t)
+static void put(png_structp png, png_bytep bytes, size_t n)
 {
-    if (setjmp(t->back)) return false;
-    png_init_io(png, file);
+    picture *const p = png_get_io_ptr(png);
+    if (!tg_out_write(p->s, &p->out, bytes, n)) png_error(png, "no room");
+}
+
+static void flush(png_structp png) { (void)png; }
+
+/* libpng reports errors by longjmp: nothing that changes after setjmp is looked at when it comes back. */
+static bool encode(picture *p, png_structp png, png_infop info, const canvas *from)
+{
+    if (setjmp(p->back)) return false;
+    png_set_write_fn(png, p, put, flush);
     png_set_IHDR(png, info, (png_uint_32)from->w, (png_uint_32)from->h, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
                  PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     png_write_info(png, info);
@@ -100,27 +108,14 @@ static bool encode(FILE *file, png_structp png, png_infop info, const canvas *fr
     return true;
 }
 
-static bool write_png(FILE *file, const canvas *from, const char *path, char message[CANVAS_MESSAGE])
+bool canvas_save(tg_scope *s, const canvas *from, const char *path)
 {
-    trouble t = { .path = path, .message = message };
-    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &t, on_error, on_warning);
-    png_infop info = png ? png_create_info_struct(png) : NULL;
-    if (!info) snprintf(message, CANVAS_MESSAGE, "%s: no memory to write it", path);
-    errno = 0;
-    const bool done = info && encode(file, png, info, from, &t);
+    picture p = { .s = s };
+    if (!tg_out_begin(s, &p.out, path)) return false;
+    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &p, on_error, on_warning);
+    png_infop  info = png ? png_create_info_struct(png) : NULL;
+    if (!info) tg_fail_system(s, ENOMEM, "%s: no memory to write it", path);
+    if (info) encode(&p, png, info, from);
     png_destroy_write_struct(&png, &info);
-    return done;
-}
-
-bool canvas_save(const canvas *from, const char *path, char message[CANVAS_MESSAGE])
-{
-    FILE *const file = fopen(path, "wb");
-    if (!file) {
-        snprintf(message, CANVAS_MESSAGE, "%s: cannot be written: %s", path, strerror(errno));
-        return false;
-    }
-    const bool done = write_png(file, from, path, message);
-    if (fclose(file) == 0 || !done) return done;
-    snprintf(message, CANVAS_MESSAGE, "%s: cannot be written: %s", path, strerror(errno));
-    return false;
+    return tg_out_commit(s, &p.out);                     /* abandons it if s has failed */
 }

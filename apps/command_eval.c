@@ -5,6 +5,7 @@
 #include "made.h"
 #include "model_data.h"
 #include "options.h"
+#include "output.h"
 #include "progress.h"
 #include "ranks.h"
 #include "run_folder.h"
@@ -23,10 +24,10 @@ typedef struct {
     tg_dataset  *test;
     tg_loader   *batches;
     tg_module   *net;
-    uint8_t     *guess;                              /* [test->count] */
+    int16_t     *guess;                              /* [test->count]: classes, or NO_CLASS */
     confusion    confusion;
-    double       loss, took;                         /* mean; seconds */
-    int64_t      right;
+    verdict      verdict;
+    double       took;                               /* seconds */
 } evaluation;
 
 enum { DATA = 'd', BATCH = 'b', THREADS = 't', OUT = 'o', MODEL = 'm', DATA_DIR = 0x100, CLASSES, DTYPE };
@@ -121,7 +122,7 @@ static void set_up(evaluation *e)
     tg_load(root, e->o.path, e->net, NULL);
     tg_optimize(root, e->net, NULL, e->o.dtype ? TG_BF16 : TG_F32);
     e->batches = tg_loader_new(root, e->test, (tg_loader_config){ .batch = e->o.batch, .no_shuffle = true });
-    e->guess = tg_alloc(root, (size_t)e->test->count);
+    e->guess = tg_alloc(root, sizeof *e->guess * (size_t)e->test->count);
 }
 
 /* ---- what it can ---- */
@@ -129,15 +130,16 @@ static void set_up(evaluation *e)
 static void count(evaluation *e)
 {
     const int classes = e->confusion.classes;
-    int64_t *const pair = tg_alloc(e->root, sizeof *pair * (size_t)classes * (size_t)classes);
-    for (int64_t i = 0; pair && i < e->test->count; i++) pair[e->test->labels[i] * classes + e->guess[i]]++;
+    int64_t *const pair = tg_alloc(e->root, sizeof *pair * (size_t)classes * (size_t)(classes + 1));
+    for (int64_t i = 0; pair && i < e->test->count; i++)
+        pair[e->test->labels[i] * (classes + 1) + (e->guess[i] == NO_CLASS ? classes : e->guess[i])]++;
     e->confusion.count = pair;
 }
 
 static void run(evaluation *e)
 {
     const double began = seconds();
-    e->right = evaluate(e->root, e->net, e->batches, e->guess, &e->loss);
+    e->verdict = evaluate(e->root, e->net, e->batches, e->guess);
     e->took = seconds() - began;
     if (tg_ok(e->root)) count(e);
 }
@@ -148,9 +150,9 @@ static void print_class(const confusion *c, int k, int width)
 {
     const int64_t all = confusion_of(c, k);
     const int     worst = confusion_worst(c, k);
-    const int64_t taken = worst < 0 ? 0 : c->count[k * c->classes + worst];
+    const int64_t taken = worst < 0 ? 0 : confusion_at(c, k, worst);
     printf("  %-*s %6lld", width, c->name[k], (long long)all);
-    if (all) printf("  %5.1f %%", per_cent(c->count[k * c->classes + k], all));
+    if (all) printf("  %5.1f %%", per_cent(confusion_at(c, k, k), all));
     if (worst >= 0) printf("   %s (%.1f %%)", c->name[worst], per_cent(taken, all));
     printf("\n");
 }
@@ -158,22 +160,22 @@ static void print_class(const confusion *c, int k, int width)
 static void print(const evaluation *e)
 {
     const confusion *const c = &e->confusion;
+    output_text set;
     int width = (int)strlen("class");
     for (int k = 0; k < c->classes; k++) width = (int)strlen(c->name[k]) > width ? (int)strlen(c->name[k]) : width;
-    printf("%s, %s, %s: %lld test images\n\n", e->o.model->name, dtype_names[e->o.dtype], e->test->name,
+    printf("%s, %s, %s: %lld test images\n\n", e->o.model->name, dtype_names[e->o.dtype], output_name(e->test->name, &set),
            (long long)e->test->count);
     printf("  %-*s images   right   most often taken for\n", width, "class");
     for (int k = 0; k < c->classes; k++) print_class(c, k, width);
-    printf("\ntest accuracy %.2f %%  loss %.4f  %.0f img/s\n", per_cent(e->right, e->test->count), e->loss,
+    printf("\ntest accuracy %.2f %%  loss %.4f  %.0f img/s\n", per_cent(e->verdict.right, e->test->count), e->verdict.loss,
            (double)e->test->count / e->took);
 }
 
 static void write_pictures(evaluation *e)
 {
-    char message[256];
     if (!e->o.out || !tg_ok(e->root) || !folder_make(e->root, e->o.out)) return;
     const char *const path = folder_path(e->root, e->o.out, "confusion.png");
-    if (path && !confusion_write(path, &e->confusion, message)) tg_fail(e->root, "%s", message);
+    if (path) confusion_write(e->root, path, &e->confusion);
     run_folder_predictions(e->root, e->o.out, e->test, e->confusion.name, e->guess);
 }
 
@@ -189,6 +191,9 @@ int command_eval(int argc, char **argv)
     if (tg_ok(e.root)) run(&e);
     if (tg_ok(e.root)) print(&e);
     write_pictures(&e);
+    if (e.verdict.none > 0)
+        tg_fail(e.root, "%lld of %lld test images have no class: what the network gives for them are no finite numbers",
+                (long long)e.verdict.none, (long long)e.verdict.seen);
     const int status = tg_ok(e.root) ? EXIT_OK : EXIT_FAILED;
     if (status) fprintf(stderr, "tilegrad eval: %s\n", tg_message(e.root));
     tg_close(e.root);

@@ -1,7 +1,7 @@
 /* command_train.c - `tilegrad train`: trains a model, shows how it goes, tests it after each epoch. */
 #include "command.h"
 #include "check_loss.h"
-#include "evaluate.h"
+#include "checkpoints.h"
 #include "options.h"
 #include "ranks.h"
 #include "run_json.h"
@@ -46,7 +46,11 @@ static void train_step(training *t, tg_scope *step, tg_batch *b)
     tg_backward(step, loss);
     tg_update(step, t->opt);
     if (check_loss_failed(step)) explain_loss(t, step, b, pixels);
-    if (tg_ok(step)) progress_step(&t->line, b->count, tg_item(loss), count_right(logits, b->y, NULL));
+    if (tg_ok(step)) {
+        verdict v = { 0 };
+        judge_rows(logits, b->y, NULL, &v);
+        progress_step(&t->line, b->count, tg_item(loss), v.right);
+    }
 }
 
 /* The step has become part of the training. */
@@ -83,8 +87,17 @@ static void train_epoch(training *t, tg_scope *step)
 
 static void test(training *t)
 {
-    const int64_t right = evaluate(t->root, t->net, t->test_batches, t->guess, NULL);
-    if (going_on(t)) t->test_accuracy = 100.0 * (double)right / (double)t->test->count;
+    const verdict v = evaluate(t->root, t->net, t->test_batches, t->guess);
+    if (!going_on(t)) return;
+    t->test_accuracy = 100.0 * (double)v.right / (double)v.seen;
+    if (v.none == 0) return;
+    t->odd_tests++;
+    progress_clear(&t->line);
+    if (v.none == v.seen)
+        tg_fail(t->root, "the test after epoch %lld: no image has a class, as what the network gives are no finite numbers; "
+                "its weights are not saved", (long long)t->line.epoch);
+    else fprintf(stderr, "tilegrad train: the test after epoch %lld: %lld of %lld images have no class: what the network "
+                 "gives for them are no finite numbers\n", (long long)t->line.epoch, (long long)v.none, (long long)v.seen);
 }
 
 static void report_epoch(training *t)
@@ -133,15 +146,29 @@ static int stopped(training *t)
     return t->last_failed ? EXIT_FAILED : 128 + signals_stop();
 }
 
+/* Says what was not saved; false: all was. */
+static bool tell_unsaved(const training *t)
+{
+    const run_folder *const out = &t->out;
+    const bool any = t->last_failed || t->best_failed || t->numbered_failed || out->lines_lost;
+    if (!any) return false;
+    fprintf(stderr, "tilegrad train: not saved:");
+    if (t->last_failed) fprintf(stderr, " %s of step %lld;", LAST_NAME, (long long)t->step);
+    if (t->best_failed) fprintf(stderr, " %s (%.1f %%);", BEST_NAME, t->test_accuracy);
+    if (t->numbered_failed) fprintf(stderr, " %lld checkpoints by step;", (long long)t->numbered_failed);
+    if (out->lines_lost) fprintf(stderr, " %lld lines of metrics;", (long long)out->lines_lost);
+    fprintf(stderr, " what was there before is as it was\n");
+    return true;
+}
+
 static int finish(training *t)
 {
     progress_clear(&t->line);
-    if (!tg_ok(t->root)) {
-        fprintf(stderr, "tilegrad train: %s\n", tg_message(t->root));
-        return EXIT_FAILED;
-    }
-    if (signals_stop()) return stopped(t);
-    return t->last_failed || t->best_failed || t->out.metrics_fail ? EXIT_FAILED : EXIT_OK;
+    const bool failed = !tg_ok(t->root), stop = !failed && signals_stop();
+    if (failed) fprintf(stderr, "tilegrad train: %s\n", tg_message(t->root));
+    const int status = stop ? stopped(t) : EXIT_OK;
+    const bool unsaved = tell_unsaved(t);
+    return failed ? EXIT_FAILED : stop ? status : unsaved || t->odd_tests ? EXIT_FAILED : EXIT_OK;
 }
 
 static int train(training *t, int argc, char **argv)

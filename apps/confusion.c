@@ -7,19 +7,24 @@ enum { GAP = 16, MANY = 32, SMALL = 8 };                 /* more classes than MA
 
 typedef struct { int square, left, top; } layout;        /* the side of a square; where the first one is */
 
+int64_t confusion_at(const confusion *c, int truth, int predicted)
+{
+    return c->count[truth * (c->classes + 1) + predicted];
+}
+
 int64_t confusion_of(const confusion *c, int truth)
 {
     int64_t all = 0;
-    for (int k = 0; k < c->classes; k++) all += c->count[truth * c->classes + k];
+    for (int k = 0; k <= c->classes; k++) all += confusion_at(c, truth, k);
     return all;
 }
 
 int confusion_worst(const confusion *c, int truth)
 {
-    const int64_t *const row = c->count + truth * c->classes;
-    int worst = -1;
+    int64_t most = 0;
+    int     worst = -1;
     for (int k = 0; k < c->classes; k++)
-        if (k != truth && row[k] > 0 && (worst < 0 || row[k] > row[worst])) worst = k;
+        if (k != truth && confusion_at(c, truth, k) > most) most = confusion_at(c, truth, worst = k);
     return worst;
 }
 
@@ -59,7 +64,7 @@ static void text_right(canvas *on, int right, int middle, const char *text, colo
 static void draw_square(canvas *on, const layout *l, const confusion *c, int truth, int k)
 {
     static const colour right = { 24, 110, 190 };
-    const int64_t n = c->count[truth * c->classes + k], all = confusion_of(c, truth);
+    const int64_t n = confusion_at(c, truth, k), all = confusion_of(c, truth);
     const double part = all ? (double)n / (double)all : 0;
     const int x = l->left + k * l->square, y = l->top + truth * l->square, side = l->square - 1;
     char text[24];
@@ -80,16 +85,16 @@ static void draw_names(canvas *on, const layout *l, const confusion *c)
     }
 }
 
-bool confusion_write(const char *path, const confusion *c, char message[CANVAS_MESSAGE])
+bool confusion_write(tg_scope *s, const char *path, const confusion *c)
 {
     const layout l = plan(c);
     const int side = c->classes * l.square;
     canvas on;
-    if (!canvas_open(&on, l.left + side + GAP, l.top + side + GAP, path, message)) return false;
+    if (!canvas_open(s, &on, l.left + side + GAP, l.top + side + GAP, path)) return false;
     draw_names(&on, &l, c);
     canvas_fill(&on, l.left - 1, l.top - 1, side + 1, side + 1, faint);
     for (int i = 0; i < c->classes * c->classes; i++) draw_square(&on, &l, c, i / c->classes, i % c->classes);
-    const bool done = canvas_save(&on, path, message);
+    const bool done = canvas_save(s, &on, path);
     canvas_close(&on);
     return done;
 }

@@ -1,34 +1,45 @@
 /* evaluate.c - see evaluate.h. */
 #include "evaluate.h"
 #include "signals.h"
+#include <math.h>
 
-int64_t count_right(tg_tensor *logits, tg_tensor *truth, uint8_t *guess)
+static int class_of(const tg_tensor *logits, int64_t row)
 {
-    const int64_t *const want = tg_data(truth);
-    const int64_t classes = logits->dim[1];
-    int64_t right = 0;
-    for (int64_t i = 0; tg_data(logits) && want && i < logits->dim[0]; i++) {
-        int64_t best = 0;
-        for (int64_t c = 1; c < classes; c++)
-            if (tg_get(logits, i * classes + c) > tg_get(logits, i * classes + best)) best = c;
-        if (guess) guess[i] = (uint8_t)best;
-        right += best == want[i];
+    const int64_t classes = logits->dim[1], first = row * classes;
+    double  most = -INFINITY;
+    int64_t best = NO_CLASS;
+    for (int64_t c = 0; c < classes; c++) {
+        const double x = tg_get(logits, first + c);
+        if (isnan(x)) return NO_CLASS;
+        if (x > most) best = c, most = x;
     }
-    return right;
+    return isfinite(most) ? (int)best : NO_CLASS;
 }
 
-int64_t evaluate(tg_scope *s, tg_module *net, tg_loader *batches, uint8_t *guess, double *loss)
+void judge_rows(tg_tensor *logits, tg_tensor *truth, int16_t *guess, verdict *v)
+{
+    const int64_t *const want = tg_data(truth);
+    if (!tg_data(logits) || !want) return;
+    for (int64_t i = 0; i < logits->dim[0]; i++) {
+        const int class = class_of(logits, i);
+        if (guess) guess[i] = (int16_t)class;
+        v->right += class == want[i];
+        v->none  += class == NO_CLASS;
+    }
+    v->seen += logits->dim[0];
+}
+
+verdict evaluate(tg_scope *s, tg_module *net, tg_loader *batches, int16_t *guess)
 {
     tg_scope *const look = tg_push(s);
-    int64_t right = 0, seen = 0;
+    verdict v = { 0 };
     double  sum = 0;
     for (tg_batch b; !signals_stop() && tg_next(look, batches, &b); tg_reset(look)) {
         tg_tensor *const logits = tg_forward(look, net, b.x);
-        if (loss) sum += b.count * tg_item(tg_cross_entropy(look, logits, b.y));
-        right += count_right(logits, b.y, guess + b.first);
-        seen += b.count;
+        sum += b.count * tg_item(tg_cross_entropy(look, logits, b.y));
+        judge_rows(logits, b.y, guess + b.first, &v);
     }
     tg_pop(look);
-    if (loss) *loss = seen ? sum / (double)seen : 0;
-    return right;
+    v.loss = v.seen ? sum / (double)v.seen : 0;
+    return v;
 }

@@ -2,7 +2,7 @@
 #include "canvas.h"
 #include <stdio.h>
 
-enum { IMAGE_SIDE = 120, FRAME = 4, GAP = 16, MAX_SIDE = 1 << 14, MAX_PIXELS = 1 << 27, MESSAGE = CANVAS_MESSAGE };
+enum { IMAGE_SIDE = 120, FRAME = 4, GAP = 16, MAX_SIDE = 1 << 14, MAX_PIXELS = 1 << 27 };
 
 #define SLASH " /"
 
@@ -60,7 +60,7 @@ static void draw_cell(canvas *on, const layout *l, int left, int top, const grid
     centre(on, middle, text + CANVAS_LINE, text_of(cell->predicted), "", cell->wrong ? red : ink);
 }
 
-static bool sound(const char *path, const grid_cell *cells, int count, int columns, int h, int w, int c, char *message)
+static bool sound(tg_scope *s, const char *path, const grid_cell *cells, int count, int columns, int h, int w, int c)
 {
     const char *wrong = NULL;
     if (!cells || count < 1 || columns < 1) wrong = "a grid needs at least one image and one column";
@@ -68,26 +68,23 @@ static bool sound(const char *path, const grid_cell *cells, int count, int colum
     else if (c != 1 && c != 3) wrong = "images have 1 or 3 channels";
     for (int i = 0; !wrong && i < count; i++)
         if (!cells[i].pixels) wrong = "an image is NULL";
-    if (wrong) snprintf(message, MESSAGE, "%s: %s", path, wrong);
-    return !wrong;
+    if (wrong) tg_fail(s, "%s: %s", path, wrong);
+    return tg_ok(s);
 }
 
-bool grid_write(const char *path, const grid_cell *cells, int count, int columns, int h, int w, int c,
-                char message[MESSAGE])
+bool grid_write(tg_scope *s, const char *path, const grid_cell *cells, int count, int columns, int h, int w, int c)
 {
-    message[0] = 0;
-    if (!sound(path, cells, count, columns, h, w, c, message)) return false;
+    if (!sound(s, path, cells, count, columns, h, w, c)) return false;
     const layout l = plan(cells, count, columns, h, w);
     if ((int64_t)(l.cell_w + 1) * l.columns * (l.cell_h + 1) > MAX_PIXELS / l.rows) {
-        snprintf(message, MESSAGE, "%s: a grid of %d x %d images of %d x %d pixels is too large", path, l.rows,
-                 l.columns, h, w);
+        tg_fail(s, "%s: a grid of %d x %d images of %d x %d pixels is too large", path, l.rows, l.columns, h, w);
         return false;
     }
     canvas on;
-    if (!canvas_open(&on, l.columns * l.cell_w + GAP, l.rows * l.cell_h + GAP, path, message)) return false;
+    if (!canvas_open(s, &on, l.columns * l.cell_w + GAP, l.rows * l.cell_h + GAP, path)) return false;
     for (int i = 0; i < count; i++)
         draw_cell(&on, &l, GAP + i % l.columns * l.cell_w, GAP + i / l.columns * l.cell_h, cells + i, h, w, c);
-    const bool done = canvas_save(&on, path, message);
+    const bool done = canvas_save(s, &on, path);
     canvas_close(&on);
     return done;
 }

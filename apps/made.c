@@ -1,6 +1,8 @@
 /* made.c - see made.h. */
 #include "made.h"
 #include "machine.h"
+#include "output.h"
+#include "printable.h"
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
@@ -43,6 +45,16 @@ static const char *json_text(tg_scope *s, json_t *array)
     return own;
 }
 
+/* Paths are any bytes, a file's metadata UTF-8: what is not is kept escaped, and found by nobody. */
+static const char *utf8(tg_scope *s, const char *text)
+{
+    uint32_t    code;
+    output_text printable;
+    size_t      step = 1;
+    for (const char *at = text; at && *at && step; at += step) step = tg_utf8(at, strlen(at), &code);
+    return step ? text : tg_strdup(s, output_name(text, &printable));
+}
+
 static const char *numbers(tg_scope *s, const float *value, int n)
 {
     json_t *const array = json_array();
@@ -53,7 +65,7 @@ static const char *numbers(tg_scope *s, const float *value, int n)
 static const char *names(tg_scope *s, const char *const *name, int n)
 {
     json_t *const array = json_array();
-    for (int i = 0; i < n; i++) json_array_append_new(array, json_string(name[i]));
+    for (int i = 0; i < n; i++) json_array_append_new(array, json_string(utf8(s, name[i])));
     return json_text(s, array);
 }
 
@@ -67,7 +79,7 @@ made made_here(tg_scope *s, const tg_model_info *model, const tg_dataset *set, c
         .model = model->name, .classes = number(s, set->classes), .input = tg_strdup(s, input),
         .class_names = set->class_names ? names(s, set->class_names, set->classes) : NULL,
         .mean = numbers(s, set->mean, set->c), .deviation = numbers(s, set->deviation, set->c),
-        .data = data, .data_dir = data_dir, .set = set->name, .dtype = dtype,
+        .data = utf8(s, data), .data_dir = utf8(s, data_dir), .set = utf8(s, set->name), .dtype = dtype,
         .version = "tilegrad " TG_VERSION, .backends = machine_backends(s), .isa = tg_isa_name(tg_max_isa()),
         .processor = tg_cpu_name(), .threads = number(s, tg_threads()), .date = tg_strdup(s, date),
     };

@@ -1,6 +1,9 @@
 /* run_folder.c - see run_folder.h. */
 #include "run_folder.h"
+#include "evaluate.h"
+#include "file_out.h"
 #include "grid.h"
+#include "output.h"
 #include "ranks.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -55,13 +58,20 @@ bool folder_make(tg_scope *s, const char *path)
 static void open_metrics(tg_scope *s, run_folder *r)
 {
     const char *const path = folder_path(s, r->name, metrics_name);
-    r->metrics = path ? fopen(path, "a") : NULL;
-    if (path && !r->metrics) tg_fail(s, "--out %s: cannot write there: %s", r->name, strerror(errno));
+    r->metrics = path ? TEMP_FAILURE_RETRY(open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) : -1;
+    if (path && r->metrics < 0)
+        tg_fail_system(s, errno, "--out %s: cannot write there: %s", r->name, strerror(errno));
+}
+
+static void close_metrics(run_folder *r)
+{
+    if (r->metrics >= 0) close(r->metrics);
+    r->metrics = -1;
 }
 
 run_folder run_folder_open(tg_scope *s, const char *name)
 {
-    run_folder r = { .name = name, .lock = -1 };
+    run_folder r = { .name = name, .lock = -1, .metrics = -1 };
     if (!name || !tg_ok(s) || !folder_make(s, name)) return r;
     r.lock = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (r.lock >= 0 && flock(r.lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
@@ -72,9 +82,9 @@ run_folder run_folder_open(tg_scope *s, const char *name)
 
 void run_folder_close(run_folder *r)
 {
-    if (r->metrics) fclose(r->metrics);
+    close_metrics(r);
     if (r->lock >= 0) close(r->lock);
-    *r = (run_folder){ .lock = -1 };
+    *r = (run_folder){ .lock = -1, .metrics = -1 };
 }
 
 /* ---- metrics.jsonl ---- */
@@ -102,16 +112,18 @@ static bool copy_lines(FILE *from, FILE *to, int64_t step, int64_t epoch)
 
 void run_folder_begin(tg_scope *s, run_folder *r, int64_t step, int64_t epoch)
 {
+    char  *text = NULL;
+    size_t size = 0;
     if (!r->name || !tg_ok(s)) return;
     const char *const path = folder_path(s, r->name, metrics_name);
-    const char *const part = folder_path(s, r->name, "metrics.part");
-    FILE *const from = path ? fopen(path, "r") : NULL, *const to = part ? fopen(part, "w") : NULL;
-    bool done = from && to && copy_lines(from, to, step, epoch);
-    if (from) fclose(from);
+    FILE *const from = path ? fopen(path, "re") : NULL, *const to = from ? open_memstream(&text, &size) : NULL;
+    bool done = to && copy_lines(from, to, step, epoch);
     if (to) done = !fclose(to) && done;
-    if (!done || rename(part, path) != 0)
-        tg_fail(s, "%s: cannot be written: %s", path ? path : r->name, strerror(errno));
-    if (r->metrics) fclose(r->metrics);
+    if (!done) tg_fail_system(s, errno, "%s/%s: cannot be read: %s", r->name, metrics_name, strerror(errno));
+    if (from) fclose(from);
+    tg_out_whole(s, path, text, size);
+    free(text);
+    close_metrics(r);
     open_metrics(s, r);
 }
 
@@ -126,25 +138,44 @@ static json_t *json_of(const metrics *m)
     return line;
 }
 
+/* All of a line or nothing of it: half a one would spoil the next. */
+static bool append(int fd, const char *text, size_t n)
+{
+    const off_t end = lseek(fd, 0, SEEK_END);
+    for (ssize_t some; n > 0; text += some, n -= (size_t)some) {
+        some = TEMP_FAILURE_RETRY(write(fd, text, n));
+        if (some > 0) continue;
+        const int why = some < 0 ? errno : ENOSPC;
+        (void)!ftruncate(fd, end);
+        errno = why;
+        return false;
+    }
+    return true;
+}
+
 void run_folder_metrics(run_folder *r, const metrics *m)
 {
-    if (!r->metrics) return;
+    if (r->metrics < 0) return;
     json_t *const line = json_of(m);
-    errno = 0;
-    const bool done = line && json_dumpf(line, r->metrics, JSON_COMPACT | JSON_REAL_PRECISION(7)) == 0 &&
-                      fputc('\n', r->metrics) != EOF && fflush(r->metrics) == 0;
-    json_decref(line);
-    if (!done) clearerr(r->metrics);
+    char   *const text = line ? json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(7)) : NULL;
+    const size_t n = text ? strlen(text) : 0;
+    if (text) text[n] = '\n';                            /* in place of the 0 */
+    errno = ENOMEM;
+    const bool done = text && append(r->metrics, text, n + 1);
+    output_text name;
     if (!done && !r->metrics_fail)
-        fprintf(stderr, "tilegrad train: %s/%s: cannot be written: %s; training goes on\n", r->name, metrics_name,
-                strerror(errno));
+        fprintf(stderr, "tilegrad train: %s/%s: cannot be written: %s; training goes on\n", output_name(r->name, &name),
+                metrics_name, strerror(errno));
     r->metrics_fail = !done;
+    r->lines_lost += !done;
+    free(text);
+    json_decref(line);
 }
 
 /* ---- predictions.png ---- */
 
 void run_folder_predictions(tg_scope *s, const char *folder, const tg_dataset *test, const char *const *class_name,
-                            const uint8_t *guess)
+                            const int16_t *guess)
 {
     enum { COLUMNS = 10, IMAGES = 60 };
     if (!folder || !tg_ok(s)) return;
@@ -152,9 +183,8 @@ void run_folder_predictions(tg_scope *s, const char *folder, const tg_dataset *t
     const int64_t size = (int64_t)test->h * test->w * test->c;
     grid_cell cells[IMAGES];
     for (int i = 0; i < count; i++)
-        cells[i] = (grid_cell){ test->images + i * size, class_name[test->labels[i]], class_name[guess[i]],
-                                guess[i] != test->labels[i] };
-    char message[256];
+        cells[i] = (grid_cell){ test->images + i * size, class_name[test->labels[i]],
+                                guess[i] == NO_CLASS ? "no class" : class_name[guess[i]], guess[i] != test->labels[i] };
     const char *const path = folder_path(s, folder, "predictions.png");
-    if (path && !grid_write(path, cells, count, COLUMNS, test->h, test->w, test->c, message)) tg_fail(s, "%s", message);
+    if (path) grid_write(s, path, cells, count, COLUMNS, test->h, test->w, test->c);
 }

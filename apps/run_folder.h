@@ -10,8 +10,9 @@
 typedef struct {
     const char *name;                    /* of the folder; NULL: nothing is ever written */
     int         lock;                    /* the folder, locked: one training at a time; -1: it cannot be */
-    FILE       *metrics;
+    int         metrics;                 /* the file; -1: none */
     bool        metrics_fail;            /* the last line could not be written */
+    int64_t     lines_lost;              /* could not be written */
 } run_folder;
 
 const char *folder_path(tg_scope *s, const char *folder, const char *name);            /* "folder/name", in s */
@@ -31,8 +32,9 @@ typedef struct {
     double  rate, seconds;               /* images a second while training; since the training began, stops left out */
 } metrics;
 void run_folder_metrics(run_folder *r, const metrics *m);
-/* predictions.png: the first test images, each with its true class and guess[i], the class it was taken for. */
+/* predictions.png: the first test images, each with its true class and guess[i], the class it was taken for (or
+ * NO_CLASS, see evaluate.h). */
 void run_folder_predictions(tg_scope *s, const char *folder, const tg_dataset *test, const char *const *class_name,
-                            const uint8_t *guess);
+                            const int16_t *guess);
 void run_folder_close(run_folder *r);
 #endif

@@ -1,33 +1,38 @@
 /* run_json.c - see run_json.h. */
 #include "run_json.h"
+#include "file_out.h"
 #include "machine.h"
+#include "output.h"
 #include "run_folder.h"
 #include <errno.h>
 #include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* Written beside it and renamed: an earlier run's entries are never lost. */
-static bool write_file(const run_json *r)
+/* An earlier run's entries are never lost. */
+static bool write_file(tg_scope *s, const run_json *r)
 {
-    char part[4096];
-    if (snprintf(part, sizeof part, "%s.part", r->path) >= (int)sizeof part) return errno = ENAMETOOLONG, false;
-    const size_t style = JSON_INDENT(2) | JSON_REAL_PRECISION(7);
-    errno = 0;
-    if (json_dump_file(r->all, part, style) == 0 && rename(part, r->path) == 0) return true;
-    const int why = errno;
-    unlink(part);
-    errno = why;
-    return false;
+    char *const text = json_dumps(r->all, JSON_INDENT(2) | JSON_REAL_PRECISION(7));
+    if (text) tg_out_whole(s, r->path, text, strlen(text));
+    else tg_fail_system(s, ENOMEM, "%s: no memory to write it", r->path);
+    free(text);
+    return tg_ok(s);
+}
+
+/* Arguments and paths are any bytes. */
+static json_t *string_of(const char *text)
+{
+    output_text printable;
+    json_t *const string = json_string(text);
+    return string ? string : json_string(output_name(text, &printable));
 }
 
 static json_t *strings(int n, char **text)
 {
     json_t *const array = json_array();
-    for (int i = 0; i < n; i++) {
-        json_t *const string = json_string(text[i]);
-        json_array_append_new(array, string ? string : json_string("(no UTF-8)"));
-    }
+    for (int i = 0; i < n; i++) json_array_append_new(array, string_of(text[i]));
     return array;
 }
 
@@ -63,17 +68,41 @@ static json_t *entry(tg_scope *s, int argc, char **argv, const train_options *o,
 {
     char date[24];
     machine_date(date);
-    return json_pack("{s:s, s:o, s:o, s:s?, s:s, s:s, s:o}", "started", date, "arguments", strings(argc, argv),
-                     "options", options_of(o), "resumed_from", from, "tilegrad", TG_VERSION, "backends",
-                     machine_backends(s), "host", host());
+    return json_pack("{s:s, s:o, s:o, s:o, s:s, s:s, s:o}", "started", date, "arguments", strings(argc, argv),
+                     "options", options_of(o), "resumed_from", from ? string_of(from) : json_null(), "tilegrad",
+                     TG_VERSION, "backends", machine_backends(s), "host", host());
 }
 
-static json_t *earlier(const char *path)
+/* Somebody's file that is none of ours stays, under a name that nothing has. */
+static void set_aside(tg_scope *s, const char *path, const char *trouble)
 {
-    json_t *const all = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+    const size_t size = strlen(path) + 32;
+    char *const  aside = tg_alloc(s, size);
+    output_text  name, other;
+    for (int i = 1; aside; i++) {
+        snprintf(aside, size, i > 1 ? "%s.damaged%d" : "%s.damaged", path, i);
+        if (access(aside, F_OK) != 0 && errno == ENOENT) break;
+    }
+    if (aside && rename(path, aside) != 0)
+        tg_fail_system(s, errno, "%s: cannot be renamed: %s", path, strerror(errno));
+    if (tg_ok(s))
+        fprintf(stderr, "tilegrad train: %s: %s; it is %s from now on\n", output_name(path, &name), trouble,
+                output_name(aside, &other));
+}
+
+/* What the file holds, if it can be added to. */
+static json_t *earlier(tg_scope *s, const char *path)
+{
+    json_t *all = NULL;
+    FILE *const from = fopen(path, "re");
+    if (!from && errno != ENOENT) tg_fail_system(s, errno, "%s: cannot be opened: %s", path, strerror(errno));
+    if (from && !(all = json_loadf(from, JSON_REJECT_DUPLICATES, NULL)) && ferror(from))
+        tg_fail_system(s, errno, "%s: cannot be read: %s", path, strerror(errno));
+    if (from) fclose(from);
     if (json_is_array(json_object_get(all, "runs"))) return all;
+    if (from && tg_ok(s)) set_aside(s, path, all ? "no list of runs" : "no JSON");
     json_decref(all);
-    return json_pack("{s:[]}", "runs");
+    return tg_ok(s) ? json_pack("{s:[]}", "runs") : NULL;
 }
 
 static void forget(void *all) { json_decref(all); }
@@ -82,11 +111,9 @@ run_json run_json_begin(tg_scope *s, const char *folder, int argc, char **argv, 
                         const char *from)
 {
     run_json r = { .path = folder && tg_ok(s) ? folder_path(s, folder, "run.json") : NULL };
-    if (!r.path) return r;
-    r.all = earlier(r.path);
-    if (!tg_defer(s, forget, r.all)) return r;
-    json_array_append_new(json_object_get(r.all, "runs"), entry(s, argc, argv, o, from));
-    if (!write_file(&r)) tg_fail(s, "%s: cannot be written: %s", r.path, strerror(errno));
+    if (!r.path || !(r.all = earlier(s, r.path)) || !tg_defer(s, forget, r.all)) return r;
+    if (json_array_append_new(json_object_get(r.all, "runs"), entry(s, argc, argv, o, from)) == 0) write_file(s, &r);
+    else tg_fail_system(s, ENOMEM, "%s: no memory to write it", r.path);
     return r;
 }
 
@@ -100,7 +127,9 @@ bool run_json_end(run_json *r, const char *how, int64_t step, double best)
     json_object_set_new(last, "how", json_string(how));
     json_object_set_new(last, "step", json_integer(step));
     if (best >= 0) json_object_set_new(last, "best_test_accuracy", json_real(best));
-    if (write_file(r)) return true;
-    fprintf(stderr, "tilegrad train: %s: cannot be written: %s\n", r->path, strerror(errno));
-    return false;
+    tg_scope *const attempt = tg_open();                 /* the training's may have failed */
+    const bool done = write_file(attempt, r);
+    if (!done) fprintf(stderr, "tilegrad train: %s\n", tg_message(attempt));
+    tg_close(attempt);
+    return done;
 }

@@ -8,7 +8,9 @@ typedef struct {
     struct json_t *all;                  /* what the file holds */
 } run_json;
 
-/* Adds an entry: arguments, options, the file it goes on from (or NULL), versions, processor, the date. */
+/* Nothing but a file of runs is added to: what is no JSON, or another, is renamed to run.json.damaged, and stderr says so.
+ * Adds an entry: arguments, options, the file it goes on from (or NULL), versions, processor, the date.
+ * Fails s if the file cannot be read or written. */
 run_json run_json_begin(tg_scope *s, const char *folder, int argc, char **argv, const train_options *o,
                         const char *from);
 /* The entry's end: "done", "stopped", "failed", and how far it came.  False if it cannot be written. */

@@ -3,18 +3,20 @@
  * Read it from top to bottom; every call is explained in the header that its name suggests, beginning with scope.h.
  * Nothing runs when it is called: calls are recorded, and run when somebody needs numbers (tg_update, tg_item). */
 #include "tilegrad.h"
+#include <math.h>
 #include <stdio.h>
 
-/* Prints the share of test images whose largest logit is the right class. */
+/* Prints the share of test images whose largest logit is the right class.  A NaN is none, though tg_argmax finds it. */
 static void test(tg_scope *root, tg_module *net)
 {
     tg_loader *data  = tg_loader_new(root, tg_fashion_mnist(root, NULL, TG_TEST), (tg_loader_config){ .batch = 250 });
     int64_t    right = 0, seen = 0;
     tg_scope  *look  = tg_push(root);                  /* a scope for looking: no gradients, batch norm as at rest */
     for (tg_batch b; tg_next(look, data, &b); tg_reset(look)) {
-        const int64_t *guess = tg_data(tg_argmax(look, tg_forward(look, net, b.x), 1));      /* this runs the calls */
-        const int64_t *truth = tg_data(b.y);
-        for (int i = 0; guess && truth && i < b.count; i++) right += guess[i] == truth[i];
+        tg_tensor     *logits = tg_forward(look, net, b.x), *most = tg_max(look, logits, (tg_axes){ .n = 1, .axis = { 1 } });
+        const int64_t *guess  = tg_data(tg_argmax(look, logits, 1)), *truth = tg_data(b.y);  /* this runs the calls */
+        for (int i = 0; tg_data(most) && guess && truth && i < b.count; i++)
+            right += guess[i] == truth[i] && isfinite(tg_get(most, i));
         seen += b.count;
     }
     tg_pop(look);

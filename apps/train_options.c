@@ -80,7 +80,8 @@ static const char about[] =
     "Going on needs no other options: what is not given is the file's (--out: its folder), and what is given has to "
     "agree with it, but for --epochs, --lr, --schedule and --warmup, which make a new schedule of the learning rate, "
     "in which the steps done count.\n\n"
-    "Ctrl-C and SIGTERM stop after the current step, and save; a second one stops at once. SIGUSR1 saves.";
+    "Ctrl-C, SIGTERM, SIGHUP and SIGPIPE stop after the current step, and save; a second Ctrl-C or SIGTERM stops at once. "
+    "SIGUSR1 saves.";
 
 /* ---- fields ---- */
 

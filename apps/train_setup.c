@@ -1,6 +1,7 @@
 /* train_setup.c - see train_setup.h. */
 #include "train_setup.h"
 #include "model_data.h"
+#include "output.h"
 
 static tg_optim *make_optimizer(tg_scope *root, tg_module *net, const train_options *o)
 {
@@ -28,16 +29,45 @@ static void open_data(training *t)
     t->test  = data_open(t->root, model, o->data, o->data_dir, TG_TEST);
 }
 
+/* Does the network compute training steps of n images?  Nothing runs: their shapes are looked at. */
+static bool takes(training *t, int64_t n)
+{
+    const tg_dataset *const d = t->train;
+    tg_scope *const look = tg_train(t->root);
+    tg_forward(look, t->net, tg_zeros(look, TG_F32, 4, TG_DIM(n, d->h, d->w, d->c)));
+    const bool taken = tg_ok(look);
+    tg_fail(look, "only looked at");
+    tg_pop(look);
+    tg_clear(t->root);
+    return taken;
+}
+
+/* A batch norm has no variance of the one value a channel that a single image may leave it.  Found before the first step:
+ * such a last batch is left out. */
+static void look_at_last_batch(training *t)
+{
+    const int64_t count = t->train->count, batch = t->o.batch;
+    if (!tg_ok(t->root) || count % batch != (batch > 1) || takes(t, 1) || !takes(t, 2)) return;
+    t->left_out = 1;
+    if (batch == 1)
+        tg_fail(t->root, "%s: batch norm wants at least two of these images a step: want --batch 2 or more",
+                train_model(&t->o)->name);
+    else if (count == 1) tg_fail(t->root, "%s: batch norm wants at least two of these images a step, %s has one",
+                                 train_model(&t->o)->name, t->train->name);
+}
+
 static void make_loaders(training *t)
 {
     const train_options *const o = &t->o;
-    const int batch = (int)o->batch;
-    const tg_loader_config plain     = { .batch = batch, .seed = o->seed };
-    const tg_loader_config augmented = { .batch = batch, .seed = o->seed, .crop_pad = t->train->h / 8, .flip = true };
+    const int  batch = (int)o->batch;
+    const bool whole = t->left_out > 0;
+    const tg_loader_config plain     = { .batch = batch, .seed = o->seed, .drop_last = whole };
+    const tg_loader_config augmented = { .batch = batch, .seed = o->seed, .drop_last = whole,
+                                         .crop_pad = t->train->h / 8, .flip = true };
     const tg_loader_config in_order  = { .batch = 250, .no_shuffle = true };
     t->train_batches = tg_loader_new(t->root, t->train, o->augment ? augmented : plain);
     t->test_batches  = tg_loader_new(t->root, t->test, in_order);
-    t->guess         = tg_alloc(t->root, (size_t)t->test->count);
+    t->guess         = tg_alloc(t->root, sizeof *t->guess * (size_t)t->test->count);
 }
 
 void train_set_up(training *t)
@@ -49,14 +79,15 @@ void train_set_up(training *t)
     open_data(t);
     if (!tg_ok(root)) return;
     tg_seed(root, o->seed);
-    make_loaders(t);
     t->net    = train_model(o)->make(root, t->train->classes);
+    look_at_last_batch(t);
+    make_loaders(t);
     t->opt    = make_optimizer(root, t->net, o);
     t->report = tg_optimize(root, t->net, t->opt, o->bf16 ? TG_BF16 : TG_F32);
     t->made   = made_here(root, train_model(o), t->train, o->data, o->data_dir, train_dtype(o));
     if (!tg_ok(root)) return;
     tg_schedule(root, t->opt, train_schedule(t));
-    t->line = progress_start(stdout, o->epochs, t->train->count);
+    t->line = progress_start(stdout, o->epochs, t->train->count - t->left_out);
     t->best = -1;
 }
 
@@ -64,10 +95,14 @@ void train_describe(const training *t)
 {
     const train_options *const o = &t->o;
     const tg_dataset    *const d = t->train;
+    output_text name;
     if (d->note) printf("%s\n", d->note);
     printf("%s: %lld parameters\n", train_model(o)->name, (long long)tg_param_count(t->net));
-    printf("%s: %lld training and %lld test images of %dx%dx%d, %d classes\n", d->name, (long long)d->count,
-           (long long)t->test->count, d->h, d->w, d->c, d->classes);
+    printf("%s: %lld training and %lld test images of %dx%dx%d, %d classes\n", output_name(d->name, &name),
+           (long long)d->count, (long long)t->test->count, d->h, d->w, d->c, d->classes);
+    if (t->left_out)
+        printf("one image is left out of each epoch: batches of %lld leave one, and batch norm wants two\n",
+               (long long)o->batch);
     if (o->report) tg_print_report(t->report, stdout);
     printf("%s, %s, lr %g %s, batch %lld, %lld epochs, seed %llu, %d threads%s\n\n", train_dtype(o),
            train_optimizer(o), (double)o->lr, train_schedule_name(o),

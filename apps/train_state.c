@@ -2,6 +2,8 @@
 #include "train_state.h"
 #include "checkpoints.h"
 #include "machine.h"
+#include "output.h"
+#include <errno.h>
 #include <math.h>
 
 /* ---- train/options/ ---- */
@@ -81,20 +83,46 @@ static void read_clocks(training *t, char date[24])
     t->made.date = date;
 }
 
+/* On a full disk the oldest numbered checkpoint goes: what is new matters more. */
+static bool make_room(training *t, int error)
+{
+    if (error != ENOSPC && error != EDQUOT) return false;
+    tg_scope *const look = tg_push(t->root);
+    output_text name;
+    const char *const path = checkpoints_drop(look, t->out.name, t->step);
+    progress_clear(&t->line);
+    if (path) fprintf(stderr, "tilegrad train: no space left: removed %s\n", output_name(path, &name));
+    tg_pop(look);
+    return path;
+}
+
+/* One attempt: 0, or else why not in `words`, and the errno (-1: there is none). */
+static int try_save(training *t, const char *name, const tg_stateful *things, int n, tg_scope *words, const char **why)
+{
+    tg_scope *const attempt = tg_push(t->root);
+    tg_save_all(attempt, folder_path(attempt, t->out.name, name), things, n);
+    const int error = tg_ok(attempt) ? 0 : tg_system_error(attempt) ? tg_system_error(attempt) : -1;
+    if (error) *why = tg_strdup(words, tg_message(attempt));
+    tg_clear(attempt);
+    tg_pop(attempt);
+    return error;
+}
+
 static bool save(training *t, const char *name, const tg_stateful *things, int n)
 {
     char date[24];
+    const char *why = "";
+    int error;
     read_clocks(t, date);
-    tg_scope *const attempt = tg_push(t->root);
-    tg_save_all(attempt, folder_path(attempt, t->out.name, name), things, n);
-    const bool done = tg_ok(attempt);
-    if (!done) {
+    tg_scope *const words = tg_push(t->root);
+    do error = try_save(t, name, things, n, words, &why);
+    while (error && make_room(t, error));
+    if (error) {
         progress_clear(&t->line);
-        fprintf(stderr, "tilegrad train: not saved: %s\n", tg_message(attempt));
+        fprintf(stderr, "tilegrad train: not saved: %s\n", why ? why : name);
     }
-    tg_clear(attempt);
-    tg_pop(attempt);
-    return done;
+    tg_pop(words);
+    return !error;
 }
 
 static bool save_all(training *t, const char *name)
@@ -127,12 +155,13 @@ static bool is_time(const training *t)
 }
 
 /* The old ones go only when the new one can be read back. */
-static void make_room(training *t, const char *name)
+static void prune(training *t, const char *name)
 {
     tg_scope *const look = tg_push(t->root);
     const char *const path = folder_path(look, t->out.name, name), *const trouble = checkpoint_trouble(look, path);
     if (trouble) fprintf(stderr, "tilegrad train: %s; older checkpoints stay\n", trouble);
     else checkpoints_prune(look, t->out.name, t->step, t->o.keep);
+    tg_clear(look);
     tg_pop(look);
 }
 
@@ -141,5 +170,6 @@ void train_save_numbered(training *t)
     if (!t->out.name || !tg_ok(t->root) || !is_time(t)) return;
     checkpoint_name name;
     t->saved = seconds();
-    if (save_all(t, checkpoint_name_of(t->step, &name))) make_room(t, name.text);
+    if (save_all(t, checkpoint_name_of(t->step, &name))) prune(t, name.text);
+    else t->numbered_failed++;
 }

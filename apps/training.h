@@ -1,6 +1,7 @@
 /* training.h - a training under way: what the files of `tilegrad train` share. */
 #ifndef TG_APPS_TRAINING_H
 #define TG_APPS_TRAINING_H
+#include "evaluate.h"
 #include "made.h"
 #include "progress.h"
 #include "run_folder.h"
@@ -11,6 +12,7 @@ typedef struct {
     tg_scope     *root;
     tg_dataset   *train, *test;
     tg_loader    *train_batches, *test_batches;
+    int64_t       left_out;              /* training images of each epoch: 0, or 1 (a last batch that batch norm cannot take) */
     tg_module    *net;
     tg_optim     *opt;
     const tg_optimize_report *report;
@@ -31,7 +33,9 @@ typedef struct {
     double        began;                 /* seconds() when this process began to train */
     double        saved;                 /* seconds() of the last numbered checkpoint */
     bool          last_failed, best_failed;        /* the last attempt to write this file */
-    uint8_t      *guess;                 /* [test->count]: the class that each test image is taken for */
+    int64_t       numbered_failed;       /* checkpoints by step that could not be written */
+    int64_t       odd_tests;             /* tests in which images had no class (NO_CLASS) */
+    int16_t      *guess;                 /* [test->count]: the class that each test image is taken for, or NO_CLASS */
 } training;
 
 /* Seconds that the training took so far, before this process too. */

@@ -234,3 +234,9 @@ void tg_out_abandon(tg_file_out *f)
     f->target = f->part = NULL;
     f->fd = -1;
 }
+
+bool tg_out_whole(tg_scope *s, const char *path, const void *bytes, size_t n)
+{
+    tg_file_out f;
+    return tg_out_begin(s, &f, path) && tg_out_write(s, &f, bytes, n) && tg_out_commit(s, &f);
+}

@@ -27,5 +27,7 @@ bool tg_out_begin  (tg_scope *s, tg_file_out *f, const char *path);
 bool tg_out_write  (tg_scope *s, tg_file_out *f, const void *bytes, size_t n);
 bool tg_out_rewrite(tg_scope *s, tg_file_out *f, uint64_t at, const void *bytes, size_t n);    /* what was written there */
 bool tg_out_commit (tg_scope *s, tg_file_out *f);      /* f is closed afterwards, whatever happens */
+/* A whole file of these bytes: all of the above. */
+bool tg_out_whole  (tg_scope *s, const char *path, const void *bytes, size_t n);
 void tg_out_abandon(tg_file_out *f);                   /* a second time: nothing */
 #endif

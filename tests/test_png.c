@@ -1,10 +1,13 @@
 /* test_png.c - the grid of images that `tilegrad train` writes, read back with libpng. */
 #include "grid.h"
+#include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <cmocka.h>
 #include <png.h>
@@ -50,9 +53,10 @@ static int count_red(const picture *p) { return count_pixels(p, 200, 16, 32); }
 
 static void write_cells(const grid_cell *cells, int count, int columns, int h, int w, int c)
 {
-    char message[256];
-    assert_true(grid_write(path, cells, count, columns, h, w, c, message));
-    assert_string_equal(message, "");
+    tg_scope *const s = tg_open();
+    assert_true(grid_write(s, path, cells, count, columns, h, w, c));
+    assert_string_equal(tg_message(s), "");
+    tg_close(s);
 }
 
 static void shows_each_pixel_enlarged(void **state)
@@ -125,6 +129,36 @@ static void takes_any_caption(void **state)
     write_cells((grid_cell[]){ { grey, wide, wide, true } }, 1, 1, 2, 2, 1);
 }
 
+/* A file of 1 KiB at most: the picture before stays, and nothing else. */
+static void appears_whole_or_not_at_all(void **state)
+{
+    (void)state;
+    static uint8_t noise[64 * 64];
+    char part[80];
+    for (size_t i = 0; i < sizeof noise; i++) noise[i] = (uint8_t)(i * i * 2654435761u >> 13);
+    write_cells((grid_cell[]){ { noise, "before", NULL, false } }, 1, 1, 2, 2, 1);
+    const picture before = read_back();
+    struct rlimit usual, small = { .rlim_cur = 1024 };
+    getrlimit(RLIMIT_FSIZE, &usual);
+    small.rlim_max = usual.rlim_max;
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &small);
+    tg_scope *const s = tg_open();
+    const bool written = grid_write(s, path, &(grid_cell){ noise, "after", NULL, true }, 1, 1, 64, 64, 1);
+    setrlimit(RLIMIT_FSIZE, &usual);
+    assert_false(written);
+    assert_non_null(strstr(tg_message(s), strerror(EFBIG)));
+    assert_int_equal(tg_system_error(s), EFBIG);
+    tg_close(s);
+    const picture after = read_back();
+    assert_true(after.w == before.w && after.h == before.h);
+    assert_memory_equal(after.rgb, before.rgb, 3 * (size_t)before.w * (size_t)before.h);
+    snprintf(part, sizeof part, "%s.part", path);
+    assert_int_not_equal(access(part, F_OK), 0);
+    free(before.rgb);
+    free(after.rgb);
+}
+
 static void says_what_is_wrong(void **state)
 {
     (void)state;
@@ -136,9 +170,9 @@ static void says_what_is_wrong(void **state)
         int              count, columns, h, w, c;
         const char      *expect;
     } rows[] = {
-        { "no/such/folder/grid.png", &cell, 1, 1, 28, 28, 1, "no/such/folder/grid.png: cannot be written: No" },
-        { "/tmp", &cell, 1, 1, 28, 28, 1, "/tmp: cannot be written: Is a directory" },
-        { "/dev/full", &cell, 1, 1, 28, 28, 1, "/dev/full: " },
+        { "no/such/folder/grid.png", &cell, 1, 1, 28, 28, 1, "no/such/folder/grid.png: cannot be created (no/such/folder/grid.png.part): No" },
+        { "/tmp", &cell, 1, 1, 28, 28, 1, "/tmp: not a regular file" },
+        { "/dev/full", &cell, 1, 1, 28, 28, 1, "/dev/full: not a regular file" },
         { "g.png", NULL, 1, 1, 28, 28, 1, "g.png: a grid needs" },
         { "g.png", &cell, 0, 1, 28, 28, 1, "g.png: a grid needs" },
         { "g.png", &cell, -5, 1, 28, 28, 1, "g.png: a grid needs" },
@@ -151,11 +185,12 @@ static void says_what_is_wrong(void **state)
         { "g.png", &none, 1, 1, 28, 28, 1, "g.png: an image is NULL" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char message[256] = "";
-        assert_false(grid_write(rows[i].path, rows[i].cells, rows[i].count, rows[i].columns, rows[i].h, rows[i].w,
-                                rows[i].c, message));
-        if (strncmp(message, rows[i].expect, strlen(rows[i].expect)) != 0)
-            fail_msg("row %zu: got \"%s\", wanted \"%s...\"", i, message, rows[i].expect);
+        tg_scope *const s = tg_open();
+        assert_false(grid_write(s, rows[i].path, rows[i].cells, rows[i].count, rows[i].columns, rows[i].h, rows[i].w,
+                                rows[i].c));
+        if (strncmp(tg_message(s), rows[i].expect, strlen(rows[i].expect)) != 0)
+            fail_msg("row %zu: got \"%s\", wanted \"%s...\"", i, tg_message(s), rows[i].expect);
+        tg_close(s);
     }
     assert_int_not_equal(access("g.png", F_OK), 0);
 }
@@ -165,7 +200,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shows_each_pixel_enlarged), cmocka_unit_test(marks_what_is_wrong),
         cmocka_unit_test(has_rows_and_columns),      cmocka_unit_test(takes_any_caption),
-        cmocka_unit_test(says_what_is_wrong),
+        cmocka_unit_test(appears_whole_or_not_at_all), cmocka_unit_test(says_what_is_wrong),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -172,6 +172,49 @@ for step in -1 9223372036854775807 99999999999999999999 0x10 ' 5' ''; do
 done
 rm -rf "$work/wrong"
 
+# ---- going on: what the system refuses to read is not damaged ----
+# refused HOW CALL: "auto" stops, says so, and leaves everything as it was, wherever open or pread fails with this errno.
+shim=$(dirname "$tilegrad")/tests/libfault_shim.so
+refused() {
+    local at before output hit=0
+    for at in 2 3 4 6 8; do                              # open, fstat, pread, pread; open, to read all of it
+        broken
+        before=$(cd "$work/broken" && sha256sum *.safetensors)
+        output=$(FAULT_PATH=broken/last FAULT_AT=$at FAULT_HOW=$1 FAULT_LOG=$work/log LD_PRELOAD=$preload:$shim \
+                 "$tilegrad" "${auto[@]}" 2>&1)
+        [[ $? == 1 && $output == *"last.safetensors: "* && $output != *'starts anew'* ]] &&
+            is "$(cd "$work/broken" && sha256sum *.safetensors)" "$before" || { echo "$at: $output"; return 1; }
+        grep -q HIT "$work/log" && (( ++hit ))
+        rm -f "$work/log"
+    done
+    (( hit > 2 ))
+}
+preload=$(ldd "$tilegrad" | grep -oE '/[^ ]*lib[at]san[^ ]*' | head -1)
+if [[ -e $shim ]]; then
+    check 'EACCES is no damage' refused 13
+    check 'EIO is no damage'    refused 5
+    check 'ENOMEM is no damage' refused 12
+else
+    echo 'skipped: files that the system refuses: no libfault_shim.so here'
+fi
+broken && rm "$work/broken/last.safetensors" && mkdir "$work/broken/last.safetensors"
+expect 1 'last.safetensors: not a regular file'        "${auto[@]}"
+broken && rm "$work/broken"/*.safetensors && ln -s elsewhere "$work/broken/last.safetensors"
+expect 0 'nothing to go on from .*: starts anew'       "${auto[@]}" mlp "${tiny[@]}" --epochs 1
+check 'a link stays a link' test -L "$work/broken/last.safetensors" -a -f "$work/broken/elsewhere"
+
+# ---- run.json of others ----
+for text in 'no JSON' '' '{"runs": 1}' '[1, 2]'; do
+    broken && printf '%s' "$text" >"$work/broken/run.json"
+    expect 0 'run.json: no .*; it is .*run.json.damaged from now on' "${auto[@]}"
+    check 'it stays' is "$(cat "$work/broken/run.json.damaged")" "$text"
+    check 'a new one begins' grep -q '"how": "done"' "$work/broken/run.json"
+done
+printf 'again' >"$work/broken/run.json"
+expect 0 'run.json.damaged2 from now on'               "${auto[@]}"
+broken && rm "$work/broken/run.json" && mkdir "$work/broken/run.json"
+expect 1 'run.json: '                                  "${auto[@]}"
+
 # ---- going on: the same bits as without a stop ----
 # exact ARGUMENT...: 3 epochs at once are 7 steps (with 1 thread), 6 more (with 2), and the rest (with 1).
 exact() {
@@ -233,6 +276,31 @@ expect 0 "test accuracy"                               eval "$work/signal/last.s
 begin --out "$work/signal"
 kill -TERM "$process"
 ends 143 'terminated in epoch .*--resume auto goes on'
+begin --out "$work/signal"
+kill -HUP "$process"
+kill -HUP "$process" 2>/dev/null
+ends 129 'hung up in epoch .*--resume auto goes on'
+expect 0 'last.safetensors: good'                      ckpt verify "$work/signal/last.safetensors"
+pipe() {     # nobody reads what is printed after the first lines
+    "$tilegrad" train mlp "${tiny[@]}" --epochs 100000 --out "$work/pipe" 2>"$work/output" | head -6 >/dev/null
+    is "${PIPESTATUS[0]}" 141 && grep -q 'nobody reads the output: stopped in epoch .*--resume auto goes on' "$work/output"
+}
+check 'SIGPIPE saves' pipe
+expect 0 'last.safetensors: good'                      ckpt verify "$work/pipe/last.safetensors"
+check 'run.json: stopped by SIGPIPE' grep -q '"how": "stopped"' "$work/pipe/run.json"
+ignored() {  # as nohup and some parents leave it: an error at the end
+    ( trap '' PIPE; "$tilegrad" train mlp "${tiny[@]}" --epochs 1 --out "$work/pipe" --resume none 2>"$work/output"
+      echo $? >"$work/status" ) | true
+    is "$(cat "$work/status")" 1 && [[ -s $work/pipe/predictions.png ]]
+}
+check 'SIGPIPE that was ignored stays so' ignored
+limited() {  # SIGXFSZ
+    ( ulimit -f 100; exec "$tilegrad" train mlp "${tiny[@]}" --epochs 2 --save-every 6 --out "$work/limited" ) \
+        >"$work/output" 2>&1
+    is $? 1 && grep -q 'not saved: .*File too large' "$work/output" && grep -q 'after 2 epochs' "$work/output" &&
+        grep -q 'not saved: last.safetensors of step 12; best.safetensors (.*; 2 checkpoints by step;' "$work/output"
+}
+check 'a limit of file sizes ends no training' limited
 begin
 kill -USR1 "$process"
 for (( i = 0; i < 100; i++ )); do grep -q 'no --out' "$work/output" && break; sleep 0.1; done
@@ -264,13 +332,25 @@ full_disk() {   # room for best and last, not for a second last beside them
     local status=$?
     cat "$work/output"
     (( status == 1 )) && grep -q 'not saved: .*No space left on device' "$work/output" &&
+        grep -q 'not saved: last.safetensors of step 18' "$work/output" &&
         grep -q 'after 3 epochs' "$work/output" && "$tilegrad" eval "$work/disk/last.safetensors" &&
         [[ ! -e $work/disk/last.safetensors.part ]] && rm "$work/disk/best.safetensors"
 }
+crowded_disk() {   # numbered checkpoints fill it: they make room for newer ones, best and last
+    mkdir "$work/crowd" && mount -t tmpfs -o size=40m none "$work/crowd" || return 77
+    "$tilegrad" train mlp "${tiny[@]}" --epochs 3 --save-every 2 --keep 3 --out "$work/crowd" >"$work/output" 2>&1
+    local status=$?
+    cat "$work/output"
+    (( status == 0 )) && grep -q 'no space left: removed .*ckpt-00000002.safetensors' "$work/output" &&
+        "$tilegrad" ckpt verify "$work"/crowd/*.safetensors &&
+        same "$work/whole/best.safetensors" "$work/crowd/best.safetensors" &&
+        same "$work/whole/last.safetensors" "$work/crowd/last.safetensors"
+}
 if unshare -rm true 2>/dev/null; then
-    export -f full_disk
+    export -f full_disk crowded_disk same contents header_bytes
     export work tilegrad
     check 'a full disk' unshare -rm bash -c "tiny=(${tiny[*]@Q}); full_disk"
+    check 'a disk full of checkpoints' unshare -rm bash -c "tiny=(${tiny[*]@Q}); crowded_disk"
 else
     echo 'skipped: a full disk: no mounting here'
 fi
@@ -297,6 +377,17 @@ expect 1 'no made/model\): want --model NAME'          eval "$work/plain.safeten
 expect 1 'tells 9 classes apart'                       eval "$work/plain.safetensors" --model mlp --classes 9 \
                                                        --data "$work/images"
 expect 0 'mlp, fp32, Fashion-MNIST sample'             eval "$work/plain.safetensors" --model mlp --classes 10 --data sample
+# Weights that are no numbers: no class is right, not even the first.
+not_numbers() {
+    local size=$(stat -c %s "$work/plain.safetensors")
+    cp "$work/plain.safetensors" "$work/nan.safetensors"
+    for (( i = 0; i < 1024; i++ )); do printf '\0\0\300\177'; done |
+        dd of="$work/nan.safetensors" bs=1 seek=$(( size - 4096 )) conv=notrunc status=none
+}
+not_numbers
+expect 1 'test accuracy 0.00 %'                        eval "$work/nan.safetensors" --model mlp --data "$work/images"
+expect 1 '40 of 40 test images have no class'          eval "$work/nan.safetensors" --model mlp --data "$work/images" \
+                                                       --out "$work/eval"
 accuracy() { sed -nE 's/^test accuracy ([0-9.]+) %.*/\1/p'; }
 check 'eval says what train said' is "$("$tilegrad" eval "$work/whole/last.safetensors" | accuracy)" \
       "$("$tilegrad" train --out "$work/whole" --resume auto | accuracy)"

@@ -49,7 +49,7 @@ expect 2 "no operator 'conv9d'"      kernels conv9d
 
 # ---- examples can be copied, and completion knows every option ----
 # options COMMAND...: the long options in its --help; completed WORD...: what completes the last word.
-options() { "$tilegrad" "$@" --help | grep -oE '^ +(-., )?--[a-z-]+' | grep -oE -- '--[a-z-]+'; }
+options() { "$tilegrad" "$@" --help | grep -oE '^ +(-., )?--[a-z0-9-]+' | grep -oE -- '--[a-z0-9-]+'; }
 completed() (
     tilegrad() { "$program" "$@"; }
     complete() { :; }

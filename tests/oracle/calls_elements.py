@@ -103,7 +103,7 @@ unary("tanh", lambda x, p: torch.tanh(x), lambda x, y, p: (y.abs(), 1 + y * y))
 unary("gelu", lambda x, p: x * (1 + torch.erf(x / math.sqrt(2))) / 2,
       lambda x, y, p: (x.abs(), 1 + x.abs() * density(x) * (1 + x * x)))
 unary("silu", lambda x, p: x * torch.sigmoid(x), lambda x, y, p: (y.abs() * (1 + x.abs()), 1 + x.abs()))
-unary("hardswish", lambda x, p: x * torch.clamp(x + 3, 0, 6) / 6,
+unary("hardswish", lambda x, p: torch.where(x <= -3, 0 * x, torch.where(x >= 3, x, x * (x + 3) / 6)),
       lambda x, y, p: (x.abs() * (x.abs() + 3) / 6, (2 * x.abs() + 3) / 6))
 unary("affine", lambda x, p: p["scale"] * x + p["shift"],
       lambda x, y, p: (abs(p["scale"]) * x.abs() + abs(p["shift"]), abs(p["scale"]) + 0 * x),

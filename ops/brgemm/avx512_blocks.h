@@ -7,6 +7,7 @@
  *     typedef ... operand;                 a vector of B, or as many copies of A
  *     enum { TAKEN, ACROSS };              k that an operand holds; whether rows of A may be next to each other
  *     INLINE operand from_a(const element *a), from_b(const element *b);
+ *     INLINE operand last_of_a(const element *a);              for TAKEN 2: a[0], and 0 for a[1]
  *     INLINE __m512  add(__m512 sum, operand x, operand y);
  *
  * A block of 16 x 1 needs a load for each product, and there it is the loads that bound it.  Where rows of A are
@@ -26,24 +27,30 @@ typedef struct {
 
 /* ---- products ---- */
 
-/* of `times` operands of a brick */
+INLINE void add_product(int rows, int vecs, int64_t row, bool last, const element *a, const element *b,
+                        __m512 sum[16][4])
+{
+    operand y[4];
+#pragma GCC unroll 4
+    for (int v = 0; v < vecs; v++) y[v] = from_b(b + 16 * TAKEN * v);
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++) {
+        operand x = last ? last_of_a(a + r * row) : from_a(a + r * row);
+        HERE(x);
+#pragma GCC unroll 4
+        for (int v = 0; v < vecs; v++) sum[r][v] = add(sum[r][v], x, y[v]);
+    }
+}
+
+/* of k elements of a brick */
 INLINE void add_products(int rows, int vecs, bool across, const tg_brgemm *p, const element *a, const element *b,
-                         int64_t times, __m512 sum[16][4])
+                         int64_t k, __m512 sum[16][4])
 {
     const int64_t row = across ? 1 : p->row, step = across ? p->step : TAKEN;
 #pragma GCC unroll 2
-    for (int64_t i = 0; i < times; i++, a += step, b += TAKEN * TG_PANEL) {
-        operand y[4];
-#pragma GCC unroll 4
-        for (int v = 0; v < vecs; v++) y[v] = from_b(b + 16 * TAKEN * v);
-#pragma GCC unroll 16
-        for (int r = 0; r < rows; r++) {
-            operand x = from_a(a + r * row);
-            HERE(x);
-#pragma GCC unroll 4
-            for (int v = 0; v < vecs; v++) sum[r][v] = add(sum[r][v], x, y[v]);
-        }
-    }
+    for (int64_t i = 0; i < k / TAKEN; i++, a += step, b += TAKEN * TG_PANEL)
+        add_product(rows, vecs, row, false, a, b, sum);
+    if (k % TAKEN) add_product(rows, vecs, row, true, a, b, sum);
 }
 
 INLINE void add_bricks(int rows, int vecs, bool across, const work *w, __m512 sum[16][4])
@@ -55,7 +62,7 @@ INLINE void add_bricks(int rows, int vecs, bool across, const work *w, __m512 su
         for (int64_t k = 0; k < p->k; k += TG_DEPTH) {
             const int64_t left = p->k - k < TG_DEPTH ? p->k - k : TG_DEPTH;
             prefetch_some(w->ahead);
-            add_products(rows, vecs, across, p, a + k * step, b + k * TG_PANEL, (left + TAKEN - 1) / TAKEN, sum);
+            add_products(rows, vecs, across, p, a + k * step, b + k * TG_PANEL, left, sum);
         }
     }
 }

@@ -23,6 +23,7 @@ typedef struct {
     bool    places, gather;             /* packed by load_a; channels of several taps */
     bool    along;                      /* the places are pixels of a line ... */
     bool    paired;                     /* ... side by side, for pairs of bf16, with zeros beyond the image's edges */
+    bool    mends;                      /* what is NaN may have met zeros beside a line: see mend.h */
     int64_t together;                   /* places: blocks of images that a block of pixels has side by side */
     int64_t image_blocks, pixel_blocks; /* ... of lines and columns; their product is cut into parts */
     int64_t parts, panels, panel_parts; /* panels of a task */

@@ -20,6 +20,7 @@
 typedef struct {
     tg_nest n;                          /* of the forward pass: w is gw, y is gy; x and gy are bf16 */
     bool    gather, merged, direct;
+    bool    mends;                      /* what is NaN may have met zeros beside a line: see mend.h */
     int64_t in, out, depth;             /* channels of a group; numbers of a row of gw */
     int64_t width, taps;                /* columns of a tap; taps of a kernel line, 1 if gathered */
     int64_t rows, tiles, wide;          /* of a strip of A; tiles of a strip of B, of a block */

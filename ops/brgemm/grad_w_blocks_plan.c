@@ -1,5 +1,6 @@
 /* grad_w_blocks_plan.c - how backward-weights over blocks is cut: by its shape, never by the number of threads. */
 #include "grad_w_blocks.h"
+#include "mend.h"
 
 enum {
     CHUNK = 20,                         /* pixels: 40 KiB of a strip of A */
@@ -35,6 +36,7 @@ static void choose_shape(tg_grad_w_blocks *g)
     g->width = g->gather ? n->w_axis.taps * g->in : g->in;
     g->taps = g->gather ? 1 : n->w_axis.taps;
     g->merged = g->width == TG_TILE && g->taps > 1;
+    g->mends = (g->gather || g->merged) && tg_meets_padding(&n->w_axis);
     g->tiles = g->merged ? 1 : tg_least(g->wide, tg_div_up(g->width, TG_TILE));
     g->a_strips = tg_div_up(g->out, g->rows);
     g->b_strips = tg_div_up(g->width, tg_b_columns(g));

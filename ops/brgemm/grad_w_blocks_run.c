@@ -1,5 +1,6 @@
 /* grad_w_blocks_run.c - one task of backward-weights over blocks; then the total of the parts. */
 #include "grad_w_blocks.h"
+#include "mend.h"
 #include <string.h>
 
 typedef struct {
@@ -216,6 +217,22 @@ static void add_stripe(task *t, int64_t line0, int64_t line1, int64_t column)
     }
 }
 
+/* Columns of a kernel line of gw in these strips. */
+static void mend_rows(const tg_grad_w_blocks *g, int64_t group, int64_t a, int64_t b0, int64_t b1, int64_t kh)
+{
+    const int64_t line = g->n.w_axis.taps * g->in;
+    const int64_t first = g->merged ? 0 : b0 * tg_b_columns(g);
+    const int64_t end = g->merged ? line : tg_least(line, b1 * tg_b_columns(g));
+    for (int64_t r = 0; r < rows_of(g, a); r++)
+        tg_mend_grad_w(&g->n, group, a * g->rows + r, kh * line + first, kh * line + end);
+}
+
+static void mend_strips(const task *t)
+{
+    for (int64_t a = t->a0; a < t->a1; a++)
+        for (int64_t kh = 0; kh < t->g->n.h.taps; kh++) mend_rows(t->g, t->group, a, t->b0, t->b1, kh);
+}
+
 static void add_lines(const tg_grad_w_blocks *g, const tg_task *task_)
 {
     int64_t       index = task_->index;
@@ -232,6 +249,7 @@ static void add_lines(const tg_grad_w_blocks *g, const tg_task *task_)
     for (int64_t column = 0; column < g->n.w_axis.out; column += g->stripe)
         add_stripe(&t, all * part / g->parts, all * (part + 1) / g->parts, column);
     t.mk->leave();
+    if (g->direct && g->mends) mend_strips(&t);
 }
 
 /* ---- the total ---- */
@@ -267,6 +285,7 @@ static void total(const tg_grad_w_blocks *g, const tg_task *t)
             const int64_t n = g->merged ? taps * in : tg_least(columns, left);
             total_block(block, row, g->parts, apart, rows_of(g, strip), n, gw + kw * in + b * columns, g->depth);
         }
+    if (g->mends) mend_rows(g, group, strip, 0, g->b_strips, kh);
 }
 
 void tg_grad_w_blocks_run(const tg_grad_w_blocks *g, const tg_task *t)

@@ -1,5 +1,6 @@
 /* grad_w_plan.c - how backward-weights is cut: by its shape, never by the number of threads. */
 #include "grad_w.h"
+#include "mend.h"
 
 enum {
     PIXELS = 1024,                      /* of a block: so many that sums are read and written rarely */
@@ -25,6 +26,7 @@ static void choose_mode(tg_grad_w *g)
     else if (images) n->nb = tg_div_up(n->images, tg_div_up(n->images, n->mk->images));
     n->merged = tg_neighbours(&n->w_axis);
     g->gather = (images || g->paired) && few && runs;
+    g->mends = (!g->places || g->gather || g->paired) && tg_meets_padding(&n->w_axis);
     g->rows = (g->places ? g->gather : n->merged) ? n->p.kernel[1] * n->p.in : n->p.in;
 }
 

@@ -1,5 +1,6 @@
 /* grad_w_run.c - one task of backward-weights: sums of some panels over some blocks of pixels; then their total. */
 #include "grad_w.h"
+#include "mend.h"
 #include <string.h>
 
 typedef struct {
@@ -305,6 +306,7 @@ static void total(const tg_grad_w *g, const tg_task *t)
         for (int64_t j = 0; j < columns; j += SIDE)
             total_tile(g, part + k * TG_PANEL + j, step, (int)tg_least(SIDE, k1 - k), (int)tg_least(SIDE, columns - j),
                        gw + j * g->depth + k);
+    for (int64_t j = 0; j < columns && g->mends; j++) tg_mend_grad_w(n, group, panel * TG_PANEL + j, k0, k1);
 }
 
 void tg_grad_w_run(const tg_grad_w *g, const tg_task *t)

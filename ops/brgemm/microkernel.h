@@ -20,7 +20,8 @@
  * and to a multiple of `depth` in what load_b writes.
  *
  * A, element (r, k): a[r row + k step].  Forward and backward-data: step = 1, the rows are pixels of a line or images
- * at one pixel; the first `depth`-multiple of elements from k = 0 on can be read and is finite, B being zero beyond k.
+ * at one pixel; the first `depth`-multiple of elements from k = 0 on can be read.  Tiles multiply what lies beyond k by
+ * zeros of B, so it has to be finite, or a result is NaN that should not be (mend.h); pairs leave it out.
  * Rows may come in several lines.  Tiles: A may lie in planes of TG_DEPTH channels.
  * Backward-weights: as `load_a` left it.
  *
@@ -59,6 +60,7 @@ typedef struct {
     const char  *ahead;                 /* memory that will be read soon, */
     int64_t      ahead_bytes;           /* may be fetched into the cache meanwhile */
     /* Only for microkernels with `tiles`: */
+    bool        *nan;                   /* set if a result in bf16 is NaN; or NULL */
     bool         stream;                /* c is large: tiles write whole lines of the cache past it; c and c_row fit */
     int64_t      next;                  /* 0, or bytes from a panel of B to another one, which is as whole; no `from` */
     int64_t      gap;                   /* of A, elements between TG_DEPTH k and the next */

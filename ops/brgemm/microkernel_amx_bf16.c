@@ -187,26 +187,39 @@ INLINE __m512 added(const float *sums, const float *bias, __m512 least)
     return _mm512_max_ps(least, bias ? _mm512_add_ps(v, _mm512_loadu_ps(bias)) : v);
 }
 
+INLINE void note(const tg_brgemm *p, __mmask16 nan)
+{
+    if (nan && p->nan) *p->nan = true;
+}
+
 /* 32 columns, of rows that lie `apart`. */
 INLINE void finish_wide(const tg_brgemm *p, const float *sums, int apart, const float *bias, int rows, uint16_t *c)
 {
     const __m512  least = _mm512_set1_ps(p->relu ? 0 : -INFINITY);
     const int64_t c_row = p->c_row;
     const bool    stream = p->stream;
+    __mmask16     nan = 0;
     for (int r = 0; r < rows; r++, sums += apart, c += c_row) {
         const __m512  low = added(sums, bias, least), high = added(sums + COLUMNS, bias ? bias + COLUMNS : NULL, least);
         const __m512i row = (__m512i)_mm512_cvtne2ps_pbh(high, low);
+        nan |= _mm512_cmp_ps_mask(low, high, _CMP_UNORD_Q);
         if (stream) _mm512_stream_si512((void *)c, row);
         else _mm512_storeu_si512(c, row);
     }
+    note(p, nan);
 }
 
 INLINE void finish_narrow(const tg_brgemm *p, const float *sums, const float *bias, int rows, uint16_t *c)
 {
     const __m512  least = _mm512_set1_ps(p->relu ? 0 : -INFINITY);
     const int64_t c_row = p->c_row;
-    for (int r = 0; r < rows; r++, sums += COLUMNS, c += c_row)
-        _mm256_storeu_si256((void *)c, (__m256i)_mm512_cvtneps_pbh(added(sums, bias, least)));
+    __mmask16     nan = 0;
+    for (int r = 0; r < rows; r++, sums += COLUMNS, c += c_row) {
+        const __m512 v = added(sums, bias, least);
+        nan |= _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
+        _mm256_storeu_si256((void *)c, (__m256i)_mm512_cvtneps_pbh(v));
+    }
+    note(p, nan);
 }
 
 /* Some rows of what is left, of one block. */
@@ -234,13 +247,17 @@ INLINE void finish_rest(const tg_brgemm *p, unfinished *u)
 /* Any rows of sums become rows of c. */
 INLINE void finish(const tg_brgemm *p, const float *sums, int across, int rows, int64_t at)
 {
+    __mmask16 nan = 0;
     for (int r = 0; r < rows; r++, sums += COLUMNS * across)
 #pragma GCC unroll 4
         for (int v = 0; v < across; v++) {
             const int       column = COLUMNS * v;
             const __mmask16 mask = mask_of(p->n - column);
-            store(p, at + r * p->c_row + column, finished(_mm512_load_ps(sums + COLUMNS * v), p, column, mask), mask);
+            const __m512    row = finished(_mm512_load_ps(sums + COLUMNS * v), p, column, mask);
+            nan |= _mm512_mask_cmp_ps_mask(mask, row, row, _CMP_UNORD_Q);
+            store(p, at + r * p->c_row + column, row, mask);
         }
+    note(p, nan);
 }
 
 /* Rows of `from` where columns are missing: tiles load them from a buffer. */

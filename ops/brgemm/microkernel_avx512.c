@@ -55,6 +55,7 @@ typedef __m512 operand;
 enum { TAKEN = 1, ACROSS = 1 };
 
 INLINE operand from_a(const element *a) { return _mm512_set1_ps(*a); }
+INLINE operand last_of_a(const element *a) { return from_a(a); }
 INLINE operand from_b(const element *b) { return _mm512_loadu_ps(b); }
 INLINE __m512  add(__m512 sum, operand x, operand y) { return _mm512_fmadd_ps(x, y, sum); }
 

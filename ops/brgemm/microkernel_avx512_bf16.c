@@ -61,6 +61,7 @@ INLINE operand from_a(const element *a)
     return (operand)_mm512_set1_epi32(both);
 }
 
+INLINE operand last_of_a(const element *a) { return (operand)_mm512_set1_epi32(*a); }
 INLINE operand from_b(const element *b) { return (operand)_mm512_loadu_si512(b); }
 INLINE __m512  add(__m512 sum, operand x, operand y) { return _mm512_dpbf16_ps(sum, x, y); }
 

@@ -41,6 +41,7 @@ typedef struct {
     bool      shared;                   /* A is packed beforehand, as several tasks read it */
     bool      stream;                   /* y is so large that it would leave the cache before it is read */
     bool      planes;                   /* A lies in planes of TG_DEPTH channels */
+    bool      mends;                    /* outputs that are NaN may have met padding: see mend.h */
     int64_t   nb;                       /* images of a block of rows; 1: rows are pixels of a line */
     int64_t   lines, columns, panels;   /* of outputs, of a task */
     int64_t   blocks[4];                /* of images, lines, columns, panels: tasks are groups x these */

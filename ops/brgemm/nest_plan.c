@@ -1,5 +1,5 @@
 /* nest_plan.c - how a nest is cut: by its shape, never by the number of threads. */
-#include "nest_block.h"
+#include "mend.h"
 
 enum {
     ROWS = 256,                         /* of a task: so many that widening a panel for them is noise */
@@ -183,6 +183,13 @@ static void choose_scratch(tg_nest *n)
     n->brick_bytes = tg_aligned(n->p.kernel[0] * n->p.kernel[1] * (int64_t)sizeof(tg_brick));
 }
 
+/* Zeros beside the image, or beyond the end of a run of taps what follows it. */
+static bool meets_padding(const tg_nest *n)
+{
+    const bool behind = n->mk->tiles && n->merged && n->w_axis.taps > 1 && n->p.in % TG_DEPTH;
+    return n->nb == 1 && (behind || tg_meets_padding(&n->w_axis) || (n->stacked && tg_meets_padding(&n->lines_of_x)));
+}
+
 void tg_nest_plan(tg_nest *n)
 {
     int32_t key[TG_LAYOUT_KEY];
@@ -197,6 +204,7 @@ void tg_nest_plan(tg_nest *n)
     choose_slabs(n);
     n->two = takes_two(n);
     choose_scratch(n);
+    n->mends = meets_padding(n);
     n->stream = !n->read_at_once && tg_count(n->y) * (int64_t)tg_dtype_size(n->y->dtype) >= STREAM_BYTES;
 }
 

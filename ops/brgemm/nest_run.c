@@ -1,6 +1,6 @@
 /* nest_run.c - one task of a nest: packs its block of the input, unless tasks before have, then sweeps it panel by
  * panel, slab by slab. */
-#include "nest_block.h"
+#include "mend.h"
 
 enum {
     MOST_AHEAD = 256 << 10,             /* bytes fetched for the next task: more would drive out what is in use */
@@ -21,6 +21,7 @@ typedef struct {
     const char *ahead;                  /* what will be read next */
     int64_t     ahead_bytes;            /* for each row of a product */
     bool        near;                   /* of the first panel alone */
+    bool        nan;                    /* tiles: an output is */
 } sweep;
 
 /* ---- B ---- */
@@ -161,6 +162,7 @@ static void product(sweep *s, start at)
     g.from_row = g.c_row = images ? columns : n->w_axis.den * columns;
     g.from_line = g.c_line = images ? n->w_axis.den * pixel : n->h.den * line;
     if (s->last) (n->turned ? store_turned : store_in_y)(s, at, &g);
+    g.nan = n->mends ? &s->nan : NULL;
     g.ahead = s->ahead;
     g.ahead_bytes = s->ahead_bytes * rows * at.lines;
     s->ahead += g.ahead_bytes;
@@ -300,6 +302,7 @@ static void sweep_panels(sweep *s, const char *weights, int64_t panel)
         if (s->near) s->ahead_bytes = 0;
     }
     if (n->mk->leave) n->mk->leave();
+    if (n->mends && (s->nan || !n->mk->tiles)) tg_mend_outputs(&s->block, panel, end, n->mk->tiles);
 }
 
 void tg_nest_run(const tg_nest *n, const tg_task *t)

@@ -1,8 +1,9 @@
 /* conv2d_onednn.c - oneDNN's convolution, on [n, h, w, c] in place.
  *
  * Images and weights are f32 or bf16; biases and the derivative in the weights are f32.  Of the shapes that oneDNN is
- * known to compute wrongly one is in the forward pass of bf16 with AMX: a kernel lower than its stride and not 1x1; one
- * in the derivative in the image of bf16: 1x1 with an odd number of output channels (2.6.3). */
+ * known to compute wrongly two are in the forward pass of bf16 with AMX: a kernel lower than its stride and not 1x1; 1x1
+ * with a stride and padding, with two threads or more.  One is in the derivative in the image of bf16: 1x1 with an odd
+ * number of output channels (2.6.3). */
 #include "conv2d_onednn.h"
 
 tg_onednn_shape tg_conv_shape(const tg_tensor *x, const tg_tensor *y, const tg_tensor *bias,
@@ -122,6 +123,8 @@ const char *tg_conv_reject_but_bf16(const tg_call *c, const tg_conv_pass *pass)
     const bool            grad_x = pass == &tg_conv_grad_x_pass, single = s.kernel[0] * s.kernel[1] == 1;
     if (!(s.option & TG_CONV_BF16)) return "wants bf16";
     if (grad_x && (s.option & TG_CONV_BIAS)) return "a bias after the derivative in the image wants f32";
+    if (single && (s.stride[0] > 1 || s.stride[1] > 1) && (s.pad[0] || s.pad[1]))
+        return "oneDNN computes wrongly: bf16, 1x1, a stride and padding";
     if (!single && s.kernel[0] < s.stride[0]) return "oneDNN computes wrongly: bf16, a kernel lower than its stride";
     if (grad_x && single && s.oc / s.groups % 2)
         return "oneDNN computes wrongly: bf16, 1x1, an odd number of output channels";

@@ -205,8 +205,8 @@ static void classes_out_of_range(void **state)
 static const char *const messages[] = {
     "batch_norm2d: input 0 has shape [2, 3], want rank 4 [n, h, w, c]",
     "batch_norm2d: gamma has shape [2], x [2, 4, 4, 3] wants [3]",
-    "batch_norm2d: x [1, 1, 1, 3] wants more than one value a channel in training: two images or more (drop_last of the "
-    "loader leaves out a last batch of one)",
+    ("batch_norm2d: x [1, 1, 1, 3] wants more than one value a channel in training: two images or more (drop_last of the "
+     "loader leaves out a last batch of one)"),
     "batch_norm2d: eps is -1, want a positive number",
     "batch_norm2d: eps is nan, want a positive number",
     "batch_norm2d: momentum is 2, want 0..1",

@@ -1,6 +1,7 @@
 /* tensor.c - leaves, and the doors to their numbers.  See tensor.h. */
 #include "core.h"
 #include "random.h"
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -100,19 +101,40 @@ tg_tensor *tg_from_nchw(tg_scope *s, int64_t n, int64_t c, int64_t h, int64_t w,
     return t;
 }
 
+/* The f32 numbers in [low, high): from `first` to `last`.  low itself, rounded, if high is the same. */
+typedef struct { float first, last; } float_range;
+
+static float_range range_of(tg_scope *s, double low, double high)
+{
+    float_range r = { (float)low, (float)high };
+    if (tg_ok(s) && !(fabs(low) <= (double)FLT_MAX && fabs(high) <= (double)FLT_MAX))
+        tg_fail(s, "rand: range [%g, %g), want two finite f32 numbers", low, high);
+    if (tg_ok(s) && low > high) tg_fail(s, "rand: range [%g, %g), want low <= high", low, high);
+    if (!tg_ok(s) || low == high) return (float_range){ r.first, r.first };
+    if ((double)r.first < low) r.first = nextafterf(r.first, INFINITY);
+    if ((double)r.last >= high) r.last = nextafterf(r.last, -INFINITY);
+    if (r.first > r.last) tg_fail(s, "rand: no f32 number lies in [%.17g, %.17g)", low, high);
+    return r;
+}
+
 tg_tensor *tg_rand(tg_scope *s, double low, double high, int rank, const int64_t *dim)
 {
-    tg_tensor *t = tg_leaf(s, TG_F32, rank, dim);
+    const float_range range = range_of(s, low, high);
+    tg_tensor        *t = tg_leaf(s, TG_F32, rank, dim);
     if (!tg_ok(s)) return t;
     tg_stream stream = tg_draw_stream(s);
     float    *x = t->storage->data;
-    for (int64_t i = 0, n = tg_count(t); i < n; i++)
-        x[i] = (float)(low + (high - low) * (double)tg_random_uniform(stream, (uint64_t)i));
+    for (int64_t i = 0, n = tg_count(t); i < n; i++) {
+        const float v = (float)(low + (high - low) * (double)tg_random_uniform(stream, (uint64_t)i));
+        x[i] = v < range.first ? range.first : v > range.last ? range.last : v;
+    }
     return t;
 }
 
 tg_tensor *tg_randn(tg_scope *s, double mean, double deviation, int rank, const int64_t *dim)
 {
+    if (tg_ok(s) && !(isfinite(mean) && isfinite(deviation) && deviation >= 0))
+        tg_fail(s, "randn: mean %g and deviation %g, want finite numbers, the deviation not below 0", mean, deviation);
     tg_tensor *t = tg_leaf(s, TG_F32, rank, dim);
     if (!tg_ok(s)) return t;
     tg_stream stream = tg_draw_stream(s);

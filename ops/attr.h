@@ -23,7 +23,8 @@ extern const tg_op tg_conv_transpose2d_op, tg_channel_sum_op;
 extern const tg_op tg_linear_op, tg_linear_relu_op, tg_linear_grad_x_op, tg_linear_grad_w_op;
 extern const tg_op tg_matmul_op;   /* attr: tg_matmul_config; its gradients are matmuls */
 
-/* ---- relu_grad(gy, y) -> y > 0 ? gy : 0;  relu_grad_channel_sum(gy, y) -> g, sum of g, all but the last axis ---- */
+/* ---- relu_grad(gy, y) -> y <= 0 ? 0 : gy, so that it passes where y is NaN, here and wherever it is fused
+ * relu_grad_channel_sum(gy, y) -> g, sum of g, all but the last axis ---- */
 extern const tg_op tg_relu_op, tg_relu_grad_op, tg_relu_grad_channel_sum_op;
 
 /* ---- pooling; attr of all five ---- */
@@ -35,7 +36,7 @@ typedef struct {
 /* max_pool2d(x) -> y, index[n,oh,ow,c]?: the place a * kw + b of the first maximum in its window, padding counted; a
  *   NaN wins.  u8 for kernels of up to 256 pixels, else i32
  * max_pool2d_grad(gy, index, y) -> gx; y is there for a rule    avg_pool2d(x) -> y          avg_pool2d_grad(gy) -> gx
- * max_pool2d_relu_grad(gy, index, y) -> g, sum of g: max_pool2d_grad's gx of gy where y > 0, else 0; sum: [c], f32 */
+ * max_pool2d_relu_grad(gy, index, y) -> g, sum of g: max_pool2d_grad's gx of gy, or of 0 where y <= 0; sum: [c], f32 */
 extern const tg_op tg_max_pool2d_op, tg_max_pool2d_grad_op, tg_max_pool2d_relu_grad_op;
 extern const tg_op tg_avg_pool2d_op, tg_avg_pool2d_grad_op;
 /* adaptive_avg_pool2d(x) -> y;  adaptive_avg_pool2d_grad(gy) -> gx */
@@ -43,12 +44,13 @@ typedef struct { int64_t image[2], out[2]; } tg_adaptive_pool2d_attr;
 extern const tg_op tg_adaptive_avg_pool2d_op, tg_adaptive_avg_pool2d_grad_op;
 
 /* ---- batch normalisation ----
- * batch_norm2d(x, gamma, beta) -> y, mean[c], rstd[c] (1 / sqrt(biased var + eps)), var[c]? (unbiased, for tracking)
+ * batch_norm2d(x, gamma, beta) -> y, mean[2,c], rstd[c] (1 / sqrt(biased var + eps)), var[c]? (unbiased, for tracking)
+ *   mean[0] is the mean as f32, mean[1] what rounding took from it: much, where a mean is large beside its deviations
  *   n h w = 1 is an error in infer ("wants more than one value a channel").  Sums must not cancel: combine block
  *   means and squared deviations (Chan et al.), in an order given by the shape.
  * batch_norm2d_grad(gy, x, gamma, mean, rstd, beta) -> gx, ggamma, gbeta (each optional)
  *   beta is there for a rule: batch_norm2d_relu_grad alone reads it, to see where relu passed
- * batch_norm2d_track(running_mean, running_var, mean, var): an effect on the first two; attr momentum
+ * batch_norm2d_track(running_mean, running_var, mean[2,c], var): an effect on the first two; attr momentum
  * batch_norm2d_eval(x, gamma, beta, running_mean, running_var) -> y;
  * batch_norm2d_eval_grad(gy, x, gamma, running_mean, running_var) -> gx, ggamma, gbeta (each optional)
  * Fused, from rules on batch_norm2d, batch_norm2d_eval, relu_grad and add:
@@ -96,7 +98,8 @@ typedef struct { tg_pointwise_loss kind; } tg_pointwise_loss_attr;
 extern const tg_op tg_pointwise_loss_op, tg_pointwise_loss_grad_op;
 
 /* ---- layer_norm(x, gamma?, beta?) -> y, mean, rstd (a number for each row of the last `axes` axes) ----
- * layer_norm_grad(gy, x, gamma?, mean, rstd) -> gx, ggamma, gbeta (each optional) */
+ * layer_norm_grad(gy, x, gamma?, mean, rstd) -> gx, ggamma, gbeta (each optional); mean is rounded to f32, so the
+ *   derivative finds in x what rounding took from it */
 typedef struct { float eps; int axes; } tg_layer_norm_attr;
 extern const tg_op tg_layer_norm_op, tg_layer_norm_grad_op;
 

@@ -13,6 +13,15 @@ static bool check_images(tg_scope *s, const tg_call *c, int x)
     return true;
 }
 
+bool tg_batch_norm2d_want_mean(tg_scope *s, const tg_call *c, int k, int64_t channels)
+{
+    const tg_tensor *const mean = c->in[k];
+    tg_shape_text          got;
+    if (tg_ok(s) && (mean->rank != 2 || mean->dim[0] != 2 || mean->dim[1] != channels))
+        tg_fail(s, "%s: mean has shape %s, want [2,%lld]", c->op->name, tg_shape(mean, &got), (long long)channels);
+    return tg_ok(s);
+}
+
 static bool check_vectors(tg_scope *s, const tg_call *c, int x, int vectors)
 {
     static const char *const training[] = { "gamma", "beta" };
@@ -24,7 +33,9 @@ static bool check_vectors(tg_scope *s, const tg_call *c, int x, int vectors)
         const tg_tensor *const v = c->in[x + 1 + k];
         if (!tg_want_dtype(s, c, x + 1 + k, TG_F32))
             return false;
-        if (v->rank != 1 || v->dim[0] != c->in[x]->dim[3]) {
+        if (names == gradient && k == 1 && c->op != &tg_batch_norm2d_eval_grad_op) {
+            if (!tg_batch_norm2d_want_mean(s, c, x + 2, c->in[x]->dim[3])) return false;
+        } else if (v->rank != 1 || v->dim[0] != c->in[x]->dim[3]) {
             tg_fail(s, "%s: %s has shape %s, x %s wants [%lld]", c->op->name, names[k], tg_shape(v, &got),
                     tg_shape(c->in[x], &want), (long long)c->in[x]->dim[3]);
             return false;
@@ -61,8 +72,9 @@ void tg_batch_norm2d_infer(tg_scope *s, tg_call *c)
         return;
     }
     c->out[0] = tg_make_like(s, c->in[0]);
-    for (int k = 1; k < 4; k++)
-        c->out[k] = tg_make(s, TG_F32, 1, &dim[3]);
+    c->out[1] = tg_make(s, TG_F32, 2, TG_DIM(2, dim[3]));
+    c->out[2] = tg_make(s, TG_F32, 1, &dim[3]);
+    c->out[3] = tg_make(s, TG_F32, 1, &dim[3]);
 }
 
 static void batch_norm2d_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
@@ -110,8 +122,9 @@ const tg_op tg_batch_norm2d_grad_op = {
 static void batch_norm2d_track_infer(tg_scope *s, tg_call *c)
 {
     for (int k = 0; k < 4; k++)
-        if (!tg_want_dtype(s, c, k, TG_F32) || !tg_want_rank(s, c, k, 1, "[c]") || !tg_want_same_shape(s, c, 0, k))
+        if (!tg_want_dtype(s, c, k, TG_F32) || (k != 2 && !(tg_want_rank(s, c, k, 1, "[c]") && tg_want_same_shape(s, c, 0, k))))
             return;
+    tg_batch_norm2d_want_mean(s, c, 2, c->in[0]->dim[0]);
     const tg_batch_norm2d_attr *const a = c->attr;
     if (!(a->momentum >= 0 && a->momentum <= 1))
         tg_fail(s, "batch_norm2d_track: momentum is %g, want 0..1", (double)a->momentum);

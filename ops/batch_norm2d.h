@@ -5,6 +5,8 @@
 
 /* The tensors up to in[x] are images of in[x]'s shape, the `vectors` after it f32 [c]; eps and momentum make sense. */
 bool tg_batch_norm2d_check(tg_scope *s, const tg_call *c, int x, int vectors);
+/* in[k] is a mean[2,channels], as batch_norm2d hands it out. */
+bool tg_batch_norm2d_want_mean(tg_scope *s, const tg_call *c, int k, int64_t channels);
 /* Infer of batch_norm2d, _relu and _add_relu; of the evaluating ones; of the gradients. */
 void tg_batch_norm2d_infer(tg_scope *s, tg_call *c);
 void tg_batch_norm2d_eval_infer(tg_scope *s, tg_call *c);

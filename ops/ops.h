@@ -6,6 +6,9 @@
  * are in FP32; a bf16 result is rounded once.  Where bf16 meets f32 in operators of two operands it becomes f32; losses
  * are f32 always; parameters and statistics of normalisations, and the gradients of leaves, too.  NULL is allowed only
  * where it is mentioned.
+ * Denormals (below 1.2e-38 in magnitude) count as 0 while operators run: on them processors are up to 100 times slower,
+ * and tiles have none.  So log(softmax(x)) is -inf where x lies 88 or more below the largest (log_softmax is not), and
+ * relu passes no gradient where x is a denormal.
  * n = images, h, w = lines and columns, c = channels. */
 #ifndef TG_OPS_H
 #define TG_OPS_H
@@ -26,7 +29,7 @@ tg_tensor *tg_exp (tg_scope *s, tg_tensor *x);                         /* e^x */
 tg_tensor *tg_log (tg_scope *s, tg_tensor *x);                         /* ln x */
 tg_tensor *tg_sqrt(tg_scope *s, tg_tensor *x);                         /* x^(1/2) */
 tg_tensor *tg_pow (tg_scope *s, tg_tensor *x, double exponent);        /* x^exponent */
-tg_tensor *tg_relu(tg_scope *s, tg_tensor *x);                         /* max(x, 0); a NaN stays NaN */
+tg_tensor *tg_relu(tg_scope *s, tg_tensor *x);                         /* max(x, 0); a NaN stays NaN, and passes its gradient */
 tg_tensor *tg_leaky_relu(tg_scope *s, tg_tensor *x, double slope);     /* x > 0 ? x : slope x  (PyTorch: slope 0.01) */
 tg_tensor *tg_sigmoid(tg_scope *s, tg_tensor *x);                      /* 1 / (1 + e^-x) */
 tg_tensor *tg_tanh(tg_scope *s, tg_tensor *x);                         /* tanh x */
@@ -47,7 +50,11 @@ tg_tensor *tg_linear(tg_scope *s, tg_tensor *x, tg_tensor *w, tg_tensor *b);
 /* ---- convolution.  Pairs are {vertical, horizontal}; strides, dilations and groups of 0 mean 1 ---- */
 typedef struct { int stride[2], pad[2], dilation[2], groups; } tg_conv2d_config;
 /* x[n,h,w,in] w[out,kh,kw,in/groups] b[out] or NULL -> [n,oh,ow,out],
- * oh = (h + 2 pad - dilation (kh - 1) - 1) / stride + 1, rounded down.  A cross-correlation, as everywhere. */
+ * oh = (h + 2 pad - dilation (kh - 1) - 1) / stride + 1, rounded down.  A cross-correlation, as everywhere.
+ * 3x3 with stride 1 and many channels may run by Winograd's algorithm, which makes 4x4 outputs of 6x6 pixels, or 2x2 of
+ * 4x4.  Its error, below 2e-6 of max |x| sum |w|, is relative to the largest of these pixels, not of the nine under the
+ * kernel: beside a pixel of 1e6 among numbers around 1, outputs that do not see it are off by up to 0.3 sum |w|.
+ * TG_WINOGRAD=0 in the environment: sums as the definition has them. */
 tg_tensor *tg_conv2d(tg_scope *s, tg_tensor *x, tg_tensor *w, tg_tensor *b, tg_conv2d_config config);
 /* Its transpose: x[n,h,w,in] w[in,kh,kw,out/groups] b[out] or NULL -> [n,oh,ow,out],
  * oh = (h - 1) stride - 2 pad + dilation (kh - 1) + output_pad + 1; output_pad < max(stride, dilation). */

@@ -38,7 +38,7 @@ const tg_op tg_channel_sum_op = {
     .kernels = TG_KERNELS(TG_VECTOR(channel_sum_vector) &channel_sum_ref),
 };
 
-/* ---- relu_grad(gy, y) -> y > 0 ? gy : 0;  with channel_sum behind it, both in one pass ---- */
+/* ---- relu_grad(gy, y) -> y <= 0 ? 0 : gy, so NaN passes it, as in PyTorch;  with channel_sum behind it, in one pass ---- */
 
 static const tg_rule relu_grad_then_channel_sum = {
     .chain = { &tg_relu_grad_op, &tg_channel_sum_op }, .fused = &tg_relu_grad_channel_sum_op,

@@ -48,7 +48,7 @@ const op_sample samples_batch_norm2d_add_relu[] = {
     { 0 }
 };
 
-#define FOUND(c) F(c), FR(0.5, 2, c)             /* mean, rstd */
+#define FOUND(c) F(2, c), FR(0.5, 2, c)          /* mean and its rest, rstd */
 extern const op_sample samples_batch_norm2d_again[];
 const op_sample samples_batch_norm2d_again[] = {
     { "three_channels_two_blocks", { F(X3), SCALE(3), F(3), FOUND(3) }, ATTR, 0, 0 },
@@ -76,49 +76,49 @@ const op_sample samples_batch_norm2d_add_relu_again[] = {
 
 extern const op_sample samples_batch_norm2d_grad[];
 const op_sample samples_batch_norm2d_grad[] = {
-    { "one_channel", { F(X1), F(X1), SCALE(1), F(1), SCALE(1), F(1) }, ATTR, 0, 0 },
-    { "three_channels_two_blocks", { F(X3), F(X3), SCALE(3), F(3), SCALE(3), F(3) }, ATTR, 2e-5, 0 },
-    { "16", { F(X16), F(X16), SCALE(16), F(16), SCALE(16), F(16) }, ATTR, 2e-5, 0 },
-    { "17", { F(X17), F(X17), SCALE(17), F(17), SCALE(17), F(17) }, ATTR, 0, 0 },
-    { "600_three_blocks", { F(X600), F(X600), SCALE(600), F(600), SCALE(600), F(600) }, ATTR, 2e-5, 0 },
-    { "bf16", { HALF(X17), HALF(X17), SCALE(17), F(17), SCALE(17), F(17) }, ATTR, 0, 0 },
+    { "one_channel", { F(X1), F(X1), SCALE(1), F(2, 1), SCALE(1), F(1) }, ATTR, 0, 0 },
+    { "three_channels_two_blocks", { F(X3), F(X3), SCALE(3), F(2, 3), SCALE(3), F(3) }, ATTR, 2e-5, 0 },
+    { "16", { F(X16), F(X16), SCALE(16), F(2, 16), SCALE(16), F(16) }, ATTR, 2e-5, 0 },
+    { "17", { F(X17), F(X17), SCALE(17), F(2, 17), SCALE(17), F(17) }, ATTR, 0, 0 },
+    { "600_three_blocks", { F(X600), F(X600), SCALE(600), F(2, 600), SCALE(600), F(600) }, ATTR, 2e-5, 0 },
+    { "bf16", { HALF(X17), HALF(X17), SCALE(17), F(2, 17), SCALE(17), F(17) }, ATTR, 0, 0 },
     { 0 }
 };
 
 extern const op_sample samples_batch_norm2d_relu_grad[];
 const op_sample samples_batch_norm2d_relu_grad[] = {
-    { "one_channel", { F(X1), F(X1), SCALE(1), F(1), SCALE(1), F(1) }, ATTR, 0, 0 },
-    { "three_channels_two_blocks", { F(X3), F(X3), SCALE(3), F(3), SCALE(3), F(3) }, ATTR, 2e-5, 0 },
-    { "16", { F(X16), F(X16), SCALE(16), F(16), SCALE(16), F(16) }, ATTR, 2e-5, 0 },
-    { "17", { F(X17), F(X17), SCALE(17), F(17), SCALE(17), F(17) }, ATTR, 0, 0 },
-    { "64", { F(X64), F(X64), SCALE(64), F(64), SCALE(64), F(64) }, ATTR, 2e-5, 0 },
-    { "600_three_blocks", { F(X600), F(X600), SCALE(600), F(600), SCALE(600), F(600) }, ATTR, 2e-5, 0 },
-    { "bf16", { HALF(X17), HALF(X17), SCALE(17), F(17), SCALE(17), F(17) }, ATTR, 0, 0 },
+    { "one_channel", { F(X1), F(X1), SCALE(1), F(2, 1), SCALE(1), F(1) }, ATTR, 0, 0 },
+    { "three_channels_two_blocks", { F(X3), F(X3), SCALE(3), F(2, 3), SCALE(3), F(3) }, ATTR, 2e-5, 0 },
+    { "16", { F(X16), F(X16), SCALE(16), F(2, 16), SCALE(16), F(16) }, ATTR, 2e-5, 0 },
+    { "17", { F(X17), F(X17), SCALE(17), F(2, 17), SCALE(17), F(17) }, ATTR, 0, 0 },
+    { "64", { F(X64), F(X64), SCALE(64), F(2, 64), SCALE(64), F(64) }, ATTR, 2e-5, 0 },
+    { "600_three_blocks", { F(X600), F(X600), SCALE(600), F(2, 600), SCALE(600), F(600) }, ATTR, 2e-5, 0 },
+    { "bf16", { HALF(X17), HALF(X17), SCALE(17), F(2, 17), SCALE(17), F(17) }, ATTR, 0, 0 },
     { 0 }
 };
 
 extern const op_sample samples_relu_grad_batch_norm2d_grad[];
 const op_sample samples_relu_grad_batch_norm2d_grad[] = {
-    { "three_channels_two_blocks", { F(X3), F(X3), F(X3), SCALE(3), F(3), SCALE(3), F(3) }, ATTR, 2e-5, 0 },
-    { "16", { F(X16), F(X16), F(X16), SCALE(16), F(16), SCALE(16), F(16) }, ATTR, 2e-5, 0 },
-    { "17", { F(X17), F(X17), F(X17), SCALE(17), F(17), SCALE(17), F(17) }, ATTR, 0, 0 },
-    { "64", { F(X64), F(X64), F(X64), SCALE(64), F(64), SCALE(64), F(64) }, ATTR, 2e-5, 0 },
-    { "600_three_blocks", { F(X600), F(X600), F(X600), SCALE(600), F(600), SCALE(600), F(600) }, ATTR, 2e-5, 0 },
+    { "three_channels_two_blocks", { F(X3), F(X3), F(X3), SCALE(3), F(2, 3), SCALE(3), F(3) }, ATTR, 2e-5, 0 },
+    { "16", { F(X16), F(X16), F(X16), SCALE(16), F(2, 16), SCALE(16), F(16) }, ATTR, 2e-5, 0 },
+    { "17", { F(X17), F(X17), F(X17), SCALE(17), F(2, 17), SCALE(17), F(17) }, ATTR, 0, 0 },
+    { "64", { F(X64), F(X64), F(X64), SCALE(64), F(2, 64), SCALE(64), F(64) }, ATTR, 2e-5, 0 },
+    { "600_three_blocks", { F(X600), F(X600), F(X600), SCALE(600), F(2, 600), SCALE(600), F(600) }, ATTR, 2e-5, 0 },
     { 0 }
 };
 
 extern const op_sample samples_add_relu_grad_batch_norm2d_grad[];
 const op_sample samples_add_relu_grad_batch_norm2d_grad[] = {
-    { "three_channels_two_blocks", { F(X3), F(X3), F(X3), F(X3), SCALE(3), F(3), SCALE(3), F(3) }, ATTR, 2e-5, 0 },
-    { "17", { F(X17), F(X17), F(X17), F(X17), SCALE(17), F(17), SCALE(17), F(17) }, ATTR, 0, 0 },
-    { "64", { F(X64), F(X64), F(X64), F(X64), SCALE(64), F(64), SCALE(64), F(64) }, ATTR, 2e-5, 0 },
+    { "three_channels_two_blocks", { F(X3), F(X3), F(X3), F(X3), SCALE(3), F(2, 3), SCALE(3), F(3) }, ATTR, 2e-5, 0 },
+    { "17", { F(X17), F(X17), F(X17), F(X17), SCALE(17), F(2, 17), SCALE(17), F(17) }, ATTR, 0, 0 },
+    { "64", { F(X64), F(X64), F(X64), F(X64), SCALE(64), F(2, 64), SCALE(64), F(64) }, ATTR, 2e-5, 0 },
     { 0 }
 };
 
 extern const op_sample samples_batch_norm2d_track[];
 const op_sample samples_batch_norm2d_track[] = {
-    { "17", { F(17), FR(0.5, 2, 17), F(17), FR(0.5, 2, 17) }, ATTR, 0, 0 },
-    { "600_momentum", { F(600), F(600), F(600), F(600) }, &(const tg_batch_norm2d_attr){ 1e-5f, 0.7f }, 0, 0 },
+    { "17", { F(17), FR(0.5, 2, 17), F(2, 17), FR(0.5, 2, 17) }, ATTR, 0, 0 },
+    { "600_momentum", { F(600), F(600), F(2, 600), F(600) }, &(const tg_batch_norm2d_attr){ 1e-5f, 0.7f }, 0, 0 },
     { 0 }
 };
 

@@ -212,6 +212,48 @@ static void error(void **state)
             for (fill how = UNIFORM; how <= RELU_OF_NORMAL; how++) check_error(row, channels, how);
 }
 
+/* ---- one pixel of 1e6 among numbers of 0 to 1: what ops.h promises ---- */
+
+/* The largest error in units of max |x| sum |w|, and of sum |w| alone where an output does not see the pixel. */
+static void errors_beside(const problem *p, const tg_kernel *kernel, double *all, double *unseen)
+{
+    float *y = computed(p, kernel, TG_F32);
+    *all = *unseen = 0;
+    for (int64_t i = 0; i < p->h * p->w; i++)
+        for (int64_t o = 0; o < p->out; o++) {
+            const bool seen = llabs(i / p->w - 5) <= 1 && llabs(i % p->w - 5) <= 1;
+            double     sum = 0;
+            for (int64_t k = 0; k < 9 * p->in; k++) sum += fabs((double)p->weights[o * 9 * p->in + k]);
+            const double error = fabs((double)y[i * p->out + o] - p->exact[i * p->out + o]) / sum;
+            *all = fmax(*all, error * 1e-6);
+            *unseen = seen ? *unseen : fmax(*unseen, error);
+        }
+    free(y);
+}
+
+static void large_pixel(void **state)
+{
+    const tg_kernel *theirs = NULL;
+    (void)state;
+    if (tg_max_isa() < TG_ISA_AVX512) skip();
+    for (const tg_kernel *const *k = tg_conv2d_op.kernels; *k; k++)
+        if (!strcmp((*k)->name, "onednn_winograd")) theirs = *k;
+    for (fill how = UNIFORM; how <= NORMAL; how += NORMAL) {
+        const tg_kernel *const kernel[] = { passes[0].direct, passes[0].winograd, theirs };
+        problem p = problem_of(1, 12, 12, 64, 64, FORWARD, how);
+        for (int64_t k = 0; k < p.in; k++) p.x[(5 * p.w + 5) * p.in + k] = 1e6f;
+        solve(&p);
+        for (int k = 0; k < 3 && kernel[k]; k++) {
+            double all, unseen;
+            errors_beside(&p, kernel[k], &all, &unseen);
+            if (all > 2e-6) fail_msg("%s: error %.2g of max |x| sum |w|", kernel[k]->name, all);
+            if (k == 0 && unseen > 1e-6)
+                fail_msg("%s: error %.2g of sum |w| where nothing is large", kernel[k]->name, unseen);
+        }
+        drop(&p);
+    }
+}
+
 /* ---- weights ---- */
 
 /* The value at a point of the polynomial with three coefficients, over the product of the point's distances from the other
@@ -364,8 +406,8 @@ static void switch_(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest all[] = { cmocka_unit_test(error), cmocka_unit_test(weights), cmocka_unit_test(same_bits),
-                                      cmocka_unit_test(switch_) };
+    const struct CMUnitTest all[] = { cmocka_unit_test(error), cmocka_unit_test(large_pixel), cmocka_unit_test(weights),
+                                      cmocka_unit_test(same_bits), cmocka_unit_test(switch_) };
     const char *off = getenv("TG_WINOGRAD");
     if (off && !strcmp(off, "0")) cmocka_set_test_filter("switch_");
     return cmocka_run_group_tests_name("winograd", all, NULL, NULL);

@@ -12,9 +12,9 @@ static void infer(tg_scope *s, tg_call *c)
         return;
     if (mean > 3 && !(tg_want_same_shape(s, c, 0, 3) && tg_want_same_dtype(s, c, 0, 3)))
         return;
-    for (int k = mean; k < c->op->n_in; k++)
-        if (!tg_want_dtype(s, c, k, TG_F32) || !tg_want_same_shape(s, c, 1, k))
-            return;
+    if (!tg_want_dtype(s, c, mean, TG_F32) || !tg_batch_norm2d_want_mean(s, c, mean, c->in[0]->dim[3]) ||
+        !tg_want_dtype(s, c, mean + 1, TG_F32) || !tg_want_same_shape(s, c, 1, mean + 1))
+        return;
     c->out[0] = tg_make_like(s, c->in[0]);
 }
 

@@ -8,8 +8,8 @@
 
 typedef struct {
     const tg_tensor *gy, *other;         /* the gradient of y is their sum, of their dtype; other may be NULL */
-    const tg_tensor *mask, *x;           /* g is that where mask > 0, else 0; all of it without a mask */
-    const tg_tensor *beta;               /* or, with beta, where gamma xhat + beta > 0 */
+    const tg_tensor *mask, *x;           /* g is that, or 0 where mask <= 0; all of it without a mask */
+    const tg_tensor *beta;               /* or, with beta, 0 where gamma xhat + beta <= 0 */
     int64_t          channel;
     double           gamma, mean, rstd;
     bool             running;
@@ -17,8 +17,8 @@ typedef struct {
 
 static bool passed(const channel_grad *b, int64_t i)
 {
-    if (b->beta) return b->gamma * b->rstd * (tg_get(b->x, i) - b->mean) + tg_get(b->beta, b->channel) > 0;
-    return !b->mask || tg_get(b->mask, i) > 0;
+    if (b->beta) return !(b->gamma * b->rstd * (tg_get(b->x, i) - b->mean) + tg_get(b->beta, b->channel) <= 0);
+    return !b->mask || !(tg_get(b->mask, i) <= 0);
 }
 
 static double gradient(const channel_grad *b, int64_t i)
@@ -60,11 +60,12 @@ static void run(const tg_call *c, const tg_task *t)
     tg_tensor *const *const in = c->in + sum + masked;           /* mask, x, gamma, mean, rstd (or variance) */
     for (int64_t channel = 0; channel < in[1]->dim[3]; channel++) {
         const double last = tg_get(in[4], channel);
+        const double rest = running ? 0 : tg_get(in[3], in[1]->dim[3] + channel);
         run_channel(c, &(channel_grad){ .gy = c->in[0], .other = sum ? c->in[1] : NULL,
                                         .mask = masked ? in[0] : NULL, .x = in[1],
                                         .beta = c->op == &tg_batch_norm2d_relu_grad_op ? in[5] : NULL,
                                         .channel = channel, .gamma = tg_get(in[2], channel),
-                                        .mean = tg_get(in[3], channel), .rstd = running ? 1 / sqrt(last + eps) : last,
+                                        .mean = tg_get(in[3], channel) + rest, .rstd = running ? 1 / sqrt(last + eps) : last,
                                         .running = running });
     }
 }

@@ -13,6 +13,12 @@ static void normalise(const tg_call *c, int64_t channel, double mean, double rst
     }
 }
 
+/* A mean that was handed out: rounded, and what that took from it. */
+static double mean_of(const tg_tensor *mean, int64_t channel)
+{
+    return tg_get(mean, channel) + tg_get(mean, mean->dim[1] + channel);
+}
+
 static void train(const tg_call *c, const tg_tensor *other, bool relu)
 {
     const tg_batch_norm2d_attr *const a = c->attr;
@@ -26,10 +32,11 @@ static void train(const tg_call *c, const tg_tensor *other, bool relu)
             squares += (tg_get(c->in[0], i) - mean) * (tg_get(c->in[0], i) - mean);
         const double rstd = 1 / sqrt(squares / (double)rows + (double)a->eps);
         tg_set(c->out[1], channel, mean);
+        tg_set(c->out[1], channels + channel, mean - tg_get(c->out[1], channel));
         tg_set(c->out[2], channel, rstd);
         if (c->out[3])
             tg_set(c->out[3], channel, squares / (double)(rows - 1));
-        normalise(c, channel, tg_get(c->out[1], channel), tg_get(c->out[2], channel), other, relu);
+        normalise(c, channel, mean_of(c->out[1], channel), tg_get(c->out[2], channel), other, relu);
     }
 }
 
@@ -37,7 +44,7 @@ static void again(const tg_call *c, const tg_tensor *other, bool relu)
 {
     const tg_tensor *const mean = c->in[c->op->n_in - 2], *const rstd = c->in[c->op->n_in - 1];
     for (int64_t channel = 0; channel < c->in[0]->dim[3]; channel++)
-        normalise(c, channel, tg_get(mean, channel), tg_get(rstd, channel), other, relu);
+        normalise(c, channel, mean_of(mean, channel), tg_get(rstd, channel), other, relu);
 }
 
 static void evaluate(const tg_call *c, const tg_tensor *other, bool relu)

@@ -13,6 +13,14 @@ static int64_t width_of(const tg_tensor *x, const tg_layer_norm_attr *a)
 
 static double at(const tg_tensor *t, int64_t i, double otherwise) { return t ? tg_get(t, i) : otherwise; }
 
+static double mean_of(const tg_tensor *x, int64_t row, int64_t n)
+{
+    double sum = 0;
+    for (int64_t j = 0; j < n; j++)
+        sum += tg_get(x, row * n + j);
+    return sum / (double)n;
+}
+
 static void run(const tg_call *c, const tg_task *t)
 {
     (void)t;
@@ -20,9 +28,8 @@ static void run(const tg_call *c, const tg_task *t)
     const tg_layer_norm_attr *const a = c->attr;
     const int64_t n = width_of(x, a);
     for (int64_t row = 0; row < tg_count(x) / n; row++) {
-        double mean = 0, var = 0;
-        for (int64_t j = 0; j < n; j++)
-            mean += tg_get(x, row * n + j) / (double)n;
+        const double mean = mean_of(x, row, n);
+        double       var = 0;
         for (int64_t j = 0; j < n; j++)
             var += (tg_get(x, row * n + j) - mean) * (tg_get(x, row * n + j) - mean) / (double)n;
         const double rstd = 1 / sqrt(var + (double)a->eps);
@@ -34,12 +41,13 @@ static void run(const tg_call *c, const tg_task *t)
     }
 }
 
-/* With h = gy gamma: gx = rstd (h - mean of h - xhat mean of h xhat), over the row. */
-static void grad_x(const tg_call *c, int64_t n)
+/* The mean that was handed out is rounded to f32, so it is taken from x again.
+ * With h = gy gamma: gx = rstd (h - mean of h - xhat mean of h xhat), over the row. */
+static void grad_x(const tg_call *c, int64_t n, const double *means)
 {
     const tg_tensor *const gy = c->in[0], *const x = c->in[1], *const gamma = c->in[2];
     for (int64_t row = 0; row < tg_count(x) / n; row++) {
-        const double mean = tg_get(c->in[3], row), rstd = tg_get(c->in[4], row);
+        const double mean = means[row], rstd = tg_get(c->in[4], row);
         double sum = 0, product = 0;
         for (int64_t j = 0; j < n; j++) {
             const double h = tg_get(gy, row * n + j) * at(gamma, j, 1);
@@ -53,17 +61,24 @@ static void grad_x(const tg_call *c, int64_t n)
     }
 }
 
+static tg_scratch grad_scratch(const tg_call *c)
+{
+    return (tg_scratch){ .shared = (size_t)tg_count(c->in[3]) * sizeof(double) };
+}
+
 static void run_grad(const tg_call *c, const tg_task *t)
 {
-    (void)t;
     const int64_t n = width_of(c->in[1], c->attr), rows = tg_count(c->in[1]) / n;
+    double *const mean = t->shared;
+    for (int64_t row = 0; row < rows; row++)
+        mean[row] = mean_of(c->in[1], row, n);
     if (c->out[0])
-        grad_x(c, n);
+        grad_x(c, n, mean);
     for (int64_t j = 0; j < n; j++) {
         double ggamma = 0, gbeta = 0;
         for (int64_t row = 0; row < rows; row++) {
             const double gy = tg_get(c->in[0], row * n + j);
-            ggamma += gy * (tg_get(c->in[1], row * n + j) - tg_get(c->in[3], row)) * tg_get(c->in[4], row);
+            ggamma += gy * (tg_get(c->in[1], row * n + j) - mean[row]) * tg_get(c->in[4], row);
             gbeta += gy;
         }
         if (c->out[1])
@@ -75,4 +90,4 @@ static void run_grad(const tg_call *c, const tg_task *t)
 
 extern const tg_kernel layer_norm_ref, layer_norm_grad_ref;
 const tg_kernel layer_norm_ref      = { .name = "ref", .backend = "ref", .run = run };
-const tg_kernel layer_norm_grad_ref = { .name = "ref", .backend = "ref", .run = run_grad };
+const tg_kernel layer_norm_grad_ref = { .name = "ref", .backend = "ref", .scratch = grad_scratch, .run = run_grad };

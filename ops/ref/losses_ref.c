@@ -15,7 +15,7 @@ static double grad_x(tg_pointwise_loss kind, double x, double target)
 {
     switch (kind) {
     case TG_SQUARED_ERROR:  return 2 * (x - target);
-    case TG_ABSOLUTE_ERROR: return x > target ? 1 : x < target ? -1 : x - target;       /* 0, or NaN */
+    case TG_ABSOLUTE_ERROR: return (x > target) - (x < target);
     default:                return 1 / (1 + exp(-x)) - target;
     }
 }

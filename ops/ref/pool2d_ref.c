@@ -80,7 +80,7 @@ static void store(const tg_tensor *t, const double *sum)
 static double passed(const tg_call *c, int64_t i)
 {
     const bool relu = c->op == &tg_max_pool2d_relu_grad_op;
-    return !relu || tg_get(c->in[2], i) > 0 ? tg_get(c->in[0], i) : 0;
+    return relu && tg_get(c->in[2], i) <= 0 ? 0 : tg_get(c->in[0], i);
 }
 
 /* An index of padding, or outside of its window, counts as none. */

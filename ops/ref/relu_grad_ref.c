@@ -4,7 +4,7 @@
 static void relu_grad(const tg_call *c)
 {
     for (int64_t i = 0, n = tg_count(c->out[0]); i < n; i++)
-        tg_set(c->out[0], i, tg_get(c->in[1], i) > 0 ? tg_get(c->in[0], i) : 0);
+        tg_set(c->out[0], i, tg_get(c->in[1], i) <= 0 ? 0 : tg_get(c->in[0], i));
 }
 
 static void channel_sum(const tg_tensor *x, const tg_tensor *sums)

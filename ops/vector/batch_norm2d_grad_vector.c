@@ -1,9 +1,10 @@
 /* batch_norm2d_grad_vector.c - the gradient of batch normalisation, alone or behind a relu: two passes.
  *
- * With g the gradient of y (gy, or gy + other, where relu passed, else 0), d = x - mean and m values a channel:
+ * With g the gradient of y (gy, or gy + other, where relu passed, else 0), d = x - mean and m values a channel, where the
+ * mean is that handed out in f32, and r what rounding took from it:
  *   0  each block sums g and g d by channel; g is stored if somebody wants it
- *   1  the blocks' sums are added, in order, in double: gbeta = sum g, ggamma = rstd sum g d, and the factors of
- *   2  gx = gamma rstd (g - sum g / m - d rstd^2 sum g d / m) = slope g - bend d - shift, in the other direction:
+ *   1  the blocks' sums are added, in order, in double: gbeta = sum g, ggamma = rstd sum g (d - r), and the factors of
+ *   2  gx = gamma rstd (g - sum g / m - (d - r) rstd^2 sum g (d - r) / m) = slope g - bend d - shift, the other way round:
  *      the last block's numbers are still in the cache
  * Running statistics do not depend on x: bend = shift = 0.  Where y = relu(batch_norm2d(x)), x says where relu passed. */
 #include "attr.h"
@@ -16,6 +17,7 @@
 typedef struct {
     const void  *gy, *other, *mask, *x;            /* the gradient is gy + other; mask: relu's result; or NULL */
     const float *gamma, *mean, *rstd;              /* running: rstd is the running variance */
+    const float *rest;                             /* what rounding took from the mean; running: NULL */
     const float *beta;                             /* instead of a mask; or NULL */
     void        *gx, *g;                           /* each may be NULL, */
     float       *ggamma, *gbeta;                   /* and each of these */
@@ -38,6 +40,7 @@ static problem problem_of(const tg_call *c, const tg_task *t)
                   .beta = c->op == &tg_batch_norm2d_relu_grad_op ? tg_ptr(in[5]) : NULL,
                   .g = masks ? tg_ptr(c->out[3]) : NULL, .running = c->op == &tg_batch_norm2d_eval_grad_op,
                   .eps = ((const tg_batch_norm2d_attr *)c->attr)->eps, .p = tg_channels_of(in[1]) };
+    b.rest = b.running ? NULL : b.mean + b.p.c;
     b.slope = t->shared;
     b.bend = b.slope + b.p.width;
     b.shift = b.bend + b.p.width;
@@ -54,7 +57,7 @@ typedef struct { const float *mean, *scale, *beta; } affine;        /* lines: wh
 /* g where relu passed; all of it if k is NULL. */
 TG_INLINE float passed(const affine *k, float g, float x, int64_t j)
 {
-    return !k || tg_normalised(x, k->mean[j], k->scale[j], k->beta[j]) > 0 ? g : 0;
+    return k && tg_normalised(x, k->mean[j], k->scale[j], k->beta[j]) <= 0 ? 0 : g;
 }
 
 TG_INLINE tg_pair passed_pair(const affine *k, tg_pair g, tg_pair x, int64_t j, int64_t i)
@@ -170,7 +173,7 @@ TG_INLINE void sum_block(const problem *b, bool half, const tg_task *t)
     const int64_t begin = tg_block_begin(p, t->index), end = begin + tg_rows_of_block(p, t->index) * p->c;
     tg_repeat(p, b->mean, mean);
     memset(sum, 0, 2 * (size_t)p->width * sizeof(float));
-    if (b->beta) tg_repeat_affine(p, b->gamma, b->rstd, b->beta, partial, scale, beta);
+    if (b->beta) tg_repeat_affine(p, b->gamma, b->rstd, b->rest, b->beta, partial, scale, beta);
     if (b->beta) add_numbers(b, &k, half, begin, end, &to);
     else add_numbers(b, NULL, half, begin, end, &to);
     tg_fold(p, sum, partial);
@@ -194,18 +197,19 @@ static void spread(const problem *b, int64_t channel, double sum, double product
 {
     const double m = (double)b->p.rows;
     const double rstd = b->running ? 1 / sqrt((double)b->rstd[channel] + (double)b->eps) : (double)b->rstd[channel];
-    const double slope = (double)b->gamma[channel] * rstd;
+    const double rest = b->rest ? (double)b->rest[channel] : 0, slope = (double)b->gamma[channel] * rstd;
+    const double bend = slope * rstd * rstd * (product - rest * sum) / m;
     if (b->ggamma)
-        b->ggamma[channel] = (float)(product * rstd);
+        b->ggamma[channel] = (float)((product - rest * sum) * rstd);
     if (b->gbeta)
         b->gbeta[channel] = (float)sum;
     for (int64_t i = channel; i < b->p.width; i += b->p.c) {
         const int64_t j = tg_place(&b->p, i);
         b->slope[j] = tg_plain((float)slope);
-        b->bend[j] = b->running ? 0 : tg_plain((float)(slope * rstd * rstd * product / m));
-        b->shift[j] = b->running ? 0 : tg_plain((float)(slope * sum / m));
+        b->bend[j] = b->running ? 0 : tg_plain((float)bend);
+        b->shift[j] = b->running ? 0 : tg_plain((float)(slope * sum / m - bend * rest));
         b->center[j] = tg_plain(b->mean[channel]);
-        b->raise[j] = b->beta ? tg_plain(b->beta[channel]) : 0;
+        b->raise[j] = b->beta ? tg_plain(tg_raised(b->beta[channel], (float)slope, b->rest[channel])) : 0;
     }
 }
 

@@ -1,8 +1,9 @@
 /* batch_norm2d_vector.c - batch normalisation, alone or with an addition and a relu: two passes over x in training,
  * else one.
  *
- * Training: 0  each block sums d = x - shift and d d by channel; shift is the block's first value of the channel, so
- *              that the sums do not cancel: sum d d <= (rows + 1) x the squared deviations from the mean
+ * Training: 0  each block sums d = x - shift and d d by channel, where shift is the block's first value of the channel.
+ *              If that was an outlier, the squares cancel: then the block, which is in the cache, is summed again with
+ *              its mean for shift
  *           1  the blocks' means and squared deviations are combined, in order (Chan, Golub, LeVeque 1979), in double
  *           2  y = (x - mean) scale + beta, in the other direction: the last block's x is still in the cache
  * Evaluation: 0 mean, scale and beta from the running statistics, 1 as 2.  Again: the same, from those of training. */
@@ -60,13 +61,11 @@ TG_INLINE void add_rest(const tg_channels *p, const void *x, bool half, int64_t 
     }
 }
 
-TG_INLINE void sum_block(const tg_channels *p, const void *x, bool half, const tg_task *t)
+/* Sums x[at..end) by channel: partial has the shifts, and gets the sums and squares. */
+TG_INLINE void sum_numbers(const tg_channels *p, const void *x, bool half, int64_t at, int64_t end, float *room,
+                           float *partial)
 {
-    float *const shift = t->scratch, *const sum = shift + p->width, *const square = sum + p->width;
-    float *const partial = shared_of(p, t).partial + 3 * p->c * t->index;
-    int64_t at = tg_block_begin(p, t->index);
-    const int64_t end = at + tg_rows_of_block(p, t->index) * p->c;
-    tg_widen(tg_at(x, half, at), half, p->c, partial);
+    float *const shift = room, *const sum = shift + p->width, *const square = sum + p->width;
     tg_repeat(p, partial, shift);
     memset(sum, 0, 2 * (size_t)p->width * sizeof(float));
     for (int64_t n = 4 * p->width; end - at >= n; at += n) {
@@ -78,6 +77,28 @@ TG_INLINE void sum_block(const tg_channels *p, const void *x, bool half, const t
     add_rest(p, tg_at(x, half, at), half, end - at, shift, sum, square);
     tg_fold(p, sum, partial + p->c);
     tg_fold(p, square, partial + 2 * p->c);
+}
+
+/* Moves each channel's shift to its mean, and says whether some channel's lay more than 8 deviations away. */
+static bool center(float *partial, int64_t c, int64_t rows)
+{
+    float *const shift = partial, *const sum = partial + c, *const square = sum + c, each = 1 / (float)rows;
+    bool         far = false;
+    for (int64_t j = 0; j < c; j++) {
+        const float off = sum[j] * each * sum[j];
+        far |= off > 64 * (square[j] - off);
+    }
+    for (int64_t j = 0; j < c && far; j++) shift[j] += sum[j] * each;
+    return far;
+}
+
+TG_INLINE void sum_block(const tg_channels *p, const void *x, bool half, const tg_task *t)
+{
+    float *const  partial = shared_of(p, t).partial + 3 * p->c * t->index;
+    const int64_t begin = tg_block_begin(p, t->index), rows = tg_rows_of_block(p, t->index), end = begin + rows * p->c;
+    tg_widen(tg_at(x, half, begin), half, p->c, partial);
+    sum_numbers(p, x, half, begin, end, t->scratch, partial);
+    if (center(partial, p->c, rows)) sum_numbers(p, x, half, begin, end, t->scratch, partial);
 }
 
 /* ---- phase 1 of training ---- */
@@ -112,6 +133,7 @@ static void combine(const tg_call *c, const tg_channels *p, const tg_task *t)
     for (int64_t j = 0; j < n; j++) {
         const int64_t k = first + j;
         mean[k] = (float)all.mean[j];
+        mean[p->c + k] = (float)(all.mean[j] - (double)mean[k]);
         rstd[k] = (float)(1 / sqrt(all.squares[j] / rows + eps));
         if (var)
             var[k] = (float)(all.squares[j] / (rows - 1));
@@ -119,7 +141,7 @@ static void combine(const tg_call *c, const tg_channels *p, const tg_task *t)
             const int64_t at = tg_place(p, i);
             to.mean[at] = tg_plain(mean[k]);
             to.scale[at] = tg_plain(gamma[k] * rstd[k]);
-            to.beta[at] = tg_plain(beta[k]);
+            to.beta[at] = tg_plain(tg_raised(beta[k], gamma[k] * rstd[k], mean[p->c + k]));
         }
     }
 }
@@ -144,9 +166,10 @@ static void evaluate(const tg_call *c, const tg_channels *p, const tg_task *t)
 static void recall(const tg_call *c, const tg_channels *p, const tg_task *t)
 {
     const shared_part to = shared_of(p, t);
-    tg_repeat(p, tg_ptr(c->in[c->op->n_in - 2]), to.mean);
-    tg_repeat_affine(p, tg_ptr(c->in[1]), tg_ptr(c->in[c->op->n_in - 1]), tg_ptr(c->in[2]), to.partial, to.scale,
-                     to.beta);
+    const float *const mean = tg_ptr(c->in[c->op->n_in - 2]);
+    tg_repeat(p, mean, to.mean);
+    tg_repeat_affine(p, tg_ptr(c->in[1]), tg_ptr(c->in[c->op->n_in - 1]), mean + p->c, tg_ptr(c->in[2]), to.partial,
+                     to.scale, to.beta);
 }
 
 /* ---- the last phase ---- */

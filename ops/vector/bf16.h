@@ -39,13 +39,15 @@ TG_INLINE void tg_store_exact(void *y, bool half, int64_t i, float value)
     else ((float *)y)[i] = value;
 }
 
-/* y > 0 ? gy : 0.  bf16 is compared as it lies in memory: a positive number that is neither NaN nor a denormal, which
- * counts as 0 as it does in FP32, has bits from 0x0080 to 0x7f80. */
+/* Whether relu's result y, a bf16 number as it lies in memory, is positive or NaN: taken for a signed integer, a positive
+ * number is 0x80 or more (denormals count as 0, as they do in FP32), and a NaN with a sign lies from -0x7f to -1. */
+TG_INLINE bool tg_relu_passed(uint16_t y) { return (int16_t)y >= 0x80 || ((int16_t)y < 0 && (int16_t)y > -0x80); }
+
+/* y <= 0 ? 0 : gy, which lets the gradient pass where y is NaN. */
 TG_INLINE float tg_relu_grad(const void *gy, const void *y, bool half, int64_t i)
 {
-    if (!half) return ((const float *)y)[i] > 0.0f ? ((const float *)gy)[i] : 0.0f;
-    const uint16_t above = (uint16_t)(((const uint16_t *)y)[i] - 0x80u), bits = ((const uint16_t *)gy)[i];
-    return tg_bf16_value(above <= 0x7f00u ? bits : 0);
+    if (!half) return ((const float *)y)[i] <= 0.0f ? 0.0f : ((const float *)gy)[i];
+    return tg_bf16_value(tg_relu_passed(((const uint16_t *)y)[i]) ? ((const uint16_t *)gy)[i] : 0);
 }
 
 /* ---- bf16 numbers in pairs: the two of a 32-bit word, which shifts take apart and put together, where single ones
@@ -80,14 +82,14 @@ TG_INLINE void tg_store_pair(void *y, bool half, int64_t j, tg_pair v)
     else ((float *)y)[j] = v.a;
 }
 
-/* g = y > 0 ? gy : 0, for n numbers; those of bf16 never leave their 16 bits. */
+/* g = y <= 0 ? 0 : gy, for n numbers; those of bf16 never leave their 16 bits. */
 TG_INLINE void tg_relu_grad_line(const void *gy, const void *y, bool half, int64_t n, void *g)
 {
     const uint16_t *const bits = gy, *const mask = y;
     if (half)
 #pragma omp simd
         for (int64_t i = 0; i < n; i++)
-            ((uint16_t *)g)[i] = bits[i] & ((uint16_t)(mask[i] - 0x80u) <= 0x7f00u ? 0xffffu : 0);
+            ((uint16_t *)g)[i] = bits[i] & (tg_relu_passed(mask[i]) ? 0xffffu : 0);
     else
 #pragma omp simd
         for (int64_t i = 0; i < n; i++) tg_store(g, false, i, tg_relu_grad(gy, y, false, i));

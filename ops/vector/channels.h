@@ -69,16 +69,22 @@ static inline void tg_repeat(const tg_channels *p, const float *value, float *li
     }
 }
 
-/* What batch norms compute: backward asks whether relu passed it, so it must be the same number. */
+/* What batch norms compute: backward asks whether relu passed it, so it must be the same number.  `rest`, what rounding
+ * took from the mean, is a part of beta; in double the product is exact, with multiply-adds and without. */
 static inline float tg_normalised(float x, float mean, float scale, float beta) { return (x - mean) * scale + beta; }
+static inline float tg_raised(float beta, float scale, float rest)
+{
+    return (float)((double)beta - (double)scale * (double)rest);
+}
 
-/* Lines of scale = gamma rstd and of beta; room: c numbers. */
-static inline void tg_repeat_affine(const tg_channels *p, const float *gamma, const float *rstd, const float *beta,
-                                    float *room, float *scale, float *line)
+/* Lines of scale = gamma rstd and of beta, raised by the rest of the mean; room: c numbers. */
+static inline void tg_repeat_affine(const tg_channels *p, const float *gamma, const float *rstd, const float *rest,
+                                    const float *beta, float *room, float *scale, float *line)
 {
     for (int64_t j = 0; j < p->c; j++) room[j] = gamma[j] * rstd[j];
     tg_repeat(p, room, scale);
-    tg_repeat(p, beta, line);
+    for (int64_t j = 0; j < p->c; j++) room[j] = tg_raised(beta[j], room[j], rest[j]);
+    tg_repeat(p, room, line);
 }
 
 /* Sums n repetitions of `once` numbers into the first, in pairs. */

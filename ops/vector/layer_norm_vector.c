@@ -1,14 +1,17 @@
 /* layer_norm_vector.c - layer normalisation.  A row is the last axes; long rows are summed in pieces, in double.
- * Rows of bf16 are widened into scratch, worked on there, and rounded when they are stored. */
+ * Rows of bf16 are widened into scratch, worked on there, and rounded when they are stored.
+ *
+ * The mean is exact to double, and used as two floats: `mean`, which is handed out, and `rest`, what rounding took from
+ * it.  Without the second, rows whose mean is large beside their deviations would be off by a part of a deviation. */
 #include "attr.h"
-#include "bf16.h"
+#include "line_sum.h"
 #include "vector.h"
 #include <math.h>
 #include <string.h>
 
-/* Rows are cut into blocks; at least 16 rows share one block's sums of ggamma and gbeta. */
+/* Rows are cut into blocks; the rows of a block share its sums of ggamma and gbeta, in f32: not too many. */
 typedef struct { int64_t rows, n, block_rows, blocks; } cut;
-enum { PIECE = 4096, LEAST_ROWS = 16, CHUNK = 1024 };
+enum { PIECE = 4096, LEAST_ROWS = 32, MOST_ROWS = 64, CHUNK = 256 };
 
 static cut cut_of(const tg_tensor *x, const void *attr)
 {
@@ -16,47 +19,51 @@ static cut cut_of(const tg_tensor *x, const void *attr)
     const int rest = x->rank - ((const tg_layer_norm_attr *)attr)->axes;
     for (int i = 0; i < x->rank; i++)
         *(i < rest ? &k.rows : &k.n) *= x->dim[i];
-    k.block_rows = TG_VECTOR_BLOCK / k.n > LEAST_ROWS ? TG_VECTOR_BLOCK / k.n : LEAST_ROWS;
+    k.block_rows = TG_VECTOR_BLOCK / k.n;
+    k.block_rows = k.block_rows < LEAST_ROWS ? LEAST_ROWS : k.block_rows > MOST_ROWS ? MOST_ROWS : k.block_rows;
     k.blocks = (k.rows + k.block_rows - 1) / k.block_rows;
     return k;
 }
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-static double row_sum(const float *x, int64_t n)
-{
-    double total = 0;
-    for (int64_t i = 0; i < n; i += PIECE) {
-        const float *const at = x + i;
-        float sum = 0;
-#pragma omp simd reduction(+ : sum)
-        for (int64_t j = 0; j < smaller(PIECE, n - i); j++)
-            sum += at[j];
-        total += (double)sum;
-    }
-    return total;
-}
+typedef struct { float mean, rest, rstd; } row_moments;
 
 static double row_squares(const float *x, int64_t n, float mean)
 {
     double total = 0;
     for (int64_t i = 0; i < n; i += PIECE) {
-        const float *const at = x + i;
-        float sum = 0;
-#pragma omp simd reduction(+ : sum)
-        for (int64_t j = 0; j < smaller(PIECE, n - i); j++)
-            sum += (at[j] - mean) * (at[j] - mean);
-        total += (double)sum;
+        const int64_t length = smaller(PIECE, n - i), quarter = tg_line_quarter(length);
+        const float *const at = x + i, *const y = at + quarter, *const z = y + quarter, *const w = z + quarter;
+        float a = 0, b = 0, c = 0, d = 0;
+    #pragma omp simd reduction(+ : a, b, c, d)
+        for (int64_t j = 0; j < quarter; j++) {
+            a += (at[j] - mean) * (at[j] - mean);
+            b += (y[j] - mean) * (y[j] - mean);
+            c += (z[j] - mean) * (z[j] - mean);
+            d += (w[j] - mean) * (w[j] - mean);
+        }
+#pragma omp simd reduction(+ : a)
+        for (int64_t j = 4 * quarter; j < length; j++)
+            a += (at[j] - mean) * (at[j] - mean);
+        total += ((double)a + (double)b) + ((double)c + (double)d);
     }
     return total;
 }
 
-static void normalise(const float *x, int64_t n, float mean, float rstd, const float *gamma, const float *beta,
-                      float *y)
+/* Not inlined: within an outer loop GCC 12 keeps reductions' vectors in memory. */
+static __attribute__((noinline)) row_moments moments_of(const float *x, int64_t n, double eps)
+{
+    const double mean = tg_line_sum(x, false, n) / (double)n, rest = mean - (double)(float)mean;
+    const double var = row_squares(x, n, (float)mean) / (double)n - rest * rest;
+    return (row_moments){ (float)mean, (float)rest, (float)(1 / sqrt((var > 0 ? var : var != var ? var : 0) + eps)) };
+}
+
+static void normalise(const float *x, int64_t n, row_moments k, const float *gamma, const float *beta, float *y)
 {
 #pragma omp simd
     for (int64_t j = 0; j < n; j++)
-        y[j] = (x[j] - mean) * rstd * (gamma ? gamma[j] : 1) + (beta ? beta[j] : 0);
+        y[j] = ((x[j] - k.mean) - k.rest) * k.rstd * (gamma ? gamma[j] : 1) + (beta ? beta[j] : 0);
 }
 
 /* Row number `row` of t: where it lies, or widened into room. */
@@ -78,9 +85,10 @@ static void run(const tg_call *c, const tg_task *t)
     for (int64_t row = t->index * k.block_rows; row < end; row++) {
         const float *const at = row_of(c->in[0], row, k.n, t->scratch);
         void *const y = tg_at(tg_ptr(c->out[0]), half, row * k.n);
-        mean[row] = (float)(row_sum(at, k.n) / (double)k.n);
-        rstd[row] = (float)(1 / sqrt(row_squares(at, k.n, mean[row]) / (double)k.n + eps));
-        normalise(at, k.n, mean[row], rstd[row], tg_ptr(c->in[1]), tg_ptr(c->in[2]), half ? t->scratch : y);
+        const row_moments moments = moments_of(at, k.n, eps);
+        mean[row] = moments.mean;
+        rstd[row] = moments.rstd;
+        normalise(at, k.n, moments, tg_ptr(c->in[1]), tg_ptr(c->in[2]), half ? t->scratch : y);
         if (half)
             tg_narrow(t->scratch, true, k.n, y);
     }
@@ -93,48 +101,52 @@ static tg_scratch scratch(const tg_call *c)
 
 /* ---- the derivative: 0 gx, and each block's sums of gy xhat and gy; 1 these summed ---- */
 
-typedef struct { double sum, product; } row_sums;
+typedef struct { double sum, product, rest; } row_sums;
 
-static row_sums sums_of(const float *gy, const float *x, const float *gamma, int64_t n, float mean)
+/* With h = gy gamma and d = x - mean: the sums of h, h d and d. */
+static __attribute__((noinline)) row_sums sums_of(const float *gy, const float *x, const float *gamma, int64_t n,
+                                                  float mean)
 {
-    row_sums total = { 0, 0 };
+    row_sums total = { 0, 0, 0 };
     for (int64_t i = 0; i < n; i += PIECE) {
         const float *const g = gy + i, *const v = x + i, *const scale = gamma ? gamma + i : NULL;
-        float sum = 0, product = 0;
-#pragma omp simd reduction(+ : sum, product)
+        float sum = 0, product = 0, rest = 0;
+#pragma omp simd reduction(+ : sum, product, rest)
         for (int64_t j = 0; j < smaller(PIECE, n - i); j++) {
-            const float h = g[j] * (scale ? scale[j] : 1);
+            const float h = g[j] * (scale ? scale[j] : 1), d = v[j] - mean;
             sum += h;
-            product += h * (v[j] - mean);
+            product += h * d;
+            rest += d;
         }
         total.sum += (double)sum;
         total.product += (double)product;
+        total.rest += (double)rest;
     }
     return total;
 }
 
-static void row_gx(const float *gy, const float *x, const float *gamma, int64_t n, float mean, float rstd, float *gx)
+static void row_gx(const float *gy, const float *x, const float *gamma, int64_t n, row_moments k, const row_sums *total,
+                   float *gx)
 {
-    const row_sums total = sums_of(gy, x, gamma, n, mean);
-    const float shift = (float)(total.sum / (double)n), bend = (float)(total.product / (double)n) * rstd * rstd;
+    const double product = total->product - (double)k.rest * total->sum;
+    const float  shift = (float)(total->sum / (double)n), bend = (float)(product / (double)n) * k.rstd * k.rstd;
 #pragma omp simd
     for (int64_t j = 0; j < n; j++)
-        gx[j] = rstd * (gy[j] * (gamma ? gamma[j] : 1) - shift - (x[j] - mean) * bend);
+        gx[j] = k.rstd * (gy[j] * (gamma ? gamma[j] : 1) - shift - ((x[j] - k.mean) - k.rest) * bend);
 }
 
-static void row_parameters(const float *gy, const float *x, int64_t n, float mean, float rstd, float *ggamma,
-                           float *gbeta)
+static void row_parameters(const float *gy, const float *x, int64_t n, row_moments k, float *ggamma, float *gbeta)
 {
 #pragma omp simd
     for (int64_t j = 0; j < n; j++) {
-        ggamma[j] += gy[j] * ((x[j] - mean) * rstd);
+        ggamma[j] += gy[j] * (((x[j] - k.mean) - k.rest) * k.rstd);
         gbeta[j] += gy[j];
     }
 }
 
 static void grad_block(const tg_call *c, const tg_task *t, const cut *k)
 {
-    const float *const mean = tg_ptr(c->in[3]), *const rstd = tg_ptr(c->in[4]);
+    const float *const mean = tg_ptr(c->in[3]), *const rstd = tg_ptr(c->in[4]), *const gamma = tg_ptr(c->in[2]);
     float *const partial = (float *)t->shared + 2 * k->n * t->index, *const room = t->scratch;
     const bool parameters = c->out[1] || c->out[2], half = tg_half(c->in[1]);
     if (parameters)
@@ -143,10 +155,12 @@ static void grad_block(const tg_call *c, const tg_task *t, const cut *k)
         const float *const gy = row_of(c->in[0], row, k->n, room);
         const float *const x = row_of(c->in[1], row, k->n, half ? room + k->n : NULL);
         void *const gx = tg_at(tg_ptr(c->out[0]), half, row * k->n);
+        const row_sums    total = sums_of(gy, x, gamma, k->n, mean[row]);
+        const row_moments moments = { mean[row], (float)(total.rest / (double)k->n), rstd[row] };
         if (parameters)
-            row_parameters(gy, x, k->n, mean[row], rstd[row], partial, partial + k->n);
+            row_parameters(gy, x, k->n, moments, partial, partial + k->n);
         if (gx)
-            row_gx(gy, x, tg_ptr(c->in[2]), k->n, mean[row], rstd[row], half ? room : gx);
+            row_gx(gy, x, gamma, k->n, moments, &total, half ? room : gx);
         if (gx && half)
             tg_narrow(room, true, k->n, gx);
     }
@@ -154,15 +168,16 @@ static void grad_block(const tg_call *c, const tg_task *t, const cut *k)
 
 static void sum_blocks(const float *partial, const cut *k, int64_t chunk, float *to)
 {
-    const int64_t first = chunk * CHUNK, end = smaller(first + CHUNK, k->n);
-    for (int64_t j = first; j < end; j++)
-        to[j] = partial[j];
-    for (int64_t b = 1; b < k->blocks; b++) {
-        const float *const from = partial + 2 * k->n * b;
+    const int64_t first = chunk * CHUNK, n = smaller(CHUNK, k->n - first);
+    double        sum[CHUNK] = { 0 };
+    for (int64_t b = 0; b < k->blocks; b++) {
+        const float *const from = partial + 2 * k->n * b + first;
 #pragma omp simd
-        for (int64_t j = first; j < end; j++)
-            to[j] += from[j];
+        for (int64_t j = 0; j < n; j++)
+            sum[j] += (double)from[j];
     }
+    for (int64_t j = 0; j < n; j++)
+        to[first + j] = (float)sum[j];
 }
 
 static void run_grad(const tg_call *c, const tg_task *t)

@@ -25,8 +25,8 @@ static inline float slope_x(tg_pointwise_loss kind, float x, float target)
         return 2 * (x - target);
     if (kind == TG_BCE_WITH_LOGITS)
         return tg_sigmoid_f32(x) - target;
-    const float d = x - target, sign = d > 0 ? 1.0f : -1.0f;
-    return d != 0 && d == d ? sign : d;                          /* 0 and NaN as they are */
+    const float d = x - target, below = d < 0 ? -1.0f : 0.0f;
+    return d > 0 ? 1.0f : below;                                 /* 0 where d is 0 or, as in PyTorch, NaN */
 }
 
 static inline float slope_target(tg_pointwise_loss kind, float x, float target)

@@ -41,20 +41,24 @@ static int64_t class_of(const classes *k, int64_t row)
 static double weight_of(const classes *k, int64_t class) { return k->weight ? (double)k->weight[class] : 1; }
 
 /* sum of weight x, or of weights alone */
-static float weighted_sum(const float *x, const float *weight, int64_t n)
+static double weighted_sum(const float *x, const float *weight, int64_t n)
 {
-    float sum = 0;
+    double total = 0;
+    for (int64_t i = 0; i < n; i += TG_SOFTMAX_PIECE) {
+        float sum = 0;
 #pragma omp simd reduction(+ : sum)
-    for (int64_t j = 0; j < n; j++)
-        sum += (x ? x[j] : 1) * (weight ? weight[j] : 1);
-    return sum;
+        for (int64_t j = i; j < tg_piece_end(i, n); j++)
+            sum += (x ? x[j] : 1) * (weight ? weight[j] : 1);
+        total += (double)sum;
+    }
+    return total;
 }
 
 static double row_loss(const classes *k, const float *logp, int64_t class)
 {
     const double e = (double)k->attr->label_smoothing, n = (double)k->attr->classes;
     const double loss = -(1 - e) * weight_of(k, class) * (double)logp[class];
-    return e > 0 ? loss - e / n * (double)weighted_sum(logp, k->weight, k->attr->classes) : loss;
+    return e > 0 ? loss - e / n * weighted_sum(logp, k->weight, k->attr->classes) : loss;
 }
 
 /* The logarithms of the probabilities of a row: given, or made of logits, in the output or in scratch. */

@@ -1,20 +1,22 @@
-/* reduce_vector.c - sums over axes: sum, mean, channel_sum, and relu_grad with channel_sum.
+/* reduce_vector.c - sums over axes: sum, mean, sum_to, channel_sum, and relu_grad with channel_sum.
  *
  * x is taken as [outer, length, inner], and summed over the middle.  The shape cuts it into pieces of `rows` rows and
  * `width` columns: phase 0 sums each piece; if a length has several, phase 1 adds their sums up, in order.  If results
  * are bf16 phase 1 rounds them. */
 #include "attr.h"
+#include "axes.h"
 #include "elementwise.h"
+#include "line_sum.h"
 #include <string.h>
 
-enum { MIN_ROWS = 64, MAX_ROWS = 1024, WIDTH = 1024, LINE = 32768, CHUNK = 32 };
+enum { MIN_ROWS = 64, MAX_ROWS = 1024, WIDTH = 1024, LINE = 32768, CHUNK = 32, FEW = 16 /* rows summed in f32 */ };
 
 typedef struct {
     int64_t outer, length, inner;
     int64_t rows, width;                /* of a piece */
     int64_t pieces, columns;            /* of a length; of inner */
     int64_t group;                      /* outer indices of one task */
-    float   scale;
+    double  scale;
     bool    narrow;                     /* results are bf16 */
 } cut;
 
@@ -35,8 +37,8 @@ static cut cut_of(int64_t outer, int64_t length, int64_t inner)
 /* False: other axes, of a size above 1, lie between those that are summed. */
 static bool cut_axes(const tg_call *c, cut *k)
 {
-    const uint32_t   axes = ((const tg_reduce_attr *)c->attr)->axes;
     const tg_tensor *x = c->in[0];
+    const uint32_t   axes = tg_axes_of(c);
     int64_t          extent[3] = { 1, 1, 1 };           /* outer, length, inner */
     int              at = 0;
     for (int i = 0; i < x->rank; i++) {
@@ -59,50 +61,48 @@ static cut cut_rows(const tg_tensor *x)
 
 /* ---- one piece ---- */
 
-/* Four rows at a time: fewer loads and stores of the sums, and smaller rounding errors. */
-TG_INLINE void add_rows(float *restrict sum, const void *x, bool half, int64_t rows, int64_t stride, int64_t width)
+/* Its sums are results. */
+static bool direct(const cut *k) { return k->pieces == 1 && !k->narrow; }
+
+/* Eight rows at a time in f32, these sums in double: few loads and stores of sums, and small rounding errors. */
+TG_INLINE void add_rows(double *restrict sum, const void *x, bool half, int64_t rows, int64_t stride, int64_t width)
 {
     int64_t r = 0;
     memset(sum, 0, sizeof *sum * (size_t)width);
-    for (; r + 4 <= rows; r += 4) {
+    for (; r + 8 <= rows; r += 8) {
         const void *a = tg_at(x, half, r * stride), *b = tg_at(a, half, stride), *c = tg_at(b, half, stride);
-        const void *d = tg_at(c, half, stride);
+        const void *d = tg_at(c, half, stride), *e = tg_at(d, half, stride), *f = tg_at(e, half, stride);
+        const void *g = tg_at(f, half, stride), *h = tg_at(g, half, stride);
 #pragma omp simd
         for (int64_t j = 0; j < width; j++)
-            sum[j] += (tg_load(a, half, j) + tg_load(b, half, j)) + (tg_load(c, half, j) + tg_load(d, half, j));
+            sum[j] += (double)(((tg_load(a, half, j) + tg_load(b, half, j)) + (tg_load(c, half, j) + tg_load(d, half, j))) +
+                               ((tg_load(e, half, j) + tg_load(f, half, j)) + (tg_load(g, half, j) + tg_load(h, half, j))));
     }
     for (; r < rows; r++) {
         const void *a = tg_at(x, half, r * stride);
 #pragma omp simd
-        for (int64_t j = 0; j < width; j++) sum[j] += tg_load(a, half, j);
+        for (int64_t j = 0; j < width; j++) sum[j] += (double)tg_load(a, half, j);
     }
 }
 
-TG_INLINE float add_line(const void *x, bool half, int64_t n)
-{
-    double sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t i = 0; i < n; i++) sum += (double)tg_load(x, half, i);
-    return (float)sum;
-}
-
 /* Not inlined: within an outer loop GCC 12 keeps the reduction's vector in memory. */
-static __attribute__((noinline)) float add_line_f32(const void *x, int64_t n) { return add_line(x, false, n); }
-static __attribute__((noinline)) float add_line_bf16(const void *x, int64_t n) { return add_line(x, true, n); }
+static __attribute__((noinline)) double add_line_f32(const void *x, int64_t n) { return tg_line_sum(x, false, n); }
+static __attribute__((noinline)) double add_line_bf16(const void *x, int64_t n) { return tg_line_sum(x, true, n); }
 
-/* Piece `piece` of outer index o, columns from block `column`, into `sum`. */
-TG_INLINE void add_piece(const cut *k, const void *x, bool half, int64_t o, int64_t piece, int64_t column, float *sum)
+/* Piece `piece` of outer index o, columns from block `column`, into `to`. */
+TG_INLINE void add_piece(const cut *k, const void *x, bool half, int64_t o, int64_t piece, int64_t column, float *to)
 {
+    double        sum[WIDTH];
     const int64_t row = piece * k->rows, left = k->length - row, rows = left < k->rows ? left : k->rows;
     const int64_t from = column * k->width, rest = k->inner - from, width = rest < k->width ? rest : k->width;
     const void   *first = tg_at(x, half, (o * k->length + row) * k->inner + from);
+    const double  scale = direct(k) ? k->scale : 1;
     if (k->inner == 1) sum[0] = half ? add_line_bf16(first, rows) : add_line_f32(first, rows);
-    else add_rows(sum + from, first, half, rows, k->inner, width);
+    else add_rows(sum, first, half, rows, k->inner, width);
+    for (int64_t j = 0; j < width; j++) to[from + j] = (float)(sum[j] * scale);
 }
 
 /* ---- phases ---- */
-
-static bool direct(const cut *k) { return k->pieces == 1 && !k->narrow; }
 
 static int64_t phase_tasks(const cut *k, int phase)
 {
@@ -124,9 +124,6 @@ TG_INLINE void first_phase(const cut *k, const void *x, bool half, float *y, flo
     for (int64_t o = begin; o < end; o++) {
         float *sum = direct(k) ? y + o * k->inner : partial + (o * k->pieces + piece) * k->inner;
         add_piece(k, x, half, o, piece, column, sum);
-        if (!direct(k) || k->scale == 1) continue;
-        const int64_t from = column * k->width, to = from + k->width < k->inner ? from + k->width : k->inner;
-        for (int64_t j = from; j < to; j++) sum[j] *= k->scale;
     }
 }
 
@@ -135,7 +132,7 @@ static void round_sums(const cut *k, void *y, const float *sum, int64_t task)
 {
     const int64_t end = tg_block_end(task, k->outer * k->inner);
 #pragma omp simd
-    for (int64_t i = task * TG_VECTOR_BLOCK; i < end; i++) tg_store(y, true, i, sum[i] * k->scale);
+    for (int64_t i = task * TG_VECTOR_BLOCK; i < end; i++) tg_store(y, true, i, (float)((double)sum[i] * k->scale));
 }
 
 static void second_phase(const cut *k, void *y, const float *partial, int64_t task)
@@ -150,7 +147,7 @@ static void second_phase(const cut *k, void *y, const float *partial, int64_t ta
     for (int64_t piece = 0; piece < k->pieces; piece++)
         for (int64_t j = 0; j < n; j++) sum[j] += (double)partial[(o * k->pieces + piece) * k->inner + from + j];
     for (int64_t j = 0; j < n; j++) {
-        const float total = (float)(sum[j] * (double)k->scale);
+        const float total = (float)(sum[j] * k->scale);
         if (k->narrow) tg_store(y, true, at + j, total);
         else tg_store(y, false, at + j, total);
     }
@@ -164,7 +161,7 @@ static void run(const tg_call *c, const tg_task *task, const cut *k)
     else second_phase(k, tg_ptr(c->out[0]), task->shared, task->index);
 }
 
-/* ---- sum, mean ---- */
+/* ---- sum, mean, sum_to ---- */
 
 static const char *sum_reject(const tg_call *c)
 {
@@ -195,7 +192,7 @@ static void mean_run(const tg_call *c, const tg_task *task)
 {
     cut k;
     if (!cut_axes(c, &k)) return;
-    k.scale = 1.0f / (float)k.length;
+    k.scale = 1 / (double)k.length;
     run(c, task, &k);
 }
 
@@ -204,6 +201,9 @@ TG_VECTOR_KERNEL(sum_vector) = {
 };
 TG_VECTOR_KERNEL(mean_vector) = {
     TG_VECTOR_HEAD, .reject = sum_reject, .scratch = sum_scratch, .tasks = sum_tasks, .run = mean_run,
+};
+TG_VECTOR_KERNEL(sum_to_vector) = {
+    TG_VECTOR_HEAD, .reject = sum_reject, .scratch = sum_scratch, .tasks = sum_tasks, .run = sum_run,
 };
 
 /* ---- channel_sum ---- */
@@ -250,11 +250,16 @@ TG_INLINE void mask_piece(const tg_call *c, const tg_task *task, const cut *k, b
     const int64_t end = (piece + 1) * k->rows < k->length ? (piece + 1) * k->rows : k->length;
     const int64_t n = k->inner - from < k->width ? k->inner - from : k->width;
     float        *sum = from + (k->pieces > 1 ? (float *)task->shared + piece * k->inner : (float *)tg_ptr(c->out[1]));
-    memset(sum, 0, sizeof *sum * (size_t)n);
-    for (int64_t r = piece * k->rows; r < end; r++) {
-        const int64_t at = r * k->inner + from;
-        mask_row(sum, tg_at(tg_ptr(c->out[0]), half, at), tg_at(gy, half, at), tg_at(y, half, at), half, n);
+    double        total[WIDTH] = { 0 };
+    for (int64_t r = piece * k->rows; r < end;) {
+        memset(sum, 0, sizeof *sum * (size_t)n);
+        for (const int64_t some = r + FEW < end ? r + FEW : end; r < some; r++) {
+            const int64_t at = r * k->inner + from;
+            mask_row(sum, tg_at(tg_ptr(c->out[0]), half, at), tg_at(gy, half, at), tg_at(y, half, at), half, n);
+        }
+        for (int64_t j = 0; j < n; j++) total[j] += (double)sum[j];
     }
+    for (int64_t j = 0; j < n; j++) sum[j] = (float)total[j];
 }
 
 static void relu_grad_channel_sum_run(const tg_call *c, const tg_task *task)

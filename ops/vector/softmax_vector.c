@@ -30,13 +30,17 @@ static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 TG_INLINE void softmax_row(const void *x, bool from, int64_t n, float *room, void *y, bool to)
 {
     const float most = tg_row_max(x, from, n);
-    float sum = 0;
+    double total = 0;
+    for (int64_t i = 0; i < n; i += TG_SOFTMAX_PIECE) {
+        float sum = 0;
 #pragma omp simd reduction(+ : sum)
-    for (int64_t j = 0; j < n; j++) {
-        room[j] = tg_exp_f32(tg_load(x, from, j) - most);
-        sum += room[j];
+        for (int64_t j = i; j < tg_piece_end(i, n); j++) {
+            room[j] = tg_exp_f32(tg_load(x, from, j) - most);
+            sum += room[j];
+        }
+        total += (double)sum;
     }
-    const float scale = 1 / sum;
+    const float scale = 1 / (float)total;
 #pragma omp simd
     for (int64_t j = 0; j < n; j++)
         tg_store(y, to, j, room[j] * scale);
@@ -44,13 +48,18 @@ TG_INLINE void softmax_row(const void *x, bool from, int64_t n, float *room, voi
 
 TG_INLINE void softmax_grad_row(const void *gy, const void *y, bool from, int64_t n, void *gx, bool to)
 {
-    float sum = 0;
+    double total = 0;
+    for (int64_t i = 0; i < n; i += TG_SOFTMAX_PIECE) {
+        float sum = 0;
 #pragma omp simd reduction(+ : sum)
-    for (int64_t j = 0; j < n; j++)
-        sum += tg_load(gy, from, j) * tg_load(y, from, j);
+        for (int64_t j = i; j < tg_piece_end(i, n); j++)
+            sum += tg_load(gy, from, j) * tg_load(y, from, j);
+        total += (double)sum;
+    }
+    const float all = (float)total;
 #pragma omp simd
     for (int64_t j = 0; j < n; j++)
-        tg_store(gx, to, j, tg_load(y, from, j) * (tg_load(gy, from, j) - sum));
+        tg_store(gx, to, j, tg_load(y, from, j) * (tg_load(gy, from, j) - all));
 }
 
 /* Not inlined: within an outer loop GCC 12 keeps a reduction's vector in memory. */
@@ -74,22 +83,34 @@ static row_function *const rows[2][2] = { { row_00, row_01 }, { row_10, row_11 }
 
 /* ---- a strip: w <= STRIP rows side by side, numbers of a row `step` apart ---- */
 
+enum { FEW = 64 };                       /* numbers of a row that are summed in f32; these sums are added in double */
 typedef struct { float most[STRIP], sum[STRIP]; } strip;
+
+/* sum[j]: the sum of `value`, a formula of at = i step + j. */
+#define STRIP_SUM(sum, value)                                                                                          \
+    do {                                                                                                               \
+        double total[STRIP] = { 0 };                                                                                   \
+        for (int64_t first = 0; first < n; first += FEW) {                                                             \
+            float part[STRIP] = { 0 };                                                                                 \
+            for (int64_t i = first; i < smaller(first + FEW, n); i++)                                                  \
+                _Pragma("omp simd") for (int64_t j = 0; j < w; j++)                                                    \
+                {                                                                                                      \
+                    const int64_t at = i * step + j;                                                                   \
+                    part[j] += value;                                                                                  \
+                }                                                                                                      \
+            for (int64_t j = 0; j < w; j++) total[j] += (double)part[j];                                               \
+        }                                                                                                              \
+        for (int64_t j = 0; j < w; j++) (sum)[j] = (float)total[j];                                                    \
+    } while (0)
 
 static void strip_sums(const float *x, int64_t n, int64_t step, int64_t w, strip *s)
 {
-    for (int64_t j = 0; j < w; j++) {
-        s->most[j] = -INFINITY;
-        s->sum[j] = 0;
-    }
+    for (int64_t j = 0; j < w; j++) s->most[j] = -INFINITY;
     for (int64_t i = 0; i < n; i++)
 #pragma omp simd
         for (int64_t j = 0; j < w; j++)
             s->most[j] = x[i * step + j] > s->most[j] ? x[i * step + j] : s->most[j];
-    for (int64_t i = 0; i < n; i++)
-#pragma omp simd
-        for (int64_t j = 0; j < w; j++)
-            s->sum[j] += tg_exp_f32(x[i * step + j] - s->most[j]);
+    STRIP_SUM(s->sum, tg_exp_f32(x[at] - s->most[j]));
 }
 
 static void softmax_strip(const float *x, int64_t n, int64_t step, int64_t w, float *y)
@@ -117,11 +138,8 @@ static void log_softmax_strip(const float *x, int64_t n, int64_t step, int64_t w
 
 static void softmax_grad_strip(const float *gy, const float *y, int64_t n, int64_t step, int64_t w, float *gx)
 {
-    float sum[STRIP] = { 0 };
-    for (int64_t i = 0; i < n; i++)
-#pragma omp simd
-        for (int64_t j = 0; j < w; j++)
-            sum[j] += gy[i * step + j] * y[i * step + j];
+    float sum[STRIP];
+    STRIP_SUM(sum, gy[at] * y[at]);
     for (int64_t i = 0; i < n; i++)
 #pragma omp simd
         for (int64_t j = 0; j < w; j++)
@@ -130,11 +148,8 @@ static void softmax_grad_strip(const float *gy, const float *y, int64_t n, int64
 
 static void log_softmax_grad_strip(const float *gy, const float *y, int64_t n, int64_t step, int64_t w, float *gx)
 {
-    float sum[STRIP] = { 0 };
-    for (int64_t i = 0; i < n; i++)
-#pragma omp simd
-        for (int64_t j = 0; j < w; j++)
-            sum[j] += gy[i * step + j];
+    float sum[STRIP];
+    STRIP_SUM(sum, gy[at]);
     for (int64_t i = 0; i < n; i++)
 #pragma omp simd
         for (int64_t j = 0; j < w; j++)

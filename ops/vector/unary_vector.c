@@ -15,7 +15,7 @@ static inline float silu_slope(float x)
 }
 static inline float hardswish_slope(float x)
 {
-    const float between = (2.0f * x + 3.0f) * (1.0f / 6), above = x >= 3.0f ? 1.0f : between;
+    const float between = (2.0f * x + 3.0f) * (1.0f / 6), above = x < 3.0f ? between : 1.0f;      /* NaN: 1, as PyTorch */
     return x <= -3.0f ? 0.0f : above;
 }
 

@@ -6,6 +6,7 @@
 
 TG_VECTOR_DECLARE(add_vector)
 TG_VECTOR_DECLARE(sum_to_vector)
+TG_VECTOR_DECLARE(sum_to_axes_vector)
 TG_VECTOR_DECLARE(accumulate_vector)
 TG_VECTOR_DECLARE(cast_vector)
 
@@ -122,7 +123,8 @@ static void sum_to_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout
 static const tg_kernel sum_to_kernel_ref = { .name = "ref", .backend = "ref", .scratch = sum_to_scratch,
                                              .run = sum_to_ref };
 const tg_op tg_sum_to_op = { .name = "sum_to", .n_in = 1, .n_out = 1, .attr_size = sizeof(tg_sum_to_attr), .infer = sum_to_infer,
-                             .backward = sum_to_backward, .kernels = TG_KERNELS(TG_VECTOR(sum_to_vector) &sum_to_kernel_ref) };
+                             .backward = sum_to_backward, 
+                             .kernels = TG_KERNELS(TG_VECTOR(sum_to_vector) TG_VECTOR(sum_to_axes_vector) &sum_to_kernel_ref) };
 
 tg_tensor *tg_sum_to(tg_scope *s, tg_tensor *x, int rank, const int64_t *dim)
 {

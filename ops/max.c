@@ -3,6 +3,9 @@
 #include "kernels.h"
 #include "reduce.h"
 
+TG_VECTOR_DECLARE(max_vector)
+TG_VECTOR_DECLARE(max_grad_vector)
+TG_VECTOR_DECLARE(argmax_vector)
 extern const tg_kernel max_ref, max_grad_ref, argmax_ref;
 
 static void max_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
@@ -13,7 +16,7 @@ static void max_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[],
 const tg_op tg_max_op = {
     .name = "max", .n_in = 1, .n_out = 1, .saves_in = TG_BIT(0), .saves_out = TG_BIT(0),
     .attr_size = sizeof(tg_reduce_attr), .infer = tg_infer_reduce, .backward = max_backward,
-    .kernels = TG_KERNELS(&max_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(max_vector) &max_ref),
 };
 
 tg_tensor *tg_max(tg_scope *s, tg_tensor *x, tg_axes axes)
@@ -37,7 +40,7 @@ static void max_grad_infer(tg_scope *s, tg_call *c)
 
 const tg_op tg_max_grad_op = {
     .name = "max_grad", .n_in = 3, .n_out = 1, .attr_size = sizeof(tg_reduce_attr), .infer = max_grad_infer,
-    .kernels = TG_KERNELS(&max_grad_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(max_grad_vector) &max_grad_ref),
 };
 
 /* ---- argmax ---- */
@@ -56,7 +59,7 @@ static void argmax_infer(tg_scope *s, tg_call *c)
 
 const tg_op tg_argmax_op = {
     .name = "argmax", .n_in = 1, .n_out = 1, .attr_size = sizeof(tg_axis_attr), .infer = argmax_infer,
-    .kernels = TG_KERNELS(&argmax_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(argmax_vector) &argmax_ref),
 };
 
 tg_tensor *tg_argmax(tg_scope *s, tg_tensor *x, int axis)

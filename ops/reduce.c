@@ -6,6 +6,8 @@
 
 TG_VECTOR_DECLARE(sum_vector)
 TG_VECTOR_DECLARE(mean_vector)
+TG_VECTOR_DECLARE(sum_axes_vector)
+TG_VECTOR_DECLARE(mean_axes_vector)
 TG_VECTOR_DECLARE(expand_vector)
 extern const tg_kernel sum_ref, mean_ref, expand_ref;
 
@@ -67,7 +69,7 @@ static void sum_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[],
 const tg_op tg_sum_op = {
     .name = "sum", .n_in = 1, .n_out = 1, .attr_size = sizeof(tg_reduce_attr),
     .infer = tg_infer_reduce, .backward = sum_backward,
-    .kernels = TG_KERNELS(TG_VECTOR(sum_vector) &sum_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(sum_vector) TG_VECTOR(sum_axes_vector) &sum_ref),
 };
 
 tg_tensor *tg_sum(tg_scope *s, tg_tensor *x, tg_axes axes)
@@ -87,7 +89,7 @@ static void mean_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[]
 const tg_op tg_mean_op = {
     .name = "mean", .n_in = 1, .n_out = 1, .attr_size = sizeof(tg_reduce_attr),
     .infer = tg_infer_reduce, .backward = mean_backward,
-    .kernels = TG_KERNELS(TG_VECTOR(mean_vector) &mean_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(mean_vector) TG_VECTOR(mean_axes_vector) &mean_ref),
 };
 
 tg_tensor *tg_mean(tg_scope *s, tg_tensor *x, tg_axes axes)

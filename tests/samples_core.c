@@ -20,6 +20,11 @@ const op_sample samples_sum_to[] = {
     { "middle_axis", { F(3, 4, 5) }, .attr = &(tg_sum_to_attr){ 3, { -1, 1, -1 } } },
     { "last_axis", { F(16, 33) }, .attr = &(tg_sum_to_attr){ 2, { -1, 1 } } },
     { "wide_rows", { F(9, 1000) }, .attr = &(tg_sum_to_attr){ 1, { -1 } } },
+    { "images_to_channels", { F(2, 9, 7, 33) }, .attr = &(tg_sum_to_attr){ 4, { -1, 1, 1, -1 } } },
+    { "images_to_pixels", { F(2, 9, 7, 33) }, .attr = &(tg_sum_to_attr){ 4, { -1, -1, -1, 1 } } },
+    { "images_to_lines", { F(3, 5, 7, 40) }, .attr = &(tg_sum_to_attr){ 4, { 1, -1, 1, 1 } } },
+    { "channels_first", { F(3, 17, 9, 8) }, .attr = &(tg_sum_to_attr){ 3, { -1, 1, 1 } } },
+    { "every_second_axis", { F(3, 4, 5, 300) }, .attr = &(tg_sum_to_attr){ 4, { 1, -1, 1, -1 } } },
     { "nothing_to_sum", { F(3, 7) }, .attr = &(tg_sum_to_attr){ 2, { -1, -1 } } },
     { 0 }
 };

@@ -2,6 +2,7 @@
 #include "command.h"
 #include "bench_checkpoint.h"
 #include "bench_layers.h"
+#include "bench_ops.h"
 #include "median.h"
 #include "options.h"
 #include "ranks.h"
@@ -19,11 +20,13 @@ typedef struct {
     int  batch, steps, optimizer;
     bool infer, bf16, layers, simplenet;
     const char *checkpoint;                                       /* a folder, or NULL */
+    const char *ops;                                              /* how operators' names begin, or NULL */
 } bench_options;
 
 /* ---- the command line ---- */
 
-enum { BATCH = 'b', DTYPE = 'd', STEPS = 'n', THREADS = 't', INFER = 'i', OPTIMIZER = 'o', LAYERS = 'l', CHECKPOINT = 'c' };
+enum { BATCH = 'b', DTYPE = 'd', STEPS = 'n', THREADS = 't', INFER = 'i', OPTIMIZER = 'o', LAYERS = 'l', CHECKPOINT = 'c',
+       OPS = 'p' };
 
 static const struct argp_option table[] = {
     { "batch",     BATCH,     "N",    0, "images a step (128; resnet50: 32)", 0 },
@@ -32,6 +35,8 @@ static const struct argp_option table[] = {
     { "threads",   THREADS,   "N",    0, "threads to compute with (all processors)", 0 },
     { "infer",     INFER,     NULL,   0, "forward only, instead of training", 0 },
     { "layers",    LAYERS,    NULL,   0, "each convolution by itself, in its three passes, beside oneDNN's", 0 },
+    { "ops",       OPS,       "NAME", OPTION_ARG_OPTIONAL, "each operator by itself, forward and backward (those whose names "
+                                      "begin so), with the kernels that ran; takes no MODEL", 0 },
     { "checkpoint", CHECKPOINT, "DIR", 0, "saving to and loading from a file in DIR, instead of steps", 0 },
     { "optimizer", OPTIMIZER, "NAME", 0, "sgd (with momentum 0.9) or adam (sgd)", 0 },
     { 0 },
@@ -49,6 +54,7 @@ static const char about[] =
     "  tilegrad bench resnet20 --dtype bf16\n"
     "  tilegrad bench resnet50 --batch 1 --infer\n"
     "  tilegrad bench --layers resnet50 --dtype bf16 --threads 1\n"
+    "  tilegrad bench --ops=max --dtype bf16\n"
     "  tilegrad bench resnet50 --batch 1 --optimizer adam --checkpoint /tmp";
 
 static error_t parse(int key, char *text, struct argp_state *state)
@@ -61,17 +67,21 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case OPTIMIZER: o->optimizer = option_choice(state, "--optimizer", text, optimizers); return 0;
     case CHECKPOINT: o->checkpoint = text;                                                return 0;
     case LAYERS:    o->layers    = true;                                                  return 0;
+    case OPS:       o->ops       = text ? text : "";                                      return 0;
     case INFER:     o->infer     = true;                                                  return 0;
     case THREADS:   option_threads(state, text);                                          return 0;
     case DTYPE:
         o->bf16 = option_choice(state, "--dtype", text, dtypes);
         return 0;
     case ARGP_KEY_ARG:
+        if (o->ops) argp_error(state, "--ops takes no model, but got '%s'", text);
         if (o->model || o->simplenet) argp_error(state, "too many arguments: '%s'", text);
         o->simplenet = !strcmp(text, "simplenet");
         if (!o->simplenet) o->model = option_model(state, text);
         return 0;
-    case ARGP_KEY_NO_ARGS: argp_error(state, "no model: try lenet"); return 0;
+    case ARGP_KEY_NO_ARGS:
+        if (!o->ops) argp_error(state, "no model: try lenet");
+        return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
 }
@@ -90,6 +100,7 @@ static bench_options parse_line(int argc, char **argv)
     bench_options o = { .steps = 8 };
     argp_parse(&parser, argc, argv, 0, NULL, &o);
     if (o.simplenet) o.model = &simplenet;
+    if (o.ops) return o;
     if (!o.batch) o.batch = o.simplenet ? 64 : strcmp(o.model->name, "resnet50") ? 128 : 32;
     return o;
 }
@@ -206,7 +217,8 @@ int command_bench(int argc, char **argv)
     options_threads_report(argv[0]);
     tg_scope *const root  = tg_open();
     double   *const took  = tg_alloc(root, sizeof *took * (size_t)o.steps);
-    if (o.layers) bench_layers(root, o.model, o.batch, o.bf16, o.steps);
+    if (o.ops) bench_ops(root, o.ops, o.bf16, o.steps);
+    else if (o.layers) bench_layers(root, o.model, o.batch, o.bf16, o.steps);
     else if (took) {
         const bench b = set_up(root, &o);
         if (o.checkpoint) {

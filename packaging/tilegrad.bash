@@ -66,7 +66,7 @@ _tilegrad() {
                     --resume --help --usage" ;;
     eval:*)  words="--data --data-dir --batch --dtype --threads --out --model --classes --help --usage"
              COMPREPLY=($(compgen -f -X '!*.safetensors' -- "$current") $(compgen -d -- "$current")) ;;
-    bench:*) words="$models simplenet --layers --checkpoint --batch --dtype --steps --threads --infer --optimizer
+    bench:*) words="$models simplenet --layers --ops --checkpoint --batch --dtype --steps --threads --infer --optimizer
                     --help --usage" ;;
     kernels:*) words="$(tilegrad kernels --list 2>/dev/null) --list --help --usage" ;;
     *)       words="--help --usage" ;;

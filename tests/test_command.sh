@@ -124,6 +124,8 @@ expect 0 '^save +[0-9]+ ms .* written with fsync: .*x as long; memory \+[0-9]+ M
          bench mlp --batch 8 --steps 1 --optimizer adam --checkpoint "$work/empty"
 (( rows++ ))
 [[ $(echo "$work"/empty/*) == "$work/empty/*" ]] || { echo 'FAIL  bench --checkpoint leaves files'; (( failures++ )); }
+expect 0 '^max_pixels +16x56x56x64 +fp32 +backward .* max_grad/vector_[a-z0-9]+$' bench --ops=max_pixels --steps 1
+expect 2 "--ops takes no model, but got 'lenet'"       bench --ops lenet
 expect 1 'none/bench.safetensors: cannot be created'   bench mlp --batch 8 --steps 1 --checkpoint "$work/none"
 expect 0 'test accuracy (6[0-9]|7[0-9]|8[0-9])\.[0-9]+ % after 1 epochs' \
          train lenet --data sample --epochs 1 --batch 32 --out "$work/a/b"

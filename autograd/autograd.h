@@ -8,7 +8,10 @@ extern "C" {
 
 /* Adds d loss / d leaf to the gradient of every leaf that wants one; loss has one element.  Only records: it runs with
  * what reads it.  May be called again on the same graph, on another loss, or on a part of a graph (tg_detach).  Fails if
- * a tensor whose values it needs was written since the forward. */
+ * a tensor whose values it needs was written since the forward.
+ *
+ * Gradients (tg_grad) are constants: a loss may read them, but there is no double backward.  A loss that depends on nothing
+ * but gradients is refused. */
 void tg_backward(tg_scope *s, tg_tensor *loss);
 void tg_backward_from(tg_scope *s, tg_tensor *y, tg_tensor *gradient);      /* the same from any y, with d loss / d y */
 

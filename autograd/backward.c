@@ -77,7 +77,7 @@ static bool unwritten_since(tg_scope *s, const tg_call *c)
         bool read = c->segment || (c->op->saves_in & TG_BIT(k));
         if (!read || c->in[k]->storage->version == c->in_version[k]) continue;
         tg_fail(s, "backward: %s%s%s: its input %d was written since the forward", c->where, *c->where ? ": " : "",
-                c->op->name, k);
+                tg_called(c), k);
         return false;
     }
     return true;
@@ -152,15 +152,43 @@ static void settle_leaves(tg_scope *s, size_t end, uint32_t walk)
     }
 }
 
-static bool check(tg_scope *s, const tg_tensor *y)
+/* y was computed from a gradient. */
+static bool depends_on_gradient(tg_program *p, tg_tensor *y)
+{
+    const uint32_t walk = ++p->walk;
+    y->walk = walk;
+    y->walk_grad = NULL;
+    if (y->lent || y->storage->outer) return true;
+    for (size_t i = p->n; i-- > 0;) {
+        const tg_call *c = p->record[i];
+        bool           leads = false;
+        TG_EACH_OUT(c, k) leads = leads || c->out[k]->walk == walk;
+        TG_EACH_IN(c, k) {
+            tg_tensor *t = c->in[k];
+            if (!leads) break;
+            if (t->storage->outer || t->storage->frame == TG_CLOSED) return true;
+            t->walk = walk;
+            t->walk_grad = NULL;
+        }
+    }
+    return false;
+}
+
+static void fail_without_gradient(tg_scope *s, tg_tensor *y)
+{
+    if (depends_on_gradient(s->program, y))
+        tg_fail(s, "backward: the loss is computed from gradients, which are constants here: there is no double backward");
+    else
+        tg_fail(s, "backward: nothing that the loss depends on wants a gradient, or it was made in a scope without gradients");
+}
+
+static bool check(tg_scope *s, tg_tensor *y)
 {
     if (!tg_ok(s)) return false;
     if (!y) return tg_fail(s, "backward: the loss is NULL"), false;
     if (!y->storage) return tg_fail(s, "backward: the tensor has no elements: it comes from a scope that failed"), false;
-    if (!y->needs_grad) {
-        tg_fail(s, "backward: nothing that the loss depends on wants a gradient, or it was made in a scope without gradients");
-        return false;
-    }
+    if (y->storage->program != s->program) return tg_fail(s, "backward: the loss belongs to another tree of scopes"), false;
+    if (!y->needs_grad) return fail_without_gradient(s, y), false;
     if (s->program->walking) return tg_fail(s, "backward: called within a backward"), false;
     return true;
 }

@@ -35,8 +35,7 @@ static bool inputs_unwritten(tg_scope *s, const tg_call *c)
 {
     TG_EACH_IN(c, k) {
         if (c->in[k]->storage->version == c->in_version[k] || tg_writes(c, k)) continue;
-        tg_fail(s, "%s%s%s: its result was not kept, and its input %d was written since", c->where, *c->where ? ": " : "",
-                c->op->name, k);
+        tg_fail_in(s, c->where, "%s: its result was not kept, and its input %d was written since", tg_called(c), k);
         return false;
     }
     return true;
@@ -109,21 +108,29 @@ void tg_uncount_savers(const tg_call *c) { count_savers(c, -1); }
 
 /* ---- checking ---- */
 
+/* Why calls of s cannot read t; NULL: they can. */
+static const char *input_trouble(const tg_scope *s, const tg_tensor *t)
+{
+    if (!t) return "is NULL";
+    if (!t->storage) return "has no elements: it comes from a scope that failed";
+    if (t->storage->program != s->program) return "belongs to another tree of scopes";
+    if (tg_is_ancestor(t->storage->scope, s)) return NULL;
+    return "belongs to a scope that ends before this one; make it in this scope or one above, or continue in a child of "
+           "its scope (tg_copy keeps its values, but cuts the gradient)";
+}
+
+bool tg_can_read(const tg_scope *s, const tg_tensor *t) { return tg_ok(s) && !input_trouble(s, t); }
+
 static bool check_inputs(tg_scope *s, const tg_call *c)
 {
     for (int k = 0; k < c->op->n_in; k++) {
         const tg_tensor *t = c->in[k];
         if (!t && (c->op->optional_in & TG_BIT(k))) continue;
-        if (!t) return tg_fail(s, "%s: input %d is NULL", c->op->name, k), false;
-        if (!t->storage) return tg_fail(s, "%s: input %d has no elements: it comes from a scope that failed", c->op->name, k), false;
-        if (t->storage->program != s->program)
-            return tg_fail(s, "%s: input %d belongs to another tree of scopes", c->op->name, k), false;
-        if (!tg_is_ancestor(t->storage->scope, s))
-            return tg_fail(s, "%s: input %d belongs to a scope that ends before this one; tg_copy it to keep it", c->op->name, k),
-                   false;
+        const char *trouble = input_trouble(s, t);
+        if (trouble) return tg_fail(s, "%s: input %d %s", tg_called(c), k, trouble), false;
         tg_settle_edit(t->storage);
         if (tg_writes(c, k) && !t->storage->leaf && !t->storage->outer)
-            return tg_fail(s, "%s: input %d is written, want a leaf", c->op->name, k), false;
+            return tg_fail(s, "%s: input %d is written, want a leaf", tg_called(c), k), false;
     }
     return true;
 }
@@ -143,12 +150,6 @@ static bool copy_attr(tg_scope *s, tg_call *c, const void *attr)
     return own;
 }
 
-static const char *where_now(const tg_program *p)
-{
-    if (p->walking) return p->walking;
-    return p->n_frames && p->n_frames <= TG_MAX_FRAMES ? p->frames[p->n_frames - 1].where : "";
-}
-
 static bool own_handles(tg_scope *s, tg_call *c)
 {
     TG_EACH_IN(c, k) {
@@ -160,13 +161,15 @@ static bool own_handles(tg_scope *s, tg_call *c)
 
 static tg_tensor *record(tg_scope *s, const tg_op *op, tg_tensor *const in[], const void *attr)
 {
-    tg_call c = { .op = op, .scope = s, .where = where_now(s->program), .segment = s->program->segment };
+    tg_program *p = s->program;
+    tg_call c = { .op = op, .scope = s, .name = p->calling, .segment = p->segment,
+                  .where = p->walking ? p->walking : tg_where_now(p) };
     memcpy(c.in, in, sizeof *in * (size_t)op->n_in);
     if (!check_inputs(s, &c) || !copy_attr(s, &c, attr) || !own_handles(s, &c)) return tg_nil();
-    if (s->modes.autocast && op->casts && !s->program->walking) tg_cast_inputs(s, &c);
-    s->program->inferring = op->name;
+    if (s->modes.autocast && op->casts && !p->walking) tg_cast_inputs(s, &c);
+    p->inferring = tg_called(&c);
     op->infer(s, &c);
-    s->program->inferring = NULL;
+    p->inferring = NULL;
     if (!tg_ok(s)) return tg_nil();
     TG_EACH_IN(&c, k) if (!tg_need(s, c.in[k])) return tg_nil();
     c.taped = wants_tape(s, &c);
@@ -186,6 +189,20 @@ tg_tensor *tg_apply(tg_scope *s, const tg_op *op, tg_tensor *const in[], const v
     s->program->stats.record_ms += tg_now_ms() - start;
     if (s->program->options.eager && tg_ok(s)) tg_run(s, true);
     return tg_ok(s) ? out : tg_nil();
+}
+
+const char *tg_call_as(tg_scope *s, const char *name)
+{
+    if (!s) return NULL;
+    const char *was = s->program->calling;
+    if (!was) s->program->calling = name;
+    return was;
+}
+
+tg_tensor *tg_called_as(tg_scope *s, const char *was, tg_tensor *result)
+{
+    if (s) s->program->calling = was;
+    return result;
 }
 
 tg_tensor *tg_output(tg_tensor *first, int k)

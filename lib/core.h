@@ -98,6 +98,7 @@ struct tg_program {                     /* one a root */
     tg_frame    frames[TG_MAX_FRAMES];  /* the invocations of modules that are open, outermost first */
     int32_t     n_frames, last_frame;
     const char *inferring;              /* the operator whose infer is at work, for messages; NULL: none */
+    const char *calling;                /* the public function at work, if its operators have other names; see tg_call_as */
     const char *walking;                /* backward is recording; the module whose call it differentiates, or "" */
     uint32_t    walk, segment, last_segment;      /* numbers of: the last walk; the open segment of tg_checkpoint, the last */
     tg_memory   memory;
@@ -112,6 +113,8 @@ struct tg_program {                     /* one a root */
 };
 
 /* scope.c */
+/* As tg_fail, but about a call that module `where` made; "": no module.  tg_fail names the one at work. */
+void tg_fail_in(tg_scope *s, const char *where, const char *format, ...) TG_PRINTF(3, 4);
 bool tg_is_ancestor(const tg_scope *ancestor, const tg_scope *s);      /* or the same */
 
 /* storage.c */
@@ -146,6 +149,7 @@ bool tg_adopt_grad(tg_scope *s, tg_tensor *leaf, tg_tensor *g);     /* g becomes
 
 /* frame.c */
 int32_t tg_frame_now(const tg_program *p);          /* for what is made now: 0 in user code */
+const char *tg_where_now(const tg_program *p);      /* the module at work: "layer1.0.conv1"; "": none, or a run or a backward */
 bool    tg_frame_open(const tg_program *p, int32_t frame);
 
 /* rewrite.c, order.c, recompute.c, widen.c, epilogue.c, plan.c, execute.c: the steps of a run */

@@ -2,6 +2,7 @@
  * cast, detach.  The others are in ops/. */
 #include "core_ops.h"
 #include "kernels.h"
+#include "run.h"
 #include <string.h>
 
 TG_VECTOR_DECLARE(add_vector)
@@ -235,7 +236,7 @@ void tg_promote(tg_scope *s, tg_tensor *in[], int n)
     bool f32 = false;
     for (int k = 0; k < n; k++) f32 = f32 || (in[k] && in[k]->dtype == TG_F32);
     for (int k = 0; k < n && f32 && tg_ok(s); k++)
-        if (in[k] && in[k]->dtype == TG_BF16) in[k] = tg_cast(s, in[k], TG_F32);
+        if (in[k] && in[k]->dtype == TG_BF16 && tg_can_read(s, in[k])) in[k] = tg_cast(s, in[k], TG_F32);
 }
 
 /* ---- detach: the same numbers, and backward stops here ---- */

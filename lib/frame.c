@@ -9,6 +9,12 @@ int32_t tg_frame_now(const tg_program *p)
     return top ? p->frames[top - 1].id : 0;
 }
 
+const char *tg_where_now(const tg_program *p)
+{
+    if (p->running || p->walking) return "";
+    return p->n_frames && p->n_frames <= TG_MAX_FRAMES ? p->frames[p->n_frames - 1].where : "";
+}
+
 bool tg_frame_open(const tg_program *p, int32_t frame)
 {
     for (int32_t i = 0; i < p->n_frames && i < TG_MAX_FRAMES; i++)

@@ -36,14 +36,14 @@ bool tg_want_rank(tg_scope *s, const tg_call *c, int k, int rank, const char *ax
 {
     tg_shape_text shape;
     if (tg_ok(s) && c->in[k]->rank != rank)
-        tg_fail(s, "%s: input %d has shape %s, want rank %d %s", c->op->name, k, tg_shape(c->in[k], &shape), rank, axes);
+        tg_fail(s, "%s: input %d has shape %s, want rank %d %s", tg_called(c), k, tg_shape(c->in[k], &shape), rank, axes);
     return tg_ok(s);
 }
 
 bool tg_want_dtype(tg_scope *s, const tg_call *c, int k, tg_dtype dtype)
 {
     if (tg_ok(s) && c->in[k]->dtype != dtype)
-        tg_fail(s, "%s: input %d has dtype %s, want %s", c->op->name, k, tg_dtype_name(c->in[k]->dtype), tg_dtype_name(dtype));
+        tg_fail(s, "%s: input %d has dtype %s, want %s", tg_called(c), k, tg_dtype_name(c->in[k]->dtype), tg_dtype_name(dtype));
     return tg_ok(s);
 }
 
@@ -51,7 +51,7 @@ bool tg_want_same_shape(tg_scope *s, const tg_call *c, int a, int b)
 {
     tg_shape_text one, other;
     if (tg_ok(s) && !tg_same_shape(c->in[a], c->in[b]))
-        tg_fail(s, "%s: input %d has shape %s, input %d %s; want the same", c->op->name, a, tg_shape(c->in[a], &one), b,
+        tg_fail(s, "%s: input %d has shape %s, input %d %s; want the same", tg_called(c), a, tg_shape(c->in[a], &one), b,
                 tg_shape(c->in[b], &other));
     return tg_ok(s);
 }

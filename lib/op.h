@@ -30,6 +30,7 @@ typedef struct tg_call {                /* one application of one operator */
     uint32_t     in_version[TG_MAX_IN];
     tg_scope    *scope;
     const char  *where;                 /* "layer1.0.conv1": the module that made the call, or "" */
+    const char  *name;                  /* the public function that made it, if that has another name than op; or NULL */
     uint32_t     segment;               /* of tg_checkpoint, or 0 */
     bool         taped, walked, again;
     const tg_kernel *kernel;            /* in a run: the kernel chosen ... */
@@ -53,8 +54,9 @@ struct tg_op {
     bool     commutes;                  /* a rule may find its link in in[0] or in[1] */
     bool     alias;                     /* out[0] is in[0] in another shape (tg_alias): nothing is computed */
     size_t   attr_size;
-    /* Checks the inputs, fills c->out with tg_make or tg_alias, or calls tg_fail, beginning with the operator's name and
-     * saying what was got and what was wanted.  Every index that attributes give is checked here. */
+    /* Checks the inputs, fills c->out with tg_make or tg_alias, or calls tg_fail, beginning with the operator's name
+     * (tg_called) and saying what was got and what was wanted; the module's path is put in front of it.  Every index that
+     * attributes give is checked here. */
     void (*infer)(tg_scope *s, tg_call *c);
     /* Records the calls that compute gin[k] from gout[] (NULL where no gradient came).  gin[k] may stay NULL, and may
      * have a broadcast shape: summing, un-broadcasting and casting are done by the walk.  NULL: not differentiable. */
@@ -143,6 +145,8 @@ tg_tensor *tg_apply(tg_scope *s, const tg_op *op, tg_tensor *const in[], const v
 tg_tensor *tg_output(tg_tensor *first, int k);      /* out[k] of the call that made `first`; no elements if there is none */
 
 /* ---- for infer ---- */
+/* What messages call it: the public function that a program called. */
+static inline const char *tg_called(const tg_call *c) { return c->name ? c->name : c->op->name; }
 tg_tensor *tg_make(tg_scope *s, tg_dtype dtype, int rank, const int64_t *dim);       /* an output; fails on overflow */
 tg_tensor *tg_make_like(tg_scope *s, const tg_tensor *t);
 tg_tensor *tg_alias(tg_scope *s, tg_tensor *t, int rank, const int64_t *dim);        /* the same numbers, the same count */

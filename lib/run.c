@@ -136,7 +136,7 @@ static void finish(tg_list *l, int n)
 
 static void fail_call(const tg_call *c, const tg_fault *fault)
 {
-    tg_fail(c->scope, "%s%s%s: %s", c->where, *c->where ? ": " : "", c->op->name, fault->message);
+    tg_fail_in(c->scope, c->where, "%s: %s", tg_called(c), fault->message);
 }
 
 static bool ready(tg_scope *s, tg_list *l)

@@ -30,6 +30,18 @@ void tg_run(tg_scope *s, bool middle);
  * run.  NULL if there is none. */
 tg_tensor *tg_take_grad(tg_scope *s, tg_tensor *leaf);
 
+/* Between the two, messages about calls name this public function instead of their operators:
+ *
+ *     const char *was = tg_call_as(s, "transpose");
+ *     return tg_called_as(s, was, tg_apply(s, &tg_permute_op, &x, &order));
+ *
+ * Of functions that call each other the outermost is named. */
+const char *tg_call_as(tg_scope *s, const char *name);
+tg_tensor  *tg_called_as(tg_scope *s, const char *was, tg_tensor *result);        /* returns result */
+
+/* Calls of s can read t; otherwise tg_apply says why not. */
+bool tg_can_read(const tg_scope *s, const tg_tensor *t);
+
 /* Between the two, backward keeps nothing: it makes the calls again (tg_checkpoint).  They do not nest. */
 void tg_segment_begin(tg_scope *s);
 void tg_segment_end(tg_scope *s);

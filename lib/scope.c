@@ -121,15 +121,20 @@ static void keep_message(tg_scope *s, const char *text)
     tg_printable_text(text, n, s->whole, length + 1);
 }
 
-static void fail(tg_scope *s, int error, const char *format, va_list list)
+/* The message begins with "where: ", if that is not empty. */
+static void fail(tg_scope *s, const char *where, int error, const char *format, va_list list)
 {
     char    text[TG_MESSAGE], *more = NULL;
     va_list again;
     if (!tg_ok(s)) return;
     va_copy(again, list);
-    const int length = vsnprintf(text, sizeof text, format, list);
-    if (length >= (int)sizeof text && (more = tg_system_alloc((size_t)length + 1)))
-        vsnprintf(more, (size_t)length + 1, format, again);
+    const int    named = *where ? snprintf(text, sizeof text, "%s: ", where) : 0;
+    const size_t begin = (size_t)named < sizeof text ? (size_t)named : sizeof text - 1;
+    const size_t whole = (size_t)named + (size_t)vsnprintf(text + begin, sizeof text - begin, format, list) + 1;
+    if (whole > sizeof text && (more = tg_system_alloc(whole))) {
+        if (named) snprintf(more, whole, "%s: ", where);
+        vsnprintf(more + named, whole - (size_t)named, format, again);
+    }
     va_end(again);
     keep_message(s, more ? more : text);
     tg_system_free(more);
@@ -141,9 +146,18 @@ static void fail(tg_scope *s, int error, const char *format, va_list list)
 
 void tg_fail(tg_scope *s, const char *format, ...)
 {
+    if (!tg_ok(s)) return;
     va_list list;
     va_start(list, format);
-    fail(s, 0, format, list);
+    fail(s, tg_where_now(s->program), 0, format, list);
+    va_end(list);
+}
+
+void tg_fail_in(tg_scope *s, const char *where, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    fail(s, where, 0, format, list);
     va_end(list);
 }
 
@@ -151,7 +165,7 @@ void tg_fail_system(tg_scope *s, int error, const char *format, ...)
 {
     va_list list;
     va_start(list, format);
-    fail(s, error, format, list);
+    fail(s, "", error, format, list);
     va_end(list);
 }
 

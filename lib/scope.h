@@ -10,6 +10,20 @@
  *     if (!tg_ok(root)) fprintf(stderr, "%s\n", tg_message(root));
  *     tg_close(root);
  *
+ * Modes belong to a scope, and scopes nest whatever their modes are.  A call may read what its own scope made and what the
+ * scopes above made, never what a scope below made, which ends first.  So a part of a network whose batch norms are to
+ * stay at rest in a training step (running statistics, which do not change, but gradients) runs in an evaluation scope
+ * with gradients, and what trains runs in a training scope inside of it:
+ *
+ *     tg_scope *rest = tg_push_modes(root, (tg_modes){ .grad = true });
+ *     for (...; tg_reset(rest)) {
+ *         tg_tensor *features = tg_forward(rest, body, x);          // batch norms at rest
+ *         tg_scope  *step = tg_train(rest);                         // gone when rest is reset
+ *         tg_tensor *loss = tg_cross_entropy(step, tg_forward(step, head, features), y);
+ *         tg_backward(step, loss);                                  // body's gradients, too
+ *         tg_update(step, opt);
+ *     }
+ *
  * Errors.  The first failure is kept, with the name of the operator or file, what was got and what was wanted.  From
  * then on every function given this scope, or a descendant of it, does nothing: tensors come back without elements,
  * numbers as NaN or 0, pointers as NULL.  So a program reads as mathematics and checks once.  tg_reset and tg_pop hand

@@ -2,6 +2,7 @@
 #include "batch_norm2d.h"
 #include "check.h"
 #include "kernels.h"
+#include "run.h"
 #include <math.h>
 
 static bool check_images(tg_scope *s, const tg_call *c, int x)
@@ -36,7 +37,7 @@ static bool check_vectors(tg_scope *s, const tg_call *c, int x, int vectors)
         if (names == gradient && k == 1 && c->op != &tg_batch_norm2d_eval_grad_op) {
             if (!tg_batch_norm2d_want_mean(s, c, x + 2, c->in[x]->dim[3])) return false;
         } else if (v->rank != 1 || v->dim[0] != c->in[x]->dim[3]) {
-            tg_fail(s, "%s: %s has shape %s, x %s wants [%lld]", c->op->name, names[k], tg_shape(v, &got),
+            tg_fail(s, "%s: %s has shape %s, x %s wants [%lld]", tg_called(c), names[k], tg_shape(v, &got),
                     tg_shape(c->in[x], &want), (long long)c->in[x]->dim[3]);
             return false;
         }
@@ -48,11 +49,11 @@ bool tg_batch_norm2d_check(tg_scope *s, const tg_call *c, int x, int vectors)
 {
     const tg_batch_norm2d_attr *const a = c->attr;
     if (!(a->eps > 0) || !isfinite(a->eps)) {
-        tg_fail(s, "%s: eps is %g, want a positive number", c->op->name, (double)a->eps);
+        tg_fail(s, "%s: eps is %g, want a positive number", tg_called(c), (double)a->eps);
         return false;
     }
     if (!(a->momentum >= 0 && a->momentum <= 1)) {
-        tg_fail(s, "%s: momentum is %g, want 0..1", c->op->name, (double)a->momentum);
+        tg_fail(s, "%s: momentum is %g, want 0..1", tg_called(c), (double)a->momentum);
         return false;
     }
     return check_images(s, c, x) && check_vectors(s, c, x, vectors);
@@ -68,7 +69,7 @@ void tg_batch_norm2d_infer(tg_scope *s, tg_call *c)
     if (dim[0] * dim[1] * dim[2] <= 1) {
         tg_shape_text text;
         tg_fail(s, "%s: x %s wants more than one value a channel in training: two images or more (drop_last of the loader "
-                "leaves out a last batch of one)", c->op->name, tg_shape(c->in[0], &text));
+                "leaves out a last batch of one)", tg_called(c), tg_shape(c->in[0], &text));
         return;
     }
     c->out[0] = tg_make_like(s, c->in[0]);
@@ -147,12 +148,14 @@ tg_tensor *tg_batch_norm2d(tg_scope *s, tg_tensor *x, tg_tensor *gamma, tg_tenso
     if (tg_ok(s) && !running_mean != !running_var)
         tg_fail(s, "batch_norm2d: %s is NULL, want both running statistics or neither",
                 running_mean ? "running_var" : "running_mean");
-    if (tracked && !tg_scope_modes(s).train)
-        return tg_apply(s, &tg_batch_norm2d_eval_op, (tg_tensor *const[]){ x, gamma, beta, running_mean, running_var },
-                        &attr);
+    const char *const was = tg_call_as(s, "batch_norm2d");
+    if (tracked && !tg_scope_modes(s).train) {
+        tg_tensor *const in[] = { x, gamma, beta, running_mean, running_var };
+        return tg_called_as(s, was, tg_apply(s, &tg_batch_norm2d_eval_op, in, &attr));
+    }
     tg_tensor *const y = tg_apply(s, &tg_batch_norm2d_op, (tg_tensor *const[]){ x, gamma, beta }, &attr);
     if (tracked)
         tg_apply(s, &tg_batch_norm2d_track_op,
                  (tg_tensor *const[]){ running_mean, running_var, tg_output(y, 1), tg_output(y, 3) }, &attr);
-    return y;
+    return tg_called_as(s, was, y);
 }

@@ -72,11 +72,11 @@ static bool check_channels(tg_scope *s, const tg_call *c, int groups)
                        (long long)w->dim[0], groups), false;
     if (w->dim[3] == x->dim[3] / groups) return true;
     if (groups == 1)
-        tg_fail(s, "%s: x has %lld channels, w %s wants %lld", op, (long long)x->dim[3], tg_shape(w, &shape),
-                (long long)w->dim[3]);
+        tg_fail(s, "%s: x has %lld channels, want %lld: w is %s", op, (long long)x->dim[3], (long long)w->dim[3],
+                tg_shape(w, &shape));
     else
-        tg_fail(s, "%s: x has %lld channels in %d groups, w %s wants %lld in each", op, (long long)x->dim[3], groups,
-                tg_shape(w, &shape), (long long)w->dim[3]);
+        tg_fail(s, "%s: x has %lld channels in %d groups, want %lld in each: w is %s", op, (long long)x->dim[3], groups,
+                (long long)w->dim[3], tg_shape(w, &shape));
     return false;
 }
 

@@ -39,8 +39,8 @@ static bool check_channels(tg_scope *s, const tg_call *c, int64_t *out)
     const tg_tensor      *x = c->in[0], *w = c->in[1];
     tg_shape_text         shape;
     if (x->dim[3] != w->dim[0])
-        return tg_fail(s, "%s: x has %lld channels, w %s wants %lld", c->op->name, (long long)x->dim[3],
-                       tg_shape(w, &shape), (long long)w->dim[0]), false;
+        return tg_fail(s, "%s: x has %lld channels, want %lld: w is %s", c->op->name, (long long)x->dim[3],
+                       (long long)w->dim[0], tg_shape(w, &shape)), false;
     if (x->dim[3] % a->groups)
         return tg_fail(s, "%s: x has %lld channels, which %d groups do not divide", c->op->name, (long long)x->dim[3],
                        a->groups), false;

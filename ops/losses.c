@@ -1,6 +1,7 @@
 /* losses.c - losses of each element: their formulas are in ops.h. */
 #include "check.h"
 #include "kernels.h"
+#include "run.h"
 
 static void pointwise_loss_infer(tg_scope *s, tg_call *c)
 {
@@ -44,16 +45,16 @@ const tg_op tg_pointwise_loss_grad_op = {
 static tg_tensor *loss(tg_scope *s, const char *name, tg_pointwise_loss kind, tg_tensor *x, tg_tensor *target,
                        tg_reduction reduction)
 {
-    tg_shape_text got, want;
+    tg_shape_text     got, want;
+    const char *const was = tg_call_as(s, name);
     if (tg_ok(s) && x && target && !tg_same_shape(x, target))
         tg_fail(s, "%s: target has shape %s, x %s; want the same", name, tg_shape(target, &got), tg_shape(x, &want));
     if (reduction != TG_MEAN && reduction != TG_SUM && reduction != TG_NONE)
         tg_fail(s, "%s: reduction is %d, want TG_MEAN, TG_SUM or TG_NONE", name, (int)reduction);
     tg_tensor *const in[] = { tg_as_f32(s, x), tg_as_f32(s, target) };
     tg_tensor *const each = tg_apply(s, &tg_pointwise_loss_op, in, &(tg_pointwise_loss_attr){ kind });
-    if (reduction == TG_NONE)
-        return each;
-    return reduction == TG_MEAN ? tg_mean(s, each, (tg_axes){ .n = 0 }) : tg_sum(s, each, (tg_axes){ .n = 0 });
+    const tg_axes all = { .n = 0 };
+    return tg_called_as(s, was, reduction == TG_NONE ? each : reduction == TG_MEAN ? tg_mean(s, each, all) : tg_sum(s, each, all));
 }
 
 tg_tensor *tg_mse(tg_scope *s, tg_tensor *x, tg_tensor *target, tg_reduction reduction)

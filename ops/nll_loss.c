@@ -3,6 +3,7 @@
 #include "nll_loss.h"
 #include "check.h"
 #include "kernels.h"
+#include "run.h"
 
 /* ---- checks; `name` is what the user called ---- */
 
@@ -64,10 +65,10 @@ void tg_nll_loss_infer(tg_scope *s, tg_call *c)
 {
     const tg_nll_attr *const a = c->attr;
     const tg_tensor *const x = c->in[0], *const target = c->in[1];
-    if (!tg_want_float(s, c, 0) || !check(s, c->op->name, x, target, c->in[2], a))
+    if (!tg_want_float(s, c, 0) || !check(s, tg_called(c), x, target, c->in[2], a))
         return;
     if (a->classes != x->dim[x->rank - 1])
-        tg_fail(s, "%s: %lld classes, x has %lld", c->op->name, (long long)a->classes, (long long)x->dim[x->rank - 1]);
+        tg_fail(s, "%s: %lld classes, x has %lld", tg_called(c), (long long)a->classes, (long long)x->dim[x->rank - 1]);
     c->out[0] = tg_make(s, TG_F32, a->reduction == TG_NONE ? target->rank : 0, target->dim);
     c->out[1] = tg_make(s, TG_F32, 0, target->dim);
 }
@@ -99,14 +100,14 @@ void tg_nll_loss_grad_infer(tg_scope *s, tg_call *c, tg_dtype dtype)
     const tg_nll_attr *const a = c->attr;
     const tg_tensor *const target = c->in[1];
     int64_t dim[TG_MAX_RANK] = { 0 };
-    if (!check_attr(s, c->op->name, a) || !check_target(s, c->op->name, target) ||
-        !check_weight(s, c->op->name, c->in[2], a->classes) || !tg_want_dtype(s, c, 0, TG_F32) ||
+    if (!check_attr(s, tg_called(c), a) || !check_target(s, tg_called(c), target) ||
+        !check_weight(s, tg_called(c), c->in[2], a->classes) || !tg_want_dtype(s, c, 0, TG_F32) ||
         !tg_want_dtype(s, c, 3, TG_F32) || !tg_want_rank(s, c, 3, 0, "[]"))
         return;
     if (a->reduction == TG_NONE ? !tg_want_same_shape(s, c, 0, 1) : !tg_want_rank(s, c, 0, 0, "[]"))
         return;
     if (target->rank >= TG_MAX_RANK) {
-        tg_fail(s, "%s: target has rank %d, want at most %d", c->op->name, target->rank, TG_MAX_RANK - 1);
+        tg_fail(s, "%s: target has rank %d, want at most %d", tg_called(c), target->rank, TG_MAX_RANK - 1);
         return;
     }
     for (int i = 0; i < target->rank; i++)
@@ -150,8 +151,9 @@ tg_tensor *tg_cross_entropy_with(tg_scope *s, tg_tensor *logits, tg_tensor *targ
     if (tg_ok(s) && logits && target)                              /* first, for messages that name cross_entropy */
         check(s, "cross_entropy", logits, target, config.weight, &attr);
     const tg_softmax_attr softmax = { tg_resolve_axis(logits, -1), TG_F32 };
+    const char *const     was = tg_call_as(s, "cross_entropy");
     tg_tensor *const logp = tg_apply(s, &tg_log_softmax_op, &logits, &softmax);
-    return tg_apply(s, &tg_nll_loss_op, (tg_tensor *const[]){ logp, target, config.weight }, &attr);
+    return tg_called_as(s, was, tg_apply(s, &tg_nll_loss_op, (tg_tensor *const[]){ logp, target, config.weight }, &attr));
 }
 
 tg_tensor *tg_cross_entropy(tg_scope *s, tg_tensor *logits, tg_tensor *target)

@@ -1,6 +1,7 @@
 /* permute.c - reshape, permute, transpose, flatten: the same numbers in another shape or order.  See ops.h. */
 #include "check.h"
 #include "kernels.h"
+#include "run.h"
 #include <string.h>
 
 TG_VECTOR_DECLARE(permute_vector)
@@ -124,7 +125,8 @@ tg_tensor *tg_transpose(tg_scope *s, tg_tensor *x, int a, int b)
         tg_fail(s, "transpose: axes %d and %d of x %s, want %d to %d", a, b, tg_shape(x, &shape), -x->rank,
                 x->rank - 1);
     for (int i = 0; i < order.rank; i++) order.axis[i] = i == one ? other : i == other ? one : i;
-    return tg_apply(s, &tg_permute_op, &x, &order);
+    const char *was = tg_call_as(s, "transpose");
+    return tg_called_as(s, was, tg_apply(s, &tg_permute_op, &x, &order));
 }
 
 /* ---- flatten: [n, h, w, c] becomes [n, c, h, w] first, unless the two lie in memory alike ---- */
@@ -133,9 +135,9 @@ tg_tensor *tg_flatten(tg_scope *s, tg_tensor *x)
 {
     static const int channels_first[] = { 0, 3, 1, 2 };
     if (tg_ok(s) && x && x->rank < 1) tg_fail(s, "flatten: x has rank 0, want [n, ..]");
-    if (!tg_ok(s) || !x) return tg_reshape(s, x, 0, NULL);
-    int64_t features = 1;
-    for (int i = 1; i < x->rank; i++) features *= x->dim[i];
-    if (x->rank == 4 && x->dim[3] > 1 && x->dim[1] * x->dim[2] > 1) x = tg_permute(s, x, channels_first);
-    return tg_reshape(s, x, 2, TG_DIM(-1, features));
+    const char *was = tg_call_as(s, "flatten");
+    int64_t     features = 1;
+    for (int i = 1; x && i < x->rank; i++) features *= x->dim[i];
+    if (x && x->rank == 4 && x->dim[3] > 1 && x->dim[1] * x->dim[2] > 1) x = tg_permute(s, x, channels_first);
+    return tg_called_as(s, was, tg_reshape(s, x, 2, TG_DIM(-1, features)));
 }

@@ -22,6 +22,27 @@
 
 static const uint8_t zeros[18];
 
+static tg_tensor *swap(tg_scope *s, tg_tensor *x) { return tg_transpose(s, x, 0, 1); }
+
+/* Batch norm in an evaluation scope. */
+static bool at_rest(tg_scope *s, tg_tensor *x, tg_tensor *gamma, tg_tensor *beta)
+{
+    tg_scope *rest = tg_push(s);
+    tg_batch_norm2d(rest, x, gamma, beta, T(3), T(3), BN(0));
+    tg_pop(rest);
+    return tg_ok(s);
+}
+
+/* A gradient penalty: the square of a gradient, differentiated. */
+static bool penalty(tg_scope *s)
+{
+    tg_tensor *w = tg_require_grad(s, T(2)), *g;
+    tg_backward(s, tg_sum(s, tg_mul(s, w, w), (tg_axes){ 0 }));
+    g = tg_grad(w);
+    tg_backward(s, tg_sum(s, tg_mul(s, g, g), (tg_axes){ 0 }));
+    return tg_ok(s);
+}
+
 #define ROW(name, call, message) static void row_##name(tg_scope *s) { (void)zeros, (void)(call); }
 #include "bad_input.def"
 #undef ROW

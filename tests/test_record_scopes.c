@@ -146,7 +146,8 @@ static void a_child_cannot_feed_its_parent(void **state)
     tg_scope  *child = tg_push(s);
     tg_tensor *inside = tg_neg(child, vector(root, NUMBERS(1)));
     tg_neg(s, inside);
-    expect_message(s, "neg: input 0 belongs to a scope that ends before this one; tg_copy it to keep it");
+    expect_message(s, "neg: input 0 belongs to a scope that ends before this one; make it in this scope or one above, or "
+                      "continue in a child of its scope (tg_copy keeps its values, but cuts the gradient)");
     tg_clear(s);
     tg_tensor *kept = tg_copy(root, inside);
     tg_pop(child);
@@ -232,6 +233,33 @@ static void training_without_gradients(void **state)
     expect_numbers(mean, NUMBERS(0.2));
 }
 
+/* scope.h's example: a body whose batch norms are at rest, a head that trains. */
+static void batch_norm_at_rest_in_a_training_step(void **state)
+{
+    WORLD;
+    tg_module *norm = tg_layer_batch_norm2d(root, (tg_layer_batch_norm2d_config){ .features = 2 });
+    tg_module *head = tg_sequential(root, (tg_module *const[]){
+        tg_layer_flatten(root), tg_layer_dropout(root, 0.5),
+        tg_layer_linear(root, (tg_layer_linear_config){ .in = 8, .out = 3 }), NULL });
+    tg_module *net = tg_sequential(root, (tg_module *const[]){ norm, head, NULL });
+    tg_optim  *opt = tg_sgd(root, net, (tg_sgd_config){ .lr = 0.1f });
+    tg_tensor *x = tg_randn(root, 3, 2, 4, TG_DIM(4, 2, 2, 2)), *y = tg_zeros(root, TG_I64, 1, TG_DIM(4));
+    tg_scope  *rest = tg_push_modes(root, (tg_modes){ .grad = true });
+    for (int i = 0; i < 2; i++, tg_reset(rest)) {
+        tg_tensor *features = tg_forward(rest, norm, x);
+        tg_scope  *step = tg_train(rest);
+        tg_backward(step, tg_cross_entropy(step, tg_forward(step, head, features), y));
+        assert_non_null(tg_grad(tg_find_param(net, "0.weight")));
+        tg_update(step, opt);
+        expect_ok(step);
+    }
+    expect_numbers(tg_find_param(net, "0.running_mean"), NUMBERS(0, 0));
+    expect_numbers(tg_find_param(net, "0.running_var"), NUMBERS(1, 1));
+    assert_true(((const float *)tg_data(tg_find_param(net, "0.weight")))[0] != 1);
+    assert_true(tg_steps(opt) == 2);
+    expect_ok(root);
+}
+
 /* ---- tg_checkpoint: the same bits, less memory, effects once ---- */
 
 typedef struct { uint64_t bytes, lasting; } checkpointed;
@@ -286,7 +314,7 @@ int main(void)
         TEST(a_child_cannot_feed_its_parent), TEST(a_popped_child_leaves_the_parents_calls),
         TEST(a_reset_runs_what_lasts_and_drops_the_rest), TEST(trees_do_not_mix),
         TEST(evaluation_between_and_under_steps),
-        TEST(gradients_without_training), TEST(training_without_gradients), TEST(checkpointing_gives_the_same_bits),
+        TEST(gradients_without_training), TEST(batch_norm_at_rest_in_a_training_step), TEST(training_without_gradients), TEST(checkpointing_gives_the_same_bits),
     };
     return cmocka_run_group_tests(scopes, NULL, NULL);
 }

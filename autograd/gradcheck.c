@@ -150,6 +150,10 @@ bool tg_gradcheck(tg_scope *s, tg_tensor *(*fn)(tg_scope *s, void *context, tg_t
                   tg_tensor *const *in, int n, tg_gradcheck_config config, char report[256])
 {
     if (report) report[0] = 0;
+    if (tg_ok(s) && !fn) tg_fail(s, "gradcheck: the function is NULL");
+    if (tg_ok(s) && n > 0 && !in) tg_fail(s, "gradcheck: the inputs are NULL");
+    for (int k = 0; k < n && tg_ok(s); k++)
+        if (in[k]) tg_wants_tensor(s, "gradcheck", in[k]);
     if (!tg_ok(s)) return false;
     gradcheck g = { tg_push(s), fn, context, in, n, config, s->program->random_counter };
     size_t    room = (size_t)(n > 0 ? n : 0) + 1;

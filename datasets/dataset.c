@@ -79,7 +79,9 @@ static bool labels_sound(tg_scope *s, const tg_dataset *d, const char *where)
 static tg_dataset *copy_of(tg_scope *s, const tg_dataset *d)
 {
     tg_dataset *const kept = tg_alloc(s, sizeof *kept);
-    if (kept) *kept = *d;
+    if (!kept) return NULL;
+    *kept = *d;
+    kept->scope = s;
     return kept;
 }
 
@@ -99,6 +101,7 @@ tg_dataset *tg_dataset_from(tg_scope *s, int64_t count, int h, int w, int c, int
 {
     tg_dataset d = { .name = "memory", .count = count, .h = h, .w = w, .c = c, .classes = classes,
                      .images = images, .labels = labels };
+    if (tg_ok(s) && (!images || !labels)) tg_fail(s, "tg_dataset_from: the %s are NULL", images ? "labels" : "images");
     tg_dataset *const kept = tg_dataset_keep(s, &d, "tg_dataset_from");
     if (!kept) return NULL;
     tg_dataset_measure(kept);

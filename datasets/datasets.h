@@ -19,6 +19,7 @@ typedef struct tg_dataset {
     /* Of the training images (all of them, for the known sets), by channel, in units of 0..1: for normalising. */
     float          mean[4], deviation[4];
     const char    *note;                  /* something the user should know ("a sample; for all of it ..."), or NULL */
+    tg_scope      *scope;                 /* that it lives in; NULL: the program made it, and sees to that itself */
 } tg_dataset;
 
 /* All return NULL once s has failed.  dir NULL: the usual places, or where the environment says: TG_FASHION_MNIST_DIR,

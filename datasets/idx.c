@@ -104,9 +104,10 @@ static uint64_t read_header(tg_file *f, int rank, int64_t dim[], const element *
 
 const uint8_t *tg_idx_read(tg_scope *s, const char *path, int want_rank, int64_t dim[4])
 {
-    for (int i = 0; i < 4; i++) dim[i] = 0;
+    for (int i = 0; dim && i < 4; i++) dim[i] = 0;
     if (!tg_ok(s)) return NULL;
-    if (!path) tg_fail(s, "tg_idx_read: path is NULL");
+    if (!dim) tg_fail(s, "tg_idx_read: dim is NULL");
+    else if (!path) tg_fail(s, "tg_idx_read: path is NULL");
     else if (want_rank < 1 || want_rank > 4) tg_fail(s, "tg_idx_read: rank %d, wanted 1 .. 4", want_rank);
     tg_file f;
     if (!tg_ok(s) || !tg_file_open(&f, s, path)) return NULL;

@@ -6,6 +6,7 @@
  * program that keeps many batches at once makes the loader ask for memory, never wait for ever. */
 #include "dataset.h"
 #include "parallel.h"
+#include "run.h"
 #include "system.h"
 #include "transform.h"
 #include <pthread.h>
@@ -33,6 +34,7 @@ typedef struct slot {
 } slot;
 
 struct tg_loader {
+    tg_scope        *scope;
     tg_dataset       data;
     tg_loader_config config;
     tg_pixels        pixels;
@@ -252,6 +254,7 @@ static void start_workers(tg_scope *s, tg_loader *l)
 tg_loader *tg_loader_new(tg_scope *s, const tg_dataset *data, tg_loader_config config)
 {
     if (tg_ok(s) && !data) tg_fail(s, "loader: data is NULL");
+    if (tg_ok(s) && data->scope) tg_wants_home(s, "loader", "dataset", data->scope);
     if (!tg_ok(s) || !tg_dataset_sound(s, data, "loader") || !config_sound(s, data, &config)) return NULL;
     if (config.workers == 0) config.workers = 1;
     tg_loader *const l = tg_system_alloc(sizeof *l);
@@ -260,7 +263,7 @@ tg_loader *tg_loader_new(tg_scope *s, const tg_dataset *data, tg_loader_config c
         return NULL;
     }
     const int64_t whole = data->count / config.batch, some = data->count % config.batch != 0 && !config.drop_last;
-    *l = (tg_loader){ .data = *data, .config = config, .pixels = tg_pixels_of(data, config.no_normalize),
+    *l = (tg_loader){ .scope = s, .data = *data, .config = config, .pixels = tg_pixels_of(data, config.no_normalize),
                       .batches = whole + some, .ordered = -1, .process = getpid(), .lock = PTHREAD_MUTEX_INITIALIZER,
                       .work = PTHREAD_COND_INITIALIZER, .done = PTHREAD_COND_INITIALIZER };
     if (!tg_defer(s, loader_close, l)) return NULL;
@@ -289,8 +292,9 @@ static slot *lend(tg_loader *l)
 
 bool tg_next(tg_scope *s, tg_loader *l, tg_batch *batch)
 {
-    *batch = (tg_batch){ 0 };
-    if (!tg_ok(s) || !l) return false;
+    if (batch) *batch = (tg_batch){ 0 };
+    if (!tg_wants_home(s, "next", "loader", l ? l->scope : NULL)) return false;
+    if (!batch) return tg_fail(s, "next: the batch is NULL"), false;
     if (is_forked(l)) {
         tg_fail(s, "loader: its threads stayed in the process that forked this one; make a loader after the fork");
         return false;
@@ -330,7 +334,7 @@ static void seek(tg_loader *l, place to, uint64_t seed)
 
 void tg_loader_seek(tg_scope *s, tg_loader *l, int64_t epoch, int64_t batch)
 {
-    if (!tg_ok(s) || !l) return;
+    if (!tg_wants_home(s, "loader_seek", "loader", l ? l->scope : NULL)) return;
     if (epoch >= 0 && epoch <= last_epoch && batch >= 0 && batch <= l->batches) seek(l, (place){ epoch, batch }, l->config.seed);
     else tg_fail(s, "loader: batch %lld of epoch %lld, wanted 0 .. %lld of 0 .. %lld", (long long)batch, (long long)epoch,
                  (long long)l->batches, (long long)last_epoch);
@@ -352,6 +356,7 @@ static void visit(tg_state *to, void *loader)
         tg_state_missing(to, "the loader");
         return;
     }
+    tg_state_home(to, "loader", l->scope);
     const tg_loader_config *const c = &l->config;
     l->saved.at = l->here;
     l->saved.seed = c->seed;

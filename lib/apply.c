@@ -180,9 +180,17 @@ static tg_tensor *record(tg_scope *s, const tg_op *op, tg_tensor *const in[], co
     return own->out[0] ? own->out[0] : tg_nil();
 }
 
+static bool usable(tg_scope *s, const tg_op *op, tg_tensor *const in[], const void *attr)
+{
+    if (!op) tg_fail(s, "apply: the operator is NULL");
+    else if (op->n_in && !in) tg_fail(s, "%s: the inputs are NULL", op->name);
+    else if (op->attr_size && !attr) tg_fail(s, "%s: the attributes are NULL", op->name);
+    return tg_ok(s);
+}
+
 tg_tensor *tg_apply(tg_scope *s, const tg_op *op, tg_tensor *const in[], const void *attr)
 {
-    if (!tg_ok(s)) return tg_nil();
+    if (!tg_ok(s) || !usable(s, op, in, attr)) return tg_nil();
     if (s->program->n - s->program->ran >= TG_MAX_PENDING) tg_run(s, true);     /* here, where nothing is half recorded */
     double     start = tg_now_ms();
     tg_tensor *out = record(s, op, in, attr);
@@ -207,6 +215,6 @@ tg_tensor *tg_called_as(tg_scope *s, const char *was, tg_tensor *result)
 
 tg_tensor *tg_output(tg_tensor *first, int k)
 {
-    const tg_call *c = first->made;
+    const tg_call *c = first ? first->made : NULL;
     return c && k >= 0 && k < c->op->n_out && c->out[k] ? c->out[k] : tg_nil();
 }

@@ -132,7 +132,8 @@ tg_tensor *tg_sum_to(tg_scope *s, tg_tensor *x, int rank, const int64_t *dim)
     tg_sum_to_attr attr = { .rank = rank };
     if (!tg_ok(s)) return tg_apply(s, &tg_sum_to_op, &x, &attr);
     if (rank < 0 || rank > TG_MAX_RANK) tg_fail(s, "sum_to: rank %d, want 0 to %d", rank, TG_MAX_RANK);
-    for (int i = 0; i < rank && rank <= TG_MAX_RANK; i++) {
+    else if (rank > 0 && !dim) tg_fail(s, "sum_to: the shape is NULL");
+    for (int i = 0; x && tg_ok(s) && i < rank; i++) {
         int from = x->rank - rank + i;  /* an axis that stays is not written down: it may be the batch */
         attr.dim[i] = from >= 0 && dim[i] == x->dim[from] && dim[i] != 1 ? -1 : dim[i];
     }
@@ -183,7 +184,8 @@ tg_tensor *tg_fill(tg_scope *s, double value, int rank, const int64_t *dim)
 {
     tg_fill_attr attr = { .value = value, .shape = { .rank = rank } };
     tg_tensor *none = NULL;
-    for (int i = 0; i < rank && i < TG_MAX_RANK; i++) attr.shape.dim[i] = dim[i];
+    if (tg_ok(s) && rank > 0 && !dim) tg_fail(s, "fill: the shape is NULL");
+    for (int i = 0; dim && i < rank && i < TG_MAX_RANK; i++) attr.shape.dim[i] = dim[i];
     return tg_apply(s, &tg_fill_op, &none, &attr);
 }
 
@@ -234,6 +236,8 @@ tg_tensor *tg_cast(tg_scope *s, tg_tensor *x, tg_dtype dtype)
 void tg_promote(tg_scope *s, tg_tensor *in[], int n)
 {
     bool f32 = false;
+    if (tg_ok(s) && n > 0 && !in) tg_fail(s, "promote: the inputs are NULL");
+    if (!tg_ok(s)) return;
     for (int k = 0; k < n; k++) f32 = f32 || (in[k] && in[k]->dtype == TG_F32);
     for (int k = 0; k < n && f32 && tg_ok(s); k++)
         if (in[k] && in[k]->dtype == TG_BF16 && tg_can_read(s, in[k])) in[k] = tg_cast(s, in[k], TG_F32);

@@ -48,7 +48,7 @@ bool tg_environment_wrong(char *text, size_t size)
     for (int i = 0; i < KNOWN; i++) {
         const char *const value = getenv(known[i].name);
         if (!value || is_right(i, value)) continue;
-        snprintf(text, size, "%s=%.64s in the environment: want %s%s", known[i].name, value,
+        snprintf(text, text ? size : 0, "%s=%.64s in the environment: want %s%s", known[i].name, value,
                  known[i].list ? "a list of " : "one of ", known[i].values);
         return true;
     }

@@ -9,6 +9,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 void tg_fault_say(tg_fault *fault, int64_t task, const char *format, ...)
 {
+    if (!fault || !format) return;
     va_list list;
     va_start(list, format);
     pthread_mutex_lock(&lock);

@@ -25,18 +25,28 @@ bool tg_frame_open(const tg_program *p, int32_t frame)
 /* Enters and leaves are counted even in a failed scope, so that they stay balanced. */
 void tg_enter(tg_scope *s, const char *where)
 {
+    if (!s) return;
     tg_program *p = s->program;
     if (p->n_frames < TG_MAX_FRAMES) p->frames[p->n_frames] = (tg_frame){ ++p->last_frame, where ? where : "" };
     else tg_fail(s, "module: more than %d modules within each other", TG_MAX_FRAMES);
     p->n_frames++;
 }
 
-tg_tensor *tg_leave(tg_scope *s, tg_tensor *result)
+void tg_leave_n(tg_scope *s, tg_tensor *const result[], int n)
 {
+    if (!s) return;
     tg_program *p = s->program;
     int32_t     left = tg_frame_now(p);
     if (p->n_frames > 0) p->n_frames--;
-    if (!tg_ok(s) || !result || !result->storage) return tg_ok(s) && result ? result : tg_nil();
-    if (result->storage->frame == left) result->storage->frame = tg_frame_now(p);
-    return result;
+    if (!tg_ok(s)) return;
+    if (n > 0 && !result) tg_fail(s, "leave: the results are NULL");
+    for (int i = 0; i < n && tg_ok(s); i++)
+        if (tg_wants_tensor(s, "leave", result[i]) && result[i]->storage->frame == left)
+            result[i]->storage->frame = tg_frame_now(p);
+}
+
+tg_tensor *tg_leave(tg_scope *s, tg_tensor *result)
+{
+    tg_leave_n(s, &result, 1);
+    return tg_ok(s) ? result : tg_nil();
 }

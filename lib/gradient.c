@@ -7,7 +7,7 @@
 /* A gradient whose call was never run (its scope failed) is none. */
 tg_tensor *tg_grad(const tg_tensor *t)
 {
-    tg_tensor *g = t->grad;
+    tg_tensor *g = t ? t->grad : NULL;
     return g && g->storage && (g->storage->data || g->storage->pending) ? g : NULL;
 }
 
@@ -20,7 +20,7 @@ static void discard(tg_tensor *leaf)
 
 void tg_clear_grad(tg_tensor *t)
 {
-    if (!t->storage || !tg_ok(t->storage->scope) || !tg_grad(t)) return;
+    if (!t || !t->storage || !tg_ok(t->storage->scope) || !tg_grad(t)) return;
     tg_run(t->storage->scope, true);
     if (tg_ok(t->storage->scope)) discard(t);
 }
@@ -59,4 +59,7 @@ void tg_segment_begin(tg_scope *s)
     if (tg_ok(s) && !s->program->segment) s->program->segment = ++s->program->last_segment;
 }
 
-void tg_segment_end(tg_scope *s) { s->program->segment = 0; }
+void tg_segment_end(tg_scope *s)
+{
+    if (s) s->program->segment = 0;
+}

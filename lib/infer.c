@@ -1,48 +1,66 @@
 /* infer.c - what shape rules are written with. */
 #include "core.h"
+#include <math.h>
+
+static const char *who_now(const tg_scope *s, const char *otherwise)
+{
+    return s->program->inferring ? s->program->inferring : otherwise;
+}
 
 tg_tensor *tg_make(tg_scope *s, tg_dtype dtype, int rank, const int64_t *dim)
 {
     size_t bytes;
-    const char *who = s->program->inferring ? s->program->inferring : "tensor";
-    if (!tg_size_of(s, who, dtype, rank, dim, &bytes)) return tg_nil();
+    if (!tg_ok(s) || !tg_size_of(s, who_now(s, "tensor"), dtype, rank, dim, &bytes)) return tg_nil();
     tg_storage *storage = tg_storage_new(s, bytes);
     if (!storage) return tg_nil();
     storage->frame = tg_frame_now(s->program);
     return tg_tensor_on(s, storage, dtype, rank, dim);
 }
 
-tg_tensor *tg_make_like(tg_scope *s, const tg_tensor *t) { return tg_make(s, t->dtype, t->rank, t->dim); }
+tg_tensor *tg_make_like(tg_scope *s, const tg_tensor *t)
+{
+    if (tg_ok(s) && !t) tg_fail(s, "%s: the tensor is NULL", who_now(s, "make_like"));
+    return tg_ok(s) ? tg_make(s, t->dtype, t->rank, t->dim) : tg_nil();
+}
 
 tg_tensor *tg_alias(tg_scope *s, tg_tensor *t, int rank, const int64_t *dim)
 {
-    tg_tensor *a = tg_tensor_on(s, t->storage, t->dtype, rank, dim);
     tg_shape_text from, to;
+    if (!tg_wants_tensor(s, tg_ok(s) ? who_now(s, "alias") : "", t)) return tg_nil();
+    if (rank > 0 && !dim) return tg_fail(s, "%s: the shape is NULL", who_now(s, "alias")), tg_nil();
+    tg_tensor *a = tg_tensor_on(s, t->storage, t->dtype, rank, dim);
     if (tg_ok(s) && tg_count(a) != tg_count(t))
-        tg_fail(s, "%s: %s to %s: the number of elements differs", s->program->inferring ? s->program->inferring : "alias",
-                tg_shape(t, &from), tg_shape(a, &to));
+        tg_fail(s, "%s: %s to %s: the number of elements differs", who_now(s, "alias"), tg_shape(t, &from), tg_shape(a, &to));
     return tg_ok(s) ? a : tg_nil();
 }
 
 bool tg_same_shape(const tg_tensor *a, const tg_tensor *b)
 {
-    if (a->rank != b->rank) return false;
+    if (!a || !b || a->rank != b->rank) return false;
     for (int i = 0; i < a->rank; i++)
         if (a->dim[i] != b->dim[i]) return false;
     return true;
 }
 
+static bool has_input(tg_scope *s, const tg_call *c, int k)
+{
+    if (tg_ok(s) && !c) tg_fail(s, "%s: the call is NULL", who_now(s, "want"));
+    else if (tg_ok(s) && !c->in[k]) tg_fail(s, "%s: input %d is NULL", tg_called(c), k);
+    return tg_ok(s);
+}
+
 bool tg_want_rank(tg_scope *s, const tg_call *c, int k, int rank, const char *axes)
 {
     tg_shape_text shape;
-    if (tg_ok(s) && c->in[k]->rank != rank)
-        tg_fail(s, "%s: input %d has shape %s, want rank %d %s", tg_called(c), k, tg_shape(c->in[k], &shape), rank, axes);
+    if (has_input(s, c, k) && c->in[k]->rank != rank)
+        tg_fail(s, "%s: input %d has shape %s, want rank %d %s", tg_called(c), k, tg_shape(c->in[k], &shape), rank,
+                axes ? axes : "");
     return tg_ok(s);
 }
 
 bool tg_want_dtype(tg_scope *s, const tg_call *c, int k, tg_dtype dtype)
 {
-    if (tg_ok(s) && c->in[k]->dtype != dtype)
+    if (has_input(s, c, k) && c->in[k]->dtype != dtype)
         tg_fail(s, "%s: input %d has dtype %s, want %s", tg_called(c), k, tg_dtype_name(c->in[k]->dtype), tg_dtype_name(dtype));
     return tg_ok(s);
 }
@@ -50,7 +68,7 @@ bool tg_want_dtype(tg_scope *s, const tg_call *c, int k, tg_dtype dtype)
 bool tg_want_same_shape(tg_scope *s, const tg_call *c, int a, int b)
 {
     tg_shape_text one, other;
-    if (tg_ok(s) && !tg_same_shape(c->in[a], c->in[b]))
+    if (has_input(s, c, a) && has_input(s, c, b) && !tg_same_shape(c->in[a], c->in[b]))
         tg_fail(s, "%s: input %d has shape %s, input %d %s; want the same", tg_called(c), a, tg_shape(c->in[a], &one), b,
                 tg_shape(c->in[b], &other));
     return tg_ok(s);
@@ -58,6 +76,7 @@ bool tg_want_same_shape(tg_scope *s, const tg_call *c, int a, int b)
 
 bool tg_broadcast(const tg_tensor *a, const tg_tensor *b, int *rank, int64_t dim[TG_MAX_RANK])
 {
+    if (!a || !b || !rank || !dim) return false;
     *rank = a->rank > b->rank ? a->rank : b->rank;
     for (int i = 1; i <= *rank; i++) {
         int64_t x = i <= a->rank ? a->dim[a->rank - i] : 1, y = i <= b->rank ? b->dim[b->rank - i] : 1;
@@ -73,7 +92,8 @@ void *tg_ptr(const tg_tensor *t) { return t && t->storage ? t->storage->data : N
 
 double tg_get(const tg_tensor *t, int64_t i)
 {
-    const void *at = t->storage->data;
+    const void *at = tg_ptr(t);
+    if (!at) return (double)NAN;
     switch (t->dtype) {
     case TG_F32:  return (double)((const float *)at)[i];
     case TG_BF16: return (double)tg_bf16_to_f32(((const uint16_t *)at)[i]);
@@ -86,7 +106,8 @@ double tg_get(const tg_tensor *t, int64_t i)
 
 void tg_set(const tg_tensor *t, int64_t i, double value)
 {
-    void *at = t->storage->data;
+    void *at = tg_ptr(t);
+    if (!at) return;
     switch (t->dtype) {
     case TG_F32:  ((float *)at)[i] = (float)value; break;
     case TG_BF16: ((uint16_t *)at)[i] = tg_f32_to_bf16((float)value); break;

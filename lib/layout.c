@@ -66,12 +66,14 @@ static void pack_rows(void *context, int64_t index, int worker)
 
 int64_t tg_rows_of_task(const tg_tensor *w)
 {
+    if (!w) return TG_LAYOUT_ROWS;
     const int64_t row = w->rank ? tg_count(w) / w->dim[0] : 1, rows = TASK / row / TG_LAYOUT_ROWS * TG_LAYOUT_ROWS;
     return rows > TG_LAYOUT_ROWS ? rows : TG_LAYOUT_ROWS;
 }
 
 int64_t tg_rows_to_make(const tg_tensor *t)
 {
+    if (!t || !t->rank) return 0;
     const int64_t unit = tg_rows_of_task(t), rows = t->dim[0];
     const int64_t tasks = (rows + MOST_ROWS * MAKERS - 1) / (MOST_ROWS * MAKERS) * MAKERS;
     const int64_t each = ((rows + tasks - 1) / tasks + unit - 1) / unit * unit;
@@ -100,7 +102,7 @@ const void *tg_pack_input(const tg_call *c)
 
 void tg_repack(const tg_tensor *w, int64_t r0, int64_t r1)
 {
-    for (tg_pack *p = w->storage->packs; p; p = p->next)
+    for (tg_pack *p = w && w->storage ? w->storage->packs : NULL; p; p = p->next)
         if (p->used) p->layout->pack(w, p->key, r0, r1, p->data);
 }
 

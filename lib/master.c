@@ -4,12 +4,12 @@
 #include "system.h"
 #include <string.h>
 
-bool     tg_is_split(const tg_tensor *t) { return t->storage && t->storage->split; }
+bool     tg_is_split(const tg_tensor *t) { return t && t->storage && t->storage->split; }
 int16_t *tg_lo(const tg_tensor *t) { return tg_is_split(t) ? (int16_t *)t->storage->data + tg_count(t) : NULL; }
 
 void tg_keep_packs(tg_tensor *t)
 {
-    if (t->storage && t->storage->leaf) t->storage->keeps_packs = true;
+    if (t && t->storage && t->storage->leaf) t->storage->keeps_packs = true;
 }
 
 /* ---- making them ---- */
@@ -17,9 +17,8 @@ void tg_keep_packs(tg_tensor *t)
 static bool can_split(tg_scope *s, const tg_tensor *t)
 {
     const tg_storage *storage = t ? t->storage : NULL;
-    if (!storage) tg_fail(s, "split_masters: the tensor has no elements");
-    else if (storage->program != s->program) tg_fail(s, "split_masters: the tensor belongs to another tree of scopes");
-    else if (t->dtype != TG_F32 || !storage->leaf || storage->borrowed)
+    if (!tg_wants_tensor(s, "split_masters", t)) return false;
+    if (t->dtype != TG_F32 || !storage->leaf || storage->borrowed)
         tg_fail(s, "split_masters: a tensor of dtype %s%s, want an f32 leaf", tg_dtype_name(t->dtype),
                 storage->borrowed ? " over borrowed memory" : storage->leaf ? "" : ", the result of a call");
     return tg_ok(s);
@@ -49,6 +48,7 @@ static void split_in_place(tg_tensor *t, int16_t *room)
 void tg_split_masters(tg_scope *s, tg_tensor *const t[], int n)
 {
     int64_t most = 0;
+    if (tg_ok(s) && n > 0 && !t) tg_fail(s, "split_masters: the list is NULL");
     for (int i = 0; i < n && tg_ok(s); i++)
         if (can_split(s, t[i]) && tg_count(t[i]) > most) most = tg_count(t[i]);
     tg_run(s, true);

@@ -30,7 +30,6 @@ typedef struct tg_call {                /* one application of one operator */
     uint32_t     in_version[TG_MAX_IN];
     tg_scope    *scope;
     const char  *where;                 /* "layer1.0.conv1": the module that made the call, or "" */
-    const char  *name;                  /* the public function that made it, if that has another name than op; or NULL */
     uint32_t     segment;               /* of tg_checkpoint, or 0 */
     bool         taped, walked, again;
     const tg_kernel *kernel;            /* in a run: the kernel chosen ... */
@@ -38,6 +37,7 @@ typedef struct tg_call {                /* one application of one operator */
     tg_packing  *packing;               /* ... the input that it reads in another layout, or NULL ... */
     struct tg_call *epilogue;           /* ... and the call, the next one, that takes out[0] from its tasks, or NULL */
     bool         is_epilogue;
+    const char  *name;                  /* the public function that made it, if that has another name than op; or NULL */
 } tg_call;
 
 typedef enum { TG_CAST_BF16, TG_CAST_F32, TG_CAST_WIDEST } tg_cast_to;      /* widest: f32 if one of them is f32 */
@@ -146,7 +146,7 @@ tg_tensor *tg_output(tg_tensor *first, int k);      /* out[k] of the call that m
 
 /* ---- for infer ---- */
 /* What messages call it: the public function that a program called. */
-static inline const char *tg_called(const tg_call *c) { return c->name ? c->name : c->op->name; }
+static inline const char *tg_called(const tg_call *c) { return !c ? "" : c->name || !c->op ? c->name : c->op->name; }
 tg_tensor *tg_make(tg_scope *s, tg_dtype dtype, int rank, const int64_t *dim);       /* an output; fails on overflow */
 tg_tensor *tg_make_like(tg_scope *s, const tg_tensor *t);
 tg_tensor *tg_alias(tg_scope *s, tg_tensor *t, int rank, const int64_t *dim);        /* the same numbers, the same count */

@@ -197,9 +197,12 @@ static void do_all(int64_t n, bool backwards, tg_task_body *body, void *context)
     else work(n, backwards, body, context);
 }
 
-void tg_parallel(int64_t n, void (*body)(void *, int64_t, int), void *context) { do_all(n, false, body, context); }
+void tg_parallel(int64_t n, void (*body)(void *, int64_t, int), void *context) 
+{
+    if (body) do_all(n, false, body, context);
+}
 
 void tg_parallel_backwards(int64_t n, void (*body)(void *, int64_t, int), void *context)
 {
-    do_all(n, true, body, context);
+    if (body) do_all(n, true, body, context);
 }

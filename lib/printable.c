@@ -61,6 +61,7 @@ size_t tg_printable_text(const char *text, size_t n, char *to, size_t room)
 const char *tg_printable(const char *name, tg_name_text *text)
 {
     static const char rest[] = "...";
+    if (!text) return "";
     const size_t room = sizeof text->text - sizeof rest;
     size_t have = 0, left = name ? strlen(name) : 0;
     for (size_t step; left > 0; name += step, left -= step) {

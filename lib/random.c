@@ -12,6 +12,7 @@ tg_stream tg_draw_stream(tg_scope *s)
 
 void tg_random_bits(tg_stream stream, uint64_t block, uint32_t out[4])
 {
+    if (!out) return;
     philox4x32_ctr_t counter = { { (uint32_t)block, (uint32_t)(block >> 32), (uint32_t)stream.counter,
                                    (uint32_t)(stream.counter >> 32) } };
     philox4x32_key_t key = { { (uint32_t)stream.seed, (uint32_t)(stream.seed >> 32) } };

@@ -173,8 +173,9 @@ static void run_pending(tg_scope *s, bool middle)
 
 void tg_run(tg_scope *s, bool middle)
 {
+    if (!tg_ok(s)) return;
     tg_program *p = s->program;
-    if (!tg_ok(s) || p->running || p->ran == p->n) return;
+    if (p->running || p->ran == p->n) return;
     const int held = tg_hold_threads(tg_threads());
     p->running = true;
     tg_drop_failed(p);

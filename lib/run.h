@@ -30,6 +30,13 @@ void tg_run(tg_scope *s, bool middle);
  * run.  NULL if there is none. */
 tg_tensor *tg_take_grad(tg_scope *s, tg_tensor *leaf);
 
+/* True if s has not failed and what lives in `home`, a scope, belongs to its tree; else fails with "update: the optimizer
+ * belongs to another tree of scopes".  home NULL: the thing is NULL, which is said, too. */
+bool tg_wants_home(tg_scope *s, const char *who, const char *what, const tg_scope *home);
+bool tg_wants_tensor(tg_scope *s, const char *who, const tg_tensor *t);           /* the same; one with elements */
+struct tg_state;
+bool tg_state_home(struct tg_state *to, const char *what, const tg_scope *home);   /* the same, of a save or load (state.h) */
+
 /* Between the two, messages about calls name this public function instead of their operators:
  *
  *     const char *was = tg_call_as(s, "transpose");

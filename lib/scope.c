@@ -11,15 +11,13 @@
 #include <string.h>
 
 /* What a function that could not even make a scope returns: failed, and nothing can be made in it. */
-static tg_scope *no_scope(void)
-{
-    static tg_program program = { .failed = 1 };
-    static tg_scope   scope = { .program = &program, .failed = true, .message = "out of memory: a scope",
-                                .system_error = ENOMEM };
-    return &scope;
-}
+static tg_program nowhere = { .failed = 2 };
+static tg_scope   out_of_memory = { .program = &nowhere, .failed = true, .message = "out of memory: a scope",
+                                    .system_error = ENOMEM };
+static tg_scope   orphan = { .program = &nowhere, .failed = true, .message = "the scope is NULL" };
 
-static bool is_no_scope(const tg_scope *s) { return s == no_scope(); }
+/* NULL counts as a scope that has failed. */
+static bool is_no_scope(const tg_scope *s) { return !s || s->program == &nowhere; }
 
 static bool env_flag(const char *name, bool otherwise)
 {
@@ -41,7 +39,7 @@ tg_scope *tg_open(void)
     if (!p || !s || !tg_memory_open(&p->memory)) {
         tg_system_free(p);
         tg_system_free(s);
-        return no_scope();
+        return &out_of_memory;
     }
     p->root = s;
     p->options = (tg_options){ .fuse = env_flag("TG_FUSE", true), .eager = env_flag("TG_EAGER", false),
@@ -55,11 +53,11 @@ tg_scope *tg_open(void)
 
 tg_scope *tg_push_modes(tg_scope *parent, tg_modes modes)
 {
-    if (is_no_scope(parent)) return parent;
+    if (is_no_scope(parent)) return parent ? parent : &orphan;
     tg_scope *s = tg_system_alloc(sizeof *s);
     if (!s) {
         tg_fail_system(parent, ENOMEM, "out of memory: a scope");
-        return no_scope();
+        return &out_of_memory;
     }
     *s = (tg_scope){ .program = parent->program, .parent = parent, .depth = parent->depth + 1, .modes = modes,
                      .life = ++parent->program->lives };
@@ -68,16 +66,21 @@ tg_scope *tg_push_modes(tg_scope *parent, tg_modes modes)
     return s;
 }
 
-tg_scope *tg_push(tg_scope *parent) { return tg_push_modes(parent, (tg_modes){ .autocast = parent->modes.autocast }); }
+tg_modes tg_scope_modes(const tg_scope *s) { return s ? s->modes : (tg_modes){ .grad = false }; }
+
+tg_scope *tg_push(tg_scope *parent)
+{
+    return tg_push_modes(parent, (tg_modes){ .autocast = tg_scope_modes(parent).autocast });
+}
+
 tg_scope *tg_train(tg_scope *parent)
 {
-    return tg_push_modes(parent, (tg_modes){ .grad = true, .train = true, .autocast = parent->modes.autocast });
+    return tg_push_modes(parent, (tg_modes){ .grad = true, .train = true, .autocast = tg_scope_modes(parent).autocast });
 }
-tg_modes  tg_scope_modes(const tg_scope *s) { return s->modes; }
 
 bool tg_autocast(tg_scope *s, bool on)
 {
-    const bool was = s->modes.autocast;
+    const bool was = tg_scope_modes(s).autocast;
     if (!is_no_scope(s)) s->modes.autocast = on;
     return was;
 }
@@ -93,7 +96,7 @@ bool tg_is_ancestor(const tg_scope *ancestor, const tg_scope *s)
 /* Most trees have no failed scope: nobody has to walk up. */
 bool tg_ok(const tg_scope *s)
 {
-    if (!s || !s->program->failed) return true;
+    if (!s || !s->program->failed) return s;
     for (; s; s = s->parent)
         if (s->failed) return false;
     return true;
@@ -101,6 +104,7 @@ bool tg_ok(const tg_scope *s)
 
 const char *tg_message(const tg_scope *s)
 {
+    if (!s) return orphan.message;
     for (; s; s = s->parent)
         if (s->failed) return s->whole ? s->whole : s->message;
     return "";
@@ -149,7 +153,7 @@ void tg_fail(tg_scope *s, const char *format, ...)
     if (!tg_ok(s)) return;
     va_list list;
     va_start(list, format);
-    fail(s, tg_where_now(s->program), 0, format, list);
+    fail(s, tg_where_now(s->program), 0, format ? format : "the message is NULL", list);
     va_end(list);
 }
 
@@ -165,7 +169,7 @@ void tg_fail_system(tg_scope *s, int error, const char *format, ...)
 {
     va_list list;
     va_start(list, format);
-    fail(s, "", error, format, list);
+    fail(s, "", error, format ? format : "the message is NULL", list);
     va_end(list);
 }
 
@@ -192,6 +196,7 @@ void *tg_alloc(tg_scope *s, size_t bytes)
 
 const char *tg_strdup(tg_scope *s, const char *text)
 {
+    if (!text) return tg_fail(s, "strdup: the text is NULL"), NULL;
     size_t size = strlen(text) + 1;
     char  *copy = tg_alloc(s, size);
     return copy ? memcpy(copy, text, size) : NULL;
@@ -199,6 +204,7 @@ const char *tg_strdup(tg_scope *s, const char *text)
 
 bool tg_defer(tg_scope *s, void (*release)(void *), void *what)
 {
+    if (!release) return tg_fail(s, "defer: the release function is NULL"), false;
     tg_deferred *d = tg_alloc(s, sizeof *d);
     if (!d) {
         release(what);
@@ -350,6 +356,7 @@ tg_options *tg_tree_options(tg_scope *s) { return &s->program->options; }
 
 tg_stats tg_statistics(const tg_scope *s)
 {
+    if (!s) return (tg_stats){ .calls = 0 };
     tg_stats stats = s->program->stats;
     stats.bytes = s->program->memory.used;
     stats.peak_bytes = s->program->memory.peak;

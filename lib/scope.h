@@ -27,8 +27,8 @@
  * Errors.  The first failure is kept, with the name of the operator or file, what was got and what was wanted.  From
  * then on every function given this scope, or a descendant of it, does nothing: tensors come back without elements,
  * numbers as NaN or 0, pointers as NULL.  So a program reads as mathematics and checks once.  tg_reset and tg_pop hand
- * the error to the parent.  The library never prints, exits or aborts (TG_ABORT=1 in the environment makes tg_fail
- * abort, for a debugger). */
+ * the error to the parent.  A scope that is NULL counts as one that has failed.  The library never prints, exits or
+ * aborts (TG_ABORT=1 in the environment makes tg_fail abort, for a debugger). */
 #ifndef TG_SCOPE_H
 #define TG_SCOPE_H
 #include <stdbool.h>
@@ -85,8 +85,8 @@ void        tg_clear(tg_scope *s);                       /* forgets the error of
 void *tg_alloc(tg_scope *s, size_t bytes);
 /* A copy of a string in s; NULL as above. */
 const char *tg_strdup(tg_scope *s, const char *text);
-/* Calls release(what) when s is reset or popped, last registered first.  If that cannot be arranged, or s has failed,
- * release(what) is called at once.  Returns whether it was arranged. */
+/* Calls release(what) when s is reset or popped, last registered first; `what` may be NULL.  If that cannot be arranged, or
+ * s has failed, release(what) is called at once.  Returns whether it was arranged. */
 bool tg_defer(tg_scope *s, void (*release)(void *), void *what);
 
 /* Seeds the random numbers of the whole tree (initialisation, dropout); the default seed is 0.  They are counter-based

@@ -1,6 +1,7 @@
 /* state.c - what a thing's visit says, as a list of items.  See state.h. */
 #include "state_items.h"
 #include "master.h"
+#include "run.h"
 #include "system.h"
 #include <math.h>
 #include <string.h>
@@ -18,8 +19,9 @@ static const char *full_name(tg_state *to, const char *name)
 /* A new item, zeroed but for its name; NULL and the save or load has failed. */
 static tg_state_item *add(tg_state *to, tg_item_kind kind, const char *name)
 {
-    if (!tg_ok(to->s)) return NULL;
-    if (!name || !*name) return tg_fail(to->s, "%s: %s: something without a name", to->what, to->prefix), NULL;
+    if (!to || !tg_ok(to->s)) return NULL;
+    if (!name) return tg_fail(to->s, "%s: %s: a name is NULL", to->what, to->prefix), NULL;
+    if (!*name) return tg_fail(to->s, "%s: %s: something without a name", to->what, to->prefix), NULL;
     const char *const full = full_name(to, name);
     if (!full) return NULL;
     if (!tg_system_grow((void **)&to->item, &to->capacity, (size_t)to->n + 1, sizeof *to->item)) {
@@ -29,6 +31,11 @@ static tg_state_item *add(tg_state *to, tg_item_kind kind, const char *name)
     tg_state_item *const item = &to->item[to->n++];
     *item = (tg_state_item){ .kind = kind, .name = full, .at = -1 };
     return item;
+}
+
+bool tg_state_home(tg_state *to, const char *what, const tg_scope *home)
+{
+    return tg_wants_home(to->s, to->what, what, home);
 }
 
 /* ---- tensors ---- */
@@ -62,12 +69,14 @@ static void add_tensor(tg_state *to, const char *name, tg_tensor *now, const tg_
 
 void tg_state_tensor(tg_state *to, const char *name, tg_tensor *t, int axis)
 {
+    if (!to) return;
     if (tg_ok(to->s) && !t) tg_fail(to->s, "%s: %s%s: the tensor is NULL", to->what, to->prefix, name ? name : "");
     if (tg_ok(to->s)) add_tensor(to, name, t, t, axis, NULL, NULL);
 }
 
 void tg_state_counter(tg_state *to, const char *name, tg_tensor *t)
 {
+    if (!to) return;
     const int before = to->n;
     tg_state_tensor(to, name, t, -1);
     if (to->n > before) to->item[before].optional = true;
@@ -75,16 +84,18 @@ void tg_state_counter(tg_state *to, const char *name, tg_tensor *t)
 
 void tg_state_made(tg_state *to, const char *name, tg_tensor **t, tg_scope *scope, const tg_tensor *like, int axis)
 {
+    if (!to) return;
     if (tg_ok(to->s) && (!t || !scope || !like))
         tg_fail(to->s, "%s: %s%s: the tensor's place, scope or model is NULL", to->what, to->prefix, name ? name : "");
-    if (tg_ok(to->s)) add_tensor(to, name, *t, like, axis, t, scope);
+    if (tg_ok(to->s) && tg_state_home(to, "scope of a tensor to be made", scope) && tg_wants_tensor(to->s, to->what, like))
+        add_tensor(to, name, *t, like, axis, t, scope);
 }
 
 /* ---- numbers and texts ---- */
 
 static tg_state_item *add_number(tg_state *to, const char *name, tg_number_kind number, void *where)
 {
-    if (tg_ok(to->s) && !where) tg_fail(to->s, "%s: %s%s: the number is NULL", to->what, to->prefix, name ? name : "");
+    if (to && tg_ok(to->s) && !where) tg_fail(to->s, "%s: %s%s: the number is NULL", to->what, to->prefix, name ? name : "");
     tg_state_item *const item = add(to, TG_ITEM_NUMBER, name);
     if (!item) return NULL;
     item->number = number;
@@ -123,14 +134,17 @@ void tg_state_double(tg_state *to, const char *name, double *value, double least
 
 void tg_state_choice(tg_state *to, const char *name, int *value, const char *const *choices)
 {
+    if (to && tg_ok(to->s) && !choices)
+        tg_fail(to->s, "%s: %s%s: the choices are NULL", to->what, to->prefix, name ? name : "");
     tg_state_item *const item = add_number(to, name, TG_CHOICE, value);
     if (item) item->choices = choices;
 }
 
 static void add_text(tg_state *to, tg_item_kind kind, const char *name, const char *value)
 {
+    if (to && tg_ok(to->s) && !value) tg_fail(to->s, "%s: %s%s: the text is NULL", to->what, to->prefix, name ? name : "");
     tg_state_item *const item = add(to, kind, name);
-    if (item) item->text = tg_strdup(to->s, value ? value : "");
+    if (item) item->text = tg_strdup(to->s, value);
 }
 
 void tg_state_same(tg_state *to, const char *name, const char *value) { add_text(to, TG_ITEM_SAME, name, value); }
@@ -138,7 +152,7 @@ void tg_state_note(tg_state *to, const char *name, const char *value) { add_text
 
 void tg_state_missing(tg_state *to, const char *what)
 {
-    tg_fail(to->s, "%s: %s%s%s is NULL", to->what, to->prefix, *to->prefix ? ": " : "", what);
+    if (to) tg_fail(to->s, "%s: %s%s%s is NULL", to->what, to->prefix, *to->prefix ? ": " : "", what ? what : "the thing");
 }
 
 /* ---- all of them ---- */
@@ -166,7 +180,13 @@ void tg_state_free(tg_state *state)
 
 static void visit_random(tg_state *to, void *what)
 {
-    tg_program *const p = ((tg_scope *)what)->program;
+    const tg_scope *const s = what;
+    if (!s) {
+        tg_state_missing(to, "the scope");
+        return;
+    }
+    tg_program *const p = s->program;
+    tg_state_home(to, "scope of random numbers", s);
     tg_state_u64(to, "seed", &p->seed);
     tg_state_u64(to, "counter", &p->random_counter);
 }

@@ -13,16 +13,32 @@ tg_tensor *tg_nil(void)
     return &nil;
 }
 
+bool tg_wants_home(tg_scope *s, const char *who, const char *what, const tg_scope *home)
+{
+    if (!tg_ok(s)) return false;
+    if (!home) tg_fail(s, "%s: the %s is NULL", who, what);
+    else if (home->program != s->program) tg_fail(s, "%s: the %s belongs to another tree of scopes", who, what);
+    return tg_ok(s);
+}
+
+bool tg_wants_tensor(tg_scope *s, const char *who, const tg_tensor *t)
+{
+    if (tg_ok(s) && t && !t->storage) tg_fail(s, "%s: the tensor has no elements: it comes from a scope that failed", who);
+    return tg_wants_home(s, who, "tensor", t && t->storage ? t->storage->scope : NULL);
+}
+
 int64_t tg_count(const tg_tensor *t)
 {
-    int64_t n = 1;
-    for (int i = 0; i < t->rank; i++) n *= t->dim[i];
+    int64_t n = t != NULL;
+    for (int i = 0; t && i < t->rank; i++) n *= t->dim[i];
     return n;
 }
 
 const char *tg_shape(const tg_tensor *t, tg_shape_text *buffer)
 {
+    if (!buffer) return "";
     char *at = buffer->text, *end = at + sizeof buffer->text;
+    if (!t) return strcpy(at, "NULL");
     at += snprintf(at, (size_t)(end - at), "[");
     for (int i = 0; i < t->rank; i++)
         at += snprintf(at, (size_t)(end - at), "%s%lld", i ? ", " : "", (long long)t->dim[i]);
@@ -36,6 +52,7 @@ bool tg_size_of(tg_scope *s, const char *who, tg_dtype dtype, int rank, const in
     if (!tg_ok(s)) return false;
     if (!size) return tg_fail(s, "%s: %d is no dtype", who, (int)dtype), false;
     if (rank < 0 || rank > TG_MAX_RANK) return tg_fail(s, "%s: rank %d, want 0 to %d", who, rank, TG_MAX_RANK), false;
+    if (rank > 0 && !dim) return tg_fail(s, "%s: the shape is NULL", who), false;
     for (int i = 0; i < rank; i++) {
         if (dim[i] < 1) return tg_fail(s, "%s: axis %d has size %lld, want at least 1", who, i, (long long)dim[i]), false;
         if (__builtin_mul_overflow(size, dim[i], &size) || size > INT64_MAX / 2)
@@ -162,7 +179,7 @@ tg_tensor *tg_borrow(tg_scope *s, tg_dtype dtype, int rank, const int64_t *dim, 
 
 tg_tensor *tg_require_grad(tg_scope *s, tg_tensor *t)
 {
-    if (!tg_ok(s)) return t;
+    if (!tg_wants_tensor(s, "require_grad", t)) return t;
     if (t->made) tg_fail(s, "require_grad: the tensor is the result of %s, want a leaf", t->made->op->name);
     else if (t->dtype != TG_F32 && t->dtype != TG_BF16)
         tg_fail(s, "require_grad: dtype %s has no gradient, want f32", tg_dtype_name(t->dtype));
@@ -174,7 +191,7 @@ tg_tensor *tg_require_grad(tg_scope *s, tg_tensor *t)
 
 const void *tg_data(tg_tensor *t)
 {
-    if (!t->storage || !tg_ok(t->storage->scope)) return NULL;
+    if (!t || !t->storage || !tg_ok(t->storage->scope)) return NULL;
     tg_scope *s = t->storage->scope;
     if (!t->storage->data || t->storage->pending) {
         tg_need(s, t);
@@ -190,7 +207,7 @@ const void *tg_data(tg_tensor *t)
 
 double tg_item(tg_tensor *t)
 {
-    tg_scope *s = t->storage ? t->storage->scope : NULL;
+    tg_scope *s = t && t->storage ? t->storage->scope : NULL;
     if (s && tg_ok(s) && tg_count(t) != 1) {
         tg_shape_text shape;
         tg_fail(s, "item: the tensor has shape %s, want one element", tg_shape(t, &shape));
@@ -200,7 +217,7 @@ double tg_item(tg_tensor *t)
 
 void *tg_edit(tg_scope *s, tg_tensor *t)
 {
-    if (!tg_ok(s) || !t->storage) return NULL;
+    if (!tg_wants_tensor(s, "edit", t)) return NULL;
     if (t->made || !t->storage->leaf) {
         tg_fail(s, "edit: the tensor is the result of %s, want a leaf", t->made ? t->made->op->name : "a call");
         return NULL;
@@ -217,7 +234,8 @@ tg_tensor *tg_copy(tg_scope *outer, tg_tensor *t)
     if (!tg_ok(outer)) return tg_nil();
     const void *data = tg_data(t);
     if (!data) {
-        tg_fail(outer, "copy: %s", t->storage ? tg_message(t->storage->scope) : "the tensor has no elements");
+        tg_fail(outer, "copy: %s", !t ? "the tensor is NULL"
+                                   : t->storage ? tg_message(t->storage->scope) : "the tensor has no elements");
         return tg_nil();
     }
     if (!t->storage->split) return tg_from(outer, t->dtype, t->rank, t->dim, data);

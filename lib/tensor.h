@@ -44,13 +44,14 @@ tg_tensor *tg_randn(tg_scope *s, double mean, double deviation, int rank, const 
  * happens when s is reset.  release may be NULL. */
 tg_tensor *tg_borrow(tg_scope *s, tg_dtype dtype, int rank, const int64_t *dim, void *data,
                      void (*release)(void *), void *owner);
-/* A leaf in `outer` with the values that t has now: what is to outlive t's scope.  Runs what t needs.  Of a bf16 weight
+/* A leaf in `outer` with the values that t has now: what is to outlive t's scope, or to go to another tree (the only
+ * function that takes a thing of another tree).  Runs what t needs.  Of a bf16 weight
  * with an FP32 master (master.h) the master is copied, to f32. */
 tg_tensor *tg_copy(tg_scope *outer, tg_tensor *t);
 /* Marks a leaf so that tg_backward leaves its gradient in it.  Returns t. */
 tg_tensor *tg_require_grad(tg_scope *s, tg_tensor *t);
 
-/* ---- reading and writing numbers ---- */
+/* ---- reading and writing numbers.  Of a tensor that is NULL there are none: 0, NULL, NaN ---- */
 int64_t     tg_count(const tg_tensor *t);      /* number of elements */
 /* The numbers, valid until the reset of t's scope; runs what is pending.  NULL after a failure. */
 const void *tg_data(tg_tensor *t);

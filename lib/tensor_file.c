@@ -1,5 +1,6 @@
 /* tensor_file.c - opening and reading files of tensors of every kind.  See tensor_file.h. */
 #include "tensor_file_kind.h"
+#include "run.h"
 #include "system.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -113,11 +114,13 @@ void tg_tensor_file_close(tg_tensor_file *f)
 
 int tg_tensor_file_find(const tg_tensor_file *f, const char *name)
 {
+    if (!f || !name) return -1;
     return tg_file_name_find(f->tensor, sizeof *f->tensor, f->n, f->reader->by_name, name);
 }
 
 const char *tg_tensor_file_meta(const tg_tensor_file *f, const char *key)
 {
+    if (!f || !key) return NULL;
     const int i = tg_file_name_find(f->meta, sizeof *f->meta, f->n_meta, f->reader->by_key, key);
     return i < 0 ? NULL : f->meta[i].value;
 }
@@ -126,6 +129,7 @@ const char *tg_tensor_file_meta(const tg_tensor_file *f, const char *key)
 
 bool tg_file_has(tg_scope *s, const tg_tensor_file *f, int i)
 {
+    if (!tg_wants_home(s, "tensor_file", "file", f ? f->reader->scope : NULL)) return false;
     if (f->reader->fd < 0) tg_fail(s, "%s: it was closed", f->path);
     else if (i < 0 || i >= f->n) tg_fail(s, "%s: tensor %d, wanted one of its %d", f->path, i, f->n);
     return tg_ok(s);
@@ -181,7 +185,9 @@ static bool read_bytes(tg_scope *s, tg_tensor_file *f, int i, uint64_t from, siz
 
 bool tg_tensor_file_read(tg_scope *s, tg_tensor_file *f, int i, uint64_t from, size_t n, void *to)
 {
-    return is_readable(s, f, i, from, n) && read_bytes(s, f, i, from, n, to) && follow(s, f, i, from, n, to);
+    if (!is_readable(s, f, i, from, n)) return false;
+    if (!to && n > 0) return tg_fail(s, "%s: the place for bytes is NULL", f->path), false;
+    return read_bytes(s, f, i, from, n, to) && follow(s, f, i, from, n, to);
 }
 
 bool tg_tensor_file_writable(const tg_file_tensor *t)

@@ -136,7 +136,7 @@ static conversion *find_store(const source *from, tg_dtype as)
 
 bool tg_tensor_file_can(const tg_file_tensor *t, tg_dtype as)
 {
-    const source *const from = find_source(t->dtype);
+    const source *const from = t ? find_source(t->dtype) : NULL;
     return from && (from->same == as || find_store(from, as)) && as != TG_DTYPES;
 }
 
@@ -167,6 +167,7 @@ bool tg_tensor_file_numbers(tg_scope *s, tg_tensor_file *f, int i, int64_t first
 {
     tg_name_text name;
     if (!tg_ok(s) || !tg_file_has(s, f, i)) return false;
+    if (!to) return tg_fail(s, "%s: the place for numbers is NULL", f->path), false;
     const tg_file_tensor *const t = &f->tensor[i];
     if (!tg_tensor_file_can(t, as)) {
         tg_fail(s, "%s: tensor '%s': %s cannot be read as %s", f->path, tg_printable(t->name, &name), t->dtype,

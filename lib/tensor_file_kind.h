@@ -71,6 +71,7 @@ const char *tg_file_name_twice(const void *things, size_t size, int n, const int
 typedef struct tg_file_writer_kind tg_file_writer_kind;
 
 struct tg_tensor_writer {
+    tg_scope *scope;
     const tg_file_writer_kind *kind;
     tg_file_out out;
     const char *path;

@@ -1,6 +1,7 @@
 /* tensor_file_write.c - writing files of tensors of every kind.  See tensor_file.h. */
 #include "tensor_file_kind.h"
 #include "printable.h"
+#include "run.h"
 #include "system.h"
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +56,7 @@ static bool check_twice(tg_scope *s, const char *path, const void *things, size_
 static bool check_tensors(tg_scope *s, const char *path, tg_file_tensor *tensor, int n)
 {
     uint64_t bytes = 0;
+    if (n > 0 && !tensor) return tg_fail(s, "%s: the list of tensors is NULL", path), false;
     for (int i = 0; i < n; i++) {
         if (!check_tensor(s, path, &tensor[i])) return false;
         tensor[i].place = (uint64_t)i;
@@ -78,6 +80,7 @@ static bool is_text(const char *text)
 
 static bool check_meta(tg_scope *s, const char *path, const tg_file_meta *meta, int n)
 {
+    if (n > 0 && !meta) return tg_fail(s, "%s: the list of metadata is NULL", path), false;
     for (int i = 0; i < n; i++) {
         tg_name_text key;
         tg_printable(meta[i].key, &key);
@@ -105,7 +108,7 @@ tg_tensor_writer *tg_tensor_file_create(tg_scope *s, const char *path, tg_file_t
     if (!path) tg_fail(s, "tg_tensor_file_create: path is NULL");
     tg_tensor_writer *const w = tg_alloc(s, sizeof *w);
     if (!w || !check_tensors(s, path, tensor, n) || !check_meta(s, path, meta, n_meta)) return NULL;
-    *w = (tg_tensor_writer){ .kind = choose_kind(path), .out = { .fd = -1 }, .path = tg_strdup(s, path),
+    *w = (tg_tensor_writer){ .scope = s, .kind = choose_kind(path), .out = { .fd = -1 }, .path = tg_strdup(s, path),
                              .tensor = tensor, .n = n, .meta = meta, .n_meta = n_meta };
     if (!tg_defer(s, close_writer, w) || !tg_out_begin(s, &w->out, w->path)) return NULL;
     if (w->kind->begin(s, w) && pass_empty(s, w)) return w;
@@ -115,7 +118,8 @@ tg_tensor_writer *tg_tensor_file_create(tg_scope *s, const char *path, tg_file_t
 
 bool tg_tensor_file_write(tg_scope *s, tg_tensor_writer *w, const void *bytes, size_t n)
 {
-    if (!w) return false;
+    if (!tg_wants_home(s, "tensor_file_write", "writer", w ? w->scope : NULL)) return false;
+    if (!bytes && n > 0) return tg_fail(s, "%s: the bytes are NULL", w->path), false;
     if (!w->kind) tg_fail(s, "%s: it is not being written any more", w->path);
     for (const char *from = bytes; tg_ok(s) && n > 0;) {
         if (w->now == w->n) {
@@ -140,6 +144,7 @@ bool tg_tensor_file_write(tg_scope *s, tg_tensor_writer *w, const void *bytes, s
 bool tg_tensor_file_commit(tg_scope *s, tg_tensor_writer *w)
 {
     tg_name_text name;
+    tg_wants_home(s, "tensor_file_commit", "writer", w ? w->scope : NULL);
     if (!w) return false;
     if (!w->kind) tg_fail(s, "%s: it is not being written any more", w->path);
     else if (w->now < w->n)

@@ -6,6 +6,7 @@
  *     autograd.h   derivatives
  *     module.h     parameters and a forward function
  *     layers.h     layers and models
+ *     frame.h      functions that run with the memory of a module
  *     optim.h      optimizers and schedules
  *     checkpoint.h saving, loading, going on
  *     optimize.h   the fastest kernels: BF16 weights with FP32 masters

@@ -80,6 +80,7 @@ static tg_tensor *join(tg_scope *s, tg_tensor *const *list, int n, bool f32, tg_
 tg_tensor *tg_concat(tg_scope *s, tg_tensor *const *list, int n, int axis)
 {
     if (n < 1) tg_fail(s, "concat: %d tensors, want at least 1", n);
+    if (tg_ok(s) && !list) tg_fail(s, "concat: the list is NULL");
     for (int k = 1; tg_ok(s) && k < n; k++)     /* a NULL would look like the end */
         if (!list[k]) tg_fail(s, "concat: input %d is NULL", k);
     if (!tg_ok(s)) return tg_apply(s, &tg_concat_op, (tg_tensor *const[TG_MAX_IN]){ NULL }, NULL);
@@ -159,7 +160,8 @@ const tg_op tg_pad_op = {
 tg_tensor *tg_pad(tg_scope *s, tg_tensor *x, const int64_t *before, const int64_t *after, double value)
 {
     tg_pad_attr a = { .rank = tg_ok(s) && x ? x->rank : 0, .value = value };
-    if (a.rank == 0) return tg_apply(s, &tg_pad_op, &x, &a);
+    if (a.rank > 0 && (!before || !after)) tg_fail(s, "pad: %s is NULL", before ? "after" : "before");
+    if (a.rank == 0 || !tg_ok(s)) return tg_apply(s, &tg_pad_op, &x, &a);
     memcpy(a.before, before, sizeof *before * (size_t)a.rank);
     memcpy(a.after, after, sizeof *after * (size_t)a.rank);
     return tg_apply(s, &tg_pad_op, &x, &a);

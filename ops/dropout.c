@@ -2,6 +2,7 @@
  * and is an attribute: the derivative is the same operator, and a call made again drops the same elements. */
 #include "check.h"
 #include "kernels.h"
+#include "run.h"
 
 static void dropout_infer(tg_scope *s, tg_call *c)
 {
@@ -28,7 +29,7 @@ tg_tensor *tg_dropout(tg_scope *s, tg_tensor *x, double p)
 {
     if (!(p >= 0 && p < 1))
         tg_fail(s, "dropout: p is %g, want 0 <= p < 1", p);
-    if (x && tg_ok(s) && (p == 0 || !tg_scope_modes(s).train))
+    if (tg_can_read(s, x) && (p == 0 || !tg_scope_modes(s).train))
         return x;
     return tg_apply(s, &tg_dropout_op, &x, &(tg_dropout_attr){ .p = (float)p, .stream = tg_draw_stream(s) });
 }

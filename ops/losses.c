@@ -54,7 +54,8 @@ static tg_tensor *loss(tg_scope *s, const char *name, tg_pointwise_loss kind, tg
     tg_tensor *const in[] = { tg_as_f32(s, x), tg_as_f32(s, target) };
     tg_tensor *const each = tg_apply(s, &tg_pointwise_loss_op, in, &(tg_pointwise_loss_attr){ kind });
     const tg_axes all = { .n = 0 };
-    return tg_called_as(s, was, reduction == TG_NONE ? each : reduction == TG_MEAN ? tg_mean(s, each, all) : tg_sum(s, each, all));
+    tg_tensor *const y = reduction == TG_NONE ? each : reduction == TG_MEAN ? tg_mean(s, each, all) : tg_sum(s, each, all);
+    return tg_called_as(s, was, y);
 }
 
 tg_tensor *tg_mse(tg_scope *s, tg_tensor *x, tg_tensor *target, tg_reduction reduction)

@@ -68,8 +68,9 @@ tg_tensor *tg_reshape(tg_scope *s, tg_tensor *x, int rank, const int64_t *dim)
 {
     tg_shape_attr a = { .rank = rank };
     if (tg_ok(s) && rank > 0 && rank <= TG_MAX_RANK) {
-        memcpy(a.dim, dim, sizeof *dim * (size_t)rank);
-        forget_batch(x, &a);
+        if (!dim) tg_fail(s, "reshape: the shape is NULL");
+        else memcpy(a.dim, dim, sizeof *dim * (size_t)rank);
+        if (x && dim) forget_batch(x, &a);
     }
     return tg_apply(s, &tg_reshape_op, &x, &a);
 }
@@ -111,7 +112,8 @@ const tg_op tg_permute_op = {
 
 tg_tensor *tg_permute(tg_scope *s, tg_tensor *x, const int *axes)
 {
-    tg_permute_attr a = { .rank = tg_ok(s) && x ? x->rank : 0 };
+    tg_permute_attr a = { .rank = tg_ok(s) && x && axes ? x->rank : 0 };
+    if (tg_ok(s) && x && !axes) tg_fail(s, "permute: the axes are NULL");
     for (int i = 0; i < a.rank; i++) a.axis[i] = tg_resolve_axis(x, axes[i]);
     return tg_apply(s, &tg_permute_op, &x, &a);
 }

@@ -1,4 +1,5 @@
 /* optim.c - slots and groups of an optimizer, and the update.  See optim.h. */
+#include "layer.h"
 #include "run.h"
 #include "update.h"
 #include <math.h>
@@ -29,7 +30,7 @@ static void add_slot(void *context, const char *name, tg_slot *slot, tg_module *
 
 tg_optim *tg_optim_new(tg_scope *s, const tg_optim_kind *kind, const tg_module *m, float lr, float weight_decay)
 {
-    if (tg_ok(s) && !m) tg_fail(s, "%s: the module is NULL", kind->name);
+    if (!tg_wants_home(s, kind->name, "module", m ? m->scope : NULL) || !tg_slots_sound(s, m)) return NULL;
     if (!tg_optim_wants_rate(s, kind->name, lr) ||
         !tg_update_wants_number(s, kind->name, "weight_decay", (double)weight_decay))
         return NULL;
@@ -47,8 +48,7 @@ tg_optim *tg_optim_new(tg_scope *s, const tg_optim_kind *kind, const tg_module *
 /* s has not failed and opt is there. */
 static bool ready(tg_scope *s, const char *who, const tg_optim *opt)
 {
-    if (tg_ok(s) && !opt) tg_fail(s, "%s: the optimizer is NULL", who);
-    return tg_ok(s);
+    return tg_wants_home(s, who, "optimizer", opt ? opt->scope : NULL);
 }
 
 /* ---- groups ---- */

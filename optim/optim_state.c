@@ -1,4 +1,5 @@
 /* optim_state.c - an optimizer as a state: its numbers, its schedule, the states of each parameter. */
+#include "run.h"
 #include "update.h"
 #include <float.h>
 #include <stdio.h>
@@ -64,6 +65,7 @@ static void visit(tg_state *to, void *what)
         tg_state_missing(to, "the optimizer");
         return;
     }
+    tg_state_home(to, "optimizer", opt->scope);
     tg_state_same(to, "kind", opt->kind->name);
     tg_state_float(to, "lr", &opt->lr, FLT_TRUE_MIN, FLT_MAX);
     tg_state_float(to, "clip_norm", &opt->clip_norm, 0, FLT_MAX);

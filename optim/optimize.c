@@ -3,6 +3,8 @@
 #include "cpu.h"
 #include "layer.h"
 #include "master.h"
+#include "run.h"
+#include "update.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -88,7 +90,7 @@ static void print_line(FILE *to, int width, const char *name, const char *kind, 
 void tg_print_report(const tg_optimize_report *r, FILE *to)
 {
     int width = 5;
-    if (!r) return;
+    if (!r || !to) return;
     for (int i = 0; i < r->n; i++)
         if ((int)strlen(r->rows[i].name) > width) width = (int)strlen(r->rows[i].name);
     print_line(to, width, "layer", "kind", "weight", "packed", "");
@@ -101,9 +103,10 @@ void tg_print_report(const tg_optimize_report *r, FILE *to)
 
 /* ---- the pass ---- */
 
-static bool check(tg_scope *s, const tg_module *m, tg_dtype dtype)
+static bool check(tg_scope *s, const tg_module *m, const tg_optim *opt, tg_dtype dtype)
 {
-    if (tg_ok(s) && !m) tg_fail(s, "optimize: the module is NULL");
+    tg_wants_home(s, "optimize", "module", m ? m->scope : NULL);
+    if (opt) tg_wants_home(s, "optimize", "optimizer", opt->scope);
     if (tg_ok(s) && dtype != TG_BF16 && dtype != TG_F32)
         tg_fail(s, "optimize: dtype %s, want bf16 or f32", tg_dtype_size(dtype) ? tg_dtype_name(dtype) : "unknown");
     return tg_ok(s);
@@ -121,8 +124,8 @@ static void split_weights(const work *w)
 const tg_optimize_report *tg_optimize_with(tg_scope *s, tg_module *m, tg_optim *opt, tg_dtype dtype,
                                            tg_optimize_config config)
 {
-    (void)opt;                              /* its states are FP32 and stay so; updates find the master by themselves */
-    if (!check(s, m, dtype)) return NULL;
+    /* The optimizer's states are FP32 and stay so; updates find the master by themselves. */
+    if (!check(s, m, opt, dtype)) return NULL;
     const int n = count_layers(m);
     work      w = { .scope = s, .top = m, .report = { .dtype = dtype, .note = note_of(dtype, config) } };
     w.bf16 = dtype == TG_BF16 && !config.no_bf16 && !*w.report.note;

@@ -1,4 +1,5 @@
 /* schedule.c - learning rates over the updates. */
+#include "run.h"
 #include "update.h"
 #include <math.h>
 
@@ -73,7 +74,7 @@ void tg_schedule_check(tg_scope *s, const tg_schedule_config *config)
 
 void tg_schedule(tg_scope *s, tg_optim *opt, tg_schedule_config config)
 {
-    if (tg_ok(s) && !opt) tg_fail(s, "schedule: the optimizer is NULL");
+    tg_wants_home(s, "schedule", "optimizer", opt ? opt->scope : NULL);
     tg_schedule_check(s, &config);
     if (tg_ok(s)) opt->schedule = config;
 }

@@ -12,6 +12,10 @@ bool tg_layer_wants(tg_scope *s, const char *kind, const char *field, int got, i
  * linear layers. */
 tg_tensor *tg_init_uniform(tg_scope *s, double fan_in, int rank, const int64_t *dim);
 
+/* Nobody replaced the slot's tensor; otherwise fails, with the slot's full name. */
+bool tg_slot_sound(tg_scope *s, const tg_module *m, const tg_slot *slot);
+bool tg_slots_sound(tg_scope *s, const tg_module *m);            /* of m and of all below */
+
 /* Writes "layer1.0.conv1" into text, as seen from `top`; returns its length. */
 size_t tg_path_within(const tg_module *top, const tg_module *m, char text[TG_MAX_PATH]);
 

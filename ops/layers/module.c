@@ -4,21 +4,31 @@
 #include "run.h"
 #include <string.h>
 
-tg_module *tg_module_new(tg_scope *s, size_t bytes, const char *kind, tg_forward_fn forward)
+static tg_module *make(tg_scope *s, size_t bytes, const char *kind, tg_module as)
 {
     if (!tg_ok(s)) return NULL;
-    if (bytes < sizeof(tg_module) || !kind || !forward) {
-        tg_fail(s, "module: %zu bytes, a kind or a forward function missing; want at least %zu bytes and both", bytes,
-                sizeof(tg_module));
-        return NULL;
-    }
+    if (!kind) tg_fail(s, "module: the kind is NULL");
+    else if (!as.forward && !as.forward_n) tg_fail(s, "%s: the forward function is NULL", kind);
+    else if (bytes < sizeof(tg_module)) tg_fail(s, "%s: %zu bytes, want at least %zu", kind, bytes, sizeof(tg_module));
+    else if (as.n_in < 1 || as.n_out < 1)
+        tg_fail(s, "%s: %d inputs and %d outputs, want at least one of each", kind, as.n_in, as.n_out);
     tg_module *m = tg_alloc(s, bytes);
     if (!m) return NULL;
+    *m = as;
     m->kind = tg_strdup(s, kind);
     m->name = "";
-    m->forward = forward;
     m->scope = s;
     return m->kind ? m : NULL;
+}
+
+tg_module *tg_module_new(tg_scope *s, size_t bytes, const char *kind, tg_forward_fn forward)
+{
+    return make(s, bytes, kind, (tg_module){ .forward = forward, .n_in = 1, .n_out = 1 });
+}
+
+tg_module *tg_module_new_n(tg_scope *s, size_t bytes, const char *kind, int n_in, int n_out, tg_forward_n_fn forward)
+{
+    return make(s, bytes, kind, (tg_module){ .forward_n = forward, .n_in = n_in, .n_out = n_out });
 }
 
 /* ---- what may be hung where ---- */
@@ -64,6 +74,7 @@ static const char *child_trouble(const tg_module *parent, const char *name, cons
 static const char *slot_trouble(const tg_module *m, const char *name, const tg_tensor *leaf)
 {
     if (leaf->made) return "want a leaf, got the result of an operator";
+    if (tg_ok(m->scope) && !tg_can_read(m->scope, leaf)) return "want a leaf of the module's scope, or of one above";
     return name_trouble(m, name, 0);
 }
 
@@ -83,6 +94,8 @@ tg_module *tg_child(tg_scope *s, tg_module *parent, const char *name, tg_module 
                 !parent ? "its parent" : !child ? "it" : "its name");
         return child;
     }
+    if (!tg_wants_home(s, parent->kind, "module", parent->scope) || !tg_wants_home(s, parent->kind, "child", child->scope))
+        return child;
     const char *why = child_trouble(parent, name, child), *own = why ? NULL : tg_strdup(s, name);
     if (why) tg_fail(s, "%s: child \"%.64s\": %s", parent->kind, name, why);
     if (!own) return child;
@@ -105,13 +118,15 @@ static tg_tensor *add_slot(tg_scope *s, tg_module *m, const char *name, tg_tenso
                 !m ? "its module" : !leaf ? "it" : "its name");
         return leaf;
     }
+    if (!tg_wants_home(s, m->kind, "module", m->scope) || !tg_wants_tensor(s, m->kind, leaf)) return leaf;
     const char *why = slot_trouble(m, name, leaf), *own = why ? NULL : tg_strdup(s, name);
     if (why) tg_fail(s, "%s: %s \"%.64s\": %s", m->kind, what, name, why);
     tg_slot *slot = own ? tg_alloc(s, sizeof *slot) : NULL;
     if (!slot) return leaf;
     tg_slot **end = &m->slots;
     while (*end) end = &(*end)->next;
-    *slot = (tg_slot){ .name = own, .tensor = leaf, .buffer = buffer, .file_axis = -1, .f32_because = f32_because };
+    *slot = (tg_slot){ .name = own, .tensor = leaf, .added = leaf, .buffer = buffer, .file_axis = -1,
+                       .f32_because = f32_because };
     *end = slot;
     return leaf;
 }
@@ -136,7 +151,10 @@ tg_tensor *tg_buffer(tg_scope *s, tg_module *m, const char *name, tg_tensor *lea
 void tg_file_axis(tg_scope *s, tg_module *m, const char *name, int axis)
 {
     if (!tg_ok(s)) return;
-    tg_slot *slot = m ? m->slots : NULL;
+    if (!tg_wants_home(s, m ? m->kind : "file_axis", "module", m ? m->scope : NULL)) return;
+    if (!name) tg_fail(s, "%s: file_axis: the name is NULL", m->kind);
+    if (!tg_ok(s)) return;
+    tg_slot *slot = m->slots;
     while (slot && (!name || strcmp(slot->name, name) != 0)) slot = slot->next;
     if (!slot) tg_fail(s, "module: file_axis of \"%s\": there is no parameter or buffer of this name", name ? name : "");
     else if (axis < -1 || axis >= slot->tensor->rank)
@@ -146,21 +164,57 @@ void tg_file_axis(tg_scope *s, tg_module *m, const char *name, int axis)
 
 /* ---- running ---- */
 
+static bool can_run(tg_scope *s, const tg_module *m, tg_tensor *const *in, int n_in, tg_tensor **out, int n_out)
+{
+    if (!tg_wants_home(s, "forward", "module", m ? m->scope : NULL)) return false;
+    if (n_in != m->n_in || n_out != m->n_out)
+        return tg_fail(s, "%s: forward with inputs: %d, outputs: %d; want %d and %d", m->kind, n_in, n_out, m->n_in,
+                       m->n_out), false;
+    if (!in || !out) return tg_fail(s, "forward: the list of %s is NULL", in ? "outputs" : "inputs"), false;
+    for (int k = 0; k < n_in; k++)
+        if (!in[k] && n_in > 1) return tg_fail(s, "forward: input %d is NULL", k), false;
+        else if (!in[k]) return tg_fail(s, "forward: the input is NULL"), false;
+    for (const tg_slot *slot = m->slots; slot; slot = slot->next)
+        if (!tg_slot_sound(s, m, slot)) return false;
+    return true;
+}
+
+static void run(tg_scope *s, tg_module *m, tg_tensor *const *in, tg_tensor **out)
+{
+    for (int k = 0; k < m->n_out; k++) out[k] = NULL;
+    tg_enter(s, tg_module_path(m));
+    if (m->forward) out[0] = m->forward(s, m, in[0]);
+    else m->forward_n(s, m, in, out);
+    for (int k = 0; k < m->n_out && tg_ok(s); k++)
+        if (!out[k] && m->forward) tg_fail(s, "%s: its forward function returned NULL", m->kind);
+        else if (!out[k]) tg_fail(s, "%s: its forward function left output %d NULL", m->kind, k);
+    if (m->watch) memcpy(m->watch, out, sizeof *out * (size_t)m->n_out);
+    tg_leave_n(s, out, m->n_out);
+}
+
+void tg_forward_n(tg_scope *s, tg_module *m, tg_tensor *const *in, int n_in, tg_tensor **out, int n_out)
+{
+    if (can_run(s, m, in, n_in, out, n_out)) run(s, m, in, out);
+    for (int k = 0; out && !tg_ok(s) && k < n_out; k++) out[k] = tg_zeros(s, TG_F32, 0, NULL);     /* without elements */
+}
+
 tg_tensor *tg_forward(tg_scope *s, tg_module *m, tg_tensor *x)
 {
-    if (tg_ok(s) && (!m || !x)) tg_fail(s, "forward: the %s is NULL", m ? "input" : "module");
-    if (!tg_ok(s)) return tg_zeros(s, TG_F32, 0, NULL);      /* without elements, as s has failed */
-    tg_enter(s, tg_module_path(m));
-    tg_tensor *y = m->forward(s, m, x);
-    if (!y) tg_fail(s, "%s: its forward function returned NULL", m->kind);
-    if (m->watch) *m->watch = y;
-    return tg_leave(s, y);
+    tg_tensor *y;
+    tg_forward_n(s, m, &x, 1, &y, 1);
+    return y;
+}
+
+void tg_checkpoint_n(tg_scope *s, tg_module *m, tg_tensor *const *in, int n_in, tg_tensor **out, int n_out)
+{
+    tg_segment_begin(s);
+    tg_forward_n(s, m, in, n_in, out, n_out);
+    tg_segment_end(s);
 }
 
 tg_tensor *tg_checkpoint(tg_scope *s, tg_module *m, tg_tensor *x)
 {
-    tg_segment_begin(s);
-    tg_tensor *y = tg_forward(s, m, x);
-    tg_segment_end(s);
+    tg_tensor *y;
+    tg_checkpoint_n(s, m, &x, 1, &y, 1);
     return y;
 }

@@ -14,6 +14,21 @@
  *     if (!r) return NULL;                              // s says why
  *     r->body = tg_child(s, &r->base, "body", body);
  *
+ * With several inputs or outputs it is made by tg_module_new_n and run by tg_forward_n:
+ *
+ *     static void detector_forward(tg_scope *s, tg_module *m, tg_tensor *const *in, tg_tensor **out)
+ *     {
+ *         detector  *d = (detector *)m;
+ *         tg_tensor *x = tg_concat(s, (tg_tensor *const[]){ tg_forward(s, d->body, in[0]), in[1] }, 2, -1);
+ *         out[0] = tg_forward(s, d->boxes, x);
+ *         out[1] = tg_forward(s, d->classes, x);
+ *     }
+ *     detector *d = (detector *)tg_module_new_n(s, sizeof *d, "Detector", 2, 2, detector_forward);
+ *     tg_tensor *head[2];
+ *     tg_forward_n(s, &d->base, (tg_tensor *const[]){ image, features }, 2, head, 2);
+ *
+ * A network that is a plain function runs with the memory of a module between tg_enter and tg_leave (frame.h).
+ *
  * Constructors return NULL once s has failed, and every function here accepts a NULL module in a failed scope. */
 #ifndef TG_MODULE_H
 #define TG_MODULE_H
@@ -26,10 +41,12 @@ extern "C" {
 
 typedef struct tg_module tg_module;
 typedef tg_tensor *(*tg_forward_fn)(tg_scope *s, tg_module *m, tg_tensor *x);
+typedef void (*tg_forward_n_fn)(tg_scope *s, tg_module *m, tg_tensor *const *in, tg_tensor **out);     /* fills out */
 
 typedef struct tg_slot {               /* one parameter or buffer of a module */
     const char *name;                  /* "weight" */
-    tg_tensor  *tensor;
+    tg_tensor  *tensor;                /* read only: the module reads the one it was made with.  tg_edit writes values */
+    const tg_tensor *added;            /* the same; if somebody replaces `tensor`, forward and optimizers fail */
     bool        buffer;                /* no gradient: running statistics */
     int         file_axis;             /* where files have its last axis, -1: last (state.h) */
     const char *f32_because;           /* why tg_optimize leaves it in FP32; NULL: it may hold it in bf16 */
@@ -41,14 +58,20 @@ struct tg_module {
     const char   *name;                /* among its siblings: "conv1" */
     tg_module    *parent, *first_child, *next;         /* children in the order they were added */
     tg_slot      *slots;               /* in the order they were added */
-    tg_forward_fn forward;
+    tg_forward_fn forward;             /* of one input and one output; NULL: forward_n */
+    tg_forward_n_fn forward_n;
+    int           n_in, n_out;
     tg_scope     *scope;
     const char   *path;                /* made on demand: see tg_module_path */
-    tg_tensor   **watch;               /* where tg_summary wants the result of each forward, or NULL */
+    tg_tensor   **watch;               /* where tg_summary wants the n_out results of each forward, or NULL */
     char          detail[96];          /* "3, 64, kernel 3x3, pad 1" for the summary */
 };
 
 tg_module *tg_module_new(tg_scope *s, size_t bytes, const char *kind, tg_forward_fn forward);   /* zeroed */
+/* A module of n_in inputs and n_out outputs, at least one of each. */
+tg_module *tg_module_new_n(tg_scope *s, size_t bytes, const char *kind, int n_in, int n_out, tg_forward_n_fn forward);
+/* Modules, parameters and children of one network belong to one tree of scopes, and a parameter lives as long as its
+ * module.  Modules of a tree may share a tensor; it is one parameter then. */
 tg_module *tg_child (tg_scope *s, tg_module *parent, const char *name, tg_module *child);      /* returns child */
 tg_tensor *tg_param (tg_scope *s, tg_module *m, const char *name, tg_tensor *leaf);            /* wants a gradient */
 tg_tensor *tg_buffer(tg_scope *s, tg_module *m, const char *name, tg_tensor *leaf);
@@ -61,8 +84,11 @@ void tg_file_axis(tg_scope *s, tg_module *m, const char *name, int axis);
 
 /* Runs the module.  What it makes inside is internal: it gives its memory back after its last use. */
 tg_tensor *tg_forward(tg_scope *s, tg_module *m, tg_tensor *x);
+/* The same with n_in inputs and n_out outputs, which are the module's; out is filled, also in a failed scope. */
+void tg_forward_n(tg_scope *s, tg_module *m, tg_tensor *const *in, int n_in, tg_tensor **out, int n_out);
 /* The same, but nothing inside is kept for backward, which computes it again: less memory, more time, the same bits. */
 tg_tensor *tg_checkpoint(tg_scope *s, tg_module *m, tg_tensor *x);
+void tg_checkpoint_n(tg_scope *s, tg_module *m, tg_tensor *const *in, int n_in, tg_tensor **out, int n_out);
 
 /* Its parameters and buffers, for tg_save_all and tg_load_all (state.h), with their names as seen from m: a sub-module can
  * be saved and loaded alone.  A tensor that modules share is saved once, under its first name.  Prefix "". */
@@ -77,10 +103,15 @@ void tg_each_param(const tg_module *m, void (*visit)(void *context, const char *
 tg_module *tg_find_module(tg_module *top, const char *path);      /* NULL if there is none */
 tg_tensor *tg_find_param(tg_module *top, const char *name);       /* "conv1.weight"; NULL if there is none */
 int64_t    tg_param_count(const tg_module *m);         /* numbers in its parameters, without buffers */
-void       tg_freeze  (tg_module *m);                  /* its parameters want no gradient; optimizers skip them */
-void       tg_unfreeze(tg_module *m);
+/* Its parameters want no gradient, and optimizers skip them; and the opposite.  They return how many tensors that is: 0 of a
+ * module that is NULL, for example because tg_find_module found none, or whose scope has failed. */
+int        tg_freeze  (tg_module *m);
+int        tg_unfreeze(tg_module *m);
 /* A table: each layer, its output shape for an input of this shape (with any batch size), parameters, bytes. */
 void       tg_summary(tg_scope *s, tg_module *m, FILE *to, int rank, const int64_t *input_dim);
+/* The same for a module of several inputs. */
+typedef struct { int rank; int64_t dim[TG_MAX_RANK]; tg_dtype dtype; } tg_input_shape;      /* dtype 0: f32 */
+void       tg_summary_n(tg_scope *s, tg_module *m, FILE *to, const tg_input_shape *input, int n);
 
 #ifdef __cplusplus
 }

@@ -33,6 +33,25 @@ const char *tg_module_path(const tg_module *m)
 
 /* ---- parameters ---- */
 
+bool tg_slot_sound(tg_scope *s, const tg_module *m, const tg_slot *slot)
+{
+    char text[TG_MAX_PATH];
+    if (slot->tensor == slot->added) return true;
+    append(text, tg_path_within(NULL, m, text), slot->name);
+    tg_fail(s, "%s: slot->tensor was replaced, but %s reads the tensor it was made with; write values with tg_edit", text,
+            m->kind);
+    return false;
+}
+
+bool tg_slots_sound(tg_scope *s, const tg_module *m)
+{
+    for (const tg_slot *slot = m->slots; slot; slot = slot->next)
+        if (!tg_slot_sound(s, m, slot)) return false;
+    for (const tg_module *c = m->first_child; c; c = c->next)
+        if (!tg_slots_sound(s, c)) return false;
+    return true;
+}
+
 static const tg_slot *first_with(const tg_module *m, const tg_tensor *tensor)
 {
     for (const tg_slot *slot = m->slots; slot; slot = slot->next)
@@ -56,7 +75,7 @@ static void walk(const tg_module *top, tg_module *m, char *name, size_t length, 
 void tg_each_param(const tg_module *m, visit_fn visit, void *context)
 {
     char name[TG_MAX_PATH] = "";
-    if (m) walk(m, (tg_module *)m, name, 0, visit, context);
+    if (m && visit) walk(m, (tg_module *)m, name, 0, visit, context);
 }
 
 static tg_module *find_module(tg_module *m, const char *path, size_t length)
@@ -105,22 +124,24 @@ int64_t tg_param_count(const tg_module *m)
 
 /* ---- freezing ---- */
 
+typedef struct { bool trainable; int n; } wish;
+
 static void set_trainable(void *context, const char *name, tg_slot *slot, tg_module *owner)
 {
+    wish *const w = context;
     (void)name, (void)owner;
     if (slot->buffer) return;
-    slot->tensor->needs_grad = *(const bool *)context;
-    if (!slot->tensor->needs_grad) tg_clear_grad(slot->tensor);
+    slot->tensor->needs_grad = w->trainable;
+    if (!w->trainable) tg_clear_grad(slot->tensor);
+    w->n++;
 }
 
-void tg_freeze(tg_module *m)
+static int set_all(tg_module *m, bool trainable)
 {
-    bool trainable = false;
-    if (m && tg_ok(m->scope)) tg_each_param(m, set_trainable, &trainable);
+    wish w = { .trainable = trainable };
+    if (m && tg_ok(m->scope)) tg_each_param(m, set_trainable, &w);
+    return w.n;
 }
 
-void tg_unfreeze(tg_module *m)
-{
-    bool trainable = true;
-    if (m && tg_ok(m->scope)) tg_each_param(m, set_trainable, &trainable);
-}
+int tg_freeze(tg_module *m) { return set_all(m, false); }
+int tg_unfreeze(tg_module *m) { return set_all(m, true); }

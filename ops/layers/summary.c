@@ -4,12 +4,12 @@
  * what they returned through `watch`. */
 #include "layer.h"
 #include "master.h"
+#include "run.h"
 #include <stdio.h>
 #include <string.h>
 
 typedef struct {
     const tg_module *top;
-    tg_tensor      **out;                  /* of each module, in the order of the walk */
     int              name_width, kind_width, out_width;
 } table;
 
@@ -41,17 +41,18 @@ static const char *size_text(int64_t bytes, number_text *buffer)
 
 /* ---- what the forward leaves ---- */
 
-static int count_modules(const tg_module *m)
+static int count_outputs(const tg_module *m)
 {
-    int count = 1;
-    for (const tg_module *c = m->first_child; c; c = c->next) count += count_modules(c);
+    int count = m->n_out;
+    for (const tg_module *c = m->first_child; c; c = c->next) count += count_outputs(c);
     return count;
 }
 
-/* out NULL: nobody watches any more.  Returns where the next module's result goes. */
+/* out NULL: nobody watches any more.  Returns where the next module's results go. */
 static tg_tensor **watch(tg_module *m, tg_tensor **out)
 {
-    m->watch = out ? out++ : NULL;
+    m->watch = out;
+    if (out) out += m->n_out;
     for (tg_module *c = m->first_child; c; c = c->next) out = watch(c, out);
     return out;
 }
@@ -63,18 +64,28 @@ static int64_t bytes_of(const tg_tensor *t)      /* with its master's lower half
     return tg_count(t) * (int64_t)tg_dtype_size(tg_is_split(t) ? TG_F32 : t->dtype);
 }
 
-typedef struct { char name[TG_MAX_PATH], kind[160], out[sizeof(tg_shape_text)]; int64_t params, bytes; } row;
+typedef struct { char name[TG_MAX_PATH], kind[160], out[2 * sizeof(tg_shape_text)]; int64_t params, bytes; } row;
 
 /* A layer is a module with tensors of its own, or without children. */
 static bool is_layer(const tg_module *m) { return m->slots || !m->first_child; }
 
+/* "[4, 10], [4, 2]"; what does not fit is left out. */
+static void write_shapes(const tg_module *m, char *text, size_t size)
+{
+    tg_shape_text shape;
+    for (int k = 0; k < m->n_out; k++) {
+        const size_t length = strlen(text);
+        snprintf(text + length, size - length, "%s%s", k ? ", " : "", tg_shape(m->watch[k], &shape));
+    }
+}
+
 static row row_of(const table *t, const tg_module *m)
 {
-    row           r = { .params = 0 };
-    tg_shape_text shape;
+    row r = { .params = 0 };
     tg_path_within(t->top, m, r.name);
     snprintf(r.kind, sizeof r.kind, *m->detail ? "%.60s(%s)" : "%.60s", m->kind, m->detail);
-    snprintf(r.out, sizeof r.out, "%s", *m->watch ? tg_shape(*m->watch, &shape) : "not used");
+    if (*m->watch) write_shapes(m, r.out, sizeof r.out);
+    else snprintf(r.out, sizeof r.out, "not used");
     for (const tg_slot *slot = m->slots; slot; slot = slot->next) {
         int64_t count = tg_count(slot->tensor);
         r.params += slot->buffer ? 0 : count;
@@ -145,20 +156,40 @@ static void print_table(table *t, FILE *to)
     if (sum.frozen) fprintf(to, "%s of the parameters are frozen\n", grouped(sum.frozen, &frozen));
 }
 
-void tg_summary(tg_scope *s, tg_module *m, FILE *to, int rank, const int64_t *input_dim)
+static tg_tensor *input_of(tg_scope *s, const tg_input_shape *shape)
 {
-    if (!tg_ok(s)) return;
-    if (!m || !to || !input_dim) {
-        tg_fail(s, "summary: the %s is NULL", !m ? "module" : !to ? "file" : "input's shape");
+    tg_tensor *x = tg_fill(s, 0, shape->rank, shape->dim);
+    return shape->dtype == TG_F32 ? x : tg_cast(s, x, shape->dtype);
+}
+
+void tg_summary_n(tg_scope *s, tg_module *m, FILE *to, const tg_input_shape *input, int n)
+{
+    if (!tg_wants_home(s, "summary", "module", m ? m->scope : NULL)) return;
+    if (!to || !input) {
+        tg_fail(s, "summary: the %s is NULL", to ? "input's shape" : "file");
         return;
     }
-    tg_scope *scope = tg_push(s);
-    table     t = { .top = m, .out = tg_alloc(scope, sizeof(tg_tensor *) * (size_t)count_modules(m)) };
-    if (t.out) {
-        watch(m, t.out);
-        tg_forward(scope, m, tg_fill(scope, 0, rank, input_dim));
+    if (n != m->n_in) {
+        tg_fail(s, "summary: shapes of inputs: %d, want %d for %s", n, m->n_in, m->kind);
+        return;
+    }
+    tg_scope   *scope = tg_push(s);
+    const int   outputs = count_outputs(m);
+    tg_tensor **result = tg_alloc(scope, sizeof *result * (size_t)(outputs + m->n_out + n)), **x = result + outputs;
+    table       t = { .top = m };
+    if (result) {
+        watch(m, result);
+        for (int k = 0; k < n; k++) x[k] = input_of(scope, input + k);
+        tg_forward_n(scope, m, x, n, x + n, m->n_out);
         if (tg_ok(scope)) print_table(&t, to);
         watch(m, NULL);
     }
     tg_pop(scope);
+}
+
+void tg_summary(tg_scope *s, tg_module *m, FILE *to, int rank, const int64_t *input_dim)
+{
+    tg_input_shape input = { .rank = rank };
+    for (int i = 0; input_dim && i < rank && i < TG_MAX_RANK; i++) input.dim[i] = input_dim[i];
+    tg_summary_n(s, m, to, input_dim ? &input : NULL, 1);
 }

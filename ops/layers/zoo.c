@@ -12,7 +12,7 @@ static const tg_model_info models[] = {
 
 const tg_model_info *tg_models(int *count)
 {
-    *count = (int)(sizeof models / sizeof *models);
+    if (count) *count = (int)(sizeof models / sizeof *models);
     return models;
 }
 

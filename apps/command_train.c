@@ -40,7 +40,7 @@ static void explain_loss(training *t, tg_scope *step, const tg_batch *b, const v
 
 static void train_step(training *t, tg_scope *step, tg_batch *b)
 {
-    const void *const pixels = tg_data(b->x);
+    const float *const pixels = tg_f32(b->x);
     tg_tensor  *const logits = tg_forward(step, t->net, b->x);
     tg_tensor  *const loss   = check_loss(step, tg_cross_entropy(step, logits, b->y));
     tg_backward(step, loss);

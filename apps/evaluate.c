@@ -3,25 +3,24 @@
 #include "signals.h"
 #include <math.h>
 
-static int class_of(const tg_tensor *logits, int64_t row)
+static int class_of(const float *logits, int64_t classes)
 {
-    const int64_t classes = logits->dim[1], first = row * classes;
-    double  most = -INFINITY;
+    float   most = -INFINITY;
     int64_t best = NO_CLASS;
     for (int64_t c = 0; c < classes; c++) {
-        const double x = tg_get(logits, first + c);
-        if (isnan(x)) return NO_CLASS;
-        if (x > most) best = c, most = x;
+        if (isnan(logits[c])) return NO_CLASS;
+        if (logits[c] > most) best = c, most = logits[c];
     }
     return isfinite(most) ? (int)best : NO_CLASS;
 }
 
 void judge_rows(tg_tensor *logits, tg_tensor *truth, int16_t *guess, verdict *v)
 {
-    const int64_t *const want = tg_data(truth);
-    if (!tg_data(logits) || !want) return;
+    const int64_t *const want = tg_i64(truth);
+    const float   *const y = tg_f32(logits);
+    if (!y || !want) return;
     for (int64_t i = 0; i < logits->dim[0]; i++) {
-        const int class = class_of(logits, i);
+        const int class = class_of(y + i * logits->dim[1], logits->dim[1]);
         if (guess) guess[i] = (int16_t)class;
         v->right += class == want[i];
         v->none  += class == NO_CLASS;

@@ -13,10 +13,10 @@ static void test(tg_scope *root, tg_module *net)
     int64_t    right = 0, seen = 0;
     tg_scope  *look  = tg_push(root);                  /* a scope for looking: no gradients, batch norm as at rest */
     for (tg_batch b; tg_next(look, data, &b); tg_reset(look)) {
-        tg_tensor     *logits = tg_forward(look, net, b.x), *most = tg_max(look, logits, (tg_axes){ .n = 1, .axis = { 1 } });
-        const int64_t *guess  = tg_data(tg_argmax(look, logits, 1)), *truth = tg_data(b.y);  /* this runs the calls */
-        for (int i = 0; tg_data(most) && guess && truth && i < b.count; i++)
-            right += guess[i] == truth[i] && isfinite(tg_get(most, i));
+        tg_tensor     *logits = tg_forward(look, net, b.x);
+        const float   *most   = tg_f32(tg_max(look, logits, (tg_axes){ .n = 1, .axis = { 1 } }));      /* this runs the calls */
+        const int64_t *guess  = tg_i64(tg_argmax(look, logits, 1)), *truth = tg_i64(b.y);
+        for (int i = 0; most && guess && truth && i < b.count; i++) right += guess[i] == truth[i] && isfinite(most[i]);
         seen += b.count;
     }
     tg_pop(look);

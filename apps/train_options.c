@@ -21,7 +21,7 @@ const train_field train_fields[TRAIN_FIELDS] = {
     { "epochs",       EPOCHS,       FIELD_WHOLE,  AT(epochs),       1, 100000, NULL, false },
     { "batch",        BATCH,        FIELD_WHOLE,  AT(batch),        1, 65536, NULL, true },
     { "optimizer",    OPTIMIZER,    FIELD_CHOICE, AT(optimizer),    0, 0, optimizer_names, true },
-    { "lr",           LR,           FIELD_REAL,   AT(lr),           1e-12, 1e6, NULL, false },
+    { "lr",           LR,           FIELD_REAL,   AT(lr),           0, 1e6, NULL, false },
     { "momentum",     MOMENTUM,     FIELD_REAL,   AT(momentum),     0, 0.9999, NULL, true },
     { "weight-decay", WEIGHT_DECAY, FIELD_REAL,   AT(weight_decay), 0, 1000, NULL, true },
     { "schedule",     SCHEDULE,     FIELD_CHOICE, AT(schedule),     0, 0, schedule_names, false },

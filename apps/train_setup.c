@@ -5,8 +5,9 @@
 
 static tg_optim *make_optimizer(tg_scope *root, tg_module *net, const train_options *o)
 {
-    const tg_sgd_config  sgd  = { .lr = o->lr, .momentum = o->momentum, .weight_decay = o->weight_decay };
-    const tg_adam_config adam = { .lr = o->lr, .weight_decay = o->weight_decay };
+    const float          lr   = o->lr > 0 ? o->lr : TG_ZERO;
+    const tg_sgd_config  sgd  = { .lr = lr, .momentum = o->momentum, .weight_decay = o->weight_decay };
+    const tg_adam_config adam = { .lr = lr, .weight_decay = o->weight_decay };
     tg_optim *const opt = o->optimizer == OPTIMIZER_SGD ? tg_sgd(root, net, sgd)
                         : o->optimizer == OPTIMIZER_ADAM ? tg_adam(root, net, adam) : tg_adamw(root, net, adam);
     if (o->weight_decay > 0) tg_no_decay_on_bias_and_norm(root, opt);

@@ -14,6 +14,10 @@ extern "C" {
  * but gradients is refused. */
 void tg_backward(tg_scope *s, tg_tensor *loss);
 void tg_backward_from(tg_scope *s, tg_tensor *y, tg_tensor *gradient);      /* the same from any y, with d loss / d y */
+/* tg_backward for these n leaves alone: other leaves neither get a gradient nor cost the time to compute one.  Leaves that
+ * want no gradient (tg_require_grad) are passed over; it is an error if the loss depends on none of the others.
+ * tg_backward_for (module.h) is the same for the parameters of a module. */
+void tg_backward_to(tg_scope *s, tg_tensor *loss, tg_tensor *const *leaves, int n);
 
 /* Compares backward with central differences.  fn(s, context, in) is called in scopes with these modes; the check is
  * of a randomly weighted sum of its result, in every input that is f32 and wants a gradient, at up to `samples` elements

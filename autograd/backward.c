@@ -193,6 +193,75 @@ static bool check(tg_scope *s, tg_tensor *y)
     return true;
 }
 
+/* ---- a walk to some leaves: for its time, what does not lie on a way to them wants no gradient ---- */
+
+static void spare(tg_tensor *leaf)
+{
+    leaf->spared = true;
+    leaf->needs_grad = false;
+}
+
+static void want_again(tg_tensor *leaf)
+{
+    if (leaf->spared) leaf->needs_grad = true;
+    leaf->spared = false;
+}
+
+static bool any_wanted(const tg_call *c)
+{
+    TG_EACH_IN(c, k) if (c->in[k]->needs_grad) return true;
+    return false;
+}
+
+/* All leaves but these are spared, and so is what depends on spared ones alone. */
+static void narrow(const tg_program *p, tg_tensor *const *leaves, int n)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        const tg_call *c = p->record[i];
+        if (!c->taped) continue;
+        TG_EACH_IN(c, k) if (!c->in[k]->made && c->in[k]->needs_grad) spare(c->in[k]);
+    }
+    for (int i = 0; i < n; i++) want_again(leaves[i]);
+    for (size_t i = 0; i < p->n; i++) {
+        const tg_call *c = p->record[i];
+        const bool     wanted = c->taped && any_wanted(c);
+        if (c->taped) TG_EACH_OUT(c, k) c->out[k]->needs_grad = wanted;
+    }
+}
+
+static void widen(const tg_program *p)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        const tg_call *c = p->record[i];
+        if (!c->taped) continue;
+        TG_EACH_IN(c, k) want_again(c->in[k]);
+        TG_EACH_OUT(c, k) c->out[k]->needs_grad = true;
+    }
+}
+
+static bool check_leaves(tg_scope *s, tg_tensor *const *leaves, int n)
+{
+    if (n > 0 && !leaves) return tg_fail(s, "backward: the list of leaves is NULL"), false;
+    for (int i = 0; i < n; i++) {
+        const tg_tensor *t = leaves[i];
+        if (!t || !t->storage) return tg_fail(s, "backward: leaf %d %s", i, t ? "has no elements" : "is NULL"), false;
+        if (t->made) return tg_fail(s, "backward: tensor %d is the result of %s, want a leaf", i, t->made->op->name), false;
+        if (t->storage->program != s->program)
+            return tg_fail(s, "backward: leaf %d belongs to another tree of scopes", i), false;
+    }
+    return true;
+}
+
+void tg_backward_to(tg_scope *s, tg_tensor *loss, tg_tensor *const *leaves, int n)
+{
+    if (!check(s, loss) || !check_leaves(s, leaves, n)) return;
+    const tg_program *p = s->program;
+    narrow(p, leaves, n);
+    if (loss->needs_grad) tg_backward(s, loss);
+    else tg_fail(s, "backward: the loss depends on none of the leaves that are to get a gradient");
+    widen(p);
+}
+
 void tg_backward_from(tg_scope *s, tg_tensor *y, tg_tensor *gradient)
 {
     tg_shape_text one, other;

@@ -102,7 +102,7 @@ static double difference(const gradcheck *g, tg_tensor *t, int64_t i)
     if (!data) return NAN;
     float  x = data[i];
     double size = fmin(fmax(fabs((double)x), 0.1), 1);
-    double h = (g->config.step > 0 ? g->config.step : 1e-2) * size;
+    double h = g->config.step * size;
     float  high = (float)((double)x + h), low = (float)((double)x - h);
     double up   = set(g, t, i, high) ? objective(g) : NAN;
     double down = set(g, t, i, low) ? objective(g) : NAN;
@@ -121,12 +121,11 @@ static void compare(const gradcheck *g, int input, const float *analytic, worst 
 {
     tg_tensor *t = g->in[input];
     int64_t    count = tg_count(t), of = g->config.samples;
-    double     tolerance = g->config.tolerance > 0 ? g->config.tolerance : 1e-2;
     if (of <= 0 || of > count) of = count;
     for (int64_t j = 0; j < of && tg_ok(g->scope); j++) {
         int64_t i = place(g, j, of, count);
         double  numeric = difference(g, t, i), error = fabs((double)analytic[i] - numeric);
-        double  excess = error / (tolerance * (1 + fabs(numeric)));
+        double  excess = error == 0 ? 0 : error / (g->config.tolerance * (1 + fabs(numeric)));
         if (!(excess <= w->excess)) *w = (worst){ error, excess, (double)analytic[i], numeric, input, i };
         if (isnan(excess)) return;
     }
@@ -155,6 +154,12 @@ bool tg_gradcheck(tg_scope *s, tg_tensor *(*fn)(tg_scope *s, void *context, tg_t
     for (int k = 0; k < n && tg_ok(s); k++)
         if (in[k]) tg_wants_tensor(s, "gradcheck", in[k]);
     if (!tg_ok(s)) return false;
+    config.tolerance = tg_or_default(config.tolerance, 1e-2);
+    config.step = tg_or_default(config.step, 1e-2);
+    if (!(config.tolerance >= 0) || !(config.step > 0)) {
+        tg_fail(s, "gradcheck: tolerance %g and step %g, want at least 0 and above 0", config.tolerance, config.step);
+        return false;
+    }
     gradcheck g = { tg_push(s), fn, context, in, n, config, s->program->random_counter };
     size_t    room = (size_t)(n > 0 ? n : 0) + 1;
     float    **analytic = tg_alloc(g.scope, sizeof *analytic * room);

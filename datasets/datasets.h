@@ -43,7 +43,7 @@ const uint8_t *tg_idx_read(tg_scope *s, const char *path, int want_rank, int64_t
 typedef struct {
     int      batch;                       /* images a batch; required */
     uint64_t seed;                        /* order and augmentation depend on (seed, epoch, index) alone */
-    bool     no_shuffle, drop_last;
+    bool     no_shuffle, drop_last;       /* shuffled unless said otherwise (PyTorch: in order) */
     int      crop_pad;                    /* random crop after padding this many black pixels on each side; 0: none */
     bool     flip;                        /* mirror every other image, by chance */
     int      workers;                     /* threads that prepare batches; 0: one.  Results never depend on it */
@@ -58,6 +58,7 @@ typedef struct {
     tg_tensor *y;                         /* i64 [count] */
     int        count;
     int64_t    first;                     /* how many images of the epoch came before */
+    const uint32_t *index;                /* [count] their numbers in the data set; as long as x */
 } tg_batch;
 /* The next batch, as leaves of s, until s is reset.  False at the end of an epoch (the next call begins the next one)
  * and once s has failed. */

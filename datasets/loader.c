@@ -312,6 +312,7 @@ bool tg_next(tg_scope *s, tg_loader *l, tg_batch *batch)
     batch->x = tg_borrow(s, TG_F32, 4, TG_DIM(count, l->data.h, l->data.w, l->data.c), k->x, give_back, k);
     batch->y = tg_borrow(s, TG_I64, 1, TG_DIM(count), k->y, NULL, NULL);
     batch->count = count;
+    batch->index = k->index;
     batch->first = l->here.batch * l->config.batch;
     l->here.batch++;
     return tg_ok(s);

@@ -59,6 +59,7 @@ static bool record_again(tg_scope *s, const tg_call *c)
     again.taped = false;
     again.again = true;
     again.segment = 0;
+    again.lazy = false;
     s->program->stats.again++;
     return tg_append(&again);
 }

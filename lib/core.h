@@ -49,6 +49,8 @@ typedef struct tg_storage {             /* bytes; aliases share it */
     void       *owner;
     uint32_t    version, ran;           /* writes recorded, executed */
     tg_pack    *packs;
+    void       *shown;                  /* what tg_f32 or tg_i64 converted */
+    size_t      shown_bytes;
     float      *edited;                 /* of a split weight: its FP32 values, while tg_edit's caller may write them */
     int32_t     savers;                 /* recorded calls whose backward, not yet walked, reads it */
     int32_t     frame;                  /* the invocation that made it; 0: user code */
@@ -135,6 +137,9 @@ bool       tg_size_of(tg_scope *s, const char *who, tg_dtype dtype, int rank, co
 bool tg_need(tg_scope *s, tg_tensor *t);            /* t will be read: if it has no memory its call is recorded again */
 tg_call *tg_append(const tg_call *c);               /* a copy, at the end of the record; NULL: its scope has failed */
 void     tg_uncount_savers(const tg_call *c);       /* backward will not read what c's masks name (any more) */
+
+/* read.c */
+void tg_drop_shown(tg_storage *t);
 
 /* master.c */
 void       *tg_edit_split(tg_scope *s, tg_tensor *t);         /* tg_edit of a split weight */

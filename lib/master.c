@@ -18,9 +18,9 @@ static bool can_split(tg_scope *s, const tg_tensor *t)
 {
     const tg_storage *storage = t ? t->storage : NULL;
     if (!tg_wants_tensor(s, "split_masters", t)) return false;
-    if (t->dtype != TG_F32 || !storage->leaf || storage->borrowed)
+    if (t->dtype != TG_F32 || t->made || !storage->leaf || storage->borrowed)
         tg_fail(s, "split_masters: a tensor of dtype %s%s, want an f32 leaf", tg_dtype_name(t->dtype),
-                storage->borrowed ? " over borrowed memory" : storage->leaf ? "" : ", the result of a call");
+                storage->borrowed ? " over borrowed memory" : storage->leaf && !t->made ? "" : ", the result of a call");
     return tg_ok(s);
 }
 
@@ -39,10 +39,20 @@ static void split_in_place(tg_tensor *t, int16_t *room)
         memcpy(hi + i, &upper, sizeof upper);
     }
     memcpy(hi + n, room, n * sizeof *room);
+    tg_drop_shown(storage);
     storage->split = true;
     storage->version++;
     storage->ran++;
     t->dtype = TG_BF16;
+}
+
+/* Handles that share the storage of a split weight: reshapes, detached ones. */
+static void retype_aliases(const tg_program *p)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        tg_tensor *out = p->record[i]->op->alias ? p->record[i]->out[0] : NULL;
+        if (out && out->storage->split) out->dtype = TG_BF16;
+    }
 }
 
 void tg_split_masters(tg_scope *s, tg_tensor *const t[], int n)
@@ -59,7 +69,8 @@ void tg_split_masters(tg_scope *s, tg_tensor *const t[], int n)
         return;
     }
     for (int i = 0; i < n; i++)
-        if (t[i]->dtype == TG_F32) split_in_place(t[i], room);       /* one that is listed twice is split once */
+        if (!t[i]->storage->split) split_in_place(t[i], room);       /* one that is listed twice is split once */
+    retype_aliases(s->program);
     tg_system_free(room);
 }
 

@@ -20,7 +20,8 @@ static inline uint32_t tg_join_bits(uint16_t hi, int16_t lo) { return ((uint32_t
 static inline uint16_t tg_split_hi(uint32_t bits) { return (uint16_t)((bits + 0x8000u) >> 16); }
 static inline int16_t  tg_split_lo(uint32_t bits) { return (int16_t)(uint16_t)bits; }
 
-/* Splits n f32 leaves, in place; all of them, or none if s fails (a tensor that is no f32 leaf of s's tree, no memory). */
+/* Splits n f32 leaves, in place, and with them what shares their memory (tg_reshape, tg_detach); all, or none if s fails
+ * (a tensor that is no f32 leaf of s's tree, no memory). */
 void     tg_split_masters(tg_scope *s, tg_tensor *const t[], int n);
 bool     tg_is_split(const tg_tensor *t);
 int16_t *tg_lo(const tg_tensor *t);            /* of a split weight, beside tg_ptr's hi; NULL: it is not split */

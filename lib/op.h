@@ -32,6 +32,7 @@ typedef struct tg_call {                /* one application of one operator */
     const char  *where;                 /* "layer1.0.conv1": the module that made the call, or "" */
     uint32_t     segment;               /* of tg_checkpoint, or 0 */
     bool         taped, walked, again;
+    bool         lazy;                  /* runs only if somebody reads its result (shown.h) */
     const tg_kernel *kernel;            /* in a run: the kernel chosen ... */
     void        *state, *scratch;       /* ... what its prepare left, its planned scratch ... */
     tg_packing  *packing;               /* ... the input that it reads in another layout, or NULL ... */
@@ -136,8 +137,14 @@ struct tg_rule {                        /* a chain of calls, each reading out[0]
     bool       (*fits)(const tg_call *const chain[]);     /* attributes, dtypes; NULL: always */
 };
 
-#define TG_KERNELS(...) ((const tg_kernel *const[]){ __VA_ARGS__, NULL })
-#define TG_RULES(...)   ((const tg_rule *const[]){ __VA_ARGS__, NULL })
+#ifdef __cplusplus
+#define TG_LIST(type, ...) ([]() -> const type *const * { \
+    static const type *const list[] = { __VA_ARGS__, nullptr }; return list; }())
+#else
+#define TG_LIST(type, ...) ((const type *const[]){ __VA_ARGS__, NULL })
+#endif
+#define TG_KERNELS(...) TG_LIST(tg_kernel, __VA_ARGS__)
+#define TG_RULES(...)   TG_LIST(tg_rule, __VA_ARGS__)
 
 /* Records one call; in[] has op->n_in entries, attr op->attr_size bytes (copied).  Returns out[0]; without elements if s
  * has failed, or for an operator without outputs. */

@@ -55,16 +55,32 @@ void tg_drop_failed(tg_program *p)
     note_versions(p);
 }
 
+/* Marks what pending calls read; returns the mark. */
+static uint32_t mark_read(tg_program *p)
+{
+    const uint32_t now = ++p->ordered;
+    for (size_t i = p->ran; i < p->n; i++)
+        TG_EACH_IN(p->record[i], k) p->record[i]->in[k]->storage->read_mark = now;
+    return now;
+}
+
+static bool is_unread(const tg_call *c, uint32_t now)
+{
+    const tg_storage *t = c->out[0]->storage;
+    return t->read_mark != now && !t->pinned;
+}
+
 static bool copy_pending(tg_list *l)
 {
-    const tg_program *p = l->program;
-    size_t            n = p->n - p->ran;
+    tg_program *p = l->program;
+    size_t      n = p->n - p->ran;
     l->at = tg_run_take(l, sizeof *l->at * n);
     tg_call *copy = tg_run_take(l, sizeof *copy * n);
     if (!l->at || !copy) return false;
+    const uint32_t now = mark_read(p);
     for (size_t i = 0; i < n; i++) {
         const tg_call *c = p->record[p->ran + i];
-        if (c->op->alias) continue;
+        if (c->op->alias || (c->lazy && is_unread(c, now))) continue;
         copy[l->n] = *c;
         l->at[l->n] = copy + l->n;
         l->n++;
@@ -149,6 +165,11 @@ static bool ready(tg_scope *s, tg_list *l)
     if (tg_plan(l)) return true;
     tg_fail(s, "out of memory: the tensors of %d calls; nothing was run", l->n);
     return false;
+}
+
+void tg_hold(tg_tensor *t)
+{
+    if (t->storage) t->storage->pinned = true;
 }
 
 static void run_pending(tg_scope *s, bool middle)

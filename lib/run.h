@@ -26,6 +26,9 @@ tg_options *tg_tree_options(tg_scope *s);      /* of the tree of s; the environm
  * is kept; otherwise (the end of a step) it may be fused away, and is made again if somebody asks. */
 void tg_run(tg_scope *s, bool middle);
 
+/* t is to be read after the run that makes it, whatever the run. */
+void tg_hold(tg_tensor *t);
+
 /* The gradient of a leaf as the input of an update: afterwards the leaf has none, and its memory is given back after the
  * run.  NULL if there is none. */
 tg_tensor *tg_take_grad(tg_scope *s, tg_tensor *leaf);

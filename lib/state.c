@@ -111,6 +111,14 @@ void tg_state_int(tg_state *to, const char *name, int64_t *value, int64_t least,
     item->most_int = most;
 }
 
+void tg_state_version(tg_state *to, const char *name, int64_t *version, int64_t now)
+{
+    const int before = to ? to->n : 0;
+    if (to && tg_ok(to->s) && version) *version = now;
+    tg_state_int(to, name, version, 1, now);
+    if (to && to->n > before) to->item[before].is_version = true;
+}
+
 void tg_state_u64(tg_state *to, const char *name, uint64_t *value) { add_number(to, name, TG_U64, value); }
 void tg_state_flag(tg_state *to, const char *name, bool *value) { add_number(to, name, TG_FLAG, value); }
 

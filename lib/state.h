@@ -61,6 +61,10 @@ void tg_state_double(tg_state *to, const char *name, double *value, double least
 void tg_state_flag  (tg_state *to, const char *name, bool *value);
 void tg_state_choice(tg_state *to, const char *name, int *value, const char *const *choices);   /* ends with NULL */
 /* A text that the file must have, too: "sgd".  And one that is only written: how it was made. */
+/* In which version of its format the thing writes, 1 .. now: saved as `now`, and loaded as what the file has.  In a file
+ * that has none, *version becomes 1 if tilegrad wrote it, before there were versions, else `now`.  `check` is the place to
+ * bring the numbers of an older version up to date. */
+void tg_state_version(tg_state *to, const char *name, int64_t *version, int64_t now);
 void tg_state_same(tg_state *to, const char *name, const char *value);
 void tg_state_note(tg_state *to, const char *name, const char *value);
 

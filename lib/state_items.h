@@ -29,6 +29,7 @@ typedef struct {
     const char *const *choices;
     tg_number      loaded;
     bool           found;
+    bool           is_version;                 /* which a file need not have */
     /* a text */
     const char    *text;
 } tg_state_item;

@@ -62,6 +62,7 @@ void tg_storage_free(tg_storage *t)
 {
     tg_program *p = t->program;
     tg_settle_edit(t);
+    tg_drop_shown(t);
     tg_drop_packs(t);
     tg_storage_drop(t);
     if (t->release) t->release(t->owner);

@@ -187,6 +187,11 @@ tg_tensor *tg_require_grad(tg_scope *s, tg_tensor *t)
     return t;
 }
 
+double tg_or_default(double field, double otherwise)
+{
+    return field == 0 ? otherwise : field == (double)TG_ZERO ? 0 : field;
+}
+
 /* ---- doors ---- */
 
 const void *tg_data(tg_tensor *t)

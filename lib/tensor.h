@@ -7,6 +7,23 @@
 #define TG_TENSOR_H
 #include "dtype.h"
 #include "scope.h"
+
+/* Sizes in an argument: tg_zeros(s, TG_F32, 2, TG_DIM(3, 4)).  In C they live as long as the block around them, in C++ until
+ * the end of the statement. */
+#ifdef __cplusplus
+template <int n> struct tg_dims {
+    int64_t dim[n ? n : 1];
+    operator const int64_t *() const { return dim; }
+};
+template <typename... sizes> tg_dims<int(sizeof...(sizes))> tg_dims_of(sizes... dim)
+{
+    return { { static_cast<int64_t>(dim)... } };
+}
+#define TG_DIM(...) tg_dims_of(__VA_ARGS__)
+#else
+#define TG_DIM(...) ((const int64_t[]){ __VA_ARGS__ })
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -21,6 +38,7 @@ struct tg_tensor {
     /* the core's own */
     bool       needs_grad;
     bool       lent;                    /* a leaf's gradient: an update empties it, so calls get handles of their own */
+    bool       spared;                  /* in a walk: a leaf that wants a gradient, but is not to get one from it */
     uint32_t   walk;                    /* number of the last backward that reached it */
     struct tg_storage    *storage;
     const struct tg_call *made;         /* the call that made it; NULL: a leaf */
@@ -53,7 +71,13 @@ tg_tensor *tg_require_grad(tg_scope *s, tg_tensor *t);
 
 /* ---- reading and writing numbers.  Of a tensor that is NULL there are none: 0, NULL, NaN ---- */
 int64_t     tg_count(const tg_tensor *t);      /* number of elements */
-/* The numbers, valid until the reset of t's scope; runs what is pending.  NULL after a failure. */
+/* The elements, valid until the reset of t's scope; runs what is pending.  NULL for a NULL tensor and after a failure.
+ * tg_f32 reads f32 and bf16, which it converts (of a weight with an FP32 master, master.h, it reads the master); tg_i64
+ * reads i64, i32, u8 and i8.  Another dtype fails t's scope.  What is converted are the values of this moment, in memory
+ * that t keeps: the next call for t or a tensor that shares its memory writes there again. */
+const float   *tg_f32(tg_tensor *t);
+const int64_t *tg_i64(tg_tensor *t);
+/* The same as they lie in memory, in t->dtype, which tg_optimize may have changed to bf16. */
 const void *tg_data(tg_tensor *t);
 double      tg_item(tg_tensor *t);             /* the number of a tensor with one element, NaN after a failure */
 /* The door for writing a leaf by hand.  What was recorded before sees the old numbers, what comes after the new ones.
@@ -67,7 +91,13 @@ void        tg_clear_grad(tg_tensor *t);       /* drops it */
 typedef struct { char text[TG_MAX_RANK * 22 + 3]; } tg_shape_text;
 const char *tg_shape(const tg_tensor *t, tg_shape_text *buffer);
 
-#define TG_DIM(...) ((const int64_t[]){ __VA_ARGS__ })
+/* In a config a zeroed field means the default that its comment names.  TG_ZERO in such a field is the number 0:
+ * (tg_adam_config){ .lr = 0.01f, .beta1 = TG_ZERO }.  (It is the negative number of the least magnitude that is no
+ * denormal.)  Where a zeroed field is just 0, TG_ZERO is, too. */
+#define TG_ZERO (-1.17549435e-38f)
+/* What a field says: the default for 0, 0 for TG_ZERO, else itself.  For configs of one's own. */
+double tg_or_default(double field, double otherwise);
+
 #ifdef __cplusplus
 }
 #endif

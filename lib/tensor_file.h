@@ -83,6 +83,11 @@ bool tg_tensor_file_reinterpret(tg_scope *s, tg_tensor_file *f, int i, const cha
 /* Reads all of tensor i and compares its checksum. */
 bool tg_tensor_file_verify(tg_scope *s, tg_tensor_file *f, int i);
 
+/* Tensor `name` of the file at `path`, as a leaf in s; its axes are the file's (PyTorch's, in a file of weights).  F32 and
+ * BF16, U8, I8, I32 and I64 keep their dtype; other floats (F64 is rounded) become f32, other whole numbers i64.  Without
+ * elements, and s failed, if there is no such tensor, it has no elements, or is of another dtype. */
+tg_tensor *tg_read_tensor(tg_scope *s, const char *path, const char *name);
+
 /* ---- writing: to a file beside it, which takes the place of `path` at the end, at once and for good ---- */
 typedef struct tg_tensor_writer tg_tensor_writer;
 /* Begins PATH.part, or PATH.part1 ... if another file has that name; what is at `path` stays: nothing, or a regular file,

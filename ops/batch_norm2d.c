@@ -48,8 +48,8 @@ static bool check_vectors(tg_scope *s, const tg_call *c, int x, int vectors)
 bool tg_batch_norm2d_check(tg_scope *s, const tg_call *c, int x, int vectors)
 {
     const tg_batch_norm2d_attr *const a = c->attr;
-    if (!(a->eps > 0) || !isfinite(a->eps)) {
-        tg_fail(s, "%s: eps is %g, want a positive number", tg_called(c), (double)a->eps);
+    if (!(a->eps >= 0) || !isfinite(a->eps)) {
+        tg_fail(s, "%s: eps is %g, want a finite number of at least 0", tg_called(c), (double)a->eps);
         return false;
     }
     if (!(a->momentum >= 0 && a->momentum <= 1)) {
@@ -142,8 +142,8 @@ const tg_op tg_batch_norm2d_track_op = {
 tg_tensor *tg_batch_norm2d(tg_scope *s, tg_tensor *x, tg_tensor *gamma, tg_tensor *beta, tg_tensor *running_mean,
                            tg_tensor *running_var, tg_batch_norm2d_config config)
 {
-    const tg_batch_norm2d_attr attr = { .eps = config.eps != 0 ? config.eps : 1e-5f,
-                                        .momentum = config.momentum != 0 ? config.momentum : 0.1f };
+    const tg_batch_norm2d_attr attr = { .eps = (float)tg_or_default((double)config.eps, 1e-5),
+                                        .momentum = (float)tg_or_default((double)config.momentum, 0.1) };
     const bool tracked = running_mean || running_var;
     if (tg_ok(s) && !running_mean != !running_var)
         tg_fail(s, "batch_norm2d: %s is NULL, want both running statistics or neither",

@@ -1,6 +1,7 @@
 /* check.c - see check.h. */
 #include "check.h"
 #include "run.h"
+#include "shown.h"
 
 int tg_resolve_axis(const tg_tensor *x, int axis) { return axis < 0 && x ? axis + x->rank : axis; }
 
@@ -41,7 +42,9 @@ tg_tensor *tg_as(tg_scope *s, tg_tensor *x, const tg_tensor *w)
     const bool floats = x && w && (x->dtype == TG_F32 || x->dtype == TG_BF16) &&
                         (w->dtype == TG_F32 || w->dtype == TG_BF16);
     const bool differ = floats && x->dtype != w->dtype && !tg_scope_modes(s).autocast;
-    return differ && tg_can_read(s, x) ? tg_cast(s, x, w->dtype) : x;
+    if (!differ || !tg_can_read(s, x)) return x;
+    tg_tensor *const source = tg_shown_of(x);
+    return source->dtype == w->dtype ? source : tg_cast(s, x, w->dtype);
 }
 
 void tg_infer_map(tg_scope *s, tg_call *c)

@@ -26,8 +26,8 @@ static bool check_attr(tg_scope *s, const tg_call *c, const tg_tensor *x)
 {
     const tg_layer_norm_attr *const a = c->attr;
     tg_shape_text text;
-    if (!(a->eps > 0) || !isfinite(a->eps))
-        tg_fail(s, "%s: eps is %g, want a positive number", c->op->name, (double)a->eps);
+    if (!(a->eps >= 0) || !isfinite(a->eps))
+        tg_fail(s, "%s: eps is %g, want a finite number of at least 0", c->op->name, (double)a->eps);
     else if (a->axes < 1 || a->axes > x->rank)
         tg_fail(s, "%s: %d axes to normalise, x %s wants 1 to %d", c->op->name, a->axes, tg_shape(x, &text), x->rank);
     return tg_ok(s);
@@ -109,6 +109,6 @@ const tg_op tg_layer_norm_grad_op = {
 tg_tensor *tg_layer_norm(tg_scope *s, tg_tensor *x, tg_tensor *gamma, tg_tensor *beta, double eps)
 {
     const tg_tensor *const shape = gamma ? gamma : beta;
-    const tg_layer_norm_attr attr = { .eps = eps != 0 ? (float)eps : 1e-5f, .axes = shape ? shape->rank : 1 };
+    const tg_layer_norm_attr attr = { .eps = (float)tg_or_default(eps, 1e-5), .axes = shape ? shape->rank : 1 };
     return tg_apply(s, &tg_layer_norm_op, (tg_tensor *const[]){ x, gamma, beta }, &attr);
 }

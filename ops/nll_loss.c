@@ -4,6 +4,7 @@
 #include "check.h"
 #include "kernels.h"
 #include "run.h"
+#include "shown.h"
 
 /* ---- checks; `name` is what the user called ---- */
 
@@ -152,7 +153,8 @@ tg_tensor *tg_cross_entropy_with(tg_scope *s, tg_tensor *logits, tg_tensor *targ
         check(s, "cross_entropy", logits, target, config.weight, &attr);
     const tg_softmax_attr softmax = { tg_resolve_axis(logits, -1), TG_F32 };
     const char *const     was = tg_call_as(s, "cross_entropy");
-    tg_tensor *const logp = tg_apply(s, &tg_log_softmax_op, &logits, &softmax);
+    tg_tensor *const x = tg_shown_of(logits);
+    tg_tensor *const logp = tg_apply(s, &tg_log_softmax_op, &x, &softmax);
     return tg_called_as(s, was, tg_apply(s, &tg_nll_loss_op, (tg_tensor *const[]){ logp, target, config.weight }, &attr));
 }
 

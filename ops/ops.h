@@ -74,12 +74,13 @@ tg_tensor *tg_adaptive_avg_pool2d(tg_scope *s, tg_tensor *x, int oh, int ow);
 /* x[n,h,w,c] gamma[c] beta[c].  (x - mean) / sqrt(var + eps) gamma + beta.  In a training scope mean and var are the
  * batch's, by channel, and the running ones become (1 - momentum) running + momentum batch (var unbiased);
  * elsewhere mean and var are the running ones (scope.h shows how they can be within a training step, too).  Both running
- * ones NULL: the batch's always, and nothing is tracked.  eps 0 means 1e-5, momentum 0 means 0.1. */
+ * ones NULL: the batch's always, and nothing is tracked.  eps 0 means 1e-5, momentum 0 means 0.1; TG_ZERO (tensor.h) is 0:
+ * with momentum 0 the running ones stay as they are, with eps 0 a channel of equal values has no finite result. */
 typedef struct { float eps, momentum; } tg_batch_norm2d_config;
 tg_tensor *tg_batch_norm2d(tg_scope *s, tg_tensor *x, tg_tensor *gamma, tg_tensor *beta, tg_tensor *running_mean,
                            tg_tensor *running_var, tg_batch_norm2d_config config);
 /* Over the last axes of x, those of gamma and beta (of one shape; either may be NULL; both: the last axis).
- * eps 0: 1e-5. */
+ * eps 0: 1e-5; TG_ZERO: 0. */
 tg_tensor *tg_layer_norm(tg_scope *s, tg_tensor *x, tg_tensor *gamma, tg_tensor *beta, double eps);
 
 /* ---- along an axis (negative ones count from the end) ---- */

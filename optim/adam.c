@@ -3,16 +3,12 @@
 #include <float.h>
 #include <math.h>
 
-/* Defaults are exact, not rounded to f32: 1 - beta2 is small. */
-static double or_default(float value, double otherwise) { return value > 0 ? (double)value : otherwise; }
-
 static tg_adam_attr attr_of(const tg_optim *opt, const tg_optim_slot *slot, float lr)
 {
-    const tg_adam_config *c = &opt->config.adam;
+    const tg_adam_values *v = &opt->config.adam;
     return (tg_adam_attr){
         .lr = (double)lr, .weight_decay = (double)slot->group->weight_decay, .clip_value = (double)opt->clip_value,
-        .beta1 = or_default(c->beta1, 0.9), .beta2 = or_default(c->beta2, 0.999), .eps = or_default(c->eps, 1e-8),
-        .step = slot->steps + 1,
+        .beta1 = v->beta1, .beta2 = v->beta2, .eps = v->eps, .step = slot->steps + 1,
     };
 }
 
@@ -35,29 +31,40 @@ static void record_adamw(tg_scope *s, const tg_optim *opt, const tg_optim_slot *
 
 static void visit(tg_state *to, tg_optim *opt)
 {
-    tg_adam_config *const c = &opt->config.adam;
-    tg_state_float(to, "beta1", &c->beta1, 0, 1 - FLT_EPSILON / 2);
-    tg_state_float(to, "beta2", &c->beta2, 0, 1 - FLT_EPSILON / 2);
-    tg_state_float(to, "eps", &c->eps, 0, FLT_MAX);
+    tg_adam_values *const v = &opt->config.adam;
+    tg_state_double(to, "beta1", &v->beta1, 0, 1 - DBL_EPSILON / 2);
+    tg_state_double(to, "beta2", &v->beta2, 0, 1 - DBL_EPSILON / 2);
+    tg_state_double(to, "eps", &v->eps, 0, FLT_MAX);
 }
 
-static const tg_optim_kind adam = { "adam", { "exp_avg", "exp_avg_sq" }, record_adam, visit, NULL };
-static const tg_optim_kind adamw = { "adamw", { "exp_avg", "exp_avg_sq" }, record_adamw, visit, NULL };
+/* Format 1 held the fields of the config: f32, and 0 for the default. */
+static void update_format(tg_optim *opt)
+{
+    tg_adam_values *const v = &opt->config.adam;
+    v->beta1 = tg_or_default((double)(float)v->beta1, 0.9);
+    v->beta2 = tg_or_default((double)(float)v->beta2, 0.999);
+    v->eps = tg_or_default((double)(float)v->eps, 1e-8);
+}
 
-static bool check_beta(tg_scope *s, const char *who, const char *what, float beta)
+static const tg_optim_kind adam = { "adam", { "exp_avg", "exp_avg_sq" }, record_adam, visit, update_format, NULL };
+static const tg_optim_kind adamw = { "adamw", { "exp_avg", "exp_avg_sq" }, record_adamw, visit, update_format, NULL };
+
+static bool check_beta(tg_scope *s, const char *who, const char *what, double beta)
 {
     if (tg_ok(s) && !(beta >= 0 && beta < 1))
-        tg_fail(s, "%s: %s %g, want 0 <= %s < 1 (0: the default)", who, what, (double)beta, what);
+        tg_fail(s, "%s: %s %g, want 0 <= %s < 1 (0: the default)", who, what, beta, what);
     return tg_ok(s);
 }
 
 static tg_optim *make(tg_scope *s, const tg_optim_kind *kind, const tg_module *m, tg_adam_config c)
 {
-    if (!check_beta(s, kind->name, "beta1", c.beta1) || !check_beta(s, kind->name, "beta2", c.beta2) ||
-        !tg_update_wants_number(s, kind->name, "eps", (double)c.eps))
+    const tg_adam_values v = { .beta1 = tg_or_default((double)c.beta1, 0.9), .beta2 = tg_or_default((double)c.beta2, 0.999),
+                               .eps = tg_or_default((double)c.eps, 1e-8) };
+    if (!check_beta(s, kind->name, "beta1", v.beta1) || !check_beta(s, kind->name, "beta2", v.beta2) ||
+        !tg_update_wants_number(s, kind->name, "eps", v.eps))
         return NULL;
     tg_optim *opt = tg_optim_new(s, kind, m, c.lr, c.weight_decay);
-    if (opt) opt->config.adam = c;
+    if (opt) opt->config.adam = v;
     return opt;
 }
 

@@ -78,10 +78,16 @@ const tg_op tg_clip_factor_op = {
     .kernels = TG_KERNELS(&factor_ref),
 };
 
-tg_tensor *tg_optim_factor(tg_scope *s, const tg_optim *opt)
+tg_tensor *tg_optim_norm(tg_scope *s, const tg_optim *opt)
 {
     tg_tensor *norm = NULL;
     for (int i = 0; opt->clip_norm > 0 && i < opt->n_slots; i++)
         if (opt->slots[i].grad) norm = tg_apply(s, &tg_grad_norm_op, (tg_tensor *[]){ opt->slots[i].grad, norm }, NULL);
-    return norm ? tg_apply(s, &tg_clip_factor_op, &norm, &(tg_clip_attr){ (double)opt->clip_norm }) : NULL;
+    return norm;
+}
+
+tg_tensor *tg_optim_factor(tg_scope *s, const tg_optim *opt, tg_tensor *norm)
+{
+    const tg_clip_attr attr = { (double)opt->clip_norm };
+    return norm && isfinite(opt->clip_norm) ? tg_apply(s, &tg_clip_factor_op, &norm, &attr) : NULL;
 }

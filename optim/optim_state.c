@@ -4,6 +4,8 @@
 #include <float.h>
 #include <stdio.h>
 
+enum { FORMAT = 2 };                             /* of what is here: see update_format */
+
 static void visit_groups(tg_state *to, tg_optim *opt)
 {
     char name[64];
@@ -12,26 +14,26 @@ static void visit_groups(tg_state *to, tg_optim *opt)
     tg_group *group = &opt->group;
     for (int i = 0; group; group = group->next, i++) {
         snprintf(name, sizeof name, "group/%d/lr_scale", i);
-        tg_state_float(to, name, &group->lr_scale, FLT_MIN, FLT_MAX);
+        tg_state_float(to, name, &group->lr_scale, 0, FLT_MAX);
         snprintf(name, sizeof name, "group/%d/weight_decay", i);
         tg_state_float(to, name, &group->weight_decay, 0, FLT_MAX);
     }
 }
 
-static void visit_schedule(tg_state *to, tg_schedule_config *c)
+static void visit_schedule(tg_state *to, tg_schedule_values *c)
 {
     static const char *const kinds[] = { "constant", "step", "cosine", "one-cycle", NULL };
     tg_state_choice(to, "schedule/kind", (int *)&c->kind, kinds);
     tg_state_int(to, "schedule/total", &c->total, 0, INT64_MAX / 2);
     tg_state_int(to, "schedule/warmup", &c->warmup, 0, INT64_MAX / 2);
     tg_state_int(to, "schedule/every", &c->every, 0, INT64_MAX / 2);
-    const struct { const char *name; float *value; } number[] = {
+    const struct { const char *name; double *value; } number[] = {
         { "schedule/warmup_from", &c->warmup_from }, { "schedule/gamma", &c->gamma },
         { "schedule/lr_end", &c->lr_end },           { "schedule/pct_start", &c->pct_start },
         { "schedule/div_factor", &c->div_factor },   { "schedule/final_div_factor", &c->final_div_factor },
     };
     for (size_t i = 0; i < sizeof number / sizeof *number; i++)
-        tg_state_float(to, number[i].name, number[i].value, 0, FLT_MAX);
+        tg_state_double(to, number[i].name, number[i].value, 0, FLT_MAX);
 }
 
 /* With several groups, which one the parameter is in: it has to be the file's. */
@@ -67,7 +69,8 @@ static void visit(tg_state *to, void *what)
     }
     tg_state_home(to, "optimizer", opt->scope);
     tg_state_same(to, "kind", opt->kind->name);
-    tg_state_float(to, "lr", &opt->lr, FLT_TRUE_MIN, FLT_MAX);
+    tg_state_version(to, "format", &opt->format, FORMAT);
+    tg_state_float(to, "lr", &opt->lr, 0, FLT_MAX);
     tg_state_float(to, "clip_norm", &opt->clip_norm, 0, FLT_MAX);
     tg_state_float(to, "clip_value", &opt->clip_value, 0, FLT_MAX);
     opt->kind->visit(to, opt);
@@ -77,10 +80,24 @@ static void visit(tg_state *to, void *what)
     for (int i = 0; i < opt->n_slots; i++) visit_slot(to, opt, &opt->slots[i]);
 }
 
+/* Format 1 held the fields of the config: f32, and 0 for the default. */
+static void update_format(tg_optim *opt)
+{
+    tg_schedule_values *const v = &opt->schedule;
+    double *const number[] = { &v->warmup_from, &v->gamma, &v->lr_end, &v->pct_start, &v->div_factor, &v->final_div_factor };
+    for (size_t i = 0; i < sizeof number / sizeof *number; i++) *number[i] = (double)(float)*number[i];
+    v->pct_start = tg_or_default(v->pct_start, 0.3);
+    v->div_factor = tg_or_default(v->div_factor, 25);
+    v->final_div_factor = tg_or_default(v->final_div_factor, 1e4);
+    if (opt->kind->update_format) opt->kind->update_format(opt);
+    opt->format = FORMAT;
+}
+
 /* What the numbers say together. */
 static void check(tg_scope *s, void *what)
 {
-    const tg_optim *const opt = what;
+    tg_optim *const opt = what;
+    if (opt->format < FORMAT) update_format(opt);
     tg_schedule_check(s, &opt->schedule);
     if (opt->kind->check) opt->kind->check(s, opt);
 }

@@ -138,6 +138,7 @@ const tg_optimize_report *tg_optimize_with(tg_scope *s, tg_module *m, tg_optim *
     if (!tg_ok(s)) return NULL;
     for (int i = 0; i < n; i++)
         if (w.weights[i] && w.prepack) tg_keep_packs(w.weights[i]);
+    if (w.bf16 && config.level != TG_O0) m->f32_out = !config.bf16_out;
     *report = w.report;
     return report;
 }

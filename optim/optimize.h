@@ -7,9 +7,17 @@
  * losses, gradients of weights and optimizer states stay FP32.  Updates change the master and write the bf16 weight and
  * the packed forms that kernels read, in one pass.  FP32: the packed forms only.
  *
- * Nothing else changes: names of parameters, what tg_edit and tg_copy show (the FP32 master), optimizer states, saved
- * files.  It may be called before or after the optimizer is made, in training or for inference, and again (what is done
- * stays done). */
+ * What changes for a program in BF16:
+ *
+ *   - The dtype of these weights, and of every tensor that shares their memory (tg_reshape, tg_detach), is TG_BF16: tg_data
+ *     shows bf16 numbers.  Pointers that tg_data or tg_edit gave for them before are void.  tg_f32 and tg_copy read the
+ *     FP32 master, tg_edit writes it.
+ *   - What tg_forward of m returns to user code is f32 (nothing is computed for that unless somebody reads it); config
+ *     .bf16_out leaves it in bf16.  What a part of m returns, and what operators make of bf16, is bf16: t->dtype says what
+ *     tg_data shows, tg_f32 reads either.
+ *
+ * Nothing else changes: names of parameters, optimizer states, saved files.  It may be called before or after the optimizer
+ * is made, in training or for inference, and again (what is done stays done). */
 #ifndef TG_OPTIMIZE_H
 #define TG_OPTIMIZE_H
 #include "optim.h"
@@ -22,6 +30,7 @@ typedef struct {
     tg_level level;
     bool     no_bf16;                            /* weights stay FP32 */
     bool     no_prepack;                         /* weights keep no packed forms: kernels pack them at each call */
+    bool     bf16_out;                           /* the results of m stay bf16 for user code, too */
 } tg_optimize_config;
 
 typedef struct {

@@ -31,11 +31,13 @@ static void check_nesterov(tg_scope *s, const tg_sgd_config *c)
 
 static void check(tg_scope *s, const tg_optim *opt) { check_nesterov(s, &opt->config.sgd); }
 
-static const tg_optim_kind plain = { "sgd", { NULL }, record, visit, check };
-static const tg_optim_kind with_momentum = { "sgd", { "momentum_buffer" }, record, visit, check };
+static const tg_optim_kind plain = { "sgd", { NULL }, record, visit, NULL, check };
+static const tg_optim_kind with_momentum = { "sgd", { "momentum_buffer" }, record, visit, NULL, check };
 
 tg_optim *tg_sgd(tg_scope *s, tg_module *m, tg_sgd_config c)
 {
+    c.momentum = (float)tg_or_default((double)c.momentum, 0);
+    c.dampening = (float)tg_or_default((double)c.dampening, 0);
     if (!tg_update_wants_number(s, "sgd", "momentum", (double)c.momentum)) return NULL;
     if (!isfinite(c.dampening)) return tg_fail(s, "sgd: dampening %g, want a finite number", (double)c.dampening), NULL;
     check_nesterov(s, &c);

@@ -62,6 +62,16 @@ float       tg_update_limit(double clip_value);        /* clip_value, or infinit
 
 /* ---- optimizers ---- */
 
+/* Configs with their defaults filled in: here 0 is a value.  Defaults are exact, not rounded to f32: 1 - 0.999 is small. */
+typedef struct { double beta1, beta2, eps; } tg_adam_values;
+typedef struct {
+    tg_schedule_kind kind;
+    int64_t total, warmup, every;
+    double  warmup_from, gamma, lr_end, pct_start, div_factor, final_div_factor;
+} tg_schedule_values;
+tg_schedule_values tg_schedule_values_of(const tg_schedule_config *config);
+double tg_schedule_rate(const tg_schedule_values *v, double lr, int64_t step);
+
 enum { TG_MAX_STATES = 2 };
 
 typedef struct tg_group {
@@ -73,6 +83,7 @@ typedef struct {                           /* one parameter */
     const char *name;
     tg_tensor  *param, *state[TG_MAX_STATES];          /* states are made with the first gradient */
     int         file_axis;                 /* of param and of its states (module.h) */
+    bool        decays;                    /* the role that its module gives it (module.h) */
     tg_tensor  *grad;                      /* in tg_update: the gradient that is applied, or NULL */
     const tg_group *group;
     int64_t     steps;                     /* updates of this parameter */
@@ -84,6 +95,7 @@ typedef struct {                           /* one way to optimize */
     /* Records the update of one slot with this learning rate; factor may be NULL. */
     void (*record)(tg_scope *s, const tg_optim *opt, const tg_optim_slot *slot, float lr, tg_tensor *factor);
     void (*visit)(tg_state *to, tg_optim *opt);        /* names what is in config (state.h) */
+    void (*update_format)(tg_optim *opt);              /* brings format 1 of these numbers up to date; may be NULL */
     void (*check)(tg_scope *s, const tg_optim *opt);   /* of numbers that were loaded; may be NULL */
 } tg_optim_kind;
 
@@ -94,16 +106,18 @@ struct tg_optim {
     tg_optim_slot     *slots;
     tg_group           group;              /* the first; the others hang on it */
     float              lr, clip_norm, clip_value;
-    tg_schedule_config schedule;
+    double             grad_norm;          /* that clipping found in the last update, or NaN */
+    tg_schedule_values schedule;
     int64_t            steps;
-    union { tg_sgd_config sgd; tg_adam_config adam; } config;
+    int64_t            format;             /* of its state in a file (optim_state.c) */
+    union { tg_sgd_config sgd; tg_adam_values adam; } config;
 };
 
 /* An optimizer with a slot for each parameter of m; NULL once s has failed. */
 tg_optim *tg_optim_new(tg_scope *s, const tg_optim_kind *kind, const tg_module *m, float lr, float weight_decay);
-/* The clip factor of all gradients in the slots; NULL if there is none or clipping is off. */
-tg_tensor *tg_optim_factor(tg_scope *s, const tg_optim *opt);
+/* The norm of all gradients in the slots; NULL if there is none or clipping is off.  And the factor that it is clipped by. */
+tg_tensor *tg_optim_norm(tg_scope *s, const tg_optim *opt);
+tg_tensor *tg_optim_factor(tg_scope *s, const tg_optim *opt, tg_tensor *norm);
 /* Fails s if these numbers make no schedule. */
-void tg_schedule_check(tg_scope *s, const tg_schedule_config *config);
-bool tg_optim_wants_rate(tg_scope *s, const char *who, float lr);      /* "sgd: lr nan, want a finite number above 0" */
+void tg_schedule_check(tg_scope *s, const tg_schedule_values *v);
 #endif

@@ -128,6 +128,21 @@ def to_tilegrad(program, folder):
     close("one more step in tilegrad", got[1], logits(net), 1e-3)
 
 
+def zeros(folder):
+    """A coefficient of 0 is 0 on both ways, not the default; the others stay exact."""
+    pt, file, back = (os.path.join(folder, name) for name in ("zeros.pt", "zeros.safetensors", "zeros_back.pt"))
+    for betas, eps in (((0.0, 0.99), 0.0), ((0.9, 0.0), 1e-8), ((0.9, 0.999), 1e-8)):
+        net = nn.Linear(2, 2)
+        opt = torch.optim.Adam(net.parameters(), 1e-3, betas=betas, eps=eps)
+        net(torch.ones(1, 2)).sum().backward()
+        opt.step()
+        torch.save({"model": net.state_dict(), "optimizer": opt.state_dict()}, pt)
+        tool("pt2st.py", pt, file, "--kind", "adam")
+        tool("st2pt.py", file, back)
+        group = tensor_file.load_pt(back)["optimizer"]["param_groups"][0]
+        assert group["betas"] == betas and group["eps"] == eps, group
+
+
 class Hostile:
     def __init__(self, path):
         self.path = path
@@ -277,6 +292,7 @@ def main():
     os.makedirs(folder, exist_ok=True)
     from_tilegrad(program, folder)
     to_tilegrad(program, folder)
+    zeros(folder)
     hostile(folder)
     in_words(folder)
     replaced(folder)

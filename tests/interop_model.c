@@ -30,7 +30,7 @@ static void train_step(const world *w, int i)
 static bool put_logits(const world *w, FILE *to)
 {
     tg_scope *const look = tg_push(w->root);
-    const void *const logits = tg_data(tg_forward(look, w->net, batch(look, 1)));
+    const void *const logits = tg_f32(tg_forward(look, w->net, batch(look, 1)));
     const bool good = logits && fwrite(logits, sizeof(float), 40, to) == 40;
     tg_pop(look);
     return good;

@@ -12,6 +12,7 @@
 #include "expect.h"
 #include "system.h"
 #include "tilegrad.h"
+#include "update.h"
 
 static bool has_bf16(void) { return tg_max_isa() >= TG_ISA_AVX512; }
 
@@ -364,6 +365,8 @@ static void files_of_version_1_load(void **state)
     expect_ok(t.root);
     assert_true(lasting_bytes(t.net, t.opt) == 0x6484b33871036750u);
     assert_int_equal(tg_steps(t.opt), 7);
+    const tg_adam_values *v = &t.opt->config.adam;         /* where 0 was the default */
+    assert_true(v->beta1 == 0.9 && v->beta2 == 0.999 && v->eps == 1e-8 && t.opt->schedule.pct_start == 0.3);
     train(&t, 1);
     tg_close(t.root);
 }

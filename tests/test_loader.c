@@ -66,6 +66,24 @@ static void gives_all_in_order(void **state)
     tg_close(s);
 }
 
+/* batch.index says which images came; their labels agree. */
+static void says_which_images(void **state)
+{
+    (void)state;
+    tg_scope *const s = tg_open(), *const step = tg_train(s);
+    const tg_dataset *const d = make_data(s, 1);
+    tg_loader *const l = tg_loader_new(s, d, (tg_loader_config){ .batch = 8, .seed = 3 });
+    bool seen[COUNT] = { false };
+    for (tg_batch b; tg_next(step, l, &b); tg_reset(step))
+        for (int i = 0; i < b.count; i++) {
+            assert_true(b.index[i] < COUNT && !seen[b.index[i]]);
+            seen[b.index[i]] = true;
+            assert_int_equal(tg_i64(b.y)[i], d->labels[b.index[i]]);
+        }
+    for (int i = 0; i < COUNT; i++) assert_true(seen[i]);
+    tg_close(s);
+}
+
 static void drops_the_last(void **state)
 {
     (void)state;
@@ -324,7 +342,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(normalises),
         cmocka_unit_test(gives_all_in_order),
-        cmocka_unit_test(drops_the_last),
+        cmocka_unit_test(says_which_images), cmocka_unit_test(drops_the_last),
         cmocka_unit_test(workers_do_not_matter),
         cmocka_unit_test(seeks),
         cmocka_unit_test(ends_its_threads),

@@ -200,6 +200,23 @@ static void classes_out_of_range(void **state)
     bad_class(INT64_MAX, "cross_entropy: class 9223372036854775807 at row 3, want 0..9");
 }
 
+/* ---- 0 is a value: momentum and eps ---- */
+
+static void zero_momentum_and_eps(void **state)
+{
+    (void)state;
+    tg_scope  *s = tg_open(), *step = tg_train(s);
+    const tg_layer_batch_norm2d_config config = { .features = 1, .momentum = TG_ZERO, .eps = TG_ZERO };
+    tg_module *net = tg_layer_batch_norm2d(s, config);
+    tg_tensor *x = tg_from(s, TG_F32, 4, TG_DIM(2, 1, 1, 1), (const float[]){ 1, 1.0078125f });
+    const float *y = tg_f32(tg_forward(step, net, x));
+    assert_true(y && y[0] == -1 && y[1] == 1);             /* with eps 1e-5: 0.78 */
+    assert_true(tg_f32(tg_find_param(net, "running_mean"))[0] == 0 && tg_f32(tg_find_param(net, "running_var"))[0] == 1);
+    y = tg_f32(tg_layer_norm(step, tg_reshape(step, x, 1, TG_DIM(2)), NULL, NULL, (double)TG_ZERO));
+    assert_true(y && y[0] == -1 && y[1] == 1);
+    tg_close(s);
+}
+
 /* ---- bad calls: one message each ---- */
 
 static const char *const messages[] = {
@@ -207,12 +224,12 @@ static const char *const messages[] = {
     "batch_norm2d: gamma has shape [2], x [2, 4, 4, 3] wants [3]",
     ("batch_norm2d: x [1, 1, 1, 3] wants more than one value a channel in training: two images or more (drop_last of the "
      "loader leaves out a last batch of one)"),
-    "batch_norm2d: eps is -1, want a positive number",
-    "batch_norm2d: eps is nan, want a positive number",
+    "batch_norm2d: eps is -1, want a finite number of at least 0",
+    "batch_norm2d: eps is nan, want a finite number of at least 0",
     "batch_norm2d: momentum is 2, want 0..1",
-    "batch_norm2d_eval: running_mean has shape [2], x [2, 4, 4, 3] wants [3]",
+    "batch_norm2d: running_mean has shape [2], x [2, 4, 4, 3] wants [3]",
     "layer_norm: gamma has shape [2], want the last 1 axes of x [2, 3]",
-    "layer_norm: eps is -1, want a positive number",
+    "layer_norm: eps is -1, want a finite number of at least 0",
     "softmax: axis 2 of x [2, 3], want -2 to 1",
     "log_softmax: axis -3 of x [2, 3], want -2 to 1",
     "cross_entropy: target has dtype f32, want classes of i64, i32 or u8",
@@ -300,6 +317,7 @@ int main(void)
         cmocka_unit_test(cross_entropy), cmocka_unit_test(pointwise_losses), cmocka_unit_test(batch_norm),
         cmocka_unit_test(layer_norm), cmocka_unit_test(batch_norm_does_not_cancel),
         cmocka_unit_test(classes_out_of_range), cmocka_unit_test(bad_calls), cmocka_unit_test(dropout),
+        cmocka_unit_test(zero_momentum_and_eps),
     };
     return cmocka_run_group_tests_name("normalisations and losses", tests, NULL, NULL);
 }

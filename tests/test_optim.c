@@ -131,6 +131,27 @@ static void norm_is_over_all_parameters(void **state)
     expect_numbers(f->a, NUMBERS(-9.5, 1.2));
 }
 
+static void the_norm_that_was_found(void **state)
+{
+    const fixture *f = *state;
+    tg_optim *opt = tg_sgd(f->root, f->net, (tg_sgd_config){ .lr = 1 });
+    push(f, f->a, 3, 4);
+    update(f, opt);
+    assert_true(isnan(tg_grad_norm(opt)));
+    tg_clip_norm(f->root, opt, 1);
+    push(f, f->a, 1, 2);
+    push(f, f->m, 2, 4);
+    update(f, opt);
+    assert_true(tg_grad_norm(opt) == 5);               /* before clipping */
+    tg_clip_norm(f->root, opt, INFINITY);
+    push(f, f->a, 30, 40);
+    update(f, opt);
+    assert_true(tg_grad_norm(opt) == 50);
+    expect_numbers(f->a, NUMBERS(1 - 3 - 0.2 - 30, 2 - 4 - 0.4 - 40));
+    update(f, opt);
+    assert_true(isnan(tg_grad_norm(opt)));             /* no gradients, no norm */
+}
+
 static void value_is_element_by_element(void **state)
 {
     const fixture *f = *state;
@@ -163,6 +184,40 @@ static void groups_have_their_own_rates(void **state)
     expect_numbers(f->m, NUMBERS(2.9, 3.9));
 }
 
+/* Which parameters tg_no_decay_on_bias_and_norm spares. */
+static void decay_goes_by_role(void **state)
+{
+    const fixture *f = *state;
+    tg_scope  *s = f->root;
+    tg_module *own = tg_module_new(s, sizeof *own, "Own", identity);
+    tg_param(s, own, "gain", tg_full(s, 1, 0, NULL));
+    tg_param(s, own, "scale", tg_full(s, 1, 1, TG_DIM(2)));
+    tg_param(s, own, "bias", tg_full(s, 1, 3, TG_DIM(1, 1, 2)));
+    tg_param(s, own, "table", tg_full(s, 1, 2, TG_DIM(2, 2)));
+    tg_param(s, own, "shift", tg_full(s, 1, 3, TG_DIM(1, 1, 2)));
+    tg_decays(s, own, "shift", false);
+    tg_weight(s, own, "row", tg_full(s, 1, 2, TG_DIM(1, 2)));
+    tg_module *net = tg_sequential(s, (tg_module *[]){
+        tg_layer_layer_norm(s, (tg_layer_norm_config){ .rank = 3, .dim = { 2, 2, 3 } }),
+        tg_layer_batch_norm2d(s, (tg_layer_batch_norm2d_config){ .features = 3 }),
+        tg_layer_conv2d(s, (tg_layer_conv2d_config){ .in = 3, .out = 1, .kernel = 1 }), own, NULL });
+    static const struct { const char *name; bool decays; } rows[] = {
+        { "0.weight", false }, { "0.bias", false }, { "1.weight", false }, { "1.bias", false }, { "2.weight", true },
+        { "2.bias", false }, { "3.gain", false }, { "3.scale", false }, { "3.bias", false }, { "3.table", true },
+        { "3.shift", false }, { "3.row", true },
+    };
+    tg_optim *opt = tg_sgd(s, net, (tg_sgd_config){ .lr = 0.5f, .weight_decay = 0.5f });
+    assert_int_equal(tg_no_decay_on_bias_and_norm(s, opt), 1);
+    assert_int_equal(opt->n_slots, sizeof rows / sizeof *rows);
+    for (int i = 0; i < opt->n_slots; i++) {
+        assert_string_equal(opt->slots[i].name, rows[i].name);
+        if ((opt->slots[i].group->weight_decay > 0) != rows[i].decays) fail_msg("%s: decays, or does not", rows[i].name);
+    }
+    tg_decays(s, net, "nobody", true);
+    expect_message(s, "module: decays of \"nobody\": there is no parameter or buffer of this name");
+    tg_clear(s);
+}
+
 /* ---- learning rates ---- */
 
 static void expect_rates(const char *name, tg_schedule_config config, const double *want, int n)
@@ -180,6 +235,7 @@ static void schedules_are_pytorchs(void **state)
     (void)state;
     const tg_schedule_config constant = { 0 };
     const tg_schedule_config step = { .kind = TG_STEP, .every = 3, .gamma = 0.5f };
+    const tg_schedule_config step_zero = { .kind = TG_STEP, .every = 3, .gamma = TG_ZERO };
     const tg_schedule_config cosine = { .kind = TG_COSINE, .total = 16, .lr_end = 0.01f };
     const tg_schedule_config warm_constant = { .warmup = 4, .warmup_from = 0.25f };
     const tg_schedule_config warm_step = { .kind = TG_STEP, .every = 3, .gamma = 0.5f, .warmup = 4,
@@ -188,9 +244,11 @@ static void schedules_are_pytorchs(void **state)
     const tg_schedule_config one_cycle = { .kind = TG_ONE_CYCLE, .total = 17 };
     const tg_schedule_config one_cycle_set = { .kind = TG_ONE_CYCLE, .total = 17, .pct_start = 0.5f, .div_factor = 10,
                                                .final_div_factor = 100 };
+    const tg_schedule_config one_cycle_no_rise = { .kind = TG_ONE_CYCLE, .total = 17, .pct_start = TG_ZERO };
     const struct { const char *name; tg_schedule_config config; const double *want; int n; } rows[] = {
         { RATES(constant) },  { RATES(step) },        { RATES(cosine) },    { RATES(warm_constant) },
         { RATES(warm_step) }, { RATES(warm_cosine) }, { RATES(one_cycle) }, { RATES(one_cycle_set) },
+        { RATES(step_zero) }, { RATES(one_cycle_no_rise) },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         expect_rates(rows[i].name, rows[i].config, rows[i].want, rows[i].n);
@@ -213,6 +271,28 @@ static void update_follows_the_schedule(void **state)
     assert_true(tg_lr(opt) == 0.125f);
     tg_set_lr(f->root, opt, 8);
     assert_true(tg_lr(opt) == 1);
+}
+
+static void a_rate_may_be_zero(void **state)
+{
+    const fixture *f = *state;
+    char      name[] = "m";
+    tg_optim *opt = tg_sgd(f->root, f->net, (tg_sgd_config){ .lr = TG_ZERO, .weight_decay = TG_ZERO });
+    push(f, f->a, 1, 1);
+    update(f, opt);
+    expect_numbers(f->a, NUMBERS(1, 2));
+    tg_set_lr(f->root, opt, 1);
+    assert_int_equal(tg_add_group(f->root, opt, (tg_group_config){ .lr_scale = TG_ZERO }, named, name), 1);
+    push(f, f->a, 1, 1);
+    push(f, f->m, 1, 1);
+    update(f, opt);
+    expect_numbers(f->a, NUMBERS(0, 1));
+    expect_numbers(f->m, NUMBERS(3, 4));
+    tg_set_lr(f->root, opt, 0);
+    assert_true(tg_lr(opt) == 0);
+    push(f, f->a, 1, 1);
+    update(f, opt);
+    expect_numbers(f->a, NUMBERS(0, 1));
 }
 
 /* ---- a failure ---- */
@@ -260,10 +340,10 @@ static void steady_state_asks_the_system_for_nothing(void **state)
 static void refuses_bad_optimizers(void **state)
 {
     static const struct { const char *message; tg_sgd_config sgd; } sgd[] = {
-        { "sgd: lr 0, want a finite number above 0", { .lr = 0 } },
-        { "sgd: lr nan, want a finite number above 0", { .lr = NAN } },
-        { "sgd: lr inf, want a finite number above 0", { .lr = INFINITY } },
-        { "sgd: lr -1, want a finite number above 0", { .lr = -1 } },
+        { "sgd: lr 0, want a finite number above 0 (or TG_ZERO)", { .lr = 0 } },
+        { "sgd: lr nan, want a finite number of at least 0", { .lr = NAN } },
+        { "sgd: lr inf, want a finite number of at least 0", { .lr = INFINITY } },
+        { "sgd: lr -1, want a finite number of at least 0", { .lr = -1 } },
         { "sgd: momentum -0.5, want a finite number of at least 0", { .lr = 1, .momentum = -0.5f } },
         { "sgd: weight_decay nan, want a finite number of at least 0", { .lr = 1, .weight_decay = NAN } },
         { "sgd: dampening inf, want a finite number", { .lr = 1, .dampening = INFINITY } },
@@ -271,7 +351,7 @@ static void refuses_bad_optimizers(void **state)
           { .lr = 1, .nesterov = true } },
     };
     static const struct { const char *message; tg_adam_config adam; } adam[] = {
-        { "adamw: lr nan, want a finite number above 0", { .lr = NAN } },
+        { "adamw: lr nan, want a finite number of at least 0", { .lr = NAN } },
         { "adamw: beta1 1, want 0 <= beta1 < 1 (0: the default)", { .lr = 1, .beta1 = 1 } },
         { "adamw: beta2 nan, want 0 <= beta2 < 1 (0: the default)", { .lr = 1, .beta2 = NAN } },
         { "adamw: eps -1, want a finite number of at least 0", { .lr = 1, .eps = -1 } },
@@ -301,11 +381,13 @@ static void refuses_bad_settings(void **state)
         { "schedule: 9 is no kind", { .kind = (tg_schedule_kind)9 } },
         { "schedule: warmup -1, want at least 0", { .warmup = -1 } },
         { "schedule: every 0, want at least 1", { .kind = TG_STEP, .gamma = 1 } },
-        { "schedule: gamma 0, want above 0", { .kind = TG_STEP, .every = 1 } },
+        { "schedule: gamma 0, want above 0 (or TG_ZERO)", { .kind = TG_STEP, .every = 1 } },
         { "schedule: total 4 with warmup 4, want more updates than those of the warm-up",
           { .kind = TG_COSINE, .total = 4, .warmup = 4 } },
         { "schedule: lr_end nan, want a finite number of at least 0",
           { .kind = TG_COSINE, .total = 4, .lr_end = NAN } },
+        { "schedule: div_factor 0 and final_div_factor 10000, want both above 0",
+          { .kind = TG_ONE_CYCLE, .total = 4, .div_factor = TG_ZERO } },
         { "schedule: pct_start 1, want below 1", { .kind = TG_ONE_CYCLE, .total = 4, .pct_start = 1 } },
         { "schedule: warmup 2 in a one-cycle schedule, want 0: it has its own (pct_start)",
           { .kind = TG_ONE_CYCLE, .total = 4, .warmup = 2 } },
@@ -323,7 +405,7 @@ static void refuses_bad_settings(void **state)
     expect_message(f->root, "clip_value: max_value nan, want a finite number of at least 0");
     tg_clear(f->root);
     tg_set_lr(f->root, opt, -2);
-    expect_message(f->root, "sgd: lr -2, want a finite number above 0");
+    expect_message(f->root, "sgd: lr -2, want a finite number of at least 0");
     tg_clear(f->root);
     assert_int_equal(tg_add_group(f->root, opt, (tg_group_config){ .lr_scale = -1 }, named, NULL), -1);
     expect_message(f->root, "add_group: lr_scale -1, want a finite number of at least 0");
@@ -339,10 +421,13 @@ int main(void)
         TEST(without_gradient_nothing_happens),
         TEST(frozen_is_skipped),
         TEST(norm_is_over_all_parameters),
+        TEST(the_norm_that_was_found),
         TEST(value_is_element_by_element),
         TEST(groups_have_their_own_rates),
+        TEST(decay_goes_by_role),
         TEST(schedules_are_pytorchs),
         TEST(update_follows_the_schedule),
+        TEST(a_rate_may_be_zero),
         TEST(failed_update_changes_nothing),
         TEST(steady_state_asks_the_system_for_nothing),
         TEST(refuses_bad_optimizers),

@@ -222,13 +222,101 @@ static void gradients_are_f32(void **state)
     tg_close(root);
 }
 
+/* ---- what user code sees ---- */
+
+/* Every handle of a weight has the dtype of its memory; tg_f32 reads the master through any. */
+static void aliases_go_along(void **state)
+{
+    (void)state;
+    if (!has_bf16()) skip();
+    tg_scope  *s = tg_open(), *step = tg_train(s);
+    tg_module *net = tg_layer_linear(s, (tg_layer_linear_config){ .in = 4, .out = 2, .no_bias = true });
+    tg_tensor *w = net->slots->tensor, *kept = tg_copy(s, w);
+    tg_tensor *flat = tg_reshape(s, w, 1, TG_DIM(8)), *apart = tg_detach(step, w);
+    tg_tensor *both = tg_reshape(s, tg_detach(s, w), 1, TG_DIM(-1));
+    tg_tensor *gradient = tg_reshape(step, w, 1, TG_DIM(8));
+    tg_tensor *const aliases[] = { flat, apart, both, gradient };
+    tg_optimize(s, net, NULL, TG_BF16);
+    for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++) {
+        assert_int_equal(aliases[i]->dtype, TG_BF16);
+        assert_true(tg_bf16_to_f32(*(const uint16_t *)tg_data(aliases[i])) == tg_bf16_to_f32(*(const uint16_t *)tg_data(w)));
+        assert_memory_equal(tg_f32(aliases[i]), tg_data(kept), 8 * sizeof(float));
+        const double sum = tg_item(tg_sum(s, tg_cast(s, aliases[i], TG_F32), (tg_axes){ 0 }));
+        assert_true(fabs(sum - tg_item(tg_sum(s, kept, (tg_axes){ 0 }))) < 0.02);
+    }
+    expect_ok(s);
+    tg_split_masters(s, (tg_tensor *[]){ tg_reshape(s, kept, 1, TG_DIM(8)) }, 1);
+    expect_message(s, "split_masters: a tensor of dtype f32, the result of a call, want an f32 leaf");
+    tg_clear(s);
+    tg_close(s);
+}
+
+static uint64_t calls_of(tg_scope *s, toy *t, bool read)
+{
+    const uint64_t before = tg_statistics(s).calls;
+    tg_scope  *step = tg_train(s);
+    tg_tensor *y = tg_forward(step, t->net, t->x), *loss = tg_cross_entropy(step, y, t->y);
+    assert_int_equal(y->dtype, TG_F32);
+    tg_backward(step, loss);
+    if (read) assert_true(isfinite((double)((const float *)tg_data(y))[0]));
+    else assert_true(isfinite((double)tg_f32(y)[0]));
+    tg_update(step, t->optim);
+    tg_pop(step);
+    expect_ok(s);
+    return tg_statistics(s).calls - before;
+}
+
+/* Logits are f32 for user code, which costs a call if they are read as they lie, else nothing; inside they are the same
+ * bf16. */
+static void results_are_f32_for_user_code(void **state)
+{
+    (void)state;
+    if (!has_bf16()) skip();
+    toy       t;
+    tg_scope *s = tg_open();
+    toy_open(&t, s);
+    tg_optimize(s, t.net, t.optim, TG_BF16);
+    assert_true(calls_of(s, &t, true) == calls_of(s, &t, false) + 1);
+    tg_scope  *look = tg_push(s);
+    tg_tensor *y = tg_forward(look, t.net, t.x), *top = tg_forward(look, tg_sequential(look, (tg_module *[]){ NULL }), y);
+    assert_int_equal(top->dtype, TG_BF16);                       /* what goes into a module is what came out of the other */
+    tg_tensor *part = tg_forward(look, tg_find_module(t.net, "8"), tg_zeros(look, TG_F32, 2, TG_DIM(1, 16)));
+    assert_int_equal(part->dtype, TG_BF16);
+    const float *f = tg_f32(y);
+    const uint16_t *h = tg_data(top);
+    for (int64_t i = 0; i < tg_count(y); i++) assert_true(f[i] == tg_bf16_to_f32(h[i]) && tg_f32(top)[i] == f[i]);
+    tg_optimize_with(s, t.net, t.optim, TG_BF16, (tg_optimize_config){ .bf16_out = true });
+    assert_int_equal(tg_forward(look, t.net, t.x)->dtype, TG_BF16);
+    expect_ok(s);
+    tg_close(s);
+}
+
+/* Read after the update that consumed what it was made of. */
+static void results_can_be_read_late(void **state)
+{
+    (void)state;
+    toy       t;
+    tg_scope *s = tg_open(), *step = tg_train(s);
+    toy_open(&t, s);
+    tg_optimize(s, t.net, t.optim, TG_BF16);
+    tg_tensor *y = tg_forward(step, t.net, t.x), *early = tg_forward(step, t.net, t.x);
+    const float first = tg_f32(early)[0];
+    tg_backward(step, tg_cross_entropy(step, y, t.y));
+    tg_update(step, t.optim);
+    assert_true(tg_f32(early)[0] == first);
+    assert_non_null(tg_f32(y));
+    expect_ok(s);
+    tg_close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(says_each_layer_once), cmocka_unit_test(says_why_nothing_changed),
         cmocka_unit_test(nothing_changes_when_memory_is_short), cmocka_unit_test(trains_as_fp32_does),
         cmocka_unit_test(whatever_is_done_results_stay_right), cmocka_unit_test(a_copied_model_computes_the_same),
-        cmocka_unit_test(gradients_are_f32),
+        cmocka_unit_test(gradients_are_f32), cmocka_unit_test(aliases_go_along),
+        cmocka_unit_test(results_are_f32_for_user_code), cmocka_unit_test(results_can_be_read_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -136,6 +136,10 @@ static void adam(void **state)
     net = network(root);
     const tg_adam_config config = { .lr = 0.01f, .beta1 = 0.8f, .beta2 = 0.95f, .weight_decay = 0.05f };
     compare("adam_decay", root, net, tg_adam(root, net, config), adam_decay_losses);
+    root = tg_open();
+    net = network(root);
+    const tg_adam_config zero = { .lr = 0.01f, .beta1 = TG_ZERO, .beta2 = 0.99f };
+    compare("adam_beta1_zero", root, net, tg_adam(root, net, zero), adam_beta1_zero_losses);
 }
 
 static void adamw(void **state)

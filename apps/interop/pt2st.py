@@ -57,11 +57,15 @@ def number(value):
     return repr(float(torch.tensor(float(value), dtype=torch.float32)))
 
 
+def exactly(value):
+    return repr(float(value))
+
+
 def options(kind, group):
     if kind == "sgd":
         return {"momentum": number(group["momentum"]), "dampening": number(group["dampening"]),
                 "nesterov": "true" if group.get("nesterov") else "false"}
-    return {"beta1": number(group["betas"][0]), "beta2": number(group["betas"][1]), "eps": number(group["eps"])}
+    return {"beta1": exactly(group["betas"][0]), "beta2": exactly(group["betas"][1]), "eps": exactly(group["eps"])}
 
 
 def kinds_of(group):
@@ -123,7 +127,7 @@ def group_numbers(groups, names):
 def optimizer_parts(state, kind, names, shapes, given):
     groups = check_groups(state, kind)
     order = parameters(groups, names, given)
-    meta = {"kind": kind, "clip_norm": "0", "clip_value": "0", **group_numbers(groups, names),
+    meta = {"kind": kind, "format": "2", "clip_norm": "0", "clip_value": "0", **group_numbers(groups, names),
             **options(kind, groups[0]), **{f"schedule/{key}": value for key, value in SCHEDULE.items()}}
     tensors, most = {}, 0
     for i in order:

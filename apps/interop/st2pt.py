@@ -23,7 +23,9 @@ def options(meta):
         return {"momentum": float(meta["optim/momentum"]), "dampening": float(meta["optim/dampening"]),
                 "nesterov": meta["optim/nesterov"] == "true", "maximize": False, "foreach": None, "differentiable": False}
     beta1, beta2, eps = (float(meta[f"optim/{name}"]) for name in ("beta1", "beta2", "eps"))
-    return {"betas": (beta1 or 0.9, beta2 or 0.999), "eps": eps or 1e-8, "amsgrad": False, "maximize": False,
+    if "tilegrad.format" in meta and "optim/format" not in meta:         # format 1, in which 0 is the default
+        beta1, beta2, eps = beta1 or 0.9, beta2 or 0.999, eps or 1e-8
+    return {"betas": (beta1, beta2), "eps": eps, "amsgrad": False, "maximize": False,
             "foreach": None, "capturable": False, "differentiable": False, "fused": None}
 
 

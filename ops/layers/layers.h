@@ -1,8 +1,9 @@
 /* layers.h - the modules that networks are made of, and the model zoo.
  *
  * Initialisation is PyTorch's default: weights and biases uniform in +-1/sqrt(fan_in), fan_in = kh kw in/groups (for
- * ConvTranspose2d kh kw out/groups) or in; norms start as the identity.  The numbers depend on tg_seed and on the
- * order in which layers are made.  Zeroed fields of a config are defaults. */
+ * ConvTranspose2d kh kw out/groups) or in; norms start as the identity.  The models of the zoo do the same (torchvision
+ * draws a ResNet's convolutions from a normal distribution).  The numbers depend on tg_seed and on the order in which
+ * layers are made.  Zeroed fields of a config are defaults; TG_ZERO (tensor.h) is the number 0. */
 #ifndef TG_LAYERS_H
 #define TG_LAYERS_H
 #include "module.h"

@@ -2,6 +2,7 @@
 #include "frame.h"
 #include "layer.h"
 #include "run.h"
+#include "shown.h"
 #include <string.h>
 
 static tg_module *make(tg_scope *s, size_t bytes, const char *kind, tg_module as)
@@ -126,7 +127,7 @@ static tg_tensor *add_slot(tg_scope *s, tg_module *m, const char *name, tg_tenso
     tg_slot **end = &m->slots;
     while (*end) end = &(*end)->next;
     *slot = (tg_slot){ .name = own, .tensor = leaf, .added = leaf, .buffer = buffer, .file_axis = -1,
-                       .f32_because = f32_because };
+                       .decays = !buffer && leaf->rank > 1 && strcmp(name, "bias") != 0, .f32_because = f32_because };
     *end = slot;
     return leaf;
 }
@@ -140,6 +141,7 @@ tg_tensor *tg_weight(tg_scope *s, tg_module *m, const char *name, tg_tensor *lea
 {
     add_slot(s, m, name, leaf, false, NULL);
     tg_file_axis(s, m, name, 1);
+    tg_decays(s, m, name, true);
     return tg_require_grad(s, leaf);
 }
 
@@ -148,16 +150,29 @@ tg_tensor *tg_buffer(tg_scope *s, tg_module *m, const char *name, tg_tensor *lea
     return add_slot(s, m, name, leaf, true, "statistics are FP32");
 }
 
+/* NULL: there is none, and s has failed. */
+static tg_slot *find_slot(tg_scope *s, tg_module *m, const char *what, const char *name)
+{
+    if (!tg_wants_home(s, m ? m->kind : what, "module", m ? m->scope : NULL)) return NULL;
+    if (!name) return tg_fail(s, "%s: %s: the name is NULL", m->kind, what), NULL;
+    tg_slot *slot = m->slots;
+    while (slot && strcmp(slot->name, name) != 0) slot = slot->next;
+    if (!slot) tg_fail(s, "module: %s of \"%s\": there is no parameter or buffer of this name", what, name);
+    return slot;
+}
+
+void tg_decays(tg_scope *s, tg_module *m, const char *name, bool decays)
+{
+    tg_slot *slot = tg_ok(s) ? find_slot(s, m, "decays", name) : NULL;
+    if (slot && slot->buffer) tg_fail(s, "%s: decays of \"%s\": it is a buffer, want a parameter", m->kind, name);
+    else if (slot) slot->decays = decays;
+}
+
 void tg_file_axis(tg_scope *s, tg_module *m, const char *name, int axis)
 {
-    if (!tg_ok(s)) return;
-    if (!tg_wants_home(s, m ? m->kind : "file_axis", "module", m ? m->scope : NULL)) return;
-    if (!name) tg_fail(s, "%s: file_axis: the name is NULL", m->kind);
-    if (!tg_ok(s)) return;
-    tg_slot *slot = m->slots;
-    while (slot && (!name || strcmp(slot->name, name) != 0)) slot = slot->next;
-    if (!slot) tg_fail(s, "module: file_axis of \"%s\": there is no parameter or buffer of this name", name ? name : "");
-    else if (axis < -1 || axis >= slot->tensor->rank)
+    tg_slot *slot = tg_ok(s) ? find_slot(s, m, "file_axis", name) : NULL;
+    if (!slot) return;
+    if (axis < -1 || axis >= slot->tensor->rank)
         tg_fail(s, "%s: file_axis of \"%s\": %d, want -1 to %d", m->kind, name, axis, slot->tensor->rank - 1);
     else slot->file_axis = axis;
 }
@@ -179,12 +194,23 @@ static bool can_run(tg_scope *s, const tg_module *m, tg_tensor *const *in, int n
     return true;
 }
 
+/* A module takes what its inputs were shown of. */
+static void call(tg_scope *s, tg_module *m, tg_tensor *const *in, tg_tensor **out)
+{
+    if (m->forward) {
+        out[0] = m->forward(s, m, tg_shown_of(in[0]));
+        return;
+    }
+    tg_tensor **own = tg_alloc(s, sizeof *own * (size_t)m->n_in);
+    for (int k = 0; own && k < m->n_in; k++) own[k] = tg_shown_of(in[k]);
+    if (own) m->forward_n(s, m, own, out);
+}
+
 static void run(tg_scope *s, tg_module *m, tg_tensor *const *in, tg_tensor **out)
 {
     for (int k = 0; k < m->n_out; k++) out[k] = NULL;
     tg_enter(s, tg_module_path(m));
-    if (m->forward) out[0] = m->forward(s, m, in[0]);
-    else m->forward_n(s, m, in, out);
+    call(s, m, in, out);
     for (int k = 0; k < m->n_out && tg_ok(s); k++)
         if (!out[k] && m->forward) tg_fail(s, "%s: its forward function returned NULL", m->kind);
         else if (!out[k]) tg_fail(s, "%s: its forward function left output %d NULL", m->kind, k);
@@ -192,10 +218,17 @@ static void run(tg_scope *s, tg_module *m, tg_tensor *const *in, tg_tensor **out
     tg_leave_n(s, out, m->n_out);
 }
 
+/* What leaves a network that was optimised is f32 for user code; within another module it stays bf16. */
+static void give_out(tg_scope *s, const tg_module *m, tg_tensor **out, int n_out)
+{
+    for (int k = 0; k < n_out && tg_ok(s) && m->f32_out && !tg_within_module(s); k++) out[k] = tg_show_f32(s, out[k]);
+    for (int k = 0; out && !tg_ok(s) && k < n_out; k++) out[k] = tg_zeros(s, TG_F32, 0, NULL);     /* without elements */
+}
+
 void tg_forward_n(tg_scope *s, tg_module *m, tg_tensor *const *in, int n_in, tg_tensor **out, int n_out)
 {
     if (can_run(s, m, in, n_in, out, n_out)) run(s, m, in, out);
-    for (int k = 0; out && !tg_ok(s) && k < n_out; k++) out[k] = tg_zeros(s, TG_F32, 0, NULL);     /* without elements */
+    give_out(s, m, out, n_out);
 }
 
 tg_tensor *tg_forward(tg_scope *s, tg_module *m, tg_tensor *x)
@@ -208,8 +241,9 @@ tg_tensor *tg_forward(tg_scope *s, tg_module *m, tg_tensor *x)
 void tg_checkpoint_n(tg_scope *s, tg_module *m, tg_tensor *const *in, int n_in, tg_tensor **out, int n_out)
 {
     tg_segment_begin(s);
-    tg_forward_n(s, m, in, n_in, out, n_out);
+    if (can_run(s, m, in, n_in, out, n_out)) run(s, m, in, out);
     tg_segment_end(s);
+    give_out(s, m, out, n_out);
 }
 
 tg_tensor *tg_checkpoint(tg_scope *s, tg_module *m, tg_tensor *x)

@@ -48,6 +48,7 @@ typedef struct tg_slot {               /* one parameter or buffer of a module */
     tg_tensor  *tensor;                /* read only: the module reads the one it was made with.  tg_edit writes values */
     const tg_tensor *added;            /* the same; if somebody replaces `tensor`, forward and optimizers fail */
     bool        buffer;                /* no gradient: running statistics */
+    bool        decays;                /* weight decay makes sense: no bias, no gain of a norm (tg_decays) */
     int         file_axis;             /* where files have its last axis, -1: last (state.h) */
     const char *f32_because;           /* why tg_optimize leaves it in FP32; NULL: it may hold it in bf16 */
     struct tg_slot *next;
@@ -63,6 +64,7 @@ struct tg_module {
     int           n_in, n_out;
     tg_scope     *scope;
     const char   *path;                /* made on demand: see tg_module_path */
+    bool          f32_out;             /* bf16 results are f32 for user code (tg_optimize) */
     tg_tensor   **watch;               /* where tg_summary wants the n_out results of each forward, or NULL */
     char          detail[96];          /* "3, 64, kernel 3x3, pad 1" for the summary */
 };
@@ -78,6 +80,11 @@ tg_tensor *tg_buffer(tg_scope *s, tg_module *m, const char *name, tg_tensor *lea
 /* A parameter that only products read (conv2d, conv_transpose2d, linear): tg_optimize may hold it in bf16. */
 tg_tensor *tg_weight(tg_scope *s, tg_module *m, const char *name, tg_tensor *leaf);
 
+/* Whether tg_no_decay_on_bias_and_norm (optim.h) leaves weight decay on this parameter.  By its role: weights of products
+ * (tg_weight) decay, what shifts or scales (biases, gains, the parameters of norms) does not.  Of a tg_param the role is
+ * guessed: one of rank 0 or 1, or with the name "bias", shifts or scales; say so of others, [1, 1, c] for example. */
+void tg_decays(tg_scope *s, tg_module *m, const char *name, bool decays);
+
 /* Files have the last axis of this parameter or buffer at place `axis`, which is PyTorch's; tg_weight says 1, the others
  * last.  LayerNorm over [h, w, c] is [c, h, w] there: 0. */
 void tg_file_axis(tg_scope *s, tg_module *m, const char *name, int axis);
@@ -89,6 +96,21 @@ void tg_forward_n(tg_scope *s, tg_module *m, tg_tensor *const *in, int n_in, tg_
 /* The same, but nothing inside is kept for backward, which computes it again: less memory, more time, the same bits. */
 tg_tensor *tg_checkpoint(tg_scope *s, tg_module *m, tg_tensor *x);
 void tg_checkpoint_n(tg_scope *s, tg_module *m, tg_tensor *const *in, int n_in, tg_tensor **out, int n_out);
+
+/* tg_backward (autograd.h) for the parameters of m alone.  With two optimizers, each of a part, one part's loss mostly goes
+ * through the other: a generator's through the discriminator.  tg_backward would leave gradients there, too, and the
+ * other optimizer's next update would add them.  So:
+ *
+ *     tg_tensor *fake = tg_forward(step, generator, z);
+ *     tg_backward_for(step, loss_of(tg_forward(step, discriminator, tg_detach(step, fake)), real), discriminator);
+ *     tg_update(step, d_optim);
+ *     tg_backward_for(step, loss_of(tg_forward(step, discriminator, fake)), generator);
+ *     tg_update(step, g_optim);
+ *
+ * Fails if m has no parameter that wants a gradient, or the loss depends on none. */
+void tg_backward_for(tg_scope *s, tg_tensor *loss, tg_module *m);
+/* Drops the gradients of the parameters of m. */
+void tg_clear_grads(tg_scope *s, tg_module *m);
 
 /* Its parameters and buffers, for tg_save_all and tg_load_all (state.h), with their names as seen from m: a sub-module can
  * be saved and loaded alone.  A tensor that modules share is saved once, under its first name.  Prefix "". */

@@ -18,7 +18,7 @@ static tg_tensor *forward_batch_norm(tg_scope *s, tg_module *m, tg_tensor *x)
 
 static bool check_fraction(tg_scope *s, const char *kind, const char *field, float got, float most)
 {
-    if (tg_ok(s) && !(got >= 0 && got <= most))
+    if (tg_ok(s) && !(got == TG_ZERO || (got >= 0 && got <= most)))
         tg_fail(s, "%s: %s %g, want 0 to %g", kind, field, (double)got, (double)most);
     return tg_ok(s);
 }
@@ -64,6 +64,7 @@ tg_module *tg_layer_layer_norm(tg_scope *s, tg_layer_norm_config c)
     l->bias = tg_param(s, &l->base, "bias", tg_zeros(s, TG_F32, c.rank, c.dim));
     tg_file_axis(s, &l->base, "weight", 0);
     tg_file_axis(s, &l->base, "bias", 0);
+    tg_decays(s, &l->base, "weight", false);
     l->eps = (double)c.eps;
     if (!tg_ok(s)) return NULL;
     tg_shape_text shape;

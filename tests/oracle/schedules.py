@@ -27,6 +27,7 @@ def main():
     cases = {
         'constant': lambda o: lrs.ConstantLR(o, factor=1.0),
         'step': lambda o: lrs.StepLR(o, 3, 0.5),
+        'step_zero': lambda o: lrs.StepLR(o, 3, 0.0),
         'cosine': lambda o: lrs.CosineAnnealingLR(o, 16, 0.01),
         'warm_constant': lambda o: lrs.LinearLR(o, 0.25, total_iters=4),
         'warm_step': lambda o: warm(o, lambda p: lrs.StepLR(p, 3, 0.5)),
@@ -34,6 +35,7 @@ def main():
         'one_cycle': lambda o: lrs.OneCycleLR(o, 0.1, 17, cycle_momentum=False),
         'one_cycle_set': lambda o: lrs.OneCycleLR(o, 0.1, 17, pct_start=0.5, div_factor=10, final_div_factor=100,
                                                   cycle_momentum=False),
+        'one_cycle_no_rise': lambda o: lrs.OneCycleLR(o, 0.1, 17, pct_start=0.0, cycle_momentum=False),
     }
     print('/* schedules.h - made by tests/oracle/schedules.py: the learning rate of each update, from lr 0.1. */')
     for name, make in cases.items():

@@ -66,6 +66,7 @@ def main():
                        lambda o: opt.lr_scheduler.CosineAnnealingLR(o, 20)),
         'adam': (lambda n: opt.Adam(n.parameters(), 0.01),),
         'adam_decay': (lambda n: opt.Adam(n.parameters(), 0.01, betas=(0.8, 0.95), weight_decay=0.05),),
+        'adam_beta1_zero': (lambda n: opt.Adam(n.parameters(), 0.01, betas=(0, 0.99)),),
         'adamw': (lambda n: opt.AdamW(n.parameters(), 0.01, weight_decay=0.3),),
     }
     print('/* trajectory.h - made by tests/oracle/trajectory.py: twenty losses, and one in evaluation mode. */')

@@ -1,0 +1,43 @@
+/* module_grad.c - the gradients of one module's parameters: see module.h. */
+#include "autograd.h"
+#include "layer.h"
+#include "run.h"
+
+typedef struct { tg_tensor **leaf; int n; } list;
+
+static void count_one(void *context, const char *name, tg_slot *slot, tg_module *owner)
+{
+    (void)name, (void)owner;
+    ((list *)context)->n += !slot->buffer && slot->tensor->needs_grad;
+}
+
+static void add_one(void *context, const char *name, tg_slot *slot, tg_module *owner)
+{
+    list *all = context;
+    (void)name, (void)owner;
+    if (!slot->buffer && slot->tensor->needs_grad) all->leaf[all->n++] = slot->tensor;
+}
+
+void tg_backward_for(tg_scope *s, tg_tensor *loss, tg_module *m)
+{
+    list all = { 0 };
+    if (!tg_wants_home(s, "backward", "module", m ? m->scope : NULL)) return;
+    tg_each_param(m, count_one, &all);
+    if (!all.n) tg_fail(s, "backward: %s has no parameter that wants a gradient", m->kind);
+    all.leaf = tg_alloc(s, sizeof(tg_tensor *) * (size_t)(all.n + 1));
+    if (!all.leaf) return;
+    all.n = 0;
+    tg_each_param(m, add_one, &all);
+    tg_backward_to(s, loss, all.leaf, all.n);
+}
+
+static void clear_one(void *context, const char *name, tg_slot *slot, tg_module *owner)
+{
+    (void)context, (void)name, (void)owner;
+    tg_clear_grad(slot->tensor);
+}
+
+void tg_clear_grads(tg_scope *s, tg_module *m)
+{
+    if (tg_wants_home(s, "clear_grads", "module", m ? m->scope : NULL)) tg_each_param(m, clear_one, NULL);
+}

@@ -40,13 +40,14 @@ void tg_leave_n(tg_scope *s, tg_tensor *const result[], int n)
     if (p->n_frames > 0) p->n_frames--;
     if (!tg_ok(s)) return;
     if (n > 0 && !result) tg_fail(s, "leave: the results are NULL");
-    for (int i = 0; i < n && tg_ok(s); i++)
-        if (tg_wants_tensor(s, "leave", result[i]) && result[i]->storage->frame == left)
-            result[i]->storage->frame = tg_frame_now(p);
+    for (int i = 0; i < n && tg_ok(s); i++) {
+        tg_storage *t = result[i] ? result[i]->storage : NULL;
+        if (t && tg_wants_tensor(s, "leave", result[i]) && t->frame == left) t->frame = tg_frame_now(p);
+    }
 }
 
 tg_tensor *tg_leave(tg_scope *s, tg_tensor *result)
 {
     tg_leave_n(s, &result, 1);
-    return tg_ok(s) ? result : tg_nil();
+    return tg_ok(s) && result ? result : tg_nil();
 }

@@ -24,7 +24,8 @@ extern "C" {
 /* Opens an invocation; `where` (kept, not copied; NULL: "") names the calls recorded in it, in errors and traces:
  * "layer1.0.conv1". */
 void tg_enter(tg_scope *s, const char *where);
-/* Closes it: all that was made in it is internal from now on, but for the result, which belongs to the caller. */
+/* Closes it: all that was made in it is internal from now on, but for the result, which belongs to the caller.
+ * NULL: there is no result. */
 tg_tensor *tg_leave(tg_scope *s, tg_tensor *result);
 void       tg_leave_n(tg_scope *s, tg_tensor *const result[], int n);      /* the same, with n results */
 

@@ -328,7 +328,7 @@ static void refuses_impossible_images(void **state)
         { 4, 2, 2, 1, 0, images, labels, "0 classes, wanted 1 .. 256" },
         { 4, 2, 2, 1, 257, images, labels, "257 classes" },
         { 4, 2, 2, 1, 3, images, labels, "label 3 of image 3, wanted 0 .. 2" },
-        { 4, 2, 2, 1, 4, NULL, labels, "the images are NULL" },
+        { 4, 2, 2, 1, 4, NULL, labels, "images is NULL" },
         { 4, 2, 2, 1, 4, images, NULL, "labels is NULL" },
     };
     tg_scope *const s = tg_open();

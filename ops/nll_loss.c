@@ -148,13 +148,13 @@ tg_tensor *tg_nll_loss(tg_scope *s, tg_tensor *log_probability, tg_tensor *targe
 
 tg_tensor *tg_cross_entropy_with(tg_scope *s, tg_tensor *logits, tg_tensor *target, tg_cross_entropy_config config)
 {
+    logits = tg_shown_of(logits);
     const tg_nll_attr attr = attr_of(logits, &config);
     if (tg_ok(s) && logits && target)                              /* first, for messages that name cross_entropy */
         check(s, "cross_entropy", logits, target, config.weight, &attr);
     const tg_softmax_attr softmax = { tg_resolve_axis(logits, -1), TG_F32 };
     const char *const     was = tg_call_as(s, "cross_entropy");
-    tg_tensor *const x = tg_shown_of(logits);
-    tg_tensor *const logp = tg_apply(s, &tg_log_softmax_op, &x, &softmax);
+    tg_tensor *const logp = tg_apply(s, &tg_log_softmax_op, &logits, &softmax);
     return tg_called_as(s, was, tg_apply(s, &tg_nll_loss_op, (tg_tensor *const[]){ logp, target, config.weight }, &attr));
 }
 

@@ -291,6 +291,27 @@ static void results_are_f32_for_user_code(void **state)
     tg_close(s);
 }
 
+/* A training makes the same calls, and the same bits, whether its results are f32 for user code or stay bf16. */
+static void showing_f32_costs_nothing(void **state)
+{
+    (void)state;
+    uint64_t calls[2], bits[2];
+    for (int i = 0; i < 2; i++) {
+        toy       t;
+        double    loss;
+        tg_scope *s = tg_open();
+        toy_open(&t, s);
+        tg_optimize_with(s, t.net, t.optim, TG_BF16, (tg_optimize_config){ .bf16_out = i });
+        run_steps(&t, s, 3, &loss);
+        expect_ok(s);
+        calls[i] = tg_statistics(s).calls;
+        bits[i] = lasting_bytes(t.net, t.optim);
+        tg_close(s);
+    }
+    assert_int_equal(calls[0], calls[1]);
+    assert_true(bits[0] == bits[1]);
+}
+
 /* Read after the update that consumed what it was made of. */
 static void results_can_be_read_late(void **state)
 {
@@ -317,6 +338,7 @@ int main(void)
         cmocka_unit_test(whatever_is_done_results_stay_right), cmocka_unit_test(a_copied_model_computes_the_same),
         cmocka_unit_test(gradients_are_f32), cmocka_unit_test(aliases_go_along),
         cmocka_unit_test(results_are_f32_for_user_code), cmocka_unit_test(results_can_be_read_late),
+        cmocka_unit_test(showing_f32_costs_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

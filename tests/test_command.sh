@@ -86,9 +86,10 @@ for value in 0 -1 1.5 '' many 99999999999999999999; do
     expect 2 "--threads '$value': want a whole number" bench lenet "--threads=$value"
     expect 2 "--steps '$value': want a whole number"   bench lenet "--steps=$value"
 done
-for value in nan inf -1 0 '' fast; do
+for value in nan inf -1 '' fast; do
     expect 2 "--lr '$value': want a number"            train lenet "--lr=$value"
 done
+expect 0 'lr 0 cosine'                                train mlp --data sample --lr 0 --epochs 1
 expect 2 "--seed '-1': want a whole number"            train lenet --seed=-1
 expect 2 "--momentum '1': want a number"               train lenet --momentum 1
 expect 2 "--weight-decay 'nan': want a number"         train lenet --weight-decay nan

@@ -197,13 +197,13 @@ TG_VECTOR_DECLARE(conv2d_grad_x_vector)
 TG_VECTOR_DECLARE(conv2d_grad_x_depthwise_vector)
 TG_BRGEMM_DECLARE(conv2d_grad_x_brgemm)
 extern const tg_kernel conv2d_grad_x_brgemm_winograd_avx512;
-extern const tg_kernel conv2d_grad_x_grouped_onednn, conv2d_grad_x_winograd_onednn, conv2d_grad_x_onednn, conv2d_grad_x_bf16_onednn;
-extern const tg_kernel conv2d_grad_x_ref;
+extern const tg_kernel conv2d_grad_x_grouped_onednn, conv2d_grad_x_winograd_onednn, conv2d_grad_x_onednn;
+extern const tg_kernel conv2d_grad_x_bf16_onednn, conv2d_grad_x_ref;
 const tg_op tg_conv2d_grad_x_op = {
     .name = "conv2d_grad_x", .n_in = 2, .n_out = 1, .attr_size = sizeof(tg_conv2d_attr), .infer = grad_x_infer,
     .kernels = TG_KERNELS(TG_ONEDNN(conv2d_grad_x_grouped_onednn) TG_BRGEMM_BF16(conv2d_grad_x_brgemm)
-                          &conv2d_grad_x_brgemm_winograd_avx512, TG_BRGEMM_F32(conv2d_grad_x_brgemm) TG_VECTOR(conv2d_grad_x_depthwise_vector)
-                          TG_ONEDNN(conv2d_grad_x_winograd_onednn) TG_ONEDNN(conv2d_grad_x_onednn)
+                          &conv2d_grad_x_brgemm_winograd_avx512, TG_BRGEMM_F32(conv2d_grad_x_brgemm)
+                          TG_VECTOR(conv2d_grad_x_depthwise_vector) TG_ONEDNN(conv2d_grad_x_winograd_onednn) TG_ONEDNN(conv2d_grad_x_onednn)
                           TG_ONEDNN(conv2d_grad_x_bf16_onednn) TG_VECTOR(conv2d_grad_x_vector) &conv2d_grad_x_ref),
     .flops = grad_x_flops,
 };

@@ -99,8 +99,8 @@ const tg_op tg_conv_transpose2d_op = {
     .name = "conv_transpose2d", .n_in = 3, .n_out = 1, .optional_in = TG_BIT(2), .saves_in = TG_BIT(0) | TG_BIT(1),
     .casts = TG_BIT(0) | TG_BIT(1), .cast_to = TG_CAST_BF16,
     .attr_size = sizeof(tg_conv2d_attr), .infer = infer, .backward = backward, .flops = flops,
-    .kernels = TG_KERNELS(TG_ONEDNN(conv_transpose2d_grouped_onednn) TG_BRGEMM(conv_transpose2d_brgemm) TG_ONEDNN(conv_transpose2d_onednn)
-                          TG_VECTOR(conv_transpose2d_vector) &conv_transpose2d_ref),
+    .kernels = TG_KERNELS(TG_ONEDNN(conv_transpose2d_grouped_onednn) TG_BRGEMM(conv_transpose2d_brgemm)
+                          TG_ONEDNN(conv_transpose2d_onednn) TG_VECTOR(conv_transpose2d_vector) &conv_transpose2d_ref),
 };
 
 tg_tensor *tg_conv_transpose2d(tg_scope *s, tg_tensor *x, tg_tensor *w, tg_tensor *b, tg_conv_transpose2d_config config)

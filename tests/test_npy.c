@@ -102,53 +102,69 @@ static void knows_versions_of_npy(void **state)
 }
 
 /* Every spelling of NumPy's, as its dtype here and the bytes of an element; and in which order they arrive. */
+typedef struct { const char *descr, *dtype; int size; const char *order; } spelling;
+static const spelling spellings[] = {
+    { "<f8", "F64", 8, "01234567" },  { ">f8", "F64", 8, "76543210" },   { "float64", "F64", 8, "01234567" },
+    { "d", "F64", 8, "01234567" },    { ">d", "F64", 8, "76543210" },    { "=f4", "F32", 4, "0123" },
+    { "f4", "F32", 4, "0123" },       { ">f4", "F32", 4, "3210" },       { "single", "F32", 4, "0123" },
+    { ">f2", "F16", 2, "10" },        { "e", "F16", 2, "01" },           { ">c8", "C64", 8, "32107654" },
+    { ">i8", "I64", 8, "76543210" },  { "int", "I64", 8, "01234567" },   { "<l", "I64", 8, "01234567" },
+    { ">i4", "I32", 4, "3210" },      { "i", "I32", 4, "0123" },         { ">i2", "I16", 2, "10" },
+    { "short", "I16", 2, "01" },      { ">i1", "I8", 1, "0" },           { "b", "I8", 1, "0" },
+    { ">u8", "U64", 8, "76543210" },  { ">u4", "U32", 4, "3210" },       { "|u2", "U16", 2, "01" },
+    { ">u2", "U16", 2, "10" },        { "=u1", "U8", 1, "0" },           { "B", "U8", 1, "0" },
+    { "?", "BOOL", 1, "0" },          { "bool", "BOOL", 1, "0" },        { "|b1", "BOOL", 1, "0" },
+    { "<V2", "<V2", 2, "01" },        { "|V2", "|V2", 2, "01" },         { ">c16", ">c16", 16, "76543210fedcba98" },
+    { "|S3", "|S3", 3, "012" },       { ">U1", ">U1", 4, "3210" },       { "<M8[ns]", "<M8[ns]", 8, "01234567" },
+    { ">m8[D]", ">m8[D]", 8, "76543210" },
+};
+
+/* An array [2, 3] of such elements, whose bytes in the file are 3, 10, 17, ... */
+static tg_tensor_file *spelled(tg_scope *s, const spelling *row, bool columns)
+{
+    char dict[128];
+    snprintf(dict, sizeof dict, "{'descr': '%s', 'fortran_order': %s, 'shape': (2, 3), }", row->descr,
+             columns ? "True" : "False");
+    const blob b = npy_make(dict, (size_t)(6 * row->size));
+    tg_tensor_file *const f = tg_tensor_file_open(s, zip_put("x.npy", &b));
+    if (!f) fail_msg("%s: %s", row->descr, tg_message(s));
+    assert_string_equal(f->tensor->dtype, row->dtype);
+    return f;
+}
+
+static void check_order(const spelling *row, bool columns, const uint8_t *got)
+{
+    for (int e = 0; e < 6; e++) {
+        const int there = columns ? e / 3 + 2 * (e % 3) : e;                  /* its number in the file */
+        for (int k = 0; k < row->size; k++) {
+            const char *const digits = "0123456789abcdef";
+            const int         from = there * row->size + (int)(strchr(digits, row->order[k]) - digits);
+            if (got[e * row->size + k] != (uint8_t)(from * 7 + 3)) fail_msg("%s, element %d", row->descr, e);
+        }
+    }
+}
+
+static void check_spelling(tg_scope *s, const spelling *row, bool columns)
+{
+    const int             bytes = 6 * row->size;
+    uint8_t               got[6 * 16];
+    tg_tensor_file *const f = spelled(s, row, columns);
+    assert_true(tg_tensor_file_read(s, f, 0, 0, (size_t)bytes, got));
+    check_order(row, columns, got);
+    for (int from = 0; from < bytes; from += 5) {                             /* and in part */
+        uint8_t      part[7] = { 0 };
+        const size_t n = (size_t)(bytes - from < 7 ? bytes - from : 7);
+        assert_true(tg_tensor_file_read(s, f, 0, (uint64_t)from, n, part));
+        assert_memory_equal(part, got + from, n);
+    }
+    tg_reset(s);
+}
+
 static void knows_spellings(void **state)
 {
-    static const struct { const char *descr, *dtype; int size; const char *order; } rows[] = {
-        { "<f8", "F64", 8, "01234567" },  { ">f8", "F64", 8, "76543210" },   { "float64", "F64", 8, "01234567" },
-        { "d", "F64", 8, "01234567" },    { ">d", "F64", 8, "76543210" },    { "=f4", "F32", 4, "0123" },
-        { "f4", "F32", 4, "0123" },       { ">f4", "F32", 4, "3210" },       { "single", "F32", 4, "0123" },
-        { ">f2", "F16", 2, "10" },        { "e", "F16", 2, "01" },           { ">c8", "C64", 8, "32107654" },
-        { ">i8", "I64", 8, "76543210" },  { "int", "I64", 8, "01234567" },   { "<l", "I64", 8, "01234567" },
-        { ">i4", "I32", 4, "3210" },      { "i", "I32", 4, "0123" },         { ">i2", "I16", 2, "10" },
-        { "short", "I16", 2, "01" },      { ">i1", "I8", 1, "0" },           { "b", "I8", 1, "0" },
-        { ">u8", "U64", 8, "76543210" },  { ">u4", "U32", 4, "3210" },       { "|u2", "U16", 2, "01" },
-        { ">u2", "U16", 2, "10" },        { "=u1", "U8", 1, "0" },           { "B", "U8", 1, "0" },
-        { "?", "BOOL", 1, "0" },          { "bool", "BOOL", 1, "0" },        { "|b1", "BOOL", 1, "0" },
-        { "<V2", "<V2", 2, "01" },        { "|V2", "|V2", 2, "01" },         { ">c16", ">c16", 16, "76543210fedcba98" },
-        { "|S3", "|S3", 3, "012" },       { ">U1", ">U1", 4, "3210" },       { "<M8[ns]", "<M8[ns]", 8, "01234567" },
-        { ">m8[D]", ">m8[D]", 8, "76543210" },
-    };
     tg_scope *const s = tg_open();
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        for (int columns = 0; columns < 2; columns++) {
-            char    dict[128];
-            uint8_t got[2 * 3 * 16];
-            const int size = rows[i].size;
-            snprintf(dict, sizeof dict, "{'descr': '%s', 'fortran_order': %s, 'shape': (2, 3), }", rows[i].descr,
-                     columns ? "True" : "False");
-            const blob b = npy_make(dict, (size_t)(6 * size));
-            tg_tensor_file *const f = tg_tensor_file_open(s, zip_put("x.npy", &b));
-            if (!f) fail_msg("%s: %s", rows[i].descr, tg_message(s));
-            assert_string_equal(f->tensor->dtype, rows[i].dtype);
-            assert_true(tg_tensor_file_read(s, f, 0, 0, (size_t)(6 * size), got));
-            for (int e = 0; e < 6; e++) {
-                const int there = columns ? e / 3 + 2 * (e % 3) : e;                  /* its number in the file */
-                for (int k = 0; k < size; k++) {
-                    const char *const digits = "0123456789abcdef", at = rows[i].order[k];
-                    const int from = there * size + (int)(strchr(digits, at) - digits);
-                    if (got[e * size + k] != (uint8_t)(from * 7 + 3)) fail_msg("%s, element %d", dict, e);
-                }
-            }
-            for (int from = 0; from < 6 * size; from += 5) {                          /* and in part */
-                uint8_t part[7] = { 0 };
-                const size_t n = (size_t)(6 * size - from < 7 ? 6 * size - from : 7);
-                assert_true(tg_tensor_file_read(s, f, 0, (uint64_t)from, n, part));
-                assert_memory_equal(part, got + from, n);
-            }
-            tg_reset(s);
-        }
+    for (size_t i = 0; i < 2 * sizeof spellings / sizeof *spellings; i++) check_spelling(s, &spellings[i / 2], i % 2);
     tg_close(s);
 }
 

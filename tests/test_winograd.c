@@ -254,6 +254,42 @@ static void large_pixel(void **state)
     }
 }
 
+/* ---- numbers that are not finite ---- */
+
+static void same_kind(const char *name, const problem *p, const float *y)
+{
+    for (int64_t i = 0; i < count_of(p); i++) {
+        const double got = (double)y[i], want = p->exact[i];
+        if (isnan(want) ? !isnan(got) : isinf(want) ? got < want || got > want : !(fabs(got - want) <= 1e-3))
+            fail_msg("%s: output %lld is %g, want %g", name, (long long)i, got, want);
+    }
+}
+
+/* One element of x or gy: only outputs that meet it may know of it. */
+static void check_element(size_t row, int64_t h, int64_t w, float value)
+{
+    const int64_t side = errors[row].side;
+    problem       p = problem_of(errors[row].images, side, side, 64, 80, errors[row].pass, NORMAL);
+    const int64_t channels = p.pass == GRAD_X ? p.out : p.in;
+    (p.pass == GRAD_X ? p.gy : p.x)[((side + h) * side + w) * channels + 5] = value;
+    solve(&p);
+    assert_int_equal(tile_of(&p), errors[row].tile);
+    float *y = computed(&p, passes[p.pass].winograd, TG_F32);
+    same_kind(errors[row].name, &p, y);
+    free(y);
+    drop(&p);
+}
+
+static void not_finite(void **state)
+{
+    static const int64_t at[][2] = { { 0, 0 }, { 1, 2 }, { 2, 3 }, { 3, 4 }, { 4, 0 }, { 5, 5 } };
+    (void)state;
+    if (tg_max_isa() < TG_ISA_AVX512) skip();
+    for (size_t row = 0; row < sizeof errors / sizeof *errors && errors[row].pass != GRAD_W; row++)
+        for (size_t i = 0; i < sizeof at / sizeof *at; i++)
+            check_element(row, at[i][0], at[i][1], i % 2 ? NAN : -INFINITY);
+}
+
 /* ---- weights ---- */
 
 /* The value at a point of the polynomial with three coefficients, over the product of the point's distances from the other
@@ -406,7 +442,8 @@ static void switch_(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest all[] = { cmocka_unit_test(error), cmocka_unit_test(large_pixel), cmocka_unit_test(weights),
+    const struct CMUnitTest all[] = { cmocka_unit_test(error), cmocka_unit_test(large_pixel),
+                                      cmocka_unit_test(not_finite), cmocka_unit_test(weights),
                                       cmocka_unit_test(same_bits), cmocka_unit_test(switch_) };
     const char *off = getenv("TG_WINOGRAD");
     if (off && !strcmp(off, "0")) cmocka_set_test_filter("switch_");

@@ -1,5 +1,5 @@
 /* conv2d_winograd_brgemm.c - conv2d, conv2d_relu and conv2d's derivatives by Winograd's algorithm. */
-#include "brgemm.h"
+#include "conv_nest.h"
 #include "winograd.h"
 #include "winograd_fit.h"
 
@@ -23,6 +23,10 @@ static tg_winograd winograd_of(const tg_call *c)
                       .bias = c->op->n_in > 2 ? c->in[2] : NULL, .relu = c->op == &tg_conv2d_relu_op,
                       .backward = backward };
     for (int i = 0; i < 2; i++) g.pad[i] = backward ? 2 - a->pad[i] : a->pad[i];
+    g.nest = tg_conv_nest(c, g.mk, g.x, g.w, g.y, backward);
+    g.nest.relu = g.relu;
+    g.nest.p.in = g.x->dim[3];
+    g.nest.p.out = g.y->dim[3];
     tg_winograd_plan(&g);
     return g;
 }

@@ -119,6 +119,13 @@ void tg_mend_outputs(const tg_block *b, int64_t panel0, int64_t panel1, bool all
             }
 }
 
+void tg_mend_pixels(const tg_nest *n, int64_t image, const int64_t lines[2], const int64_t columns[2], int64_t o0, int64_t o1)
+{
+    const outputs s = { n, n->h, n->p.in, 0 };
+    for (int64_t h = lines[0]; h < lines[1]; h++)
+        for (int64_t w = columns[0]; w < columns[1]; w++) mend_pixel(&s, image, h, w, o0, o1);
+}
+
 /* ---- backward-weights ---- */
 
 typedef struct {

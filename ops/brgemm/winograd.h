@@ -18,10 +18,12 @@
  * It is relative to the largest numbers that a tile meets, too: beside an input of 1e6, outputs of size 1 lose all digits
  * but one or two, where the direct sum keeps those that do not meet it exact.  TG_WINOGRAD=0 switches it off.
  *
+ * What is not finite spreads over all outputs of a tile, as NaN; so outputs that are NaN are summed again by their definition.
+ *
  * All numbers are FP32 between what is read and what is written. */
 #ifndef TG_WINOGRAD_H
 #define TG_WINOGRAD_H
-#include "microkernel.h"
+#include "nest.h"
 
 enum { TG_MAX_TILE = 4, TG_MAX_POINTS = (TG_MAX_TILE + 2) * (TG_MAX_TILE + 2) };
 
@@ -43,6 +45,7 @@ typedef struct {
     const tg_tensor *x, *w, *bias, *y;  /* what is read, the weights, NULL or a bias, what is written */
     bool      relu, backward;
     int64_t   pad[2];                   /* lines and columns of zeros before x, backward 2 - the convolution's own */
+    tg_nest   nest;                     /* the same convolution, by which outputs that are NaN are summed again (mend.h) */
     /* derived by tg_winograd_plan */
     int       tile;                     /* 0: the direct sum is cheaper */
     int64_t   points, in, out;          /* channels */
@@ -100,8 +103,8 @@ tg_tile_run tg_tile_run_of(const int64_t grid[2], int tile, int64_t first, int64
 void tg_winograd_input(const tg_tiled *x, const tg_tile_run *r, tg_point_places at, float *d);
 /* The same of gy, as the kernel of F(3x3, 4x4). */
 void tg_winograd_kernel_input(const tg_tiled *gy, const tg_tile_run *r, tg_point_places at, float *e);
-/* m: of the first tile and a panel, whose first output channel is `channel`. */
-void tg_winograd_output(const tg_winograd *g, const tg_tile_run *r, int64_t channel, const float *m);
+/* m: of the first tile and a panel, whose first output channel is `channel`.  True: some output is NaN. */
+bool tg_winograd_output(const tg_winograd *g, const tg_tile_run *r, int64_t channel, const float *m);
 /* Of some output channels, from sums s to taps [out, 3, 3, in]. */
 void tg_winograd_taps(const tg_winograd_grad_w *g, int64_t first, int64_t end, const float *s, float *to);
 #endif

@@ -1,5 +1,5 @@
 /* winograd_plan.c - how a convolution by Winograd's algorithm is cut, and one task of it.  See winograd.h. */
-#include "nest_block.h"
+#include "mend.h"
 #include "winograd.h"
 
 enum {
@@ -115,13 +115,20 @@ static void multiply(const tg_winograd *g, int64_t tiles, const float *d, const 
     g->mk->run(&p, &brick, 1);
 }
 
+static void mend(const tg_winograd *g, const tg_tile_run *r, int64_t panel)
+{
+    const int64_t lines[2] = { r->h, tg_least(g->y->dim[1], r->h + g->tile) };
+    const int64_t columns[2] = { r->w, tg_least(g->y->dim[2], r->w + r->tiles * g->tile) };
+    tg_mend_pixels(&g->nest, r->image, lines, columns, panel * TG_PANEL, tg_least(g->out, (panel + 1) * TG_PANEL));
+}
+
 /* y of a panel of tiles, the first of which is m's. */
 static void output(const tg_winograd *g, int64_t first, int64_t end, int64_t panel, const float *m)
 {
     tg_tile_run r;
     for (int64_t t = first; t < end; t += r.tiles) {
         r = tg_tile_run_of(g->grid, g->tile, t, end);
-        tg_winograd_output(g, &r, panel * TG_PANEL, m + (t - first) * g->m.pitch);
+        if (tg_winograd_output(g, &r, panel * TG_PANEL, m + (t - first) * g->m.pitch)) mend(g, &r, panel);
     }
 }
 

@@ -145,17 +145,26 @@ INLINE void outputs(int tile, const float *m, int64_t point, __m512 y[])
     for (int h = 0; h < tile; h++) outputs_of(tile, s + h * lines, 1, y + h * tile, 1);
 }
 
+/* What is not finite reaches all outputs of a line, a column, or of both, unless it stands in a corner. */
+INLINE __mmask16 spread_nans(int tile, const __m512 y[])
+{
+    const __m512 right = y[tile - 1], below = y[tile * (tile - 1)];
+    return _mm512_cmp_ps_mask(y[0], y[0], _CMP_UNORD_Q) | _mm512_cmp_ps_mask(right, below, _CMP_UNORD_Q);
+}
+
 /* The last line and the last column of tiles may stand beyond the image's edge with a part of them. */
-INLINE void output_tiles(const tg_winograd *g, int tile, const tg_tile_run *r, const tg_brgemm *p, int64_t columns,
+INLINE bool output_tiles(const tg_winograd *g, int tile, const tg_tile_run *r, const tg_brgemm *p, int64_t columns,
                          const float *m)
 {
     const int64_t *dim = g->y->dim;
     const int      lines = (int)(dim[1] - r->h < tile ? dim[1] - r->h : tile);
+    unsigned       nan = 0;
     for (int64_t t = 0; t < r->tiles; t++, m += g->m.pitch)
         for (int j = 0; j < columns; j += 16) {
             const __mmask16 mask = mask_of(columns - j);
             __m512          y[TG_MAX_TILE * TG_MAX_TILE];
             outputs(tile, m + j, g->m.point, y);
+            nan |= mask & spread_nans(tile, y);
             for (int h = 0; h < lines; h++)
                 for (int k = 0; k < tile; k++) {
                     const int64_t w = r->w + tile * t + k;
@@ -163,16 +172,16 @@ INLINE void output_tiles(const tg_winograd *g, int tile, const tg_tile_run *r, c
                         store(p, ((r->h + h) * dim[2] + w) * g->out + j, finished(y[h * tile + k], p, j, mask), mask);
                 }
         }
+    return nan != 0;
 }
 
-void tg_winograd_output(const tg_winograd *g, const tg_tile_run *r, int64_t channel, const float *m)
+bool tg_winograd_output(const tg_winograd *g, const tg_tile_run *r, int64_t channel, const float *m)
 {
     const int64_t *dim = g->y->dim, size = (int64_t)tg_dtype_size(g->y->dtype), pixels = r->image * dim[1] * dim[2];
     const tg_brgemm p = { .c = (char *)tg_ptr(g->y) + (pixels * g->out + channel) * size, .store = g->y->dtype,
                           .bias = g->bias ? (const float *)tg_ptr(g->bias) + channel : NULL, .relu = g->relu };
     const int64_t left = g->out - channel, columns = left < TG_PANEL ? left : TG_PANEL;
-    if (g->tile == 2) output_tiles(g, 2, r, &p, columns, m);
-    else output_tiles(g, 4, r, &p, columns, m);
+    return g->tile == 2 ? output_tiles(g, 2, r, &p, columns, m) : output_tiles(g, 4, r, &p, columns, m);
 }
 
 /* ---- gw ---- */

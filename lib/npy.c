@@ -171,11 +171,13 @@ static bool take_header_text(tg_scope *s, const tg_npy_source *from, char text[T
 static void describe(tg_scope *s, const dictionary *d, tg_file_tensor *t, tg_file_form *form)
 {
     const char *const known = d->structured ? NULL : tg_npy_type(d->descr, form);
-    t->dtype = known ? known : tg_strdup(s, d->structured ? "structured" : d->descr);
+    const bool        ours = !known && tg_file_dtype_find(d->descr);          /* a name of safetensors': none of NumPy's */
+    t->dtype = known ? known : tg_strdup(s, d->structured ? "structured" : ours ? "unknown" : d->descr);
     if (d->structured) *form = (tg_file_form){ .size = 0 };
     form->columns = d->fortran && d->rank > 1;
     t->trouble = NULL;
-    if (strchr(d->descr, 'O')) t->trouble = "holds Python objects (|O), which only Python can read";
+    if (ours) t->trouble = "has a dtype that NumPy does not have";
+    else if (strchr(d->descr, 'O')) t->trouble = "holds Python objects (|O), which only Python can read";
     else if (form->columns && !form->size) t->trouble = "is in Fortran order, and the size of its elements is not known";
 }
 

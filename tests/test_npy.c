@@ -168,6 +168,27 @@ static void knows_spellings(void **state)
     tg_close(s);
 }
 
+/* Names of safetensors' dtypes are none of NumPy's. */
+static void knows_no_dtype_of_ours(void **state)
+{
+    static const char *const names[] = { "I64", "F32", "BF16", "F8_E4M3" };
+    tg_scope *const s = tg_open();
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char dict[128], to[8];
+        snprintf(dict, sizeof dict, "{'descr': '%s', 'fortran_order': True, 'shape': (2, 1), }", names[i]);
+        const blob b = npy_make(dict, 8);
+        tg_tensor_file *const f = tg_tensor_file_open(s, zip_put("x.npy", &b));
+        if (!f) fail_msg("%s: %s", names[i], tg_message(s));
+        assert_string_equal(f->tensor->dtype, "unknown");
+        assert_false(tg_tensor_file_read(s, f, 0, 0, 1, to));
+        assert_non_null(strstr(tg_message(s), "NumPy"));
+        tg_clear(s);
+        tg_reset(s);
+    }
+    tg_close(s);
+}
+
 /* Larger than any buffer, in every order. */
 static void reads_large_columns(void **state)
 {
@@ -241,7 +262,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_or_refuses_npy_headers), cmocka_unit_test(knows_versions_of_npy),
-        cmocka_unit_test(says_what_it_cannot_convert),  cmocka_unit_test(knows_spellings),
+        cmocka_unit_test(says_what_it_cannot_convert),  cmocka_unit_test(knows_spellings), cmocka_unit_test(knows_no_dtype_of_ours),
         cmocka_unit_test(reads_large_columns),          cmocka_unit_test(takes_v2_for_bf16),
     };
     return cmocka_run_group_tests(tests, data_folder_begin, data_folder_end);

@@ -85,11 +85,29 @@ static void refused(tg_scope *s, bool good)
     tg_clear(s);
 }
 
+/* NULL for each argument. */
+static void missing(tg_scope *s, tg_tensor_file *f)
+{
+    char to[8];
+    assert(tg_tensor_file_find(NULL, "") < 0 && tg_tensor_file_find(f, NULL) < 0);
+    assert(!tg_tensor_file_meta(NULL, "") && !tg_tensor_file_meta(f, NULL));
+    assert(!tg_tensor_file_can(NULL, TG_F32) && !tg_tensor_file_writable(NULL));
+    refused(s, tg_tensor_file_reinterpret(s, NULL, 0, "BF16"));
+    refused(s, tg_tensor_file_read(s, NULL, 0, 0, 1, to));
+    for (int i = 0; i < f->n && i < 4; i++) {
+        if (f->tensor[i].trouble || !f->tensor[i].bytes) continue;
+        refused(s, tg_tensor_file_reinterpret(s, f, i, NULL));
+        refused(s, tg_tensor_file_read(s, f, i, 0, 1, NULL));
+        if (tg_tensor_file_can(&f->tensor[i], TG_F32)) refused(s, tg_tensor_file_numbers(s, f, i, 0, 1, TG_F32, NULL));
+    }
+}
+
 /* What no file has; what a closed one cannot. */
 static void misuse(tg_scope *s, tg_tensor_file *f)
 {
     char to[8];
     tg_name_text name;
+    missing(s, f);
     assert(!*tg_printable(NULL, &name));
     assert(tg_tensor_file_find(f, "\xff") < 0 && !tg_tensor_file_meta(f, "\xff"));
     refused(s, tg_tensor_file_open(s, NULL));

@@ -92,12 +92,15 @@ static void missing(tg_scope *s, tg_tensor_file *f)
     assert(tg_tensor_file_find(NULL, "") < 0 && tg_tensor_file_find(f, NULL) < 0);
     assert(!tg_tensor_file_meta(NULL, "") && !tg_tensor_file_meta(f, NULL));
     assert(!tg_tensor_file_can(NULL, TG_F32) && !tg_tensor_file_writable(NULL));
+    assert(tg_file_is_mark("tilegrad.format") && tg_file_is_mark("tilegrad.header") && tg_file_is_mark("tilegrad.tensors"));
     refused(s, tg_tensor_file_reinterpret(s, NULL, 0, "BF16"));
     refused(s, tg_tensor_file_read(s, NULL, 0, 0, 1, to));
     for (int i = 0; i < f->n && i < 4; i++) {
         if (f->tensor[i].trouble || !f->tensor[i].bytes) continue;
         refused(s, tg_tensor_file_reinterpret(s, f, i, NULL));
         refused(s, tg_tensor_file_read(s, f, i, 0, 1, NULL));
+        tg_tensor_file_read(s, f, i, 0, 0, NULL);        /* nothing is asked for */
+        tg_clear(s);
         if (tg_tensor_file_can(&f->tensor[i], TG_F32)) refused(s, tg_tensor_file_numbers(s, f, i, 0, 1, TG_F32, NULL));
     }
 }

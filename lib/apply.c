@@ -183,10 +183,10 @@ static tg_tensor *record(tg_scope *s, const tg_op *op, tg_tensor *const in[], co
 
 static bool usable(tg_scope *s, const tg_op *op, tg_tensor *const in[], const void *attr)
 {
-    if (!op) tg_fail(s, "apply: the operator is NULL");
-    else if (op->n_in && !in) tg_fail(s, "%s: the inputs are NULL", op->name);
-    else if (op->attr_size && !attr) tg_fail(s, "%s: the attributes are NULL", op->name);
-    return tg_ok(s);
+    if (!op) return tg_fail(s, "apply: the operator is NULL"), false;
+    if (op->n_in && !in) return tg_fail(s, "%s: the inputs are NULL", op->name), false;
+    if (op->attr_size && !attr) return tg_fail(s, "%s: the attributes are NULL", op->name), false;
+    return true;
 }
 
 tg_tensor *tg_apply(tg_scope *s, const tg_op *op, tg_tensor *const in[], const void *attr)

@@ -10,7 +10,7 @@ static const char *who_now(const tg_scope *s, const char *otherwise)
 tg_tensor *tg_make(tg_scope *s, tg_dtype dtype, int rank, const int64_t *dim)
 {
     size_t bytes;
-    if (!tg_ok(s) || !tg_size_of(s, who_now(s, "tensor"), dtype, rank, dim, &bytes)) return tg_nil();
+    if (!s || !tg_size_of(s, who_now(s, "tensor"), dtype, rank, dim, &bytes)) return tg_nil();
     tg_storage *storage = tg_storage_new(s, bytes);
     if (!storage) return tg_nil();
     storage->frame = tg_frame_now(s->program);
@@ -42,36 +42,42 @@ bool tg_same_shape(const tg_tensor *a, const tg_tensor *b)
     return true;
 }
 
+/* s has not failed, and input k is there. */
 static bool has_input(tg_scope *s, const tg_call *c, int k)
 {
-    if (tg_ok(s) && !c) tg_fail(s, "%s: the call is NULL", who_now(s, "want"));
-    else if (tg_ok(s) && !c->in[k]) tg_fail(s, "%s: input %d is NULL", tg_called(c), k);
-    return tg_ok(s);
+    if (!tg_ok(s)) return false;
+    if (c && c->in[k]) return true;
+    if (c) tg_fail(s, "%s: input %d is NULL", tg_called(c), k);
+    else tg_fail(s, "%s: the call is NULL", who_now(s, "want"));
+    return false;
 }
 
 bool tg_want_rank(tg_scope *s, const tg_call *c, int k, int rank, const char *axes)
 {
     tg_shape_text shape;
-    if (has_input(s, c, k) && c->in[k]->rank != rank)
-        tg_fail(s, "%s: input %d has shape %s, want rank %d %s", tg_called(c), k, tg_shape(c->in[k], &shape), rank,
-                axes ? axes : "");
-    return tg_ok(s);
+    if (!has_input(s, c, k)) return false;
+    if (c->in[k]->rank == rank) return true;
+    tg_fail(s, "%s: input %d has shape %s, want rank %d %s", tg_called(c), k, tg_shape(c->in[k], &shape), rank,
+            axes ? axes : "");
+    return false;
 }
 
 bool tg_want_dtype(tg_scope *s, const tg_call *c, int k, tg_dtype dtype)
 {
-    if (has_input(s, c, k) && c->in[k]->dtype != dtype)
-        tg_fail(s, "%s: input %d has dtype %s, want %s", tg_called(c), k, tg_dtype_name(c->in[k]->dtype), tg_dtype_name(dtype));
-    return tg_ok(s);
+    if (!has_input(s, c, k)) return false;
+    if (c->in[k]->dtype == dtype) return true;
+    tg_fail(s, "%s: input %d has dtype %s, want %s", tg_called(c), k, tg_dtype_name(c->in[k]->dtype), tg_dtype_name(dtype));
+    return false;
 }
 
 bool tg_want_same_shape(tg_scope *s, const tg_call *c, int a, int b)
 {
     tg_shape_text one, other;
-    if (has_input(s, c, a) && has_input(s, c, b) && !tg_same_shape(c->in[a], c->in[b]))
-        tg_fail(s, "%s: input %d has shape %s, input %d %s; want the same", tg_called(c), a, tg_shape(c->in[a], &one), b,
-                tg_shape(c->in[b], &other));
-    return tg_ok(s);
+    if (!has_input(s, c, a) || (!c->in[b] && !has_input(s, c, b))) return false;
+    if (tg_same_shape(c->in[a], c->in[b])) return true;
+    tg_fail(s, "%s: input %d has shape %s, input %d %s; want the same", tg_called(c), a, tg_shape(c->in[a], &one), b,
+            tg_shape(c->in[b], &other));
+    return false;
 }
 
 bool tg_broadcast(const tg_tensor *a, const tg_tensor *b, int *rank, int64_t dim[TG_MAX_RANK])

@@ -34,7 +34,7 @@ bool tg_want_same_dtype(tg_scope *s, const tg_call *c, int a, int b)
 
 tg_tensor *tg_as_f32(tg_scope *s, tg_tensor *x)
 {
-    return tg_can_read(s, x) && x->dtype == TG_BF16 ? tg_cast(s, x, TG_F32) : x;
+    return x && x->dtype == TG_BF16 && tg_can_read(s, x) ? tg_cast(s, x, TG_F32) : x;
 }
 
 tg_tensor *tg_as(tg_scope *s, tg_tensor *x, const tg_tensor *w)

@@ -220,6 +220,8 @@ static void call_with(const row *r, int null, int foreign)
 
 static void close_worlds(void)
 {
+    tg_system_free(saving.item);
+    saving.item = NULL;
     tg_close(here.root);
     tg_close(there.root);
 }

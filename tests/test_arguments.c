@@ -220,8 +220,7 @@ static void call_with(const row *r, int null, int foreign)
 
 static void close_worlds(void)
 {
-    tg_system_free(saving.item);
-    saving.item = NULL;
+    tg_state_free(&saving);
     tg_close(here.root);
     tg_close(there.root);
 }

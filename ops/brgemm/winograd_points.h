@@ -70,7 +70,7 @@ INLINE void long_kernel_points(const __m512 *p, int from, __m512 *to, int step)
     to[5 * step] = p3;
 }
 
-/* tile + 2 points become `tile` outputs; */
+/* tile + 2 points become `tile` outputs. */
 INLINE void outputs_of(int tile, const __m512 *m, int from, __m512 *to, int step)
 {
     const __m512 m0 = m[0], m1 = m[from], m2 = m[2 * from], m3 = m[3 * from];
@@ -88,7 +88,7 @@ INLINE void outputs_of(int tile, const __m512 *m, int from, __m512 *to, int step
     to[3 * step] = _mm512_add_ps(plus(times(B * BB, odd_b), A * AA, odd_a), m5);
 }
 
-/* in backward-weights, 6 points become 3 taps. */
+/* In backward-weights, 6 points become 3 taps. */
 INLINE void taps_of(const __m512 *s, int from, __m512 *to, int step)
 {
     const __m512 even_a = _mm512_add_ps(s[from], s[2 * from]), odd_a = _mm512_sub_ps(s[from], s[2 * from]);

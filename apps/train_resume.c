@@ -198,8 +198,10 @@ void train_restore(training *t)
     if (!f) return;
     const made then = made_read(t->root, f);
     check_place(t, f);
-    check_best(t);
-    if (tg_ok(t->root)) tell(t, &then);
+    if (tg_ok(t->root)) {
+        check_best(t);
+        tell(t, &then);
+    }
     tg_tensor_file_close(f);
 }
 

@@ -262,20 +262,13 @@ static bool refuses(const tg_call *c, const tg_kernel *k)
     return !ours || k->isa > tg_cpu_isa() || (why && !strstr(why, "slower than FP32 on this processor"));
 }
 
-/* Winograd spreads what is not finite over the taps of gw; ops/vector multiplies the zeros beside an image. */
-static bool spreads(const problem *p, const tg_op *op, const tg_kernel *k)
-{
-    const bool winograd = strstr(k->name, "winograd") && op == &tg_conv2d_grad_w_op;
-    return p->c.bad && (winograd || !strcmp(k->backend, "vector"));
-}
-
 static void try_op(problem *p, tg_scope *s, const tg_op *op, tg_call *c, array *to, const array *bias)
 {
     c->op = op, c->attr = &p->c.attr, c->scope = s, c->where = "";
     op->infer(s, c);
     if (!tg_ok(s)) fail_msg("%s", tg_message(s));
     for (const tg_kernel *const *k = op->kernels; *k; k++) {
-        if (refuses(c, *k) || spreads(p, op, *k)) continue;
+        if (refuses(c, *k)) continue;
         c->kernel = *k;
         memset(to->bytes, 0xff, (size_t)to->count * tg_dtype_size(to->dtype));
         c->out[0]->storage->data = to->bytes;

@@ -78,6 +78,7 @@ static tg_winograd_grad_w grad_w_of(const tg_call *c)
     const tg_conv2d_attr *a = c->attr;
     tg_winograd_grad_w    g = { .mk = &tg_microkernel_avx512, .gy = c->in[0], .x = c->in[1], .gw = c->out[0],
                                 .pad = { a->pad[0], a->pad[1] } };
+    g.nest = tg_conv_nest(c, g.mk, g.x, g.gw, g.gy, false);
     tg_winograd_grad_w_plan(&g);
     return g;
 }

@@ -18,7 +18,8 @@
  * It is relative to the largest numbers that a tile meets, too: beside an input of 1e6, outputs of size 1 lose all digits
  * but one or two, where the direct sum keeps those that do not meet it exact.  TG_WINOGRAD=0 switches it off.
  *
- * What is not finite spreads over all outputs of a tile, as NaN; so outputs that are NaN are summed again by their definition.
+ * What is not finite spreads over all outputs of a tile, as NaN, and over all taps of a weight.  So outputs that are NaN are
+ * summed again by their definition (mend.h), and gradients of weights that are not finite are made by the direct kernel.
  *
  * All numbers are FP32 between what is read and what is written. */
 #ifndef TG_WINOGRAD_H
@@ -70,6 +71,7 @@ typedef struct {
     const tg_microkernel *mk;
     const tg_tensor *gy, *x, *gw;
     int64_t   pad[2];                   /* the convolution's */
+    tg_nest   nest;                     /* the same: the direct kernel's */
     /* derived by tg_winograd_grad_w_plan */
     bool      pays;                     /* the direct sum is more expensive */
     int64_t   in, out, tiles, round, rounds;              /* as above */

@@ -2,9 +2,13 @@
  *
  * Tiles are taken in rounds: gy and x are transformed, then multiplied, point by point, into sums S that stay from round
  * to round.  At the end 36 sums become 9 taps.  Few channels: a task does all of this for a part of the tiles, in its
- * cache, and the parts' taps are added.  Many: the phases of a round are cut into tasks, as S is as large as the cache. */
-#include "nest_block.h"
+ * cache, and the parts' taps are added.  Many: the phases of a round are cut into tasks, as S is as large as the cache.
+ *
+ * What is not finite would spread over all taps of a weight.  So if the gradient is not finite the direct kernel, whose
+ * phases follow, makes it again; otherwise its tasks do nothing. */
+#include "grad_w.h"
 #include "winograd.h"
+#include <math.h>
 #include <string.h>
 
 enum {
@@ -68,17 +72,32 @@ static int64_t products(const tg_winograd_grad_w *g)
 }
 static int64_t weights(const tg_winograd_grad_w *g) { return g->out * 9 * g->in; }
 
+static int64_t strips(const tg_winograd_grad_w *g) { return tg_div_up(g->out, STRIP); }
+
+/* Of shared scratch: for each strip of the gradient, whether it is spoiled; then all else. */
+static size_t flags(const tg_winograd_grad_w *g) { return tg_aligned(strips(g)); }
+
 tg_scratch tg_winograd_grad_w_scratch(const tg_winograd_grad_w *g)
 {
-    const size_t size = (size_t)floats(g) * sizeof(float);
-    if (!g->parts) return (tg_scratch){ .shared = size };
-    return (tg_scratch){ .worker = size, .shared = (size_t)(g->parts * weights(g)) * sizeof(float) };
+    const size_t     size = (size_t)floats(g) * sizeof(float), parts = (size_t)(g->parts * weights(g)) * sizeof(float);
+    const size_t     worker = g->parts ? size : 0, shared = g->parts ? parts : size;
+    const tg_grad_w  direct = tg_grad_w_plan(g->nest);
+    const tg_scratch its = tg_grad_w_scratch(&direct);
+    return (tg_scratch){ .worker = its.worker > worker ? its.worker : worker,
+                         .shared = flags(g) + (its.shared > shared ? its.shared : shared) };
 }
+
+/* Makes gw; those of the direct kernel follow. */
+static int last_phase(const tg_winograd_grad_w *g) { return g->parts ? 1 : (int)(2 * g->rounds); }
 
 int64_t tg_winograd_grad_w_tasks(const tg_winograd_grad_w *g, int phase)
 {
-    const int64_t last = g->parts ? 1 : 2 * g->rounds;
-    if (phase >= last) return phase == last ? tg_div_up(g->out, STRIP) : 0;
+    const int last = last_phase(g);
+    if (phase > last) {
+        const tg_grad_w direct = tg_grad_w_plan(g->nest);
+        return tg_grad_w_tasks(&direct, phase - last - 1);
+    }
+    if (phase == last) return strips(g);
     if (g->parts) return g->parts;
     return phase % 2 ? products(g) : 2 * tg_div_up(g->round, STRIP);
 }
@@ -149,20 +168,49 @@ static void add_parts(const tg_winograd_grad_w *g, int64_t first, int64_t end, c
 }
 
 /* Strips 2 i are x's, 2 i + 1 gy's of the same tiles. */
-static void run_phase(const tg_winograd_grad_w *g, const tg_task *t)
+static void run_phase(const tg_winograd_grad_w *g, const tg_task *t, float *shared)
 {
     const int64_t round = t->phase / 2 * g->round, end = tg_least(g->tiles, round + g->round);
     const int64_t first = round + t->index / 2 * STRIP;
-    const room    r = room_in(g, t->shared);
+    const room    r = room_in(g, shared);
     if (t->phase % 2) multiply(g, round == 0, end - round, t->index, r);
     else transform(g, t->index % 2 == 0, round, first, tg_least(end, first + STRIP), r);
 }
 
+static bool all_finite(const float *f, int64_t n)
+{
+    int odd = 0;
+    for (int64_t i = 0; i < n; i++) odd |= !(fabsf(f[i]) < INFINITY);
+    return !odd;
+}
+
+/* Some output channels of gw; false: they are spoiled. */
+static bool run_last(const tg_winograd_grad_w *g, int64_t strip, float *shared)
+{
+    const int64_t first = strip * STRIP, end = tg_least(g->out, first + STRIP), row = 9 * g->in;
+    float *const  gw = tg_ptr(g->gw);
+    if (g->parts) add_parts(g, first, end, shared);
+    else tg_winograd_taps(g, first, end, room_in(g, shared).s, gw);
+    return all_finite(gw + first * row, (end - first) * row);
+}
+
+static void run_direct(const tg_winograd_grad_w *g, const tg_task *t, int phase, float *shared)
+{
+    const tg_grad_w direct = tg_grad_w_plan(g->nest);
+    tg_task         its = *t;
+    its.phase = phase;
+    its.shared = shared;
+    tg_grad_w_run(&direct, &its);
+}
+
 void tg_winograd_grad_w_run(const tg_winograd_grad_w *g, const tg_task *t)
 {
-    const int64_t first = t->index * STRIP, end = tg_least(g->out, first + STRIP);
-    if (g->parts && t->phase == 0) run_part(g, t->index, t->scratch, (float *)t->shared + t->index * weights(g));
-    else if (g->parts) add_parts(g, first, end, t->shared);
-    else if (t->phase < 2 * g->rounds) run_phase(g, t);
-    else tg_winograd_taps(g, first, end, room_in(g, t->shared).s, tg_ptr(g->gw));
+    const int    last = last_phase(g);
+    char *const  spoiled = t->shared;
+    float *const shared = (float *)(void *)(spoiled + flags(g));
+    if (t->phase > last) {
+        if (memchr(spoiled, true, (size_t)strips(g))) run_direct(g, t, t->phase - last - 1, shared);
+    } else if (t->phase == last) spoiled[t->index] = !run_last(g, t->index, shared);
+    else if (g->parts) run_part(g, t->index, t->scratch, shared + t->index * weights(g));
+    else run_phase(g, t, shared);
 }

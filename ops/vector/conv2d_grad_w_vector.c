@@ -51,6 +51,17 @@ static void pack_pixels(const void *pixels, int64_t k0, int64_t k1, int64_t n0, 
     tg_pack_patches(&p->patches, p->first + k0, p->first + k1, n0, n1, to, width);
 }
 
+/* Rows and columns of the finished gw. */
+static void mend(const tg_call *c, const plan *p, int64_t m0, int64_t m1, int64_t n0, int64_t n1)
+{
+    const tg_conv *v = &p->v;
+    for (int64_t m = m0; m < m1; m++) {
+        const tg_patches x = tg_conv_patches(v, tg_ptr(c->in[1]), m / v->of_group);
+        tg_patches_mend_product(&x, (const float *)tg_ptr(c->in[0]) + m, v->n, v->of, n0, n1,
+                                (float *)tg_ptr(c->out[0]) + m * p->columns + n0);
+    }
+}
+
 static void compute(const tg_call *c, const plan *p, const tg_task *t)
 {
     const tg_conv    *v = &p->v;
@@ -67,6 +78,7 @@ static void compute(const tg_call *c, const plan *p, const tg_task *t)
         .a = &a, .pack_a = tg_pack_columns, .by_columns = true, .b = &x, .pack_b = pack_pixels,
     };
     tg_gemm_block(&g, cell, rows, t->scratch);
+    if (p->parts == 1) mend(c, p, group * v->of_group + cell.m0, group * v->of_group + cell.m1, cell.n0, cell.n1);
 }
 
 static void add_parts(const tg_call *c, const plan *p, const tg_task *t)
@@ -79,6 +91,11 @@ static void add_parts(const tg_call *c, const plan *p, const tg_task *t)
         part += p->size;
 #pragma omp simd
         for (int64_t i = from; i < end; i++) gw[i] += part[i];
+    }
+    for (int64_t i = from, next; i < end; i = next) {
+        const int64_t m = i / p->columns, row = m * p->columns;
+        next = row + p->columns < end ? row + p->columns : end;
+        mend(c, p, m, m + 1, i - row, next - row);
     }
 }
 

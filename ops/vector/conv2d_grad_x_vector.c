@@ -154,6 +154,7 @@ static void compute(const tg_call *c, const tg_conv *v, const pair *p, const flo
         .bias = bias ? bias + first : NULL,
     };
     tg_gemm_block(&g, cell, rows, room);
+    tg_patches_mend(&patches, &g, cell, rows);
 }
 
 static void run(const tg_call *c, const tg_task *t)

@@ -51,6 +51,7 @@ static void compute(const tg_call *c, const tg_conv *v, const tg_task *t)
         .relu = c->op == &tg_conv2d_relu_op,
     };
     tg_gemm_block(&g, cell, rows, t->scratch);
+    tg_patches_mend(&patches, &g, cell, rows);
 }
 
 static void run(const tg_call *c, const tg_task *t)

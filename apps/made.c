@@ -80,7 +80,7 @@ made made_here(tg_scope *s, const tg_model_info *model, const tg_dataset *set, c
         .class_names = set->class_names ? names(s, set->class_names, set->classes) : NULL,
         .mean = numbers(s, set->mean, set->c), .deviation = numbers(s, set->deviation, set->c),
         .data = utf8(s, data), .data_dir = utf8(s, data_dir), .set = utf8(s, set->name), .dtype = dtype,
-        .version = "tilegrad " TG_VERSION, .backends = machine_backends(s), .isa = tg_isa_name(tg_max_isa()),
+        .version = "tilegrad " TG_VERSION, .backends = machine_backends(s, NULL), .isa = tg_isa_name(tg_max_isa()),
         .processor = tg_cpu_name(), .threads = number(s, tg_threads()), .date = tg_strdup(s, date),
     };
 }
@@ -170,7 +170,7 @@ const char *made_differences(tg_scope *s, const made *then, const made *now)
     const bool bf16 = !strcmp(now->dtype, "bf16"), libraries = machine_uses_libraries();
     compare(text, sizeof text, "version", then->version, now->version);
     compare(text, sizeof text, "instructions", then->isa, now->isa);
-    compare(text, sizeof text, "backends", then->backends, now->backends);
+    compare(text, sizeof text, "backends", then->backends, machine_backends(s, then->backends));
     if (bf16 || libraries) compare(text, sizeof text, "processor", then->processor, now->processor);
     if (!bf16 && libraries) compare(text, sizeof text, "threads", then->threads, now->threads);
     return tg_strdup(s, text);

@@ -70,7 +70,7 @@ static json_t *entry(tg_scope *s, int argc, char **argv, const train_options *o,
     machine_date(date);
     return json_pack("{s:s, s:o, s:o, s:o, s:s, s:s, s:o}", "started", date, "arguments", strings(argc, argv),
                      "options", options_of(o), "resumed_from", from ? string_of(from) : json_null(), "tilegrad",
-                     TG_VERSION, "backends", machine_backends(s), "host", host());
+                     TG_VERSION, "backends", machine_backends(s, NULL), "host", host());
 }
 
 /* Somebody's file that is none of ours stays, under a name that nothing has. */

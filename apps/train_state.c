@@ -115,6 +115,7 @@ static bool save(training *t, const char *name, const tg_stateful *things, int n
     int error;
     read_clocks(t, date);
     tg_scope *const words = tg_push(t->root);
+    t->made.backends = machine_backends(words, NULL);        /* libraries that have been loaded by now */
     do error = try_save(t, name, things, n, words, &why);
     while (error && make_room(t, error));
     if (error) {

@@ -8,8 +8,11 @@
 static const char *const known[] = { "ref", "vector", "openblas", "onednn", "brgemm" };
 enum { KNOWN = sizeof known / sizeof *known };
 
-/* A bit for each known backend; 0: not yet read from the environment. */
+enum { NAMED = 1 << KNOWN };            /* by the user, and not all by default */
+
+/* A bit for each known backend, and NAMED; 0: not yet read from the environment. */
 static _Atomic unsigned allowed;
+static _Atomic(const char *)      missing[KNOWN];       /* why */
 static _Atomic(const tg_op *)     forced_op;
 static _Atomic(const tg_kernel *) forced_kernel;
 
@@ -22,7 +25,7 @@ static unsigned bit_of(const char *name, size_t length)
 
 bool tg_set_backends(const char *list)
 {
-    unsigned bits = list && *list ? 1 : (1u << KNOWN) - 1;
+    unsigned bits = list && *list ? 1 | NAMED : NAMED - 1;
     while (list && *list) {
         size_t   length = strcspn(list, ",");
         unsigned bit = bit_of(list, length);
@@ -52,6 +55,38 @@ const char *tg_backends(void)
     return text;
 }
 
+/* ---- libraries ---- */
+
+void tg_backend_is_missing(const char *name, const char *why)
+{
+    for (unsigned i = 0; i < KNOWN; i++)
+        if (!strcmp(known[i], name)) atomic_store(&missing[i], why);
+}
+
+/* Why a kernel's library cannot be used, though the user named it; else NULL. */
+static const char *broken_promise(const tg_kernel *kernel)
+{
+    if (!kernel->backend || !(allowed_now() & NAMED)) return NULL;
+    for (unsigned i = 0; i < KNOWN; i++)
+        if (!strcmp(known[i], kernel->backend) && allowed_now() & 1u << i) return atomic_load(&missing[i]);
+    return NULL;
+}
+
+void tg_fail_to_choose(tg_scope *s, const tg_call *c)
+{
+    for (const tg_kernel *const *k = c->op->kernels; k && *k; k++) {
+        const char *const why = broken_promise(*k);
+        if (why) {
+            tg_fail(s, "%s: the backend %s was asked for (TG_BACKEND, tg_set_backends) but cannot be used: %s; make it "
+                    "available, or leave it out of the list", c->op->name, (*k)->backend, why);
+            return;
+        }
+    }
+    tg_fail(s, "%s: no kernel can run this call", c->op->name);
+}
+
+/* ---- the choice ---- */
+
 const char *tg_kernel_refusal(const tg_kernel *kernel, const tg_call *c)
 {
     unsigned bit = kernel->backend ? bit_of(kernel->backend, strlen(kernel->backend)) : 0;
@@ -71,7 +106,9 @@ const tg_kernel *tg_choose(const tg_call *c)
 {
     const tg_kernel *forced = atomic_load(&forced_kernel);
     if (forced && c->op == atomic_load(&forced_op) && !tg_kernel_refusal(forced, c)) return forced;
-    for (const tg_kernel *const *k = c->op->kernels; k && *k; k++)
+    for (const tg_kernel *const *k = c->op->kernels; k && *k; k++) {
         if (!tg_kernel_refusal(*k, c)) return *k;
+        if (broken_promise(*k)) return NULL;
+    }
     return NULL;
 }

@@ -1,7 +1,7 @@
 /* library.c - see library.h. */
+#include "dispatch.h"
 #include "library.h"
 #include <dlfcn.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <sys/resource.h>
 
@@ -19,7 +19,7 @@ static void *open_first(tg_library *l)
     return handle;
 }
 
-bool tg_library_load(tg_library *l)
+static bool load(tg_library *l)
 {
     if (addresses_are_limited()) {
         snprintf(l->why_not, sizeof l->why_not, "%s is not loaded where addresses are limited (ulimit -v)", l->files[0]);
@@ -33,4 +33,12 @@ bool tg_library_load(tg_library *l)
         return false;
     }
     return handle;
+}
+
+bool tg_library_load(tg_library *l)
+{
+    const bool good = load(l);
+    if (!good) tg_backend_is_missing(l->backend, l->why_not);
+    atomic_store(&l->loaded, good);
+    return good;
 }

@@ -97,7 +97,7 @@ static bool prepare(tg_scope *s, tg_list *l)
         tg_fault fault = { .task = INT64_MAX };
         if (!c->kernel) c->kernel = tg_choose(c);
         if (tg_trace_dispatch()) tg_trace_choice(c);
-        if (!c->kernel) return tg_fail(s, "%s: no kernel can run this call", c->op->name), false;
+        if (!c->kernel) return tg_fail_to_choose(s, c), false;
         if (c->kernel->prepare && !c->kernel->prepare(c, &fault))
             return tg_fail(s, "%s: %s: %s", c->op->name, c->kernel->name, fault.message), false;
         if (!tg_find_packing(s, l, c)) return false;

@@ -21,13 +21,13 @@ static int halves(const tg_call *c)
     return n;
 }
 
-/* Chooses the kernel, which the run need not do again. */
+/* Chooses the kernel, which the run need not do again.  If there is none, the run will say why. */
 static bool left_to_ref(tg_call *c)
 {
     const tg_kernel *const *last = c->op->kernels;
     c->kernel = tg_choose(c);
     while (last && last[0] && last[1]) last++;
-    return !last || !c->kernel || c->kernel == *last;
+    return !last || (c->kernel && c->kernel == *last);
 }
 
 static tg_tensor as_f32(const tg_tensor *t)

@@ -3,9 +3,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include "dispatch.h"
 #include "tilegrad.h"
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 static const struct { const char *name, *value, *message; } values[] = {
     { "TG_BACKEND", "", NULL },
@@ -76,10 +78,51 @@ static void a_name_that_is_nearly_ours_is_a_warning(void **state)
     assert_string_equal(tg_environment_warning(), "");
 }
 
+/* ---- libraries: none is loaded where addresses are limited, however many there are ---- */
+
+static void convolve(tg_scope *root)
+{
+    tg_tensor *const x = tg_full(root, 1, 4, TG_DIM(1, 4, 4, 1)), *const w = tg_full(root, 1, 4, TG_DIM(1, 3, 3, 1));
+    tg_tensor *const y = tg_conv2d(root, x, w, NULL, (tg_conv2d_config){ 0 });
+    tg_data(tg_linear(root, tg_reshape(root, y, 2, TG_DIM(2, 2)), tg_full(root, 1, 2, TG_DIM(3, 2)), NULL));
+}
+
+#define ASKED "was asked for (TG_BACKEND, tg_set_backends) but cannot be used: "
+static const struct { const char *name, *backends, *message; bool built; } libraries[] = {
+    { "one that was asked for", "onednn", "conv2d: the backend onednn " ASKED "libdnnl.so.", TG_WITH_ONEDNN },
+    { "another one", "openblas", "linear: the backend openblas " ASKED "/", TG_WITH_OPENBLAS },
+    { "both by default", NULL, "", true },
+    { "one again, after it was found missing", "ref,onednn", "conv2d: the backend onednn " ASKED, TG_WITH_ONEDNN },
+    { "neither", "ref,vector", "", true },
+};
+
+static void a_library_that_was_asked_for_has_to_work(void **state)
+{
+    struct rlimit before;
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+    const rlim_t        much = (rlim_t)1 << 62;
+    const struct rlimit limited = { before.rlim_max < much ? before.rlim_max : much, before.rlim_max };
+    assert_int_equal(setrlimit(RLIMIT_AS, &limited), 0);
+    for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
+        tg_scope *const   root = tg_open();
+        const char *const want = libraries[i].built ? libraries[i].message : "";
+        assert_true(tg_set_backends(libraries[i].backends));
+        convolve(root);
+        const char *const got = tg_message(root);
+        if (strncmp(got, want, strlen(want)) || (!*want && *got))
+            fail_msg("%s: got \"%s\", want \"%s\"", libraries[i].name, got, want);
+        tg_close(root);
+    }
+    tg_set_backends(NULL);
+    assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_value_that_means_nothing_is_an_error), cmocka_unit_test(a_name_that_is_nearly_ours_is_a_warning),
+        cmocka_unit_test(a_library_that_was_asked_for_has_to_work),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,8 +77,23 @@ if [[ ${SANITIZE:-} != *address* && ${SANITIZE:-} != *thread* ]]; then
         expect "--help with $room MiB"   0 'Examples'                                    bash -c 'ulimit -v $((1024 * '$room')); exec "$0" --help' "$tilegrad"
         expect "info with $room MiB"     0 'backends'                                    bash -c 'ulimit -v $((1024 * '$room')); exec "$0" info' "$tilegrad"
         expect "bench with $room MiB"    0 'img/s'                                       bash -c 'ulimit -v $((1024 * '$room')); exec "$0" bench lenet --batch 2 --steps 2' "$tilegrad"
+        for backend in onednn openblas; do
+            grep -q "$backend .*not in this build" <<<"$("$tilegrad" info)" && continue
+            expect "$backend with $room MiB" 1 "the backend $backend was asked for .*cannot be used: .*lib.*ulimit -v" \
+                   env TG_BACKEND=$backend bash -c 'ulimit -v $((1024 * '$room')); exec "$0" bench lenet --batch 2 --steps 2' "$tilegrad"
+        done
         expect "ckpt with $room MiB"     1 'nowhere'                                     bash -c 'ulimit -v $((1024 * '$room')); exec "$0" ckpt inspect nowhere' "$tilegrad"
     done
+fi
+
+# ---- libraries that are not needed ----
+lenet=("$tilegrad" train lenet --data sample --epochs 1 --batch 500)
+expect 'train loads no library'      0 '!libdnnl|libopenblas'                            env LD_DEBUG=files "${lenet[@]}" --out "$work/own"
+expect 'so its file has no version'  0 '!oneDNN|OpenBLAS'                                "$tilegrad" ckpt meta list "$work/own/last.safetensors"
+if ! grep -q 'onednn .*not in this build' <<<"$("$tilegrad" info)"; then
+    expect 'train loads oneDNN'      0 'libdnnl'                                         env LD_DEBUG=files TG_BACKEND=ref,vector,onednn "${lenet[@]}" --out "$work/theirs"
+    expect 'its file has the version' 0 'ref,vector,onednn; oneDNN [0-9.]+ '             "$tilegrad" ckpt meta list "$work/theirs/last.safetensors"
+    expect 'a version to compare'    0 'libdnnl'                                         env LD_DEBUG=files "${lenet[@]}" --resume "$work/theirs/last.safetensors" --epochs 2
 fi
 
 (( failures == 0 )) && echo 'all passed'

@@ -1,6 +1,7 @@
 /* onednn_engine.c - one engine for the process.  See onednn_engine.h. */
 #include "onednn_engine.h"
 #include "cpu.h"
+#include "dispatch.h"
 #include "dnnl_shim.h"
 #include "library.h"
 #include <pthread.h>
@@ -20,12 +21,13 @@ static struct {
 
 struct tg_dnnl tg_dnnl;
 
+static const char *const files[] = { SONAME(DNNL_VERSION_MAJOR), TG_DNNL_FILE, NULL };
+static const char *const names[] = { TG_DNNL_FUNCTIONS(NAME) NULL };
+static void             *at[sizeof names / sizeof *names - 1];
+static tg_library        library = { .backend = "onednn", .files = files, .names = names, .functions = at };
+
 static bool load(void)
 {
-    static const char *const files[] = { SONAME(DNNL_VERSION_MAJOR), TG_DNNL_FILE, NULL };
-    static const char *const names[] = { TG_DNNL_FUNCTIONS(NAME) NULL };
-    static void             *at[sizeof names / sizeof *names - 1];
-    static tg_library        library = { files, names, at, "" };
     _Static_assert(sizeof at == sizeof tg_dnnl, "a pointer for each name");
     if (!tg_library_load(&library)) {
         global.why_not = library.why_not;
@@ -48,6 +50,12 @@ static void cap_isa(void)
     if (tg_max_isa() < tg_cpu_isa()) dnnl_set_max_cpu_isa(of[tg_max_isa()]);
 }
 
+static void refuse(const char *why_not)
+{
+    global.why_not = why_not;
+    tg_backend_is_missing(library.backend, why_not);
+}
+
 static void start(void)
 {
     if (!load()) {
@@ -58,13 +66,14 @@ static void start(void)
     snprintf(global.version, sizeof global.version, "%d.%d.%d (header %d.%d.%d)", v->major, v->minor, v->patch,
              DNNL_VERSION_MAJOR, DNNL_VERSION_MINOR, DNNL_VERSION_PATCH);
     if (v->major != DNNL_VERSION_MAJOR) {
-        global.why_not = "oneDNN's library and header differ in their major version";
+        refuse("oneDNN's library and header differ in their major version");
         return;
     }
     cap_isa();
-    if (dnnl_engine_create(&global.engine, dnnl_cpu, 0)) global.why_not = "oneDNN cannot make a CPU engine";
+    if (dnnl_engine_create(&global.engine, dnnl_cpu, 0)) refuse("oneDNN cannot make a CPU engine");
 }
 
+bool        tg_onednn_is_loaded(void) { return atomic_load(&library.loaded); }
 const char *tg_onednn_file(void) { return SONAME(DNNL_VERSION_MAJOR); }
 
 const char *tg_onednn_version(void)

@@ -209,14 +209,14 @@ const tg_op tg_conv2d_grad_x_op = {
 };
 
 TG_VECTOR_DECLARE(conv2d_grad_w_vector)
-TG_VECTOR_DECLARE(conv2d_grad_w_depthwise_vector)
+TG_VECTOR_DECLARE(conv2d_grad_w_grouped_vector)
 TG_BRGEMM_DECLARE(conv2d_grad_w_brgemm)
 extern const tg_kernel conv2d_grad_w_brgemm_winograd_avx512;
 extern const tg_kernel conv2d_grad_w_winograd_onednn, conv2d_grad_w_onednn, conv2d_grad_w_ref;
 const tg_op tg_conv2d_grad_w_op = {
     .name = "conv2d_grad_w", .n_in = 2, .n_out = 1, .attr_size = sizeof(tg_conv2d_attr), .infer = grad_w_infer,
     .kernels = TG_KERNELS(TG_BRGEMM_BF16(conv2d_grad_w_brgemm) &conv2d_grad_w_brgemm_winograd_avx512,
-                          TG_BRGEMM_F32(conv2d_grad_w_brgemm) TG_VECTOR(conv2d_grad_w_depthwise_vector)
+                          TG_VECTOR(conv2d_grad_w_grouped_vector) TG_BRGEMM_F32(conv2d_grad_w_brgemm)
                           TG_ONEDNN(conv2d_grad_w_winograd_onednn) TG_ONEDNN(conv2d_grad_w_onednn)
                           TG_VECTOR(conv2d_grad_w_vector) &conv2d_grad_w_ref),
     .flops = grad_w_flops,

@@ -1,11 +1,11 @@
-/* conv2d_depthwise_vector.c - conv2d and its gradients where every channel is a group of its own.
+/* conv2d_depthwise_vector.c - conv2d and its derivative in x where every channel is a group of its own.
  *
  * No product of matrices is in it: channel by channel, y is the sum of x w over the taps.  Sums stay in registers, of some
  * vectors of channels at a time.  The weights are turned first, from [c, taps] to [taps, c]: phase 0. */
 #include "conv2d_shape.h"
 #include <string.h>
 
-enum { CHANNELS = 64, PARTS = 32 };     /* of a task that turns weights; of a sum over all pixels */
+enum { CHANNELS = 64 };                 /* of a task that turns weights */
 
 static const char *reject(const tg_call *c, tg_conv v)
 {
@@ -207,79 +207,6 @@ static void grad_x_run(const tg_call *c, const tg_task *t)
     else run_lines(c, &v, v.image, t, grad_x_line);
 }
 
-/* ---- its derivative in w: phase 0 sums over parts of y's lines, phase 1 adds them up, in order ---- */
-
-static tg_conv grad_w_of(const tg_call *c) { return tg_conv_of(c, c->in[1], c->out[0], c->in[0]); }
-static int64_t part_of(const tg_conv *v) { return tg_div_up(v->n * v->out[0], PARTS); }
-static int64_t parts(const tg_conv *v) { return tg_div_up(v->n * v->out[0], part_of(v)); }
-
-/* The columns of y, from the first one on, whose windows meet the image through tap b. */
-static span meeting(const tg_conv *v, int64_t b)
-{
-    const int64_t at = b * v->dilation[1] - v->pad[1], step = v->stride[1];
-    span          s = { at < 0 ? tg_div_up(-at, step) : 0, v->out[1], at };
-    if (at + (s.to - 1) * step >= v->image[1]) s.to = at < v->image[1] ? (v->image[1] - 1 - at) / step + 1 : 0;
-    s.at += s.from * step;
-    return s;
-}
-
-static void grad_w_line(const tg_call *c, const tg_conv *v, int64_t line, float *gw)
-{
-    const float *gy = (const float *)tg_ptr(c->in[0]) + line * v->out[1] * v->in;
-    const float *x = (const float *)tg_ptr(c->in[1]) + line / v->out[0] * v->image[0] * v->image[1] * v->in;
-    const span   lines = span_of(v, 0, line % v->out[0]);
-    for (int64_t a = lines.from, i = lines.at; a < lines.to; a++, i += v->dilation[0])
-        for (int64_t b = 0; b < v->kernel[1]; b++) {
-            const span columns = meeting(v, b);
-            pair_sum   s = { .n = v->in, .y = gw + (a * v->kernel[1] + b) * v->in };
-            for (int64_t j = columns.from, at = columns.at; j < columns.to; j++, at += v->stride[1])
-                add(&s, x + (i * v->image[1] + at) * v->in, gy + j * v->in);
-            flush(&s);
-        }
-}
-
-static void grad_w_part(const tg_call *c, const tg_conv *v, const tg_task *t)
-{
-    const int64_t size = v->taps * v->in, lines = v->n * v->out[0], step = part_of(v);
-    float        *gw = (float *)t->shared + t->index * size;
-    memset(gw, 0, sizeof *gw * (size_t)size);
-    for (int64_t i = t->index * step; i < lines && i < (t->index + 1) * step; i++) grad_w_line(c, v, i, gw);
-}
-
-static void grad_w_add(const tg_call *c, const tg_conv *v, const tg_task *t)
-{
-    const int64_t first = t->index * CHANNELS, end = first + CHANNELS < v->in ? first + CHANNELS : v->in;
-    const float  *part = t->shared;
-    float        *gw = tg_ptr(c->out[0]);
-    for (int64_t tap = 0; tap < v->taps; tap++)
-        for (int64_t channel = first; channel < end; channel++) {
-            float sum = 0;
-            for (int64_t k = 0; k < parts(v); k++) sum += part[(k * v->taps + tap) * v->in + channel];
-            gw[channel * v->taps + tap] = sum;
-        }
-}
-
-static const char *grad_w_reject(const tg_call *c) { return reject(c, grad_w_of(c)); }
-
-static tg_scratch grad_w_scratch(const tg_call *c)
-{
-    const tg_conv v = grad_w_of(c);
-    return (tg_scratch){ .shared = (size_t)(parts(&v) * v.taps * v.in) * sizeof(float) };
-}
-
-static int64_t grad_w_tasks(const tg_call *c, int phase)
-{
-    const tg_conv v = grad_w_of(c);
-    return phase == 0 ? parts(&v) : phase == 1 ? turns(&v) : 0;
-}
-
-static void grad_w_run(const tg_call *c, const tg_task *t)
-{
-    const tg_conv v = grad_w_of(c);
-    if (t->phase == 0) grad_w_part(c, &v, t);
-    else grad_w_add(c, &v, t);
-}
-
 #define DEPTHWISE_HEAD .name = "vector_depthwise_" TG_TEXT(TG_VECTOR_SUFFIX), .backend = "vector", .isa = TG_VECTOR_ISA
 TG_VECTOR_KERNEL(conv2d_depthwise_vector) = { DEPTHWISE_HEAD, .reject = forward_reject, .scratch = forward_scratch,
                                               .tasks = forward_tasks, .run = forward_run };
@@ -287,5 +214,3 @@ TG_VECTOR_KERNEL(conv2d_relu_depthwise_vector) = { DEPTHWISE_HEAD, .reject = for
                                                    .tasks = forward_tasks, .run = forward_run };
 TG_VECTOR_KERNEL(conv2d_grad_x_depthwise_vector) = { DEPTHWISE_HEAD, .reject = grad_x_reject, .scratch = grad_x_scratch,
                                                      .tasks = grad_x_tasks, .run = grad_x_run };
-TG_VECTOR_KERNEL(conv2d_grad_w_depthwise_vector) = { DEPTHWISE_HEAD, .reject = grad_w_reject, .scratch = grad_w_scratch,
-                                                     .tasks = grad_w_tasks, .run = grad_w_run };

@@ -105,7 +105,7 @@ void tg_print_report(const tg_optimize_report *r, FILE *to)
 
 static bool check(tg_scope *s, const tg_module *m, const tg_optim *opt, tg_dtype dtype)
 {
-    tg_wants_home(s, "optimize", "module", m ? m->scope : NULL);
+    if (tg_wants_home(s, "optimize", "module", m ? m->scope : NULL)) tg_slots_sound(s, m);
     if (opt) tg_wants_home(s, "optimize", "optimizer", opt->scope);
     if (tg_ok(s) && dtype != TG_BF16 && dtype != TG_F32)
         tg_fail(s, "optimize: dtype %s, want bf16 or f32", tg_dtype_size(dtype) ? tg_dtype_name(dtype) : "unknown");

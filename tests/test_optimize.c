@@ -14,13 +14,15 @@ static bool has_bf16(void) { return tg_max_isa() >= TG_ISA_AVX512; }
 
 /* ---- the report ---- */
 
+static tg_tensor *linear_forward(tg_scope *s, tg_module *m, tg_tensor *x) { return tg_linear(s, x, m->slots->tensor, NULL); }
+
 /* Two linear layers that share their weight, a depthwise and a frozen convolution, normalisation. */
 static tg_module *mixed(tg_scope *s)
 {
     tg_module *frozen = tg_layer_conv2d(s, (tg_layer_conv2d_config){ .in = 2, .out = 8, .kernel = 3 });
     tg_module *linear = tg_layer_linear(s, (tg_layer_linear_config){ .in = 8, .out = 8, .no_bias = true });
-    tg_module *other  = tg_layer_linear(s, (tg_layer_linear_config){ .in = 8, .out = 8, .no_bias = true });
-    if (tg_ok(s)) other->slots->tensor = linear->slots->tensor;
+    tg_module *other  = tg_module_new(s, sizeof *other, "Linear", linear_forward);
+    if (tg_ok(s)) tg_weight(s, other, "weight", linear->slots->tensor);
     tg_freeze(frozen);
     return tg_sequential(s, (tg_module *[]){
         frozen, tg_layer_conv2d(s, (tg_layer_conv2d_config){ .in = 8, .out = 8, .kernel = 1, .groups = 8 }),

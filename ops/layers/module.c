@@ -158,7 +158,7 @@ static tg_slot *find_slot(tg_scope *s, tg_module *m, const char *what, const cha
     tg_slot *slot = m->slots;
     while (slot && strcmp(slot->name, name) != 0) slot = slot->next;
     if (!slot) tg_fail(s, "module: %s of \"%s\": there is no parameter or buffer of this name", what, name);
-    return slot;
+    return slot && tg_slot_sound(s, m, slot) ? slot : NULL;
 }
 
 void tg_decays(tg_scope *s, tg_module *m, const char *name, bool decays)

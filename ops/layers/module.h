@@ -46,7 +46,7 @@ typedef void (*tg_forward_n_fn)(tg_scope *s, tg_module *m, tg_tensor *const *in,
 typedef struct tg_slot {               /* one parameter or buffer of a module */
     const char *name;                  /* "weight" */
     tg_tensor  *tensor;                /* read only: the module reads the one it was made with.  tg_edit writes values */
-    const tg_tensor *added;            /* the same; if somebody replaces `tensor`, forward and optimizers fail */
+    const tg_tensor *added;            /* the same; if somebody replaces `tensor`, whatever is done with the module fails */
     bool        buffer;                /* no gradient: running statistics */
     bool        decays;                /* weight decay makes sense: no bias, no gain of a norm (tg_decays) */
     int         file_axis;             /* where files have its last axis, -1: last (state.h) */
@@ -126,7 +126,8 @@ tg_module *tg_find_module(tg_module *top, const char *path);      /* NULL if the
 tg_tensor *tg_find_param(tg_module *top, const char *name);       /* "conv1.weight"; NULL if there is none */
 int64_t    tg_param_count(const tg_module *m);         /* numbers in its parameters, without buffers */
 /* Its parameters want no gradient, and optimizers skip them; and the opposite.  They return how many tensors that is: 0 of a
- * module that is NULL, for example because tg_find_module found none, or whose scope has failed. */
+ * module that is NULL, for example because tg_find_module found none, or whose scope has failed, or fails because a slot's
+ * tensor was replaced. */
 int        tg_freeze  (tg_module *m);
 int        tg_unfreeze(tg_module *m);
 /* A table: each layer, its output shape for an input of this shape (with any batch size), parameters, bytes. */

@@ -21,7 +21,7 @@ static void add_one(void *context, const char *name, tg_slot *slot, tg_module *o
 void tg_backward_for(tg_scope *s, tg_tensor *loss, tg_module *m)
 {
     list all = { 0 };
-    if (!tg_wants_home(s, "backward", "module", m ? m->scope : NULL)) return;
+    if (!tg_wants_home(s, "backward", "module", m ? m->scope : NULL) || !tg_slots_sound(s, m)) return;
     tg_each_param(m, count_one, &all);
     if (!all.n) tg_fail(s, "backward: %s has no parameter that wants a gradient", m->kind);
     all.leaf = tg_alloc(s, sizeof(tg_tensor *) * (size_t)(all.n + 1));
@@ -39,5 +39,6 @@ static void clear_one(void *context, const char *name, tg_slot *slot, tg_module 
 
 void tg_clear_grads(tg_scope *s, tg_module *m)
 {
-    if (tg_wants_home(s, "clear_grads", "module", m ? m->scope : NULL)) tg_each_param(m, clear_one, NULL);
+    if (tg_wants_home(s, "clear_grads", "module", m ? m->scope : NULL) && tg_slots_sound(s, m))
+        tg_each_param(m, clear_one, NULL);
 }

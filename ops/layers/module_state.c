@@ -1,5 +1,6 @@
 /* module_state.c - a module's parameters and buffers as a state. */
-#include "module.h"
+#include "layer.h"
+#include "state_items.h"
 
 /* num_batches_tracked, which other frameworks' files lack or hold as they hold the rest. */
 static bool is_counter(const tg_slot *slot)
@@ -16,8 +17,8 @@ static void name_slot(void *to, const char *name, tg_slot *slot, tg_module *owne
 
 static void visit(tg_state *to, void *what)
 {
-    if (what) tg_each_param(what, name_slot, to);
-    else tg_state_missing(to, "the module");
+    if (!what) tg_state_missing(to, "the module");
+    else if (tg_slots_sound(to->s, what)) tg_each_param(what, name_slot, to);
 }
 
 tg_stateful tg_module_state(tg_module *m) { return (tg_stateful){ .prefix = "", .what = m, .visit = visit }; }

@@ -139,7 +139,7 @@ static void set_trainable(void *context, const char *name, tg_slot *slot, tg_mod
 static int set_all(tg_module *m, bool trainable)
 {
     wish w = { .trainable = trainable };
-    if (m && tg_ok(m->scope)) tg_each_param(m, set_trainable, &w);
+    if (m && tg_ok(m->scope) && tg_slots_sound(m->scope, m)) tg_each_param(m, set_trainable, &w);
     return w.n;
 }
 

@@ -164,7 +164,7 @@ static tg_tensor *input_of(tg_scope *s, const tg_input_shape *shape)
 
 void tg_summary_n(tg_scope *s, tg_module *m, FILE *to, const tg_input_shape *input, int n)
 {
-    if (!tg_wants_home(s, "summary", "module", m ? m->scope : NULL)) return;
+    if (!tg_wants_home(s, "summary", "module", m ? m->scope : NULL) || !tg_slots_sound(s, m)) return;
     if (!to || !input) {
         tg_fail(s, "summary: the %s is NULL", to ? "input's shape" : "file");
         return;

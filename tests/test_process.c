@@ -3,12 +3,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include "beside.h"
 #include "dispatch.h"
 #include "expect.h"
 #include "pool.h"
 #include "processors.h"
 #include <dirent.h>
-#include <math.h>
 #include <omp.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -21,27 +21,6 @@
 enum { PATIENCE = 300 };              /* seconds, until a child counts as one that hangs */
 
 static const char *const backends[] = { "ref,vector,brgemm", "ref,vector,openblas", "ref,vector,onednn", NULL };
-
-/* A step of LeNet and a product: convolutions, linear layers, an update. */
-static double compute(void)
-{
-    tg_scope  *root = tg_open(), *s = tg_train(root);
-    tg_module *net = tg_lenet(root, 10);
-    tg_optim  *opt = tg_sgd(root, net, (tg_sgd_config){ .lr = 0.1f });
-    double     result = 0;
-    for (int i = 0; i < 2; i++, tg_reset(s)) {
-        tg_tensor *x = tg_randn(s, 0, 1, 4, TG_DIM(8, 28, 28, 1)), *y = tg_zeros(s, TG_I64, 1, TG_DIM(8));
-        tg_tensor *loss = tg_cross_entropy(s, tg_forward(s, net, x), y);
-        tg_backward(s, loss);
-        tg_update(s, opt);
-        result = tg_item(loss);
-    }
-    tg_tensor *a = tg_randn(root, 0, 1, 2, TG_DIM(200, 200));
-    result += tg_item(tg_sum(root, tg_matmul(root, a, a), (tg_axes){ 0 }));
-    result = tg_ok(root) ? result : NAN;
-    tg_close(root);
-    return result;
-}
 
 /* ---- what the program had before ---- */
 
@@ -227,27 +206,14 @@ static void a_forked_child_may_set_threads_and_fork(void **state)
     tg_set_backends(NULL);
 }
 
-static atomic_bool enough;
-static void *compute_on(void *wrong)
-{
-    for (const double want = compute(); !enough;)
-        if (compute() != want) atomic_fetch_add((atomic_int *)wrong, 1);
-    return NULL;
-}
-
 static void fork_while_another_thread_computes(void **state)
 {
-    atomic_int wrong = 0;
-    pthread_t  thread;
     (void)state;
     tg_set_backends("ref,vector,brgemm");
     const double want = compute();
-    enough = false;
-    pthread_create(&thread, NULL, compute_on, &wrong);
+    beside_begin();
     for (int i = 0; i < 10; i++) child_computes(want, "beside another thread");
-    enough = true;
-    pthread_join(thread, NULL);
-    assert_int_equal(wrong, 0);
+    assert_int_equal(beside_end(), 0);
     tg_set_backends(NULL);
 }
 

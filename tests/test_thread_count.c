@@ -3,54 +3,23 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include "beside.h"
 #include "dispatch.h"
 #include "expect.h"
 #include "run.h"
-#include <pthread.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
-/* Kernels with scratch for each worker, in several runs. */
-static double compute(void)
-{
-    tg_scope  *root = tg_open(), *s = tg_train(root);
-    tg_module *net = tg_lenet(root, 10);
-    tg_optim  *opt = tg_sgd(root, net, (tg_sgd_config){ .lr = 0.1f });
-    double     result = 0;
-    for (int i = 0; i < 2; i++, tg_reset(s)) {
-        tg_tensor *x = tg_randn(s, 0, 1, 4, TG_DIM(8, 28, 28, 1)), *y = tg_zeros(s, TG_I64, 1, TG_DIM(8));
-        tg_tensor *loss = tg_cross_entropy(s, tg_forward(s, net, x), y);
-        tg_backward(s, loss);
-        tg_update(s, opt);
-        result = tg_item(loss);
-    }
-    tg_close(root);
-    return result;
-}
-
-static atomic_bool enough;
-static void *compute_on(void *wrong)
-{
-    for (const double want = compute(); !enough;)
-        if (compute() != want) atomic_fetch_add((atomic_int *)wrong, 1);
-    return NULL;
-}
-
 static void while_another_thread_computes(void **state)
 {
-    atomic_int wrong = 0;
-    pthread_t  thread;
     (void)state;
     tg_set_backends("ref,vector,brgemm");
-    enough = false;
-    pthread_create(&thread, NULL, compute_on, &wrong);
+    beside_begin();
     for (int i = 0; i < 1000; i++) {
         tg_set_threads(1 + i % 4);
         usleep(100);
     }
-    enough = true;
-    pthread_join(thread, NULL);
-    assert_int_equal(wrong, 0);
+    assert_int_equal(beside_end(), 0);
     tg_set_backends(NULL);
     tg_set_threads(2);
 }

@@ -93,10 +93,7 @@ static void solve(problem *p)
 
 static void drop(problem *p)
 {
-    free(p->x);
-    free(p->weights);
-    free(p->gy);
-    free(p->exact);
+    free(p->x), free(p->weights), free(p->gy), free(p->exact);
 }
 
 static tg_tensor *images_of(tg_scope *s, const problem *p, tg_dtype dtype, const float *f, int64_t channels)

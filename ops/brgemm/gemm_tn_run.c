@@ -91,7 +91,24 @@ static void fetch_share(const tg_ahead *a, int64_t i, int64_t n, tg_brgemm *p)
     }
 }
 
-static void add_slab(task *t, int64_t index)
+/* Meanwhile the next panel's B is fetched; the last panel, which has none, fetches the next slab's A.  (Rows of B that do not
+ * lie at one distance are not.) */
+static void fetch_next(const task *t, slab now, slab next, int64_t n, tg_brgemm *p)
+{
+    const tg_gemm_tn *g = t->g;
+    const bool        last = n + TG_PANEL >= t->n1;
+    const slab        s = last ? next : now;
+    const tg_tensor  *from = last ? g->a : g->b;
+    const int64_t     first = last ? t->m0 : n + TG_PANEL, end = last ? t->m1 : tg_least(t->n1, first + TG_PANEL);
+    const int64_t     group = last ? g->m : g->n, row = g->groups * group, size = (int64_t)tg_dtype_size(from->dtype);
+    if (!s.count || (!last && g->b_rows.pixels < g->k)) return;
+    p->ahead = (const char *)tg_ptr(from) + (s.k0 * row + t->group * group + first) * size;
+    p->ahead_bytes = (end - first) * size;
+    p->ahead_pieces = s.places * s.count;
+    p->ahead_apart = row * size;
+}
+
+static void add_slab(task *t, int64_t index, int64_t end)
 {
     const tg_gemm_tn *g = t->g;
     const slab        s = slab_of(g, index);
@@ -105,6 +122,7 @@ static void add_slab(task *t, int64_t index)
                            .c_row = g->n, .store = TG_F32 };
         if (!g->whole) pack_b(t, s, n, b);
         if (t->ahead) fetch_share(t->ahead, index * g->panels + n / TG_PANEL, g->slabs * g->panels, &p);
+        else if (!g->whole) fetch_next(t, s, index + 1 < end ? slab_of(g, index + 1) : (slab){ 0 }, n, &p);
         for (int64_t i = 0; i < s.count; i++)
             t->bricks[i] = (tg_brick){ .a = t->a + (size_t)i * tile.a_bytes, .b = b + (size_t)i * tile.b_bytes };
         tg_run_strips(g->mk, p, tile.strip, t->bricks, (int)s.count);
@@ -129,7 +147,8 @@ static void add_slabs(const tg_gemm_tn *g, const tg_task *task_)
     room += g->whole ? 0 : g->b_bytes;
     t.copy = room;
     t.bricks = (tg_brick *)(void *)(t.copy + g->copy_bytes);
-    for (int64_t i = g->slabs * part / g->parts; i < g->slabs * (part + 1) / g->parts; i++) add_slab(&t, i);
+    const int64_t end = g->slabs * (part + 1) / g->parts;
+    for (int64_t i = g->slabs * part / g->parts; i < end; i++) add_slab(&t, i, end);
     if (g->mk->leave) g->mk->leave();
 }
 

@@ -58,7 +58,9 @@ typedef struct {
     int          further;               /* lines of m rows behind the first one, and elements from each to the next */
     int64_t      a_line, from_line, c_line;
     const char  *ahead;                 /* memory that will be read soon, */
-    int64_t      ahead_bytes;           /* may be fetched into the cache meanwhile */
+    int64_t      ahead_bytes;           /* may be fetched into the cache meanwhile: */
+    int64_t      ahead_pieces;          /* so many pieces of so many bytes (0: one), */
+    int64_t      ahead_apart;           /* bytes from each to the next */
     /* Only for microkernels with `tiles`: */
     bool        *nan;                   /* set if a result in bf16 is NaN; or NULL */
     bool         stream;                /* c is large: tiles write whole lines of the cache past it; c and c_row fit */
@@ -130,11 +132,16 @@ static inline int tg_next_rows(int left, int most)
 /* Products with an A whose rows lie in strips of 16, `strip` elements apart; 0: they do not. */
 static inline void tg_run_strips(const tg_microkernel *mk, tg_brgemm p, int64_t strip, tg_brick *brick, int count)
 {
-    const int rows = strip ? 16 : p.m, m = p.m;
+    const int     rows = strip ? 16 : p.m, m = p.m, strips = (m + rows - 1) / rows;
+    const int64_t pieces = p.ahead_pieces;
+    const char   *ahead = p.ahead;
     for (int r = 0; r < m; r += rows) {
+        const int64_t first = pieces * (r / rows) / strips, end = pieces * (r / rows + 1) / strips;
         p.m = m - r < rows ? m - r : rows;
+        p.ahead = ahead + first * p.ahead_apart;
+        p.ahead_pieces = end - first;
+        if (pieces ? first == end : r) p.ahead_bytes = 0;
         mk->run(&p, brick, count);
-        p.ahead_bytes = 0;
         p.c = (float *)p.c + rows * p.c_row;
         if (p.from) p.from += rows * p.from_row;
         for (int i = 0; i < count; i++)

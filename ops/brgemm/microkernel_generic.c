@@ -13,6 +13,10 @@ static void load(const void *from, tg_dtype dtype, int64_t n, void *to)
 
 static void load_16(const void *from, tg_dtype dtype, int n, float *to)
 {
+    if (n == 16 && dtype == TG_F32) {               /* as in microkernel_avx2.c */
+        memcpy(to, from, 16 * sizeof *to);
+        return;
+    }
     load(from, dtype, n, to);
     memset(to + n, 0, (size_t)(16 - n) * sizeof *to);
 }

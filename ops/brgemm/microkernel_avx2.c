@@ -162,15 +162,36 @@ BLOCKS_6(BLOCK, 2)
 #define NAME(rows, vecs) block_##rows##_##vecs,
 static block_function *const blocks[2][12] = { { BLOCKS_12(NAME, 1) }, { BLOCKS_6(NAME, 2) } };
 
+enum { FIRST_LEVEL = 24 << 10 };        /* bytes of a panel beside A */
+
+/* Of a line of rows, r .. r + rows - 1 and 16 columns, or the last 8. */
+static void run_block(work *w, int line, int r, int rows)
+{
+    w->at = tg_rows_at(w->p, line, r);
+    blocks[w->p->n - w->column > 8][rows - 1](w);
+}
+
+/* Rows of A are read once for all columns of a panel that the first level holds. */
+static void run_rows(work *w, int line, int columns)
+{
+    const tg_brgemm *p = w->p;
+    for (int r = 0, rows; r < p->m; r += rows) {
+        rows = tg_next_rows(p->m - r, 6);
+        for (w->column = 0; w->column < columns; w->column += 16) run_block(w, line, r, rows);
+    }
+}
+
 static void run_line(work *w, int line)
 {
     const tg_brgemm *p = w->p;
-    for (w->column = 0; w->column < p->n; w->column += 16) {
-        const int v = p->n - w->column > 8, most = v ? 6 : 12;
+    const int        wide = p->n - (p->n % 16 <= 8 ? p->n % 16 : 0);
+    const bool       small = p->k * w->count * p->n * (int64_t)sizeof(float) <= FIRST_LEVEL;
+    if (small) run_rows(w, line, wide);
+    for (w->column = small ? (wide + 15) / 16 * 16 : 0; w->column < p->n; w->column += 16) {
+        const int most = p->n - w->column > 8 ? 6 : 12;
         for (int r = 0, rows; r < p->m; r += rows) {
             rows = tg_next_rows(p->m - r, most);
-            w->at = tg_rows_at(p, line, r);
-            blocks[v][rows - 1](w);
+            run_block(w, line, r, rows);
         }
     }
 }

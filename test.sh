@@ -5,6 +5,6 @@ cd "$(dirname "$0")"
 . packaging/packages.sh
 
 need_packages "${build_packages[@]}" "${test_packages[@]}"
-cmake -S . -B build -G Ninja -DCMAKE_BUILD_TYPE=Release -DTG_TESTS=ON >/dev/null
+cmake --preset release >/dev/null
 ninja -C build --quiet
 ctest --test-dir build --output-on-failure "$@"

@@ -115,5 +115,6 @@ const bench_op bench_op_rows[] = {
     { "depthwise_5", depthwise_5, { S(16, 28, 28, 240), S(240, 5, 5, 1) }, 0 },
     { "depthwise_7", depthwise_7, { S(16, 28, 28, 192), S(192, 7, 7, 1) }, 0 },
     { "grouped_3x3", grouped_3x3, { S(16, 28, 28, 256), S(256, 3, 3, 8) }, 0 },
+    { "grouped_3x3_of_4", grouped_3x3, { S(8, 56, 56, 128), S(128, 3, 3, 4) }, 0 },
     { NULL, NULL, { { 0, { 0 } } }, 0 },
 };

@@ -90,7 +90,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
 static tg_module *make_simplenet(tg_scope *s, int classes)
 {
     (void)classes;
-    return tg_layer_conv2d(s, (tg_layer_conv2d_config){ .in = 64, .out = 128, .kernel = 3, .stride = 2, .pad = 1, .no_bias = true });
+    return tg_layer_conv2d(s, (tg_layer_conv2d_config){ .in = 64, .out = 128, .kernel = 3, .stride = 2, .pad = 1,
+                                                        .no_bias = true });
 }
 static const tg_model_info simplenet = { "simplenet", make_simplenet, { 224, 224, 64 }, "one convolution" };
 
@@ -180,8 +181,8 @@ static void print_speed(const bench_options *o, const double *sorted)
     struct rusage used;
     getrusage(RUSAGE_SELF, &used);
     printf("tilegrad %s %s b%d %s %s t%d: %.1f img/s median, %.1f best, rss %ld MiB\n", TG_VERSION, o->model->name,
-           o->batch, o->bf16 ? "bf16" : "fp32", o->infer ? "infer" : o->optimizer == ADAM ? "train-adam" : "train", tg_threads(),
-           o->batch / median(sorted, o->steps), o->batch / sorted[0], used.ru_maxrss / 1024);
+           o->batch, o->bf16 ? "bf16" : "fp32", o->infer ? "infer" : o->optimizer == ADAM ? "train-adam" : "train",
+           tg_threads(), o->batch / median(sorted, o->steps), o->batch / sorted[0], used.ru_maxrss / 1024);
 }
 
 static void print_costs(const bench_options *o, const tg_stats *before, const tg_stats *after, double first)

@@ -66,7 +66,8 @@ static void tanh_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[]
 }
 
 const tg_op tg_tanh_op = {
-    .name = "tanh", .n_in = 1, .n_out = 1, .saves_out = TG_BIT(0), .infer = tg_infer_map, .backward = tanh_backward, .remade_by = &tg_tanh_op,
+    .name = "tanh", .n_in = 1, .n_out = 1, .saves_out = TG_BIT(0), .infer = tg_infer_map,
+    .backward = tanh_backward, .remade_by = &tg_tanh_op,
     .kernels = TG_KERNELS(TG_VECTOR(tanh_vector) &tanh_ref),
 };
 
@@ -80,7 +81,8 @@ static void gelu_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[]
 }
 
 const tg_op tg_gelu_op = {
-    .name = "gelu", .n_in = 1, .n_out = 1, .saves_in = TG_BIT(0), .infer = tg_infer_map, .backward = gelu_backward, .remade_by = &tg_gelu_op,
+    .name = "gelu", .n_in = 1, .n_out = 1, .saves_in = TG_BIT(0), .infer = tg_infer_map,
+    .backward = gelu_backward, .remade_by = &tg_gelu_op,
     .kernels = TG_KERNELS(TG_VECTOR(gelu_vector) &gelu_ref),
 };
 
@@ -94,7 +96,8 @@ static void silu_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[]
 }
 
 const tg_op tg_silu_op = {
-    .name = "silu", .n_in = 1, .n_out = 1, .saves_in = TG_BIT(0), .infer = tg_infer_map, .backward = silu_backward, .remade_by = &tg_silu_op,
+    .name = "silu", .n_in = 1, .n_out = 1, .saves_in = TG_BIT(0), .infer = tg_infer_map,
+    .backward = silu_backward, .remade_by = &tg_silu_op,
     .kernels = TG_KERNELS(TG_VECTOR(silu_vector) &silu_ref),
 };
 

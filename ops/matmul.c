@@ -4,7 +4,8 @@
 
 TG_VECTOR_DECLARE(matmul_vector)
 TG_BRGEMM_DECLARE(matmul_brgemm)
-extern const tg_kernel matmul_openblas, matmul_ref;
+TG_VECTOR_DECLARE(matmul_half_vector)
+extern const tg_kernel matmul_stack_brgemm, matmul_openblas, matmul_ref;
 
 /* The last two axes of a matrix, as they count. */
 static void sides(const tg_tensor *t, bool transposed, int64_t *rows, int64_t *columns)
@@ -85,7 +86,8 @@ const tg_op tg_matmul_op = {
     .casts = TG_BIT(0) | TG_BIT(1), .cast_to = TG_CAST_BF16,
     .attr_size = sizeof(tg_matmul_config),
     .infer = infer, .backward = backward, .flops = flops,
-    .kernels = TG_KERNELS(TG_VECTOR(matmul_vector) TG_BRGEMM(matmul_brgemm) TG_OPENBLAS(matmul_openblas) &matmul_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(matmul_vector) TG_BRGEMM(matmul_brgemm) &matmul_stack_brgemm,
+                          TG_VECTOR(matmul_half_vector) TG_OPENBLAS(matmul_openblas) &matmul_ref),
 };
 
 tg_tensor *tg_matmul_with(tg_scope *s, tg_tensor *a, tg_tensor *b, tg_matmul_config config)

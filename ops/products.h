@@ -51,7 +51,7 @@ static inline tg_product tg_linear_grad_w_product(const tg_call *c)
                          .a_row = 1, .a_column = out, .b_row = in, .b_column = 1, .half = x->dtype == TG_BF16 };
 }
 
-/* ---- matmul: a stack of products of f32 ---- */
+/* ---- matmul: a stack of products ---- */
 
 typedef struct {
     int64_t    matrices;
@@ -74,7 +74,8 @@ static inline tg_product tg_matmul_first(const tg_call *c)
 {
     const tg_matmul_config *t = c->attr;
     const tg_tensor        *a = c->in[0], *b = c->in[1], *y = c->out[0];
-    tg_product p = { .a = tg_ptr(a), .b = tg_ptr(b), .y = tg_ptr(y), .m = y->dim[y->rank - 2], .n = tg_last_dim(y) };
+    tg_product p = { .a = tg_ptr(a), .b = tg_ptr(b), .y = tg_ptr(y), .m = y->dim[y->rank - 2], .n = tg_last_dim(y),
+                     .half = a->dtype == TG_BF16, .half_y = y->dtype == TG_BF16 };
     p.k = a->dim[a->rank - (t->transpose_a ? 2 : 1)];
     const bool by_columns = t->transpose_a && p.m > 1;      /* a single row lies in memory as it does in a matrix */
     p.a_row = by_columns ? 1 : p.k;
@@ -113,11 +114,12 @@ static inline tg_stack tg_stack_of(const tg_call *c)
 
 static inline tg_product tg_stack_product(const tg_stack *s, int64_t matrix)
 {
-    tg_product p = s->first;
-    p.y = (float *)p.y + matrix * p.m * p.n;
+    tg_product    p = s->first;
+    const int64_t size = p.half ? 2 : 4;
+    p.y = (char *)p.y + matrix * p.m * p.n * (p.half_y ? 2 : 4);
     for (int i = s->rank - 1; i >= 0; i--) {
-        p.a = (const float *)p.a + matrix % s->dim[i] * s->a_step[i];
-        p.b = (const float *)p.b + matrix % s->dim[i] * s->b_step[i];
+        p.a = (const char *)p.a + matrix % s->dim[i] * s->a_step[i] * size;
+        p.b = (const char *)p.b + matrix % s->dim[i] * s->b_step[i] * size;
         matrix /= s->dim[i];
     }
     return p;

@@ -50,10 +50,10 @@ static cursor cursor_at(const lanes *l, int64_t i)
     return c;
 }
 
-/* On by n elements, not beyond the end of the first axis. */
-static void advance(const lanes *l, cursor *c, int64_t n)
+/* On by n along axis k, not beyond its end. */
+static void advance(const lanes *l, cursor *c, int k, int64_t n)
 {
-    for (int k = 0; k < l->n; n = 1, k++) {
+    for (; k < l->n; n = 1, k++) {
         c->at[k] += n, c->a += n * l->a[k], c->b += n * l->b[k];
         if (c->at[k] < l->size[k]) return;
         c->at[k] = 0, c->a -= l->size[k] * l->a[k], c->b -= l->size[k] * l->b[k];
@@ -66,12 +66,14 @@ static int64_t lane_length(const lanes *l, const cursor *c, int64_t most)
     return left < most ? left : most;
 }
 
-/* A lane of y; an operand that does not move along it is a number. */
-typedef void lane_function(void *y, const void *a, const void *b, int64_t n, bool a_moves, bool b_moves);
+/* Lanes of y, side by side in it, and how far operands go from each to the next; an operand that does not move along a
+ * lane is a number there. */
+typedef struct { void *y; const void *a, *b; int64_t n, lanes, a_step, b_step; bool a_moves, b_moves; } block;
+typedef void block_function(const block *p);
 
 /* Inlined with constants for the flags; of operands that do not move all is said by a0, b0. */
 #define LANE(op, sign)                                                                                                 \
-    TG_INLINE void op##_loop(void *y, const void *a, const void *b, int64_t n, bool a_moves, bool b_moves, bool half)  \
+    TG_INLINE void op##_lane(void *y, const void *a, const void *b, int64_t n, bool a_moves, bool b_moves, bool half)  \
     {                                                                                                                  \
         const tg_pair a0 = { tg_load(a, half, 0), tg_load(a, half, 0) };                                               \
         const tg_pair b0 = { tg_load(b, half, 0), tg_load(b, half, 0) };                                               \
@@ -84,45 +86,58 @@ typedef void lane_function(void *y, const void *a, const void *b, int64_t n, boo
         for (int64_t i = n - 1; half && n % 2 && i < n; i++)                                                           \
             tg_store(y, half, i, (a_moves ? tg_load(a, half, i) : a0.a) sign(b_moves ? tg_load(b, half, i) : b0.a));   \
     }                                                                                                                  \
-    TG_INLINE void op##_any(void *y, const void *a, const void *b, int64_t n, bool a_moves, bool b_moves, bool half)   \
+    TG_INLINE void op##_lanes(const block *p, bool a_moves, bool b_moves, bool half)                                   \
     {                                                                                                                  \
-        if (a_moves && b_moves) op##_loop(y, a, b, n, true, true, half);                                               \
-        else if (a_moves) op##_loop(y, a, b, n, true, false, half);                                                    \
-        else if (b_moves) op##_loop(y, a, b, n, false, true, half);                                                    \
-        else op##_loop(y, a, b, 1, false, false, half);                                                                \
+        const char   *a = p->a, *b = p->b;                                                                             \
+        char         *y = p->y;                                                                                        \
+        const int64_t size = half ? 2 : 4;                                                                             \
+        for (int64_t i = 0; i < p->lanes; i++, y += size * p->n, a += size * p->a_step, b += size * p->b_step)         \
+            op##_lane(y, a, b, a_moves || b_moves ? p->n : 1, a_moves, b_moves, half);                                 \
     }                                                                                                                  \
-    static void op##_lane(void *y, const void *a, const void *b, int64_t n, bool a_moves, bool b_moves)                \
+    TG_INLINE void op##_any(const block *p, bool half)                                                                 \
     {                                                                                                                  \
-        op##_any(y, a, b, n, a_moves, b_moves, false);                                                                 \
+        if (p->a_moves && p->b_moves) op##_lanes(p, true, true, half);                                                 \
+        else if (p->a_moves) op##_lanes(p, true, false, half);                                                         \
+        else if (p->b_moves) op##_lanes(p, false, true, half);                                                         \
+        else op##_lanes(p, false, false, half);                                                                        \
     }                                                                                                                  \
-    static void op##_half(void *y, const void *a, const void *b, int64_t n, bool a_moves, bool b_moves)                \
-    {                                                                                                                  \
-        op##_any(y, a, b, n, a_moves, b_moves, true);                                                                  \
-    }
+    static void op##_f32(const block *p) { op##_any(p, false); }                                                       \
+    static void op##_bf16(const block *p) { op##_any(p, true); }
 
 LANE(add, +)
 LANE(sub, -)
 LANE(mul, *)
 LANE(div, /)
 
-static void zip(const tg_call *c, const tg_task *task, lane_function *lane, bool half)
+/* Whole lanes that operands walk through in steps are taken together. */
+static void zip(const tg_call *c, const tg_task *task, block_function *work)
 {
     const lanes   l = lanes_of(c->out[0], c->in[0], c->in[1]);
-    const void   *a = tg_ptr(c->in[0]), *b = tg_ptr(c->in[1]);
-    void         *y = tg_ptr(c->out[0]);
+    const bool    half = tg_half(c->out[0]);
     const int64_t begin = task->index * TG_VECTOR_BLOCK, end = tg_block_end(task->index, tg_count(c->out[0]));
     cursor        at = cursor_at(&l, begin);
-    for (int64_t i = begin, n; i < end; i += n, advance(&l, &at, n)) {
-        n = lane_length(&l, &at, end - i);
-        lane(tg_at(y, half, i), tg_at(a, half, at.a), tg_at(b, half, at.b), n, l.a[0], l.b[0]);
+    for (int64_t i = begin, n; i < end; i += n) {
+        block p = { .y = tg_at(tg_ptr(c->out[0]), half, i), .a = tg_at(tg_ptr(c->in[0]), half, at.a),
+                    .b = tg_at(tg_ptr(c->in[1]), half, at.b), .lanes = 1, .a_moves = l.a[0], .b_moves = l.b[0] };
+        n = p.n = lane_length(&l, &at, end - i);
+        if (l.n == 1 || n < l.size[0]) {
+            work(&p);
+            advance(&l, &at, 0, n);
+            continue;
+        }
+        const int64_t whole = (end - i) / n, left = l.size[1] - at.at[1];
+        p.lanes = whole < left ? whole : left;
+        p.a_step = l.a[1], p.b_step = l.b[1];
+        work(&p);
+        advance(&l, &at, 1, p.lanes);
+        n *= p.lanes;
     }
 }
 
 #define ZIP(op)                                                                                                        \
     static void op##_run(const tg_call *c, const tg_task *task)                                                        \
     {                                                                                                                  \
-        const bool half = tg_half(c->out[0]);                                                                          \
-        zip(c, task, half ? op##_half : op##_lane, half);                                                              \
+        zip(c, task, tg_half(c->out[0]) ? op##_bf16 : op##_f32);                                                       \
     }                                                                                                                  \
     TG_VECTOR_KERNEL(op##_vector) = { TG_ELEMENTWISE_HEAD, .run = op##_run, .in_place = true };
 
@@ -146,7 +161,7 @@ static void expand_run(const tg_call *c, const tg_task *task)
     char         *y = tg_ptr(c->out[0]);
     const int64_t begin = task->index * TG_VECTOR_BLOCK, end = tg_block_end(task->index, tg_count(c->out[0]));
     cursor        at = cursor_at(&l, begin);
-    for (int64_t i = begin, n; i < end; i += n, advance(&l, &at, n)) {
+    for (int64_t i = begin, n; i < end; i += n, advance(&l, &at, 0, n)) {
         char       *to = y + (size_t)i * size;
         const char *from = x + (size_t)at.a * size;
         n = lane_length(&l, &at, end - i);

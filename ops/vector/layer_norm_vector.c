@@ -66,37 +66,70 @@ static void normalise(const float *x, int64_t n, row_moments k, const float *gam
         y[j] = ((x[j] - k.mean) - k.rest) * k.rstd * (gamma ? gamma[j] : 1) + (beta ? beta[j] : 0);
 }
 
-/* Row number `row` of t: where it lies, or widened into room. */
-static const float *row_of(const tg_tensor *t, int64_t row, int64_t n, float *room)
+/* The moments of `count` short rows, TG_LINES at most. */
+static __attribute__((noinline)) void short_moments(const float *x, int64_t n, int64_t count, double eps, row_moments *k)
+{
+    double sum[TG_LINES], squares[TG_LINES], rest[TG_LINES], rstd[TG_LINES];
+    float  mean[TG_LINES];
+    tg_lines_sum(x, false, n, count, sum);
+#pragma omp simd
+    for (int i = 0; i < TG_LINES; i++) {
+        mean[i] = (float)(sum[i] / (double)n);
+        rest[i] = sum[i] / (double)n - (double)mean[i];
+    }
+    tg_lines_squares(x, n, count, mean, squares);
+#pragma omp simd
+    for (int i = 0; i < TG_LINES; i++) {
+        const double var = squares[i] / (double)n - rest[i] * rest[i];
+        rstd[i] = 1 / sqrt((var < 0 ? 0 : var) + eps);
+    }
+    for (int i = 0; i < count; i++) k[i] = (row_moments){ mean[i], (float)rest[i], (float)rstd[i] };
+}
+
+/* Rows from number `row` of t on: where they lie, or widened into room. */
+static const float *rows_of(const tg_tensor *t, int64_t row, int64_t count, int64_t n, float *room)
 {
     if (!tg_half(t))
         return (const float *)tg_ptr(t) + row * n;
-    tg_widen(tg_at(tg_ptr(t), true, row * n), true, n, room);
+    tg_widen(tg_at(tg_ptr(t), true, row * n), true, count * n, room);
     return room;
+}
+
+/* Rows that are worked on together. */
+static int64_t together(const cut *k) { return k->n < TG_SUM_LONG ? TG_LINES : 1; }
+
+static void rows_moments(const float *x, const cut *k, int64_t count, double eps, row_moments *to)
+{
+    if (together(k) > 1) short_moments(x, k->n, count, eps, to);
+    else *to = moments_of(x, k->n, eps);
 }
 
 static void run(const tg_call *c, const tg_task *t)
 {
     const cut k = cut_of(c->in[0], c->attr);
     const bool half = tg_half(c->in[0]);
-    float *const mean = tg_ptr(c->out[1]), *const rstd = tg_ptr(c->out[2]);
     const double eps = (double)((const tg_layer_norm_attr *)c->attr)->eps;
     const int64_t end = smaller((t->index + 1) * k.block_rows, k.rows);
-    for (int64_t row = t->index * k.block_rows; row < end; row++) {
-        const float *const at = row_of(c->in[0], row, k.n, t->scratch);
-        void *const y = tg_at(tg_ptr(c->out[0]), half, row * k.n);
-        const row_moments moments = moments_of(at, k.n, eps);
-        mean[row] = moments.mean;
-        rstd[row] = moments.rstd;
-        normalise(at, k.n, moments, tg_ptr(c->in[1]), tg_ptr(c->in[2]), half ? t->scratch : y);
-        if (half)
-            tg_narrow(t->scratch, true, k.n, y);
+    for (int64_t row = t->index * k.block_rows, count; row < end; row += count) {
+        row_moments moments[TG_LINES];
+        count = smaller(together(&k), end - row);
+        const float *const at = rows_of(c->in[0], row, count, k.n, t->scratch);
+        rows_moments(at, &k, count, eps, moments);
+        for (int64_t i = 0; i < count; i++) {
+            void *const  y = tg_at(tg_ptr(c->out[0]), half, (row + i) * k.n);
+            float *const to = half ? (float *)t->scratch + i * k.n : y;
+            ((float *)tg_ptr(c->out[1]))[row + i] = moments[i].mean;
+            ((float *)tg_ptr(c->out[2]))[row + i] = moments[i].rstd;
+            normalise(at + i * k.n, k.n, moments[i], tg_ptr(c->in[1]), tg_ptr(c->in[2]), to);
+            if (half) tg_narrow(to, true, k.n, y);
+        }
     }
 }
 
 static tg_scratch scratch(const tg_call *c)
 {
-    return (tg_scratch){ .worker = tg_half(c->in[0]) ? (size_t)cut_of(c->in[0], c->attr).n * sizeof(float) : 0 };
+    const cut k = cut_of(c->in[0], c->attr);
+    return (tg_scratch){ .worker = tg_half(c->in[0]) ? (size_t)(together(&k) * k.n) * sizeof(float) : 0 };
 }
 
 /* ---- the derivative: 0 gx, and each block's sums of gy xhat and gy; 1 these summed ---- */
@@ -152,8 +185,8 @@ static void grad_block(const tg_call *c, const tg_task *t, const cut *k)
     if (parameters)
         memset(partial, 0, 2 * (size_t)k->n * sizeof(float));
     for (int64_t row = t->index * k->block_rows; row < smaller((t->index + 1) * k->block_rows, k->rows); row++) {
-        const float *const gy = row_of(c->in[0], row, k->n, room);
-        const float *const x = row_of(c->in[1], row, k->n, half ? room + k->n : NULL);
+        const float *const gy = rows_of(c->in[0], row, 1, k->n, room);
+        const float *const x = rows_of(c->in[1], row, 1, k->n, half ? room + k->n : NULL);
         void *const gx = tg_at(tg_ptr(c->out[0]), half, row * k->n);
         const row_sums    total = sums_of(gy, x, gamma, k->n, mean[row]);
         const row_moments moments = { mean[row], (float)(total.rest / (double)k->n), rstd[row] };

@@ -89,6 +89,17 @@ TG_INLINE void add_rows(double *restrict sum, const void *x, bool half, int64_t 
 static __attribute__((noinline)) double add_line_f32(const void *x, int64_t n) { return tg_line_sum(x, false, n); }
 static __attribute__((noinline)) double add_line_bf16(const void *x, int64_t n) { return tg_line_sum(x, true, n); }
 
+/* Sums of `count` lines that are results, or wait to be rounded. */
+TG_INLINE void add_lines(const void *x, bool half, int64_t n, int64_t count, double scale, float *to)
+{
+    for (int64_t i = 0; i < count; i += TG_LINES) {
+        const int64_t some = count - i < TG_LINES ? count - i : TG_LINES;
+        double        sum[TG_LINES];
+        tg_lines_sum(tg_at(x, half, i * n), half, n, some, sum);
+        for (int k = 0; k < some; k++) to[i + k] = (float)(sum[k] * scale);
+    }
+}
+
 /* Piece `piece` of outer index o, columns from block `column`, into `to`. */
 TG_INLINE void add_piece(const cut *k, const void *x, bool half, int64_t o, int64_t piece, int64_t column, float *to)
 {
@@ -121,6 +132,11 @@ TG_INLINE void first_phase(const cut *k, const void *x, bool half, float *y, flo
     const int64_t column = task % k->columns, piece = task / k->columns % k->pieces;
     const int64_t begin = task / k->columns / k->pieces * k->group;
     const int64_t end = begin + k->group < k->outer ? begin + k->group : k->outer;
+    if (k->inner == 1 && k->length < TG_SUM_LONG) {
+        add_lines(tg_at(x, half, begin * k->length), half, k->length, end - begin, direct(k) ? k->scale : 1,
+                  (direct(k) ? y : partial) + begin);
+        return;
+    }
     for (int64_t o = begin; o < end; o++) {
         float *sum = direct(k) ? y + o * k->inner : partial + (o * k->pieces + piece) * k->inner;
         add_piece(k, x, half, o, piece, column, sum);

@@ -3,9 +3,8 @@
 #include "elementwise.h"
 #include "vector_math.h"
 
-static const float HALF_SQRT2 = 0.707106781f, INV_SQRT_2PI = 0.398942280f;
+static const float INV_SQRT_2PI = 0.398942280f;
 
-static inline float normal_cdf(float x)   { return 0.5f + 0.5f * tg_erf_f32(x * HALF_SQRT2); }
 static inline float normal_pdf(float x)   { return INV_SQRT_2PI * tg_exp_f32(-0.5f * x * x); }
 static inline float hard_sigmoid(float x) { return tg_clamp(x * (1.0f / 6) + 0.5f, 0.0f, 1.0f); }
 static inline float silu_slope(float x)
@@ -19,18 +18,26 @@ static inline float hardswish_slope(float x)
     return x <= -3.0f ? 0.0f : above;
 }
 
-/* y[i] = f(x[i]), or gx[i] = f(gy[i], v[i]) with v = x or y; `setup` reads attributes into constants. */
-#define EACH(op, store, setup, values, formula)                                                                        \
+/* y[i] = f(x[i]), or gx[i] = f(gy[i], v[i]) with v = x or y; `setup` reads attributes into constants.  bf16 numbers are
+ * taken in pairs. */
+#define EACH(op, setup, values, formula)                                                                               \
     TG_INLINE void op##_each(const void *attr, tg_span s, bool half)                                                   \
     {                                                                                                                  \
+        const int64_t pairs = half ? s.n / 2 : s.n;                                                                    \
         (void)attr;                                                                                                    \
         setup;                                                                                                         \
-        _Pragma("omp simd") for (int64_t i = 0; i < s.n; i++)                                                          \
+        _Pragma("omp simd") for (int64_t i = 0; i < pairs; i++)                                                        \
         {                                                                                                              \
-            values;                                                                                                    \
-            store(s.y, half, i, formula);                                                                              \
+            tg_pair y_ = { 0, 0 };                                                                                     \
+            DO(values(FIRST), y_.a = formula);                                                                         \
+            if (half) DO(values(SECOND), y_.b = formula);                                                              \
+            tg_store_pair(s.y, half, i, y_);                                                                           \
         }                                                                                                              \
+        for (int64_t i = 2 * pairs; half && i < s.n; i++)                                                              \
+            DO(values(SINGLE), tg_store(s.y, true, i, formula));                                                       \
     }                                                                                                                  \
+    RUN(op)
+#define RUN(op)                                                                                                        \
     static void op##_run(const tg_call *c, const tg_task *task)                                                        \
     {                                                                                                                  \
         const tg_span s = tg_span_of(c, task);                                                                         \
@@ -38,12 +45,17 @@ static inline float hardswish_slope(float x)
         else op##_each(c->attr, s, false);                                                                             \
     }                                                                                                                  \
     TG_VECTOR_KERNEL(op##_vector) = { TG_ELEMENTWISE_HEAD, .run = op##_run, .in_place = true };
+#define DO(values, what) do { values; what; } while (0)
+#define FIRST(p)  tg_load_pair(p, half, i).a
+#define SECOND(p) tg_load_pair(p, half, i).b
+#define SINGLE(p) tg_load(p, true, i)
 #define ATTR(type)               ((const tg_##type##_attr *)attr)
-#define X                        const float x = tg_load(s.a, half, i)
-#define G_AND(v)                 const float g = tg_load(s.a, half, i); const float v = tg_load(s.b, half, i)
-#define MAP(op, formula)         EACH(op, tg_store, , X, formula)
-#define MAP_WITH(op, setup, ...) EACH(op, tg_store, setup, X, __VA_ARGS__)
-#define ZIP(op, v, formula)      EACH(op, tg_store, , G_AND(v), formula)
+#define X(load)   const float x = load(s.a)
+#define G_X(load) const float g = load(s.a), x = load(s.b)
+#define G_Y(load) const float g = load(s.a), y = load(s.b)
+#define MAP(op, formula)         EACH(op, , X, formula)
+#define MAP_WITH(op, setup, ...) EACH(op, setup, X, __VA_ARGS__)
+#define ZIP(op, values, formula) EACH(op, , values, formula)
 
 /* ---- without attributes ---- */
 
@@ -53,29 +65,47 @@ MAP(log,       tg_log_f32(x))
 MAP(sqrt,      sqrtf(x))
 MAP(sigmoid,   tg_sigmoid_f32(x))
 MAP(tanh,      tg_tanh_f32(x))
-MAP(gelu,      x * normal_cdf(x))
+MAP(gelu,      x * tg_normal_cdf_f32(x))
 MAP(silu,      x * tg_sigmoid_f32(x))
 MAP(hardswish, x * hard_sigmoid(x))
-EACH(relu,      tg_store_exact, , X, x < 0.0f ? 0.0f : x)
-EACH(relu_grad, tg_store_exact, , , tg_relu_grad(s.a, s.b, half, i))
 
-ZIP(sigmoid_grad,   y, g * (y * (1.0f - y)))
-ZIP(tanh_grad,      y, g * (1.0f - y * y))
-ZIP(gelu_grad,      x, g * (normal_cdf(x) + x * normal_pdf(x)))
-ZIP(silu_grad,      x, g * silu_slope(x))
-ZIP(hardswish_grad, x, g * hardswish_slope(x))
+ZIP(sigmoid_grad,   G_Y, g * (y * (1.0f - y)))
+ZIP(tanh_grad,      G_Y, g * (1.0f - y * y))
+ZIP(gelu_grad,      G_X, g * (tg_normal_cdf_f32(x) + x * normal_pdf(x)))
+ZIP(silu_grad,      G_X, g * silu_slope(x))
+ZIP(hardswish_grad, G_X, g * hardswish_slope(x))
+
+/* Of what relu gives nothing is to be rounded. */
+TG_INLINE void relu_each(const void *attr, tg_span s, bool half)
+{
+    (void)attr;
+#pragma omp simd
+    for (int64_t i = 0; i < s.n; i++) {
+        const float x = tg_load(s.a, half, i);
+        tg_store_exact(s.y, half, i, x < 0.0f ? 0.0f : x);
+    }
+}
+RUN(relu)
+
+TG_INLINE void relu_grad_each(const void *attr, tg_span s, bool half)
+{
+    (void)attr;
+    tg_relu_grad_line(s.a, s.b, half, s.n, s.y);
+}
+RUN(relu_grad)
 
 /* ---- with attributes ---- */
 
-MAP_WITH(affine, const float scale = (float)ATTR(affine)->scale; const float shift = (float)ATTR(affine)->shift,
+MAP_WITH(affine,
+         const float scale = tg_plain((float)ATTR(affine)->scale); const float shift = tg_plain((float)ATTR(affine)->shift),
          scale * x + shift)
-MAP_WITH(leaky_relu, const float slope = (float)ATTR(leaky_relu)->slope, x * (x > 0.0f ? 1.0f : slope))
-EACH(leaky_relu_grad, tg_store, const float slope = (float)ATTR(leaky_relu)->slope, G_AND(x),
-     g * (x > 0.0f ? 1.0f : slope))
+MAP_WITH(leaky_relu, const float slope = tg_plain((float)ATTR(leaky_relu)->slope), x * (x > 0.0f ? 1.0f : slope))
+EACH(leaky_relu_grad, const float slope = tg_plain((float)ATTR(leaky_relu)->slope), G_X, g * (x > 0.0f ? 1.0f : slope))
 
 /* The usual exponents; the others are not vectorised, but shared out among the workers. */
-TG_INLINE void pow_each(tg_span s, float exponent, bool half)
+TG_INLINE void pow_each(const void *attr, tg_span s, bool half)
 {
+    const float exponent = (float)ATTR(pow)->exponent;
 #define POWER(formula)                                                                                                 \
     _Pragma("omp simd") for (int64_t i = 0; i < s.n; i++)                                                              \
     {                                                                                                                  \
@@ -88,12 +118,4 @@ TG_INLINE void pow_each(tg_span s, float exponent, bool half)
     else for (int64_t i = 0; i < s.n; i++) tg_store(s.y, half, i, powf(tg_load(s.a, half, i), exponent));
 #undef POWER
 }
-
-static void pow_run(const tg_call *c, const tg_task *task)
-{
-    const float   exponent = (float)((const tg_pow_attr *)c->attr)->exponent;
-    const tg_span s = tg_span_of(c, task);
-    if (s.half) pow_each(s, exponent, true);
-    else pow_each(s, exponent, false);
-}
-TG_VECTOR_KERNEL(pow_vector) = { TG_ELEMENTWISE_HEAD, .run = pow_run, .in_place = true };
+RUN(pow)

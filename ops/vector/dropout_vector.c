@@ -1,37 +1,64 @@
 /* dropout_vector.c - dropout.  Philox's rounds (lib/random.c) are written out, so that many blocks of four numbers run
- * side by side; the numbers are those of tg_random_bits. */
+ * side by side; the numbers are those of tg_random_bits.
+ *
+ * A vector has 64 bits for each 32 of a state: products are as wide, what is in the upper halves is never read, and nothing
+ * moves from lane to lane.  C has no way to ask for such a product, so here is the folder's one intrinsic. */
 #include "attr.h"
 #include "elementwise.h"
 #include <math.h>
+#include <string.h>
+#if defined __AVX2__
+#include <immintrin.h>
+#endif
 
+#if defined __AVX512F__
+enum { LANES = 8 };
+#define SHUFFLE_LOW(a, b)  __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
+#define SHUFFLE_HIGH(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+#define PRODUCT(a, b)      (words)_mm512_mul_epu32((__m512i)(a), (__m512i)(b))
+#elif defined __AVX2__
+enum { LANES = 4 };
+#define SHUFFLE_LOW(a, b)  __builtin_shufflevector(a, b, 0, 4, 1, 5)
+#define SHUFFLE_HIGH(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
+#define PRODUCT(a, b)      (words)_mm256_mul_epu32((__m256i)(a), (__m256i)(b))
+#else
+enum { LANES = 2 };
+#define SHUFFLE_LOW(a, b)  __builtin_shufflevector(a, b, 0, 2)
+#define SHUFFLE_HIGH(a, b) __builtin_shufflevector(a, b, 1, 3)
+#define PRODUCT(a, b)      (((a) & 0xffffffffu) * ((b) & 0xffffffffu))
+#endif
 enum { BLOCKS = 64 };                   /* at a time */
+typedef uint64_t words __attribute__((vector_size(8 * LANES)));
 
-typedef struct { uint32_t x0, x1, x2, x3; } state;
-
-TG_INLINE state round_of(state s, uint32_t k0, uint32_t k1)
+/* The numbers of LANES blocks, whose number is `low` (its lower half) and `high`. */
+static void draw_some(tg_stream stream, const uint64_t *low, const uint64_t *high, uint32_t *bits)
 {
-    const uint64_t p = (uint64_t)0xD2511F53u * s.x0, q = (uint64_t)0xCD9E8D57u * s.x2;
-    return (state){ (uint32_t)(q >> 32) ^ s.x1 ^ k0, (uint32_t)q, (uint32_t)(p >> 32) ^ s.x3 ^ k1, (uint32_t)p };
+    words x0, x1, x2 = (words){ 0 } + stream.counter, x3 = x2 >> 32;
+    memcpy(&x0, low, sizeof x0);
+    memcpy(&x1, high, sizeof x1);
+    uint32_t key0 = (uint32_t)stream.seed, key1 = (uint32_t)(stream.seed >> 32);
+#pragma GCC unroll 10
+    for (int i = 0; i < 10; i++, key0 += 0x9E3779B9u, key1 += 0xBB67AE85u) {
+        const words p = PRODUCT(x0, (words){ 0 } + 0xD2511F53u), q = PRODUCT(x2, (words){ 0 } + 0xCD9E8D57u);
+        x0 = (q >> 32) ^ x1 ^ key0;
+        x1 = q;
+        x2 = (p >> 32) ^ x3 ^ key1;
+        x3 = p;
+    }
+    x0 = (x0 & 0xffffffffu) | x1 << 32;
+    x2 = (x2 & 0xffffffffu) | x3 << 32;
+    x1 = SHUFFLE_LOW(x0, x2);
+    x3 = SHUFFLE_HIGH(x0, x2);
+    memcpy(bits, &x1, sizeof x1);
+    memcpy(bits + 2 * LANES, &x3, sizeof x3);
 }
 
-/* The 4 * BLOCKS numbers from block `first` on.  A loop over the rounds would not vectorise. */
+/* The 4 * BLOCKS numbers from block `first` on. */
 static void draw(tg_stream stream, uint64_t first, uint32_t bits[4 * BLOCKS])
 {
-    const uint32_t key0 = (uint32_t)stream.seed, key1 = (uint32_t)(stream.seed >> 32);
-    const uint32_t low = (uint32_t)first, high = (uint32_t)(first >> 32);
-    const uint32_t c = (uint32_t)stream.counter, d = (uint32_t)(stream.counter >> 32);
-#pragma omp simd
-    for (int j = 0; j < BLOCKS; j++) {
-        const uint32_t block = low + (uint32_t)j;
-        state          s = { block, high + (block < low), c, d };
-#define ROUND(i) s = round_of(s, key0 + i * 0x9E3779B9u, key1 + i * 0xBB67AE85u)
-        ROUND(0), ROUND(1), ROUND(2), ROUND(3), ROUND(4), ROUND(5), ROUND(6), ROUND(7), ROUND(8), ROUND(9);
-#undef ROUND
-        bits[4 * j] = s.x0;
-        bits[4 * j + 1] = s.x1;
-        bits[4 * j + 2] = s.x2;
-        bits[4 * j + 3] = s.x3;
-    }
+    uint64_t low[BLOCKS], high[BLOCKS];
+    for (int j = 0; j < BLOCKS; j++) low[j] = first + (uint64_t)j, high[j] = low[j] >> 32;
+    for (int j = 0; j < BLOCKS; j += LANES) draw_some(stream, low + j, high + j, bits + 4 * j);
 }
 
 /* uniform(i) >= p, as tg_random_uniform has it, is a comparison of 24-bit numbers. */

@@ -10,7 +10,7 @@ static pieces pieces_of(const tg_call *c) { return (pieces){ tg_ptr(c->out[0]), 
 
 static void copy(const pieces *p, int64_t to, const void *x, int64_t from, int64_t n)
 {
-    memcpy(p->y + (size_t)to * p->size, (const char *)x + (size_t)from * p->size, (size_t)n * p->size);
+    tg_copy_row(p->y + (size_t)to * p->size, (const char *)x + (size_t)from * p->size, (size_t)n * p->size);
 }
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -45,9 +45,10 @@ static void slice_run(const tg_call *c, const tg_task *task)
     const int64_t        skip = part / (a->end - a->start) * a->start;
     const int64_t        end = tg_block_end(task->index, tg_count(c->out[0]));
     const pieces         p = pieces_of(c);
-    for (int64_t i = task->index * TG_VECTOR_BLOCK, n; i < end; i += n) {
-        n = least(part - i % part, end - i);
-        copy(&p, i, tg_ptr(c->in[0]), i / part * whole + skip + i % part, n);
+    int64_t              i = task->index * TG_VECTOR_BLOCK, at = i % part, row = i / part * whole + skip;
+    for (int64_t n; i < end; i += n, at = 0, row += whole) {
+        n = least(part - at, end - i);
+        copy(&p, i, tg_ptr(c->in[0]), row + at, n);
     }
 }
 TG_VECTOR_KERNEL(slice_vector) = { TG_VECTOR_HEAD, .tasks = tg_element_tasks, .run = slice_run };

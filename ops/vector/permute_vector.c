@@ -52,10 +52,12 @@ static void copy_rows(const layout *l, const char *x, char *y, size_t size, int6
 {
     const int64_t length = l->size[0], rows = count / length, each = rows_a_task(length);
     const int64_t end = (task + 1) * each < rows ? (task + 1) * each : rows;
-    for (int64_t r = task * each; r < end; r++) {
-        int64_t from, to;
+    for (int64_t r = task * each, some; r < end; r += some) {
+        int64_t from, to, along = l->n > 1 ? l->size[1] : 1;
         locate(l, 0, r, &from, &to);
-        memcpy(y + (size_t)to * size, x + (size_t)from * size, size * (size_t)length);
+        some = along - r % along < end - r ? along - r % along : end - r;
+        for (int64_t i = 0; i < some; i++, from += l->x[1], to += l->y[1])
+            tg_copy_row(y + (size_t)to * size, x + (size_t)from * size, size * (size_t)length);
     }
 }
 

@@ -5,6 +5,7 @@
 #ifndef TG_VECTOR_H
 #define TG_VECTOR_H
 #include "op.h"
+#include <string.h>
 
 #define TG_JOIN_(a, b) a##_##b
 #define TG_JOIN(a, b) TG_JOIN_(a, b)
@@ -22,5 +23,15 @@ static inline int64_t tg_block_end(int64_t block, int64_t n)
 {
     int64_t end = (block + 1) * TG_VECTOR_BLOCK;
     return end < n ? end : n;
+}
+
+/* Rows of a tensor are often some lines of the cache: a call takes as long as copying them. */
+static inline void tg_copy_row(char *restrict to, const char *restrict from, size_t bytes)
+{
+    if (bytes > 1024 || bytes % 64) {
+        memcpy(to, from, bytes);
+        return;
+    }
+    for (size_t i = 0; i < bytes; i += 64) memcpy(to + i, from + i, 64);
 }
 #endif

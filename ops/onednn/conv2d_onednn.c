@@ -187,6 +187,8 @@ const char *tg_conv_reject_but_groups(const tg_call *c, const tg_conv_pass *pass
     const tg_onednn_shape s = pass->shape(c);
     const int64_t read = pass == &tg_conv_grad_x_pass ? s.oc : s.ic;    /* channels that are summed over */
     if (s.groups == 1) return "one group: own kernels are as fast";
+    if (s.dilation[0] > 1 || s.dilation[1] > 1)
+        return "dilated groups: without AVX-512 oneDNN's sums depend on the number of threads";
     if (s.option & TG_CONV_BF16 && read / s.groups % 2)
         return "bf16, an odd number of channels: oneDNN multiplies the next pixel by 0, and NaN by 0 is NaN";
     return s.option & TG_CONV_BF16 ? tg_conv_reject_but_bf16(c, pass) : tg_conv_reject(c, pass, 0);

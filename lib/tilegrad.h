@@ -15,7 +15,8 @@
  *     op.h         operators of one's own
  *     state.h      what a checkpoint holds, and how things of one's own get into it
  *     parallel.h cpu.h random.h dtype.h     threads, processor, random numbers, element types
- *     environment.h   variables of the environment */
+ *     environment.h   variables of the environment
+ *     version.h    the version, in the header and in the library */
 #ifndef TILEGRAD_H
 #define TILEGRAD_H
 #include "scope.h"
@@ -38,4 +39,5 @@
 #include "random.h"
 #include "dtype.h"
 #include "environment.h"
+#include "version.h"
 #endif

@@ -2,6 +2,7 @@
 #include "checkpoint.h"
 #include "cpu.h"
 #include "parallel.h"
+#include "version.h"
 #include <stdio.h>
 
 /* What it was made with: for people, and for whoever asks why bits differ. */

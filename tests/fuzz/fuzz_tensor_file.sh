@@ -17,10 +17,10 @@ for file in lib/npy*.c lib/npz_read.c lib/zip*.c; do
     [[ -f $file ]] && readers+=("$file")
 done
 sources=(tests/fuzz/fuzz_tensor_file.c "${readers[@]}" lib/checksum.c lib/scope.c lib/arena.c lib/system.c)
-read -ra libraries < <(sed -n 's/^Libs: .*-ltilegrad//p; ' "$build/tilegrad.pc" | sed 's/-fopenmp/-lgomp/')
+read -ra libraries < <(sed -n 's/^Libs: .*libtilegrad.a//p' "$build/tilegrad-static.pc" | sed 's/-fopenmp/-lgomp/')
 compile() {
     clang -std=c11 -D_GNU_SOURCE -O1 -g -Ilib "${@:2}" "${sources[@]}" "$build/libtilegrad_inside.a" "${libraries[@]}" \
-        -lpng -lz -Wl,--wrap=pread -o "$work/$1"
+        -Wl,--wrap=pread -o "$work/$1"
 }
 compile fuzz -fsanitize=fuzzer,address
 compile cover -fsanitize=fuzzer -fprofile-instr-generate -fcoverage-mapping

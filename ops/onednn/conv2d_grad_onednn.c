@@ -39,6 +39,7 @@ static void build_x(tg_onednn_plan *plan, const tg_onednn_shape *s)
                                             (tg_conv_part){ TG_INPUT, 1 });
     dnnl_primitive_desc_t pd = grad_x_primitive(plan, s, at);
     if (!pd) return;
+    tg_conv_want_same_bits(plan, s, pd);
     const int gy = tg_plan_packed(plan, at.y, pd, dnnl_query_diff_dst_md);
     const int w = tg_plan_packed(plan, at.w, pd, dnnl_query_weights_md);
     const int gx = tg_plan_packed(plan, at.x, pd, dnnl_query_diff_src_md);

@@ -5,6 +5,7 @@
  * with a stride and padding, with two threads or more.  One is in the derivative in the image of bf16: 1x1 with an odd
  * number of output channels (2.6.3). */
 #include "conv2d_onednn.h"
+#include <string.h>
 
 tg_onednn_shape tg_conv_shape(const tg_tensor *x, const tg_tensor *y, const tg_tensor *bias,
                               const tg_conv2d_attr *attr)
@@ -101,6 +102,14 @@ dnnl_primitive_desc_t tg_conv_forward(tg_onednn_plan *plan, const tg_onednn_shap
     return tg_plan_ok(plan, status) ? pd : NULL;
 }
 
+void tg_conv_want_same_bits(tg_onednn_plan *plan, const tg_onednn_shape *s, dnnl_primitive_desc_t pd)
+{
+    const char *name = NULL;
+    if (!(s->option & TG_CONV_SAME_BITS)) return;
+    dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &name);
+    if (!name || strstr(name, "gemm")) plan->refusal = "its sums may depend on the number of threads";
+}
+
 /* ---- the bodies of kernels ---- */
 
 static tg_onednn_shape shape_with(const tg_call *c, const tg_conv_pass *pass, int64_t option)
@@ -153,6 +162,7 @@ static void build(tg_onednn_plan *plan, const tg_onednn_shape *s)
     const int  bias = biased ? tg_plan_memory(plan, TG_INPUT, 2, TG_F32, 1, &s->oc, (const int64_t[]){ 1 }) : -1;
     dnnl_primitive_desc_t pd = tg_conv_forward(plan, s, at, bias);
     if (!pd) return;
+    tg_conv_want_same_bits(plan, s, pd);
     const int x = tg_plan_packed(plan, at.x, pd, dnnl_query_src_md);
     const int w = tg_plan_packed(plan, at.w, pd, dnnl_query_weights_md);
     const int y = tg_plan_packed(plan, at.y, pd, dnnl_query_dst_md);
@@ -187,11 +197,9 @@ const char *tg_conv_reject_but_groups(const tg_call *c, const tg_conv_pass *pass
     const tg_onednn_shape s = pass->shape(c);
     const int64_t read = pass == &tg_conv_grad_x_pass ? s.oc : s.ic;    /* channels that are summed over */
     if (s.groups == 1) return "one group: own kernels are as fast";
-    if (s.dilation[0] > 1 || s.dilation[1] > 1)
-        return "dilated groups: without AVX-512 oneDNN's sums depend on the number of threads";
     if (s.option & TG_CONV_BF16 && read / s.groups % 2)
         return "bf16, an odd number of channels: oneDNN multiplies the next pixel by 0, and NaN by 0 is NaN";
-    return s.option & TG_CONV_BF16 ? tg_conv_reject_but_bf16(c, pass) : tg_conv_reject(c, pass, 0);
+    return s.option & TG_CONV_BF16 ? tg_conv_reject_but_bf16(c, pass) : tg_conv_reject(c, pass, TG_CONV_SAME_BITS);
 }
 
 static const char *reject_but_groups(const tg_call *c) { return tg_conv_reject_but_groups(c, &tg_conv_forward_pass); }

@@ -12,7 +12,8 @@ typedef struct {
 extern const tg_conv_pass tg_conv_forward_pass;          /* of conv2d, conv2d_relu */
 extern const tg_conv_pass tg_conv_grad_x_pass;           /* of conv2d_grad_x; and conv_transpose2d, with its bias */
 extern const tg_conv_pass tg_conv_grad_w_pass;           /* of conv2d_grad_w */
-enum { TG_CONV_BIAS = 1, TG_CONV_RELU = 2, TG_CONV_WINOGRAD = 4, TG_CONV_BF16 = 8 };     /* of tg_onednn_shape.option */
+/* Of tg_onednn_shape.option; the last: plans that may depend on the number of threads are refused. */
+enum { TG_CONV_BIAS = 1, TG_CONV_RELU = 2, TG_CONV_WINOGRAD = 4, TG_CONV_BF16 = 8, TG_CONV_SAME_BITS = 16 };
 
 /* The bodies of kernels; option: bits to add to those of the pass's shape.  Kernels for f32 and for bf16 are two: they
  * have different places among the kernels of an operator. */
@@ -42,4 +43,5 @@ tg_conv_slots tg_conv_memory(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_
                              tg_conv_part w);
 /* The forward convolution on these slots; bias: its slot, or -1.  NULL: the plan has failed. */
 dnnl_primitive_desc_t tg_conv_forward(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_conv_slots at, int bias);
+void tg_conv_want_same_bits(tg_onednn_plan *plan, const tg_onednn_shape *s, dnnl_primitive_desc_t pd);
 #endif

@@ -107,7 +107,8 @@ static FILE *open_stream(sink *to, FILE *otherwise, int buffering)
 static void check_output(int status, void *unused)
 {
     (void)unused;
-    const bool done = pass_character(&out) & (fflush(stdout) == 0) && !ferror(stdout) && !out.error;
+    const bool passed = pass_character(&out), flushed = fflush(stdout) == 0;
+    const bool done = passed && flushed && !ferror(stdout) && !out.error;
     if (done || (status && out.error == EPIPE)) return;
     fprintf(stderr, "%s: standard output cannot be written: %s\n", title, strerror(out.error));
     fflush(stderr);

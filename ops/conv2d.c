@@ -186,9 +186,10 @@ const tg_op tg_conv2d_op = {
     .name = "conv2d", .n_in = 3, .n_out = 1, .optional_in = TG_BIT(2), .saves_in = TG_BIT(0) | TG_BIT(1),
     .casts = TG_BIT(0) | TG_BIT(1), .cast_to = TG_CAST_BF16,
     .attr_size = sizeof(tg_conv2d_attr), .infer = tg_conv2d_infer, .backward = conv2d_backward,
-    .kernels = TG_KERNELS(TG_ONEDNN(conv2d_grouped_onednn) TG_BRGEMM_BF16(conv2d_brgemm)
+    .kernels = TG_KERNELS(TG_ONEDNN(conv2d_grouped_onednn) TG_VECTOR(conv2d_depthwise_vector)
+                          TG_BRGEMM_BF16(conv2d_brgemm)
                           &conv2d_brgemm_winograd_avx512, TG_BRGEMM_F32(conv2d_brgemm)
-                          TG_VECTOR(conv2d_depthwise_vector) TG_ONEDNN(conv2d_winograd_onednn) TG_ONEDNN(conv2d_onednn)
+                          TG_ONEDNN(conv2d_winograd_onednn) TG_ONEDNN(conv2d_onednn)
                           TG_ONEDNN(conv2d_bf16_onednn) TG_VECTOR(conv2d_vector) &conv2d_ref),
     .flops = tg_conv2d_flops, .rules = TG_RULES(&tg_conv2d_relu_rule),
 };
@@ -201,9 +202,10 @@ extern const tg_kernel conv2d_grad_x_grouped_onednn, conv2d_grad_x_winograd_oned
 extern const tg_kernel conv2d_grad_x_bf16_onednn, conv2d_grad_x_ref;
 const tg_op tg_conv2d_grad_x_op = {
     .name = "conv2d_grad_x", .n_in = 2, .n_out = 1, .attr_size = sizeof(tg_conv2d_attr), .infer = grad_x_infer,
-    .kernels = TG_KERNELS(TG_ONEDNN(conv2d_grad_x_grouped_onednn) TG_BRGEMM_BF16(conv2d_grad_x_brgemm)
+    .kernels = TG_KERNELS(TG_ONEDNN(conv2d_grad_x_grouped_onednn) TG_VECTOR(conv2d_grad_x_depthwise_vector)
+                          TG_BRGEMM_BF16(conv2d_grad_x_brgemm)
                           &conv2d_grad_x_brgemm_winograd_avx512, TG_BRGEMM_F32(conv2d_grad_x_brgemm)
-                          TG_VECTOR(conv2d_grad_x_depthwise_vector) TG_ONEDNN(conv2d_grad_x_winograd_onednn) TG_ONEDNN(conv2d_grad_x_onednn)
+                          TG_ONEDNN(conv2d_grad_x_winograd_onednn) TG_ONEDNN(conv2d_grad_x_onednn)
                           TG_ONEDNN(conv2d_grad_x_bf16_onednn) TG_VECTOR(conv2d_grad_x_vector) &conv2d_grad_x_ref),
     .flops = grad_x_flops,
 };

@@ -13,9 +13,9 @@ static double flops(const tg_call *c) { return tg_conv2d_flops(c) + (double)tg_c
 const tg_op tg_conv2d_relu_op = {
     .name = "conv2d_relu", .n_in = 3, .n_out = 1, .optional_in = TG_BIT(2), .attr_size = sizeof(tg_conv2d_attr),
     .infer = tg_conv2d_infer, .flops = flops,
-    .kernels = TG_KERNELS(TG_ONEDNN(conv2d_relu_grouped_onednn) TG_BRGEMM_BF16(conv2d_relu_brgemm)
+    .kernels = TG_KERNELS(TG_ONEDNN(conv2d_relu_grouped_onednn) TG_VECTOR(conv2d_relu_depthwise_vector)
+                          TG_BRGEMM_BF16(conv2d_relu_brgemm)
                           &conv2d_relu_brgemm_winograd_avx512, TG_BRGEMM_F32(conv2d_relu_brgemm)
-                          TG_VECTOR(conv2d_relu_depthwise_vector)
                           TG_ONEDNN(conv2d_relu_winograd_onednn) TG_ONEDNN(conv2d_relu_onednn)
                           TG_VECTOR(conv2d_relu_vector) &conv2d_relu_ref),
 };

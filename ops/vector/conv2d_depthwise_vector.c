@@ -1,216 +1,322 @@
 /* conv2d_depthwise_vector.c - conv2d and its derivative in x where every channel is a group of its own.
  *
- * No product of matrices is in it: channel by channel, y is the sum of x w over the taps.  Sums stay in registers, of some
- * vectors of channels at a time.  The weights are turned first, from [c, taps] to [taps, c]: phase 0. */
+ * No product of matrices is in it: channel by channel, y is the sum of x w over the taps.  The derivative is such a sum,
+ * too, of gy; with strides, pixels of x take turns with the taps, so its lines and columns fall into `stride` classes, in
+ * each of which neighbours meet neighbours.  Sums of some neighbours stay in registers, for a vector of channels.
+ *
+ * Phase 0 turns the weights from [c, taps] to [taps, c].  A task copies what it reads of its channels into scratch, as
+ * f32, unless it is f32, and lies well. */
+#include "bf16.h"
 #include "conv2d_shape.h"
-#include <string.h>
 
 enum { CHANNELS = 64 };                 /* of a task that turns weights */
+/* Floats of a task's input, and the tasks that are wanted, though a task should not be of fewer lines than `LINES`. */
+enum { TASK = 65536, TASKS = 64, LINES = 4 };
+enum { PLANE = 32, WIDE = 8 * PLANE };  /* channels that are copied to lie together, for all pixels of a line; of a task */
 
-static const char *reject(const tg_call *c, tg_conv v)
+typedef float    vec   __attribute__((vector_size(4 * TG_LANES), aligned(4), may_alias));
+typedef uint32_t words __attribute__((vector_size(4 * TG_LANES)));
+typedef uint16_t halves __attribute__((vector_size(2 * TG_LANES), aligned(2), may_alias));
+
+typedef struct {
+    tg_conv v;
+    bool    back, relu;                 /* the derivative; relu behind */
+    const tg_tensor *x, *w, *bias;
+    tg_tensor       *y;                 /* in and out: gy and gx of the derivative */
+    int64_t          c, padded;         /* channels; and up to whole vectors, as the weights have them */
+    int64_t          lines, blocks, parts;          /* of y in a task; tasks of an image's lines, and of its channels */
+} depthwise;
+
+/* The outputs of a class along an axis: output j meets input at + stride j + step t through tap t of `taps`, whose place
+ * in w is first + apart t. */
+typedef struct { int64_t n, stride, at, step, taps, first, apart; } class;
+typedef struct { int64_t from, to; } span;
+
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+static int64_t in_size(const depthwise *d, int axis) { return d->x->dim[1 + axis]; }
+static int64_t out_size(const depthwise *d, int axis) { return d->y->dim[1 + axis]; }
+static int64_t classes(const depthwise *d, int axis) { return d->back ? d->v.stride[axis] : 1; }
+
+/* The pixels r, r + stride, ... of x meet a tap in `stride / common divisor with the dilation`. */
+static class back_class(const depthwise *d, int axis, int64_t r)
 {
-    if (!tg_conv_depthwise(&v)) return "not depthwise: more than one channel in a group";
-    return tg_conv_reject(c);
+    const int64_t s = d->v.stride[axis], dilation = d->v.dilation[axis], kernel = d->v.kernel[axis];
+    const int64_t at = r + d->v.pad[axis];
+    int64_t       first = 0, apart = 1;
+    while (apart * dilation % s) apart++;
+    while (first < apart && (at - first * dilation) % s) first++;
+    const bool any = first < apart && first < kernel;
+    return (class){ .n = r < out_size(d, axis) ? (out_size(d, axis) - 1 - r) / s + 1 : 0, .stride = 1,
+                    .at = any ? (at - first * dilation) / s : 0, .step = -(apart * dilation / s),
+                    .taps = any ? (kernel - 1 - first) / apart + 1 : 0, .first = first, .apart = apart };
 }
 
-static int64_t turns(const tg_conv *v) { return tg_div_up(v->in, CHANNELS); }
+static class class_of(const depthwise *d, int axis, int64_t r)
+{
+    if (d->back) return back_class(d, axis, r);
+    return (class){ .n = out_size(d, axis), .stride = d->v.stride[axis], .at = -d->v.pad[axis],
+                    .step = d->v.dilation[axis], .taps = d->v.kernel[axis], .first = 0, .apart = 1 };
+}
 
-static tg_scratch scratch_of(tg_conv v) { return (tg_scratch){ .shared = (size_t)(v.taps * v.in) * sizeof(float) }; }
+/* The taps of output j that meet one of `size` inputs. */
+static span taps_of(const class *k, int64_t j, int64_t size)
+{
+    const int64_t step = k->step > 0 ? k->step : -k->step, at = k->at + j * k->stride;
+    const int64_t before = k->step > 0 ? -at : at - (size - 1), behind = k->step > 0 ? size - 1 - at : at;
+    const int64_t from = before > 0 ? tg_div_up(before, step) : 0, to = behind < 0 ? 0 : behind / step + 1;
+    return (span){ smaller(from, k->taps), larger(smaller(to, k->taps), smaller(from, k->taps)) };
+}
 
-static void turn_weights(const tg_conv *v, const float *w, const tg_task *t)
+/* The outputs all of whose taps do. */
+static span inner_of(const class *k, int64_t size)
+{
+    const int64_t end = k->at + (k->taps - 1) * k->step, low = smaller(k->at, end), high = larger(k->at, end);
+    const int64_t from = smaller(low < 0 ? tg_div_up(-low, k->stride) : 0, k->n);
+    const int64_t to = high > size - 1 ? 0 : (size - 1 - high) / k->stride + 1;
+    return (span){ from, larger(smaller(to, k->n), from) };
+}
+
+/* ---- phase 0: weights [taps, c], and the bias behind them ---- */
+
+static void turn_weights(const depthwise *d, const tg_task *t)
 {
     float        *to = t->shared;
-    const int64_t first = t->index * CHANNELS, end = first + CHANNELS < v->in ? first + CHANNELS : v->in;
-    for (int64_t c = first; c < end; c++)
-        for (int64_t tap = 0; tap < v->taps; tap++) to[tap * v->in + c] = w[c * v->taps + tap];
-}
-
-/* ---- sums of products ---- */
-
-typedef float vec __attribute__((vector_size(4 * TG_LANES), aligned(4), may_alias));
-enum { WIDE = 4 * TG_LANES, MOST_PAIRS = 64 };
-
-typedef struct { const float *x, *w; } pair;    /* n channels of each */
-
-static inline void add_wide(const pair *p, int count, int64_t c, float *y)
-{
-    vec s0 = *(const vec *)(y + c), s1 = *(const vec *)(y + c + TG_LANES);
-    vec s2 = *(const vec *)(y + c + 2 * TG_LANES), s3 = *(const vec *)(y + c + 3 * TG_LANES);
-    for (int i = 0; i < count; i++) {
-        const vec *x = (const vec *)(p[i].x + c), *w = (const vec *)(p[i].w + c);
-        s0 += x[0] * w[0];
-        s1 += x[1] * w[1];
-        s2 += x[2] * w[2];
-        s3 += x[3] * w[3];
+    const bool    half = tg_half(d->w);
+    const int64_t first = t->index * CHANNELS, end = smaller(first + CHANNELS, d->padded);
+    for (int64_t c = first; c < end; c++) {
+        for (int64_t tap = 0; tap < d->v.taps; tap++)
+            to[tap * d->padded + c] = c < d->c ? tg_load(tg_ptr(d->w), half, c * d->v.taps + tap) : 0;
+        to[d->v.taps * d->padded + c] = d->bias && c < d->c ? tg_load(tg_ptr(d->bias), tg_half(d->bias), c) : 0;
     }
-    *(vec *)(y + c) = s0, *(vec *)(y + c + TG_LANES) = s1;
-    *(vec *)(y + c + 2 * TG_LANES) = s2, *(vec *)(y + c + 3 * TG_LANES) = s3;
 }
 
-/* y += x w of all pairs */
-static inline void add_pairs(const pair *p, int count, int64_t n, float *y)
+/* ---- phase 1: sums ---- */
+
+typedef struct {                        /* the lines that a task reads, from line `low` of the image on */
+    const float *at;
+    int64_t      low, line, plane, pixel;           /* floats from one to the next */
+    int64_t      channels;              /* of a plane */
+} source;
+
+typedef struct {                        /* a line of outputs, of one class of columns */
+    const depthwise *d;
+    class            columns;
+    span             inner;
+    source           from;
+    const float     *w, *bias, *x;      /* of channel 0; taps and column 0 of the first line that is met */
+    int64_t          lines, line, w_line, w_tap;
+    void            *y;                 /* output 0 */
+    int64_t          y_apart, first, end;           /* elements to the next one; channels, the first as x has it */
+} line_sum;
+
+/* What is stored: whole vectors, or fewer channels. */
+enum { FLOATS, HALVES, FEW };
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+ALWAYS_INLINE halves nearest(vec sum)
 {
-    int64_t c = 0;
-    for (; c + WIDE <= n; c += WIDE) add_wide(p, count, c, y);
-    for (; c + TG_LANES <= n; c += TG_LANES) {
-        vec sum = *(const vec *)(y + c);
-        for (int i = 0; i < count; i++) sum += *(const vec *)(p[i].x + c) * *(const vec *)(p[i].w + c);
-        *(vec *)(y + c) = sum;
+    const words u = (words)sum, nan = (words)(sum != sum), up = u + 0x7fffu + (u >> 16 & 1u);
+    return __builtin_convertvector(((up & ~nan) | ((u | 0x400000u) & nan)) >> 16, halves);
+}
+
+static void store_few(void *y, bool half, vec sum, int64_t channels)
+{
+    for (int64_t c = 0; c < channels; c++) tg_store(y, half, c, sum[c]);
+}
+
+ALWAYS_INLINE void store(const line_sum *k, int64_t j, int64_t c, vec sum, const int kind)
+{
+    const int64_t at = j * k->y_apart + c;
+    if (k->d->relu) sum = (vec)((words)sum & ~(words)(sum < 0));
+    if (kind == FLOATS) *(vec *)((float *)k->y + at) = sum;
+    else if (kind == HALVES) *(halves *)((uint16_t *)k->y + at) = nearest(sum);
+    else store_few(tg_at(k->y, tg_half(k->d->y), at), tg_half(k->d->y), sum, k->end - c);
+}
+
+/* The sums of `count` neighbours over the same taps, of a vector of channels. */
+ALWAYS_INLINE void sum_vector(const line_sum *k, int64_t j, int64_t c, span taps, const int count, const int kind)
+{
+    const int64_t apart = k->columns.stride * k->from.pixel, step = k->columns.step * k->from.pixel;
+    const float  *line = k->x + (c - k->first) + taps.from * step + j * apart;
+    const float  *w_line = k->w + c + taps.from * k->w_tap;
+    vec           sum[8];
+#pragma GCC unroll 8
+    for (int i = 0; i < count; i++) sum[i] = *(const vec *)(k->bias + c);
+    for (int64_t a = 0; a < k->lines; a++, line += k->line, w_line += k->w_line) {
+        const float *x = line, *w = w_line;
+        for (int64_t b = taps.from; b < taps.to; b++, x += step, w += k->w_tap)
+#pragma GCC unroll 8
+            for (int i = 0; i < count; i++) sum[i] += *(const vec *)(x + i * apart) * *(const vec *)w;
     }
-    for (; c < n; c++)
-        for (int i = 0; i < count; i++) y[c] += p[i].x[c] * p[i].w[c];
+#pragma GCC unroll 8
+    for (int i = 0; i < count; i++) store(k, j + i, c, sum[i], kind);
 }
 
-/* The pairs of a sum, which are added when there are many, and at the end. */
-typedef struct { pair p[MOST_PAIRS]; int count; int64_t n; float *y; } pair_sum;
-
-static inline void flush(pair_sum *s)
+/* Channels are the inner loop: what neighbours read is near in time, however far apart their pixels are. */
+ALWAYS_INLINE void sum_outputs(const line_sum *k, int64_t j, span taps, const int count)
 {
-    add_pairs(s->p, s->count, s->n, s->y);
-    s->count = 0;
+    int64_t c = k->first;
+    if (tg_half(k->d->y))
+        for (; c + TG_LANES <= k->end; c += TG_LANES) sum_vector(k, j, c, taps, count, HALVES);
+    else
+        for (; c + TG_LANES <= k->end; c += TG_LANES) sum_vector(k, j, c, taps, count, FLOATS);
+    if (c < k->end) sum_vector(k, j, c, taps, count, FEW);
 }
 
-static inline void add(pair_sum *s, const float *x, const float *w)
+static void sum_edge(const line_sum *k, int64_t j) { sum_outputs(k, j, taps_of(&k->columns, j, in_size(k->d, 1)), 1); }
+
+static void sum_line(const line_sum *k)
 {
-    if (s->count == MOST_PAIRS) flush(s);
-    s->p[s->count++] = (pair){ x, w };
+    const span inner = k->inner, all = { 0, k->columns.taps };
+    int64_t    j = 0;
+    for (; j < inner.from; j++) sum_edge(k, j);
+    for (; j + 8 <= inner.to; j += 8) sum_outputs(k, j, all, 8);
+    for (; j + 4 <= inner.to; j += 4) sum_outputs(k, j, all, 4);
+    for (; j + 2 <= inner.to; j += 2) sum_outputs(k, j, all, 2);
+    for (; j < k->columns.n; j++) sum_edge(k, j);
 }
 
-/* Lines of an image [n, lines, columns] are cut into tasks of about a block of elements. */
-static int64_t lines_of_task(const int64_t size[2], int64_t channels)
+/* Line i of image n, of a class of columns that begins with column r. */
+static void sum_columns(line_sum k, const float *w, int64_t n, int64_t i, int64_t r)
 {
-    const int64_t lines = TG_VECTOR_BLOCK / (size[1] * channels);
-    return lines > 0 ? lines : 1;
-}
-
-static int64_t line_tasks(const tg_conv *v, const int64_t size[2])
-{
-    return tg_div_up(v->n * size[0], lines_of_task(size, v->in));
-}
-
-/* One task: its lines, by the weights that phase 0 has turned. */
-static void run_lines(const tg_call *c, const tg_conv *v, const int64_t size[2], const tg_task *t,
-                      void (*line)(const tg_call *, const tg_conv *, int64_t, const float *))
-{
-    const int64_t step = lines_of_task(size, v->in), first = t->index * step, lines = v->n * size[0];
-    for (int64_t i = first; i < lines && i < first + step; i++) line(c, v, i, t->shared);
-}
-
-/* ---- conv2d ---- */
-
-static tg_conv forward_of(const tg_call *c) { return tg_conv_of(c, c->in[0], c->in[1], c->out[0]); }
-
-/* The taps of one direction that lie inside of the image, from the first on. */
-typedef struct { int64_t from, to, at; } span;         /* tap `from` meets line or column `at` */
-static span span_of(const tg_conv *v, int axis, int64_t out)
-{
-    const int64_t at = out * v->stride[axis] - v->pad[axis], step = v->dilation[axis];
-    span          s = { at < 0 ? tg_div_up(-at, step) : 0, v->kernel[axis], at };
-    if (at + (s.to - 1) * step >= v->image[axis]) s.to = at < v->image[axis] ? (v->image[axis] - 1 - at) / step + 1 : 0;
-    s.at += s.from * step;
-    return s;
-}
-
-static void forward_pixel(const tg_conv *v, const float *image, span lines, span columns, const float *w, float *y)
-{
-    pair_sum s = { .n = v->in, .y = y };
-    for (int64_t a = lines.from; a < lines.to; a++, lines.at += v->dilation[0]) {
-        const float *x = image + (lines.at * v->image[1] + columns.at) * v->in;
-        for (int64_t b = columns.from; b < columns.to; b++, x += v->dilation[1] * v->in)
-            add(&s, x, w + (a * v->kernel[1] + b) * v->in);
+    const depthwise *const d = k.d;
+    const class   lines = class_of(d, 0, i % classes(d, 0));
+    const int64_t at = i / classes(d, 0);
+    const span    met = taps_of(&lines, at, in_size(d, 0));
+    k.x = k.from.at + (lines.at + at * lines.stride + met.from * lines.step - k.from.low) * k.from.line +
+          k.columns.at * k.from.pixel;
+    k.w = w + ((lines.first + met.from * lines.apart) * d->v.kernel[1] + k.columns.first) * d->padded;
+    k.lines = met.to - met.from;
+    k.line = lines.step * k.from.line;
+    k.w_line = lines.apart * d->v.kernel[1] * d->padded;
+    k.y = tg_at(tg_ptr(d->y), tg_half(d->y), ((n * out_size(d, 0) + i) * out_size(d, 1) + r) * d->c);
+    for (const int64_t end = k.end; k.first < end; k.first = k.end, k.x += k.from.plane) {
+        k.end = smaller(k.first + k.from.channels, end);
+        sum_line(&k);
     }
-    flush(&s);
 }
 
-static void relu(float *y, int64_t n)
+/* The lines of the input that outputs i to end meet. */
+static span lines_met(const depthwise *d, int64_t i, int64_t end)
 {
+    span met = { in_size(d, 0), 0 };
+    for (; i < end; i++) {
+        const class k = class_of(d, 0, i % classes(d, 0));
+        const int64_t at = k.at + i / classes(d, 0) * k.stride, last = at + (k.taps - 1) * k.step;
+        if (!k.taps) continue;
+        met.from = smaller(met.from, larger(smaller(at, last), 0));
+        met.to = larger(met.to, smaller(larger(at, last) + 1, in_size(d, 0)));
+    }
+    return met.from < met.to ? met : (span){ 0, 0 };
+}
+
+static bool in_place(const depthwise *d) { return !tg_half(d->x) && d->c % TG_LANES == 0; }
+
+/* Channels of a pixel, to planes. */
+static inline void copy_pixel(const void *from, bool half, int64_t channels, float *to, int64_t plane)
+{
+    for (; channels > 0; channels -= PLANE, to += plane, from = tg_at(from, half, PLANE))
+        if (channels >= PLANE)
 #pragma omp simd
-    for (int64_t c = 0; c < n; c++) y[c] = y[c] < 0 ? 0 : y[c];
+            for (int64_t k = 0; k < PLANE; k++) to[k] = tg_load(from, half, k);
+        else
+            for (int64_t k = 0; k < PLANE; k++) to[k] = k < channels ? tg_load(from, half, k) : 0;
 }
 
-static void forward_line(const tg_call *c, const tg_conv *v, int64_t line, const float *w)
+/* Lines of image n, from channel c on: where they lie, or as f32 in scratch. */
+static source source_of(const depthwise *d, int64_t n, span lines, int64_t c, float *scratch)
 {
-    const float *bias = tg_ptr(c->in[2]), *x = tg_ptr(c->in[0]);
-    const span   lines = span_of(v, 0, line % v->out[0]);
-    float       *y = (float *)tg_ptr(c->out[0]) + line * v->out[1] * v->in;
-    x += line / v->out[0] * v->image[0] * v->image[1] * v->in;
-    for (int64_t j = 0; j < v->out[1]; j++, y += v->in) {
-        if (bias) memcpy(y, bias, sizeof *y * (size_t)v->in);
-        else memset(y, 0, sizeof *y * (size_t)v->in);
-        forward_pixel(v, x, lines, span_of(v, 1, j), w, y);
-        if (c->op == &tg_conv2d_relu_op) relu(y, v->in);
-    }
-}
-
-static const char *forward_reject(const tg_call *c) { return reject(c, forward_of(c)); }
-static tg_scratch  forward_scratch(const tg_call *c) { return scratch_of(forward_of(c)); }
-
-static int64_t forward_tasks(const tg_call *c, int phase)
-{
-    const tg_conv v = forward_of(c);
-    return phase == 0 ? turns(&v) : phase == 1 ? line_tasks(&v, v.out) : 0;
-}
-
-static void forward_run(const tg_call *c, const tg_task *t)
-{
-    const tg_conv v = forward_of(c);
-    if (t->phase == 0) turn_weights(&v, tg_ptr(c->in[1]), t);
-    else run_lines(c, &v, v.out, t, forward_line);
-}
-
-/* ---- its derivative in x: every pixel of x gathers ---- */
-
-static tg_conv grad_x_of(const tg_call *c) { return tg_conv_of(c, c->out[0], c->in[1], c->in[0]); }
-
-/* The line or column of y that meets i of x through a tap; -1: none. */
-static int64_t meets(const tg_conv *v, int axis, int64_t i, int64_t tap)
-{
-    const int64_t from = i + v->pad[axis] - tap * v->dilation[axis], s = v->stride[axis], at = s == 1 ? from : from / s;
-    return from >= 0 && at * s == from && at < v->out[axis] ? at : -1;
-}
-
-static void grad_x_pixel(const tg_conv *v, const float *gy, int64_t line, int64_t column, const float *w, float *gx)
-{
-    pair_sum s = { .n = v->in, .y = gx };
-    for (int64_t a = 0; a < v->kernel[0]; a++) {
-        const int64_t i = meets(v, 0, line, a);
-        for (int64_t b = 0; i >= 0 && b < v->kernel[1]; b++) {
-            const int64_t j = meets(v, 1, column, b);
-            if (j >= 0) add(&s, gy + (i * v->out[1] + j) * v->in, w + (a * v->kernel[1] + b) * v->in);
+    const int64_t columns = in_size(d, 1), channels = smaller(d->c - c, WIDE), plane = columns * PLANE;
+    const int64_t line = tg_div_up(channels, PLANE) * plane, first = (n * in_size(d, 0) + lines.from) * columns * d->c + c;
+    const void   *x = tg_at(tg_ptr(d->x), tg_half(d->x), first);
+    if (in_place(d)) return (source){ x, lines.from, columns * d->c, 0, d->c, WIDE };
+    for (int64_t i = lines.from; i < lines.to; i++)
+        for (int64_t j = 0; j < columns; j++, x = tg_at(x, tg_half(d->x), d->c)) {
+            float *const to = scratch + (i - lines.from) * line + j * PLANE;
+            if (tg_half(d->x)) copy_pixel(x, true, channels, to, plane);
+            else copy_pixel(x, false, channels, to, plane);
         }
+    return (source){ scratch, lines.from, line, plane, PLANE, PLANE };
+}
+
+static void sum_block(const depthwise *d, const tg_task *t)
+{
+    const int64_t c = t->index % d->parts * WIDE, block = t->index / d->parts, n = block / d->blocks;
+    const int64_t i = block % d->blocks * d->lines, end = smaller(i + d->lines, out_size(d, 0));
+    const source  from = source_of(d, n, lines_met(d, i, end), c, t->scratch);
+    const float  *const w = t->shared;
+    for (int64_t r = 0; r < classes(d, 1); r++) {
+        const class   k = class_of(d, 1, r);
+        const line_sum sum = { .d = d, .columns = k, .inner = inner_of(&k, in_size(d, 1)), .from = from,
+                               .w_tap = k.apart * d->padded, .bias = w + d->v.taps * d->padded,
+                               .y_apart = classes(d, 1) * d->c, .first = c, .end = smaller(c + WIDE, d->c) };
+        for (int64_t line = i; line < end; line++) sum_columns(sum, w, n, line, r);
     }
-    flush(&s);
 }
 
-static void grad_x_line(const tg_call *c, const tg_conv *v, int64_t line, const float *w)
+/* ---- kernels ---- */
+
+static depthwise cut(depthwise d)
 {
-    const float *gy = (const float *)tg_ptr(c->in[0]) + line / v->image[0] * v->out[0] * v->out[1] * v->in;
-    float       *gx = (float *)tg_ptr(c->out[0]) + line * v->image[1] * v->in;
-    memset(gx, 0, sizeof *gx * (size_t)(v->image[1] * v->in));
-    for (int64_t column = 0; column < v->image[1]; column++, gx += v->in)
-        grad_x_pixel(v, gy, line % v->image[0], column, w, gx);
+    d.c = d.v.in;
+    d.padded = tg_div_up(d.c, TG_LANES) * TG_LANES;
+    d.parts = tg_div_up(d.c, WIDE);
+    d.lines = larger(TASK / (in_size(&d, 1) * smaller(d.padded, WIDE) * (d.back ? 1 : d.v.stride[0])), 1);
+    while (d.lines >= 2 * LINES && d.v.n * d.parts * tg_div_up(out_size(&d, 0), d.lines) < TASKS) d.lines /= 2;
+    d.blocks = tg_div_up(out_size(&d, 0), d.lines);
+    return d;
 }
 
-static const char *grad_x_reject(const tg_call *c) { return reject(c, grad_x_of(c)); }
-static tg_scratch  grad_x_scratch(const tg_call *c) { return scratch_of(grad_x_of(c)); }
-
-static int64_t grad_x_tasks(const tg_call *c, int phase)
+static depthwise forward_of(const tg_call *c)
 {
-    const tg_conv v = grad_x_of(c);
-    return phase == 0 ? turns(&v) : phase == 1 ? line_tasks(&v, v.image) : 0;
+    return cut((depthwise){ .v = tg_conv_of(c, c->in[0], c->in[1], c->out[0]), .relu = c->op == &tg_conv2d_relu_op,
+                            .x = c->in[0], .w = c->in[1], .bias = c->in[2], .y = c->out[0] });
 }
 
-static void grad_x_run(const tg_call *c, const tg_task *t)
+static depthwise back_of(const tg_call *c)
 {
-    const tg_conv v = grad_x_of(c);
-    if (t->phase == 0) turn_weights(&v, tg_ptr(c->in[1]), t);
-    else run_lines(c, &v, v.image, t, grad_x_line);
+    return cut((depthwise){ .v = tg_conv_of(c, c->out[0], c->in[1], c->in[0]), .back = true, .x = c->in[0],
+                            .w = c->in[1], .y = c->out[0] });
+}
+
+static depthwise of(const tg_call *c) { return c->op == &tg_conv2d_grad_x_op ? back_of(c) : forward_of(c); }
+
+static const char *reject(const tg_call *c)
+{
+    const depthwise d = of(c);
+    return tg_conv_depthwise(&d.v) ? NULL : "not depthwise: more than one channel in a group";
+}
+
+static tg_scratch scratch(const tg_call *c)
+{
+    const depthwise d = of(c);
+    const int64_t   planes = tg_div_up(smaller(d.c, WIDE), PLANE) * PLANE;
+    int64_t         most = 0;
+    for (int64_t i = 0; i < out_size(&d, 0); i += d.lines) {
+        const span met = lines_met(&d, i, smaller(i + d.lines, out_size(&d, 0)));
+        most = larger(most, met.to - met.from);
+    }
+    return (tg_scratch){ .shared = (size_t)((d.v.taps + 1) * d.padded) * sizeof(float),
+                         .worker = in_place(&d) ? 0 : (size_t)(most * in_size(&d, 1) * planes) * sizeof(float) };
+}
+
+static int64_t tasks(const tg_call *c, int phase)
+{
+    const depthwise d = of(c);
+    return phase == 0 ? tg_div_up(d.padded, CHANNELS) : phase == 1 ? d.v.n * d.blocks * d.parts : 0;
+}
+
+static void run(const tg_call *c, const tg_task *t)
+{
+    const depthwise d = of(c);
+    if (t->phase == 0) turn_weights(&d, t);
+    else sum_block(&d, t);
 }
 
 #define DEPTHWISE_HEAD .name = "vector_depthwise_" TG_TEXT(TG_VECTOR_SUFFIX), .backend = "vector", .isa = TG_VECTOR_ISA
-TG_VECTOR_KERNEL(conv2d_depthwise_vector) = { DEPTHWISE_HEAD, .reject = forward_reject, .scratch = forward_scratch,
-                                              .tasks = forward_tasks, .run = forward_run };
-TG_VECTOR_KERNEL(conv2d_relu_depthwise_vector) = { DEPTHWISE_HEAD, .reject = forward_reject, .scratch = forward_scratch,
-                                                   .tasks = forward_tasks, .run = forward_run };
-TG_VECTOR_KERNEL(conv2d_grad_x_depthwise_vector) = { DEPTHWISE_HEAD, .reject = grad_x_reject, .scratch = grad_x_scratch,
-                                                     .tasks = grad_x_tasks, .run = grad_x_run };
+#define DEPTHWISE(symbol) \
+    TG_VECTOR_KERNEL(symbol) = { DEPTHWISE_HEAD, .reject = reject, .scratch = scratch, .tasks = tasks, .run = run }
+DEPTHWISE(conv2d_depthwise_vector);
+DEPTHWISE(conv2d_relu_depthwise_vector);
+DEPTHWISE(conv2d_grad_x_depthwise_vector);

@@ -49,7 +49,7 @@ static void says_each_layer_once(void **state)
     expect_report(tg_optimize(s, net, NULL, TG_BF16),
                   "layer  kind              weight  packed  \n"
                   "0      Conv2d            BF16    kept    frozen\n"
-                  "1      Conv2d            FP32    -       depthwise convolutions have no BF16 kernel\n"
+                  "1      Conv2d            FP32    -       depthwise convolutions have no BF16 backward-weights\n"
                   "2      BatchNorm2d       FP32    -       its sums want FP32\n"
                   "4      Linear            BF16    kept    \n"
                   "5      Linear            BF16    kept    shared with 4\n");

@@ -76,7 +76,7 @@ static tg_module *make(tg_scope *s, const char *kind, tg_forward_fn forward, con
     const int64_t *dim = TG_DIM(first, c->kernel, c->kernel_w, second);
     m->weight = tg_weight(s, &m->base, "weight", tg_init_uniform(s, fan_in, 4, dim));
     if (c->groups > 1 && c->in == c->groups && c->out == c->groups && m->base.slots)
-        m->base.slots->f32_because = "depthwise convolutions have no BF16 kernel";
+        m->base.slots->f32_because = "depthwise convolutions have no BF16 backward-weights";
     if (!c->no_bias) m->bias = tg_param(s, &m->base, "bias", tg_init_uniform(s, fan_in, 1, TG_DIM(c->out)));
     m->conv = (tg_conv2d_config){
         .stride = { c->stride, c->stride_w }, .pad = { c->pad, c->pad_w }, .dilation = { c->dilation, c->dilation_w },

@@ -110,7 +110,13 @@ TG_MAX_ISA=avx2 expect 0 'not to the bit .*instructions [a-z0-9_]+ \(now ' \
 
 "$tilegrad" train mlp "${tiny[@]}" --epochs 1 --threads 2 --out "$work/fp32" >/dev/null
 "$tilegrad" train mlp "${tiny[@]}" --epochs 1 --threads 2 --dtype bf16 --out "$work/bf16" >/dev/null
-expect 0 'not to the bit .*threads 2 \(now 1\)'        train --resume "$work/fp32/last.safetensors" --threads 1
+# Libraries may cut sums by the number of threads; own kernels never do.
+if "$tilegrad" info | grep -E '^  (openblas|onednn) ' | grep -qv 'not in this build'; then
+    expect 0 'not to the bit .*threads 2 \(now 1\)' train --resume "$work/fp32/last.safetensors" --threads 1
+else
+    check 'fp32: the same bits with other threads' is \
+          "$("$tilegrad" train --resume "$work/fp32/last.safetensors" --threads 1 | grep -c 'not to the bit')" 0
+fi
 check 'bf16: the same bits with other threads' is \
       "$("$tilegrad" train --resume "$work/bf16/last.safetensors" --threads 1 | grep -c 'not to the bit')" 0
 

@@ -7,7 +7,6 @@
 
 static const char *const known[] = { "ref", "vector", "openblas", "onednn", "brgemm" };
 enum { KNOWN = sizeof known / sizeof *known };
-
 enum { NAMED = 1 << KNOWN };            /* by the user, and not all by default */
 
 /* A bit for each known backend, and NAMED; 0: not yet read from the environment. */
@@ -16,11 +15,18 @@ static _Atomic(const char *)      missing[KNOWN];       /* why */
 static _Atomic(const tg_op *)     forced_op;
 static _Atomic(const tg_kernel *) forced_kernel;
 
+/* The place of a name in `known`; KNOWN: it is none. */
+static unsigned place_of(const char *name, size_t length)
+{
+    unsigned i = 0;
+    while (i < KNOWN && (strlen(known[i]) != length || strncmp(known[i], name, length))) i++;
+    return i;
+}
+
 static unsigned bit_of(const char *name, size_t length)
 {
-    for (unsigned i = 0; i < KNOWN; i++)
-        if (strlen(known[i]) == length && !strncmp(known[i], name, length)) return 1u << i;
-    return 0;
+    const unsigned i = place_of(name, length);
+    return i < KNOWN ? 1u << i : 0;
 }
 
 bool tg_set_backends(const char *list)
@@ -59,17 +65,17 @@ const char *tg_backends(void)
 
 void tg_backend_is_missing(const char *name, const char *why)
 {
-    for (unsigned i = 0; i < KNOWN; i++)
-        if (!strcmp(known[i], name)) atomic_store(&missing[i], why);
+    const unsigned i = place_of(name, strlen(name));
+    if (i < KNOWN) atomic_store(&missing[i], why);
 }
 
 /* Why a kernel's library cannot be used, though the user named it; else NULL. */
 static const char *broken_promise(const tg_kernel *kernel)
 {
-    if (!kernel->backend || !(allowed_now() & NAMED)) return NULL;
-    for (unsigned i = 0; i < KNOWN; i++)
-        if (!strcmp(known[i], kernel->backend) && allowed_now() & 1u << i) return atomic_load(&missing[i]);
-    return NULL;
+    const unsigned bits = allowed_now();
+    if (!kernel->backend || !(bits & NAMED)) return NULL;
+    const unsigned i = place_of(kernel->backend, strlen(kernel->backend));
+    return i < KNOWN && bits & 1u << i ? atomic_load(&missing[i]) : NULL;
 }
 
 void tg_fail_to_choose(tg_scope *s, const tg_call *c)

@@ -112,9 +112,8 @@ typedef struct {                        /* a line of outputs, of one class of co
 
 /* What is stored: whole vectors, or fewer channels. */
 enum { FLOATS, HALVES, FEW };
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-ALWAYS_INLINE halves nearest(vec sum)
+TG_INLINE halves nearest(vec sum)
 {
     const words u = (words)sum, nan = (words)(sum != sum), up = u + 0x7fffu + (u >> 16 & 1u);
     return __builtin_convertvector(((up & ~nan) | ((u | 0x400000u) & nan)) >> 16, halves);
@@ -125,7 +124,7 @@ static void store_few(void *y, bool half, vec sum, int64_t channels)
     for (int64_t c = 0; c < channels; c++) tg_store(y, half, c, sum[c]);
 }
 
-ALWAYS_INLINE void store(const line_sum *k, int64_t j, int64_t c, vec sum, const int kind)
+TG_INLINE void store(const line_sum *k, int64_t j, int64_t c, vec sum, const int kind)
 {
     const int64_t at = j * k->y_apart + c;
     if (k->d->relu) sum = (vec)((words)sum & ~(words)(sum < 0));
@@ -135,7 +134,7 @@ ALWAYS_INLINE void store(const line_sum *k, int64_t j, int64_t c, vec sum, const
 }
 
 /* The sums of `count` neighbours over the same taps, of a vector of channels. */
-ALWAYS_INLINE void sum_vector(const line_sum *k, int64_t j, int64_t c, span taps, const int count, const int kind)
+TG_INLINE void sum_vector(const line_sum *k, int64_t j, int64_t c, span taps, const int count, const int kind)
 {
     const int64_t apart = k->columns.stride * k->from.pixel, step = k->columns.step * k->from.pixel;
     const float  *line = k->x + (c - k->first) + taps.from * step + j * apart;
@@ -154,7 +153,7 @@ ALWAYS_INLINE void sum_vector(const line_sum *k, int64_t j, int64_t c, span taps
 }
 
 /* Channels are the inner loop: what neighbours read is near in time, however far apart their pixels are. */
-ALWAYS_INLINE void sum_outputs(const line_sum *k, int64_t j, span taps, const int count)
+TG_INLINE void sum_outputs(const line_sum *k, int64_t j, span taps, const int count)
 {
     int64_t c = k->first;
     if (tg_half(k->d->y))

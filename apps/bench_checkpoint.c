@@ -12,12 +12,12 @@
 enum { BLOCK = 1 << 20 };
 
 typedef struct {
-    tg_scope   *root;
-    tg_module  *net;
-    tg_optim   *opt;
-    const char *saved, *plain;           /* paths */
-    void       *block;                   /* [BLOCK] */
-    double      bytes;
+    tg_scope *root;
+    tg_module *net;
+    tg_optim *opt;
+    const char *saved, *plain; /* paths */
+    void *block;               /* [BLOCK] */
+    double bytes;
 } files;
 
 static bool failed(const files *f, const char *path)
@@ -86,10 +86,10 @@ static double rss_mib(void)
 
 typedef struct {
     const char *name;
-    bool      (*run)(const files *f);
-    bool        cold;
-    double     *took;
-    double      more;                    /* MiB that the peak of the process grew by */
+    bool (*run)(const files *f);
+    bool cold;
+    double *took;
+    double more; /* MiB that the peak of the process grew by */
 } contender;
 
 static bool measure(const files *f, contender *c, int round)
@@ -114,7 +114,8 @@ static void print_pair(const files *f, contender *ours, contender *plain, int ro
 static void compare(files *f, int rounds)
 {
     contender all[] = {
-        { .name = "save", .run = save }, { .name = "written with fsync:", .run = write_plain },
+        { .name = "save", .run = save },
+        { .name = "written with fsync:", .run = write_plain },
         { .name = "load", .run = load, .cold = true },
         { .name = "read, not from cache:", .run = read_plain, .cold = true },
     };
@@ -137,8 +138,12 @@ static const char *path_in(tg_scope *s, const char *folder, const char *name)
 
 void bench_checkpoint(tg_scope *root, tg_module *net, tg_optim *opt, const char *folder, int rounds)
 {
-    files f = { .root = root, .net = net, .opt = opt, .saved = path_in(root, folder, "bench.safetensors"),
-                .plain = path_in(root, folder, "bench.plain"), .block = tg_alloc(root, BLOCK) };
+    files f = { .root = root,
+                .net = net,
+                .opt = opt,
+                .saved = path_in(root, folder, "bench.safetensors"),
+                .plain = path_in(root, folder, "bench.plain"),
+                .block = tg_alloc(root, BLOCK) };
     if (!tg_ok(root)) return;
     memset(f.block, 0x5a, BLOCK);
     if (save(&f)) {

@@ -1,4 +1,5 @@
-/* bench_checkpoint.h - `tilegrad bench --checkpoint DIR`: saving and loading, beside writing and reading so many bytes. */
+/* bench_checkpoint.h - `tilegrad bench --checkpoint DIR`: saving and loading, beside writing and reading so many bytes.
+ */
 #ifndef TG_APPS_BENCH_CHECKPOINT_H
 #define TG_APPS_BENCH_CHECKPOINT_H
 #include "tilegrad.h"

@@ -14,18 +14,21 @@ static const char *const pass_name[PASSES] = { "forward", "grad_x", "grad_w" };
 
 typedef struct {
     tg_conv2d_attr attr;
-    int64_t        x[4], w[4], y[4];
-    int            times;                /* that it occurs in the model */
+    int64_t x[4], w[4], y[4];
+    int times; /* that it occurs in the model */
 } layer;
 
-typedef struct { int n; layer at[MOST_LAYERS]; } layers;
+typedef struct {
+    int n;
+    layer at[MOST_LAYERS];
+} layers;
 
 /* ---- the convolutions of a model ---- */
 
 static bool note(void *context, const tg_call *c)
 {
     layers *const all = context;
-    if (c->op != &tg_conv2d_op && c->op != &tg_conv2d_relu_op) return false;      /* the run is given up: nothing computes */
+    if (c->op != &tg_conv2d_op && c->op != &tg_conv2d_relu_op) return false; /* the run is given up: nothing computes */
     layer one = { .times = 1 };
     memcpy(&one.attr, c->attr, sizeof one.attr);
     memcpy(one.x, c->in[0]->dim, sizeof one.x);
@@ -45,16 +48,16 @@ static bool note(void *context, const tg_call *c)
 
 static void find_layers(tg_scope *root, const tg_model_info *model, int batch, layers *all)
 {
-    tg_scope *const   s       = tg_push(root);
+    tg_scope *const s = tg_push(root);
     tg_options *const options = tg_tree_options(s);
-    const tg_options  was     = *options;
-    tg_module *const  net     = model->make(s, 10);
-    tg_tensor *const  x       = tg_zeros(s, TG_F32, 4, TG_DIM(batch, model->input[0], model->input[1], model->input[2]));
-    tg_tensor *const  y       = tg_forward(s, net, x);
+    const tg_options was = *options;
+    tg_module *const net = model->make(s, 10);
+    tg_tensor *const x = tg_zeros(s, TG_F32, 4, TG_DIM(batch, model->input[0], model->input[1], model->input[2]));
+    tg_tensor *const y = tg_forward(s, net, x);
     if (tg_ok(s)) {
         options->observe = note;
         options->context = all;
-        tg_data(y);                      /* fails: its observer only looks */
+        tg_data(y); /* fails: its observer only looks */
         *options = was;
         tg_clear(s);
     }
@@ -68,7 +71,12 @@ static tg_tensor *operand(tg_scope *s, bool bf16, const int64_t dim[4], double l
     return tg_copy(s, tg_cast(s, tg_rand(s, low, 1, 4, dim), bf16 ? TG_BF16 : TG_F32));
 }
 
-typedef struct { const tg_op *op; tg_tensor *in[3]; const tg_conv2d_attr *attr; double flops; } work;
+typedef struct {
+    const tg_op *op;
+    tg_tensor *in[3];
+    const tg_conv2d_attr *attr;
+    double flops;
+} work;
 
 static const tg_kernel *peer_of(const work *w)
 {
@@ -78,14 +86,17 @@ static const tg_kernel *peer_of(const work *w)
     return NULL;
 }
 
-typedef struct { double ms; const tg_kernel *kernel; } turn;
+typedef struct {
+    double ms;
+    const tg_kernel *kernel;
+} turn;
 static bool see_kernel(void *context, const tg_call *c) { return *(const tg_kernel **)context = c->kernel, true; }
 
 /* The milliseconds of the kernel alone, and which it was. */
 static turn run_once(tg_scope *root, const work *w, const tg_kernel *forced)
 {
-    turn              t       = { 0, NULL };
-    tg_scope *const   s       = tg_push(root);
+    turn t = { 0, NULL };
+    tg_scope *const s = tg_push(root);
     tg_options *const options = tg_tree_options(s);
     tg_force_kernel(w->op, forced);
     tg_tensor *const y = tg_apply(s, w->op, w->in, w->attr);
@@ -100,17 +111,20 @@ static turn run_once(tg_scope *root, const work *w, const tg_kernel *forced)
     return t;
 }
 
-typedef struct { double log_ratio, log_share, log_ratio3, log_share3; int n, peers, n3, peers3; } means;
+typedef struct {
+    double log_ratio, log_share, log_ratio3, log_share3;
+    int n, peers, n3, peers3;
+} means;
 
 static void print_pass(tg_scope *root, const work *w, int pass, int rounds, double most, bool three, means *m)
 {
-    double                 ours[MOST_ROUNDS], theirs[MOST_ROUNDS];
+    double ours[MOST_ROUNDS], theirs[MOST_ROUNDS];
     const tg_kernel *const peer = peer_of(w);
-    turn                   own = run_once(root, w, NULL), other = { 0, NULL };
+    turn own = run_once(root, w, NULL), other = { 0, NULL };
     if (peer) other = run_once(root, w, peer);
     const bool has_peer = peer && other.kernel == peer;
     for (int i = 0; i < rounds && tg_ok(root); i++) {
-        ours[i]   = (own = run_once(root, w, NULL)).ms;
+        ours[i] = (own = run_once(root, w, NULL)).ms;
         theirs[i] = has_peer ? run_once(root, w, peer).ms : 0;
     }
     if (!tg_ok(root)) return;
@@ -132,17 +146,18 @@ static void print_pass(tg_scope *root, const work *w, int pass, int rounds, doub
 
 static void print_layer(tg_scope *root, const layer *l, bool bf16, int rounds, double most, means m[PASSES])
 {
-    tg_scope *const  s  = tg_push(root);
-    tg_tensor *const x  = operand(s, bf16, l->x, -1), *const w = operand(s, bf16, l->w, -1);
+    tg_scope *const s = tg_push(root);
+    tg_tensor *const x = operand(s, bf16, l->x, -1), *const w = operand(s, bf16, l->w, -1);
     tg_tensor *const gy = operand(s, bf16, l->y, -1);
     if (tg_ok(s)) tg_keep_packs(w);
     const double flops = 2.0 * (double)(l->y[0] * l->y[1] * l->y[2] * l->y[3]) * (double)(l->w[1] * l->w[2] * l->w[3]);
-    const work   of[PASSES] = {
-        { &tg_conv2d_op, { x, w, NULL }, &l->attr, flops }, { &tg_conv2d_grad_x_op, { gy, w }, &l->attr, flops },
+    const work of[PASSES] = {
+        { &tg_conv2d_op, { x, w, NULL }, &l->attr, flops },
+        { &tg_conv2d_grad_x_op, { gy, w }, &l->attr, flops },
         { &tg_conv2d_grad_w_op, { gy, x }, &l->attr, flops },
     };
-    printf("%lldx%lld %lld-%lld @%lldx%lld", (long long)l->w[1], (long long)l->w[2], (long long)l->x[3], (long long)l->y[3],
-           (long long)l->x[1], (long long)l->x[2]);
+    printf("%lldx%lld %lld-%lld @%lldx%lld", (long long)l->w[1], (long long)l->w[2], (long long)l->x[3],
+           (long long)l->y[3], (long long)l->x[1], (long long)l->x[2]);
     if (l->attr.stride[0] > 1) printf(" stride %d", l->attr.stride[0]);
     printf(", %d in the model\n", l->times);
     for (int p = 0; p < PASSES && tg_ok(s); p++) print_pass(s, &of[p], p, rounds, most, l->w[1] == 3, &m[p]);
@@ -162,13 +177,13 @@ static void print_mean(const char *name, const means *m)
 
 void bench_layers(tg_scope *root, const tg_model_info *model, int batch, bool bf16, int rounds)
 {
-    layers     all  = { 0 };
-    means      m[PASSES + 1] = { 0 };
+    layers all = { 0 };
+    means m[PASSES + 1] = { 0 };
     const peak most = bf16 ? peak_bf16() : peak_fp32();
     find_layers(root, model, batch, &all);
     if (!tg_ok(root)) return;
-    printf("convolutions of %s, batch %d, %s, %d threads; peak %.0f GFLOP/s (%s)\n", model->name, batch, bf16 ? "bf16" : "fp32",
-           tg_threads(), most.gflops, most.instruction);
+    printf("convolutions of %s, batch %d, %s, %d threads; peak %.0f GFLOP/s (%s)\n", model->name, batch,
+           bf16 ? "bf16" : "fp32", tg_threads(), most.gflops, most.instruction);
     printf("  %-8s %8s %8s %6s %8s\n", "pass", "GFLOP/s", "oneDNN", "ratio", "of peak");
     rounds = rounds < MOST_ROUNDS ? rounds : MOST_ROUNDS;
     for (int i = 0; i < all.n && tg_ok(root); i++) print_layer(root, &all.at[i], bf16, rounds, most.gflops, m);

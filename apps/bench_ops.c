@@ -1,5 +1,5 @@
-/* bench_ops.c - see bench_ops.h.  Inputs pass a probe, an operator that passes no gradient on: so backward computes those
- * of the row's formula and ends there, with nothing else to do. */
+/* bench_ops.c - see bench_ops.h.  Inputs pass a probe, an operator that passes no gradient on: so backward computes
+ * those of the row's formula and ends there, with nothing else to do. */
 #include "bench_ops.h"
 #include "median.h"
 #include "run.h"
@@ -17,22 +17,31 @@ static void probe_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[
     (void)s, (void)c, (void)gout, (void)gin;
 }
 
-static const tg_kernel no_kernel = { .name = "ref", .backend = "ref" };      /* an alias computes nothing */
+static const tg_kernel no_kernel = { .name = "ref", .backend = "ref" }; /* an alias computes nothing */
 static const tg_op probe = {
-    .name = "probe", .n_in = 1, .n_out = 1, .alias = true, .infer = probe_infer, .backward = probe_backward,
+    .name = "probe",
+    .n_in = 1,
+    .n_out = 1,
+    .alias = true,
+    .infer = probe_infer,
+    .backward = probe_backward,
     .kernels = TG_KERNELS(&no_kernel),
 };
 
 /* ---- what ran ---- */
 
-typedef struct { char kernels[256]; double bytes; int calls; } account;
+typedef struct {
+    char kernels[256];
+    double bytes;
+    int calls;
+} account;
 
 static double bytes_of(const tg_tensor *t) { return t ? (double)tg_count(t) * (double)tg_dtype_size(t->dtype) : 0; }
 
 static bool note(void *context, const tg_call *c)
 {
     account *const a = context;
-    const size_t   used = strlen(a->kernels);
+    const size_t used = strlen(a->kernels);
     if (c->op->alias) return true;
     for (int k = 0; k < TG_MAX_IN; k++) a->bytes += bytes_of(c->in[k]);
     for (int k = 0; k < TG_MAX_OUT; k++) a->bytes += bytes_of(c->out[k]);
@@ -44,7 +53,7 @@ static bool note(void *context, const tg_call *c)
 static double run(tg_scope *s, account *a)
 {
     tg_options *const options = tg_tree_options(s);
-    const double      before = tg_statistics(s).run_ms;
+    const double before = tg_statistics(s).run_ms;
     *a = (account){ .bytes = 0 };
     options->observe = note;
     options->context = a;
@@ -55,7 +64,10 @@ static double run(tg_scope *s, account *a)
 
 /* ---- a row ---- */
 
-typedef struct { double forward[MOST_ROUNDS], backward[MOST_ROUNDS]; account first, second; } times;
+typedef struct {
+    double forward[MOST_ROUNDS], backward[MOST_ROUNDS];
+    account first, second;
+} times;
 
 static int make_inputs(tg_scope *s, const bench_op *row, bool bf16, tg_tensor *in[])
 {
@@ -75,7 +87,7 @@ static int make_inputs(tg_scope *s, const bench_op *row, bool bf16, tg_tensor *i
 
 static void measure(tg_scope *root, const bench_op *row, tg_tensor *const in[], int n, int round, times *t)
 {
-    tg_scope  *s = tg_train(root);
+    tg_scope *s = tg_train(root);
     tg_tensor *probed[ALL_INPUTS];
     for (int i = 0; i < n; i++) probed[i] = row->classes && i == n - 1 ? in[i] : tg_apply(s, &probe, &in[i], NULL);
     tg_tensor *const y = row->formula(s, probed);
@@ -95,7 +107,10 @@ static void print_pass(const bench_op *row, bool bf16, const char *pass, double 
     char shapes[160] = "";
     for (int i = 0; i < BENCH_INPUTS && row->in[i].rank; i++)
         for (int k = 0; k < row->in[i].rank; k++)
-            snprintf(shapes + strlen(shapes), sizeof shapes - strlen(shapes), "%s%lld", k ? "x" : i ? "," : "",
+            snprintf(shapes + strlen(shapes), sizeof shapes - strlen(shapes), "%s%lld",
+                     k   ? "x"
+                     : i ? ","
+                         : "",
                      (long long)row->in[i].dim[k]);
     printf("%-17s %-34s %-4s %-8s %9.3f %8.3f %7.1f  %s\n", row->name, shapes, bf16 ? "bf16" : "fp32", pass, ms,
            ms * 1e6 / elements, a->bytes / ms * 1e-6, a->kernels);
@@ -104,11 +119,11 @@ static void print_pass(const bench_op *row, bool bf16, const char *pass, double 
 
 static void bench_row(tg_scope *root, const bench_op *row, bool bf16, int rounds)
 {
-    static times     t;
-    tg_scope *const  s = tg_push(root);
-    tg_tensor       *in[ALL_INPUTS];
-    const int        n = make_inputs(s, row, bf16, in);
-    const double     elements = (double)tg_count(in[0]);
+    static times t;
+    tg_scope *const s = tg_push(root);
+    tg_tensor *in[ALL_INPUTS];
+    const int n = make_inputs(s, row, bf16, in);
+    const double elements = (double)tg_count(in[0]);
     measure(s, row, in, n, 0, &t);
     for (int i = 0; i < rounds && tg_ok(s); i++) measure(s, row, in, n, i, &t);
     if (tg_ok(s)) {
@@ -122,7 +137,9 @@ static void bench_row(tg_scope *root, const bench_op *row, bool bf16, int rounds
 
 void bench_ops(tg_scope *root, const char *only, bool bf16, int rounds)
 {
-    printf("%-17s %-34s %-4s %-8s %9s %8s %7s  kernels\n", "operator", "inputs", "type", "pass", "ms", "ns each", "GB/s");
+    printf("%-17s %-34s %-4s %-8s %9s %8s %7s  kernels\n", "operator", "inputs", "type", "pass", "ms", "ns each",
+           "GB/s");
     for (const bench_op *row = bench_op_rows; row->name && tg_ok(root); row++)
-        if (!strncmp(row->name, only, strlen(only))) bench_row(root, row, bf16, rounds < MOST_ROUNDS ? rounds : MOST_ROUNDS);
+        if (!strncmp(row->name, only, strlen(only)))
+            bench_row(root, row, bf16, rounds < MOST_ROUNDS ? rounds : MOST_ROUNDS);
 }

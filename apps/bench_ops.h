@@ -4,15 +4,18 @@
 #include "tilegrad.h"
 
 enum { BENCH_INPUTS = 4, BENCH_RANK = 4 };
-typedef struct { int rank; int64_t dim[BENCH_RANK]; } bench_shape;      /* rank 0: no input */
+typedef struct {
+    int rank;
+    int64_t dim[BENCH_RANK];
+} bench_shape; /* rank 0: no input */
 
 typedef struct {
     const char *name;
-    tg_tensor *(*formula)(tg_scope *s, tg_tensor *const in[]);          /* in: of these shapes, then the classes */
-    bench_shape in[BENCH_INPUTS];        /* of the row's dtype; of rank 1: f32, as parameters of norms are */
-    int         classes;                 /* 0: none; else one more input: a class for each row of the first */
+    tg_tensor *(*formula)(tg_scope *s, tg_tensor *const in[]); /* in: of these shapes, then the classes */
+    bench_shape in[BENCH_INPUTS]; /* of the row's dtype; of rank 1: f32, as parameters of norms are */
+    int classes;                  /* 0: none; else one more input: a class for each row of the first */
 } bench_op;
-extern const bench_op bench_op_rows[];                                  /* ends with an empty row */
+extern const bench_op bench_op_rows[]; /* ends with an empty row */
 
 /* Prints the table in f32 or bf16, of the rows whose names begin with `only` (all if it is empty); the error is kept in
  * root.  A line is: operator shape dtype pass ms ns-an-element GB/s kernels. */

@@ -1,10 +1,12 @@
-/* bench_ops_rows.c - the rows of `tilegrad bench --ops`: what the zoo's networks, torchvision's, squeeze-and-excitation,
- * perceptrons and transformers ask of operators.  apps/bench/torch_ops.py has PyTorch's side, by the same names. */
+/* bench_ops_rows.c - the rows of `tilegrad bench --ops`: what the zoo's networks, torchvision's,
+ * squeeze-and-excitation, perceptrons and transformers ask of operators.  apps/bench/torch_ops.py has PyTorch's side,
+ * by the same names. */
 #include "bench_ops.h"
 
 #define X in[0]
-#define OP(name, call) static tg_tensor *name(tg_scope *s, tg_tensor *const in[]) { return call; }
-#define OVER(...) ((tg_axes){ .n = sizeof((int[]){ __VA_ARGS__ }) / sizeof(int), .axis = { __VA_ARGS__ } })
+#define OP(name, call) \
+    static tg_tensor *name(tg_scope *s, tg_tensor *const in[]) { return call; }
+#define OVER(...)        ((tg_axes){ .n = sizeof((int[]){ __VA_ARGS__ }) / sizeof(int), .axis = { __VA_ARGS__ } })
 #define POOL(k, step, p) ((tg_pool2d_config){ .kernel = { k, k }, .stride = { step, step }, .pad = { p, p } })
 #define CONV(step, p, g) ((tg_conv2d_config){ .stride = { step, step }, .pad = { p, p }, .groups = g })
 
@@ -63,25 +65,43 @@ OP(depthwise_5, tg_conv2d(s, X, in[1], NULL, CONV(1, 2, (int)X->dim[3])))
 OP(depthwise_7, tg_conv2d(s, X, in[1], NULL, CONV(1, 3, (int)X->dim[3])))
 OP(grouped_3x3, tg_conv2d(s, X, in[1], NULL, CONV(1, 1, 32)))
 
-#define S(...) { sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t), { __VA_ARGS__ } }
+#define S(...) \
+    { \
+        sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t), { __VA_ARGS__ } \
+    }
 #define IMAGES S(16, 56, 56, 64)
 #define TOKENS S(16, 197, 384)
 const bench_op bench_op_rows[] = {
-    { "relu", relu, { IMAGES }, 0 },                  { "leaky_relu", leaky_relu, { IMAGES }, 0 },
-    { "sigmoid", sigmoid, { IMAGES }, 0 },            { "tanh", tanh_, { IMAGES }, 0 },
-    { "gelu", gelu, { TOKENS }, 0 },                  { "silu", silu, { IMAGES }, 0 },
-    { "hardswish", hardswish, { IMAGES }, 0 },        { "exp", exp_, { TOKENS }, 0 },
-    { "affine", affine, { IMAGES }, 0 },              { "square", square, { TOKENS }, 0 },
-    { "dropout", dropout, { TOKENS }, 0 },            { "dropout", dropout, { S(128, 4096) }, 0 },
-    { "add", add, { IMAGES, IMAGES }, 0 },            { "add", add, { IMAGES, S(1, 1, 1, 64) }, 0 },
-    { "add", add, { TOKENS, S(1, 197, 384) }, 0 },    { "sub", sub, { IMAGES, S(16, 1, 1, 64) }, 0 },
-    { "mul", mul, { IMAGES, IMAGES }, 0 },            { "mul", mul, { IMAGES, S(16, 1, 1, 64) }, 0 },
-    { "mul", mul, { IMAGES, S(16, 56, 56, 1) }, 0 },  { "mul", mul, { IMAGES, S(1, 1, 1, 64) }, 0 },
-    { "mul", mul, { IMAGES, S(1, 56, 56, 1) }, 0 },   { "div", div_, { TOKENS, S(16, 197, 1) }, 0 },
-    { "sum_all", sum_all, { IMAGES }, 0 },            { "sum_first", sum_first, { S(128, 4096) }, 0 },
-    { "mean_last", mean_last, { IMAGES }, 0 },        { "mean_last", mean_last, { TOKENS }, 0 },
-    { "mean_pixels", mean_pixels, { IMAGES }, 0 },    { "mean_pixels", mean_pixels, { S(16, 7, 7, 2048) }, 0 },
-    { "max_last", max_last, { IMAGES }, 0 },          { "max_pixels", max_pixels, { IMAGES }, 0 },
+    { "relu", relu, { IMAGES }, 0 },
+    { "leaky_relu", leaky_relu, { IMAGES }, 0 },
+    { "sigmoid", sigmoid, { IMAGES }, 0 },
+    { "tanh", tanh_, { IMAGES }, 0 },
+    { "gelu", gelu, { TOKENS }, 0 },
+    { "silu", silu, { IMAGES }, 0 },
+    { "hardswish", hardswish, { IMAGES }, 0 },
+    { "exp", exp_, { TOKENS }, 0 },
+    { "affine", affine, { IMAGES }, 0 },
+    { "square", square, { TOKENS }, 0 },
+    { "dropout", dropout, { TOKENS }, 0 },
+    { "dropout", dropout, { S(128, 4096) }, 0 },
+    { "add", add, { IMAGES, IMAGES }, 0 },
+    { "add", add, { IMAGES, S(1, 1, 1, 64) }, 0 },
+    { "add", add, { TOKENS, S(1, 197, 384) }, 0 },
+    { "sub", sub, { IMAGES, S(16, 1, 1, 64) }, 0 },
+    { "mul", mul, { IMAGES, IMAGES }, 0 },
+    { "mul", mul, { IMAGES, S(16, 1, 1, 64) }, 0 },
+    { "mul", mul, { IMAGES, S(16, 56, 56, 1) }, 0 },
+    { "mul", mul, { IMAGES, S(1, 1, 1, 64) }, 0 },
+    { "mul", mul, { IMAGES, S(1, 56, 56, 1) }, 0 },
+    { "div", div_, { TOKENS, S(16, 197, 1) }, 0 },
+    { "sum_all", sum_all, { IMAGES }, 0 },
+    { "sum_first", sum_first, { S(128, 4096) }, 0 },
+    { "mean_last", mean_last, { IMAGES }, 0 },
+    { "mean_last", mean_last, { TOKENS }, 0 },
+    { "mean_pixels", mean_pixels, { IMAGES }, 0 },
+    { "mean_pixels", mean_pixels, { S(16, 7, 7, 2048) }, 0 },
+    { "max_last", max_last, { IMAGES }, 0 },
+    { "max_pixels", max_pixels, { IMAGES }, 0 },
     { "argmax_last", argmax_last, { S(4096, 1000) }, 0 },
     { "softmax_last", softmax_last, { S(96, 197, 197) }, 0 },
     { "softmax_last", softmax_last, { S(128, 1000) }, 0 },
@@ -94,18 +114,23 @@ const bench_op bench_op_rows[] = {
     { "batch_norm", batch_norm, { S(16, 14, 14, 1024), S(1024), S(1024) }, 0 },
     { "cross_entropy", cross_entropy, { S(4096, 1000) }, 1000 },
     { "cross_entropy", cross_entropy, { S(128, 10) }, 10 },
-    { "mse", mse, { IMAGES, IMAGES }, 0 },            { "l1", l1, { IMAGES, IMAGES }, 0 },
+    { "mse", mse, { IMAGES, IMAGES }, 0 },
+    { "l1", l1, { IMAGES, IMAGES }, 0 },
     { "bce", bce, { IMAGES, IMAGES }, 0 },
-    { "max_pool_2", max_pool_2, { IMAGES }, 0 },      { "max_pool_3", max_pool_3, { S(16, 112, 112, 64) }, 0 },
-    { "avg_pool_2", avg_pool_2, { IMAGES }, 0 },      { "avg_pool_3", avg_pool_3, { S(16, 28, 28, 192) }, 0 },
+    { "max_pool_2", max_pool_2, { IMAGES }, 0 },
+    { "max_pool_3", max_pool_3, { S(16, 112, 112, 64) }, 0 },
+    { "avg_pool_2", avg_pool_2, { IMAGES }, 0 },
+    { "avg_pool_3", avg_pool_3, { S(16, 28, 28, 192) }, 0 },
     { "global_avg_pool", global_avg_pool, { S(16, 7, 7, 2048) }, 0 },
     { "adaptive_pool_7", adaptive_pool_7, { S(16, 13, 13, 256) }, 0 },
     { "upsample_nearest", upsample_nearest, { S(16, 28, 28, 64) }, 0 },
     { "upsample_bilinear", upsample_bilinear, { S(16, 28, 28, 64) }, 0 },
     { "channels_first", channels_first, { IMAGES }, 0 },
-    { "heads", heads, { S(16, 197, 6, 64) }, 0 },     { "flatten", flatten, { S(64, 7, 7, 512) }, 0 },
+    { "heads", heads, { S(16, 197, 6, 64) }, 0 },
+    { "flatten", flatten, { S(64, 7, 7, 512) }, 0 },
     { "concat_last", concat_last, { IMAGES, IMAGES }, 0 },
-    { "slice_last", slice_last, { IMAGES }, 0 },      { "pad_pixels", pad_pixels, { IMAGES }, 0 },
+    { "slice_last", slice_last, { IMAGES }, 0 },
+    { "pad_pixels", pad_pixels, { IMAGES }, 0 },
     { "matmul", matmul, { S(96, 197, 64), S(96, 64, 197) }, 0 },
     { "linear", linear, { TOKENS, S(1536, 384), S(1536) }, 0 },
     { "conv_1x1", conv_1x1, { S(16, 28, 28, 128), S(512, 1, 1, 128) }, 0 },

@@ -43,7 +43,7 @@ static bool dot(uint64_t bits, int column, int row)
 /* The columns of a letter that have dots: letters are as wide as they look.  A blank has three. */
 static void extent(char letter, int *first, int *width)
 {
-    unsigned columns = 0;                  /* five bits: which have dots in any row */
+    unsigned columns = 0; /* five bits: which have dots in any row */
     for (int row = 0; row < FONT_ROWS; row++) columns |= glyph(letter) >> FONT_COLUMNS * row & 0x1f;
     *first = columns ? __builtin_clz(columns << 27) : 0;
     *width = columns ? FONT_COLUMNS - *first - __builtin_ctz(columns) : 3;
@@ -69,15 +69,15 @@ void canvas_text(canvas *on, int x, int y, const char *text, colour c)
 
 /* ---- the file ---- */
 typedef struct {
-    jmp_buf     back;
-    tg_scope   *s;
+    jmp_buf back;
+    tg_scope *s;
     tg_file_out out;
 } picture;
 
 static void on_error(png_structp png, png_const_charp why)
 {
     picture *const p = png_get_error_ptr(png);
-    tg_fail(p->s, "%s: cannot be written: %s", p->out.path, why);          /* if nothing has failed before */
+    tg_fail(p->s, "%s: cannot be written: %s", p->out.path, why); /* if nothing has failed before */
     longjmp(p->back, 1);
 }
 
@@ -113,9 +113,9 @@ bool canvas_save(tg_scope *s, const canvas *from, const char *path)
     picture p = { .s = s };
     if (!tg_out_begin(s, &p.out, path)) return false;
     png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &p, on_error, on_warning);
-    png_infop  info = png ? png_create_info_struct(png) : NULL;
+    png_infop info = png ? png_create_info_struct(png) : NULL;
     if (!info) tg_fail_system(s, ENOMEM, "%s: no memory to write it", path);
     if (info) encode(&p, png, info, from);
     png_destroy_write_struct(&png, &info);
-    return tg_out_commit(s, &p.out);                     /* abandons it if s has failed */
+    return tg_out_commit(s, &p.out); /* abandons it if s has failed */
 }

@@ -6,19 +6,21 @@
 /* Pixels of a letter's dot, of a line of text. */
 enum { CANVAS_DOT = 2, CANVAS_LINE = CANVAS_DOT * 10 };
 
-typedef struct { uint8_t r, g, b; } colour;
+typedef struct {
+    uint8_t r, g, b;
+} colour;
 static const colour paper = { 255, 255, 255 }, ink = { 40, 40, 46 }, faint = { 205, 205, 212 }, red = { 200, 16, 32 };
 
 typedef struct {
-    int      w, h;
-    uint8_t *rgb;                          /* [h, w, 3] */
+    int w, h;
+    uint8_t *rgb; /* [h, w, 3] */
 } canvas;
 
 /* A blank one, which will be saved to `path`.  False and s failed if there is no memory. */
 bool canvas_open(tg_scope *s, canvas *on, int w, int h, const char *path);
 void canvas_close(canvas *on);
 void canvas_fill(canvas *on, int x, int y, int w, int h, colour c);
-int  canvas_text_width(const char *text);
-void canvas_text(canvas *on, int x, int y, const char *text, colour c);                /* ASCII; others are '?' */
-bool canvas_save(tg_scope *s, const canvas *from, const char *path);             /* the file appears whole or not at all */
+int canvas_text_width(const char *text);
+void canvas_text(canvas *on, int x, int y, const char *text, colour c); /* ASCII; others are '?' */
+bool canvas_save(tg_scope *s, const canvas *from, const char *path);    /* the file appears whole or not at all */
 #endif

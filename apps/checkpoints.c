@@ -51,8 +51,8 @@ static int64_t step_in_file(tg_scope *s, const tg_tensor_file *f)
     return step;
 }
 
-/* What is wrong with a file that `look` has failed for, in s; look has not failed any more.  Errors of the system become
- * those of s. */
+/* What is wrong with a file that `look` has failed for, in s; look has not failed any more.  Errors of the system
+ * become those of s. */
 static const char *judge(tg_scope *s, tg_scope *look)
 {
     const int system = tg_system_error(look);
@@ -173,7 +173,7 @@ void checkpoints_remove(tg_scope *s, const char *folder)
 static int is_part(const struct dirent *entry)
 {
     const char *const at = strstr(entry->d_name, part);
-    checkpoint_name   name;
+    checkpoint_name name;
     if (!at || strspn(at + strlen(part), "0123456789") != strlen(at) - strlen(part)) return 0;
     snprintf(name.text, sizeof name.text, "%.*s%s", (int)(at - entry->d_name), entry->d_name, whole);
     return step_in_name(name.text) >= 0;

@@ -24,9 +24,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 typedef struct {
     tg_tensor_file **file;
-    int              n;
-    ckpt_numbers    *room;
-    double          *sum;                /* [CKPT_PIECE] */
+    int n;
+    ckpt_numbers *room;
+    double *sum; /* [CKPT_PIECE] */
 } average;
 
 static bool is_averaged(const char *name) { return strncmp(name, "optim/", 6) != 0; }
@@ -36,7 +36,7 @@ static bool is_averaged(const char *name) { return strncmp(name, "optim/", 6) !=
 static int complain(const char *name, const char *trouble, const char *path)
 {
     tg_name_text text;
-    output_text  room;
+    output_text room;
     fprintf(stderr, "  %s: %s %s\n", tg_printable(name, &text), trouble, output_name(path, &room));
     return 1;
 }
@@ -87,13 +87,13 @@ static bool add_up(ckpt *c, average *v, const char *name, int64_t first, int64_t
 
 static bool produce(ckpt *c, void *context, const tg_file_tensor *t, uint64_t from, size_t n, void *to)
 {
-    average        *const v    = context;
+    average *const v = context;
     tg_tensor_file *const last = v->file[v->n - 1];
     if (ckpt_kind_of(t) != CKPT_FLOATS)
         return tg_tensor_file_read(c->root, last, tg_tensor_file_find(last, t->name), from, n, to) && ckpt_step(c, n);
     const round_format *const format = round_find(t->dtype);
     const uint64_t size = (uint64_t)format->size;
-    const int64_t  end  = (int64_t)((from + n) / size);
+    const int64_t end = (int64_t)((from + n) / size);
     for (int64_t at = (int64_t)(from / size), some; at < end; at += some) {
         some = end - at < CKPT_PIECE ? end - at : CKPT_PIECE;
         if (!add_up(c, v, t->name, at, some)) return false;
@@ -106,7 +106,7 @@ static void average_files(ckpt *c, average *v, const char *path)
 {
     int n, n_meta;
     v->room = tg_alloc(c->root, sizeof *v->room);
-    v->sum  = tg_alloc(c->root, sizeof *v->sum * CKPT_PIECE);
+    v->sum = tg_alloc(c->root, sizeof *v->sum * CKPT_PIECE);
     tg_file_tensor *const tensors = ckpt_select(c, v->file[0], is_averaged, &n);
     const tg_file_meta *const meta = ckpt_select_meta(c, v->file[0], ckpt_meta_of_model, &n_meta);
     int floats = 0;

@@ -40,7 +40,7 @@ static int compare_names(const char *a, const char *b)
 static int compare_tensors(const void *a, const void *b, void *file)
 {
     const tg_file_tensor *const t = ((const tg_tensor_file *)file)->tensor, *const p = &t[*(const int *)a],
-                         *const q = &t[*(const int *)b];
+                                *const q = &t[*(const int *)b];
     const int m = section_length(p), n = section_length(q);
     if (!same_section(p, q)) return !m ? -1 : !n ? 1 : strcmp(p->name, q->name);
     const int order = compare_names(contents_name(p), contents_name(q));
@@ -50,7 +50,7 @@ static int compare_tensors(const void *a, const void *b, void *file)
 static const char *section_name(ckpt *c, const tg_file_tensor *t)
 {
     const int length = section_length(t);
-    char     *name   = length ? tg_alloc(c->root, (size_t)length) : NULL;
+    char *name = length ? tg_alloc(c->root, (size_t)length) : NULL;
     return name ? memcpy(name, t->name, (size_t)length - 1) : "model";
 }
 
@@ -64,8 +64,8 @@ static void cut_into_sections(ckpt *c, contents *all)
         contents_section *const in = &all->section[all->n - 1];
         in->n++;
         in->numbers += (uint64_t)ckpt_count(t);
-        in->bytes   += t->bytes;
-        before       = t;
+        in->bytes += t->bytes;
+        before = t;
     }
 }
 
@@ -82,7 +82,7 @@ contents contents_read(ckpt *c, tg_tensor_file *f, bool stats)
 {
     contents all = { .file = f };
     const size_t n = f ? (size_t)f->n + 1 : 1;
-    all.order   = tg_alloc(c->root, sizeof *all.order * n);
+    all.order = tg_alloc(c->root, sizeof *all.order * n);
     all.section = tg_alloc(c->root, sizeof *all.section * n);
     if (!f || !tg_ok(c->root)) return (contents){ .file = NULL };
     for (int i = 0; i < f->n; i++) all.order[i] = i;

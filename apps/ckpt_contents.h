@@ -4,17 +4,17 @@
 #include "ckpt_stats.h"
 
 typedef struct {
-    const char *name;                    /* "model", "optim" */
-    int         first, n;                /* of contents.order */
-    uint64_t    numbers, bytes;
+    const char *name; /* "model", "optim" */
+    int first, n;     /* of contents.order */
+    uint64_t numbers, bytes;
 } contents_section;
 
 typedef struct {
-    tg_tensor_file   *file;
-    int              *order;             /* [file->n] by section, then by name: "layer.2" before "layer.10" */
-    int               n;
-    contents_section *section;           /* [n] */
-    ckpt_stats       *stats;             /* [file->n] by the tensors' numbers, or NULL */
+    tg_tensor_file *file;
+    int *order; /* [file->n] by section, then by name: "layer.2" before "layer.10" */
+    int n;
+    contents_section *section; /* [n] */
+    ckpt_stats *stats;         /* [file->n] by the tensors' numbers, or NULL */
 } contents;
 
 /* In memory of root; everything is NULL once that has failed. */

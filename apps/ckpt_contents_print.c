@@ -5,7 +5,9 @@
 
 enum { INDENT = 2, WIDEST = 48 };
 
-typedef struct { int name, dtype, shape; } widths;
+typedef struct {
+    int name, dtype, shape;
+} widths;
 
 static int wider(int a, int b) { return a > b ? a : b; }
 
@@ -14,7 +16,7 @@ static size_t component_length(const char *name) { return strcspn(name, "./"); }
 /* A part of a name, between dots. */
 static const char *component(const char *from, tg_name_text *text)
 {
-    char   part[513];
+    char part[513];
     size_t n = component_length(from);
     n = n < sizeof part ? n : sizeof part - 1;
     memcpy(part, from, n);
@@ -36,14 +38,14 @@ static widths measure_columns(const contents *all)
     for (int i = 0; i < all->file->n; i++) {
         const tg_file_tensor *const t = &all->file->tensor[i];
         tg_name_text text;
-        ckpt_text    shape;
-        int          depth;
+        ckpt_text shape;
+        int depth;
         const char *const last = leaf(contents_name(t), &depth);
-        w.name  = wider(w.name, INDENT * depth + (int)strlen(component(last, &text)));
+        w.name = wider(w.name, INDENT * depth + (int)strlen(component(last, &text)));
         w.dtype = wider(w.dtype, (int)strlen(t->dtype));
         w.shape = wider(w.shape, (int)strlen(ckpt_shape(t, &shape)));
     }
-    w.name  = w.name < WIDEST ? w.name : WIDEST;
+    w.name = w.name < WIDEST ? w.name : WIDEST;
     w.shape = w.shape < WIDEST ? w.shape : WIDEST;
     return w;
 }
@@ -52,7 +54,7 @@ static widths measure_columns(const contents *all)
 static void print_branches(const char *name, const char *before, FILE *to)
 {
     bool shared = before != NULL;
-    int  depth  = 1;
+    int depth = 1;
     for (size_t n; n = component_length(name), name[n]; name += n + 1, depth++) {
         tg_name_text text;
         shared = shared && component_length(before) == n && before[n] && !strncmp(name, before, n);
@@ -74,8 +76,8 @@ static void print_tensor(const contents *all, const widths *w, int i, FILE *to)
 {
     const tg_file_tensor *const t = &all->file->tensor[i];
     tg_name_text text, dtype;
-    ckpt_text    shape, size;
-    int          depth;
+    ckpt_text shape, size;
+    int depth;
     const char *const last = leaf(contents_name(t), &depth);
     fprintf(to, "%*s%-*s  %-*s  %-*s  %10s", INDENT * depth, "", w->name - INDENT * depth, component(last, &text),
             w->dtype, tg_printable(t->dtype, &dtype), w->shape, ckpt_shape(t, &shape), ckpt_size(t->bytes, &size));
@@ -87,8 +89,8 @@ static void print_tensor(const contents *all, const widths *w, int i, FILE *to)
 static void print_section(const contents *all, const widths *w, const contents_section *in, FILE *to)
 {
     tg_name_text text;
-    ckpt_text    tensors, numbers, size;
-    const char  *before = NULL;
+    ckpt_text tensors, numbers, size;
+    const char *before = NULL;
     fprintf(to, "\n%s: %s, %s numbers, %s\n", tg_printable(in->name, &text), ckpt_tensors(in->n, &tensors),
             ckpt_whole(in->numbers, &numbers), ckpt_size(in->bytes, &size));
     for (int k = in->first; k < in->first + in->n; k++) {
@@ -116,7 +118,7 @@ void contents_print(const contents *all, FILE *to)
     output_text path;
     for (int i = 0; i < all->n; i++) {
         numbers += all->section[i].numbers;
-        bytes   += all->section[i].bytes;
+        bytes += all->section[i].bytes;
     }
     fprintf(to, "%s: %s%s, %s, %s numbers, %s\n", output_name(all->file->path, &path), all->file->format,
             all->file->marked ? " by tilegrad, with checksums" : "", ckpt_tensors(all->file->n, &tensors),

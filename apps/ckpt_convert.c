@@ -6,11 +6,14 @@
 
 enum { DTYPE = 'd', V2 = 0x100 };
 
-typedef struct { option_arguments files; const round_format *format, *v2; } convert_options;
+typedef struct {
+    option_arguments files;
+    const round_format *format, *v2;
+} convert_options;
 
 static const struct argp_option table[] = {
     { "dtype", DTYPE, "TYPE", 0, "f32, bf16 or f16: of all float tensors (they stay as they are)", 0 },
-    { "v2",    V2,    "TYPE", 0, "bf16 or f16: what NumPy's type V2 holds, to which it turns ml_dtypes' bfloat16", 0 },
+    { "v2", V2, "TYPE", 0, "bf16 or f16: what NumPy's type V2 holds, to which it turns ml_dtypes' bfloat16", 0 },
     { 0 },
 };
 
@@ -38,11 +41,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
 }
 
 typedef struct {
-    tg_tensor_file     *in;
-    const round_format *format;          /* NULL: bytes as they are */
-    round_errors       *errors;          /* [in->n] */
-    ckpt_numbers       *room;
-    int                 left_out;
+    tg_tensor_file *in;
+    const round_format *format; /* NULL: bytes as they are */
+    round_errors *errors;       /* [in->n] */
+    ckpt_numbers *room;
+    int left_out;
 } conversion;
 
 static bool is_converted(const conversion *v, const tg_file_tensor *in)
@@ -56,7 +59,7 @@ static bool produce(ckpt *c, void *context, const tg_file_tensor *t, uint64_t fr
     const tg_file_tensor *const in = &v->in->tensor[t->tag];
     if (!is_converted(v, in)) return ckpt_produce_copy(c, v->in, t, from, n, to);
     const uint64_t size = (uint64_t)v->format->size;
-    const int64_t  last = (int64_t)((from + n) / size);
+    const int64_t last = (int64_t)((from + n) / size);
     for (int64_t at = (int64_t)(from / size), some; at < last; at += some) {
         some = last - at < CKPT_PIECE ? last - at : CKPT_PIECE;
         if (!ckpt_read(c, v->in, t->tag, at, some, v->room)) return false;
@@ -81,12 +84,12 @@ static void report(const conversion *v)
 {
     round_errors all = { 0 };
     tg_name_text name;
-    ckpt_text    tensors;
+    ckpt_text tensors;
     int converted = 0, exact = 0;
     for (int i = 0; i < v->in->n; i++) {
         const round_errors *const e = &v->errors[i];
         converted += is_converted(v, &v->in->tensor[i]);
-        exact     += is_converted(v, &v->in->tensor[i]) && !e->inexact;
+        exact += is_converted(v, &v->in->tensor[i]) && !e->inexact;
         if (!e->inexact) continue;
         if (!all.inexact)
             printf("  %-40s  %12s  %10s  %10s\n", "rounded", "numbers", "absolute", "relative (largest errors)");
@@ -94,8 +97,7 @@ static void report(const conversion *v)
         round_add(&all, e);
     }
     if (all.inexact) tell_errors("all", &all);
-    if (v->format)
-        printf("%s to %s, %d of them exactly; ", ckpt_tensors(converted, &tensors), v->format->dtype, exact);
+    if (v->format) printf("%s to %s, %d of them exactly; ", ckpt_tensors(converted, &tensors), v->format->dtype, exact);
     printf("%s as they are\n", ckpt_tensors(v->in->n - v->left_out - converted, &tensors));
 }
 
@@ -124,7 +126,7 @@ static void convert(ckpt *c, conversion *v, const char *path)
     int n, n_meta;
     refuse_unconverted(c, v);
     v->errors = tg_alloc(c->root, sizeof *v->errors * ((size_t)v->in->n + 1));
-    v->room   = tg_alloc(c->root, sizeof *v->room);
+    v->room = tg_alloc(c->root, sizeof *v->room);
     tg_file_tensor *const tensors = ckpt_select(c, v->in, NULL, &n);
     const tg_file_meta *const meta = ckpt_select_meta(c, v->in, NULL, &n_meta);
     for (int k = 0; tensors && k < n; k++)

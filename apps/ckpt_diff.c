@@ -14,10 +14,10 @@ static const char about[] =
 
 typedef struct {
     tg_tensor_file *a, *b;
-    int             same, differ;        /* tensors of both files, by their numbers */
-    int             others;              /* that one lacks, or of another shape or dtype */
-    int             width;               /* of a column of names */
-    const char     *first;               /* the first tensor that differs, in A's order; NULL: none */
+    int same, differ;  /* tensors of both files, by their numbers */
+    int others;        /* that one lacks, or of another shape or dtype */
+    int width;         /* of a column of names */
+    const char *first; /* the first tensor that differs, in A's order; NULL: none */
 } difference;
 
 static error_t parse(int key, char *text, struct argp_state *state)
@@ -33,7 +33,7 @@ static void tell_lacking(difference *d, const tg_tensor_file *in, const tg_tenso
     for (int i = 0; i < in->n; i++) {
         const tg_file_tensor *const t = &in->tensor[i];
         tg_name_text name;
-        ckpt_text    shape;
+        ckpt_text shape;
         if (tg_tensor_file_find(other, t->name) >= 0) continue;
         if (*title) printf("%s\n", title);
         printf("  %-*s  %s %s\n", d->width, tg_printable(t->name, &name), t->dtype, ckpt_shape(t, &shape));
@@ -66,7 +66,7 @@ static void tell_types(difference *d)
         const int k = tg_tensor_file_find(d->b, d->a->tensor[i].name);
         const tg_file_tensor *const t = &d->a->tensor[i], *const u = k < 0 ? NULL : &d->b->tensor[k];
         tg_name_text name;
-        ckpt_text    a, b;
+        ckpt_text a, b;
         if (!u || same_type(t, u)) continue;
         printf("%s  %-*s  %s %s in A, %s %s in B\n", title, d->width, tg_printable(t->name, &name), t->dtype,
                ckpt_shape(t, &a), u->dtype, ckpt_shape(u, &b));
@@ -100,7 +100,7 @@ static void tell_place(const tg_file_tensor *t, int64_t at)
     int64_t index[TG_MAX_RANK];
     for (int k = t->rank - 1; k >= 0; k--) {
         index[k] = at % t->dim[k];
-        at      /= t->dim[k];
+        at /= t->dim[k];
     }
     printf("[");
     for (int k = 0; k < t->rank; k++) printf("%s%lld", k ? ", " : "", (long long)index[k]);
@@ -110,8 +110,8 @@ static void tell_place(const tg_file_tensor *t, int64_t at)
 static void tell_numbers(const ckpt *c, difference *d, const tg_file_tensor *t, const comparison *r)
 {
     tg_name_text name;
-    ckpt_text    count, all;
-    const bool   bytes = ckpt_kind_of(t) == CKPT_OTHER;
+    ckpt_text count, all;
+    const bool bytes = ckpt_kind_of(t) == CKPT_OTHER;
     status_clear(&c->line);
     printf("%s  %-*s  %s of %s %s", d->differ ? "" : "numbers:\n", d->width, tg_printable(t->name, &name),
            ckpt_whole((uint64_t)r->differ, &count), ckpt_whole(bytes ? t->bytes : (uint64_t)ckpt_count(t), &all),
@@ -139,7 +139,7 @@ static void compare_numbers(ckpt *c, difference *d)
         if (r.differ) tell_numbers(c, d, t, &r);
         if (!d->first && (r.differ || !same_type(t, &d->b->tensor[k]))) d->first = t->name;
         d->differ += r.differ > 0;
-        d->same   += r.differ == 0;
+        d->same += r.differ == 0;
     }
 }
 
@@ -147,7 +147,7 @@ static void measure(ckpt *c, difference *d)
 {
     for (int i = 0; i < d->a->n; i++) {
         tg_name_text name;
-        const int k      = tg_tensor_file_find(d->b, d->a->tensor[i].name);
+        const int k = tg_tensor_file_find(d->b, d->a->tensor[i].name);
         const int length = (int)strlen(tg_printable(d->a->tensor[i].name, &name));
         if (k >= 0) c->total += d->a->tensor[i].bytes + d->b->tensor[k].bytes;
         if (length > d->width) d->width = length < 48 ? length : 48;
@@ -157,7 +157,7 @@ static void measure(ckpt *c, difference *d)
 static bool compare_files(ckpt *c, difference *d)
 {
     tg_name_text name;
-    ckpt_text    tensors;
+    ckpt_text tensors;
     measure(c, d);
     tell_lacking(d, d->a, d->b, "only in A:");
     tell_lacking(d, d->b, d->a, "only in B:");
@@ -167,8 +167,9 @@ static bool compare_files(ckpt *c, difference *d)
     tell_metadata(d);
     status_clear(&c->line);
     if (!d->differ && !d->others) printf("same: %s\n", ckpt_tensors(d->same, &tensors));
-    else printf("%s with the same numbers, %d with others, %d in one file only or of another shape or dtype\n",
-                ckpt_tensors(d->same, &tensors), d->differ, d->others);
+    else
+        printf("%s with the same numbers, %d with others, %d in one file only or of another shape or dtype\n",
+               ckpt_tensors(d->same, &tensors), d->differ, d->others);
     if (d->first) printf("the first of A that differs: %s\n", tg_printable(d->first, &name));
     return !d->differ && !d->others;
 }

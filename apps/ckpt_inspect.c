@@ -4,11 +4,14 @@
 
 enum { STATS = 's', JSON = 'j' };
 
-typedef struct { option_arguments files; bool stats, json; } inspect_options;
+typedef struct {
+    option_arguments files;
+    bool stats, json;
+} inspect_options;
 
 static const struct argp_option table[] = {
     { "stats", STATS, NULL, 0, "minimum, maximum and mean of the finite numbers, how many NaN and infinities", 0 },
-    { "json",  JSON,  NULL, 0, "for programs", 0 },
+    { "json", JSON, NULL, 0, "for programs", 0 },
     { 0 },
 };
 
@@ -26,8 +29,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
     (void)text;
     switch (key) {
     case STATS: o->stats = true; return 0;
-    case JSON:  o->json  = true; return 0;
-    default:    return option_take_arguments(key, state, "FILE", 1, 1, &o->files);
+    case JSON: o->json = true; return 0;
+    default: return option_take_arguments(key, state, "FILE", 1, 1, &o->files);
     }
 }
 

@@ -15,8 +15,8 @@ static const char about[] =
 
 typedef struct {
     const char *name, *wanted;
-    int         arguments;
-    void      (*run)(ckpt *c, tg_tensor_file *f, char **rest);
+    int arguments;
+    void (*run)(ckpt *c, tg_tensor_file *f, char **rest);
 } action;
 
 /* On a terminal nothing is printed that it may take for a command; elsewhere it is the value's bytes. */
@@ -47,22 +47,25 @@ static void set(ckpt *c, tg_tensor_file *f, char **rest)
     if (strcmp(f->format, "safetensors")) tg_fail(c->root, "%s: %s holds no metadata", f->path, f->format);
     if (!strncmp(rest[0], "tilegrad.", 9)) tg_fail(c->root, "'%s': is set by tilegrad alone", rest[0]);
     tg_file_tensor *const tensors = ckpt_select(c, f, NULL, &n);
-    tg_file_meta   *const meta    = ckpt_select_meta(c, f, NULL, &n_meta);
+    tg_file_meta *const meta = ckpt_select_meta(c, f, NULL, &n_meta);
     if (!tg_ok(c->root)) return;
     while (at < n_meta && strcmp(meta[at].key, rest[0])) at++;
     meta[at] = (tg_file_meta){ rest[0], rest[1] };
-    n_meta   = at < n_meta ? n_meta : n_meta + 1;
+    n_meta = at < n_meta ? n_meta : n_meta + 1;
     const ckpt_output o = { f->path, tensors, n, n_meta, meta, ckpt_produce_copy, f };
     ckpt_write(c, &o);
 }
 
 static const action actions[] = {
-    { "get",  "get FILE KEY",       3, get  },
-    { "set",  "set FILE KEY VALUE", 4, set  },
-    { "list", "list FILE",          2, list },
+    { "get", "get FILE KEY", 3, get },
+    { "set", "set FILE KEY VALUE", 4, set },
+    { "list", "list FILE", 2, list },
 };
 
-typedef struct { option_arguments words; const action *chosen; } meta_options;
+typedef struct {
+    option_arguments words;
+    const action *chosen;
+} meta_options;
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
@@ -73,14 +76,14 @@ static error_t parse(int key, char *text, struct argp_state *state)
         if (!strcmp(o->words.at[0], actions[i].name)) o->chosen = &actions[i];
     if (key != ARGP_KEY_ARGS) return status;
     if (!o->chosen) argp_error(state, "unknown command '%s': want get, set or list", o->words.at[0]);
-    if (o->words.n != o->chosen->arguments)
-        argp_error(state, "%d arguments: want %s", o->words.n, o->chosen->wanted);
+    if (o->words.n != o->chosen->arguments) argp_error(state, "%d arguments: want %s", o->words.n, o->chosen->wanted);
     return status;
 }
 
 int ckpt_meta(int argc, char **argv)
 {
-    static const struct argp parser = { .parser = parse, .doc = about,
+    static const struct argp parser = { .parser = parse,
+                                        .doc = about,
                                         .args_doc = "get FILE KEY\nset FILE KEY VALUE\nlist FILE" };
     meta_options o = { .chosen = NULL };
     argp_parse(&parser, argc, argv, 0, NULL, &o);

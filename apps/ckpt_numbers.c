@@ -19,9 +19,9 @@ bool ckpt_read(ckpt *c, tg_tensor_file *f, int i, int64_t first, int64_t n, ckpt
 {
     const tg_file_tensor *const t = &f->tensor[i];
     to->kind = ckpt_kind_of(t);
-    to->n    = n;
+    to->n = n;
     if (to->kind == CKPT_WHOLE) return tg_tensor_file_numbers(c->root, f, i, first, n, TG_I64, to->whole);
-    if (!strcmp(t->dtype, "F64"))            /* which the library rounds to f32 */
+    if (!strcmp(t->dtype, "F64")) /* which the library rounds to f32 */
         return tg_tensor_file_read(c->root, f, i, 8 * (uint64_t)first, 8 * (size_t)n, to->floats);
     if (!tg_tensor_file_numbers(c->root, f, i, first, n, TG_F32, to->narrow)) return false;
     for (int64_t k = 0; k < n; k++) to->floats[k] = to->narrow[k];
@@ -34,7 +34,7 @@ const char *ckpt_size(uint64_t bytes, ckpt_text *to)
 {
     static const char *const units[] = { "KiB", "MiB", "GiB", "TiB" };
     double size = (double)bytes / 1024;
-    int    unit = 0;
+    int unit = 0;
     for (; size >= 1023.95 && unit < 3; unit++) size /= 1024;
     if (bytes < 1024) snprintf(to->text, sizeof to->text, "%d B", (int)bytes);
     else snprintf(to->text, sizeof to->text, "%.1f %s", size, units[unit]);
@@ -43,9 +43,9 @@ const char *ckpt_size(uint64_t bytes, ckpt_text *to)
 
 const char *ckpt_whole(uint64_t number, ckpt_text *to)
 {
-    char      plain[24];
+    char plain[24];
     const int digits = snprintf(plain, sizeof plain, "%llu", (unsigned long long)number);
-    int       n = 0;
+    int n = 0;
     for (int i = 0; i < digits; i++) {
         if (i > 0 && (digits - i) % 3 == 0) to->text[n++] = ',';
         to->text[n++] = plain[i];
@@ -74,7 +74,7 @@ void ckpt_print_text(FILE *to, const char *text)
 {
     tg_name_text piece;
     while (*text) {
-        size_t n = 1;                                       /* a character of UTF-8 */
+        size_t n = 1; /* a character of UTF-8 */
         while (((unsigned char)text[n] & 0xc0) == 0x80 && n < 4) n++;
         const char one[5] = { text[0], n > 1 ? text[1] : '\0', n > 2 ? text[2] : '\0', n > 3 ? text[3] : '\0' };
         fputs(tg_printable(one, &piece), to);

@@ -7,7 +7,10 @@
 
 enum { MAP = 'm' };
 
-typedef struct { option_arguments files; const char *map; } rename_options;
+typedef struct {
+    option_arguments files;
+    const char *map;
+} rename_options;
 
 static const struct argp_option table[] = {
     { "map", MAP, "FILE", 0, "rules, a line each: OLD NEW", 0 },
@@ -36,19 +39,22 @@ static error_t parse(int key, char *text, struct argp_state *state)
 /* ---- rules ---- */
 
 typedef struct {
-    const char *old, *new;               /* without their '*' */
-    size_t      length;                  /* of old */
-    bool        prefix;
-    int         line, used;
+    const char *old, *new; /* without their '*' */
+    size_t length;         /* of old */
+    bool prefix;
+    int line, used;
 } rule;
 
-typedef struct { rule *rule; int n; } rules;         /* sorted: see by_old */
+typedef struct {
+    rule *rule;
+    int n;
+} rules; /* sorted: see by_old */
 
 /* Takes the '*' off. */
 static bool take_star(char *word)
 {
     const size_t n = strlen(word);
-    const bool   star = n > 0 && word[n - 1] == '*';
+    const bool star = n > 0 && word[n - 1] == '*';
     if (star) word[n - 1] = 0;
     return star;
 }
@@ -80,11 +86,11 @@ static int by_old(const void *a, const void *b)
 
 static rules read_rules(ckpt *c, const char *map)
 {
-    rules  all  = { NULL, 0 };
-    int    have = 0;
-    char  *line = NULL;
+    rules all = { NULL, 0 };
+    int have = 0;
+    char *line = NULL;
     size_t room = 0;
-    FILE  *const from = fopen(map, "r");
+    FILE *const from = fopen(map, "r");
     if (!from) tg_fail(c->root, "%s: cannot be opened: %s", map, strerror(errno));
     for (int number = 1; from && tg_ok(c->root) && getline(&line, &room, from) >= 0; number++) {
         if (all.n == have) {
@@ -106,7 +112,7 @@ static rule *find_rule(const rules *all, bool prefix, const char *name, size_t l
 {
     int low = 0, high = all->n;
     while (low < high) {
-        const int   middle = low + (high - low) / 2;
+        const int middle = low + (high - low) / 2;
         const rule *const r = &all->rule[middle];
         int order = r->prefix == prefix ? strncmp(r->old, name, length) : r->prefix ? -1 : 1;
         if (order == 0 && r->prefix == prefix) order = r->length > length;
@@ -127,7 +133,7 @@ static const char *rename_one(ckpt *c, const rules *all, const char *name)
     }
     if (!first) return name;
     const size_t size = strlen(first->new) + n - first->length + 1;
-    char *const  made = tg_alloc(c->root, size);
+    char *const made = tg_alloc(c->root, size);
     if (made) snprintf(made, size, "%s%s", first->new, name + first->length);
     first->used++;
     return made;

@@ -5,17 +5,17 @@
 #include <stdint.h>
 
 typedef struct {
-    const char *dtype;                   /* "F32", "BF16", "F16", "F64" */
-    int         size;                    /* bytes */
-    int         fraction;                /* bits */
-    int         least, most;             /* exponents of normal numbers */
+    const char *dtype; /* "F32", "BF16", "F16", "F64" */
+    int size;          /* bytes */
+    int fraction;      /* bits */
+    int least, most;   /* exponents of normal numbers */
 } round_format;
 
-const round_format *round_find(const char *dtype);       /* NULL: none of these */
+const round_format *round_find(const char *dtype); /* NULL: none of these */
 
 typedef struct {
-    int64_t inexact, overflows, zeros;   /* numbers that changed; that became infinite; that became 0 */
-    double  absolute, relative;          /* the largest errors of those that did not become infinite */
+    int64_t inexact, overflows, zeros; /* numbers that changed; that became infinite; that became 0 */
+    double absolute, relative;         /* the largest errors of those that did not become infinite */
 } round_errors;
 
 /* Rounds n numbers into `to`; e (or NULL) is added to.  A NaN stays one, with the upper bits of its payload. */

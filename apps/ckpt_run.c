@@ -3,7 +3,7 @@
 #include "signals.h"
 #include <signal.h>
 
-static const double patience = 2;        /* seconds before the progress shows */
+static const double patience = 2; /* seconds before the progress shows */
 
 ckpt ckpt_begin(const char *name)
 {
@@ -14,9 +14,9 @@ ckpt ckpt_begin(const char *name)
 static void show(const ckpt *c, double took)
 {
     const double rate = (double)c->done / took, left = c->total > c->done ? (double)(c->total - c->done) / rate : 0;
-    ckpt_text  done, total, speed;
+    ckpt_text done, total, speed;
     clock_text time;
-    char       line[320];
+    char line[320];
     snprintf(line, sizeof line, "%3.0f %%  %s of %s  %s/s  %s left",
              c->total ? 100 * (double)c->done / (double)c->total : 0.0, ckpt_size(c->done, &done),
              ckpt_size(c->total, &total), ckpt_size((uint64_t)rate, &speed), clock_print(left, &time));
@@ -35,7 +35,7 @@ bool ckpt_step(ckpt *c, uint64_t bytes)
 int ckpt_end(ckpt *c, int status)
 {
     status_clear(&c->line);
-    fflush(stdout);                      /* that nobody reads it shows now */
+    fflush(stdout); /* that nobody reads it shows now */
     const bool done = tg_ok(c->root), unread = signals_stop() == SIGPIPE;
     if (!done && !unread) fprintf(stderr, "%s: %s\n", c->name, tg_message(c->root));
     if (!done) status = EXIT_FAILED;

@@ -4,9 +4,9 @@
 #include "ckpt.h"
 
 typedef struct {
-    bool    known;                       /* false: the dtype's bytes are not understood */
-    int64_t finite, nan, inf;            /* how many there are */
-    double  min, max, mean;              /* of the finite ones; 0 if there are none */
+    bool known;               /* false: the dtype's bytes are not understood */
+    int64_t finite, nan, inf; /* how many there are */
+    double min, max, mean;    /* of the finite ones; 0 if there are none */
 } ckpt_stats;
 
 /* Reads all of tensor i, with its checksum.  `room` is for the pieces. */

@@ -24,8 +24,9 @@ static void tell_good(const tg_tensor_file *f, uint64_t bytes)
 {
     output_text path;
     ckpt_text tensors, size;
-    const char *const checked = f->marked ? "structure and checksums (XXH3)" : !strcmp(f->format, "npz") ?
-                                "structure and checksums (CRC-32)" : "structure; it has no checksums of its numbers";
+    const char *const checked = f->marked                   ? "structure and checksums (XXH3)"
+                                : !strcmp(f->format, "npz") ? "structure and checksums (CRC-32)"
+                                                            : "structure; it has no checksums of its numbers";
     printf("%s: good: %s, %s, %s; checked: %s\n", output_name(f->path, &path), f->format, ckpt_tensors(f->n, &tensors),
            ckpt_size(bytes, &size), checked);
 }
@@ -44,8 +45,8 @@ static bool verify(ckpt *c, const char *path)
 {
     tg_scope *const s = tg_push(c->root);
     tg_tensor_file *const f = tg_tensor_file_open(s, path);
-    int      damaged = 0;
-    uint64_t bytes   = 0;
+    int damaged = 0;
+    uint64_t bytes = 0;
     output_text name;
     if (!f) tell_damage(c, s, &damaged);
     for (int i = 0; f && i < f->n; i++) c->total += f->tensor[i].bytes;
@@ -67,7 +68,7 @@ int ckpt_verify(int argc, char **argv)
     option_arguments files = { NULL, 0 };
     argp_parse(&parser, argc, argv, 0, NULL, &files);
     ckpt c = ckpt_begin(argv[0]);
-    int  damaged = 0;
+    int damaged = 0;
     for (int i = 0; i < files.n && tg_ok(c.root); i++) damaged += !verify(&c, files.at[i]);
     return ckpt_end(&c, damaged ? EXIT_FAILED : EXIT_OK);
 }

@@ -7,7 +7,7 @@ static bool write_tensor(ckpt *c, const ckpt_output *o, tg_tensor_writer *w, con
 {
     for (uint64_t at = 0; at < t->bytes; at += CKPT_BYTES) {
         const uint64_t left = t->bytes - at;
-        const size_t   n    = left < CKPT_BYTES ? (size_t)left : CKPT_BYTES;
+        const size_t n = left < CKPT_BYTES ? (size_t)left : CKPT_BYTES;
         if (!o->produce(c, o->context, t, at, n, piece) || !tg_tensor_file_write(c->root, w, piece, n)) return false;
         if (!ckpt_step(c, 0)) return false;
     }
@@ -50,10 +50,7 @@ bool ckpt_produce_copy(ckpt *c, void *context, const tg_file_tensor *t, uint64_t
     return tg_tensor_file_read(c->root, context, t->tag, from, n, to) && ckpt_step(c, n);
 }
 
-static bool is_void(const tg_file_tensor *t)
-{
-    return strspn(t->dtype, "<>=|") == 1 && !strcmp(t->dtype + 1, "V2");
-}
+static bool is_void(const tg_file_tensor *t) { return strspn(t->dtype, "<>=|") == 1 && !strcmp(t->dtype + 1, "V2"); }
 
 /* "x.npz: names: dtype <U7 can be written to no file" */
 static void leave_out(ckpt *c, const tg_tensor_file *f, const tg_file_tensor *t)
@@ -79,9 +76,9 @@ tg_file_tensor *ckpt_select(ckpt *c, const tg_tensor_file *f, bool (*keep)(const
             leave_out(c, f, &f->tensor[i]);
             continue;
         }
-        all[*n]       = f->tensor[i];
-        all[*n].tag   = i;
-        c->total     += f->tensor[i].bytes;
+        all[*n] = f->tensor[i];
+        all[*n].tag = i;
+        c->total += f->tensor[i].bytes;
         ++*n;
     }
     if (c->left_out && *n == 0) tg_fail(c->root, "%s: none of its tensors can be written", f->path);

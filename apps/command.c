@@ -6,7 +6,10 @@
 
 enum { MOST_COMMANDS = 16 };
 
-typedef struct { const command *all, *chosen; int first; } choice;
+typedef struct {
+    const command *all, *chosen;
+    int first;
+} choice;
 
 static const char *list(const command *all, char *to, size_t size)
 {
@@ -23,10 +26,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
     if (key != ARGP_KEY_ARG) return key == ARGP_KEY_NO_ARGS ? 0 : ARGP_ERR_UNKNOWN;
     for (const command *c = found->all; c->name; c++)
         if (!strcmp(text, c->name)) found->chosen = c;
-    if (!found->chosen)
-        argp_error(state, "unknown command '%s': want %s", text, list(found->all, names, sizeof names));
+    if (!found->chosen) argp_error(state, "unknown command '%s': want %s", text, list(found->all, names, sizeof names));
     found->first = state->next - 1;
-    state->next  = state->argc;          /* the rest is the subcommand's */
+    state->next = state->argc; /* the rest is the subcommand's */
     return 0;
 }
 

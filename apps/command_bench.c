@@ -17,26 +17,37 @@ enum { WARM_UP = 3, SGD = 0, ADAM = 1 };
 
 typedef struct {
     const tg_model_info *model;
-    int  batch, steps, optimizer;
+    int batch, steps, optimizer;
     bool infer, bf16, layers, simplenet;
-    const char *checkpoint;                                       /* a folder, or NULL */
-    const char *ops;                                              /* how operators' names begin, or NULL */
+    const char *checkpoint; /* a folder, or NULL */
+    const char *ops;        /* how operators' names begin, or NULL */
 } bench_options;
 
 /* ---- the command line ---- */
 
-enum { BATCH = 'b', DTYPE = 'd', STEPS = 'n', THREADS = 't', INFER = 'i', OPTIMIZER = 'o', LAYERS = 'l', CHECKPOINT = 'c',
-       OPS = 'p' };
+enum {
+    BATCH = 'b',
+    DTYPE = 'd',
+    STEPS = 'n',
+    THREADS = 't',
+    INFER = 'i',
+    OPTIMIZER = 'o',
+    LAYERS = 'l',
+    CHECKPOINT = 'c',
+    OPS = 'p'
+};
 
 static const struct argp_option table[] = {
-    { "batch",     BATCH,     "N",    0, "images a step (128; resnet50: 32)", 0 },
-    { "dtype",     DTYPE,     "TYPE", 0, "fp32 or bf16: weights and activations (fp32)", 0 },
-    { "steps",     STEPS,     "N",    0, "steps to measure, after 3 that are not (8)", 0 },
-    { "threads",   THREADS,   "N",    0, "threads to compute with (all processors)", 0 },
-    { "infer",     INFER,     NULL,   0, "forward only, instead of training", 0 },
-    { "layers",    LAYERS,    NULL,   0, "each convolution by itself, in its three passes, beside oneDNN's", 0 },
-    { "ops",       OPS,       "NAME", OPTION_ARG_OPTIONAL, "each operator by itself, forward and backward (those whose names "
-                                      "begin so), with the kernels that ran; takes no MODEL", 0 },
+    { "batch", BATCH, "N", 0, "images a step (128; resnet50: 32)", 0 },
+    { "dtype", DTYPE, "TYPE", 0, "fp32 or bf16: weights and activations (fp32)", 0 },
+    { "steps", STEPS, "N", 0, "steps to measure, after 3 that are not (8)", 0 },
+    { "threads", THREADS, "N", 0, "threads to compute with (all processors)", 0 },
+    { "infer", INFER, NULL, 0, "forward only, instead of training", 0 },
+    { "layers", LAYERS, NULL, 0, "each convolution by itself, in its three passes, beside oneDNN's", 0 },
+    { "ops", OPS, "NAME", OPTION_ARG_OPTIONAL,
+      "each operator by itself, forward and backward (those whose names "
+      "begin so), with the kernels that ran; takes no MODEL",
+      0 },
     { "checkpoint", CHECKPOINT, "DIR", 0, "saving to and loading from a file in DIR, instead of steps", 0 },
     { "optimizer", OPTIMIZER, "NAME", 0, "sgd (with momentum 0.9) or adam (sgd)", 0 },
     { 0 },
@@ -62,17 +73,15 @@ static error_t parse(int key, char *text, struct argp_state *state)
     static const char *const dtypes[] = { "fp32", "bf16", NULL }, *const optimizers[] = { "sgd", "adam", NULL };
     bench_options *const o = state->input;
     switch (key) {
-    case BATCH:     o->batch     = (int)option_whole(state, "--batch", text, 1, 65536);   return 0;
-    case STEPS:     o->steps     = (int)option_whole(state, "--steps", text, 1, 1000000); return 0;
+    case BATCH: o->batch = (int)option_whole(state, "--batch", text, 1, 65536); return 0;
+    case STEPS: o->steps = (int)option_whole(state, "--steps", text, 1, 1000000); return 0;
     case OPTIMIZER: o->optimizer = option_choice(state, "--optimizer", text, optimizers); return 0;
-    case CHECKPOINT: o->checkpoint = text;                                                return 0;
-    case LAYERS:    o->layers    = true;                                                  return 0;
-    case OPS:       o->ops       = text ? text : "";                                      return 0;
-    case INFER:     o->infer     = true;                                                  return 0;
-    case THREADS:   option_threads(state, text);                                          return 0;
-    case DTYPE:
-        o->bf16 = option_choice(state, "--dtype", text, dtypes);
-        return 0;
+    case CHECKPOINT: o->checkpoint = text; return 0;
+    case LAYERS: o->layers = true; return 0;
+    case OPS: o->ops = text ? text : ""; return 0;
+    case INFER: o->infer = true; return 0;
+    case THREADS: option_threads(state, text); return 0;
+    case DTYPE: o->bf16 = option_choice(state, "--dtype", text, dtypes); return 0;
     case ARGP_KEY_ARG:
         if (o->ops) argp_error(state, "--ops takes no model, but got '%s'", text);
         if (o->model || o->simplenet) argp_error(state, "too many arguments: '%s'", text);
@@ -90,8 +99,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
 static tg_module *make_simplenet(tg_scope *s, int classes)
 {
     (void)classes;
-    return tg_layer_conv2d(s, (tg_layer_conv2d_config){ .in = 64, .out = 128, .kernel = 3, .stride = 2, .pad = 1,
-                                                        .no_bias = true });
+    return tg_layer_conv2d(
+        s, (tg_layer_conv2d_config){ .in = 64, .out = 128, .kernel = 3, .stride = 2, .pad = 1, .no_bias = true });
 }
 static const tg_model_info simplenet = { "simplenet", make_simplenet, { 224, 224, 64 }, "one convolution" };
 
@@ -110,31 +119,31 @@ static bench_options parse_line(int argc, char **argv)
 
 typedef struct {
     const bench_options *o;
-    tg_scope  *root, *step;
+    tg_scope *root, *step;
     tg_tensor *x, *y;
     tg_module *net;
-    tg_optim  *opt;
+    tg_optim *opt;
 } bench;
 
 static tg_tensor *random_classes(tg_scope *s, int64_t count, int classes)
 {
-    tg_tensor *const y    = tg_zeros(s, TG_I64, 1, &count);
-    const tg_stream  from = tg_draw_stream(s);
-    int64_t   *const at   = tg_edit(s, y);
+    tg_tensor *const y = tg_zeros(s, TG_I64, 1, &count);
+    const tg_stream from = tg_draw_stream(s);
+    int64_t *const at = tg_edit(s, y);
     for (int64_t i = 0; at && i < count; i++) at[i] = tg_random_below(from, (uint64_t)i, (uint32_t)classes);
     return y;
 }
 
 static bench set_up(tg_scope *root, const bench_options *o)
 {
-    const int64_t *const in      = o->model->input;
-    const int            classes = in[0] > 32 ? 1000 : 10;        /* ImageNet's, or those of the small sets */
+    const int64_t *const in = o->model->input;
+    const int classes = in[0] > 32 ? 1000 : 10; /* ImageNet's, or those of the small sets */
     bench b = { .o = o, .root = root, .step = o->infer ? tg_push(root) : tg_train(root) };
     b.net = o->model->make(root, classes);
     if (o->simplenet) tg_autocast(b.step, o->bf16);
-    b.x   = tg_randn(root, 0, 1, 4, TG_DIM(o->batch, in[0], in[1], in[2]));
+    b.x = tg_randn(root, 0, 1, 4, TG_DIM(o->batch, in[0], in[1], in[2]));
     if (o->simplenet) return b;
-    b.y   = random_classes(root, o->batch, classes);
+    b.y = random_classes(root, o->batch, classes);
     if (!o->infer)
         b.opt = o->optimizer == ADAM ? tg_adam(root, b.net, (tg_adam_config){ .lr = 0.001f })
                                      : tg_sgd(root, b.net, (tg_sgd_config){ .lr = 0.01f, .momentum = 0.9f });
@@ -161,12 +170,12 @@ static double measure(const bench *b)
 /* Seconds since the process began, from the start time that the kernel noted in clock ticks. */
 static double process_age(void)
 {
-    char  text[1024];
+    char text[1024];
     FILE *const file = fopen("/proc/self/stat", "r");
-    const size_t n   = file ? fread(text, 1, sizeof text - 1, file) : 0;
+    const size_t n = file ? fread(text, 1, sizeof text - 1, file) : 0;
     if (file) fclose(file);
     text[n] = '\0';
-    const char *at = strrchr(text, ')');                          /* the end of field 2; the start is field 22 */
+    const char *at = strrchr(text, ')'); /* the end of field 2; the start is field 22 */
     for (int field = 2; at && field < 22; field++) at = strchr(at + 1, ' ');
     if (!at) return 0;
     struct timespec now;
@@ -181,7 +190,10 @@ static void print_speed(const bench_options *o, const double *sorted)
     struct rusage used;
     getrusage(RUSAGE_SELF, &used);
     printf("tilegrad %s %s b%d %s %s t%d: %.1f img/s median, %.1f best, rss %ld MiB\n", TG_VERSION, o->model->name,
-           o->batch, o->bf16 ? "bf16" : "fp32", o->infer ? "infer" : o->optimizer == ADAM ? "train-adam" : "train",
+           o->batch, o->bf16 ? "bf16" : "fp32",
+           o->infer               ? "infer"
+           : o->optimizer == ADAM ? "train-adam"
+                                  : "train",
            tg_threads(), o->batch / median(sorted, o->steps), o->batch / sorted[0], used.ru_maxrss / 1024);
 }
 
@@ -216,14 +228,14 @@ int command_bench(int argc, char **argv)
     const bench_options o = parse_line(argc, argv);
     ranks_report(argv[0]);
     options_threads_report(argv[0]);
-    tg_scope *const root  = tg_open();
-    double   *const took  = tg_alloc(root, sizeof *took * (size_t)o.steps);
+    tg_scope *const root = tg_open();
+    double *const took = tg_alloc(root, sizeof *took * (size_t)o.steps);
     if (o.ops) bench_ops(root, o.ops, o.bf16, o.steps);
     else if (o.layers) bench_layers(root, o.model, o.batch, o.bf16, o.steps);
     else if (took) {
         const bench b = set_up(root, &o);
         if (o.checkpoint) {
-            measure(&b);                                          /* the optimizer's states are made in the first step */
+            measure(&b); /* the optimizer's states are made in the first step */
             bench_checkpoint(root, b.net, b.opt, o.checkpoint, o.steps);
         } else {
             run(&b, took);

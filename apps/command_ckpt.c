@@ -4,14 +4,14 @@
 
 static const command commands[] = {
     { "inspect", "tilegrad ckpt inspect", ckpt_inspect },
-    { "verify",  "tilegrad ckpt verify",  ckpt_verify  },
-    { "diff",    "tilegrad ckpt diff",    ckpt_diff    },
+    { "verify", "tilegrad ckpt verify", ckpt_verify },
+    { "diff", "tilegrad ckpt diff", ckpt_diff },
     { "convert", "tilegrad ckpt convert", ckpt_convert },
     { "average", "tilegrad ckpt average", ckpt_average },
-    { "strip",   "tilegrad ckpt strip",   ckpt_strip   },
-    { "rename",  "tilegrad ckpt rename",  ckpt_rename  },
-    { "meta",    "tilegrad ckpt meta",    ckpt_meta    },
-    { NULL,      NULL,                    NULL         },
+    { "strip", "tilegrad ckpt strip", ckpt_strip },
+    { "rename", "tilegrad ckpt rename", ckpt_rename },
+    { "meta", "tilegrad ckpt meta", ckpt_meta },
+    { NULL, NULL, NULL },
 };
 
 static const char about[] =

@@ -12,37 +12,39 @@
 #include <string.h>
 
 typedef struct {
-    const char          *path, *data, *data_dir, *out;
-    const tg_model_info *model;                      /* NULL: the file says */
-    int                  classes, batch, dtype;      /* classes 0, dtype -1: the file says */
+    const char *path, *data, *data_dir, *out;
+    const tg_model_info *model; /* NULL: the file says */
+    int classes, batch, dtype;  /* classes 0, dtype -1: the file says */
 } eval_options;
 
 typedef struct {
     eval_options o;
-    tg_scope    *root;
-    made         made;                               /* as the file says */
-    tg_dataset  *test;
-    tg_loader   *batches;
-    tg_module   *net;
-    int16_t     *guess;                              /* [test->count]: classes, or NO_CLASS */
-    confusion    confusion;
-    verdict      verdict;
-    double       took;                               /* seconds */
+    tg_scope *root;
+    made made; /* as the file says */
+    tg_dataset *test;
+    tg_loader *batches;
+    tg_module *net;
+    int16_t *guess; /* [test->count]: classes, or NO_CLASS */
+    confusion confusion;
+    verdict verdict;
+    double took; /* seconds */
 } evaluation;
 
 enum { DATA = 'd', BATCH = 'b', THREADS = 't', OUT = 'o', MODEL = 'm', DATA_DIR = 0x100, CLASSES, DTYPE };
 static const char *const dtype_names[] = { "fp32", "bf16", NULL };
 
 static const struct argp_option table[] = {
-    { "data",     DATA,     "SET",  0, "sample, fashion-mnist, cifar10, or a folder with IDX or CIFAR files "
-                                       "(what it was trained on)", 1 },
-    { "data-dir", DATA_DIR, "DIR",  0, "where the files of a named set lie", 1 },
-    { "batch",    BATCH,    "N",    0, "images at once (250)", 1 },
-    { "dtype",    DTYPE,    "TYPE", 0, "fp32 or bf16 (as it was trained)", 1 },
-    { "threads",  THREADS,  "N",    0, "threads to compute with (all processors)", 1 },
-    { "out",      OUT,      "DIR",  0, "write confusion.png and predictions.png there", 1 },
-    { "model",    MODEL,    "NAME", 0, "whose weights these are, if the file does not say", 1 },
-    { "classes",  CLASSES,  "N",    0, "how many classes it tells apart (as many as the images have)", 1 },
+    { "data", DATA, "SET", 0,
+      "sample, fashion-mnist, cifar10, or a folder with IDX or CIFAR files "
+      "(what it was trained on)",
+      1 },
+    { "data-dir", DATA_DIR, "DIR", 0, "where the files of a named set lie", 1 },
+    { "batch", BATCH, "N", 0, "images at once (250)", 1 },
+    { "dtype", DTYPE, "TYPE", 0, "fp32 or bf16 (as it was trained)", 1 },
+    { "threads", THREADS, "N", 0, "threads to compute with (all processors)", 1 },
+    { "out", OUT, "DIR", 0, "write confusion.png and predictions.png there", 1 },
+    { "model", MODEL, "NAME", 0, "whose weights these are, if the file does not say", 1 },
+    { "classes", CLASSES, "N", 0, "how many classes it tells apart (as many as the images have)", 1 },
     { 0 },
 };
 
@@ -59,14 +61,14 @@ static error_t parse(int key, char *text, struct argp_state *state)
 {
     eval_options *const o = state->input;
     switch (key) {
-    case DATA:     o->data     = text; return 0;
+    case DATA: o->data = text; return 0;
     case DATA_DIR: o->data_dir = text; return 0;
-    case OUT:      o->out      = text; return 0;
-    case MODEL:    o->model    = option_model(state, text);                              return 0;
-    case BATCH:    o->batch    = (int)option_whole(state, "--batch", text, 1, 65536);    return 0;
-    case CLASSES:  o->classes  = (int)option_whole(state, "--classes", text, 1, 256);    return 0;
-    case DTYPE:    o->dtype    = option_choice(state, "--dtype", text, dtype_names);     return 0;
-    case THREADS:  option_threads(state, text);                                          return 0;
+    case OUT: o->out = text; return 0;
+    case MODEL: o->model = option_model(state, text); return 0;
+    case BATCH: o->batch = (int)option_whole(state, "--batch", text, 1, 65536); return 0;
+    case CLASSES: o->classes = (int)option_whole(state, "--classes", text, 1, 256); return 0;
+    case DTYPE: o->dtype = option_choice(state, "--dtype", text, dtype_names); return 0;
+    case THREADS: option_threads(state, text); return 0;
     case ARGP_KEY_ARG:
         if (o->path) argp_error(state, "too many arguments: '%s'", text);
         o->path = text;
@@ -80,7 +82,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 static void read_made(evaluation *e)
 {
-    eval_options   *const o = &e->o;
+    eval_options *const o = &e->o;
     tg_tensor_file *const f = tg_tensor_file_open(e->root, o->path);
     if (!f) return;
     e->made = made_read(e->root, f);
@@ -149,7 +151,7 @@ static double per_cent(int64_t part, int64_t all) { return all ? 100.0 * (double
 static void print_class(const confusion *c, int k, int width)
 {
     const int64_t all = confusion_of(c, k);
-    const int     worst = confusion_worst(c, k);
+    const int worst = confusion_worst(c, k);
     const int64_t taken = worst < 0 ? 0 : confusion_at(c, k, worst);
     printf("  %-*s %6lld", width, c->name[k], (long long)all);
     if (all) printf("  %5.1f %%", per_cent(confusion_at(c, k, k), all));
@@ -163,12 +165,12 @@ static void print(const evaluation *e)
     output_text set;
     int width = (int)strlen("class");
     for (int k = 0; k < c->classes; k++) width = (int)strlen(c->name[k]) > width ? (int)strlen(c->name[k]) : width;
-    printf("%s, %s, %s: %lld test images\n\n", e->o.model->name, dtype_names[e->o.dtype], output_name(e->test->name, &set),
-           (long long)e->test->count);
+    printf("%s, %s, %s: %lld test images\n\n", e->o.model->name, dtype_names[e->o.dtype],
+           output_name(e->test->name, &set), (long long)e->test->count);
     printf("  %-*s images   right   most often taken for\n", width, "class");
     for (int k = 0; k < c->classes; k++) print_class(c, k, width);
-    printf("\ntest accuracy %.2f %%  loss %.4f  %.0f img/s\n", per_cent(e->verdict.right, e->test->count), e->verdict.loss,
-           (double)e->test->count / e->took);
+    printf("\ntest accuracy %.2f %%  loss %.4f  %.0f img/s\n", per_cent(e->verdict.right, e->test->count),
+           e->verdict.loss, (double)e->test->count / e->took);
 }
 
 static void write_pictures(evaluation *e)

@@ -79,9 +79,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 int command_info(int argc, char **argv)
 {
-    static const struct argp parser = { .parser = parse, .doc =
-        "Tells the version, what the processor can do, which backends there are, and how many threads are used.\v"
-        "Examples:\n  tilegrad info\n  TG_MAX_ISA=avx2 TG_BACKEND=ref,vector tilegrad info" };
+    static const struct argp parser = {
+        .parser = parse,
+        .doc =
+            "Tells the version, what the processor can do, which backends there are, and how many threads are used.\v"
+            "Examples:\n  tilegrad info\n  TG_MAX_ISA=avx2 TG_BACKEND=ref,vector tilegrad info"
+    };
     argp_parse(&parser, argc, argv, 0, NULL, NULL);
     printf("tilegrad     %s\n\n", TG_VERSION);
     print_processor();

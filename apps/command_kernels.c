@@ -11,22 +11,22 @@ enum { MAX_KERNELS = 12, LIST = 'l' };
 
 /* The first call that was seen of an operator on a kernel. */
 typedef struct entry {
-    const tg_op     *op;
+    const tg_op *op;
     const tg_kernel *kernel;
-    char             shapes[160];
-    const char      *refusal[MAX_KERNELS];   /* of the operator's kernels, by number; NULL: it can run the call */
-    struct entry    *next;
+    char shapes[160];
+    const char *refusal[MAX_KERNELS]; /* of the operator's kernels, by number; NULL: it can run the call */
+    struct entry *next;
 } entry;
 
 typedef struct {
-    tg_scope *scope;                         /* owns the entries */
-    entry    *first, **last;
+    tg_scope *scope; /* owns the entries */
+    entry *first, **last;
 } book;
 
 typedef struct {
-    char **names;                            /* of operators to tell of; none: all */
-    int    count;
-    bool   list;
+    char **names; /* of operators to tell of; none: all */
+    int count;
+    bool list;
 } kernels_options;
 
 /* ---- looking ---- */
@@ -51,7 +51,7 @@ static void write_shapes(const tg_call *c, char *to, size_t size)
 
 static void note(void *context, const tg_call *c)
 {
-    book  *const b = context;
+    book *const b = context;
     entry *const e = is_known(b, c) ? NULL : tg_alloc(b->scope, sizeof *e);
     if (!e) return;
     *e = (entry){ .op = c->op, .kernel = c->kernel };
@@ -61,14 +61,14 @@ static void note(void *context, const tg_call *c)
         e->refusal[i] = why ? tg_strdup(b->scope, why) : NULL;
     }
     *b->last = e;
-    b->last  = &e->next;
+    b->last = &e->next;
 }
 
 /* ---- telling ---- */
 
 static void print_entry(const entry *e)
 {
-    bool        later = false;
+    bool later = false;
     const char *comma = "";
     printf("  %-22s%s%s\n", e->kernel->name, *e->shapes ? " for " : "", e->shapes);
     for (int i = 0; i < MAX_KERNELS && e->op->kernels[i]; i++)
@@ -161,9 +161,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     kernels_options *const o = state->input;
     switch (key) {
     case LIST: o->list = true; return 0;
-    case ARGP_KEY_ARG:
-        o->names[o->count++] = text;
-        return 0;
+    case ARGP_KEY_ARG: o->names[o->count++] = text; return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
 }

@@ -11,14 +11,16 @@
 #include "train_state.h"
 #include <math.h>
 
-enum { STEPS_A_LINE = 50 };              /* of metrics.jsonl */
+enum { STEPS_A_LINE = 50 }; /* of metrics.jsonl */
 
 static bool going_on(const training *t) { return tg_ok(t->root) && !signals_stop(); }
 
 static void write_metrics(training *t, progress_sums sums, double test_accuracy)
 {
-    const metrics m = { t->line.epoch, t->step, progress_loss(sums), progress_accuracy(sums), test_accuracy,
-                        (double)tg_lr(t->opt), progress_rate(&t->line), training_seconds(t) };
+    const metrics m = { t->line.epoch,           t->step,
+                        progress_loss(sums),     progress_accuracy(sums),
+                        test_accuracy,           (double)tg_lr(t->opt),
+                        progress_rate(&t->line), training_seconds(t) };
     run_folder_metrics(&t->out, &m);
 }
 
@@ -30,19 +32,20 @@ static void explain_loss(training *t, tg_scope *step, const tg_batch *b, const v
     tg_tensor *const x = tg_from(t->root, TG_F32, b->x->rank, b->x->dim, pixels);
     tg_reset(step);
     tg_clear(t->root);
-    tg_scope *const look  = tg_push_modes(t->root, (tg_modes){ .train = true });
+    tg_scope *const look = tg_push_modes(t->root, (tg_modes){ .train = true });
     const char *const where = check_loss_origin(look, t->net, x);
-    tg_fail(t->root, "the loss is not a finite number, in epoch %lld after %lld updates; it began in: %s "
-            "(a smaller --lr than %g may help)", (long long)t->line.epoch, (long long)t->step, where ? where : "?",
-            (double)t->o.lr);
+    tg_fail(t->root,
+            "the loss is not a finite number, in epoch %lld after %lld updates; it began in: %s "
+            "(a smaller --lr than %g may help)",
+            (long long)t->line.epoch, (long long)t->step, where ? where : "?", (double)t->o.lr);
     tg_pop(look);
 }
 
 static void train_step(training *t, tg_scope *step, tg_batch *b)
 {
     const float *const pixels = tg_f32(b->x);
-    tg_tensor  *const logits = tg_forward(step, t->net, b->x);
-    tg_tensor  *const loss   = check_loss(step, tg_cross_entropy(step, logits, b->y));
+    tg_tensor *const logits = tg_forward(step, t->net, b->x);
+    tg_tensor *const loss = check_loss(step, tg_cross_entropy(step, logits, b->y));
     tg_backward(step, loss);
     tg_update(step, t->opt);
     if (check_loss_failed(step)) explain_loss(t, step, b, pixels);
@@ -94,10 +97,15 @@ static void test(training *t)
     t->odd_tests++;
     progress_clear(&t->line);
     if (v.none == v.seen)
-        tg_fail(t->root, "the test after epoch %lld: no image has a class, as what the network gives are no finite numbers; "
-                "its weights are not saved", (long long)t->line.epoch);
-    else fprintf(stderr, "tilegrad train: the test after epoch %lld: %lld of %lld images have no class: what the network "
-                 "gives for them are no finite numbers\n", (long long)t->line.epoch, (long long)v.none, (long long)v.seen);
+        tg_fail(t->root,
+                "the test after epoch %lld: no image has a class, as what the network gives are no finite numbers; "
+                "its weights are not saved",
+                (long long)t->line.epoch);
+    else
+        fprintf(stderr,
+                "tilegrad train: the test after epoch %lld: %lld of %lld images have no class: what the network "
+                "gives for them are no finite numbers\n",
+                (long long)t->line.epoch, (long long)v.none, (long long)v.seen);
 }
 
 static void report_epoch(training *t)
@@ -129,7 +137,7 @@ static void run(training *t)
     tg_scope *const step = tg_train(t->root);
     while (going_on(t) && t->line.epoch <= t->line.epochs) run_epoch(t, step);
     tg_pop(step);
-    if (none_left) test(t);                              /* for what follows */
+    if (none_left) test(t); /* for what follows */
     if (!going_on(t)) return;
     run_folder_predictions(t->root, t->out.name, t->test, t->test->class_names, t->guess);
     printf("\ntest accuracy %.2f %% after %lld epochs in %.1f s\n", t->test_accuracy, (long long)t->line.epochs,

@@ -3,9 +3,11 @@
 #include "canvas.h"
 #include <stdio.h>
 
-enum { GAP = 16, MANY = 32, SMALL = 8 };                 /* more classes than MANY: small squares without numbers */
+enum { GAP = 16, MANY = 32, SMALL = 8 }; /* more classes than MANY: small squares without numbers */
 
-typedef struct { int square, left, top; } layout;        /* the side of a square; where the first one is */
+typedef struct {
+    int square, left, top;
+} layout; /* the side of a square; where the first one is */
 
 int64_t confusion_at(const confusion *c, int truth, int predicted)
 {
@@ -22,7 +24,7 @@ int64_t confusion_of(const confusion *c, int truth)
 int confusion_worst(const confusion *c, int truth)
 {
     int64_t most = 0;
-    int     worst = -1;
+    int worst = -1;
     for (int k = 0; k < c->classes; k++)
         if (k != truth && confusion_at(c, truth, k) > most) most = confusion_at(c, truth, worst = k);
     return worst;
@@ -39,7 +41,7 @@ static int larger(int a, int b) { return a > b ? a : b; }
 static layout plan(const confusion *c)
 {
     layout l = { .square = SMALL, .left = GAP, .top = GAP };
-    char   text[24];
+    char text[24];
     if (c->classes > MANY) return l;
     for (int i = 0; i < c->classes; i++) {
         l.left = larger(l.left, GAP + canvas_text_width(c->name[i]) + GAP / 2 + canvas_text_width("00") + GAP / 2);

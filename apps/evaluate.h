@@ -3,13 +3,13 @@
 #define TG_APPS_EVALUATE_H
 #include "tilegrad.h"
 
-/* A row of logits has the class of its largest.  If one of them is NaN, or the largest is infinite (so that softmax gives
- * NaN), it has none, and is never right. */
+/* A row of logits has the class of its largest.  If one of them is NaN, or the largest is infinite (so that softmax
+ * gives NaN), it has none, and is never right. */
 enum { NO_CLASS = -1 };
 
 typedef struct {
-    int64_t seen, right, none;           /* rows; of the right class; without a class */
-    double  loss;                        /* the mean cross-entropy of evaluate */
+    int64_t seen, right, none; /* rows; of the right class; without a class */
+    double loss;               /* the mean cross-entropy of evaluate */
 } verdict;
 
 /* Adds the rows of logits [n, classes] to v, and writes the class of each to guess (or NULL). */

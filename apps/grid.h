@@ -4,9 +4,9 @@
 #include "scope.h"
 
 typedef struct {
-    const uint8_t *pixels;                 /* [h, w, c] */
-    const char    *truth, *predicted;      /* ASCII; NULL: nothing */
-    bool           wrong;                  /* red frame, red text */
+    const uint8_t *pixels;         /* [h, w, c] */
+    const char *truth, *predicted; /* ASCII; NULL: nothing */
+    bool wrong;                    /* red frame, red text */
 } grid_cell;
 
 /* count images in rows of `columns`; c is 1 (grey) or 3 (red, green, blue).  Small images are enlarged by a whole

@@ -27,12 +27,12 @@ static bool openblas_is_loaded(void) { return false; }
 #endif
 
 static bool uses(const char *name, bool built) { return built && strstr(tg_backends(), name); }
-static bool uses_onednn(void)   { return uses("onednn", TG_WITH_ONEDNN); }
+static bool uses_onednn(void) { return uses("onednn", TG_WITH_ONEDNN); }
 static bool uses_openblas(void) { return uses("openblas", TG_WITH_OPENBLAS); }
 
 const char *machine_backends(tg_scope *s, const char *like)
 {
-    char       text[512];
+    char text[512];
     const bool onednn = uses_onednn() && (onednn_is_loaded() || (like && strstr(like, "; oneDNN ")));
     const bool openblas = uses_openblas() && (openblas_is_loaded() || (like && strstr(like, "; OpenBLAS ")));
     snprintf(text, sizeof text, "%s%s%s%s%s", tg_backends(), onednn ? "; oneDNN " : "", onednn ? onednn_version() : "",
@@ -45,7 +45,7 @@ bool machine_uses_libraries(void) { return uses_onednn() || uses_openblas(); }
 void machine_date(char text[24])
 {
     const time_t now = time(NULL);
-    struct tm    utc = { 0 };
+    struct tm utc = { 0 };
     gmtime_r(&now, &utc);
     strftime(text, 24, "%Y-%m-%dT%H:%M:%SZ", &utc);
 }

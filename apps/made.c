@@ -8,11 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct { const char *name; size_t offset; } made_text;
-#define TEXT(name) { #name, offsetof(made, name) }
+typedef struct {
+    const char *name;
+    size_t offset;
+} made_text;
+#define TEXT(name) \
+    { \
+#name, offsetof(made, name) \
+    }
 static const made_text texts[] = {
-    TEXT(model), TEXT(classes), TEXT(input), TEXT(class_names), TEXT(mean), TEXT(deviation), TEXT(data), TEXT(data_dir),
-    TEXT(set), TEXT(dtype), TEXT(version), TEXT(backends), TEXT(isa), TEXT(processor), TEXT(threads), TEXT(date),
+    TEXT(model), TEXT(classes),   TEXT(input),   TEXT(class_names), TEXT(mean),    TEXT(deviation),
+    TEXT(data),  TEXT(data_dir),  TEXT(set),     TEXT(dtype),       TEXT(version), TEXT(backends),
+    TEXT(isa),   TEXT(processor), TEXT(threads), TEXT(date),
 };
 enum { TEXTS = sizeof texts / sizeof *texts };
 
@@ -48,9 +55,9 @@ static const char *json_text(tg_scope *s, json_t *array)
 /* Paths are any bytes, a file's metadata UTF-8: what is not is kept escaped, and found by nobody. */
 static const char *utf8(tg_scope *s, const char *text)
 {
-    uint32_t    code;
+    uint32_t code;
     output_text printable;
-    size_t      step = 1;
+    size_t step = 1;
     for (const char *at = text; at && *at && step; at += step) step = tg_utf8(at, strlen(at), &code);
     return step ? text : tg_strdup(s, output_name(text, &printable));
 }
@@ -76,12 +83,22 @@ made made_here(tg_scope *s, const tg_model_info *model, const tg_dataset *set, c
     snprintf(input, sizeof input, "%dx%dx%d", set->h, set->w, set->c);
     machine_date(date);
     return (made){
-        .model = model->name, .classes = number(s, set->classes), .input = tg_strdup(s, input),
+        .model = model->name,
+        .classes = number(s, set->classes),
+        .input = tg_strdup(s, input),
         .class_names = set->class_names ? names(s, set->class_names, set->classes) : NULL,
-        .mean = numbers(s, set->mean, set->c), .deviation = numbers(s, set->deviation, set->c),
-        .data = utf8(s, data), .data_dir = utf8(s, data_dir), .set = utf8(s, set->name), .dtype = dtype,
-        .version = "tilegrad " TG_VERSION, .backends = machine_backends(s, NULL), .isa = tg_isa_name(tg_max_isa()),
-        .processor = tg_cpu_name(), .threads = number(s, tg_threads()), .date = tg_strdup(s, date),
+        .mean = numbers(s, set->mean, set->c),
+        .deviation = numbers(s, set->deviation, set->c),
+        .data = utf8(s, data),
+        .data_dir = utf8(s, data_dir),
+        .set = utf8(s, set->name),
+        .dtype = dtype,
+        .version = "tilegrad " TG_VERSION,
+        .backends = machine_backends(s, NULL),
+        .isa = tg_isa_name(tg_max_isa()),
+        .processor = tg_cpu_name(),
+        .threads = number(s, tg_threads()),
+        .date = tg_strdup(s, date),
     };
 }
 

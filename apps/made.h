@@ -7,10 +7,10 @@
 #include "tilegrad.h"
 
 typedef struct {
-    const char *model, *classes, *input;           /* "lenet", "10", "28x28x1" */
-    const char *class_names, *mean, *deviation;    /* JSON: ["T-shirt/top", ...], [0.286, ...] by channel */
-    const char *data, *data_dir, *set;             /* as --data and --data-dir say; the set's own name */
-    const char *dtype;                             /* "fp32", "bf16" */
+    const char *model, *classes, *input;        /* "lenet", "10", "28x28x1" */
+    const char *class_names, *mean, *deviation; /* JSON: ["T-shirt/top", ...], [0.286, ...] by channel */
+    const char *data, *data_dir, *set;          /* as --data and --data-dir say; the set's own name */
+    const char *dtype;                          /* "fp32", "bf16" */
     const char *version, *backends, *isa, *processor, *threads, *date;
 } made;
 
@@ -18,9 +18,9 @@ typedef struct {
 made made_here(tg_scope *s, const tg_model_info *model, const tg_dataset *set, const char *data, const char *data_dir,
                const char *dtype);
 made made_read(tg_scope *s, const tg_tensor_file *f);
-tg_stateful made_state(made *m);                   /* for saving */
+tg_stateful made_state(made *m); /* for saving */
 
-int  made_classes(const made *m);                  /* 0: the file does not say, or says nonsense */
+int made_classes(const made *m); /* 0: the file does not say, or says nonsense */
 /* The file's mean and deviation become the set's; nothing happens if the file has none.  Fails s if they are no numbers
  * for images of this kind. */
 void made_normalize(tg_scope *s, const made *m, tg_dataset *set);

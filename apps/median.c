@@ -8,5 +8,5 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-void   sort_numbers(double *values, int n) { qsort(values, (size_t)n, sizeof *values, ascending); }
+void sort_numbers(double *values, int n) { qsort(values, (size_t)n, sizeof *values, ascending); }
 double median(const double *sorted, int n) { return 0.5 * (sorted[(n - 1) / 2] + sorted[n / 2]); }

@@ -41,8 +41,9 @@ static void check_fit(tg_scope *s, const tg_model_info *model, const tg_dataset 
     const bool any_size = want[2] == 3;
     if (data->c == want[2] && (any_size || (data->h == want[0] && data->w == want[1]))) return;
     if (any_size) tg_fail(s, "%s: wants images with 3 channels, %s has %d", model->name, data->name, data->c);
-    else tg_fail(s, "%s: wants images of %dx%dx%d, those of %s are %dx%dx%d", model->name, (int)want[0],
-                 (int)want[1], (int)want[2], data->name, data->h, data->w, data->c);
+    else
+        tg_fail(s, "%s: wants images of %dx%dx%d, those of %s are %dx%dx%d", model->name, (int)want[0], (int)want[1],
+                (int)want[2], data->name, data->h, data->w, data->c);
 }
 
 tg_dataset *data_open(tg_scope *s, const tg_model_info *model, const char *set, const char *dir, tg_split split)

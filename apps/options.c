@@ -11,7 +11,7 @@ enum { MAX_THREADS = 1024 };
 int64_t option_whole(struct argp_state *state, const char *name, const char *text, int64_t low, int64_t high)
 {
     char *end;
-    errno                 = 0;
+    errno = 0;
     const long long value = strtoll(text, &end, 10);
     if (end == text || *end || errno || value < low || value > high)
         argp_error(state, "%s '%s': want a whole number from %lld to %lld", name, text, (long long)low,
@@ -23,7 +23,7 @@ double option_number(struct argp_state *state, const char *name, const char *tex
 {
     char *end;
     const double value = strtod(text, &end);
-    if (end == text || *end || !(value >= low && value <= high))      /* a NaN is in no interval */
+    if (end == text || *end || !(value >= low && value <= high)) /* a NaN is in no interval */
         argp_error(state, "%s '%s': want a number from %g to %g", name, text, low, high);
     return value;
 }
@@ -31,7 +31,7 @@ double option_number(struct argp_state *state, const char *name, const char *tex
 const char *option_list(const char *const *choices, char *to, size_t size)
 {
     size_t used = 0;
-    to[0]       = '\0';
+    to[0] = '\0';
     for (int i = 0; choices[i] && used < size; i++) {
         const char *const before = i == 0 ? "" : choices[i + 1] ? ", " : " or ";
         used += (size_t)snprintf(to + used, size - used, "%s%s", before, choices[i]);
@@ -65,8 +65,8 @@ static void say_most(const char *command, const char *asked, int threads)
 {
     const int most = tg_processors();
     if (threads > most)
-        fprintf(stderr, "%s: %s%d: this process may use %d processor%s, and so many threads compute\n", command, asked, threads,
-                most, most == 1 ? "" : "s");
+        fprintf(stderr, "%s: %s%d: this process may use %d processor%s, and so many threads compute\n", command, asked,
+                threads, most, most == 1 ? "" : "s");
 }
 
 void options_threads_report(const char *command) { say_most(command, "OMP_NUM_THREADS=", tg_openmp_asked()); }

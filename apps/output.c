@@ -12,10 +12,10 @@
 enum { ROOM = 4096, LONGEST = 4 };
 
 typedef struct {
-    int    fd, error;                    /* the first errno of its writes */
-    char   character[LONGEST];           /* the bytes of one that is not whole yet */
+    int fd, error;           /* the first errno of its writes */
+    char character[LONGEST]; /* the bytes of one that is not whole yet */
     size_t have, n;
-    char   ready[ROOM];                  /* [n] escaped */
+    char ready[ROOM]; /* [n] escaped */
 } sink;
 
 static sink out = { .fd = STDOUT_FILENO }, err = { .fd = STDERR_FILENO };
@@ -27,7 +27,7 @@ static bool put(int fd, const char *bytes, size_t n)
         some = TEMP_FAILURE_RETRY(write(fd, bytes, n));
         if (some >= 0) continue;
         if (errno != EAGAIN) return false;
-        poll(&(struct pollfd){ .fd = fd, .events = POLLOUT }, 1, -1);      /* somebody made it non-blocking */
+        poll(&(struct pollfd){ .fd = fd, .events = POLLOUT }, 1, -1); /* somebody made it non-blocking */
         some = 0;
     }
     return true;

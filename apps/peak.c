@@ -8,9 +8,9 @@ enum { ROUNDS = 5, TURNS = 100000 };
 
 /* 12 sums that do not wait for each other hide the instruction's latency. */
 #define TWELVE(F) F("0") F("1") F("2") F("3") F("4") F("5") F("6") F("7") F("8") F("9") F("10") F("11")
-#define ZMM(r) "vfmadd231ps %%zmm31, %%zmm30, %%zmm" r "\n\t"
-#define YMM(r) "vfmadd231ps %%ymm15, %%ymm14, %%ymm" r "\n\t"
-#define CLOBBER "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11"
+#define ZMM(r)    "vfmadd231ps %%zmm31, %%zmm30, %%zmm" r "\n\t"
+#define YMM(r)    "vfmadd231ps %%ymm15, %%ymm14, %%ymm" r "\n\t"
+#define CLOBBER   "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11"
 
 static void fma512(void *context, int64_t index, int worker)
 {
@@ -35,9 +35,9 @@ static void sse(void *context, int64_t index, int worker)
 }
 
 typedef struct {
-    uint8_t  palette, start_row, reserved[14];
+    uint8_t palette, start_row, reserved[14];
     uint16_t row_bytes[16];
-    uint8_t  rows[16];
+    uint8_t rows[16];
 } tile_config;
 
 /* Four sums of 16 x 16, whole tiles: the shape that the product kernels use. */
@@ -46,7 +46,9 @@ static void tiles(void *context, int64_t index, int worker)
     tile_config config = { .palette = 1 };
     (void)context, (void)index, (void)worker;
     for (int i = 0; i < 8; i++) config.row_bytes[i] = 64, config.rows[i] = 16;
-    __asm__ volatile("ldtilecfg %0\n\ttilezero %%tmm4\n\ttilezero %%tmm5\n\ttilezero %%tmm6\n\ttilezero %%tmm7" : : "m"(config));
+    __asm__ volatile("ldtilecfg %0\n\ttilezero %%tmm4\n\ttilezero %%tmm5\n\ttilezero %%tmm6\n\ttilezero %%tmm7"
+                     :
+                     : "m"(config));
     for (int i = 0; i < TURNS / 4; i++)
         __asm__ volatile("tdpbf16ps %tmm6, %tmm4, %tmm0\n\ttdpbf16ps %tmm7, %tmm4, %tmm1\n\t"
                          "tdpbf16ps %tmm6, %tmm5, %tmm2\n\ttdpbf16ps %tmm7, %tmm5, %tmm3");

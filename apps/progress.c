@@ -17,8 +17,8 @@ void progress_next_epoch(progress *p)
 }
 
 static double ratio(double part, double whole) { return whole > 0 ? part / whole : 0; }
-double progress_rate    (const progress *p) { return ratio((double)(p->done + p->sums.seen), p->train_seconds); }
-double progress_loss    (progress_sums sums) { return ratio(sums.loss, (double)sums.seen); }
+double progress_rate(const progress *p) { return ratio((double)(p->done + p->sums.seen), p->train_seconds); }
+double progress_loss(progress_sums sums) { return ratio(sums.loss, (double)sums.seen); }
 double progress_accuracy(progress_sums sums) { return 100 * ratio(sums.right, (double)sums.seen); }
 
 progress_sums progress_mark(progress *p)
@@ -31,13 +31,13 @@ progress_sums progress_mark(progress *p)
 static void show(const progress *p)
 {
     const int64_t left = p->images * p->epochs - p->done - p->sums.seen;
-    const double  rate = progress_rate(p), part = ratio((double)p->sums.seen, (double)p->images);
+    const double rate = progress_rate(p), part = ratio((double)p->sums.seen, (double)p->images);
     clock_text time;
-    char       line[256];
+    char line[256];
     clock_print(ratio((double)left, rate), &time);
     snprintf(line, sizeof line, "epoch %lld/%lld %3.0f %%  loss %.4f  accuracy %.1f %%  %.0f img/s  %s left",
-             (long long)p->epoch, (long long)p->epochs, 100 * part, progress_loss(p->sums),
-             progress_accuracy(p->sums), rate, time.text);
+             (long long)p->epoch, (long long)p->epochs, 100 * part, progress_loss(p->sums), progress_accuracy(p->sums),
+             rate, time.text);
     status_show(&p->line, line);
 }
 
@@ -45,10 +45,10 @@ void progress_step(progress *p, int count, double loss, int64_t right)
 {
     const double now = seconds();
     p->train_seconds += now - p->since;
-    p->since          = now;
-    p->sums.seen     += count;
-    p->sums.loss     += loss * count;
-    p->sums.right    += (double)right;
+    p->since = now;
+    p->sums.seen += count;
+    p->sums.loss += loss * count;
+    p->sums.right += (double)right;
     if (status_due(&p->line, now)) show(p);
 }
 

@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What launchers tell their processes.  A batch script of Slurm has the number of tasks, too, and is rank 0 of them though
- * it is alone; only srun says how many a step has. */
-static const struct { const char *launcher, *size, *rank; } told[] = {
+/* What launchers tell their processes.  A batch script of Slurm has the number of tasks, too, and is rank 0 of them
+ * though it is alone; only srun says how many a step has. */
+static const struct {
+    const char *launcher, *size, *rank;
+} told[] = {
     { "Open MPI", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK" },
     { "MVAPICH2", "MV2_COMM_WORLD_SIZE", "MV2_COMM_WORLD_RANK" },
     { "Slurm", "SLURM_STEP_NUM_TASKS", "SLURM_PROCID" },
@@ -18,8 +20,8 @@ static const struct { const char *launcher, *size, *rank; } told[] = {
 static int number(const char *name)
 {
     const char *const text = getenv(name);
-    char             *end;
-    const long        n = text ? strtol(text, &end, 10) : -1;
+    char *end;
+    const long n = text ? strtol(text, &end, 10) : -1;
     return text && end != text && !*end && n >= 0 && n < 1 << 30 ? (int)n : -1;
 }
 
@@ -38,13 +40,14 @@ void ranks_report(const char *command)
 {
     const ranks r = ranks_here();
     if (r.size > 1)
-        fprintf(stderr, "%s: this is rank %d of %d that %s started; ranks do not work together, each computes by itself\n",
+        fprintf(stderr,
+                "%s: this is rank %d of %d that %s started; ranks do not work together, each computes by itself\n",
                 command, r.rank, r.size, r.launcher);
 }
 
 bool ranks_own(const char *folder)
 {
-    const ranks       r = ranks_here();
+    const ranks r = ranks_here();
     const char *const slash = strrchr(folder, '/');
     if (r.size == 1) return true;
     for (const char *at = slash ? slash + 1 : folder; *at;) {

@@ -20,7 +20,7 @@ static const char metrics_name[] = "metrics.jsonl";
 const char *folder_path(tg_scope *s, const char *folder, const char *name)
 {
     const size_t size = strlen(folder) + strlen(name) + 2;
-    char *const  path = tg_alloc(s, size);
+    char *const path = tg_alloc(s, size);
     if (path) snprintf(path, size, "%s/%s", folder, name);
     return path;
 }
@@ -38,8 +38,10 @@ bool folder_make(tg_scope *s, const char *path)
 {
     if (!ranks_own(path)) {
         const ranks r = ranks_here();
-        tg_fail(s, "--out %s: this is rank %d of %d that %s started, and the others would write there, too; start one "
-                "process, or end the name with the rank: --out %s-%d", path, r.rank, r.size, r.launcher, path, r.rank);
+        tg_fail(s,
+                "--out %s: this is rank %d of %d that %s started, and the others would write there, too; start one "
+                "process, or end the name with the rank: --out %s-%d",
+                path, r.rank, r.size, r.launcher, path, r.rank);
         return false;
     }
     char *const own = tg_alloc(s, strlen(path) + 1);
@@ -59,8 +61,7 @@ static void open_metrics(tg_scope *s, run_folder *r)
 {
     const char *const path = folder_path(s, r->name, metrics_name);
     r->metrics = path ? TEMP_FAILURE_RETRY(open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) : -1;
-    if (path && r->metrics < 0)
-        tg_fail_system(s, errno, "--out %s: cannot write there: %s", r->name, strerror(errno));
+    if (path && r->metrics < 0) tg_fail_system(s, errno, "--out %s: cannot write there: %s", r->name, strerror(errno));
 }
 
 static void close_metrics(run_folder *r)
@@ -102,7 +103,7 @@ static bool belongs(const char *line, int64_t step, int64_t epoch)
 
 static bool copy_lines(FILE *from, FILE *to, int64_t step, int64_t epoch)
 {
-    char  *line = NULL;
+    char *line = NULL;
     size_t room = 0;
     while (getline(&line, &room, from) > 0)
         if (belongs(line, step, epoch)) fputs(line, to);
@@ -112,7 +113,7 @@ static bool copy_lines(FILE *from, FILE *to, int64_t step, int64_t epoch)
 
 void run_folder_begin(tg_scope *s, run_folder *r, int64_t step, int64_t epoch)
 {
-    char  *text = NULL;
+    char *text = NULL;
     size_t size = 0;
     if (!r->name || !tg_ok(s)) return;
     const char *const path = folder_path(s, r->name, metrics_name);
@@ -157,9 +158,9 @@ void run_folder_metrics(run_folder *r, const metrics *m)
 {
     if (r->metrics < 0) return;
     json_t *const line = json_of(m);
-    char   *const text = line ? json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(7)) : NULL;
+    char *const text = line ? json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(7)) : NULL;
     const size_t n = text ? strlen(text) : 0;
-    if (text) text[n] = '\n';                            /* in place of the 0 */
+    if (text) text[n] = '\n'; /* in place of the 0 */
     errno = ENOMEM;
     const bool done = text && append(r->metrics, text, n + 1);
     output_text name;

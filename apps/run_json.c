@@ -42,10 +42,10 @@ static json_t *value_of(const train_field *f, const train_options *o)
     field_text text;
     switch (f->kind) {
     case FIELD_WHOLE: return json_integer(*(const int64_t *)value);
-    case FIELD_SEED:  return json_integer((json_int_t)*(const uint64_t *)value);
-    case FIELD_REAL:  return json_real((double)*(const float *)value);
-    case FIELD_FLAG:  return json_boolean(*(const bool *)value);
-    default:          return json_string(train_field_text(f, o, &text));
+    case FIELD_SEED: return json_integer((json_int_t) * (const uint64_t *)value);
+    case FIELD_REAL: return json_real((double)*(const float *)value);
+    case FIELD_FLAG: return json_boolean(*(const bool *)value);
+    default: return json_string(train_field_text(f, o, &text));
     }
 }
 
@@ -77,14 +77,13 @@ static json_t *entry(tg_scope *s, int argc, char **argv, const train_options *o,
 static void set_aside(tg_scope *s, const char *path, const char *trouble)
 {
     const size_t size = strlen(path) + 32;
-    char *const  aside = tg_alloc(s, size);
-    output_text  name, other;
+    char *const aside = tg_alloc(s, size);
+    output_text name, other;
     for (int i = 1; aside; i++) {
         snprintf(aside, size, i > 1 ? "%s.damaged%d" : "%s.damaged", path, i);
         if (access(aside, F_OK) != 0 && errno == ENOENT) break;
     }
-    if (aside && rename(path, aside) != 0)
-        tg_fail_system(s, errno, "%s: cannot be renamed: %s", path, strerror(errno));
+    if (aside && rename(path, aside) != 0) tg_fail_system(s, errno, "%s: cannot be renamed: %s", path, strerror(errno));
     if (tg_ok(s))
         fprintf(stderr, "tilegrad train: %s: %s; it is %s from now on\n", output_name(path, &name), trouble,
                 output_name(aside, &other));
@@ -127,7 +126,7 @@ bool run_json_end(run_json *r, const char *how, int64_t step, double best)
     json_object_set_new(last, "how", json_string(how));
     json_object_set_new(last, "step", json_integer(step));
     if (best >= 0) json_object_set_new(last, "best_test_accuracy", json_real(best));
-    tg_scope *const attempt = tg_open();                 /* the training's may have failed */
+    tg_scope *const attempt = tg_open(); /* the training's may have failed */
     const bool done = write_file(attempt, r);
     if (!done) fprintf(stderr, "tilegrad train: %s\n", tg_message(attempt));
     tg_close(attempt);

@@ -14,7 +14,7 @@ static void on_save(int number)
 static void on_stop(int number)
 {
     const struct sigaction usual = { .sa_handler = SIG_DFL };
-    if (!stop || stop == SIGPIPE) stop = number;         /* Ctrl-C also ends the reader of a pipe, perhaps before us */
+    if (!stop || stop == SIGPIPE) stop = number; /* Ctrl-C also ends the reader of a pipe, perhaps before us */
     sigaction(SIGINT, &usual, NULL);
     sigaction(SIGTERM, &usual, NULL);
 }
@@ -59,9 +59,9 @@ const char *signals_word(void)
 {
     switch (stop) {
     case SIGTERM: return "terminated";
-    case SIGHUP:  return "hung up";
+    case SIGHUP: return "hung up";
     case SIGPIPE: return "nobody reads the output: stopped";
-    default:      return "interrupted";
+    default: return "interrupted";
     }
 }
 

@@ -9,13 +9,13 @@
 #include <stdio.h>
 
 static const command commands[] = {
-    { "train",   "tilegrad train",   command_train   },
-    { "eval",    "tilegrad eval",    command_eval    },
-    { "bench",   "tilegrad bench",   command_bench   },
-    { "ckpt",    "tilegrad ckpt",    command_ckpt    },
-    { "info",    "tilegrad info",    command_info    },
+    { "train", "tilegrad train", command_train },
+    { "eval", "tilegrad eval", command_eval },
+    { "bench", "tilegrad bench", command_bench },
+    { "ckpt", "tilegrad ckpt", command_ckpt },
+    { "info", "tilegrad info", command_info },
     { "kernels", "tilegrad kernels", command_kernels },
-    { NULL,      NULL,               NULL            },
+    { NULL, NULL, NULL },
 };
 
 static const char about[] =
@@ -54,7 +54,7 @@ int main(int argc, char **argv)
     signals_of_files();
     argp_program_version = "tilegrad " TG_VERSION;
     argp_err_exit_status = EXIT_USAGE;
-    const bool only_asks = argc > 1 && argv[1][0] == '-';       /* --help, --version */
+    const bool only_asks = argc > 1 && argv[1][0] == '-'; /* --help, --version */
     if (!only_asks && !look_at_environment()) return EXIT_USAGE;
     return command_run(commands, about, argc, argv);
 }

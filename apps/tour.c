@@ -8,7 +8,7 @@
 
 enum { BATCH = 128 };
 
-static tg_tensor *image(tg_scope *s)  { return tg_require_grad(s, tg_zeros(s, TG_F32, 4, TG_DIM(32, 16, 16, 64))); }
+static tg_tensor *image(tg_scope *s) { return tg_require_grad(s, tg_zeros(s, TG_F32, 4, TG_DIM(32, 16, 16, 64))); }
 static tg_tensor *matrix(tg_scope *s) { return tg_require_grad(s, tg_zeros(s, TG_F32, 2, TG_DIM(128, 512))); }
 static tg_tensor *vector(tg_scope *s, int64_t n) { return tg_require_grad(s, tg_zeros(s, TG_F32, 1, &n)); }
 static tg_tensor *classes(tg_scope *s, int64_t n) { return tg_zeros(s, TG_I64, 1, &n); }
@@ -38,7 +38,7 @@ static tg_tensor *products(tg_scope *s, tg_scope *step)
 
 static tg_tensor *convolutions(tg_scope *s, tg_scope *step)
 {
-    tg_tensor *const w    = tg_require_grad(s, tg_zeros(s, TG_F32, 4, TG_DIM(64, 3, 3, 64)));
+    tg_tensor *const w = tg_require_grad(s, tg_zeros(s, TG_F32, 4, TG_DIM(64, 3, 3, 64)));
     tg_tensor *const deep = tg_require_grad(s, tg_zeros(s, TG_F32, 4, TG_DIM(64, 3, 3, 1)));
     tg_tensor *x = tg_conv2d(step, image(s), w, vector(s, 64), (tg_conv2d_config){ .pad = { 1, 1 } });
     x = tg_conv2d(step, tg_relu(step, x), deep, NULL, (tg_conv2d_config){ .pad = { 1, 1 }, .groups = 64 });
@@ -56,8 +56,8 @@ static tg_tensor *windows(tg_scope *s, tg_scope *step)
 static tg_tensor *norms(tg_scope *s, tg_scope *step)
 {
     tg_tensor *const mean = tg_zeros(s, TG_F32, 1, TG_DIM(64)), *const var = tg_full(s, 1, 1, TG_DIM(64));
-    tg_tensor *const x    = tg_batch_norm2d(step, image(s), vector(s, 64), vector(s, 64), mean, var,
-                                            (tg_batch_norm2d_config){ .eps = 0 });
+    tg_tensor *const x =
+        tg_batch_norm2d(step, image(s), vector(s, 64), vector(s, 64), mean, var, (tg_batch_norm2d_config){ .eps = 0 });
     return tg_softmax(step, tg_layer_norm(step, tg_neg(step, x), vector(s, 64), vector(s, 64), 0), 3);
 }
 
@@ -83,24 +83,24 @@ static tg_tensor *losses(tg_scope *s, tg_scope *step)
     tg_tensor *const x = matrix(s), *const y = tg_zeros(s, TG_F32, 2, x->dim), *const truth = classes(s, 128);
     tg_tensor *const likelihood = tg_nll_loss(step, tg_neg(step, tg_log_softmax(step, x, 1)), truth,
                                               (tg_cross_entropy_config){ .ignore = false });
-    tg_tensor *const distance   = tg_add(step, tg_mse(step, x, y, TG_MEAN), tg_l1(step, x, y, TG_MEAN));
+    tg_tensor *const distance = tg_add(step, tg_mse(step, x, y, TG_MEAN), tg_l1(step, x, y, TG_MEAN));
     return tg_add(step, tg_add(step, likelihood, distance), tg_bce_with_logits(step, x, y, TG_MEAN));
 }
 
 typedef struct {
     tg_tensor *(*make)(tg_scope *s, tg_scope *step);
-    bool        frozen;                  /* gradients, but batch norm as at rest */
+    bool frozen; /* gradients, but batch norm as at rest */
 } part;
 static const part parts[] = {
     { arithmetic, false }, { functions, false }, { products, false }, { convolutions, false }, { windows, false },
-    { norms, false }, { norms, true }, { shapes, false }, { reductions, false }, { losses, false },
+    { norms, false },      { norms, true },      { shapes, false },   { reductions, false },   { losses, false },
 };
 
 /* ---- looking ---- */
 
 typedef struct {
     void (*observe)(void *context, const tg_call *c);
-    void  *context;
+    void *context;
     int64_t seen;
 } watcher;
 
@@ -115,10 +115,10 @@ static bool look_only(void *context, const tg_call *c)
 static tg_scope *open_watched(watcher *w)
 {
     tg_scope *const root = tg_open();
-    tg_options *const o  = tg_tree_options(root);
+    tg_options *const o = tg_tree_options(root);
     o->observe = look_only;
     o->context = w;
-    w->seen    = 0;
+    w->seen = 0;
     return root;
 }
 
@@ -133,9 +133,9 @@ static bool close_watched(tg_scope *root, tg_scope *step, const watcher *w, char
 /* Backward twice, so that the second gradient is added to the first. */
 static bool see_part(const part *p, watcher *w, char message[256])
 {
-    tg_scope  *const root = open_watched(w);
-    tg_scope  *const step = tg_push_modes(root, (tg_modes){ .grad = true, .train = !p->frozen });
-    tg_tensor *const y    = p->make(root, step);
+    tg_scope *const root = open_watched(w);
+    tg_scope *const step = tg_push_modes(root, (tg_modes){ .grad = true, .train = !p->frozen });
+    tg_tensor *const y = p->make(root, step);
     tg_backward(step, tg_sum(step, y, (tg_axes){ .n = 0 }));
     tg_backward(step, tg_mean(step, y, (tg_axes){ .n = 0 }));
     tg_run(step, false);
@@ -150,9 +150,9 @@ static tg_optim *optimizer(tg_scope *root, tg_module *net, int kind)
 
 static bool see_training(const tg_model_info *model, int kind, watcher *w, char message[256])
 {
-    tg_scope  *const root = open_watched(w), *const step = tg_train(root);
-    tg_module *const net  = model->make(root, 10);
-    tg_optim  *const opt  = optimizer(root, net, kind);
+    tg_scope *const root = open_watched(w), *const step = tg_train(root);
+    tg_module *const net = model->make(root, 10);
+    tg_optim *const opt = optimizer(root, net, kind);
     tg_clip_norm(root, opt, 1);
     tg_tensor *const x = tg_zeros(root, TG_F32, 4, TG_DIM(BATCH, model->input[0], model->input[1], model->input[2]));
     tg_backward(step, tg_cross_entropy(step, tg_forward(step, net, x), classes(root, BATCH)));
@@ -162,8 +162,8 @@ static bool see_training(const tg_model_info *model, int kind, watcher *w, char 
 
 static bool see_inference(const tg_model_info *model, watcher *w, char message[256])
 {
-    tg_scope  *const root = open_watched(w), *const step = tg_push(root);
-    tg_module *const net  = model->make(root, 10);
+    tg_scope *const root = open_watched(w), *const step = tg_push(root);
+    tg_module *const net = model->make(root, 10);
     tg_tensor *const x = tg_zeros(root, TG_F32, 4, TG_DIM(BATCH, model->input[0], model->input[1], model->input[2]));
     tg_data(tg_forward(step, net, x));
     return close_watched(root, step, w, message);
@@ -172,8 +172,8 @@ static bool see_inference(const tg_model_info *model, watcher *w, char message[2
 bool tour(void (*observe)(void *context, const tg_call *c), void *context, char message[256])
 {
     static const char *const models[] = { "resnet18c", "lenet", "mlp" };
-    watcher w    = { .observe = observe, .context = context };
-    bool    good = true;
+    watcher w = { .observe = observe, .context = context };
+    bool good = true;
     for (int i = 0; i < 3 && good; i++) {
         const tg_model_info *const model = tg_find_model(models[i]);
         good = see_training(model, i, &w, message) && see_inference(model, &w, message);

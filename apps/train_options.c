@@ -6,63 +6,93 @@
 
 enum { MAX_MODELS = 15 };
 
-static const char *const dtype_names[]     = { "fp32", "bf16", NULL };
+static const char *const dtype_names[] = { "fp32", "bf16", NULL };
 static const char *const optimizer_names[] = { "sgd", "adam", "adamw", NULL };
-static const char *const schedule_names[]  = { "constant", "step", "cosine", "one-cycle", NULL };
-static const char *model_names[MAX_MODELS + 1];              /* filled in by train_parse */
+static const char *const schedule_names[] = { "constant", "step", "cosine", "one-cycle", NULL };
+static const char *model_names[MAX_MODELS + 1]; /* filled in by train_parse */
 
-enum { DATA = 'd', EPOCHS = 'e', BATCH = 'b', LR = 'l', SEED = 's', THREADS = 't', OUT = 'o', RESUME = 'r',
-       MODEL = 0x100, DATA_DIR, OPTIMIZER, MOMENTUM, WEIGHT_DECAY, SCHEDULE, WARMUP, AUGMENT, DTYPE, REPORT,
-       SAVE_EVERY, SAVE_MINUTES, KEEP };
+enum {
+    DATA = 'd',
+    EPOCHS = 'e',
+    BATCH = 'b',
+    LR = 'l',
+    SEED = 's',
+    THREADS = 't',
+    OUT = 'o',
+    RESUME = 'r',
+    MODEL = 0x100,
+    DATA_DIR,
+    OPTIMIZER,
+    MOMENTUM,
+    WEIGHT_DECAY,
+    SCHEDULE,
+    WARMUP,
+    AUGMENT,
+    DTYPE,
+    REPORT,
+    SAVE_EVERY,
+    SAVE_MINUTES,
+    KEEP
+};
 
 #define AT(field) offsetof(train_options, field)
 const train_field train_fields[TRAIN_FIELDS] = {
-    { "model",        MODEL,        FIELD_CHOICE, AT(model),        0, 0, model_names, true },
-    { "epochs",       EPOCHS,       FIELD_WHOLE,  AT(epochs),       1, 100000, NULL, false },
-    { "batch",        BATCH,        FIELD_WHOLE,  AT(batch),        1, 65536, NULL, true },
-    { "optimizer",    OPTIMIZER,    FIELD_CHOICE, AT(optimizer),    0, 0, optimizer_names, true },
-    { "lr",           LR,           FIELD_REAL,   AT(lr),           0, 1e6, NULL, false },
-    { "momentum",     MOMENTUM,     FIELD_REAL,   AT(momentum),     0, 0.9999, NULL, true },
-    { "weight-decay", WEIGHT_DECAY, FIELD_REAL,   AT(weight_decay), 0, 1000, NULL, true },
-    { "schedule",     SCHEDULE,     FIELD_CHOICE, AT(schedule),     0, 0, schedule_names, false },
-    { "warmup",       WARMUP,       FIELD_WHOLE,  AT(warmup),       0, INT32_MAX, NULL, false },
-    { "dtype",        DTYPE,        FIELD_CHOICE, AT(bf16),         0, 0, dtype_names, true },
-    { "augment",      AUGMENT,      FIELD_FLAG,   AT(augment),      0, 0, NULL, true },
-    { "seed",         SEED,         FIELD_SEED,   AT(seed),         0, 0, NULL, true },
+    { "model", MODEL, FIELD_CHOICE, AT(model), 0, 0, model_names, true },
+    { "epochs", EPOCHS, FIELD_WHOLE, AT(epochs), 1, 100000, NULL, false },
+    { "batch", BATCH, FIELD_WHOLE, AT(batch), 1, 65536, NULL, true },
+    { "optimizer", OPTIMIZER, FIELD_CHOICE, AT(optimizer), 0, 0, optimizer_names, true },
+    { "lr", LR, FIELD_REAL, AT(lr), 0, 1e6, NULL, false },
+    { "momentum", MOMENTUM, FIELD_REAL, AT(momentum), 0, 0.9999, NULL, true },
+    { "weight-decay", WEIGHT_DECAY, FIELD_REAL, AT(weight_decay), 0, 1000, NULL, true },
+    { "schedule", SCHEDULE, FIELD_CHOICE, AT(schedule), 0, 0, schedule_names, false },
+    { "warmup", WARMUP, FIELD_WHOLE, AT(warmup), 0, INT32_MAX, NULL, false },
+    { "dtype", DTYPE, FIELD_CHOICE, AT(bf16), 0, 0, dtype_names, true },
+    { "augment", AUGMENT, FIELD_FLAG, AT(augment), 0, 0, NULL, true },
+    { "seed", SEED, FIELD_SEED, AT(seed), 0, 0, NULL, true },
 };
 
 static const struct argp_option table[] = {
     { NULL, 0, NULL, 0, "Data:", 1 },
-    { "data",     DATA,     "SET", 0, "sample, fashion-mnist, cifar10, or a folder with IDX or CIFAR files "
-                                      "(default: fashion-mnist for lenet and mlp, cifar10 for the others)", 1 },
+    { "data", DATA, "SET", 0,
+      "sample, fashion-mnist, cifar10, or a folder with IDX or CIFAR files "
+      "(default: fashion-mnist for lenet and mlp, cifar10 for the others)",
+      1 },
     { "data-dir", DATA_DIR, "DIR", 0, "where the files of a named set lie", 1 },
-    { "augment",  AUGMENT,  NULL,  0, "crop and mirror the training images at random", 1 },
+    { "augment", AUGMENT, NULL, 0, "crop and mirror the training images at random", 1 },
     { NULL, 0, NULL, 0, "Training:", 2 },
-    { "epochs",       EPOCHS,       "N",    0, "passes over the training images (5)", 2 },
-    { "batch",        BATCH,        "N",    0, "images a step (128)", 2 },
-    { "optimizer",    OPTIMIZER,    "NAME", 0, "sgd, adam or adamw (sgd)", 2 },
-    { "lr",           LR,           "X",    0, "learning rate (0.05 for sgd, else 0.001)", 2 },
-    { "momentum",     MOMENTUM,     "X",    0, "of sgd (0.9)", 2 },
-    { "weight-decay", WEIGHT_DECAY, "X",    0, "of weights, not of biases and norms (0.01 for adamw, else 0)", 2 },
-    { "schedule",     SCHEDULE,     "NAME", 0, "of the learning rate: constant, step (a tenth after each third), "
-                                               "cosine (to zero) or one-cycle (cosine)", 2 },
-    { "dtype",        DTYPE,        "TYPE", 0, "fp32 or bf16: weights and activations; sums and updates are FP32 "
-                                               "(fp32)", 2 },
-    { "report",       REPORT,       NULL,   0, "say for each layer what was made faster, or why not", 2 },
-    { "warmup",       WARMUP,       "N",    0, "updates in which the learning rate grows from 0 (0)", 2 },
+    { "epochs", EPOCHS, "N", 0, "passes over the training images (5)", 2 },
+    { "batch", BATCH, "N", 0, "images a step (128)", 2 },
+    { "optimizer", OPTIMIZER, "NAME", 0, "sgd, adam or adamw (sgd)", 2 },
+    { "lr", LR, "X", 0, "learning rate (0.05 for sgd, else 0.001)", 2 },
+    { "momentum", MOMENTUM, "X", 0, "of sgd (0.9)", 2 },
+    { "weight-decay", WEIGHT_DECAY, "X", 0, "of weights, not of biases and norms (0.01 for adamw, else 0)", 2 },
+    { "schedule", SCHEDULE, "NAME", 0,
+      "of the learning rate: constant, step (a tenth after each third), "
+      "cosine (to zero) or one-cycle (cosine)",
+      2 },
+    { "dtype", DTYPE, "TYPE", 0,
+      "fp32 or bf16: weights and activations; sums and updates are FP32 "
+      "(fp32)",
+      2 },
+    { "report", REPORT, NULL, 0, "say for each layer what was made faster, or why not", 2 },
+    { "warmup", WARMUP, "N", 0, "updates in which the learning rate grows from 0 (0)", 2 },
     { NULL, 0, NULL, 0, "Running:", 3 },
-    { "seed",    SEED,    "N",   0, "of initial weights, order of images, augmentation (1)", 3 },
-    { "threads", THREADS, "N",   0, "threads to compute with (all processors)", 3 },
+    { "seed", SEED, "N", 0, "of initial weights, order of images, augmentation (1)", 3 },
+    { "threads", THREADS, "N", 0, "threads to compute with (all processors)", 3 },
     { NULL, 0, NULL, 0, "Results and checkpoints:", 4 },
-    { "out",          OUT,          "DIR",  0, "write there run.json (how it was run), metrics.jsonl, predictions.png, "
-                                               "last.safetensors (all it takes to go on; after each epoch) and "
-                                               "best.safetensors (the weights with the best test accuracy)", 4 },
-    { "save-every",   SAVE_EVERY,   "STEPS", 0, "write also ckpt-NUMBER.safetensors after each STEPS steps", 4 },
-    { "save-minutes", SAVE_MINUTES, "M",    0, "the same each M minutes", 4 },
-    { "keep",         KEEP,         "N",    0, "of these the last N stay (3)", 4 },
-    { "resume",       RESUME,       "WHERE", 0, "go on: auto (from the newest checkpoint in --out that is undamaged; "
-                                                "without one, start), a file, or none (start; checkpoints in --out "
-                                                "are removed)", 4 },
+    { "out", OUT, "DIR", 0,
+      "write there run.json (how it was run), metrics.jsonl, predictions.png, "
+      "last.safetensors (all it takes to go on; after each epoch) and "
+      "best.safetensors (the weights with the best test accuracy)",
+      4 },
+    { "save-every", SAVE_EVERY, "STEPS", 0, "write also ckpt-NUMBER.safetensors after each STEPS steps", 4 },
+    { "save-minutes", SAVE_MINUTES, "M", 0, "the same each M minutes", 4 },
+    { "keep", KEEP, "N", 0, "of these the last N stay (3)", 4 },
+    { "resume", RESUME, "WHERE", 0,
+      "go on: auto (from the newest checkpoint in --out that is undamaged; "
+      "without one, start), a file, or none (start; checkpoints in --out "
+      "are removed)",
+      4 },
     { 0 },
 };
 
@@ -95,13 +125,13 @@ bool train_given(const train_options *o, const char *name)
 const char *train_field_text(const train_field *f, const train_options *o, field_text *text)
 {
     const void *const value = (const char *)o + f->offset;
-    const size_t      size = sizeof text->text;
+    const size_t size = sizeof text->text;
     switch (f->kind) {
-    case FIELD_WHOLE:  snprintf(text->text, size, "%lld", (long long)*(const int64_t *)value);            break;
-    case FIELD_SEED:   snprintf(text->text, size, "%llu", (unsigned long long)*(const uint64_t *)value);  break;
-    case FIELD_REAL:   snprintf(text->text, size, "%.7g", (double)*(const float *)value);                 break;
-    case FIELD_CHOICE: snprintf(text->text, size, "%s", f->choices[*(const int *)value]);                 break;
-    case FIELD_FLAG:   snprintf(text->text, size, "%s", *(const bool *)value ? "yes" : "no");             break;
+    case FIELD_WHOLE: snprintf(text->text, size, "%lld", (long long)*(const int64_t *)value); break;
+    case FIELD_SEED: snprintf(text->text, size, "%llu", (unsigned long long)*(const uint64_t *)value); break;
+    case FIELD_REAL: snprintf(text->text, size, "%.7g", (double)*(const float *)value); break;
+    case FIELD_CHOICE: snprintf(text->text, size, "%s", f->choices[*(const int *)value]); break;
+    case FIELD_FLAG: snprintf(text->text, size, "%s", *(const bool *)value ? "yes" : "no"); break;
     }
     return text->text;
 }
@@ -117,16 +147,16 @@ static const train_field *field_of(int key)
 static void parse_field(struct argp_state *state, const train_field *f, char *text)
 {
     train_options *const o = state->input;
-    void          *const to = (char *)o + f->offset;
+    void *const to = (char *)o + f->offset;
     char name[24];
     snprintf(name, sizeof name, "--%s", f->name);
     o->given |= 1u << (f - train_fields);
     switch (f->kind) {
-    case FIELD_WHOLE:  *(int64_t *)to = option_whole(state, name, text, (int64_t)f->least, (int64_t)f->most); break;
-    case FIELD_SEED:   *(uint64_t *)to = (uint64_t)option_whole(state, name, text, 0, INT64_MAX);             break;
-    case FIELD_REAL:   *(float *)to = (float)option_number(state, name, text, f->least, f->most);             break;
-    case FIELD_CHOICE: *(int *)to = option_choice(state, name, text, f->choices);                             break;
-    case FIELD_FLAG:   *(bool *)to = true;                                                                    break;
+    case FIELD_WHOLE: *(int64_t *)to = option_whole(state, name, text, (int64_t)f->least, (int64_t)f->most); break;
+    case FIELD_SEED: *(uint64_t *)to = (uint64_t)option_whole(state, name, text, 0, INT64_MAX); break;
+    case FIELD_REAL: *(float *)to = (float)option_number(state, name, text, f->least, f->most); break;
+    case FIELD_CHOICE: *(int *)to = option_choice(state, name, text, f->choices); break;
+    case FIELD_FLAG: *(bool *)to = true; break;
     }
 }
 
@@ -157,30 +187,37 @@ static void check_line(struct argp_state *state)
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
-    train_options     *const o = state->input;
+    train_options *const o = state->input;
     const train_field *const f = field_of(key);
     if (f) return parse_field(state, f, text), 0;
     switch (key) {
-    case DATA:         o->data         = text;                                                      return 0;
-    case DATA_DIR:     o->data_dir     = text;                                                      return 0;
-    case OUT:          o->out          = text;                                                      return 0;
-    case RESUME:       o->resume       = text;                                                      return 0;
-    case REPORT:       o->report       = true;                                                      return 0;
-    case THREADS:      option_threads(state, text);                                                 return 0;
-    case SAVE_EVERY:   o->save_every   = option_whole(state, "--save-every", text, 1, INT32_MAX);   return 0;
-    case SAVE_MINUTES: o->save_minutes = option_number(state, "--save-minutes", text, 1e-6, 1e6);  return 0;
-    case KEEP:         o->keep         = option_whole(state, "--keep", text, 1, INT32_MAX);         return 0;
-    case ARGP_KEY_ARG: parse_model(state, text);                                                    return 0;
-    case ARGP_KEY_END: check_line(state);                                                           return 0;
-    default:           return ARGP_ERR_UNKNOWN;
+    case DATA: o->data = text; return 0;
+    case DATA_DIR: o->data_dir = text; return 0;
+    case OUT: o->out = text; return 0;
+    case RESUME: o->resume = text; return 0;
+    case REPORT: o->report = true; return 0;
+    case THREADS: option_threads(state, text); return 0;
+    case SAVE_EVERY: o->save_every = option_whole(state, "--save-every", text, 1, INT32_MAX); return 0;
+    case SAVE_MINUTES: o->save_minutes = option_number(state, "--save-minutes", text, 1e-6, 1e6); return 0;
+    case KEEP: o->keep = option_whole(state, "--keep", text, 1, INT32_MAX); return 0;
+    case ARGP_KEY_ARG: parse_model(state, text); return 0;
+    case ARGP_KEY_END: check_line(state); return 0;
+    default: return ARGP_ERR_UNKNOWN;
     }
 }
 
 train_options train_parse(int argc, char **argv)
 {
     static const struct argp parser = { table, parse, "MODEL", about, NULL, NULL, NULL };
-    train_options o = { .model = -1, .epochs = 5, .batch = 128, .lr = NAN, .momentum = 0.9f, .weight_decay = NAN,
-                        .schedule = TG_COSINE, .seed = 1, .keep = 3 };
+    train_options o = { .model = -1,
+                        .epochs = 5,
+                        .batch = 128,
+                        .lr = NAN,
+                        .momentum = 0.9f,
+                        .weight_decay = NAN,
+                        .schedule = TG_COSINE,
+                        .seed = 1,
+                        .keep = 3 };
     int count;
     const tg_model_info *const models = tg_models(&count);
     for (int i = 0; i < count && i < MAX_MODELS; i++) model_names[i] = models[i].name;
@@ -190,7 +227,7 @@ train_options train_parse(int argc, char **argv)
 
 void train_settle(train_options *o)
 {
-    if (isnan(o->lr))           o->lr           = o->optimizer == OPTIMIZER_SGD ? 0.05f : 0.001f;
+    if (isnan(o->lr)) o->lr = o->optimizer == OPTIMIZER_SGD ? 0.05f : 0.001f;
     if (isnan(o->weight_decay)) o->weight_decay = o->optimizer == OPTIMIZER_ADAMW ? 0.01f : 0;
 }
 
@@ -200,6 +237,6 @@ const tg_model_info *train_model(const train_options *o)
     return tg_models(&count) + o->model;
 }
 
-const char *train_dtype        (const train_options *o) { return dtype_names[o->bf16]; }
-const char *train_optimizer    (const train_options *o) { return optimizer_names[o->optimizer]; }
+const char *train_dtype(const train_options *o) { return dtype_names[o->bf16]; }
+const char *train_optimizer(const train_options *o) { return optimizer_names[o->optimizer]; }
 const char *train_schedule_name(const train_options *o) { return schedule_names[o->schedule]; }

@@ -7,54 +7,56 @@ typedef enum { OPTIMIZER_SGD, OPTIMIZER_ADAM, OPTIMIZER_ADAMW } optimizer_kind;
 
 typedef struct {
     /* what the training is: the fields below, which checkpoints keep */
-    int         model;                   /* its number in tg_models(); -1: not given */
-    int64_t     epochs, batch;
-    int         optimizer;               /* an optimizer_kind */
-    float       lr, momentum, weight_decay;            /* NaN: not given */
-    int         schedule;                /* a tg_schedule_kind */
-    int64_t     warmup;                  /* updates */
-    int         bf16;                    /* 0 or 1, as --dtype lists them */
-    bool        augment;
-    uint64_t    seed;
+    int model; /* its number in tg_models(); -1: not given */
+    int64_t epochs, batch;
+    int optimizer;                    /* an optimizer_kind */
+    float lr, momentum, weight_decay; /* NaN: not given */
+    int schedule;                     /* a tg_schedule_kind */
+    int64_t warmup;                   /* updates */
+    int bf16;                         /* 0 or 1, as --dtype lists them */
+    bool augment;
+    uint64_t seed;
     /* where its images are; in checkpoints as made/data and made/data_dir (made.h) */
-    const char *data;                    /* "sample", "fashion-mnist", "cifar10", a folder; NULL: what fits the model */
-    const char *data_dir;                /* where the named set lies; NULL: the usual places */
+    const char *data;     /* "sample", "fashion-mnist", "cifar10", a folder; NULL: what fits the model */
+    const char *data_dir; /* where the named set lies; NULL: the usual places */
     /* how it is run */
-    const char *out;                     /* folder for results, or NULL */
-    const char *resume;                  /* "auto", "none", a path; NULL: not given */
-    int64_t     save_every, keep;        /* steps (0: never); how many of these files stay */
-    double      save_minutes;            /* 0: never */
-    bool        report;
-    uint32_t    given;                   /* a bit for each field that was on the line */
+    const char *out;          /* folder for results, or NULL */
+    const char *resume;       /* "auto", "none", a path; NULL: not given */
+    int64_t save_every, keep; /* steps (0: never); how many of these files stay */
+    double save_minutes;      /* 0: never */
+    bool report;
+    uint32_t given; /* a bit for each field that was on the line */
 } train_options;
 
 typedef enum { FIELD_WHOLE, FIELD_SEED, FIELD_REAL, FIELD_CHOICE, FIELD_FLAG } field_kind;
 
 /* An option that checkpoints keep: --NAME on the line, train/options/NAME in a file. */
 typedef struct {
-    const char        *name;
-    int                key;              /* argp's */
-    field_kind         kind;
-    size_t             offset;           /* in train_options: int64_t, uint64_t, float, int, bool */
-    double             least, most;      /* of whole and real numbers */
+    const char *name;
+    int key; /* argp's */
+    field_kind kind;
+    size_t offset;      /* in train_options: int64_t, uint64_t, float, int, bool */
+    double least, most; /* of whole and real numbers */
     const char *const *choices;
-    bool               fixed;            /* the line's has to be the file's */
+    bool fixed; /* the line's has to be the file's */
 } train_field;
 
 enum { TRAIN_FIELDS = 12 };
 extern const train_field train_fields[TRAIN_FIELDS];
 
-bool train_given(const train_options *o, const char *name);                /* was it on the line? */
+bool train_given(const train_options *o, const char *name); /* was it on the line? */
 /* The value of a field as it is written on the line. */
-typedef struct { char text[40]; } field_text;
+typedef struct {
+    char text[40];
+} field_text;
 const char *train_field_text(const train_field *field, const train_options *o, field_text *text);
 
 const tg_model_info *train_model(const train_options *o);
 const char *train_dtype(const train_options *o), *train_optimizer(const train_options *o),
-           *train_schedule_name(const train_options *o);                   /* "bf16", "sgd", "cosine" */
+    *train_schedule_name(const train_options *o); /* "bf16", "sgd", "cosine" */
 
 /* What is on the line, and defaults for what is not; but for rate and decay, which depend on the optimizer and are NaN
  * until train_settle.  Ends the program with status 2 if the line is wrong. */
 train_options train_parse(int argc, char **argv);
-void          train_settle(train_options *o);
+void train_settle(train_options *o);
 #endif

@@ -59,7 +59,7 @@ static void copy_field(const train_field *f, const train_options *from, train_op
 {
     static const size_t size[] = {
         [FIELD_WHOLE] = sizeof(int64_t), [FIELD_SEED] = sizeof(uint64_t), [FIELD_REAL] = sizeof(float),
-        [FIELD_CHOICE] = sizeof(int), [FIELD_FLAG] = sizeof(bool),
+        [FIELD_CHOICE] = sizeof(int),    [FIELD_FLAG] = sizeof(bool),
     };
     memcpy((char *)to + f->offset, (const char *)from + f->offset, size[f->kind]);
 }
@@ -104,7 +104,8 @@ static int64_t epoch_in(training *t, const tg_tensor_file *f)
     tg_name_text safe;
     int64_t epoch = 1;
     if (!checkpoint_number(f, "train/epoch", 1, &epoch))
-        tg_fail(t->root, "%s: train/epoch is \"%s\", want a whole number from 1 on", t->from, tg_printable(text, &safe));
+        tg_fail(t->root, "%s: train/epoch is \"%s\", want a whole number from 1 on", t->from,
+                tg_printable(text, &safe));
     return epoch;
 }
 
@@ -180,8 +181,7 @@ static void check_place(training *t, const tg_tensor_file *f)
     int64_t batch = 0;
     checkpoint_number(f, "loader/batch", 0, &batch);
     const int64_t given = batch < p->images / t->o.batch ? batch * t->o.batch : p->images;
-    if (p->marked.seen > p->sums.seen)
-        tg_fail(t->root, "%s: train/marked/seen is above train/seen", t->from);
+    if (p->marked.seen > p->sums.seen) tg_fail(t->root, "%s: train/marked/seen is above train/seen", t->from);
     if (p->sums.seen == given || (p->sums.seen == 0 && given == p->images)) return;
     tg_fail(t->root, "%s: train/seen is %lld, want %lld, as many images as %lld batches have (loader/batch)", t->from,
             (long long)p->sums.seen, (long long)given, (long long)batch);

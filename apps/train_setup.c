@@ -5,11 +5,12 @@
 
 static tg_optim *make_optimizer(tg_scope *root, tg_module *net, const train_options *o)
 {
-    const float          lr   = o->lr > 0 ? o->lr : TG_ZERO;
-    const tg_sgd_config  sgd  = { .lr = lr, .momentum = o->momentum, .weight_decay = o->weight_decay };
+    const float lr = o->lr > 0 ? o->lr : TG_ZERO;
+    const tg_sgd_config sgd = { .lr = lr, .momentum = o->momentum, .weight_decay = o->weight_decay };
     const tg_adam_config adam = { .lr = lr, .weight_decay = o->weight_decay };
-    tg_optim *const opt = o->optimizer == OPTIMIZER_SGD ? tg_sgd(root, net, sgd)
-                        : o->optimizer == OPTIMIZER_ADAM ? tg_adam(root, net, adam) : tg_adamw(root, net, adam);
+    tg_optim *const opt = o->optimizer == OPTIMIZER_SGD    ? tg_sgd(root, net, sgd)
+                          : o->optimizer == OPTIMIZER_ADAM ? tg_adam(root, net, adam)
+                                                           : tg_adamw(root, net, adam);
     if (o->weight_decay > 0) tg_no_decay_on_bias_and_norm(root, opt);
     return opt;
 }
@@ -17,8 +18,11 @@ static tg_optim *make_optimizer(tg_scope *root, tg_module *net, const train_opti
 tg_schedule_config train_schedule(const training *t)
 {
     const int64_t total = tg_loader_batches(t->train_batches) * t->o.epochs;
-    return (tg_schedule_config){ .kind = (tg_schedule_kind)t->o.schedule, .total = total, .warmup = t->o.warmup,
-                                 .every = (total + 2) / 3, .gamma = 0.1f };
+    return (tg_schedule_config){ .kind = (tg_schedule_kind)t->o.schedule,
+                                 .total = total,
+                                 .warmup = t->o.warmup,
+                                 .every = (total + 2) / 3,
+                                 .gamma = 0.1f };
 }
 
 static void open_data(training *t)
@@ -27,7 +31,7 @@ static void open_data(training *t)
     const tg_model_info *const model = train_model(o);
     if (!o->data) o->data = data_for(model);
     t->train = data_open(t->root, model, o->data, o->data_dir, TG_TRAIN);
-    t->test  = data_open(t->root, model, o->data, o->data_dir, TG_TEST);
+    t->test = data_open(t->root, model, o->data, o->data_dir, TG_TEST);
 }
 
 /* Does the network compute training steps of n images?  Nothing runs: their shapes are looked at. */
@@ -43,8 +47,8 @@ static bool takes(training *t, int64_t n)
     return taken;
 }
 
-/* A batch norm has no variance of the one value a channel that a single image may leave it.  Found before the first step:
- * such a last batch is left out. */
+/* A batch norm has no variance of the one value a channel that a single image may leave it.  Found before the first
+ * step: such a last batch is left out. */
 static void look_at_last_batch(training *t)
 {
     const int64_t count = t->train->count, batch = t->o.batch;
@@ -53,22 +57,24 @@ static void look_at_last_batch(training *t)
     if (batch == 1)
         tg_fail(t->root, "%s: batch norm wants at least two of these images a step: want --batch 2 or more",
                 train_model(&t->o)->name);
-    else if (count == 1) tg_fail(t->root, "%s: batch norm wants at least two of these images a step, %s has one",
-                                 train_model(&t->o)->name, t->train->name);
+    else if (count == 1)
+        tg_fail(t->root, "%s: batch norm wants at least two of these images a step, %s has one",
+                train_model(&t->o)->name, t->train->name);
 }
 
 static void make_loaders(training *t)
 {
     const train_options *const o = &t->o;
-    const int  batch = (int)o->batch;
+    const int batch = (int)o->batch;
     const bool whole = t->left_out > 0;
-    const tg_loader_config plain     = { .batch = batch, .seed = o->seed, .drop_last = whole };
-    const tg_loader_config augmented = { .batch = batch, .seed = o->seed, .drop_last = whole,
-                                         .crop_pad = t->train->h / 8, .flip = true };
-    const tg_loader_config in_order  = { .batch = 250, .no_shuffle = true };
+    const tg_loader_config plain = { .batch = batch, .seed = o->seed, .drop_last = whole };
+    const tg_loader_config augmented = {
+        .batch = batch, .seed = o->seed, .drop_last = whole, .crop_pad = t->train->h / 8, .flip = true
+    };
+    const tg_loader_config in_order = { .batch = 250, .no_shuffle = true };
     t->train_batches = tg_loader_new(t->root, t->train, o->augment ? augmented : plain);
-    t->test_batches  = tg_loader_new(t->root, t->test, in_order);
-    t->guess         = tg_alloc(t->root, sizeof *t->guess * (size_t)t->test->count);
+    t->test_batches = tg_loader_new(t->root, t->test, in_order);
+    t->guess = tg_alloc(t->root, sizeof *t->guess * (size_t)t->test->count);
 }
 
 void train_set_up(training *t)
@@ -80,12 +86,12 @@ void train_set_up(training *t)
     open_data(t);
     if (!tg_ok(root)) return;
     tg_seed(root, o->seed);
-    t->net    = train_model(o)->make(root, t->train->classes);
+    t->net = train_model(o)->make(root, t->train->classes);
     look_at_last_batch(t);
     make_loaders(t);
-    t->opt    = make_optimizer(root, t->net, o);
+    t->opt = make_optimizer(root, t->net, o);
     t->report = tg_optimize(root, t->net, t->opt, o->bf16 ? TG_BF16 : TG_F32);
-    t->made   = made_here(root, train_model(o), t->train, o->data, o->data_dir, train_dtype(o));
+    t->made = made_here(root, train_model(o), t->train, o->data, o->data_dir, train_dtype(o));
     if (!tg_ok(root)) return;
     tg_schedule(root, t->opt, train_schedule(t));
     t->line = progress_start(stdout, o->epochs, t->train->count - t->left_out);
@@ -95,7 +101,7 @@ void train_set_up(training *t)
 void train_describe(const training *t)
 {
     const train_options *const o = &t->o;
-    const tg_dataset    *const d = t->train;
+    const tg_dataset *const d = t->train;
     output_text name;
     if (d->note) printf("%s\n", d->note);
     printf("%s: %lld parameters\n", train_model(o)->name, (long long)tg_param_count(t->net));
@@ -105,9 +111,8 @@ void train_describe(const training *t)
         printf("one image is left out of each epoch: batches of %lld leave one, and batch norm wants two\n",
                (long long)o->batch);
     if (o->report) tg_print_report(t->report, stdout);
-    printf("%s, %s, lr %g %s, batch %lld, %lld epochs, seed %llu, %d threads%s\n\n", train_dtype(o),
-           train_optimizer(o), (double)o->lr, train_schedule_name(o),
-           (long long)o->batch, (long long)o->epochs, (unsigned long long)o->seed, tg_threads(),
-           tg_threads_bound() ? " (bound)" : "");
+    printf("%s, %s, lr %g %s, batch %lld, %lld epochs, seed %llu, %d threads%s\n\n", train_dtype(o), train_optimizer(o),
+           (double)o->lr, train_schedule_name(o), (long long)o->batch, (long long)o->epochs,
+           (unsigned long long)o->seed, tg_threads(), tg_threads_bound() ? " (bound)" : "");
     fflush(stdout);
 }

@@ -5,5 +5,5 @@
 
 tg_schedule_config train_schedule(const training *t);
 void train_set_up(training *t);
-void train_describe(const training *t);            /* to stdout */
+void train_describe(const training *t); /* to stdout */
 #endif

@@ -14,11 +14,11 @@ static void visit_field(tg_state *to, const train_field *f, train_options *o)
     char name[40];
     snprintf(name, sizeof name, "options/%s", f->name);
     switch (f->kind) {
-    case FIELD_WHOLE:  tg_state_int(to, name, value, (int64_t)f->least, (int64_t)f->most);                     break;
-    case FIELD_SEED:   tg_state_u64(to, name, value);                                                          break;
-    case FIELD_REAL:   tg_state_float(to, name, value, (double)(float)f->least, (double)(float)f->most);       break;
-    case FIELD_CHOICE: tg_state_choice(to, name, value, f->choices);                                           break;
-    case FIELD_FLAG:   tg_state_flag(to, name, value);                                                         break;
+    case FIELD_WHOLE: tg_state_int(to, name, value, (int64_t)f->least, (int64_t)f->most); break;
+    case FIELD_SEED: tg_state_u64(to, name, value); break;
+    case FIELD_REAL: tg_state_float(to, name, value, (double)(float)f->least, (double)(float)f->most); break;
+    case FIELD_CHOICE: tg_state_choice(to, name, value, f->choices); break;
+    case FIELD_FLAG: tg_state_flag(to, name, value); break;
     }
 }
 
@@ -115,7 +115,7 @@ static bool save(training *t, const char *name, const tg_stateful *things, int n
     int error;
     read_clocks(t, date);
     tg_scope *const words = tg_push(t->root);
-    t->made.backends = machine_backends(words, NULL);        /* libraries that have been loaded by now */
+    t->made.backends = machine_backends(words, NULL); /* libraries that have been loaded by now */
     do error = try_save(t, name, things, n, words, &why);
     while (error && make_room(t, error));
     if (error) {
@@ -143,7 +143,7 @@ void train_save_best(training *t)
     if (!tg_ok(t->root) || !(t->test_accuracy > t->best)) return;
     const tg_stateful things[] = { tg_module_state(t->net), made_state(&t->made) };
     t->best_failed = t->out.name && !save(t, BEST_NAME, things, 2);
-    if (t->best_failed) return;                      /* a later, lesser one is better than none */
+    if (t->best_failed) return; /* a later, lesser one is better than none */
     t->best = t->test_accuracy;
     t->best_epoch = t->line.epoch;
 }

@@ -12,6 +12,6 @@ void train_things(training *t, tg_stateful things[TRAIN_THINGS]);
 
 /* Each writes a file of --out.  If that fails a warning says so, and the training goes on. */
 void train_save_last(training *t);
-void train_save_best(training *t);       /* if the last test was better than those before */
-void train_save_numbered(training *t);   /* if it is time (--save-every, --save-minutes); removes old ones (--keep) */
+void train_save_best(training *t);     /* if the last test was better than those before */
+void train_save_numbered(training *t); /* if it is time (--save-every, --save-minutes); removes old ones (--keep) */
 #endif

@@ -49,7 +49,8 @@ static bool record_twin(tg_scope *s, const tg_call *c)
     TG_EACH_IN(&again, k) again.in[k] = twin_of(c->in[k], c);
     memset(again.out, 0, sizeof again.out);
     c->op->infer(s, &again);
-    TG_EACH_IN(&again, k) if (tg_ok(s)) tg_need(s, again.in[k]);
+    TG_EACH_IN(&again, k)
+        if (tg_ok(s)) tg_need(s, again.in[k]);
     if (!tg_ok(s) || !tg_append(&again)) return false;
     TG_EACH_OUT(c, k) c->out[k]->twin = again.out[k];
     return true;
@@ -59,8 +60,8 @@ static bool record_twin(tg_scope *s, const tg_call *c)
 static bool replay_segment(tg_scope *s, size_t last)
 {
     const tg_program *p = s->program;
-    uint32_t          segment = p->record[last]->segment;
-    size_t            first = last;
+    uint32_t segment = p->record[last]->segment;
+    size_t first = last;
     while (first > 0 && (!p->record[first - 1]->segment || p->record[first - 1]->segment == segment)) first--;
     for (size_t i = first; i <= last; i++) {
         const tg_call *c = p->record[i];
@@ -97,7 +98,7 @@ static bool reached(const tg_call *c, uint32_t walk, tg_tensor *gout[])
 static void differentiate(tg_scope *s, tg_call *c, tg_tensor *const gout[], uint32_t walk)
 {
     tg_tensor *gin[TG_MAX_IN] = { NULL };
-    tg_call    seen = *c;
+    tg_call seen = *c;
     if (c->segment) {
         TG_EACH_IN(c, k) seen.in[k] = twin_of(c->in[k], c);
         TG_EACH_OUT(c, k) seen.out[k] = twin_of(c->out[k], c);
@@ -106,16 +107,16 @@ static void differentiate(tg_scope *s, tg_call *c, tg_tensor *const gout[], uint
     s->program->walking = c->where;
     c->op->backward(s, &seen, gout, gin);
     TG_EACH_IN(c, k) arrive(s, c->in[k], gin[k], walk);
-    if (!c->walked) tg_uncount_savers(c);       /* from here on its readers are real calls */
+    if (!c->walked) tg_uncount_savers(c); /* from here on its readers are real calls */
     c->walked = true;
 }
 
 static void walk_record(tg_scope *s, size_t end, uint32_t walk)
 {
     const tg_program *p = s->program;
-    uint32_t          replayed = 0;
+    uint32_t replayed = 0;
     for (size_t i = end; i-- > 0 && tg_ok(s);) {
-        tg_call   *c = p->record[i];
+        tg_call *c = p->record[i];
         tg_tensor *gout[TG_MAX_OUT];
         if (!c->taped || c->again || !reached(c, walk, gout) || !unwritten_since(s, c)) continue;
         if (c->segment && c->segment != replayed) {
@@ -148,7 +149,8 @@ static void settle_leaves(tg_scope *s, size_t end, uint32_t walk)
     for (size_t i = 0; i < end && tg_ok(s); i++) {
         const tg_call *c = p->record[i];
         if (!c->taped) continue;
-        TG_EACH_IN(c, k) if (!c->in[k]->made && c->in[k]->walk == walk && c->in[k]->walk_grad) settle(s, c->in[k]);
+        TG_EACH_IN(c, k)
+            if (!c->in[k]->made && c->in[k]->walk == walk && c->in[k]->walk_grad) settle(s, c->in[k]);
     }
 }
 
@@ -161,7 +163,7 @@ static bool depends_on_gradient(tg_program *p, tg_tensor *y)
     if (y->lent || y->storage->outer) return true;
     for (size_t i = p->n; i-- > 0;) {
         const tg_call *c = p->record[i];
-        bool           leads = false;
+        bool leads = false;
         TG_EACH_OUT(c, k) leads = leads || c->out[k]->walk == walk;
         TG_EACH_IN(c, k) {
             tg_tensor *t = c->in[k];
@@ -177,17 +179,22 @@ static bool depends_on_gradient(tg_program *p, tg_tensor *y)
 static void fail_without_gradient(tg_scope *s, tg_tensor *y)
 {
     if (depends_on_gradient(s->program, y))
-        tg_fail(s, "backward: the loss is computed from gradients, which are constants here: there is no double backward");
+        tg_fail(s,
+                "backward: the loss is computed from gradients, which are constants here: there is no double backward");
     else
-        tg_fail(s, "backward: nothing that the loss depends on wants a gradient, or it was made in a scope without gradients");
+        tg_fail(
+            s,
+            "backward: nothing that the loss depends on wants a gradient, or it was made in a scope without gradients");
 }
 
 static bool check(tg_scope *s, tg_tensor *y)
 {
     if (!tg_ok(s)) return false;
     if (!y) return tg_fail(s, "backward: the loss is NULL"), false;
-    if (!y->storage) return tg_fail(s, "backward: the tensor has no elements: it comes from a scope that failed"), false;
-    if (y->storage->program != s->program) return tg_fail(s, "backward: the loss belongs to another tree of scopes"), false;
+    if (!y->storage)
+        return tg_fail(s, "backward: the tensor has no elements: it comes from a scope that failed"), false;
+    if (y->storage->program != s->program)
+        return tg_fail(s, "backward: the loss belongs to another tree of scopes"), false;
     if (!y->needs_grad) return fail_without_gradient(s, y), false;
     if (s->program->walking) return tg_fail(s, "backward: called within a backward"), false;
     return true;
@@ -209,7 +216,8 @@ static void want_again(tg_tensor *leaf)
 
 static bool any_wanted(const tg_call *c)
 {
-    TG_EACH_IN(c, k) if (c->in[k]->needs_grad) return true;
+    TG_EACH_IN(c, k)
+        if (c->in[k]->needs_grad) return true;
     return false;
 }
 
@@ -219,13 +227,15 @@ static void narrow(const tg_program *p, tg_tensor *const *leaves, int n)
     for (size_t i = 0; i < p->n; i++) {
         const tg_call *c = p->record[i];
         if (!c->taped) continue;
-        TG_EACH_IN(c, k) if (!c->in[k]->made && c->in[k]->needs_grad) spare(c->in[k]);
+        TG_EACH_IN(c, k)
+            if (!c->in[k]->made && c->in[k]->needs_grad) spare(c->in[k]);
     }
     for (int i = 0; i < n; i++) want_again(leaves[i]);
     for (size_t i = 0; i < p->n; i++) {
         const tg_call *c = p->record[i];
-        const bool     wanted = c->taped && any_wanted(c);
-        if (c->taped) TG_EACH_OUT(c, k) c->out[k]->needs_grad = wanted;
+        const bool wanted = c->taped && any_wanted(c);
+        if (c->taped)
+            TG_EACH_OUT(c, k) c->out[k]->needs_grad = wanted;
     }
 }
 
@@ -245,7 +255,8 @@ static bool check_leaves(tg_scope *s, tg_tensor *const *leaves, int n)
     for (int i = 0; i < n; i++) {
         const tg_tensor *t = leaves[i];
         if (!t || !t->storage) return tg_fail(s, "backward: leaf %d %s", i, t ? "has no elements" : "is NULL"), false;
-        if (t->made) return tg_fail(s, "backward: tensor %d is the result of %s, want a leaf", i, t->made->op->name), false;
+        if (t->made)
+            return tg_fail(s, "backward: tensor %d is the result of %s, want a leaf", i, t->made->op->name), false;
         if (t->storage->program != s->program)
             return tg_fail(s, "backward: leaf %d belongs to another tree of scopes", i), false;
     }
@@ -271,8 +282,8 @@ void tg_backward_from(tg_scope *s, tg_tensor *y, tg_tensor *gradient)
         return;
     }
     tg_program *p = s->program;
-    uint32_t    walk = ++p->walk, segment = p->segment;
-    size_t      end = p->n;
+    uint32_t walk = ++p->walk, segment = p->segment;
+    size_t end = p->n;
     p->walking = "";
     p->segment = 0;
     arrive(s, y, gradient, walk);
@@ -288,10 +299,11 @@ void tg_backward(tg_scope *s, tg_tensor *loss)
     tg_shape_text shape;
     if (!check(s, loss)) return;
     if (tg_count(loss) != 1) {
-        tg_fail(s, "backward: the loss has shape %s, want one element (tg_backward_from takes others)", tg_shape(loss, &shape));
+        tg_fail(s, "backward: the loss has shape %s, want one element (tg_backward_from takes others)",
+                tg_shape(loss, &shape));
         return;
     }
-    s->program->walking = "";           /* the seed is internal, as the walk is */
+    s->program->walking = ""; /* the seed is internal, as the walk is */
     tg_tensor *one = tg_fill(s, 1, loss->rank, loss->dim);
     s->program->walking = NULL;
     if (tg_ok(s)) tg_backward_from(s, loss, one);

@@ -9,21 +9,25 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { WEIGHTS = 1, PLACES = 2 };             /* streams of config.seed */
+enum { WEIGHTS = 1, PLACES = 2 }; /* streams of config.seed */
 
 typedef tg_tensor *(*gradcheck_fn)(tg_scope *s, void *context, tg_tensor *const *in);
 
 typedef struct {
-    tg_scope           *scope;                /* of the whole check */
-    gradcheck_fn        fn;
-    void               *context;
-    tg_tensor *const   *in;
-    int                 n;
+    tg_scope *scope; /* of the whole check */
+    gradcheck_fn fn;
+    void *context;
+    tg_tensor *const *in;
+    int n;
     tg_gradcheck_config config;
-    uint64_t            counter;              /* of random streams, before each call of fn */
+    uint64_t counter; /* of random streams, before each call of fn */
 } gradcheck;
 
-typedef struct { double error, excess, analytic, numeric; int input; int64_t at; } worst;
+typedef struct {
+    double error, excess, analytic, numeric;
+    int input;
+    int64_t at;
+} worst;
 
 static double weight(const gradcheck *g, int64_t i)
 {
@@ -46,10 +50,10 @@ static tg_tensor *call(const gradcheck *g, bool grad, tg_scope **s)
 /* The weighted sum, in double. */
 static double objective(const gradcheck *g)
 {
-    tg_scope    *s;
-    tg_tensor   *y = call(g, false, &s);
+    tg_scope *s;
+    tg_tensor *y = call(g, false, &s);
     const float *data = tg_ok(s) ? tg_data(y) : NULL;
-    double       sum = data ? 0 : NAN;
+    double sum = data ? 0 : NAN;
     for (int64_t i = 0; data && i < tg_count(y); i++) sum += weight(g, i) * (double)data[i];
     tg_pop(s);
     return sum;
@@ -58,8 +62,8 @@ static double objective(const gradcheck *g)
 /* A copy of the gradient of t that was left by `backward`; zeros if there is none.  NULL: no memory, or a failure. */
 static float *gradient_of(const gradcheck *g, tg_tensor *t)
 {
-    float       *copy = tg_alloc(g->scope, sizeof *copy * (size_t)tg_count(t) + 1);
-    tg_tensor   *grad = tg_grad(t);
+    float *copy = tg_alloc(g->scope, sizeof *copy * (size_t)tg_count(t) + 1);
+    tg_tensor *grad = tg_grad(t);
     const float *data = grad ? tg_data(grad) : NULL;
     if (!copy || (grad && !data)) return NULL;
     for (int64_t i = 0; grad && i < tg_count(t); i++) copy[i] = data[i];
@@ -71,10 +75,10 @@ static bool backward(const gradcheck *g, float **analytic, tg_tensor **before)
 {
     for (int k = 0; k < g->n; k++)
         if (is_checked(g->in[k])) before[k] = g->in[k]->grad, g->in[k]->grad = NULL;
-    tg_scope  *s;
+    tg_scope *s;
     tg_tensor *y = call(g, true, &s);
     tg_tensor *w = tg_ok(s) ? tg_zeros(s, TG_F32, y->rank, y->dim) : NULL;
-    float     *to = w ? tg_edit(s, w) : NULL;
+    float *to = w ? tg_edit(s, w) : NULL;
     for (int64_t i = 0; to && i < tg_count(y); i++) to[i] = (float)weight(g, i);
     if (to) tg_backward_from(s, y, w);
     for (int k = 0; k < g->n && tg_ok(s); k++)
@@ -100,11 +104,11 @@ static double difference(const gradcheck *g, tg_tensor *t, int64_t i)
 {
     const float *data = tg_data(t);
     if (!data) return NAN;
-    float  x = data[i];
+    float x = data[i];
     double size = fmin(fmax(fabs((double)x), 0.1), 1);
     double h = g->config.step * size;
-    float  high = (float)((double)x + h), low = (float)((double)x - h);
-    double up   = set(g, t, i, high) ? objective(g) : NAN;
+    float high = (float)((double)x + h), low = (float)((double)x - h);
+    double up = set(g, t, i, high) ? objective(g) : NAN;
     double down = set(g, t, i, low) ? objective(g) : NAN;
     set(g, t, i, x);
     return (up - down) / ((double)high - (double)low);
@@ -120,12 +124,12 @@ static int64_t place(const gradcheck *g, int64_t j, int64_t of, int64_t count)
 static void compare(const gradcheck *g, int input, const float *analytic, worst *w)
 {
     tg_tensor *t = g->in[input];
-    int64_t    count = tg_count(t), of = g->config.samples;
+    int64_t count = tg_count(t), of = g->config.samples;
     if (of <= 0 || of > count) of = count;
     for (int64_t j = 0; j < of && tg_ok(g->scope); j++) {
         int64_t i = place(g, j, of, count);
-        double  numeric = difference(g, t, i), error = fabs((double)analytic[i] - numeric);
-        double  excess = error == 0 ? 0 : error / (g->config.tolerance * (1 + fabs(numeric)));
+        double numeric = difference(g, t, i), error = fabs((double)analytic[i] - numeric);
+        double excess = error == 0 ? 0 : error / (g->config.tolerance * (1 + fabs(numeric)));
         if (!(excess <= w->excess)) *w = (worst){ error, excess, (double)analytic[i], numeric, input, i };
         if (isnan(excess)) return;
     }
@@ -161,11 +165,11 @@ bool tg_gradcheck(tg_scope *s, tg_tensor *(*fn)(tg_scope *s, void *context, tg_t
         return false;
     }
     gradcheck g = { tg_push(s), fn, context, in, n, config, s->program->random_counter };
-    size_t    room = (size_t)(n > 0 ? n : 0) + 1;
-    float    **analytic = tg_alloc(g.scope, sizeof *analytic * room);
+    size_t room = (size_t)(n > 0 ? n : 0) + 1;
+    float **analytic = tg_alloc(g.scope, sizeof *analytic * room);
     tg_tensor **before = tg_alloc(g.scope, sizeof(tg_tensor *) * room);
-    worst      w = { .excess = -1, .input = -1 };
-    bool       good = analytic && before && backward(&g, analytic, before);
+    worst w = { .excess = -1, .input = -1 };
+    bool good = analytic && before && backward(&g, analytic, before);
     for (int k = 0; k < n && good; k++)
         if (is_checked(in[k])) compare(&g, k, analytic[k], &w);
     good = judge(&g, &w, report) && good;

@@ -7,26 +7,34 @@
 enum { SIDE = 32, PLANE = SIDE * SIDE, IMAGE = 3 * PLANE };
 
 typedef struct {
-    const char        *name, *folder;        /* the folder that the archive unpacks into */
-    const char        *files[2][6];          /* training, test */
-    int                labels;               /* bytes before the pixels; the last one counts */
-    int                limit[2];             /* each is below */
+    const char *name, *folder; /* the folder that the archive unpacks into */
+    const char *files[2][6];   /* training, test */
+    int labels;                /* bytes before the pixels; the last one counts */
+    int limit[2];              /* each is below */
     const char *const *class_names;
-    float              mean[4], deviation[4];
+    float mean[4], deviation[4];
 } cifar_kind;
 
 static const cifar_kind cifar10 = {
-    .name = "CIFAR-10", .folder = "cifar-10-batches-bin", .labels = 1, .limit = { 10 },
+    .name = "CIFAR-10",
+    .folder = "cifar-10-batches-bin",
+    .labels = 1,
+    .limit = { 10 },
     .files = { { "data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin" },
                { "test_batch.bin" } },
     .class_names = tg_cifar10_names,
-    .mean = { 0.49139968f, 0.48215841f, 0.44653091f }, .deviation = { 0.24703223f, 0.24348513f, 0.26158784f },
+    .mean = { 0.49139968f, 0.48215841f, 0.44653091f },
+    .deviation = { 0.24703223f, 0.24348513f, 0.26158784f },
 };
 static const cifar_kind cifar100 = {
-    .name = "CIFAR-100", .folder = "cifar-100-binary", .labels = 2, .limit = { 20, 100 },
+    .name = "CIFAR-100",
+    .folder = "cifar-100-binary",
+    .labels = 2,
+    .limit = { 20, 100 },
     .files = { { "train.bin" }, { "test.bin" } },
     .class_names = tg_cifar100_names,
-    .mean = { 0.50707516f, 0.48654887f, 0.44091784f }, .deviation = { 0.26733429f, 0.25643846f, 0.27615047f },
+    .mean = { 0.50707516f, 0.48654887f, 0.44091784f },
+    .deviation = { 0.26733429f, 0.25643846f, 0.27615047f },
 };
 
 static bool holds(const cifar_kind *kind, const char *folder)
@@ -50,8 +58,11 @@ static const char *find(tg_scope *s, const cifar_kind *kind, const char *dir)
         const char *const found = locate(s, kind, places[i]);
         if (found) return found;
     }
-    tg_fail(s, "%s: no %s, wanted %s and %s there or in %s there", dir ? dir : said ? said : "data or .", kind->name,
-            kind->files[0][0], kind->files[1][0], kind->folder);
+    tg_fail(s, "%s: no %s, wanted %s and %s there or in %s there",
+            dir    ? dir
+            : said ? said
+                   : "data or .",
+            kind->name, kind->files[0][0], kind->files[1][0], kind->folder);
     return NULL;
 }
 
@@ -120,8 +131,14 @@ static tg_dataset *load(tg_scope *s, const cifar_kind *kind, const char *dir, tg
         read_file(s, kind, path[i], count[i], labels + done, images + done * IMAGE);
     if (!tg_ok(s)) return NULL;
 
-    tg_dataset d = { .name = kind->name, .count = all, .h = SIDE, .w = SIDE, .c = 3,
-                     .classes = kind->limit[kind->labels - 1], .images = images, .labels = labels,
+    tg_dataset d = { .name = kind->name,
+                     .count = all,
+                     .h = SIDE,
+                     .w = SIDE,
+                     .c = 3,
+                     .classes = kind->limit[kind->labels - 1],
+                     .images = images,
+                     .labels = labels,
                      .class_names = kind->class_names };
     for (int k = 0; k < 3; k++) {
         d.mean[k] = kind->mean[k];

@@ -51,7 +51,7 @@ bool tg_file_open(tg_file *f, tg_scope *s, const char *path)
     if (!tg_ok(s)) return false;
 
     struct stat about;
-    f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);     /* a FIFO must not stop us */
+    f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* a FIFO must not stop us */
     if (f->fd < 0 || fstat(f->fd, &about) < 0) {
         tg_fail(s, "%s: cannot be opened: %s", path, strerror(errno));
     } else if (!S_ISREG(about.st_mode)) {

@@ -49,7 +49,7 @@ void tg_dataset_measure(tg_dataset *d)
         }
         const double mean = sum / (double)pixels, variance = squares / (double)pixels - mean * mean;
         d->mean[k] = (float)(mean / 255);
-        d->deviation[k] = variance > 1e-6 ? (float)(sqrt(variance) / 255) : 1;     /* all alike: only shifted */
+        d->deviation[k] = variance > 1e-6 ? (float)(sqrt(variance) / 255) : 1; /* all alike: only shifted */
     }
 }
 
@@ -59,12 +59,9 @@ bool tg_dataset_sound(tg_scope *s, const tg_dataset *d, const char *where)
         tg_fail(s, "%s: %lld images, wanted 1 .. %lld", where, (long long)d->count, (long long)UINT32_MAX);
     else if (d->h < 1 || d->w < 1 || d->h > TG_MAX_SIDE || d->w > TG_MAX_SIDE)
         tg_fail(s, "%s: images of %d x %d pixels, wanted sides of 1 .. %d", where, d->h, d->w, TG_MAX_SIDE);
-    else if (d->c < 1 || d->c > 4)
-        tg_fail(s, "%s: images of %d channels, wanted 1 .. 4", where, d->c);
-    else if (d->classes < 1 || d->classes > 256)
-        tg_fail(s, "%s: %d classes, wanted 1 .. 256", where, d->classes);
-    else if (!d->images || !d->labels)
-        tg_fail(s, "%s: %s is NULL", where, d->images ? "labels" : "images");
+    else if (d->c < 1 || d->c > 4) tg_fail(s, "%s: images of %d channels, wanted 1 .. 4", where, d->c);
+    else if (d->classes < 1 || d->classes > 256) tg_fail(s, "%s: %d classes, wanted 1 .. 256", where, d->classes);
+    else if (!d->images || !d->labels) tg_fail(s, "%s: %s is NULL", where, d->images ? "labels" : "images");
     return tg_ok(s);
 }
 
@@ -96,11 +93,12 @@ static const uint8_t *copy_bytes(tg_scope *s, const uint8_t *from, size_t bytes)
     return to ? memcpy(to, from, bytes) : NULL;
 }
 
-tg_dataset *tg_dataset_from(tg_scope *s, int64_t count, int h, int w, int c, int classes,
-                            const uint8_t *images, const uint8_t *labels)
+tg_dataset *tg_dataset_from(tg_scope *s, int64_t count, int h, int w, int c, int classes, const uint8_t *images,
+                            const uint8_t *labels)
 {
-    tg_dataset d = { .name = "memory", .count = count, .h = h, .w = w, .c = c, .classes = classes,
-                     .images = images, .labels = labels };
+    tg_dataset d = {
+        .name = "memory", .count = count, .h = h, .w = w, .c = c, .classes = classes, .images = images, .labels = labels
+    };
     tg_dataset *const kept = tg_dataset_keep(s, &d, "tg_dataset_from");
     if (!kept) return NULL;
     tg_dataset_measure(kept);
@@ -117,7 +115,8 @@ tg_dataset *tg_dataset_open(tg_scope *s, const char *dir, tg_split split)
     else if (tg_idx_folder(dir, TG_TRAIN) || tg_idx_folder(dir, TG_TEST)) return tg_idx_open(s, dir, split);
     else if (tg_cifar10_folder(s, dir)) return tg_cifar10(s, dir, split);
     else if (tg_cifar100_folder(s, dir)) return tg_cifar100(s, dir, split);
-    else tg_fail(s, "%s: no data set, wanted a folder with train-images-idx3-ubyte[.gz], data_batch_1.bin or train.bin",
-                 dir);
+    else
+        tg_fail(s, "%s: no data set, wanted a folder with train-images-idx3-ubyte[.gz], data_batch_1.bin or train.bin",
+                dir);
     return NULL;
 }

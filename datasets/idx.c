@@ -35,15 +35,15 @@ static double get_f64(const uint8_t *at)
 }
 
 typedef struct {
-    const char *name;                        /* the end of a file's name, too: "idx3-ubyte" */
-    int         code;
-    size_t      size;
-    double    (*get)(const uint8_t *at);
+    const char *name; /* the end of a file's name, too: "idx3-ubyte" */
+    int code;
+    size_t size;
+    double (*get)(const uint8_t *at);
 } element;
 
 static const element elements[] = {
-    { "ubyte", 0x08, 1, get_u8 },  { "byte", 0x09, 1, get_i8 },   { "short", 0x0b, 2, get_i16 },
-    { "int", 0x0c, 4, get_i32 },   { "float", 0x0d, 4, get_f32 }, { "double", 0x0e, 8, get_f64 },
+    { "ubyte", 0x08, 1, get_u8 }, { "byte", 0x09, 1, get_i8 },   { "short", 0x0b, 2, get_i16 },
+    { "int", 0x0c, 4, get_i32 },  { "float", 0x0d, 4, get_f32 }, { "double", 0x0e, 8, get_f64 },
 };
 enum { ELEMENTS = sizeof elements / sizeof *elements };
 
@@ -69,7 +69,8 @@ static uint64_t product(tg_file *f, int rank, const int64_t dim[])
     uint64_t count = 1;
     for (int i = 0; i < rank && count > 0; i++) {
         if (dim[i] == 0) tg_fail(f->s, "%s: size %d of %d is 0", f->path, i + 1, rank);
-        else if (count > INT64_MAX / sizeof(double) / (uint64_t)dim[i]) tg_fail(f->s, "%s: its sizes overflow", f->path);
+        else if (count > INT64_MAX / sizeof(double) / (uint64_t)dim[i])
+            tg_fail(f->s, "%s: its sizes overflow", f->path);
         count = tg_ok(f->s) ? count * (uint64_t)dim[i] : 0;
     }
     return count;
@@ -121,10 +122,12 @@ const uint8_t *tg_idx_read(tg_scope *s, const char *path, int want_rank, int64_t
 
 /* ---- folders ---- */
 
-typedef struct { char text[48]; } file_name;
+typedef struct {
+    char text[48];
+} file_name;
 
-/* "train-images-idx3-ubyte", or as archives spell it otherwise: "train-images.idx3-ubyte", another type, ".gz" behind it.
- * The plain file goes before the gzip one.  If there is none, the first of these names. */
+/* "train-images-idx3-ubyte", or as archives spell it otherwise: "train-images.idx3-ubyte", another type, ".gz" behind
+ * it. The plain file goes before the gzip one.  If there is none, the first of these names. */
 static void choose(const char *folder, tg_split split, const char *what, int rank, file_name *name)
 {
     for (int gzip = 0; gzip < 2; gzip++)

@@ -17,44 +17,50 @@
 enum { MAX_WORKERS = 64 };
 static const int64_t last_epoch = (int64_t)1 << 60;
 
-typedef struct { int64_t epoch, batch; } place;
+typedef struct {
+    int64_t epoch, batch;
+} place;
 
 typedef enum { FREE, FILLING, READY, LENT } slot_state;
 typedef struct slot {
-    tg_loader   *loader;
+    tg_loader *loader;
     struct slot *next;
-    slot_state   state;
-    bool         unwanted;             /* being filled with what was asked for before a seek */
-    place        at;
-    uint64_t     seed;
-    int          count;
-    float       *x;                    /* [count, h, w, c] */
-    int64_t     *y;                    /* [count] */
-    uint32_t    *index;                /* [count]: which images */
+    slot_state state;
+    bool unwanted; /* being filled with what was asked for before a seek */
+    place at;
+    uint64_t seed;
+    int count;
+    float *x;        /* [count, h, w, c] */
+    int64_t *y;      /* [count] */
+    uint32_t *index; /* [count]: which images */
 } slot;
 
 struct tg_loader {
-    tg_scope        *scope;
-    tg_dataset       data;
+    tg_scope *scope;
+    tg_dataset data;
     tg_loader_config config;
-    tg_pixels        pixels;
-    int64_t          batches;          /* in an epoch */
-    place            here;             /* what tg_next gives next; only its thread looks at it */
-    struct { place at; uint64_t seed; } saved;         /* what a checkpoint is written from and read into */
-    pthread_t        threads[MAX_WORKERS];
-    int              running;
-    pid_t            process;          /* whose threads they are */
+    tg_pixels pixels;
+    int64_t batches; /* in an epoch */
+    place here;      /* what tg_next gives next; only its thread looks at it */
+    struct {
+        place at;
+        uint64_t seed;
+    } saved; /* what a checkpoint is written from and read into */
+    pthread_t threads[MAX_WORKERS];
+    int running;
+    pid_t process; /* whose threads they are */
 
-    pthread_mutex_t  lock;             /* guards what follows */
-    pthread_cond_t   work, done;       /* a slot may be filled; one has been */
-    place            ahead;            /* what the next worker takes */
-    uint32_t        *order;            /* [data.count] of epoch `ordered`; NULL: as they lie */
-    int64_t          ordered;
-    slot            *slots;
-    bool             stop;
+    pthread_mutex_t lock;      /* guards what follows */
+    pthread_cond_t work, done; /* a slot may be filled; one has been */
+    place ahead;               /* what the next worker takes */
+    uint32_t *order;           /* [data.count] of epoch `ordered`; NULL: as they lie */
+    int64_t ordered;
+    slot *slots;
+    bool stop;
 };
 
-/* In a forked process the workers are not there: nobody waits for them, nor for a lock that one of them may have held. */
+/* In a forked process the workers are not there: nobody waits for them, nor for a lock that one of them may have held.
+ */
 static bool is_forked(const tg_loader *l) { return l->process != getpid(); }
 
 static void lock(tg_loader *l)
@@ -160,7 +166,7 @@ static void fill(const tg_loader *l, slot *k)
 static void *worker(void *loader)
 {
     tg_loader *const l = loader;
-    tg_unbind_thread();                /* libgomp may have bound the thread that made this one */
+    tg_unbind_thread(); /* libgomp may have bound the thread that made this one */
     pthread_mutex_lock(&l->lock);
     while (!l->stop) {
         slot *const k = find_free(l);
@@ -223,8 +229,7 @@ static void give_back(void *lent)
 static bool config_sound(tg_scope *s, const tg_dataset *d, const tg_loader_config *c)
 {
     const int side = d->h < d->w ? d->h : d->w;
-    if (c->batch < 1)
-        tg_fail(s, "loader: a batch of %d images, wanted at least 1", c->batch);
+    if (c->batch < 1) tg_fail(s, "loader: a batch of %d images, wanted at least 1", c->batch);
     else if (c->crop_pad < 0 || c->crop_pad >= side)
         tg_fail(s, "loader: crop_pad is %d, wanted 0 .. %d for images of %d x %d", c->crop_pad, side - 1, d->h, d->w);
     else if (c->workers < 0 || c->workers > MAX_WORKERS)
@@ -263,9 +268,16 @@ tg_loader *tg_loader_new(tg_scope *s, const tg_dataset *data, tg_loader_config c
         return NULL;
     }
     const int64_t whole = data->count / config.batch, some = data->count % config.batch != 0 && !config.drop_last;
-    *l = (tg_loader){ .scope = s, .data = *data, .config = config, .pixels = tg_pixels_of(data, config.no_normalize),
-                      .batches = whole + some, .ordered = -1, .process = getpid(), .lock = PTHREAD_MUTEX_INITIALIZER,
-                      .work = PTHREAD_COND_INITIALIZER, .done = PTHREAD_COND_INITIALIZER };
+    *l = (tg_loader){ .scope = s,
+                      .data = *data,
+                      .config = config,
+                      .pixels = tg_pixels_of(data, config.no_normalize),
+                      .batches = whole + some,
+                      .ordered = -1,
+                      .process = getpid(),
+                      .lock = PTHREAD_MUTEX_INITIALIZER,
+                      .work = PTHREAD_COND_INITIALIZER,
+                      .done = PTHREAD_COND_INITIALIZER };
     if (!tg_defer(s, loader_close, l)) return NULL;
     if (!config.no_shuffle) l->order = tg_system_alloc((size_t)data->count * sizeof *l->order);
     if ((!config.no_shuffle && !l->order) || !add_slots(l, depth(l) + 1)) tg_fail(s, "loader: no memory for batches");
@@ -281,7 +293,7 @@ static slot *lend(tg_loader *l)
     lock(l);
     slot *k = find_ready(l, l->here);
     for (; !k; k = find_ready(l, l->here)) pthread_cond_wait(&l->done, &l->lock);
-    int slots = -1;                                        /* without k */
+    int slots = -1; /* without k */
     for (const slot *each = l->slots; each; each = each->next) slots += each->state != LENT;
     const bool enough = add_slots(l, depth(l) - slots);
     if (enough) k->state = LENT;
@@ -336,9 +348,11 @@ static void seek(tg_loader *l, place to, uint64_t seed)
 void tg_loader_seek(tg_scope *s, tg_loader *l, int64_t epoch, int64_t batch)
 {
     if (!tg_wants_home(s, "loader_seek", "loader", l ? l->scope : NULL)) return;
-    if (epoch >= 0 && epoch <= last_epoch && batch >= 0 && batch <= l->batches) seek(l, (place){ epoch, batch }, l->config.seed);
-    else tg_fail(s, "loader: batch %lld of epoch %lld, wanted 0 .. %lld of 0 .. %lld", (long long)batch, (long long)epoch,
-                 (long long)l->batches, (long long)last_epoch);
+    if (epoch >= 0 && epoch <= last_epoch && batch >= 0 && batch <= l->batches)
+        seek(l, (place){ epoch, batch }, l->config.seed);
+    else
+        tg_fail(s, "loader: batch %lld of epoch %lld, wanted 0 .. %lld of 0 .. %lld", (long long)batch,
+                (long long)epoch, (long long)l->batches, (long long)last_epoch);
 }
 
 /* ---- in a checkpoint ---- */

@@ -9,21 +9,21 @@
  * channel: TG_PIXEL_BLOCK is a multiple of 1, 2, 3, 4 channels and of a vector. */
 enum { TG_PIXEL_BLOCK = 48 };
 typedef struct {
-    int   h, w, c;
+    int h, w, c;
     float scale[TG_PIXEL_BLOCK], shift[TG_PIXEL_BLOCK];
 } tg_pixels;
 
 /* How an image is shown: pixel (y, x) is the image's (y + down, x + right), mirrored afterwards.  What lies outside of
  * the image is the byte 0. */
 typedef struct {
-    int  down, right;
+    int down, right;
     bool mirror;
 } tg_view;
 
 tg_pixels tg_pixels_of(const tg_dataset *d, bool no_normalize);
 /* Both numbers in -pad .. pad; mirrored by chance one half if flip. */
-tg_view   tg_view_of(uint64_t seed, int64_t epoch, int64_t index, int pad, bool flip);
-void      tg_show(const tg_pixels *p, const uint8_t *image, tg_view view, float *out);     /* out [h, w, c] */
+tg_view tg_view_of(uint64_t seed, int64_t epoch, int64_t index, int pad, bool flip);
+void tg_show(const tg_pixels *p, const uint8_t *image, tg_view view, float *out); /* out [h, w, c] */
 /* The order of `count` images in an epoch: Fisher and Yates. */
-void      tg_shuffle(uint64_t seed, int64_t epoch, int64_t count, uint32_t *order);
+void tg_shuffle(uint64_t seed, int64_t epoch, int64_t count, uint32_t *order);
 #endif

@@ -1,5 +1,5 @@
-/* apply.c - the one road of every operator: check, note versions, append to the record.  Nothing is computed here, but in
- * eager mode.  See op.h for what authors of operators see, core.h for the structures. */
+/* apply.c - the one road of every operator: check, note versions, append to the record.  Nothing is computed here, but
+ * in eager mode.  See op.h for what authors of operators see, core.h for the structures. */
 #include "core.h"
 #include "system.h"
 #include "trace.h"
@@ -41,15 +41,13 @@ static bool inputs_unwritten(tg_scope *s, const tg_call *c)
     return true;
 }
 
-static bool is_there(const tg_tensor *t)
-{
-    return t->storage->data || t->storage->pending || t->storage->leaf;
-}
+static bool is_there(const tg_tensor *t) { return t->storage->data || t->storage->pending || t->storage->leaf; }
 
 /* What c has to wait for; NULL: nothing. */
 static tg_tensor *missing_input(const tg_call *c)
 {
-    TG_EACH_IN(c, k) if (!is_there(c->in[k])) return c->in[k];
+    TG_EACH_IN(c, k)
+        if (!is_there(c->in[k])) return c->in[k];
     return NULL;
 }
 
@@ -83,7 +81,7 @@ bool tg_need(tg_scope *s, tg_tensor *t)
     if (!push_needed(s, 0, t)) return false;
     for (size_t n = 1; n;) {
         const tg_call *made = s->program->needed[n - 1]->storage->made;
-        tg_tensor     *missing = missing_input(made);
+        tg_tensor *missing = missing_input(made);
         if (missing ? !push_needed(s, n, missing) : !record_again(s, made)) return false;
         n = missing ? n + 1 : n - 1;
     }
@@ -102,7 +100,8 @@ static bool is_saved(const tg_call *c, const tg_tensor *t, bool masked)
 static void count_savers(const tg_call *c, int by)
 {
     TG_EACH_IN(c, k) c->in[k]->storage->savers += is_saved(c, c->in[k], c->op->saves_in & TG_BIT(k)) ? by : 0;
-    if (!c->segment) TG_EACH_OUT(c, k) c->out[k]->storage->savers += c->op->saves_out & TG_BIT(k) ? by : 0;
+    if (!c->segment)
+        TG_EACH_OUT(c, k) c->out[k]->storage->savers += c->op->saves_out & TG_BIT(k) ? by : 0;
 }
 
 void tg_uncount_savers(const tg_call *c) { count_savers(c, -1); }
@@ -139,7 +138,8 @@ static bool check_inputs(tg_scope *s, const tg_call *c)
 static bool wants_tape(const tg_scope *s, const tg_call *c)
 {
     if (!s->modes.grad || !c->op->backward || s->program->walking) return false;
-    TG_EACH_IN(c, k) if (c->in[k]->needs_grad) return true;
+    TG_EACH_IN(c, k)
+        if (c->in[k]->needs_grad) return true;
     return false;
 }
 
@@ -163,7 +163,10 @@ static bool own_handles(tg_scope *s, tg_call *c)
 static tg_tensor *record(tg_scope *s, const tg_op *op, tg_tensor *const in[], const void *attr)
 {
     tg_program *p = s->program;
-    tg_call c = { .op = op, .scope = s, .name = p->calling, .segment = p->segment,
+    tg_call c = { .op = op,
+                  .scope = s,
+                  .name = p->calling,
+                  .segment = p->segment,
                   .where = p->walking ? p->walking : tg_where_now(p) };
     memcpy(c.in, in, sizeof *in * (size_t)op->n_in);
     if (!check_inputs(s, &c) || !copy_attr(s, &c, attr) || !own_handles(s, &c)) return tg_nil();
@@ -172,7 +175,8 @@ static tg_tensor *record(tg_scope *s, const tg_op *op, tg_tensor *const in[], co
     op->infer(s, &c);
     p->inferring = NULL;
     if (!tg_ok(s)) return tg_nil();
-    TG_EACH_IN(&c, k) if (!tg_need(s, c.in[k])) return tg_nil();
+    TG_EACH_IN(&c, k)
+        if (!tg_need(s, c.in[k])) return tg_nil();
     c.taped = wants_tape(s, &c);
     tg_call *own = tg_append(&c);
     if (!own) return tg_nil();
@@ -192,8 +196,8 @@ static bool usable(tg_scope *s, const tg_op *op, tg_tensor *const in[], const vo
 tg_tensor *tg_apply(tg_scope *s, const tg_op *op, tg_tensor *const in[], const void *attr)
 {
     if (!tg_ok(s) || !usable(s, op, in, attr)) return tg_nil();
-    if (s->program->n - s->program->ran >= TG_MAX_PENDING) tg_run(s, true);     /* here, where nothing is half recorded */
-    double     start = tg_now_ms();
+    if (s->program->n - s->program->ran >= TG_MAX_PENDING) tg_run(s, true); /* here, where nothing is half recorded */
+    double start = tg_now_ms();
     tg_tensor *out = record(s, op, in, attr);
     s->program->stats.record_ms += tg_now_ms() - start;
     if (s->program->options.eager && tg_ok(s)) tg_run(s, true);

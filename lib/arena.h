@@ -8,9 +8,11 @@ typedef struct tg_arena_block {
     size_t size, used;
 } tg_arena_block;
 
-typedef struct { tg_arena_block *first, *now; } tg_arena;
+typedef struct {
+    tg_arena_block *first, *now;
+} tg_arena;
 
-void *tg_arena_take(tg_arena *arena, size_t bytes);      /* zeroed, 16-byte aligned; NULL: no memory */
-void  tg_arena_reset(tg_arena *arena);                   /* forgets all, keeps the blocks */
-void  tg_arena_free(tg_arena *arena);
+void *tg_arena_take(tg_arena *arena, size_t bytes); /* zeroed, 16-byte aligned; NULL: no memory */
+void tg_arena_reset(tg_arena *arena);               /* forgets all, keeps the blocks */
+void tg_arena_free(tg_arena *arena);
 #endif

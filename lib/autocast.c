@@ -1,7 +1,7 @@
 /* autocast.c - inputs are cast as the operator's rule says.  See tg_autocast in scope.h.
  *
- * A weight's cast is kept for the step: it is used again while the scope has the same life (no reset came), the weight the
- * same version (nobody wrote it), and the cast is differentiated if the call now recorded is. */
+ * A weight's cast is kept for the step: it is used again while the scope has the same life (no reset came), the weight
+ * the same version (nobody wrote it), and the cast is differentiated if the call now recorded is. */
 #include "core.h"
 
 static bool is_float(const tg_tensor *t) { return t->dtype == TG_F32 || t->dtype == TG_BF16; }
@@ -24,13 +24,16 @@ static tg_tensor *cast(tg_scope *s, tg_tensor *t, tg_dtype dtype)
 
 static tg_dtype widest(const tg_call *c)
 {
-    TG_EACH_IN(c, k) if ((c->op->casts & TG_BIT(k)) && c->in[k]->dtype == TG_F32) return TG_F32;
+    TG_EACH_IN(c, k)
+        if ((c->op->casts & TG_BIT(k)) && c->in[k]->dtype == TG_F32) return TG_F32;
     return TG_BF16;
 }
 
 void tg_cast_inputs(tg_scope *s, tg_call *c)
 {
-    const tg_dtype dtype = c->op->cast_to == TG_CAST_BF16 ? TG_BF16 : c->op->cast_to == TG_CAST_F32 ? TG_F32 : widest(c);
+    const tg_dtype dtype = c->op->cast_to == TG_CAST_BF16  ? TG_BF16
+                           : c->op->cast_to == TG_CAST_F32 ? TG_F32
+                                                           : widest(c);
     TG_EACH_IN(c, k)
         if ((c->op->casts & TG_BIT(k)) && is_float(c->in[k]) && c->in[k]->dtype != dtype && tg_ok(s))
             c->in[k] = cast(s, c->in[k], dtype);

@@ -4,7 +4,9 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-struct tg_checksum { XXH3_state_t state; };
+struct tg_checksum {
+    XXH3_state_t state;
+};
 
 tg_checksum *tg_checksum_new(void)
 {
@@ -13,7 +15,7 @@ tg_checksum *tg_checksum_new(void)
     return c;
 }
 
-void     tg_checksum_begin(tg_checksum *c) { XXH3_64bits_reset(&c->state); }
+void tg_checksum_begin(tg_checksum *c) { XXH3_64bits_reset(&c->state); }
 uint64_t tg_checksum_value(const tg_checksum *c) { return XXH3_64bits_digest(&c->state); }
 uint64_t tg_checksum_of(const void *bytes, size_t n) { return XXH3_64bits(bytes, n); }
 
@@ -32,7 +34,7 @@ bool tg_checksum_parse(const char *digits, uint64_t *value)
     *value = 0;
     for (int i = 0; i < TG_CHECKSUM_DIGITS; i++) {
         const char c = digits[i];
-        const int  digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+        const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
         if (digit < 0) return false;
         *value = *value << 4 | (unsigned)digit;
     }

@@ -9,10 +9,10 @@ enum { TG_CHECKSUM_DIGITS = 16 };
 
 typedef struct tg_checksum tg_checksum;
 
-tg_checksum *tg_checksum_new(void);                      /* begun; NULL: no memory.  tg_system_free frees it */
-void     tg_checksum_begin(tg_checksum *c);              /* anew */
-void     tg_checksum_add(tg_checksum *c, const void *bytes, size_t n);
-uint64_t tg_checksum_value(const tg_checksum *c);        /* of what was added since the beginning */
+tg_checksum *tg_checksum_new(void);     /* begun; NULL: no memory.  tg_system_free frees it */
+void tg_checksum_begin(tg_checksum *c); /* anew */
+void tg_checksum_add(tg_checksum *c, const void *bytes, size_t n);
+uint64_t tg_checksum_value(const tg_checksum *c); /* of what was added since the beginning */
 uint64_t tg_checksum_of(const void *bytes, size_t n);
 
 /* As 16 lower-case hexadecimal digits, without a 0 behind them.  Reading: false if they are not such. */

@@ -3,7 +3,15 @@
 #define TG_CORE_OPS_H
 #include "op.h"
 
-typedef struct { int rank; int64_t dim[TG_MAX_RANK]; } tg_sum_to_attr;      /* the shape; -1: as the input's axis */
-typedef struct { double value; tg_sum_to_attr shape; } tg_fill_attr;
-typedef struct { tg_dtype dtype; } tg_cast_attr;
+typedef struct {
+    int rank;
+    int64_t dim[TG_MAX_RANK];
+} tg_sum_to_attr; /* the shape; -1: as the input's axis */
+typedef struct {
+    double value;
+    tg_sum_to_attr shape;
+} tg_fill_attr;
+typedef struct {
+    tg_dtype dtype;
+} tg_cast_attr;
 #endif

@@ -9,16 +9,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };     /* linux/arch/x86/include/uapi/asm/prctl.h */
+enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 }; /* linux/arch/x86/include/uapi/asm/prctl.h */
 
 typedef struct {
-    tg_isa       best, cap;
+    tg_isa best, cap;
     tg_amx_probe amx;
-    bool         fast_dpbf16;
-    char         name[64], flags[256];
+    bool fast_dpbf16;
+    char name[64], flags[256];
 } cpu_facts;
 
-static cpu_facts      facts;
+static cpu_facts facts;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 const char *tg_isa_name(tg_isa isa)
@@ -41,17 +41,17 @@ static uint64_t xcr0(void)
 /* ---- AMX ---- */
 
 typedef struct {
-    uint8_t  palette, start_row, reserved[14];
+    uint8_t palette, start_row, reserved[14];
     uint16_t row_bytes[16];
-    uint8_t  rows[16];
+    uint8_t rows[16];
 } tile_config;
 
 /* 16x32 ones times 32x16 twos in bf16: each of the 256 results is 64. */
 __attribute__((target("amx-tile,amx-bf16"))) static bool trial_product(void)
 {
     static const uint16_t one = 0x3f80, two = 0x4000;
-    uint16_t    a[16][32], b[16][32];
-    float       c[16][16];
+    uint16_t a[16][32], b[16][32];
+    float c[16][16];
     tile_config config = { .palette = 1 };
     for (int i = 0; i < 3; i++) config.row_bytes[i] = 64, config.rows[i] = 16;
     for (int i = 0; i < 16 * 32; i++) a[i / 32][i % 32] = one, b[i / 32][i % 32] = two;
@@ -74,8 +74,8 @@ __attribute__((target("amx-tile,amx-bf16"))) static bool trial_product(void)
 static tg_amx_probe probe_amx(void)
 {
     tg_amx_probe probe = { 0 };
-    unsigned     r[4];
-    const char  *assume = getenv("TG_ASSUME_AMX");
+    unsigned r[4];
+    const char *assume = getenv("TG_ASSUME_AMX");
     probe.assumed = assume && !strcmp(assume, "1");
     probe.cpuid = leaf7(0, r) && (r[3] >> 24 & 1) && (r[3] >> 22 & 1);
     probe.xcr0 = (xcr0() >> 17 & 3) == 3;
@@ -92,8 +92,8 @@ static tg_isa best_isa(const tg_amx_probe *amx)
 {
     unsigned r[4] = { 0 }, s[4] = { 0 };
     uint64_t state = xcr0();
-    bool     ymm = (state & 6) == 6, zmm = (state & 0xe6) == 0xe6;
-    bool     fma = __get_cpuid(1, &r[0], &r[1], &r[2], &r[3]) && (r[2] & bit_FMA);
+    bool ymm = (state & 6) == 6, zmm = (state & 0xe6) == 0xe6;
+    bool fma = __get_cpuid(1, &r[0], &r[1], &r[2], &r[3]) && (r[2] & bit_FMA);
     if (!ymm || !fma || !leaf7(0, r) || !(r[1] & bit_AVX2)) return TG_ISA_GENERIC;
     const unsigned wanted = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
     if (!zmm || (r[1] & wanted) != wanted) return TG_ISA_AVX2;
@@ -104,7 +104,8 @@ static tg_isa best_isa(const tg_amx_probe *amx)
 static bool is_amd(void)
 {
     unsigned max, b, c, d;
-    return __get_cpuid(0, &max, &b, &c, &d) && b == signature_AMD_ebx && c == signature_AMD_ecx && d == signature_AMD_edx;
+    return __get_cpuid(0, &max, &b, &c, &d) && b == signature_AMD_ebx && c == signature_AMD_ecx &&
+           d == signature_AMD_edx;
 }
 
 static void read_name(char name[64])
@@ -122,10 +123,18 @@ static void read_flags(char flags[256])
     unsigned r[4] = { 0 }, s[4] = { 0 };
     leaf7(0, r);
     leaf7(1, s);
-    const struct { const char *name; unsigned has; } flag[] = {
-        { "avx2", r[1] & bit_AVX2 }, { "avx512f", r[1] & bit_AVX512F }, { "avx512bw", r[1] & bit_AVX512BW },
-        { "avx512_vnni", r[2] & bit_AVX512VNNI }, { "avx512_bf16", s[0] & bit_AVX512BF16 },
-        { "amx_tile", r[3] & 1u << 24 }, { "amx_bf16", r[3] & 1u << 22 }, { "amx_int8", r[3] & 1u << 25 },
+    const struct {
+        const char *name;
+        unsigned has;
+    } flag[] = {
+        { "avx2", r[1] & bit_AVX2 },
+        { "avx512f", r[1] & bit_AVX512F },
+        { "avx512bw", r[1] & bit_AVX512BW },
+        { "avx512_vnni", r[2] & bit_AVX512VNNI },
+        { "avx512_bf16", s[0] & bit_AVX512BF16 },
+        { "amx_tile", r[3] & 1u << 24 },
+        { "amx_bf16", r[3] & 1u << 22 },
+        { "amx_int8", r[3] & 1u << 25 },
     };
     flags[0] = 0;
     for (unsigned i = 0; i < sizeof flag / sizeof *flag; i++)
@@ -156,9 +165,9 @@ static const cpu_facts *get(void)
     return &facts;
 }
 
-tg_isa       tg_cpu_isa(void) { return get()->best; }
-tg_isa       tg_max_isa(void) { return get()->cap < get()->best ? get()->cap : get()->best; }
-bool         tg_fast_dpbf16(void) { return get()->fast_dpbf16; }
+tg_isa tg_cpu_isa(void) { return get()->best; }
+tg_isa tg_max_isa(void) { return get()->cap < get()->best ? get()->cap : get()->best; }
+bool tg_fast_dpbf16(void) { return get()->fast_dpbf16; }
 tg_amx_probe tg_probe_amx(void) { return get()->amx; }
-const char  *tg_cpu_name(void) { return get()->name; }
-const char  *tg_cpu_flags(void) { return get()->flags; }
+const char *tg_cpu_name(void) { return get()->name; }
+const char *tg_cpu_flags(void) { return get()->flags; }

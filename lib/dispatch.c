@@ -7,12 +7,12 @@
 
 static const char *const known[] = { "ref", "vector", "openblas", "onednn", "brgemm" };
 enum { KNOWN = sizeof known / sizeof *known };
-enum { NAMED = 1 << KNOWN };            /* by the user, and not all by default */
+enum { NAMED = 1 << KNOWN }; /* by the user, and not all by default */
 
 /* A bit for each known backend, and NAMED; 0: not yet read from the environment. */
 static _Atomic unsigned allowed;
-static _Atomic(const char *)      missing[KNOWN];       /* why */
-static _Atomic(const tg_op *)     forced_op;
+static _Atomic(const char *) missing[KNOWN]; /* why */
+static _Atomic(const tg_op *) forced_op;
 static _Atomic(const tg_kernel *) forced_kernel;
 
 /* The place of a name in `known`; KNOWN: it is none. */
@@ -33,7 +33,7 @@ bool tg_set_backends(const char *list)
 {
     unsigned bits = list && *list ? 1 | NAMED : NAMED - 1;
     while (list && *list) {
-        size_t   length = strcspn(list, ",");
+        size_t length = strcspn(list, ",");
         unsigned bit = bit_of(list, length);
         if (!bit) return false;
         bits |= bit;
@@ -83,8 +83,10 @@ void tg_fail_to_choose(tg_scope *s, const tg_call *c)
     for (const tg_kernel *const *k = c->op->kernels; k && *k; k++) {
         const char *const why = broken_promise(*k);
         if (why) {
-            tg_fail(s, "%s: the backend %s was asked for (TG_BACKEND, tg_set_backends) but cannot be used: %s; make it "
-                    "available, or leave it out of the list", c->op->name, (*k)->backend, why);
+            tg_fail(s,
+                    "%s: the backend %s was asked for (TG_BACKEND, tg_set_backends) but cannot be used: %s; make it "
+                    "available, or leave it out of the list",
+                    c->op->name, (*k)->backend, why);
             return;
         }
     }

@@ -17,7 +17,7 @@ const char *tg_dtype_name(tg_dtype dtype)
 float tg_bf16_to_f32(uint16_t bits)
 {
     uint32_t u = (uint32_t)bits << 16;
-    float    value;
+    float value;
     memcpy(&value, &u, sizeof value);
     return value;
 }

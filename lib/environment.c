@@ -9,7 +9,10 @@ extern char **environ;
 enum { MOST_LETTERS = 32, NEARLY = 2 };
 
 /* The values of a variable; NULL: any text.  A list has one or more of them, with commas. */
-static const struct { const char *name, *values; bool list; } known[] = {
+static const struct {
+    const char *name, *values;
+    bool list;
+} known[] = {
     { "TG_VERBOSE", "0,1,dispatch", true },
     { "TG_BACKEND", "ref,vector,openblas,onednn,brgemm", true },
     { "TG_MAX_ISA", "generic,avx2,avx512,avx512_bf16,amx", false },
@@ -63,7 +66,7 @@ static int least(int a, int b) { return a < b ? a : b; }
 static int distance(const char *a, int n, const char *b)
 {
     const int m = (int)strlen(b);
-    int       row[MOST_LETTERS + 1];
+    int row[MOST_LETTERS + 1];
     for (int j = 0; j <= m; j++) row[j] = j;
     for (int i = 1; i <= n; i++) {
         int diagonal = row[0];
@@ -80,7 +83,7 @@ static int distance(const char *a, int n, const char *b)
 static const char *nearest(const char *name, int length)
 {
     const char *found = NULL;
-    int         best = NEARLY + 1;
+    int best = NEARLY + 1;
     for (int i = 0; i < KNOWN; i++) {
         const int far = distance(name, length, known[i].name);
         if (!far) return NULL;
@@ -98,8 +101,9 @@ const char *tg_environment_warning(void)
         const int length = (int)strcspn(*e, "=");
         if (strncmp(*e, "TG_", 3) || length > MOST_LETTERS) continue;
         const char *const meant = nearest(*e, length);
-        if (meant) used += (size_t)snprintf(text + used, sizeof text - used, "%s%.*s in the environment is not read: %s is",
-                                            used ? "; " : "", length, *e, meant);
+        if (meant)
+            used += (size_t)snprintf(text + used, sizeof text - used, "%s%.*s in the environment is not read: %s is",
+                                     used ? "; " : "", length, *e, meant);
     }
     return text;
 }

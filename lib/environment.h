@@ -10,10 +10,11 @@
 extern "C" {
 #endif
 
-/* Writes which variable has a wrong value, and what it may be, into text[size].  False, and nothing written: none has. */
+/* Writes which variable has a wrong value, and what it may be, into text[size].  False, and nothing written: none has.
+ */
 bool tg_environment_wrong(char *text, size_t size);
-/* Which variables are nearly spelt as one of ours, and so are not read; "" if there are none.  Show it to the user once.
- * Valid until this thread asks again. */
+/* Which variables are nearly spelt as one of ours, and so are not read; "" if there are none.  Show it to the user
+ * once. Valid until this thread asks again. */
 const char *tg_environment_warning(void);
 
 #ifdef __cplusplus

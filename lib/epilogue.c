@@ -4,9 +4,9 @@
  * memory and comes back.  What a pooling reads is its largest input, and often nobody else's.  But kernels make some
  * numbers of a value a task, and read some a task (tg_kernel.makes, .takes).  Then the call that makes it is moved down
  * to its only reader, which becomes its epilogue: after each task of the one those of the other run for the same
- * numbers, which lie in the worker's scratch.  As a whole the value never exists.  The tasks and their sums are the same
- * as without, so the bits are.  The kernel is told what the epilogue will read besides: an update is bound by memory, and
- * the product before it by arithmetic. */
+ * numbers, which lie in the worker's scratch.  As a whole the value never exists.  The tasks and their sums are the
+ * same as without, so the bits are.  The kernel is told what the epilogue will read besides: an update is bound by
+ * memory, and the product before it by arithmetic. */
 #include "core.h"
 #include "master.h"
 
@@ -42,7 +42,8 @@ static int reads(const tg_call *c, const tg_storage *t)
 
 static bool changes_what_it_reads(const tg_call *c, const tg_call *reader)
 {
-    TG_EACH_IN(c, k) if (tg_writes(c, k) && reads(reader, c->in[k]->storage)) return true;
+    TG_EACH_IN(c, k)
+        if (tg_writes(c, k) && reads(reader, c->in[k]->storage)) return true;
     return false;
 }
 
@@ -65,7 +66,8 @@ static int reader_of(const tg_list *l, int i)
 static int input_from(const tg_call *c, const tg_call *from)
 {
     int at = -1;
-    TG_EACH_IN(c, k) if (c->in[k]->storage == from->out[0]->storage) at = k;
+    TG_EACH_IN(c, k)
+        if (c->in[k]->storage == from->out[0]->storage) at = k;
     return at;
 }
 
@@ -93,10 +95,7 @@ void tg_find_epilogues(tg_list *l)
 
 static size_t bytes_of(const tg_tensor *t, int64_t numbers) { return (size_t)numbers * tg_dtype_size(t->dtype); }
 
-size_t tg_epilogue_bytes(const tg_call *c)
-{
-    return c->epilogue ? (bytes_of(c->out[0], makes(c)) + 63) / 64 * 64 : 0;
-}
+size_t tg_epilogue_bytes(const tg_call *c) { return c->epilogue ? (bytes_of(c->out[0], makes(c)) + 63) / 64 * 64 : 0; }
 
 tg_parts tg_parts_of(const tg_call *c)
 {
@@ -114,7 +113,7 @@ static void add_piece(tg_ahead *a, const void *from, size_t start, size_t bytes)
 static tg_ahead ahead_of(const tg_call *epilogue, int made, int64_t first, int64_t last)
 {
     const int64_t all = tg_count(epilogue->in[made]);
-    tg_ahead      a = { 0 };
+    tg_ahead a = { 0 };
     TG_EACH_IN(epilogue, k) {
         const tg_tensor *t = epilogue->in[k];
         if (k == made || tg_count(t) != all) continue;
@@ -127,19 +126,19 @@ static tg_ahead ahead_of(const tg_call *epilogue, int made, int64_t first, int64
 
 void tg_run_with_epilogue(const tg_call *c, const tg_parts *parts, const tg_task *task, char *room)
 {
-    const int     k = parts->input;
+    const int k = parts->input;
     const int64_t made = parts->made, taken = parts->taken, first = made * task->index;
     const int64_t all = tg_count(c->out[0]), last = first + made < all ? first + made : all;
     /* Tensors whose numbers first .. last - 1 lie in the room. */
     tg_storage storage = *c->out[0]->storage;
-    tg_tensor  out = *c->out[0], in = *c->epilogue->in[k];
-    tg_call    make = *c, take = *c->epilogue;
+    tg_tensor out = *c->out[0], in = *c->epilogue->in[k];
+    tg_call make = *c, take = *c->epilogue;
     storage.data = (char *)((uintptr_t)room - bytes_of(&out, first));
     out.storage = in.storage = &storage;
     make.out[0] = &out;
     take.in[k] = &in;
     const tg_ahead ahead = ahead_of(c->epilogue, k, first, last);
-    tg_task        making = *task;
+    tg_task making = *task;
     making.ahead = &ahead;
     make.kernel->run(&make, &making);
     tg_task part = { .step = task->step, .worker = task->worker, .fault = task->fault };

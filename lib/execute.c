@@ -9,23 +9,29 @@ enum { FEW_TASKS = 16 };
 
 typedef struct {
     const tg_call *call;
-    const void    *packed;
-    char          *shared;
-    tg_fault      *fault;
-    int            phase, step;
-    bool           last;                /* phase, of a call with an epilogue ... */
-    tg_parts       parts;               /* ... what its tasks make and take ... */
-    size_t         room;                /* ... and where the room for what a task makes begins in a worker's scratch */
-    char          *workers;             /* their scratch */
-    size_t         worker_bytes;
+    const void *packed;
+    char *shared;
+    tg_fault *fault;
+    int phase, step;
+    bool last;      /* phase, of a call with an epilogue ... */
+    tg_parts parts; /* ... what its tasks make and take ... */
+    size_t room;    /* ... and where the room for what a task makes begins in a worker's scratch */
+    char *workers;  /* their scratch */
+    size_t worker_bytes;
 } phase_context;
 
 static void run_task(void *context, int64_t index, int worker)
 {
     const phase_context *p = context;
-    char *const   scratch = p->workers ? p->workers + p->worker_bytes * (size_t)worker : NULL;
-    const tg_task task = { .phase = p->phase, .index = index, .step = p->step, .worker = worker, .shared = p->shared,
-                           .packed = p->packed, .scratch = scratch, .fault = p->fault };
+    char *const scratch = p->workers ? p->workers + p->worker_bytes * (size_t)worker : NULL;
+    const tg_task task = { .phase = p->phase,
+                           .index = index,
+                           .step = p->step,
+                           .worker = worker,
+                           .shared = p->shared,
+                           .packed = p->packed,
+                           .scratch = scratch,
+                           .fault = p->fault };
     if (p->last) tg_run_with_epilogue(p->call, &p->parts, &task, scratch + p->room);
     else p->call->kernel->run(p->call, &task);
 }
@@ -41,7 +47,7 @@ static void run_phase(phase_context *p, int64_t n, int *direction)
 static void run_call(const tg_call *c, tg_fault *fault, int *direction)
 {
     phase_context p = { .call = c, .fault = fault, .packed = tg_pack_input(c) };
-    size_t        all = tg_scratch_bytes(c, &p.worker_bytes);
+    size_t all = tg_scratch_bytes(c, &p.worker_bytes);
     p.shared = c->scratch ? (char *)c->scratch + tg_packing_bytes(c) : NULL;
     p.workers = c->scratch ? (char *)c->scratch + all - p.worker_bytes * (size_t)tg_threads() : NULL;
     p.room = p.worker_bytes - tg_epilogue_bytes(c);
@@ -95,14 +101,15 @@ static void note_writes(const tg_call *c)
 
 static bool sees_what_it_was_recorded_to_see(const tg_call *c)
 {
-    TG_EACH_IN(c, k) if (c->in[k]->storage->ran != c->in_version[k]) return false;
+    TG_EACH_IN(c, k)
+        if (c->in[k]->storage->ran != c->in_version[k]) return false;
     return true;
 }
 
 tg_call *tg_execute(tg_list *l, tg_fault *fault)
 {
     bool traced = tg_trace_calls();
-    int  direction = 1;
+    int direction = 1;
     for (int i = 0; i < l->n; i++) {
         tg_call *c = l->at[i];
         assert(sees_what_it_was_recorded_to_see(c));
@@ -112,7 +119,7 @@ tg_call *tg_execute(tg_list *l, tg_fault *fault)
         else if (!c->is_epilogue) run_call(c, fault, &direction);
         close_memory(c, i);
         if (tg_faulted(fault)) {
-            l->n = i;                   /* so many have run */
+            l->n = i; /* so many have run */
             return c;
         }
         note_writes(c);

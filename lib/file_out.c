@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { TRIES = 1000, MOST_LINKS = 40, WRITE_BACK = 8 << 20 };      /* bytes after which the disk is set to work */
+enum { TRIES = 1000, MOST_LINKS = 40, WRITE_BACK = 8 << 20 }; /* bytes after which the disk is set to work */
 
 static bool give_up(tg_scope *s, tg_file_out *f, const char *what)
 {
@@ -30,7 +30,7 @@ static bool follow_links(const char *path, char to[PATH_MAX])
     strcpy(to, path);
     for (int i = 0; i < MOST_LINKS; i++) {
         const ssize_t n = readlink(to, link, sizeof link - 1);
-        if (n < 0) return true;                        /* no link, or nothing at all */
+        if (n < 0) return true; /* no link, or nothing at all */
         link[n] = 0;
         char *const slash = *link == '/' ? NULL : strrchr(to, '/'), *const name = slash ? slash + 1 : to;
         errno = ENAMETOOLONG;
@@ -47,7 +47,7 @@ static bool name_files(tg_scope *s, tg_file_out *f)
     if (!follow_links(f->path, target)) return give_up(s, f, "cannot be written");
     const size_t size = strlen(target) + 1;
     f->target = tg_system_alloc(size);
-    f->part   = tg_system_alloc(size + sizeof ".part-2147483648");
+    f->part = tg_system_alloc(size + sizeof ".part-2147483648");
     if (f->target && f->part) memcpy(f->target, target, size);
     else tg_fail_system(s, ENOMEM, "%s: no memory to write it", f->path);
     return tg_ok(s);
@@ -55,7 +55,8 @@ static bool name_files(tg_scope *s, tg_file_out *f)
 
 /* ---- PATH.part ---- */
 
-/* Is what we opened still PATH.part?  Whoever held the lock before us may have renamed it, and anybody may remove it. */
+/* Is what we opened still PATH.part?  Whoever held the lock before us may have renamed it, and anybody may remove it.
+ */
 static bool still_there(int fd, const char *part)
 {
     struct stat held, there;
@@ -163,7 +164,7 @@ bool tg_out_write(tg_scope *s, tg_file_out *f, const void *bytes, size_t n)
 {
     if (!tg_ok(s) || f->fd < 0 || !put(s, f, f->written, bytes, n)) return false;
     const uint64_t before = f->written / WRITE_BACK, now = (f->written += n) / WRITE_BACK;
-    if (now > before)                    /* while the rest is made; that it failed shows in fsync */
+    if (now > before) /* while the rest is made; that it failed shows in fsync */
         (void)sync_file_range(f->fd, (off_t)(before * WRITE_BACK), (off_t)((now - before) * WRITE_BACK),
                               SYNC_FILE_RANGE_WRITE);
     return true;
@@ -212,7 +213,7 @@ bool tg_out_commit(tg_scope *s, tg_file_out *f)
     take_owner(f);
     if (TEMP_FAILURE_RETRY(fsync(f->fd)) < 0) return give_up(s, f, "cannot be made to last (fsync)");
     if (!still_there(f->fd, f->part)) return give_up(s, f, "cannot take the place of the old file");
-    (void)!fchmod(f->fd, f->mode);                     /* last: it is nobody's leftover from here on */
+    (void)!fchmod(f->fd, f->mode); /* last: it is nobody's leftover from here on */
     if (TEMP_FAILURE_RETRY(rename(f->part, f->target)) < 0)
         return give_up(s, f, "cannot take the place of the old file");
     tg_system_free(f->part);

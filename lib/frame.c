@@ -36,7 +36,7 @@ void tg_leave_n(tg_scope *s, tg_tensor *const result[], int n)
 {
     if (!s) return;
     tg_program *p = s->program;
-    int32_t     left = tg_frame_now(p);
+    int32_t left = tg_frame_now(p);
     if (p->n_frames > 0) p->n_frames--;
     if (!tg_ok(s)) return;
     if (n > 0 && !result) tg_fail(s, "leave: the results are NULL");

@@ -1,7 +1,8 @@
 /* frame.h - the invocation of a module: what is made inside is internal and gives its memory back after its last use.
  *
- * tg_forward opens and closes one for each module.  A network that is a function, and no module, keeps every intermediate
- * value until the reset of its scope, for the program may still ask for any of them, unless it runs as an invocation, too:
+ * tg_forward opens and closes one for each module.  A network that is a function, and no module, keeps every
+ * intermediate value until the reset of its scope, for the program may still ask for any of them, unless it runs as an
+ * invocation, too:
  *
  *     tg_enter(s, "net");
  *     tg_tensor *y = tg_leave(s, net(s, &weights, image, text));
@@ -27,7 +28,7 @@ void tg_enter(tg_scope *s, const char *where);
 /* Closes it: all that was made in it is internal from now on, but for the result, which belongs to the caller.
  * NULL: there is no result. */
 tg_tensor *tg_leave(tg_scope *s, tg_tensor *result);
-void       tg_leave_n(tg_scope *s, tg_tensor *const result[], int n);      /* the same, with n results */
+void tg_leave_n(tg_scope *s, tg_tensor *const result[], int n); /* the same, with n results */
 
 #ifdef __cplusplus
 }

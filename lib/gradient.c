@@ -48,7 +48,7 @@ tg_tensor *tg_take_grad(tg_scope *s, tg_tensor *leaf)
     tg_tensor *taken = tg_tensor_on(s, g->storage, g->dtype, g->rank, g->dim);
     if (!tg_ok(s)) return NULL;
     g->storage->outer = g->storage->leaf = false;
-    g->storage->frame = s->program->options.eager ? 0 : TG_CLOSED;      /* eager: its last use is not known */
+    g->storage->frame = s->program->options.eager ? 0 : TG_CLOSED; /* eager: its last use is not known */
     tg_storage_move(g->storage, s);
     g->storage = NULL;
     return taken;

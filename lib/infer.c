@@ -30,7 +30,8 @@ tg_tensor *tg_alias(tg_scope *s, tg_tensor *t, int rank, const int64_t *dim)
     if (rank > 0 && !dim) return tg_fail(s, "%s: the shape is NULL", who_now(s, "alias")), tg_nil();
     tg_tensor *a = tg_tensor_on(s, t->storage, t->dtype, rank, dim);
     if (tg_ok(s) && tg_count(a) != tg_count(t))
-        tg_fail(s, "%s: %s to %s: the number of elements differs", who_now(s, "alias"), tg_shape(t, &from), tg_shape(a, &to));
+        tg_fail(s, "%s: %s to %s: the number of elements differs", who_now(s, "alias"), tg_shape(t, &from),
+                tg_shape(a, &to));
     return tg_ok(s) ? a : tg_nil();
 }
 
@@ -66,7 +67,8 @@ bool tg_want_dtype(tg_scope *s, const tg_call *c, int k, tg_dtype dtype)
 {
     if (!has_input(s, c, k)) return false;
     if (c->in[k]->dtype == dtype) return true;
-    tg_fail(s, "%s: input %d has dtype %s, want %s", tg_called(c), k, tg_dtype_name(c->in[k]->dtype), tg_dtype_name(dtype));
+    tg_fail(s, "%s: input %d has dtype %s, want %s", tg_called(c), k, tg_dtype_name(c->in[k]->dtype),
+            tg_dtype_name(dtype));
     return false;
 }
 
@@ -101,12 +103,12 @@ double tg_get(const tg_tensor *t, int64_t i)
     const void *at = tg_ptr(t);
     if (!at) return (double)NAN;
     switch (t->dtype) {
-    case TG_F32:  return (double)((const float *)at)[i];
+    case TG_F32: return (double)((const float *)at)[i];
     case TG_BF16: return (double)tg_bf16_to_f32(((const uint16_t *)at)[i]);
-    case TG_U8:   return ((const uint8_t *)at)[i];
-    case TG_I8:   return ((const int8_t *)at)[i];
-    case TG_I32:  return ((const int32_t *)at)[i];
-    default:      return (double)((const int64_t *)at)[i];
+    case TG_U8: return ((const uint8_t *)at)[i];
+    case TG_I8: return ((const int8_t *)at)[i];
+    case TG_I32: return ((const int32_t *)at)[i];
+    default: return (double)((const int64_t *)at)[i];
     }
 }
 
@@ -115,11 +117,11 @@ void tg_set(const tg_tensor *t, int64_t i, double value)
     void *at = tg_ptr(t);
     if (!at) return;
     switch (t->dtype) {
-    case TG_F32:  ((float *)at)[i] = (float)value; break;
+    case TG_F32: ((float *)at)[i] = (float)value; break;
     case TG_BF16: ((uint16_t *)at)[i] = tg_f32_to_bf16((float)value); break;
-    case TG_U8:   ((uint8_t *)at)[i] = (uint8_t)value; break;
-    case TG_I8:   ((int8_t *)at)[i] = (int8_t)value; break;
-    case TG_I32:  ((int32_t *)at)[i] = (int32_t)value; break;
-    default:      ((int64_t *)at)[i] = (int64_t)value; break;
+    case TG_U8: ((uint8_t *)at)[i] = (uint8_t)value; break;
+    case TG_I8: ((int8_t *)at)[i] = (int8_t)value; break;
+    case TG_I32: ((int32_t *)at)[i] = (int32_t)value; break;
+    default: ((int64_t *)at)[i] = (int64_t)value; break;
     }
 }

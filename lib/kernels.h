@@ -21,12 +21,12 @@
 
 /* ops/vector/X.c is compiled once for each of these. */
 #define TG_VECTOR_DECLARE(kernel) extern const tg_kernel kernel##_avx512, kernel##_avx2, kernel##_generic;
-#define TG_VECTOR(kernel) &kernel##_avx512, &kernel##_avx2, &kernel##_generic,
+#define TG_VECTOR(kernel)         &kernel##_avx512, &kernel##_avx2, &kernel##_generic,
 
 /* ops/brgemm/X.c has a kernel for each microkernel. */
 #define TG_BRGEMM_DECLARE(kernel) \
     extern const tg_kernel kernel##_amx_bf16, kernel##_avx512_bf16, kernel##_avx512, kernel##_avx2, kernel##_generic;
-#define TG_BRGEMM_BF16(kernel) &kernel##_amx_bf16, &kernel##_avx512_bf16,          /* only for bf16 */
+#define TG_BRGEMM_BF16(kernel) &kernel##_amx_bf16, &kernel##_avx512_bf16, /* only for bf16 */
 #define TG_BRGEMM_F32(kernel)  &kernel##_avx512, &kernel##_avx2, &kernel##_generic,
 #define TG_BRGEMM(kernel)      TG_BRGEMM_BF16(kernel) TG_BRGEMM_F32(kernel)
 #endif

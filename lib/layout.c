@@ -1,12 +1,14 @@
-/* layout.c - weights in the forms that kernels read: made in scratch before a call, or kept with the weight.  See op.h. */
+/* layout.c - weights in the forms that kernels read: made in scratch before a call, or kept with the weight.  See op.h.
+ */
 #include "core.h"
 #include "parallel.h"
 #include "trace.h"
 #include <string.h>
 
 enum {
-    TASK = 16384,                       /* elements that one task packs, about */
-    MAKERS = 16, MOST_ROWS = 64,        /* tasks that make a tensor by rows; rows for one of them, about */
+    TASK = 16384, /* elements that one task packs, about */
+    MAKERS = 16,
+    MOST_ROWS = 64, /* tasks that make a tensor by rows; rows for one of them, about */
 };
 
 /* ---- before a run ---- */
@@ -15,11 +17,12 @@ static tg_pack *kept_pack(tg_scope *s, tg_storage *t, const tg_packing *want)
 {
     for (tg_pack *p = t->packs; p; p = p->next)
         if (p->layout == want->layout && !memcmp(p->key, want->key, sizeof p->key)) return p;
-    void    *data = tg_memory_take(&t->program->memory, want->bytes);
+    void *data = tg_memory_take(&t->program->memory, want->bytes);
     tg_pack *p = data ? tg_alloc(t->scope, sizeof *p) : NULL;
     if (!p) {
         if (data) tg_memory_give(&t->program->memory, data, want->bytes);
-        tg_fail(s, "out of memory: a weight in the layout %s, %zu bytes; nothing was run", want->layout->name, want->bytes);
+        tg_fail(s, "out of memory: a weight in the layout %s, %zu bytes; nothing was run", want->layout->name,
+                want->bytes);
         return NULL;
     }
     tg_memory_unpoison(data, want->bytes);
@@ -51,14 +54,14 @@ size_t tg_packing_bytes(const tg_call *c)
 
 typedef struct {
     const tg_packing *packing;
-    const tg_tensor  *w;
-    int64_t           rows, step;
-    void             *to;
+    const tg_tensor *w;
+    int64_t rows, step;
+    void *to;
 } job;
 
 static void pack_rows(void *context, int64_t index, int worker)
 {
-    const job    *j = context;
+    const job *j = context;
     const int64_t r0 = index * j->step, r1 = r0 + j->step;
     (void)worker;
     j->packing->layout->pack(j->w, j->packing->key, r0, r1 < j->rows ? r1 : j->rows, j->to);
@@ -84,9 +87,9 @@ const void *tg_pack_input(const tg_call *c)
 {
     const tg_packing *packing = c->packing;
     if (!packing) return NULL;
-    tg_pack          *kept = packing->kept;
-    const tg_tensor  *w = c->in[packing->input];
-    job               j = { packing, w, w->dim[0], tg_rows_of_task(w), kept ? kept->data : c->scratch };
+    tg_pack *kept = packing->kept;
+    const tg_tensor *w = c->in[packing->input];
+    job j = { packing, w, w->dim[0], tg_rows_of_task(w), kept ? kept->data : c->scratch };
     if (kept) kept->used = true;
     if (kept && kept->filled && kept->version == w->storage->ran) return kept->data;
     double start = tg_trace_calls() ? tg_now_ms() : 0;

@@ -22,7 +22,8 @@ static void *open_first(tg_library *l)
 static bool load(tg_library *l)
 {
     if (addresses_are_limited()) {
-        snprintf(l->why_not, sizeof l->why_not, "%s is not loaded where addresses are limited (ulimit -v)", l->files[0]);
+        snprintf(l->why_not, sizeof l->why_not, "%s is not loaded where addresses are limited (ulimit -v)",
+                 l->files[0]);
         return false;
     }
     void *const handle = open_first(l);

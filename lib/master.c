@@ -4,7 +4,7 @@
 #include "system.h"
 #include <string.h>
 
-bool     tg_is_split(const tg_tensor *t) { return t && t->storage && t->storage->split; }
+bool tg_is_split(const tg_tensor *t) { return t && t->storage && t->storage->split; }
 int16_t *tg_lo(const tg_tensor *t) { return tg_is_split(t) ? (int16_t *)t->storage->data + tg_count(t) : NULL; }
 
 void tg_keep_packs(tg_tensor *t)
@@ -20,17 +20,19 @@ static bool can_split(tg_scope *s, const tg_tensor *t)
     if (!tg_wants_tensor(s, "split_masters", t)) return false;
     if (t->dtype != TG_F32 || t->made || !storage->leaf || storage->borrowed)
         tg_fail(s, "split_masters: a tensor of dtype %s%s, want an f32 leaf", tg_dtype_name(t->dtype),
-                storage->borrowed ? " over borrowed memory" : storage->leaf && !t->made ? "" : ", the result of a call");
+                storage->borrowed           ? " over borrowed memory"
+                : storage->leaf && !t->made ? ""
+                                            : ", the result of a call");
     return tg_ok(s);
 }
 
 /* Ascending, hi i overwrites what was read before; lo waits in `room`. */
 static void split_in_place(tg_tensor *t, int16_t *room)
 {
-    tg_storage  *storage = t->storage;
+    tg_storage *storage = t->storage;
     const size_t n = (size_t)tg_count(t);
-    uint32_t    *bits = storage->data;
-    uint16_t    *hi = storage->data;
+    uint32_t *bits = storage->data;
+    uint16_t *hi = storage->data;
     for (size_t i = 0; i < n; i++) {
         uint32_t u;
         memcpy(&u, bits + i, sizeof u);
@@ -69,7 +71,7 @@ void tg_split_masters(tg_scope *s, tg_tensor *const t[], int n)
         return;
     }
     for (int i = 0; i < n; i++)
-        if (!t[i]->storage->split) split_in_place(t[i], room);       /* one that is listed twice is split once */
+        if (!t[i]->storage->split) split_in_place(t[i], room); /* one that is listed twice is split once */
     retype_aliases(s->program);
     tg_system_free(room);
 }
@@ -79,7 +81,7 @@ void tg_split_masters(tg_scope *s, tg_tensor *const t[], int n)
 void tg_copy_split(const tg_tensor *t, float *to)
 {
     const uint16_t *hi = t->storage->data;
-    const int16_t  *lo = tg_lo(t);
+    const int16_t *lo = tg_lo(t);
     for (int64_t i = 0, n = tg_count(t); i < n; i++) {
         const uint32_t bits = tg_join_bits(hi[i], lo[i]);
         memcpy(to + i, &bits, sizeof bits);
@@ -88,7 +90,7 @@ void tg_copy_split(const tg_tensor *t, float *to)
 
 void *tg_edit_split(tg_scope *s, tg_tensor *t)
 {
-    tg_storage  *storage = t->storage;
+    tg_storage *storage = t->storage;
     const size_t bytes = storage->bytes;
     if (storage->edited) return storage->edited;
     float *edited = tg_memory_take(&storage->program->memory, bytes);
@@ -102,8 +104,8 @@ void tg_settle_edit(tg_storage *t)
 {
     if (!t->edited) return;
     const size_t n = t->bytes / sizeof(float);
-    uint16_t    *hi = t->data;
-    int16_t     *lo = (int16_t *)t->data + n;
+    uint16_t *hi = t->data;
+    int16_t *lo = (int16_t *)t->data + n;
     for (size_t i = 0; i < n; i++) {
         uint32_t bits;
         memcpy(&bits, t->edited + i, sizeof bits);

@@ -17,8 +17,8 @@ void tg_memory_unpoison(void *at, size_t bytes) { (void)at, (void)bytes; }
 
 #define HUGE_PAGE ((size_t)2 << 20)
 
-/* 64 bytes of gap after each block: blocks of 2^n bytes do not start at the same offset of a 4 KiB page, which would make
- * loads wait for unrelated stores, and AddressSanitizer sees what runs over the end. */
+/* 64 bytes of gap after each block: blocks of 2^n bytes do not start at the same offset of a 4 KiB page, which would
+ * make loads wait for unrelated stores, and AddressSanitizer sees what runs over the end. */
 size_t tg_memory_size(size_t bytes) { return (bytes + 63) / 64 * 64 + 64; }
 
 static size_t physical_bytes(void)
@@ -32,7 +32,8 @@ bool tg_memory_open(tg_memory *m)
 {
     *m = (tg_memory){ 0 };
     if (!tg_system_allowed()) return false;
-    for (size_t want = physical_bytes() / HUGE_PAGE * HUGE_PAGE; want >= 8 * HUGE_PAGE; want = want / 2 / HUGE_PAGE * HUGE_PAGE) {
+    for (size_t want = physical_bytes() / HUGE_PAGE * HUGE_PAGE; want >= 8 * HUGE_PAGE;
+         want = want / 2 / HUGE_PAGE * HUGE_PAGE) {
         void *at = mmap(NULL, want, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (at == MAP_FAILED) continue;
         madvise(at, want, MADV_HUGEPAGE);
@@ -116,9 +117,9 @@ static void take_exactly(tg_memory *m, char *at, size_t bytes)
         m->usable = (size_t)(at + bytes - m->base);
         return;
     }
-    size_t   i = position(m, at + 1) - 1;
+    size_t i = position(m, at + 1) - 1;
     tg_range hole = m->free_ranges[i];
-    size_t   before = (size_t)(at - hole.at), after = hole.bytes - before - bytes;
+    size_t before = (size_t)(at - hole.at), after = hole.bytes - before - bytes;
     remove_hole(m, i);
     if (after) insert_hole(m, i, (tg_range){ at + bytes, after });
     if (before) insert_hole(m, i, (tg_range){ hole.at, before });
@@ -149,7 +150,8 @@ void *tg_memory_take(tg_memory *m, size_t bytes)
     if (bytes > m->reserved) return NULL;
     bytes = tg_memory_size(bytes);
     /* Each block in use separates at most two holes: with room for one more than that, giving never fails. */
-    if (!tg_system_grow((void **)&m->free_ranges, &m->capacity, m->n + m->n_blocks + 4, sizeof *m->free_ranges)) return NULL;
+    if (!tg_system_grow((void **)&m->free_ranges, &m->capacity, m->n + m->n_blocks + 4, sizeof *m->free_ranges))
+        return NULL;
     char *at = best_fit(m, bytes);
     if (!at && !commit_to(m, m->usable + bytes)) return NULL;
     if (!at) at = m->base + m->usable;
@@ -179,8 +181,8 @@ void tg_memory_undo(tg_memory *m)
     m->recording = false;
     while (m->n_journal) {
         tg_range entry = m->journal[--m->n_journal];
-        bool     given = entry.bytes & GIVEN;
-        size_t   bytes = entry.bytes & ~GIVEN;
+        bool given = entry.bytes & GIVEN;
+        size_t bytes = entry.bytes & ~GIVEN;
         if (given) take_exactly(m, entry.at, bytes), m->used += bytes, m->n_blocks++;
         else put(m, entry.at, bytes), m->used -= bytes, m->n_blocks--;
     }

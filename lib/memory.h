@@ -7,25 +7,28 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-typedef struct { char *at; size_t bytes; } tg_range;
+typedef struct {
+    char *at;
+    size_t bytes;
+} tg_range;
 
 typedef struct {
-    char     *base;
-    size_t    reserved, committed;      /* addresses; those that can be touched */
-    size_t    usable;                   /* the end of the last block in use */
-    tg_range *free_ranges;              /* holes below base + usable */
-    size_t    n, capacity;
-    tg_range *journal;                  /* since tg_memory_begin; the top bit of bytes: given, not taken */
-    size_t    n_journal, journal_capacity;
-    bool      recording;
-    size_t    n_blocks, used, peak;     /* blocks and bytes in use */
+    char *base;
+    size_t reserved, committed; /* addresses; those that can be touched */
+    size_t usable;              /* the end of the last block in use */
+    tg_range *free_ranges;      /* holes below base + usable */
+    size_t n, capacity;
+    tg_range *journal; /* since tg_memory_begin; the top bit of bytes: given, not taken */
+    size_t n_journal, journal_capacity;
+    bool recording;
+    size_t n_blocks, used, peak; /* blocks and bytes in use */
 } tg_memory;
 
-bool  tg_memory_open(tg_memory *m);
-void  tg_memory_close(tg_memory *m);
-void *tg_memory_take(tg_memory *m, size_t bytes);             /* best fit, 64-byte aligned, not zeroed; NULL: none */
-bool  tg_memory_give(tg_memory *m, void *at, size_t bytes);   /* false: no room to note it; nothing changed */
-size_t tg_memory_size(size_t bytes);                          /* what a block of so many bytes really takes */
+bool tg_memory_open(tg_memory *m);
+void tg_memory_close(tg_memory *m);
+void *tg_memory_take(tg_memory *m, size_t bytes);          /* best fit, 64-byte aligned, not zeroed; NULL: none */
+bool tg_memory_give(tg_memory *m, void *at, size_t bytes); /* false: no room to note it; nothing changed */
+size_t tg_memory_size(size_t bytes);                       /* what a block of so many bytes really takes */
 
 /* What is taken and given from begin on is undone by undo, and final with commit. */
 void tg_memory_begin(tg_memory *m);

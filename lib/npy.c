@@ -11,12 +11,12 @@ static const uint8_t magic[6] = { 0x93, 'N', 'U', 'M', 'P', 'Y' };
 /* ---- the dictionary ---- */
 
 typedef struct {
-    const char *at;                    /* what is left; a NUL ends it */
-    char        descr[MOST_DESCR + 1];
-    bool        fortran, structured;
-    int         rank;
-    int64_t     dim[TG_MAX_RANK];
-    const char *trouble;               /* the first; NULL: none */
+    const char *at; /* what is left; a NUL ends it */
+    char descr[MOST_DESCR + 1];
+    bool fortran, structured;
+    int rank;
+    int64_t dim[TG_MAX_RANK];
+    const char *trouble; /* the first; NULL: none */
 } dictionary;
 
 static bool wrong(dictionary *d, const char *trouble)
@@ -66,7 +66,7 @@ static bool take_size(dictionary *d, int64_t *to)
     }
     *to = value;
     if (d->at == first || (*first == '0' && d->at > first + 1)) return wrong(d, "a size that is no plain whole number");
-    d->at += *d->at == 'L';                              /* of Python 2 */
+    d->at += *d->at == 'L'; /* of Python 2 */
     return true;
 }
 
@@ -125,7 +125,7 @@ static bool take_value(dictionary *d, const char *key, int *seen)
 static bool take_dictionary(dictionary *d)
 {
     char key[MOST_DESCR + 1];
-    int  seen = 0;
+    int seen = 0;
     bool comma = true;
     if (!wanted(d, "{", "no dictionary")) return false;
     while (!next_is(d, "}")) {
@@ -171,14 +171,15 @@ static bool take_header_text(tg_scope *s, const tg_npy_source *from, char text[T
 static void describe(tg_scope *s, const dictionary *d, tg_file_tensor *t, tg_file_form *form)
 {
     const char *const known = d->structured ? NULL : tg_npy_type(d->descr, form);
-    const bool        ours = !known && tg_file_dtype_find(d->descr);          /* a name of safetensors': none of NumPy's */
+    const bool ours = !known && tg_file_dtype_find(d->descr); /* a name of safetensors': none of NumPy's */
     t->dtype = known ? known : tg_strdup(s, d->structured ? "structured" : ours ? "unknown" : d->descr);
     if (d->structured) *form = (tg_file_form){ .size = 0 };
     form->columns = d->fortran && d->rank > 1;
     t->trouble = NULL;
     if (ours) t->trouble = "has a dtype that NumPy does not have";
     else if (strchr(d->descr, 'O')) t->trouble = "holds Python objects (|O), which only Python can read";
-    else if (form->columns && !form->size) t->trouble = "is in Fortran order, and the size of its elements is not known";
+    else if (form->columns && !form->size)
+        t->trouble = "is in Fortran order, and the size of its elements is not known";
 }
 
 bool tg_npy_take_header(tg_scope *s, const tg_npy_source *from, tg_file_tensor *t, tg_file_form *form, size_t *length)
@@ -191,7 +192,7 @@ bool tg_npy_take_header(tg_scope *s, const tg_npy_source *from, tg_file_tensor *
         return false;
     }
     describe(s, &d, t, form);
-    t->rank  = d.rank;
+    t->rank = d.rank;
     t->bytes = from->size - *length;
     memcpy(t->dim, d.dim, sizeof d.dim);
     uint64_t elements = 0, bytes = t->bytes;
@@ -208,8 +209,7 @@ size_t tg_npy_make_header(const tg_file_tensor *t, char to[TG_NPY_MOST_HEADER])
 {
     enum { HEAD = 10 };
     int n = HEAD + sprintf(to + HEAD, "{'descr': '%s', 'fortran_order': False, 'shape': (", tg_npy_dtype(t->dtype));
-    for (int i = 0; i < t->rank; i++)
-        n += sprintf(to + n, "%s%lld", i ? ", " : "", (long long)t->dim[i]);
+    for (int i = 0; i < t->rank; i++) n += sprintf(to + n, "%s%lld", i ? ", " : "", (long long)t->dim[i]);
     n += sprintf(to + n, "%s), }", t->rank == 1 ? "," : "");
     const int length = (n + 1 + 63) / 64 * 64;
     memset(to + n, ' ', (size_t)(length - n));

@@ -5,7 +5,10 @@
 
 static bool recognises(const uint8_t *first, size_t n) { return n >= 6 && !memcmp(first, "\x93NUMPY", 6); }
 
-typedef struct { const tg_tensor_file *file; uint64_t at; } position;
+typedef struct {
+    const tg_tensor_file *file;
+    uint64_t at;
+} position;
 
 static bool take(tg_scope *s, void *from, size_t n, void *to)
 {
@@ -20,12 +23,12 @@ static bool open_npy(tg_scope *s, tg_tensor_file *f)
     position p = { .file = f };
     const tg_npy_source from = { f->path, f->reader->size, take, &p };
     size_t length = 0;
-    f->tensor       = tg_alloc(s, sizeof *f->tensor);
+    f->tensor = tg_alloc(s, sizeof *f->tensor);
     f->reader->form = tg_alloc(s, sizeof *f->reader->form);
     if (!tg_ok(s) || !tg_npy_take_header(s, &from, f->tensor, f->reader->form, &length)) return false;
     f->tensor->name = "arr_0";
     f->reader->data = length;
-    f->n            = 1;
+    f->n = 1;
     return true;
 }
 

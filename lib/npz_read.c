@@ -15,17 +15,17 @@
 enum { PIECE = 16 << 10 };
 
 typedef struct {
-    tg_zip_member *member;               /* [f->n], as the tensors */
-    bool           system;               /* what failed was the system, and not the file */
-    size_t        *length;               /* [f->n] of the .npy headers */
-    int            now;                  /* the member whose stream is open; -1: none */
-    uint64_t       at, fed;              /* inflated bytes taken; compressed bytes given to z */
-    bool           from_start;           /* all before `at` was taken: crc is theirs */
-    bool           ended;                /* deflate says so */
-    uint32_t       crc;
-    bool           z_open;
-    z_stream       z;
-    uint8_t        in[PIECE], skipped[PIECE];
+    tg_zip_member *member; /* [f->n], as the tensors */
+    bool system;           /* what failed was the system, and not the file */
+    size_t *length;        /* [f->n] of the .npy headers */
+    int now;               /* the member whose stream is open; -1: none */
+    uint64_t at, fed;      /* inflated bytes taken; compressed bytes given to z */
+    bool from_start;       /* all before `at` was taken: crc is theirs */
+    bool ended;            /* deflate says so */
+    uint32_t crc;
+    bool z_open;
+    z_stream z;
+    uint8_t in[PIECE], skipped[PIECE];
 } npz;
 
 static bool recognises(const uint8_t *first, size_t n)
@@ -72,13 +72,13 @@ static bool begin(tg_scope *s, tg_tensor_file *f, int i)
 {
     npz *const own = f->reader->own;
     own->now = i;
-    own->at  = own->fed = 0;
+    own->at = own->fed = 0;
     own->crc = 0;
-    own->ended      = false;
+    own->ended = false;
     own->from_start = true;
     own->z.avail_in = 0;
-    own->z.zalloc   = z_alloc;
-    own->z.zfree    = z_free;
+    own->z.zalloc = z_alloc;
+    own->z.zfree = z_free;
     if (!own->z_open) own->z_open = inflateInit2(&own->z, -MAX_WBITS) == Z_OK;
     else inflateReset(&own->z);
     return own->z_open || no_memory(s, f);
@@ -88,11 +88,11 @@ static bool feed(tg_scope *s, tg_tensor_file *f, const tg_zip_member *m)
 {
     npz *const own = f->reader->own;
     const uint64_t left = m->packed - own->fed;
-    const size_t   n    = left < PIECE ? (size_t)left : PIECE;
+    const size_t n = left < PIECE ? (size_t)left : PIECE;
     if (n == 0) return refuse(s, f, "its compressed bytes end early");
     if (!read_at(s, f, m->data + own->fed, n, own->in)) return false;
-    own->fed       += n;
-    own->z.next_in  = own->in;
+    own->fed += n;
+    own->z.next_in = own->in;
     own->z.avail_in = (unsigned)n;
     return true;
 }
@@ -105,10 +105,10 @@ static size_t inflate_some(tg_scope *s, tg_tensor_file *f, const tg_zip_member *
     while (there < n && !own->ended) {
         if (!own->z.avail_in && !feed(s, f, m)) return n + 1;
         const unsigned room = n - there < UINT_MAX ? (unsigned)(n - there) : UINT_MAX;
-        own->z.next_out  = to + there;
+        own->z.next_out = to + there;
         own->z.avail_out = room;
         const int status = inflate(&own->z, Z_NO_FLUSH);
-        there     += room - own->z.avail_out;
+        there += room - own->z.avail_out;
         own->ended = status == Z_STREAM_END;
         if (status == Z_MEM_ERROR) return no_memory(s, f), n + 1;
         if (status != Z_OK && status != Z_BUF_ERROR && !own->ended)
@@ -151,23 +151,21 @@ static bool take(tg_scope *s, void *from, size_t n, void *to)
 
 /* ---- the table of contents ---- */
 
-static bool is_npy(const tg_zip_member *m)
-{
-    return m->length >= 4 && !memcmp(m->name + m->length - 4, ".npy", 4);
-}
+static bool is_npy(const tg_zip_member *m) { return m->length >= 4 && !memcmp(m->name + m->length - 4, ".npy", 4); }
 
 /* Drops folders and whatever else is no .npy. */
 static int keep_arrays(tg_scope *s, tg_tensor_file *f, tg_zip_member *m, int n)
 {
-    int  kept = 0;
+    int kept = 0;
     bool pickle = false;
     for (int i = 0; i < n; i++) {
         pickle |= m[i].length >= 8 && !memcmp(m[i].name + m[i].length - 8, "data.pkl", 8);
         if (is_npy(&m[i])) m[kept++] = m[i];
     }
     if (n > 0 && kept == 0)
-        tg_fail(s, "%s: %s", f->path, pickle ? "a pickle of PyTorch; save the tensors with safetensors" :
-                "a ZIP file without arrays: none of its members is a .npy");
+        tg_fail(s, "%s: %s", f->path,
+                pickle ? "a pickle of PyTorch; save the tensors with safetensors"
+                       : "a ZIP file without arrays: none of its members is a .npy");
     return kept;
 }
 
@@ -182,7 +180,7 @@ static bool set_trouble(tg_scope *s, tg_file_tensor *t, const char *trouble)
 static bool forgive(tg_scope *s, tg_file_tensor *t, const char *what)
 {
     char text[512];
-    const size_t      n = strlen(what);                  /* "x.npz: a.npy" */
+    const size_t n = strlen(what); /* "x.npz: a.npy" */
     const char *const message = tg_message(s);
     snprintf(text, sizeof text, "%s", !strncmp(message, what, n) && message[n] == ':' ? message + n + 2 : message);
     tg_clear(s);
@@ -198,7 +196,7 @@ static bool take_array(tg_scope *s, tg_tensor_file *f, int i)
     snprintf(what, sizeof what, "%.1000s: %s", f->path, tg_printable(own->member[i].name, &text));
     const tg_npy_source from = { what, own->member[i].size, take, f };
     own->system = false;
-    t->dtype = "";                                       /* NULL: there was no memory for it */
+    t->dtype = ""; /* NULL: there was no memory for it */
     if (begin(s, f, i) && tg_npy_take_header(s, &from, t, &f->reader->form[i], &own->length[i])) return true;
     return !own->system && t->dtype && forgive(s, t, what);
 }
@@ -207,7 +205,7 @@ static bool take_array(tg_scope *s, tg_tensor_file *f, int i)
 static bool take_tensor(tg_scope *s, tg_tensor_file *f, int i)
 {
     npz *const own = f->reader->own;
-    tg_zip_member  *const m = &own->member[i];
+    tg_zip_member *const m = &own->member[i];
     tg_file_tensor *const t = &f->tensor[i];
     tg_name_text text;
     const char *const bad_name = m->trouble ? NULL : tg_file_name_trouble(m->name, m->length - 4);
@@ -215,7 +213,7 @@ static bool take_tensor(tg_scope *s, tg_tensor_file *f, int i)
     own->now = i;
     if (!(trouble ? set_trouble(s, t, trouble) : take_array(s, f, i))) return false;
     t->place = m->data + (m->method == TG_ZIP_STORED ? own->length[i] : 0);
-    t->name  = bad_name ? tg_strdup(s, tg_printable(m->name, &text)) : m->name;
+    t->name = bad_name ? tg_strdup(s, tg_printable(m->name, &text)) : m->name;
     m->name[m->length - 4] = 0;
     return t->name;
 }
@@ -242,7 +240,7 @@ static bool open_npz(tg_scope *s, tg_tensor_file *f)
     }
     own->member = member;
     own->length = tg_alloc(s, sizeof *own->length * ((size_t)n + 1));
-    f->tensor   = tg_alloc(s, sizeof *f->tensor * ((size_t)n + 1));
+    f->tensor = tg_alloc(s, sizeof *f->tensor * ((size_t)n + 1));
     f->reader->form = tg_alloc(s, sizeof *f->reader->form * ((size_t)n + 1));
     for (int i = 0; i < n && tg_ok(s); i++) take_tensor(s, f, i);
     f->n = n;
@@ -260,7 +258,7 @@ static bool seek(tg_scope *s, tg_tensor_file *f, int i, uint64_t at)
         if (own->now == i && own->at == at) return true;
         if (!begin(s, f, i)) return false;
         if (own->member[i].method == TG_ZIP_STORED && at > own->length[i]) {
-            own->at         = at;
+            own->at = at;
             own->from_start = false;
         }
     }
@@ -273,7 +271,7 @@ static bool seek(tg_scope *s, tg_tensor_file *f, int i, uint64_t at)
 
 static bool read_npz(tg_scope *s, tg_tensor_file *f, int i, uint64_t from, size_t n, void *to)
 {
-    npz *const own  = f->reader->own;
+    npz *const own = f->reader->own;
     const bool good = seek(s, f, i, own->length[i] + from) && take(s, f, n, to);
     if (!good) own->now = -1;
     return good;

@@ -9,10 +9,13 @@
 #include <string.h>
 #include <zlib.h>
 
-enum { LOCAL = 30, ENTRY = 46, WIDE = 32, END = 22, END64 = 56, LOCATOR = 20, CRC_AT = 14 };      /* bytes */
+enum { LOCAL = 30, ENTRY = 46, WIDE = 32, END = 22, END64 = 56, LOCATOR = 20, CRC_AT = 14 }; /* bytes */
 enum { UTF8 = 1 << 11, DATE = 1 << 5 | 1 /* 1980-01-01 */, VERSION = 20, VERSION_WIDE = 45 };
 
-typedef struct { uint64_t header, size; uint32_t crc; } member;      /* w->own: [w->n] */
+typedef struct {
+    uint64_t header, size;
+    uint32_t crc;
+} member; /* w->own: [w->n] */
 
 static bool begin(tg_scope *s, tg_tensor_writer *w)
 {
@@ -37,7 +40,7 @@ static void put_common(uint8_t to[22], const tg_file_tensor *t, const member *m)
     for (const char *c = t->name; *c; c++) ascii = ascii && !(*c & 0x80);
     const uint64_t size = m->size < 0xffffffff ? m->size : 0xffffffff;
     tg_put_le(to, 2, ascii ? 0 : UTF8);
-    tg_put_le(to + 2, 2, 0);                                      /* stored */
+    tg_put_le(to + 2, 2, 0); /* stored */
     tg_put_le(to + 4, 2, 0);
     tg_put_le(to + 6, 2, DATE);
     tg_put_le(to + 8, 4, m->crc);
@@ -73,7 +76,7 @@ static bool put_name(tg_scope *s, tg_tensor_writer *w, const char *name)
 static bool begin_member(tg_scope *s, tg_tensor_writer *w, member *m)
 {
     const tg_file_tensor *const t = &w->tensor[w->now];
-    char    npy[TG_NPY_MOST_HEADER];
+    char npy[TG_NPY_MOST_HEADER];
     uint8_t head[LOCAL], wide[WIDE];
     const size_t length = tg_npy_make_header(t, npy);
     *m = (member){ .header = w->out.written, .size = length + t->bytes };

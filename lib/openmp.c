@@ -10,18 +10,22 @@ static bool forked;
 
 static struct {
     pthread_mutex_t lock;
-    atomic_bool     there;
-    pthread_t       thread;
-    sem_t           end;
+    atomic_bool there;
+    pthread_t thread;
+    sem_t end;
 } crowd = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-typedef struct { int threads; void (*call)(void *); void *context; } job;
+typedef struct {
+    int threads;
+    void (*call)(void *);
+    void *context;
+} job;
 
 int tg_openmp_asked(void)
 {
     const char *const asked = getenv("OMP_NUM_THREADS");
-    char             *end;
-    const long        n = asked ? strtol(asked, &end, 10) : 0;
+    char *end;
+    const long n = asked ? strtol(asked, &end, 10) : 0;
     return n > 0 && n <= CPU_SETSIZE ? (int)n : 0;
 }
 
@@ -42,13 +46,14 @@ void tg_openmp_places(cpu_set_t *to)
 static void *be_two(void *unused)
 {
 #pragma omp parallel num_threads(2)
-    __asm__ volatile("" : : "r"(unused));    /* an empty region is none */
-    while (sem_wait(&crowd.end)) continue;   /* a signal may end the wait */
+    __asm__ volatile("" : : "r"(unused));  /* an empty region is none */
+    while (sem_wait(&crowd.end)) continue; /* a signal may end the wait */
     return NULL;
 }
 
 /* At the end of a region libgomp's threads look at memory for milliseconds, and use up what other programs and our own
- * workers leave them of a processor, unless libgomp has more threads than there are processors: two that sleep make it so. */
+ * workers leave them of a processor, unless libgomp has more threads than there are processors: two that sleep make it
+ * so. */
 static void have_crowd(void)
 {
     if (crowd.there || getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY")) return;
@@ -74,7 +79,7 @@ void tg_openmp_close(void)
 static void *call_with(void *context)
 {
     const job *const j = context;
-    const int        was = omp_get_max_threads();
+    const int was = omp_get_max_threads();
     omp_set_num_threads(j->threads);
     j->call(j->context);
     omp_set_num_threads(was);
@@ -85,7 +90,7 @@ static void *call_with(void *context)
  * parent, and a region would wait for them for ever; a new thread has a new pool. */
 bool tg_with_openmp(int threads, void (*call)(void *context), void *context)
 {
-    job       j = { threads, call, context };
+    job j = { threads, call, context };
     pthread_t thread;
     if (threads > 1) have_crowd();
     if (!forked || threads == 1) return call_with(&j), true;

@@ -10,15 +10,16 @@
 static bool is_late(const tg_call *c, uint32_t now)
 {
     if (c->op->writes) return true;
-    TG_EACH_IN(c, k) if (c->in[k]->storage->write_mark == now) return true;
+    TG_EACH_IN(c, k)
+        if (c->in[k]->storage->write_mark == now) return true;
     return false;
 }
 
 static bool early_first(tg_list *l)
 {
-    uint32_t  now = ++l->program->ordered;
+    uint32_t now = ++l->program->ordered;
     tg_call **late = tg_run_take(l, sizeof *late * (size_t)l->n);
-    int       n = 0, to = 0;
+    int n = 0, to = 0;
     if (!late) return false;
     for (int i = 0; i < l->n; i++) {
         tg_call *c = l->at[i];
@@ -26,7 +27,8 @@ static bool early_first(tg_list *l)
             l->at[to++] = c;
             continue;
         }
-        TG_EACH_IN(c, k) if (tg_writes(c, k)) c->in[k]->storage->write_mark = now;
+        TG_EACH_IN(c, k)
+            if (tg_writes(c, k)) c->in[k]->storage->write_mark = now;
         TG_EACH_OUT(c, k) c->out[k]->storage->write_mark = now;
         late[n++] = c;
     }
@@ -52,15 +54,16 @@ static bool is_awaited(const tg_call *c, uint32_t now)
         const tg_storage *t = c->in[k]->storage;
         if (t->write_mark == now || (tg_writes(c, k) && t->read_mark == now)) return true;
     }
-    TG_EACH_OUT(c, k) if (c->out[k]->storage->read_mark == now) return true;
+    TG_EACH_OUT(c, k)
+        if (c->out[k]->storage->read_mark == now) return true;
     return false;
 }
 
 static bool sink(tg_list *l)
 {
-    uint32_t  now = ++l->program->ordered;
+    uint32_t now = ++l->program->ordered;
     tg_call **sunk = tg_run_take(l, sizeof *sunk * (size_t)l->n);
-    int       to = l->n, n = 0;
+    int to = l->n, n = 0;
     if (!sunk) return false;
     for (int i = l->n - 1; i >= 0; i--) {
         tg_call *c = l->at[i];

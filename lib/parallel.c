@@ -1,7 +1,8 @@
 /* parallel.c - how many threads there are and where they run.  See parallel.h.
  *
- * Tasks are done by a team of our own (team.c) and by the thread that has the job, which is the program's: it is left as
- * it is.  Where it runs is looked at instead, and the worker that was bound to that processor changes place with it. */
+ * Tasks are done by a team of our own (team.c) and by the thread that has the job, which is the program's: it is left
+ * as it is.  Where it runs is looked at instead, and the worker that was bound to that processor changes place with it.
+ */
 #include "parallel.h"
 #include "openmp.h"
 #include "pool.h"
@@ -13,19 +14,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FLUSH_DENORMALS = 0x8040 };           /* of the control word of the vector units: to zero, as tiles do */
+enum { FLUSH_DENORMALS = 0x8040 }; /* of the control word of the vector units: to zero, as tiles do */
 
-static atomic_int      threads;              /* 0: not decided yet */
+static atomic_int threads; /* 0: not decided yet */
 static pthread_mutex_t one_job = PTHREAD_MUTEX_INITIALIZER;
-static int             mustered;             /* the number of threads that the team was made for; 0: none */
-static atomic_int      trees;                /* that are open */
-bool                   tg_pool_crowds;
+static int mustered;     /* the number of threads that the team was made for; 0: none */
+static atomic_int trees; /* that are open */
+bool tg_pool_crowds;
 static _Thread_local bool in_job;
-static _Thread_local int  held;              /* the number of threads of what this thread has begun; 0: nothing */
+static _Thread_local int held; /* the number of threads of what this thread has begun; 0: nothing */
 
 int tg_processors(void)
 {
-    const int    n = CPU_COUNT(tg_allowed_processors());
+    const int n = CPU_COUNT(tg_allowed_processors());
     const double quota = tg_quota_here();
     if (quota > 0 && quota < n) return quota < 1 ? 1 : (int)quota;
     return n > 0 ? n : 1;
@@ -180,7 +181,7 @@ static void do_alone(int64_t n, bool backwards, tg_task_body *body, void *contex
 static void work(int64_t n, bool backwards, tg_task_body *body, void *context)
 {
     const unsigned saved = __builtin_ia32_stmxcsr();
-    const int      workers = tg_threads(), was = tg_hold_threads(workers);
+    const int workers = tg_threads(), was = tg_hold_threads(workers);
     __builtin_ia32_ldmxcsr(saved | FLUSH_DENORMALS);
     in_job = true;
     if (n <= 1 || workers == 1) do_alone(n, backwards, body, context);
@@ -197,7 +198,7 @@ static void do_all(int64_t n, bool backwards, tg_task_body *body, void *context)
     else work(n, backwards, body, context);
 }
 
-void tg_parallel(int64_t n, void (*body)(void *, int64_t, int), void *context) 
+void tg_parallel(int64_t n, void (*body)(void *, int64_t, int), void *context)
 {
     if (body) do_all(n, false, body, context);
 }

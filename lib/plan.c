@@ -44,7 +44,7 @@ static bool take_outputs(tg_list *l, tg_call *c, int i)
 size_t tg_scratch_bytes(const tg_call *c, size_t *worker)
 {
     tg_scratch need = c->kernel->scratch ? c->kernel->scratch(c) : (tg_scratch){ 0 };
-    size_t     shared = tg_packing_bytes(c) + (need.shared + 63) / 64 * 64;
+    size_t shared = tg_packing_bytes(c) + (need.shared + 63) / 64 * 64;
     *worker = (need.worker + 63) / 64 * 64 + tg_epilogue_bytes(c);
     return shared + *worker * (size_t)tg_threads();
 }
@@ -69,8 +69,10 @@ static bool plan_call(tg_list *l, int i)
 {
     tg_call *c = l->at[i];
     if (!take_outputs(l, c, i) || !take_scratch(&l->program->memory, c)) return false;
-    TG_EACH_IN(c, k) if (!give(l, c->in[k]->storage, i)) return false;
-    TG_EACH_OUT(c, k) if (!give(l, c->out[k]->storage, i)) return false;
+    TG_EACH_IN(c, k)
+        if (!give(l, c->in[k]->storage, i)) return false;
+    TG_EACH_OUT(c, k)
+        if (!give(l, c->out[k]->storage, i)) return false;
     return true;
 }
 
@@ -85,7 +87,8 @@ static void clear_marks(tg_list *l)
 static void undo(tg_list *l)
 {
     tg_memory_undo(&l->program->memory);
-    for (int i = 0; i < l->n; i++) TG_EACH_OUT(l->at[i], k) l->at[i]->out[k]->storage->data = NULL;
+    for (int i = 0; i < l->n; i++)
+        TG_EACH_OUT(l->at[i], k) l->at[i]->out[k]->storage->data = NULL;
 }
 
 bool tg_plan(tg_list *l)

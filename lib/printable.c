@@ -8,7 +8,7 @@ size_t tg_utf8(const char *at, size_t n, uint32_t *code)
 {
     static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
     const uint8_t first = (uint8_t)*at;
-    const size_t  length = first < 0x80 ? 1 : first < 0xc0 || first >= 0xf8 ? 0 : 2 + (first >= 0xe0) + (first >= 0xf0);
+    const size_t length = first < 0x80 ? 1 : first < 0xc0 || first >= 0xf8 ? 0 : 2 + (first >= 0xe0) + (first >= 0xf0);
     if (length == 0 || length > n) return 0;
     *code = length == 1 ? first : first & (0x7fu >> length);
     for (size_t i = 1; i < length; i++) {
@@ -32,7 +32,7 @@ static bool is_format(uint32_t code)
 
 size_t tg_printable_piece(const char *at, size_t n, char piece[TG_PIECE])
 {
-    uint32_t     code;
+    uint32_t code;
     const size_t length = tg_utf8(at, n, &code);
     if (!length) snprintf(piece, TG_PIECE, "\\x%02x", (uint8_t)*at);
     else if (tg_is_control(code) || is_format(code)) snprintf(piece, TG_PIECE, "\\u%04x", (unsigned)code);

@@ -10,7 +10,7 @@
 
 /* The character at `at`, of which n > 0 bytes are left: its bytes and code; 0: no valid UTF-8. */
 size_t tg_utf8(const char *at, size_t n, uint32_t *code);
-bool   tg_is_control(uint32_t code);                   /* C0, DEL or C1 */
+bool tg_is_control(uint32_t code); /* C0, DEL or C1 */
 
 enum { TG_PIECE = 12 };
 /* The character at `at`, of which n > 0 bytes are left, as it is printed.  Returns how many bytes it has there. */

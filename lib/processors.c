@@ -12,11 +12,16 @@
 
 enum { NO_LOCK = -1, LOCKED_BY_ANOTHER = -2 };
 
-const char           *tg_processor_folders = "/sys/devices/system/cpu";
-static cpu_set_t      allowed;
-static double         quota;
+const char *tg_processor_folders = "/sys/devices/system/cpu";
+static cpu_set_t allowed;
+static double quota;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static struct { int n; struct { int processor, lock; } at[CPU_SETSIZE]; } taken;
+static struct {
+    int n;
+    struct {
+        int processor, lock;
+    } at[CPU_SETSIZE];
+} taken;
 
 /* What the system makes of a mask. */
 static void *try(void *mask)
@@ -71,7 +76,7 @@ static int lock(int processor)
 
 bool tg_take_processors(int n)
 {
-    const int        here = sched_getcpu(), first = here > 0 ? here : 0;
+    const int here = sched_getcpu(), first = here > 0 ? here : 0;
     const cpu_set_t *may = tg_allowed_processors();
     for (int i = 0; i < CPU_SETSIZE && taken.n < n; i++) {
         const int processor = (first + i) % CPU_SETSIZE;

@@ -9,7 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct { char root[PATH_MAX], at[PATH_MAX]; bool v2; } mount;
+typedef struct {
+    char root[PATH_MAX], at[PATH_MAX];
+    bool v2;
+} mount;
 
 static bool has_word(const char *list, const char *word)
 {
@@ -22,18 +25,18 @@ static bool has_word(const char *list, const char *word)
 
 static double read_number(const char *root, const char *folder, const char *name)
 {
-    char   path[3 * PATH_MAX];
+    char path[3 * PATH_MAX];
     double value = 0;
     snprintf(path, sizeof path, "%s%s/%s", root, folder, name);
     FILE *const f = fopen(path, "re");
-    if (f && fscanf(f, "%lf", &value) != 1) value = 0;          /* "max", or -1 */
+    if (f && fscanf(f, "%lf", &value) != 1) value = 0; /* "max", or -1 */
     if (f) fclose(f);
     return value;
 }
 
 static double read_max(const char *root, const char *folder)
 {
-    char   path[3 * PATH_MAX];
+    char path[3 * PATH_MAX];
     double quota = 0, period = 0;
     snprintf(path, sizeof path, "%s%s/cpu.max", root, folder);
     FILE *const f = fopen(path, "re");
@@ -45,7 +48,8 @@ static double read_max(const char *root, const char *folder)
 static double quota_of(const char *root, const char *folder, bool v2)
 {
     if (v2) return read_max(root, folder);
-    const double quota = read_number(root, folder, "cpu.cfs_quota_us"), period = read_number(root, folder, "cpu.cfs_period_us");
+    const double quota = read_number(root, folder, "cpu.cfs_quota_us"),
+                 period = read_number(root, folder, "cpu.cfs_period_us");
     return quota > 0 && period > 0 ? quota / period : 0;
 }
 
@@ -53,10 +57,10 @@ static double quota_of(const char *root, const char *folder, bool v2)
 
 static double least_up(const char *root, const mount *m, const char *group)
 {
-    char         folder[2 * PATH_MAX];
+    char folder[2 * PATH_MAX];
     const size_t shown = strcmp(m->root, "/") ? strlen(m->root) : 0, top = strlen(m->at);
-    const bool   inside = !strncmp(group, m->root, shown) && (!group[shown] || group[shown] == '/');
-    double       least = 0;
+    const bool inside = !strncmp(group, m->root, shown) && (!group[shown] || group[shown] == '/');
+    double least = 0;
     snprintf(folder, sizeof folder, "%s%s", m->at, inside ? group + shown : "");
     for (;;) {
         const double here = quota_of(root, folder, m->v2);
@@ -70,7 +74,7 @@ static double least_up(const char *root, const mount *m, const char *group)
 /* A line of mountinfo: "30 23 0:26 ROOT AT OPTIONS [...] - TYPE SOURCE SUPER_OPTIONS". */
 static bool parse_mount(const char *line, mount *m)
 {
-    char              type[64], super[1024] = "";
+    char type[64], super[1024] = "";
     const char *const rest = strstr(line, " - ");
     if (!rest || sscanf(rest, " - %63s %*s %1023s", type, super) < 1) return false;
     m->v2 = !strcmp(type, "cgroup2");
@@ -99,9 +103,9 @@ static bool find_group(const char *root, bool v2, char *line, size_t size, const
 
 double tg_cpu_quota(const char *root)
 {
-    char        line[3 * PATH_MAX], own[PATH_MAX + 256], path[PATH_MAX];
+    char line[3 * PATH_MAX], own[PATH_MAX + 256], path[PATH_MAX];
     const char *group;
-    double      least = 0;
+    double least = 0;
     snprintf(path, sizeof path, "%s/proc/self/mountinfo", root);
     FILE *const f = fopen(path, "re");
     while (f && fgets(line, sizeof line, f)) {

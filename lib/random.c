@@ -43,5 +43,5 @@ uint32_t tg_random_below(tg_stream stream, uint64_t i, uint32_t n)
     uint32_t bits[4];
     tg_random_bits(stream, i / 2, bits);
     uint64_t r = (uint64_t)bits[i % 2 * 2] << 32 | bits[i % 2 * 2 + 1];
-    return (uint32_t)((__extension__ (unsigned __int128)r * n) >> 64);
+    return (uint32_t)((__extension__(unsigned __int128) r * n) >> 64);
 }

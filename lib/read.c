@@ -1,6 +1,7 @@
 /* read.c - elements in the type that the reader wants.  See tensor.h.
  *
- * What has to be converted lies in a buffer of the storage, so that reading a weight in every step takes no more memory. */
+ * What has to be converted lies in a buffer of the storage, so that reading a weight in every step takes no more
+ * memory. */
 #include "core.h"
 #include "shown.h"
 
@@ -15,9 +16,9 @@ void tg_drop_shown(tg_storage *t)
 /* Room for the elements of t, `size` bytes each; NULL and t's scope has failed. */
 static void *room_for(const tg_tensor *t, size_t size)
 {
-    tg_storage  *storage = t->storage;
+    tg_storage *storage = t->storage;
     const size_t bytes = (size_t)tg_count(t) * size;
-    if (storage->shown) return storage->shown;         /* a storage has one dtype, and so one size */
+    if (storage->shown) return storage->shown; /* a storage has one dtype, and so one size */
     storage->shown = tg_memory_take(&storage->program->memory, bytes);
     storage->shown_bytes = bytes;
     if (storage->shown) tg_memory_unpoison(storage->shown, bytes);
@@ -35,10 +36,11 @@ const float *tg_f32(tg_tensor *t)
                 tg_dtype_name(t->dtype));
         return NULL;
     }
-    float          *to = room_for(t, sizeof *to);
+    float *to = room_for(t, sizeof *to);
     const uint16_t *from = data;
     if (to && t->storage->split) tg_copy_split(t, to);
-    else for (int64_t i = 0, n = tg_count(t); to && i < n; i++) to[i] = tg_bf16_to_f32(from[i]);
+    else
+        for (int64_t i = 0, n = tg_count(t); to && i < n; i++) to[i] = tg_bf16_to_f32(from[i]);
     return to;
 }
 

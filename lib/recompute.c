@@ -1,36 +1,36 @@
 /* recompute.c - what backward reads of a cheap call's result is made again, shortly before, instead of being kept.
  *
- * The peak of a training step lies where forward ends and backward begins.  A value that lives across it, but was made by
- * an operator that says how to make it again (tg_op.remade_by) from what lives there anyway, becomes two: the readers
- * before the peak have the first, the readers after it a second, which the list makes before the first of them.  The
- * second has the bits of the first: same kernels, same inputs, none written in between.
+ * The peak of a training step lies where forward ends and backward begins.  A value that lives across it, but was made
+ * by an operator that says how to make it again (tg_op.remade_by) from what lives there anyway, becomes two: the
+ * readers before the peak have the first, the readers after it a second, which the list makes before the first of them.
+ * The second has the bits of the first: same kernels, same inputs, none written in between.
  *
  * Not every such value: only where a run holds much, and where the late readers compute so much for each byte that
  * reading and writing it once more does not count. */
 #include "core.h"
 
 enum {
-    HELD_AT_LEAST = 48 << 20,           /* bytes at the peak: less may lie in the third level of the cache */
-    FLOPS_A_BYTE = 40,                  /* of late readers, for each byte that making the value again moves */
-    AWAY         = 16,                  /* calls that run between the last early and the first late reader */
-    PASSES       = 4,                   /* a run may have several peaks: micro-batches */
+    HELD_AT_LEAST = 48 << 20, /* bytes at the peak: less may lie in the third level of the cache */
+    FLOPS_A_BYTE = 40,        /* of late readers, for each byte that making the value again moves */
+    AWAY = 16,                /* calls that run between the last early and the first late reader */
+    PASSES = 4,               /* a run may have several peaks: micro-batches */
 };
 
-typedef struct tg_second {              /* of the value that call number i of the list makes in out[0] */
-    int         last_early, first_late; /* uses: up to the peak, and after it; first_late 0: none */
-    double      flops;                  /* of the late readers */
-    tg_storage *storage;                /* of the second copy; NULL: there is none */
-    tg_call    *made;                   /* the call that makes it ... */
-    struct tg_second *also;             /* ... and another one that stands before the same call */
+typedef struct tg_second {      /* of the value that call number i of the list makes in out[0] */
+    int last_early, first_late; /* uses: up to the peak, and after it; first_late 0: none */
+    double flops;               /* of the late readers */
+    tg_storage *storage;        /* of the second copy; NULL: there is none */
+    tg_call *made;              /* the call that makes it ... */
+    struct tg_second *also;     /* ... and another one that stands before the same call */
 } tg_second;
 
 typedef struct {
-    tg_list    *list;
-    bool        all;                    /* whatever it saves and costs */
-    int         peak;                   /* the call at which most is held */
-    int64_t     held;                   /* bytes, of what the run makes and gives back */
-    tg_second  *second, **before;       /* for each call: of its out[0]; those that stand before it */
-    int         n;                      /* second copies */
+    tg_list *list;
+    bool all;                    /* whatever it saves and costs */
+    int peak;                    /* the call at which most is held */
+    int64_t held;                /* bytes, of what the run makes and gives back */
+    tg_second *second, **before; /* for each call: of its out[0]; those that stand before it */
+    int n;                       /* second copies */
 } work;
 
 /* ---- where the peak is ---- */
@@ -38,7 +38,7 @@ typedef struct {
 static bool find_peak(work *w)
 {
     const tg_list *l = w->list;
-    int64_t       *change = tg_run_take(w->list, sizeof *change * ((size_t)l->n + 1)), now = 0;
+    int64_t *change = tg_run_take(w->list, sizeof *change * ((size_t)l->n + 1)), now = 0;
     if (!change) return false;
     w->held = w->peak = 0;
     for (int i = 0; i <= l->n; i++) change[i] = 0;
@@ -109,7 +109,8 @@ static bool written_between(const tg_list *l, const tg_storage *t, int from, int
 {
     for (int i = from; i < to; i++)
         if (l->at[i]->op->writes)
-            TG_EACH_IN(l->at[i], k) if (l->at[i]->in[k]->storage == t && tg_writes(l->at[i], k)) return true;
+            TG_EACH_IN(l->at[i], k)
+                if (l->at[i]->in[k]->storage == t && tg_writes(l->at[i], k)) return true;
     return false;
 }
 
@@ -151,13 +152,17 @@ static bool add_second(work *w, const tg_call *c, tg_second *s)
     s->made = tg_run_take(w->list, sizeof *s->made);
     if (!s->storage || !s->made) return false;
     *s->storage = (tg_storage){ .bytes = c->out[0]->storage->bytes, .program = w->list->program, .frame = TG_OF_RUN };
-    *s->made = (tg_call){ .op = c->op->remade_by, .attr = c->attr, .scope = c->scope, .where = c->where, .again = true,
+    *s->made = (tg_call){ .op = c->op->remade_by,
+                          .attr = c->attr,
+                          .scope = c->scope,
+                          .where = c->where,
+                          .again = true,
                           .out = { on_second(w, s, c->out[0]) } };
     for (int k = 0; k < s->made->op->n_in; k++) {
         s->made->in[k] = input_again(c, k);
         s->made->in_version[k] = k < c->op->n_in ? c->in_version[k] : s->made->in[k]->storage->version;
     }
-    c->out[0]->storage->last_use = s->last_early;           /* so that nothing counts on it later */
+    c->out[0]->storage->last_use = s->last_early; /* so that nothing counts on it later */
     s->also = w->before[s->first_late];
     w->before[s->first_late] = s;
     w->n++;
@@ -168,7 +173,7 @@ static bool choose(work *w)
 {
     for (int i = 0; i <= w->peak; i++) {
         const tg_call *c = w->list->at[i];
-        tg_second     *s = w->second + i;
+        tg_second *s = w->second + i;
         if (!s->first_late || !is_worth_it(w, c, s) || !can_be_made(w, c, i, s->first_late)) continue;
         if (!add_second(w, c, s)) return false;
     }
@@ -189,9 +194,9 @@ static bool redirect(work *w, tg_call *c)
 
 static bool insert(work *w)
 {
-    tg_list  *l = w->list;
+    tg_list *l = w->list;
     tg_call **at = tg_run_take(l, sizeof *at * (size_t)(l->n + w->n));
-    int       n = 0;
+    int n = 0;
     if (!at) return false;
     for (int i = 0; i < l->n; i++) {
         for (const tg_second *s = w->before[i]; s; s = s->also) at[n++] = s->made;

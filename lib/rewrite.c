@@ -1,16 +1,16 @@
 /* rewrite.c - chains of calls become fused calls, by the rules of the operator that begins them.
  *
- * The list is the run's copy: the record, which backward differentiates, is not touched.  A chain is a sequence of calls,
- * each reading out[0] of the one before.  What somebody wants of a chain must be an output of the fused call. */
+ * The list is the run's copy: the record, which backward differentiates, is not touched.  A chain is a sequence of
+ * calls, each reading out[0] of the one before.  What somebody wants of a chain must be an output of the fused call. */
 #include "core.h"
 #include <string.h>
 
-enum { WINDOW = 32, SPAN = WINDOW * TG_MAX_CHAIN };   /* how far apart two links, and the ends of a chain, may be */
+enum { WINDOW = 32, SPAN = WINDOW * TG_MAX_CHAIN }; /* how far apart two links, and the ends of a chain, may be */
 
 typedef struct {
     const tg_rule *rule;
-    int            length;
-    int            at[TG_MAX_CHAIN], slot[TG_MAX_CHAIN];     /* places in the list; the input that links to the one before */
+    int length;
+    int at[TG_MAX_CHAIN], slot[TG_MAX_CHAIN]; /* places in the list; the input that links to the one before */
 } chain;
 
 /* ---- who wants a value ---- */
@@ -41,23 +41,28 @@ static void count_readers(tg_list *l)
         TG_EACH_IN(l->at[i], k) l->at[i]->in[k]->storage->readers = 0;
         TG_EACH_OUT(l->at[i], k) l->at[i]->out[k]->storage->readers = 0;
     }
-    for (int i = 0; i < l->n; i++) TG_EACH_IN(l->at[i], k) l->at[i]->in[k]->storage->readers++;
+    for (int i = 0; i < l->n; i++)
+        TG_EACH_IN(l->at[i], k) l->at[i]->in[k]->storage->readers++;
 }
 
 /* ---- dependence ---- */
 
 static bool touches(const tg_call *c, const tg_storage *t, bool reading_counts)
 {
-    TG_EACH_IN(c, k) if (c->in[k]->storage == t && (reading_counts || tg_writes(c, k))) return true;
-    TG_EACH_OUT(c, k) if (c->out[k]->storage == t) return true;
+    TG_EACH_IN(c, k)
+        if (c->in[k]->storage == t && (reading_counts || tg_writes(c, k))) return true;
+    TG_EACH_OUT(c, k)
+        if (c->out[k]->storage == t) return true;
     return false;
 }
 
 /* b, recorded after a, must stay after it: read after write, write after read, write after write. */
 static bool depends(const tg_call *b, const tg_call *a)
 {
-    TG_EACH_OUT(a, k) if (touches(b, a->out[k]->storage, true)) return true;
-    TG_EACH_IN(a, k) if (touches(b, a->in[k]->storage, tg_writes(a, k))) return true;
+    TG_EACH_OUT(a, k)
+        if (touches(b, a->out[k]->storage, true)) return true;
+    TG_EACH_IN(a, k)
+        if (touches(b, a->in[k]->storage, tg_writes(a, k))) return true;
     return false;
 }
 
@@ -90,9 +95,9 @@ static bool nobody_misses(const tg_list *l, const chain *c)
 
 static bool find_link(const tg_list *l, chain *c, int j)
 {
-    const tg_op     *want = c->rule->chain[j];
+    const tg_op *want = c->rule->chain[j];
     const tg_tensor *t = l->at[c->at[j - 1]]->out[0];
-    int              end = c->at[j - 1] + WINDOW < l->n ? c->at[j - 1] + WINDOW : l->n;
+    int end = c->at[j - 1] + WINDOW < l->n ? c->at[j - 1] + WINDOW : l->n;
     for (int i = c->at[j - 1] + 1; i < end; i++) {
         if (!l->at[i] || l->at[i]->op != want) continue;
         for (int k = 0; k < 1 + want->commutes; k++) {
@@ -121,10 +126,14 @@ static tg_call *fused_call(tg_list *l, const chain *c)
 {
     const tg_rule *r = c->rule;
     const tg_call *last = l->at[c->at[c->length - 1]];
-    tg_call       *f = tg_run_take(l, sizeof *f);
+    tg_call *f = tg_run_take(l, sizeof *f);
     if (!f) return NULL;
-    *f = (tg_call){ .op = r->fused, .attr = l->at[c->at[r->attr_of]]->attr, .scope = last->scope,
-                    .where = l->at[c->at[0]]->where, .name = tg_called(last), .again = last->again };
+    *f = (tg_call){ .op = r->fused,
+                    .attr = l->at[c->at[r->attr_of]]->attr,
+                    .scope = last->scope,
+                    .where = l->at[c->at[0]]->where,
+                    .name = tg_called(last),
+                    .again = last->again };
     int n = 0, nth = 0;
     for (int j = 0; j < c->length; j++) {
         const tg_call *call = l->at[c->at[j]];
@@ -136,9 +145,9 @@ static tg_call *fused_call(tg_list *l, const chain *c)
         }
     }
     for (int k = 0; k < r->n_emit; k++) {
-        int        j = r->emit[k].link, o = r->emit[k].out;
+        int j = r->emit[k].link, o = r->emit[k].out;
         tg_tensor *t = l->at[c->at[j]]->out[o];
-        bool       missed = t && (j == c->length - 1 || other_readers(c, j, o, t->storage) > 0 || tg_wanted(l, t->storage));
+        bool missed = t && (j == c->length - 1 || other_readers(c, j, o, t->storage) > 0 || tg_wanted(l, t->storage));
         f->out[k] = missed || (t && !(f->op->optional_out & TG_BIT(k))) ? t : NULL;
     }
     return f;
@@ -149,10 +158,10 @@ static tg_call *fused_call(tg_list *l, const chain *c)
 static bool contract(tg_list *l, const chain *c, tg_call *fused)
 {
     tg_call *before[SPAN], *after[SPAN];
-    int      n_before = 0, n_after = 0, j = 0, from = c->at[0], to = c->at[c->length - 1] + 1;
+    int n_before = 0, n_after = 0, j = 0, from = c->at[0], to = c->at[c->length - 1] + 1;
     for (int i = from; i < to; i++) {
         tg_call *call = l->at[i];
-        bool     late = false;
+        bool late = false;
         if (!call) continue;
         for (int a = 0; a < n_after && !late; a++) late = depends(call, after[a]);
         if (j < c->length && i == c->at[j]) {

@@ -73,7 +73,7 @@ static bool is_unread(const tg_call *c, uint32_t now)
 static bool copy_pending(tg_list *l)
 {
     tg_program *p = l->program;
-    size_t      n = p->n - p->ran;
+    size_t n = p->n - p->ran;
     l->at = tg_run_take(l, sizeof *l->at * n);
     tg_call *copy = tg_run_take(l, sizeof *copy * n);
     if (!l->at || !copy) return false;
@@ -108,7 +108,7 @@ static bool prepare(tg_scope *s, tg_list *l)
 static bool observed(tg_scope *s, const tg_list *l)
 {
     const tg_options *o = &l->program->options;
-    bool              go_on = true;
+    bool go_on = true;
     for (int i = 0; o->observe && i < l->n; i++) go_on = o->observe(o->context, l->at[i]) && go_on;
     if (!go_on) tg_fail(s, "nothing was run: its observer only looks");
     return go_on;
@@ -126,7 +126,8 @@ static void give_up_rest(tg_list *l, int n)
             if (t->given) t->data = NULL;
             else tg_storage_drop(t);
         }
-        TG_EACH_IN(c, k) if (tg_writes(c, k)) c->in[k]->storage->version = c->in[k]->storage->ran;
+        TG_EACH_IN(c, k)
+            if (tg_writes(c, k)) c->in[k]->storage->version = c->in[k]->storage->ran;
     }
 }
 
@@ -143,11 +144,12 @@ static void finish(tg_list *l, int n)
         TG_EACH_IN(l->at[i], k) leave(l->at[i]->in[k]->storage);
         TG_EACH_OUT(l->at[i], k) leave(l->at[i]->out[k]->storage);
     }
-    for (; p->ran < p->n; p->ran++) TG_EACH_OUT(p->record[p->ran], k) {
-        tg_storage *t = p->record[p->ran]->out[k]->storage;
-        t->pending = false;
-        if (t->outer && t->data) t->leaf = true;          /* a gradient is a plain tensor from now on */
-    }
+    for (; p->ran < p->n; p->ran++)
+        TG_EACH_OUT(p->record[p->ran], k) {
+            tg_storage *t = p->record[p->ran]->out[k]->storage;
+            t->pending = false;
+            if (t->outer && t->data) t->leaf = true; /* a gradient is a plain tensor from now on */
+        }
 }
 
 static void fail_call(const tg_call *c, const tg_fault *fault)
@@ -175,15 +177,15 @@ void tg_hold(tg_tensor *t)
 static void run_pending(tg_scope *s, bool middle)
 {
     tg_program *p = s->program;
-    tg_list     l = { .program = p, .middle = middle };
-    tg_fault    fault = { .task = INT64_MAX };
-    double      start = tg_now_ms();
+    tg_list l = { .program = p, .middle = middle };
+    tg_fault fault = { .task = INT64_MAX };
+    double start = tg_now_ms();
     tg_arena_reset(&p->run_arena);
-    bool   is_ready = ready(s, &l);
+    bool is_ready = ready(s, &l);
     double planned = tg_now_ms();
     p->stats.plan_ms += planned - start;
     if (!is_ready) return;
-    int            n = l.n;
+    int n = l.n;
     const tg_call *wrong = tg_execute(&l, &fault);
     if (wrong) give_up_rest(&l, n);
     finish(&l, n);

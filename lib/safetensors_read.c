@@ -20,22 +20,22 @@ static const char *const marks[] = { "tilegrad.format", "tilegrad.header", "tile
 enum { FORMAT, HEADER, SUMS, MARKS };
 
 typedef struct {
-    tg_scope       *s;
+    tg_scope *s;
     tg_tensor_file *f;
-    char           *text;                    /* [LENGTH + n] the length and the header, as they lie in the file */
-    size_t          n;
-    const char     *mark[MARKS];             /* their values; NULL: not there */
+    char *text; /* [LENGTH + n] the length and the header, as they lie in the file */
+    size_t n;
+    const char *mark[MARKS]; /* their values; NULL: not there */
 } header;
 
 static bool recognises(const uint8_t *first, size_t n)
 {
-    return n == LENGTH && first[5] == 0 && first[6] == 0 && first[7] == 0;    /* plausible as a length */
+    return n == LENGTH && first[5] == 0 && first[6] == 0 && first[7] == 0; /* plausible as a length */
 }
 
 static bool bad(header *h, const char *format, ...) TG_PRINTF(2, 3);
 static bool bad(header *h, const char *format, ...)
 {
-    char    why[1024];
+    char why[1024];
     va_list list;
     va_start(list, format);
     vsnprintf(why, sizeof why, format, list);
@@ -60,7 +60,7 @@ static bool no_memory(header *h)
 
 static bool read_text(header *h)
 {
-    uint8_t  first[LENGTH];
+    uint8_t first[LENGTH];
     uint64_t n = 0;
     const uint64_t rest = h->f->reader->size - LENGTH;
     if (!tg_read_at(h->s, h->f, 0, LENGTH, first)) return false;
@@ -113,7 +113,7 @@ static json_t *parse(header *h)
 {
     json_error_t error;
     tg_name_text why;
-    const bool allowed = tg_system_allowed();            /* jansson's memory counts as one request */
+    const bool allowed = tg_system_allowed(); /* jansson's memory counts as one request */
     json_t *const root = allowed ? json_loadb(h->text + LENGTH, h->n, JSON_REJECT_DUPLICATES, &error) : NULL;
     if (root) return root;
     if (!allowed || json_error_code(&error) == json_error_out_of_memory) no_memory(h);
@@ -136,11 +136,12 @@ static bool is_mark(header *h, const char *key, json_t *value)
 static bool read_metadata(header *h, json_t *all)
 {
     tg_file_meta *const meta = h->f->meta = tg_alloc(h->s, json_object_size(all) * sizeof *meta);
-    tg_name_text  text;
-    const char   *key;
-    json_t       *value;
+    tg_name_text text;
+    const char *key;
+    json_t *value;
     if (all && !json_is_object(all) && !json_is_null(all)) return bad(h, "__metadata__ is no object");
-    json_object_foreach(all, key, value) {
+    json_object_foreach(all, key, value)
+    {
         if (!json_is_string(value)) return bad(h, "__metadata__: '%s' is no string", tg_printable(key, &text));
         if (is_mark(h, key, value)) continue;
         meta[h->f->n_meta] = (tg_file_meta){ tg_strdup(h->s, key), tg_strdup(h->s, json_string_value(value)) };
@@ -175,7 +176,7 @@ static bool read_shape(header *h, tg_file_tensor *t, const json_t *value)
 {
     if (!json_is_array(value)) return bad_tensor(h, t->name, "no shape, or one that is no list");
     t->rank = (int)json_array_size(value);
-    assert(t->rank <= TG_MAX_RANK);                      /* scan has seen to it */
+    assert(t->rank <= TG_MAX_RANK); /* scan has seen to it */
     for (int i = 0; i < t->rank; i++) {
         uint64_t size;
         if (!is_number(json_array_get(value, (size_t)i), &size))
@@ -231,7 +232,7 @@ static int compare_places(const void *a, const void *b)
     const tg_file_tensor *const t = a, *const u = b;
     if (t->place != u->place) return t->place < u->place ? -1 : 1;
     if (t->bytes != u->bytes) return t->bytes < u->bytes ? -1 : 1;
-    return (t->tag > u->tag) - (t->tag < u->tag);        /* in the header's order */
+    return (t->tag > u->tag) - (t->tag < u->tag); /* in the header's order */
 }
 
 /* Sorts them, and walks over the data from the first to the last byte. */
@@ -258,9 +259,10 @@ static bool read_tensors(header *h, json_t *root)
 {
     tg_file_tensor *const all = h->f->tensor = tg_alloc(h->s, json_object_size(root) * sizeof *all);
     const char *name;
-    json_t     *value;
+    json_t *value;
     if (!all) return false;
-    json_object_foreach(root, name, value) {
+    json_object_foreach(root, name, value)
+    {
         if (!strcmp(name, "__metadata__")) continue;
         tg_file_tensor *const t = &all[h->f->n];
         t->tag = h->f->n;
@@ -284,7 +286,7 @@ static char *find_digits(const header *h)
 
 static bool check_header_sum(header *h)
 {
-    char  got[TG_CHECKSUM_DIGITS];
+    char got[TG_CHECKSUM_DIGITS];
     char *const digits = find_digits(h);
     const char *const want = h->mark[HEADER];
     uint64_t unused;
@@ -326,7 +328,7 @@ static bool check_marks(header *h)
 
 static bool open_header(tg_scope *s, tg_tensor_file *f)
 {
-    header  h = { .s = s, .f = f };
+    header h = { .s = s, .f = f };
     json_t *root = NULL;
     const bool good = read_text(&h) && scan(&h) && (root = parse(&h)) &&
                       (json_is_object(root) || bad(&h, "the header is no JSON object")) &&

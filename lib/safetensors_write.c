@@ -12,11 +12,11 @@
 enum { LENGTH = 8, ALIGNMENT = 8 };
 
 typedef struct {
-    char   *text;                            /* the length and the header */
-    size_t  n, room;
-    bool    full, too_large;                 /* not all of it is here: for want of memory, or above TG_MOST_HEADER */
-    size_t  header_sum, sums;                /* where the digits of these marks stand */
-    tg_checksum *sum;                        /* of the tensor that is being written */
+    char *text; /* the length and the header */
+    size_t n, room;
+    bool full, too_large;    /* not all of it is here: for want of memory, or above TG_MOST_HEADER */
+    size_t header_sum, sums; /* where the digits of these marks stand */
+    tg_checksum *sum;        /* of the tensor that is being written */
 } header;
 
 /* ---- the text ---- */
@@ -36,7 +36,7 @@ static void add(header *h, const char *bytes, size_t n)
 static void say(header *h, const char *format, ...) TG_PRINTF(2, 3);
 static void say(header *h, const char *format, ...)
 {
-    char    text[128];
+    char text[128];
     va_list list;
     va_start(list, format);
     const int n = vsnprintf(text, sizeof text, format, list);
@@ -108,8 +108,7 @@ static bool begin(tg_scope *s, tg_tensor_writer *w)
     if (!h) return false;
     compose(h, w);
     h->sum = h->full ? NULL : tg_checksum_new();
-    if (h->too_large)
-        tg_fail(s, "%s: its header would be above %d bytes", w->path, TG_MOST_HEADER);
+    if (h->too_large) tg_fail(s, "%s: its header would be above %d bytes", w->path, TG_MOST_HEADER);
     else if (!h->sum) tg_fail(s, "%s: no memory to write it", w->path);
     return tg_ok(s) && tg_out_write(s, &w->out, h->text, h->n);
 }

@@ -12,9 +12,10 @@
 
 /* What a function that could not even make a scope returns: failed, and nothing can be made in it. */
 static tg_program nowhere = { .failed = 2 };
-static tg_scope   out_of_memory = { .program = &nowhere, .failed = true, .message = "out of memory: a scope",
-                                    .system_error = ENOMEM };
-static tg_scope   orphan = { .program = &nowhere, .failed = true, .message = "the scope is NULL" };
+static tg_scope out_of_memory = {
+    .program = &nowhere, .failed = true, .message = "out of memory: a scope", .system_error = ENOMEM
+};
+static tg_scope orphan = { .program = &nowhere, .failed = true, .message = "the scope is NULL" };
 
 /* NULL counts as a scope that has failed. */
 static bool is_no_scope(const tg_scope *s) { return !s || s->program == &nowhere; }
@@ -35,15 +36,17 @@ static tg_recompute_mode env_recompute(void)
 tg_scope *tg_open(void)
 {
     tg_program *p = tg_system_alloc(sizeof *p);
-    tg_scope   *s = tg_system_alloc(sizeof *s);
+    tg_scope *s = tg_system_alloc(sizeof *s);
     if (!p || !s || !tg_memory_open(&p->memory)) {
         tg_system_free(p);
         tg_system_free(s);
         return &out_of_memory;
     }
     p->root = s;
-    p->options = (tg_options){ .fuse = env_flag("TG_FUSE", true), .eager = env_flag("TG_EAGER", false),
-                                .recompute = env_recompute(), .epilogues = env_flag("TG_EPILOGUE", true) };
+    p->options = (tg_options){ .fuse = env_flag("TG_FUSE", true),
+                               .eager = env_flag("TG_EAGER", false),
+                               .recompute = env_recompute(),
+                               .epilogues = env_flag("TG_EPILOGUE", true) };
     s->program = p;
     tg_pool_open();
     char wrong[TG_MESSAGE];
@@ -59,7 +62,10 @@ tg_scope *tg_push_modes(tg_scope *parent, tg_modes modes)
         tg_fail_system(parent, ENOMEM, "out of memory: a scope");
         return &out_of_memory;
     }
-    *s = (tg_scope){ .program = parent->program, .parent = parent, .depth = parent->depth + 1, .modes = modes,
+    *s = (tg_scope){ .program = parent->program,
+                     .parent = parent,
+                     .depth = parent->depth + 1,
+                     .modes = modes,
                      .life = ++parent->program->lives };
     s->sibling = parent->first_child;
     parent->first_child = s;
@@ -75,7 +81,8 @@ tg_scope *tg_push(tg_scope *parent)
 
 tg_scope *tg_train(tg_scope *parent)
 {
-    return tg_push_modes(parent, (tg_modes){ .grad = true, .train = true, .autocast = tg_scope_modes(parent).autocast });
+    return tg_push_modes(parent,
+                         (tg_modes){ .grad = true, .train = true, .autocast = tg_scope_modes(parent).autocast });
 }
 
 bool tg_autocast(tg_scope *s, bool on)
@@ -128,11 +135,11 @@ static void keep_message(tg_scope *s, const char *text)
 /* The message begins with "where: ", if that is not empty. */
 static void fail(tg_scope *s, const char *where, int error, const char *format, va_list list)
 {
-    char    text[TG_MESSAGE], *more = NULL;
+    char text[TG_MESSAGE], *more = NULL;
     va_list again;
     if (!tg_ok(s)) return;
     va_copy(again, list);
-    const int    named = *where ? snprintf(text, sizeof text, "%s: ", where) : 0;
+    const int named = *where ? snprintf(text, sizeof text, "%s: ", where) : 0;
     const size_t begin = (size_t)named < sizeof text ? (size_t)named : sizeof text - 1;
     const size_t whole = (size_t)named + (size_t)vsnprintf(text + begin, sizeof text - begin, format, list) + 1;
     if (whole > sizeof text && (more = tg_system_alloc(whole))) {
@@ -198,7 +205,7 @@ const char *tg_strdup(tg_scope *s, const char *text)
 {
     if (!text) return tg_fail(s, "strdup: the text is NULL"), NULL;
     size_t size = strlen(text) + 1;
-    char  *copy = tg_alloc(s, size);
+    char *copy = tg_alloc(s, size);
     return copy ? memcpy(copy, text, size) : NULL;
 }
 
@@ -226,7 +233,8 @@ static bool has_lasting(const tg_program *p, const tg_scope *s)
         const tg_call *c = p->record[i];
         if (!dies_with(c, s)) continue;
         if (c->op->writes) return true;
-        TG_EACH_OUT(c, k) if (c->out[k]->storage->outer || c->out[k]->storage->scope != s) return true;
+        TG_EACH_OUT(c, k)
+            if (c->out[k]->storage->outer || c->out[k]->storage->scope != s) return true;
     }
     return false;
 }
@@ -243,10 +251,10 @@ static size_t first_call(const tg_program *p, const tg_scope *s)
 static void forget_calls(tg_program *p, tg_scope *s)
 {
     const size_t first = first_call(p, s);
-    size_t       kept = first, ran = first < p->ran ? first : p->ran;
+    size_t kept = first, ran = first < p->ran ? first : p->ran;
     for (size_t i = first; i < p->n; i++) {
         tg_call *c = p->record[i];
-        bool     pending = i >= p->ran;
+        bool pending = i >= p->ran;
         if (!dies_with(c, s)) {
             p->record[kept++] = c;
             ran += !pending;

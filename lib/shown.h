@@ -8,7 +8,7 @@ extern "C" {
 
 /* The result of a call in f32: itself, or of a bf16 one a cast that runs only if it is read. */
 tg_tensor *tg_show_f32(tg_scope *s, tg_tensor *t);
-bool tg_within_module(const tg_scope *s);      /* an invocation is open (frame.h) */
+bool tg_within_module(const tg_scope *s); /* an invocation is open (frame.h) */
 /* The way back, for what takes bf16 as well: what t was shown of, or t itself.  NULL stays NULL. */
 tg_tensor *tg_shown_of(tg_tensor *t);
 

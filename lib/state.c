@@ -43,9 +43,10 @@ bool tg_state_home(tg_state *to, const char *what, const tg_scope *home)
 static bool can_hold(tg_state *to, const char *name, const tg_tensor *t)
 {
     const tg_storage *const storage = t->storage;
-    const char *const why = !storage ? "it has no elements"
-                          : t->made || !storage->leaf ? "it is the result of a call, want a leaf"
-                          : storage->program != to->s->program ? "it belongs to another tree of scopes" : NULL;
+    const char *const why = !storage                             ? "it has no elements"
+                            : t->made || !storage->leaf          ? "it is the result of a call, want a leaf"
+                            : storage->program != to->s->program ? "it belongs to another tree of scopes"
+                                                                 : NULL;
     if (why) tg_fail(to->s, "%s: %s%s: %s", to->what, to->prefix, name, why);
     return !why;
 }
@@ -87,7 +88,8 @@ void tg_state_made(tg_state *to, const char *name, tg_tensor **t, tg_scope *scop
     if (!to) return;
     if (tg_ok(to->s) && (!t || !scope || !like))
         tg_fail(to->s, "%s: %s%s: the tensor's place, scope or model is NULL", to->what, to->prefix, name ? name : "");
-    if (tg_ok(to->s) && tg_state_home(to, "scope of a tensor to be made", scope) && tg_wants_tensor(to->s, to->what, like))
+    if (tg_ok(to->s) && tg_state_home(to, "scope of a tensor to be made", scope) &&
+        tg_wants_tensor(to->s, to->what, like))
         add_tensor(to, name, *t, like, axis, t, scope);
 }
 
@@ -95,7 +97,8 @@ void tg_state_made(tg_state *to, const char *name, tg_tensor **t, tg_scope *scop
 
 static tg_state_item *add_number(tg_state *to, const char *name, tg_number_kind number, void *where)
 {
-    if (to && tg_ok(to->s) && !where) tg_fail(to->s, "%s: %s%s: the number is NULL", to->what, to->prefix, name ? name : "");
+    if (to && tg_ok(to->s) && !where)
+        tg_fail(to->s, "%s: %s%s: the number is NULL", to->what, to->prefix, name ? name : "");
     tg_state_item *const item = add(to, TG_ITEM_NUMBER, name);
     if (!item) return NULL;
     item->number = number;
@@ -150,7 +153,8 @@ void tg_state_choice(tg_state *to, const char *name, int *value, const char *con
 
 static void add_text(tg_state *to, tg_item_kind kind, const char *name, const char *value)
 {
-    if (to && tg_ok(to->s) && !value) tg_fail(to->s, "%s: %s%s: the text is NULL", to->what, to->prefix, name ? name : "");
+    if (to && tg_ok(to->s) && !value)
+        tg_fail(to->s, "%s: %s%s: the text is NULL", to->what, to->prefix, name ? name : "");
     tg_state_item *const item = add(to, kind, name);
     if (item) item->text = tg_strdup(to->s, value);
 }
@@ -160,7 +164,8 @@ void tg_state_note(tg_state *to, const char *name, const char *value) { add_text
 
 void tg_state_missing(tg_state *to, const char *what)
 {
-    if (to) tg_fail(to->s, "%s: %s%s%s is NULL", to->what, to->prefix, *to->prefix ? ": " : "", what ? what : "the thing");
+    if (to)
+        tg_fail(to->s, "%s: %s%s%s is NULL", to->what, to->prefix, *to->prefix ? ": " : "", what ? what : "the thing");
 }
 
 /* ---- all of them ---- */
@@ -173,8 +178,7 @@ bool tg_state_collect(tg_state *state, const tg_stateful *things, int n)
         const size_t length = strlen(state->prefix);
         if (length && state->prefix[length - 1] != '/')
             tg_fail(state->s, "%s: the prefix \"%s\" does not end in /", state->what, state->prefix);
-        else if (!things[i].visit)
-            tg_fail(state->s, "%s: \"%s\" has no visit", state->what, state->prefix);
+        else if (!things[i].visit) tg_fail(state->s, "%s: \"%s\" has no visit", state->what, state->prefix);
         else things[i].visit(state, things[i].what);
     }
     return tg_ok(state->s);

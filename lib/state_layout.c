@@ -9,7 +9,9 @@
 
 enum { TILE = 256 };
 
-typedef struct { int64_t middle, last; } order;      /* elements; an element is at (outer * middle + m) * last + k */
+typedef struct {
+    int64_t middle, last;
+} order; /* elements; an element is at (outer * middle + m) * last + k */
 
 static int place_of(const tg_tensor *t, int axis) { return axis < 0 ? t->rank - 1 : axis; }
 
@@ -17,7 +19,7 @@ static order order_of(const tg_tensor *t, int axis)
 {
     order o = { 1, t->rank ? t->dim[t->rank - 1] : 1 };
     for (int i = place_of(t, axis); i >= 0 && i < t->rank - 1; i++) o.middle *= t->dim[i];
-    if (o.middle == 1 || o.last == 1) o = (order){ tg_count(t), 1 };          /* the same in both */
+    if (o.middle == 1 || o.last == 1) o = (order){ tg_count(t), 1 }; /* the same in both */
     return o;
 }
 
@@ -31,10 +33,15 @@ tg_dtype tg_state_dtype(const tg_tensor *t) { return tg_is_split(t) ? TG_F32 : t
 
 bool tg_state_is_plain(const tg_tensor *t, int axis) { return !tg_is_split(t) && order_of(t, axis).last == 1; }
 
-typedef struct { order o; int64_t outer, last, middle; } cursor;      /* an element, as the file counts them */
+typedef struct {
+    order o;
+    int64_t outer, last, middle;
+} cursor; /* an element, as the file counts them */
 
 /* Element m of column k is at + m * stride + k in memory, k * rows + m in the file, counted from its first. */
-typedef struct { int64_t at, stride, rows, columns; } block;
+typedef struct {
+    int64_t at, stride, rows, columns;
+} block;
 
 static cursor cursor_at(order o, int64_t first)
 {
@@ -45,7 +52,7 @@ static cursor cursor_at(order o, int64_t first)
 /* At most n elements, which the cursor passes. */
 static block next_block(cursor *c, int64_t n)
 {
-    const order   o = c->o;
+    const order o = c->o;
     const int64_t at = (c->outer * o.middle + c->middle) * o.last + c->last, left = o.middle - c->middle;
     block b = { at, o.last, left < n ? left : n, 1 };
     if (c->middle == 0 && n >= o.middle) b.columns = n / o.middle < o.last - c->last ? n / o.middle : o.last - c->last;
@@ -61,15 +68,15 @@ static block next_block(cursor *c, int64_t n)
 
 /* ---- one block ---- */
 
-#define EACH(b, statement)                                                                                             \
-    for (int64_t tile = 0; tile < (b).columns; tile += TILE)                                                           \
-        for (int64_t m = 0, end = tile + TILE < (b).columns ? tile + TILE : (b).columns; m < (b).rows; m++)            \
-            for (int64_t k = tile, in = (b).at + m * (b).stride; k < end; k++) {                                       \
-                const int64_t file = k * (b).rows + m, memory = in + k;                                                \
-                statement;                                                                                             \
+#define EACH(b, statement) \
+    for (int64_t tile = 0; tile < (b).columns; tile += TILE) \
+        for (int64_t m = 0, end = tile + TILE < (b).columns ? tile + TILE : (b).columns; m < (b).rows; m++) \
+            for (int64_t k = tile, in = (b).at + m * (b).stride; k < end; k++) { \
+                const int64_t file = k * (b).rows + m, memory = in + k; \
+                statement; \
             }
-#define COPY(type, to, to_i, from, from_i)                                                                             \
-    memcpy((char *)(to) + (to_i) * (int64_t)sizeof(type), (const char *)(from) + (from_i) * (int64_t)sizeof(type),     \
+#define COPY(type, to, to_i, from, from_i) \
+    memcpy((char *)(to) + (to_i) * (int64_t)sizeof(type), (const char *)(from) + (from_i) * (int64_t)sizeof(type), \
            sizeof(type))
 
 static void gather(block b, size_t size, const void *from, void *to)
@@ -93,14 +100,14 @@ static void scatter(block b, size_t size, const void *from, void *to)
 static void join(const tg_tensor *t, block b, uint32_t *to)
 {
     const uint16_t *const hi = t->storage->data;
-    const int16_t  *const lo = tg_lo(t);
+    const int16_t *const lo = tg_lo(t);
     EACH(b, to[file] = tg_join_bits(hi[memory], lo[memory]))
 }
 
 static void split(const tg_tensor *t, block b, const uint32_t *from, void *image)
 {
     uint16_t *const hi = image;
-    int16_t  *const lo = (int16_t *)image + tg_count(t);
+    int16_t *const lo = (int16_t *)image + tg_count(t);
     EACH(b, hi[memory] = tg_split_hi(from[file]); lo[memory] = tg_split_lo(from[file]))
 }
 
@@ -108,7 +115,7 @@ static void split(const tg_tensor *t, block b, const uint32_t *from, void *image
 
 void tg_state_gather(const tg_tensor *t, int axis, int64_t first, int64_t n, void *to)
 {
-    const bool   is_split = tg_is_split(t);
+    const bool is_split = tg_is_split(t);
     const size_t size = tg_dtype_size(tg_state_dtype(t));
     cursor c = cursor_at(order_of(t, axis), first);
     for (char *at = to; n > 0;) {
@@ -122,7 +129,7 @@ void tg_state_gather(const tg_tensor *t, int axis, int64_t first, int64_t n, voi
 
 void tg_state_scatter(const tg_tensor *t, int axis, int64_t first, int64_t n, const void *from, void *image)
 {
-    const bool   is_split = tg_is_split(t);
+    const bool is_split = tg_is_split(t);
     const size_t size = tg_dtype_size(tg_state_dtype(t));
     cursor c = cursor_at(order_of(t, axis), first);
     for (const char *at = from; n > 0;) {

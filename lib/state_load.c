@@ -1,14 +1,14 @@
 /* state_load.c - tg_load_all, tg_load_matching: a file's tensors and metadata become items, all of them or none.
  *
  * Everything that can go wrong comes first: the file is compared with the items (state_match.c), its tensors are read
- * into images of the bytes that storages will have, new tensors are made.  Then numbers are exchanged, and back if a thing
- * says that they are impossible; from there on nothing can fail. */
+ * into images of the bytes that storages will have, new tensors are made.  Then numbers are exchanged, and back if a
+ * thing says that they are impossible; from there on nothing can fail. */
 #include "parallel.h"
 #include "state_match.h"
 #include "system.h"
 #include <string.h>
 
-enum { PIECE = 1 << 20 };                              /* bytes at once: what the caches hold */
+enum { PIECE = 1 << 20 }; /* bytes at once: what the caches hold */
 
 /* ---- images ---- */
 
@@ -51,11 +51,11 @@ static void give_image(tg_scope *s, tg_state_item *item)
 static bool read_image(tg_scope *s, tg_tensor_file *f, tg_state_item *item, void *piece)
 {
     const tg_dtype as = item->like.dtype;
-    const bool     direct = tg_state_is_plain(item->now, item->axis);
-    const int64_t  size = (int64_t)tg_dtype_size(as), count = tg_count(item->now), most = PIECE / size;
+    const bool direct = tg_state_is_plain(item->now, item->axis);
+    const int64_t size = (int64_t)tg_dtype_size(as), count = tg_count(item->now), most = PIECE / size;
     for (int64_t first = 0; first < count; first += most) {
         const int64_t n = count - first < most ? count - first : most;
-        void *const   to = direct ? (char *)item->image + first * size : piece;
+        void *const to = direct ? (char *)item->image + first * size : piece;
         if (!tg_tensor_file_numbers(s, f, item->at, first, n, as, to)) return false;
         if (!direct) tg_state_scatter(item->now, item->axis, first, n, piece, item->image);
     }
@@ -143,10 +143,10 @@ static void undo_fresh(tg_state_item *item)
 
 static void load(tg_state *state, const char *path, const tg_stateful *things, int n, tg_load_report *report)
 {
-    tg_scope *const       s = state->s;
+    tg_scope *const s = state->s;
     tg_tensor_file *const f = tg_tensor_file_open(s, path);
     const int *const item_of = f ? tg_state_match(state, f, things, n, report) : NULL;
-    const bool       good = item_of && read_images(state, f, item_of) && accepted(state, things, n);
+    const bool good = item_of && read_images(state, f, item_of) && accepted(state, things, n);
     if (good) commit(state, things, n, report);
     for (int i = 0; i < state->n; i++) {
         if (!good) undo_fresh(&state->item[i]);

@@ -9,19 +9,19 @@
 /* ---- lists of names ---- */
 
 typedef struct {
-    tg_scope    *s;                            /* whose memory texts take */
+    tg_scope *s; /* whose memory texts take */
     const char **text;
-    size_t       capacity;
-    int          n;
+    size_t capacity;
+    int n;
 } names;
 
 typedef struct {
-    names missing, unexpected, misshapen, refused;     /* refused: numbers and texts */
+    names missing, unexpected, misshapen, refused; /* refused: numbers and texts */
 } differences;
 
 TG_PRINTF(2, 3) static void note(names *list, const char *format, ...)
 {
-    char    text[1024];
+    char text[1024];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
@@ -50,9 +50,9 @@ static bool same_shape(const tg_file_tensor *t, const tg_tensor *like)
 
 static void note_shapes(names *list, const tg_file_tensor *t, const tg_state_item *item)
 {
-    tg_tensor     file = { .rank = t->rank };
+    tg_tensor file = { .rank = t->rank };
     tg_shape_text theirs, ours;
-    tg_name_text  name;
+    tg_name_text name;
     memcpy(file.dim, t->dim, sizeof file.dim);
     note(list, "%s: %s %s in the file, %s %s here", tg_printable(t->name, &name), t->dtype, tg_shape(&file, &theirs),
          tg_dtype_name(item->like.dtype), tg_shape(&item->like, &ours));
@@ -96,8 +96,7 @@ static void match_tensors(tg_state *state, tg_tensor_file *f, const tg_stateful 
         tg_name_text name;
         if (item_of[i] < 0 && is_asked_for(f->tensor[i].name, things, n))
             note(&d->unexpected, "%s", tg_printable(f->tensor[i].name, &name));
-        else if (item_of[i] >= 0 && state->item[item_of[i]].at < 0)
-            item_of[i] = -1;
+        else if (item_of[i] >= 0 && state->item[item_of[i]].at < 0) item_of[i] = -1;
     }
 }
 
@@ -106,8 +105,8 @@ static void match_tensors(tg_state *state, tg_tensor_file *f, const tg_stateful 
 static void match_text(tg_state_item *item, const tg_tensor_file *f, differences *d)
 {
     const char *const text = tg_tensor_file_meta(f, item->name);
-    tg_name_text      theirs;
-    char              wanted[120];
+    tg_name_text theirs;
+    char wanted[120];
     if (!text && item->is_version) {
         item->loaded.i = f->marked ? 1 : item->most_int;
         item->found = true;
@@ -170,15 +169,17 @@ static size_t foreign_prefix(const tg_state *state, const tg_tensor_file *f)
 
 static void refuse_prefix(tg_scope *s, const tg_tensor_file *f, size_t length)
 {
-    char         prefix[TG_MOST_NAME + 1];
+    char prefix[TG_MOST_NAME + 1];
     tg_name_text text;
-    const char  *first = NULL;
+    const char *first = NULL;
     for (int i = 0; i < f->n && !first; i++)
         if (!strchr(f->tensor[i].name, '/')) first = f->tensor[i].name;
     snprintf(prefix, sizeof prefix, "%.*s", (int)length, first);
     tg_printable(prefix, &text);
-    tg_fail(s, "%s: does not fit: all names begin with '%s', which the model's do not; the rule '%s* *' takes it off "
-            "(tilegrad ckpt rename IN OUT --map FILE)", f->path, text.text, text.text);
+    tg_fail(s,
+            "%s: does not fit: all names begin with '%s', which the model's do not; the rule '%s* *' takes it off "
+            "(tilegrad ckpt rename IN OUT --map FILE)",
+            f->path, text.text, text.text);
 }
 
 static void refuse(tg_scope *s, const char *path, const differences *d)
@@ -218,7 +219,7 @@ const int *tg_state_match(tg_state *state, tg_tensor_file *f, const tg_stateful 
 {
     tg_scope *const s = state->s;
     differences d = { .missing.s = s, .unexpected.s = s, .misshapen.s = s, .refused.s = s };
-    int *const  item_of = tg_alloc(s, sizeof *item_of * ((size_t)f->n + 1));
+    int *const item_of = tg_alloc(s, sizeof *item_of * ((size_t)f->n + 1));
     if (!item_of) return NULL;
     match_tensors(state, f, things, n, item_of, &d);
     match_texts(state, f, &d);

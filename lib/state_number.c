@@ -23,12 +23,12 @@ static void write_plain(const tg_state_item *item, char *text)
 {
     const size_t size = TG_NUMBER_TEXT;
     switch (item->number) {
-    case TG_INT:    snprintf(text, size, "%" PRId64, *(const int64_t *)item->where);           break;
-    case TG_U64:    snprintf(text, size, "%" PRIu64, *(const uint64_t *)item->where);          break;
-    case TG_FLOAT:  snprintf(text, size, "%.9g", (double)*(const float *)item->where);         break;
-    case TG_DOUBLE: snprintf(text, size, "%.17g", *(const double *)item->where);               break;
-    case TG_FLAG:   snprintf(text, size, "%s", *(const bool *)item->where ? "true" : "false"); break;
-    case TG_CHOICE: snprintf(text, size, "%s", item->choices[*(const int *)item->where]);      break;
+    case TG_INT: snprintf(text, size, "%" PRId64, *(const int64_t *)item->where); break;
+    case TG_U64: snprintf(text, size, "%" PRIu64, *(const uint64_t *)item->where); break;
+    case TG_FLOAT: snprintf(text, size, "%.9g", (double)*(const float *)item->where); break;
+    case TG_DOUBLE: snprintf(text, size, "%.17g", *(const double *)item->where); break;
+    case TG_FLAG: snprintf(text, size, "%s", *(const bool *)item->where ? "true" : "false"); break;
+    case TG_CHOICE: snprintf(text, size, "%s", item->choices[*(const int *)item->where]); break;
     }
 }
 
@@ -63,11 +63,11 @@ static bool read_plain(tg_state_item *item, const char *text)
     char *end = NULL;
     tg_number *const v = &item->loaded;
     switch (item->number) {
-    case TG_INT:    v->i = strtoll(text, &end, 10);  return !*end && v->i >= item->least_int && v->i <= item->most_int;
-    case TG_U64:    v->u = strtoull(text, &end, 10); return !*end;
-    case TG_FLOAT:  v->f = strtof(text, &end);       return !*end && within(item, (double)v->f);
-    case TG_DOUBLE: v->d = strtod(text, &end);       return !*end && within(item, v->d);
-    case TG_FLAG:   return read_flag(item, text);
+    case TG_INT: v->i = strtoll(text, &end, 10); return !*end && v->i >= item->least_int && v->i <= item->most_int;
+    case TG_U64: v->u = strtoull(text, &end, 10); return !*end;
+    case TG_FLOAT: v->f = strtof(text, &end); return !*end && within(item, (double)v->f);
+    case TG_DOUBLE: v->d = strtod(text, &end); return !*end && within(item, v->d);
+    case TG_FLAG: return read_flag(item, text);
     case TG_CHOICE: return read_choice(item, text);
     }
     return false;
@@ -76,10 +76,10 @@ static bool read_plain(tg_state_item *item, const char *text)
 bool tg_number_read(tg_state_item *item, const char *text)
 {
     const locale_t old = plain_locale();
-    bool           same = false;
+    bool same = false;
     if (*text && read_plain(item, text)) {
         tg_state_item copy = *item;
-        char          again[TG_NUMBER_TEXT];
+        char again[TG_NUMBER_TEXT];
         copy.where = &item->loaded;
         write_plain(&copy, again);
         same = item->number == TG_FLOAT || item->number == TG_DOUBLE || !strcmp(again, text);
@@ -91,16 +91,16 @@ bool tg_number_read(tg_state_item *item, const char *text)
 static size_t size_of(tg_number_kind kind)
 {
     switch (kind) {
-    case TG_FLOAT:  return sizeof(float);
-    case TG_FLAG:   return sizeof(bool);
+    case TG_FLOAT: return sizeof(float);
+    case TG_FLAG: return sizeof(bool);
     case TG_CHOICE: return sizeof(int);
-    default:        return sizeof(int64_t);
+    default: return sizeof(int64_t);
     }
 }
 
 void tg_number_swap(tg_state_item *item)
 {
-    tg_number    before = { 0 };
+    tg_number before = { 0 };
     const size_t size = size_of(item->number);
     memcpy(&before, item->where, size);
     memcpy(item->where, &item->loaded, size);
@@ -120,12 +120,12 @@ const char *tg_number_wanted(const tg_state_item *item, char text[120])
 {
     const int64_t least = item->least_int, most = item->most_int;
     switch (item->number) {
-    case TG_INT:    snprintf(text, 120, "a whole number from %" PRId64 " to %" PRId64, least, most); break;
-    case TG_U64:    snprintf(text, 120, "a whole number from 0 to %" PRIu64, UINT64_MAX);            break;
+    case TG_INT: snprintf(text, 120, "a whole number from %" PRId64 " to %" PRId64, least, most); break;
+    case TG_U64: snprintf(text, 120, "a whole number from 0 to %" PRIu64, UINT64_MAX); break;
     case TG_FLOAT:
-    case TG_DOUBLE: snprintf(text, 120, "a number from %g to %g", item->least, item->most);          break;
-    case TG_FLAG:   snprintf(text, 120, "true or false");                                            break;
-    case TG_CHOICE: list_choices(item, text);                                                        break;
+    case TG_DOUBLE: snprintf(text, 120, "a number from %g to %g", item->least, item->most); break;
+    case TG_FLAG: snprintf(text, 120, "true or false"); break;
+    case TG_CHOICE: list_choices(item, text); break;
     }
     return text;
 }

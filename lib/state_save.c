@@ -4,12 +4,12 @@
 #include "system.h"
 #include <string.h>
 
-enum { PIECE = 1 << 20 };                              /* bytes at once: what the caches hold */
+enum { PIECE = 1 << 20 }; /* bytes at once: what the caches hold */
 
 typedef struct {
     tg_file_tensor *tensor;
-    tg_file_meta   *meta;
-    int             n, n_meta;
+    tg_file_meta *meta;
+    int n, n_meta;
 } contents;
 
 static const char *const dtype_in_file[TG_DTYPES] = {

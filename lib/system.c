@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static atomic_uint_fast64_t requests, refuse_at;      /* of the process: for tests, not for decisions */
+static atomic_uint_fast64_t requests, refuse_at; /* of the process: for tests, not for decisions */
 
 bool tg_system_allowed(void)
 {
@@ -16,7 +16,7 @@ void *tg_system_alloc(size_t bytes)
 {
     if (!tg_system_allowed() || bytes > SIZE_MAX / 2) return NULL;
     size_t size = (bytes + 63) / 64 * 64;
-    void  *block = aligned_alloc(64, size ? size : 64);
+    void *block = aligned_alloc(64, size ? size : 64);
     return block ? memset(block, 0, size) : NULL;
 }
 
@@ -40,4 +40,4 @@ bool tg_system_grow(void **array, size_t *capacity, size_t want, size_t size)
 }
 
 uint64_t tg_system_requests(void) { return atomic_load(&requests); }
-void     tg_system_fail_at(uint64_t n) { atomic_store(&refuse_at, n ? atomic_load(&requests) + n : 0); }
+void tg_system_fail_at(uint64_t n) { atomic_store(&refuse_at, n ? atomic_load(&requests) + n : 0); }

@@ -17,23 +17,25 @@
 
 /* The state: how many workers are at the job, whether more may join, and the job's number. */
 enum { AT_WORK = 0x7fff, OPEN = 0x8000, NEXT_JOB = 0x10000 };
-enum { WORKER = 1, CALLER = 2 };        /* who sleeps */
+enum { WORKER = 1, CALLER = 2 }; /* who sleeps */
 static const double LOOKING_MS = 0.2;
 
 static struct {
-    alignas(64) atomic_uint   state;
-    atomic_int                asleep;   /* workers */
-    atomic_bool               caller_asleep;
-    alignas(64) int64_t       n;        /* tasks; */
-    int                       shares;   /* so many nearly equal ranges of them, one a worker, */
-    bool                      backwards;           /* each from its last task on */
-    tg_task_body             *body;
-    void                     *context;
-    bool                      over;     /* workers end */
-    void                    (*begin)(int worker);
-    int                       started;
-    pthread_t                 thread[TG_TEAM_MOST];
-    struct { alignas(64) atomic_llong next; } share[TG_TEAM_MOST];      /* its first task that nobody has */
+    alignas(64) atomic_uint state;
+    atomic_int asleep; /* workers */
+    atomic_bool caller_asleep;
+    alignas(64) int64_t n; /* tasks; */
+    int shares;            /* so many nearly equal ranges of them, one a worker, */
+    bool backwards;        /* each from its last task on */
+    tg_task_body *body;
+    void *context;
+    bool over; /* workers end */
+    void (*begin)(int worker);
+    int started;
+    pthread_t thread[TG_TEAM_MOST];
+    struct {
+        alignas(64) atomic_llong next;
+    } share[TG_TEAM_MOST]; /* its first task that nobody has */
 } team;
 
 /* ---- waiting ---- */
@@ -87,7 +89,7 @@ static int64_t start_of(int share) { return team.n / team.shares * share + team.
 static void do_share(int share, int worker)
 {
     atomic_llong *const next = &team.share[share].next;
-    const int64_t       end = start_of(share + 1);
+    const int64_t end = start_of(share + 1);
     if (atomic_load_explicit(next, memory_order_relaxed) >= end) return;
     for (int64_t i; (i = atomic_fetch_add_explicit(next, 1, memory_order_relaxed)) < end;)
         team.body(team.context, team.backwards ? start_of(share) + end - 1 - i : i, worker);
@@ -117,7 +119,7 @@ static void leave(void)
 static void *work(void *number)
 {
     const int worker = (int)(intptr_t)number;
-    unsigned  last = 0;
+    unsigned last = 0;
     team.begin(worker);
     for (bool over = false; !over;) {
         await_job(last);
@@ -137,8 +139,7 @@ static void publish(int64_t n)
 {
     team.n = n;
     team.shares = team.started + 1;
-    for (int i = 0; i < team.shares; i++)
-        atomic_store_explicit(&team.share[i].next, start_of(i), memory_order_relaxed);
+    for (int i = 0; i < team.shares; i++) atomic_store_explicit(&team.share[i].next, start_of(i), memory_order_relaxed);
     team.state = (team.state / NEXT_JOB + 1) * NEXT_JOB | OPEN;
 }
 
@@ -164,11 +165,11 @@ static bool start(int worker, const cpu_set_t *place)
     pthread_attr_t attr;
     if (pthread_attr_init(&attr)) return false;
     void *const number = (void *)(intptr_t)worker;
-    pthread_t  *thread = &team.thread[worker - 1];
+    pthread_t *thread = &team.thread[worker - 1];
     pthread_attr_setaffinity_np(&attr, sizeof *place, place);
     bool made = !pthread_create(thread, &attr, work, number);
     pthread_attr_destroy(&attr);
-    return made || !pthread_create(thread, NULL, work, number);      /* the place may have been forbidden meanwhile */
+    return made || !pthread_create(thread, NULL, work, number); /* the place may have been forbidden meanwhile */
 }
 
 void tg_team_start(int workers, void (*begin)(int worker), void (*place)(int worker, cpu_set_t *to))

@@ -23,7 +23,8 @@ bool tg_wants_home(tg_scope *s, const char *who, const char *what, const tg_scop
 
 bool tg_wants_tensor(tg_scope *s, const char *who, const tg_tensor *t)
 {
-    if (tg_ok(s) && t && !t->storage) tg_fail(s, "%s: the tensor has no elements: it comes from a scope that failed", who);
+    if (tg_ok(s) && t && !t->storage)
+        tg_fail(s, "%s: the tensor has no elements: it comes from a scope that failed", who);
     return tg_wants_home(s, who, "tensor", t && t->storage ? t->storage->scope : NULL);
 }
 
@@ -54,9 +55,11 @@ bool tg_size_of(tg_scope *s, const char *who, tg_dtype dtype, int rank, const in
     if (rank < 0 || rank > TG_MAX_RANK) return tg_fail(s, "%s: rank %d, want 0 to %d", who, rank, TG_MAX_RANK), false;
     if (rank > 0 && !dim) return tg_fail(s, "%s: the shape is NULL", who), false;
     for (int i = 0; i < rank; i++) {
-        if (dim[i] < 1) return tg_fail(s, "%s: axis %d has size %lld, want at least 1", who, i, (long long)dim[i]), false;
+        if (dim[i] < 1)
+            return tg_fail(s, "%s: axis %d has size %lld, want at least 1", who, i, (long long)dim[i]), false;
         if (__builtin_mul_overflow(size, dim[i], &size) || size > INT64_MAX / 2)
-            return tg_fail(s, "%s: more bytes than can be counted: axis %d has size %lld", who, i, (long long)dim[i]), false;
+            return tg_fail(s, "%s: more bytes than can be counted: axis %d has size %lld", who, i, (long long)dim[i]),
+                   false;
     }
     *bytes = (size_t)size;
     return true;
@@ -119,7 +122,9 @@ tg_tensor *tg_from_nchw(tg_scope *s, int64_t n, int64_t c, int64_t h, int64_t w,
 }
 
 /* The f32 numbers in [low, high): from `first` to `last`.  low itself, rounded, if high is the same. */
-typedef struct { float first, last; } float_range;
+typedef struct {
+    float first, last;
+} float_range;
 
 static float_range range_of(tg_scope *s, double low, double high)
 {
@@ -137,10 +142,10 @@ static float_range range_of(tg_scope *s, double low, double high)
 tg_tensor *tg_rand(tg_scope *s, double low, double high, int rank, const int64_t *dim)
 {
     const float_range range = range_of(s, low, high);
-    tg_tensor        *t = tg_leaf(s, TG_F32, rank, dim);
+    tg_tensor *t = tg_leaf(s, TG_F32, rank, dim);
     if (!tg_ok(s)) return t;
     tg_stream stream = tg_draw_stream(s);
-    float    *x = t->storage->data;
+    float *x = t->storage->data;
     for (int64_t i = 0, n = tg_count(t); i < n; i++) {
         const float v = (float)(low + (high - low) * (double)tg_random_uniform(stream, (uint64_t)i));
         x[i] = v < range.first ? range.first : v > range.last ? range.last : v;
@@ -155,13 +160,14 @@ tg_tensor *tg_randn(tg_scope *s, double mean, double deviation, int rank, const 
     tg_tensor *t = tg_leaf(s, TG_F32, rank, dim);
     if (!tg_ok(s)) return t;
     tg_stream stream = tg_draw_stream(s);
-    float    *x = t->storage->data;
+    float *x = t->storage->data;
     for (int64_t i = 0, n = tg_count(t); i < n; i++)
         x[i] = (float)(mean + deviation * tg_random_normal(stream, (uint64_t)i));
     return t;
 }
 
-tg_tensor *tg_borrow(tg_scope *s, tg_dtype dtype, int rank, const int64_t *dim, void *data, void (*release)(void *), void *owner)
+tg_tensor *tg_borrow(tg_scope *s, tg_dtype dtype, int rank, const int64_t *dim, void *data, void (*release)(void *),
+                     void *owner)
 {
     size_t bytes;
     if (tg_ok(s) && !data) tg_fail(s, "tensor: data is NULL");
@@ -239,8 +245,10 @@ tg_tensor *tg_copy(tg_scope *outer, tg_tensor *t)
     if (!tg_ok(outer)) return tg_nil();
     const void *data = tg_data(t);
     if (!data) {
-        tg_fail(outer, "copy: %s", !t ? "the tensor is NULL"
-                                   : t->storage ? tg_message(t->storage->scope) : "the tensor has no elements");
+        tg_fail(outer, "copy: %s",
+                !t           ? "the tensor is NULL"
+                : t->storage ? tg_message(t->storage->scope)
+                             : "the tensor has no elements");
         return tg_nil();
     }
     if (!t->storage->split) return tg_from(outer, t->dtype, t->rank, t->dim, data);

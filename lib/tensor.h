@@ -8,8 +8,8 @@
 #include "dtype.h"
 #include "scope.h"
 
-/* Sizes in an argument: tg_zeros(s, TG_F32, 2, TG_DIM(3, 4)).  In C they live as long as the block around them, in C++ until
- * the end of the statement. */
+/* Sizes in an argument: tg_zeros(s, TG_F32, 2, TG_DIM(3, 4)).  In C they live as long as the block around them, in C++
+ * until the end of the statement. */
 #ifdef __cplusplus
 template <int n> struct tg_dims {
     int64_t dim[n ? n : 1];
@@ -32,36 +32,37 @@ extern "C" {
 
 typedef struct tg_tensor tg_tensor;
 struct tg_tensor {
-    tg_dtype dtype;                     /* read only */
-    int      rank;
-    int64_t  dim[TG_MAX_RANK];
+    tg_dtype dtype; /* read only */
+    int rank;
+    int64_t dim[TG_MAX_RANK];
     /* the core's own */
-    bool       needs_grad;
-    bool       lent;                    /* a leaf's gradient: an update empties it, so calls get handles of their own */
-    bool       spared;                  /* in a walk: a leaf that wants a gradient, but is not to get one from it */
-    uint32_t   walk;                    /* number of the last backward that reached it */
-    struct tg_storage    *storage;
-    const struct tg_call *made;         /* the call that made it; NULL: a leaf */
-    tg_tensor *grad, *walk_grad;        /* a leaf's gradient; the gradient within walk number `walk` */
-    tg_tensor *twin;                    /* what a checkpointed segment made in its place */
-    tg_tensor *cast;                    /* of a leaf: autocast's cast of it, in the life of a scope, of a version */
-    uint64_t   cast_life;
-    uint32_t   cast_version;
+    bool needs_grad;
+    bool lent;     /* a leaf's gradient: an update empties it, so calls get handles of their own */
+    bool spared;   /* in a walk: a leaf that wants a gradient, but is not to get one from it */
+    uint32_t walk; /* number of the last backward that reached it */
+    struct tg_storage *storage;
+    const struct tg_call *made;  /* the call that made it; NULL: a leaf */
+    tg_tensor *grad, *walk_grad; /* a leaf's gradient; the gradient within walk number `walk` */
+    tg_tensor *twin;             /* what a checkpointed segment made in its place */
+    tg_tensor *cast;             /* of a leaf: autocast's cast of it, in the life of a scope, of a version */
+    uint64_t cast_life;
+    uint32_t cast_version;
 };
 
 /* ---- making leaves; all return a tensor without elements if s has failed ---- */
 tg_tensor *tg_zeros(tg_scope *s, tg_dtype dtype, int rank, const int64_t *dim);
-tg_tensor *tg_full (tg_scope *s, double value, int rank, const int64_t *dim);               /* f32 */
-tg_tensor *tg_from (tg_scope *s, tg_dtype dtype, int rank, const int64_t *dim, const void *data);   /* copies */
-tg_tensor *tg_from_nchw(tg_scope *s, int64_t n, int64_t c, int64_t h, int64_t w, const float *data);   /* to [n,h,w,c] */
+tg_tensor *tg_full(tg_scope *s, double value, int rank, const int64_t *dim);                         /* f32 */
+tg_tensor *tg_from(tg_scope *s, tg_dtype dtype, int rank, const int64_t *dim, const void *data);     /* copies */
+tg_tensor *tg_from_nchw(tg_scope *s, int64_t n, int64_t c, int64_t h, int64_t w, const float *data); /* to [n,h,w,c] */
 /* f32, uniform in [low, high): never high itself, unless low == high, where each element is low.  Errors: low > high,
  * bounds that are not finite in f32, or a range without an f32 number. */
-tg_tensor *tg_rand (tg_scope *s, double low, double high, int rank, const int64_t *dim);
-tg_tensor *tg_randn(tg_scope *s, double mean, double deviation, int rank, const int64_t *dim);   /* normal; deviation >= 0 */
+tg_tensor *tg_rand(tg_scope *s, double low, double high, int rank, const int64_t *dim);
+tg_tensor *tg_randn(tg_scope *s, double mean, double deviation, int rank,
+                    const int64_t *dim); /* normal; deviation >= 0 */
 /* A leaf over memory that somebody else owns; it must stay valid and unchanged until release(owner) is called, which
  * happens when s is reset.  release may be NULL. */
-tg_tensor *tg_borrow(tg_scope *s, tg_dtype dtype, int rank, const int64_t *dim, void *data,
-                     void (*release)(void *), void *owner);
+tg_tensor *tg_borrow(tg_scope *s, tg_dtype dtype, int rank, const int64_t *dim, void *data, void (*release)(void *),
+                     void *owner);
 /* A leaf in `outer` with the values that t has now: what is to outlive t's scope, or to go to another tree (the only
  * function that takes a thing of another tree).  Runs what t needs.  Of a bf16 weight
  * with an FP32 master (master.h) the master is copied, to f32. */
@@ -70,25 +71,27 @@ tg_tensor *tg_copy(tg_scope *outer, tg_tensor *t);
 tg_tensor *tg_require_grad(tg_scope *s, tg_tensor *t);
 
 /* ---- reading and writing numbers.  Of a tensor that is NULL there are none: 0, NULL, NaN ---- */
-int64_t     tg_count(const tg_tensor *t);      /* number of elements */
+int64_t tg_count(const tg_tensor *t); /* number of elements */
 /* The elements, valid until the reset of t's scope; runs what is pending.  NULL for a NULL tensor and after a failure.
  * tg_f32 reads f32 and bf16, which it converts (of a weight with an FP32 master, master.h, it reads the master); tg_i64
- * reads i64, i32, u8 and i8.  Another dtype fails t's scope.  What is converted are the values of this moment, in memory
- * that t keeps: the next call for t or a tensor that shares its memory writes there again. */
-const float   *tg_f32(tg_tensor *t);
+ * reads i64, i32, u8 and i8.  Another dtype fails t's scope.  What is converted are the values of this moment, in
+ * memory that t keeps: the next call for t or a tensor that shares its memory writes there again. */
+const float *tg_f32(tg_tensor *t);
 const int64_t *tg_i64(tg_tensor *t);
 /* The same as they lie in memory, in t->dtype, which tg_optimize may have changed to bf16. */
 const void *tg_data(tg_tensor *t);
-double      tg_item(tg_tensor *t);             /* the number of a tensor with one element, NaN after a failure */
+double tg_item(tg_tensor *t); /* the number of a tensor with one element, NaN after a failure */
 /* The door for writing a leaf by hand.  What was recorded before sees the old numbers, what comes after the new ones.
  * The pointer is valid until t is next the input of an operator.  NULL after a failure.  Of a bf16 weight with an FP32
  * master (master.h) it shows the master. */
-void       *tg_edit(tg_scope *s, tg_tensor *t);
-tg_tensor  *tg_grad(const tg_tensor *t);       /* a leaf's gradient, or NULL if there is none */
-void        tg_clear_grad(tg_tensor *t);       /* drops it */
+void *tg_edit(tg_scope *s, tg_tensor *t);
+tg_tensor *tg_grad(const tg_tensor *t); /* a leaf's gradient, or NULL if there is none */
+void tg_clear_grad(tg_tensor *t);       /* drops it */
 
 /* "[2, 3, 4]" in `text`, which is returned. */
-typedef struct { char text[TG_MAX_RANK * 22 + 3]; } tg_shape_text;
+typedef struct {
+    char text[TG_MAX_RANK * 22 + 3];
+} tg_shape_text;
 const char *tg_shape(const tg_tensor *t, tg_shape_text *buffer);
 
 /* In a config a zeroed field means the default that its comment names.  TG_ZERO in such a field is the number 0:

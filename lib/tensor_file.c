@@ -32,7 +32,7 @@ bool tg_read_at(tg_scope *s, const tg_tensor_file *f, uint64_t at, size_t n, voi
 static bool open_regular(tg_scope *s, tg_tensor_file *f)
 {
     struct stat about;
-    static const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;        /* a FIFO must not stop us */
+    static const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY; /* a FIFO must not stop us */
     const int fd = f->reader->fd = TEMP_FAILURE_RETRY(open(f->path, flags));
     if (fd < 0 || TEMP_FAILURE_RETRY(fstat(fd, &about)) < 0)
         tg_fail_system(s, errno, "%s: cannot be opened: %s", f->path, strerror(errno));
@@ -63,7 +63,7 @@ static bool index_names(tg_scope *s, tg_tensor_file *f)
 {
     tg_name_text text;
     int *const order = f->reader->by_name = tg_alloc(s, (size_t)f->n * sizeof *order);
-    int *const keys  = f->reader->by_key  = tg_alloc(s, (size_t)f->n_meta * sizeof *keys);
+    int *const keys = f->reader->by_key = tg_alloc(s, (size_t)f->n_meta * sizeof *keys);
     if (!order || !keys) return false;
     tg_file_sort_names(f->tensor, sizeof *f->tensor, f->n, order);
     tg_file_sort_names(f->meta, sizeof *f->meta, f->n_meta, keys);
@@ -85,7 +85,7 @@ static void close_file(void *file) { tg_tensor_file_close(file); }
 tg_tensor_file *tg_tensor_file_open(tg_scope *s, const char *path)
 {
     if (!path) tg_fail(s, "tg_tensor_file_open: path is NULL");
-    tg_tensor_file   *const f = tg_alloc(s, sizeof *f);
+    tg_tensor_file *const f = tg_alloc(s, sizeof *f);
     tg_tensor_reader *const r = tg_alloc(s, sizeof *r);
     if (!f || !r) return NULL;
     *r = (tg_tensor_reader){ .scope = s, .fd = -1 };
@@ -214,8 +214,8 @@ bool tg_tensor_file_verify(tg_scope *s, tg_tensor_file *f, int i)
 {
     if (!is_readable(s, f, i, 0, 0)) return false;
     const uint64_t bytes = f->tensor[i].bytes;
-    const size_t   most = bytes < PIECE ? (size_t)bytes : PIECE;
-    void *const    piece = tg_system_alloc(most);
+    const size_t most = bytes < PIECE ? (size_t)bytes : PIECE;
+    void *const piece = tg_system_alloc(most);
     if (!piece) tg_fail_system(s, ENOMEM, "%s: no memory to read it", f->path);
     for (uint64_t at = 0; tg_ok(s) && (at < bytes || at == 0); at += PIECE)
         tg_tensor_file_read(s, f, i, at, bytes - at < most ? (size_t)(bytes - at) : most, piece);

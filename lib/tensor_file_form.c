@@ -18,18 +18,18 @@ static void swap(const tg_file_form *form, uint8_t *bytes, size_t n)
 /* Whole numbers, through a buffer: the first and the last may be wanted in part. */
 static bool read_swapped(tg_scope *s, tg_tensor_file *f, int i, uint64_t from, size_t n, uint8_t *to)
 {
-    const size_t unit = f->reader->form[i].swapped;          /* a power of 2 */
+    const size_t unit = f->reader->form[i].swapped; /* a power of 2 */
     uint8_t buffer[ROOM];
     while (n > 0) {
         const uint64_t start = from / unit * unit, skip = from - start, wanted = (skip + n + unit - 1) / unit * unit;
-        const size_t   some = wanted < ROOM ? (size_t)wanted : ROOM;
+        const size_t some = wanted < ROOM ? (size_t)wanted : ROOM;
         if (!f->reader->kind->read(s, f, i, start, some, buffer)) return false;
         swap(&f->reader->form[i], buffer, some);
         const size_t taken = some - skip < n ? some - (size_t)skip : n;
         memcpy(to, buffer + skip, taken);
-        to   += taken;
+        to += taken;
         from += taken;
-        n    -= taken;
+        n -= taken;
     }
     return true;
 }
@@ -60,7 +60,7 @@ static uint64_t place_of(const tg_file_tensor *t, uint64_t number)
     uint64_t index[TG_MAX_RANK], place = 0;
     for (int k = t->rank - 1; k >= 0; k--) {
         index[k] = number % (uint64_t)t->dim[k];
-        number  /= (uint64_t)t->dim[k];
+        number /= (uint64_t)t->dim[k];
     }
     for (int k = t->rank - 1; k >= 0; k--) place = place * (uint64_t)t->dim[k] + index[k];
     return place;
@@ -74,11 +74,11 @@ static bool read_columns(tg_scope *s, tg_tensor_file *f, int i, uint64_t from, s
     if (!hold_whole(s, f, i)) return false;
     while (n > 0) {
         const uint64_t skip = from % size, left = size - skip;
-        const size_t   some = left < n ? (size_t)left : n;
+        const size_t some = left < n ? (size_t)left : n;
         memcpy(to, (uint8_t *)f->reader->whole + place_of(t, from / size) * size + skip, some);
-        to   += some;
+        to += some;
         from += some;
-        n    -= some;
+        n -= some;
     }
     return true;
 }

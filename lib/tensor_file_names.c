@@ -10,9 +10,9 @@ enum { MOST_BITS = 48 };
 const tg_file_dtype *tg_file_dtype_find(const char *name)
 {
     static const tg_file_dtype all[] = {
-        { "F64", 64 },    { "F32", 32 },    { "F16", 16 },    { "BF16", 16 },    { "I64", 64 },        { "I32", 32 },
-        { "I16", 16 },    { "I8", 8 },      { "U64", 64 },    { "U32", 32 },     { "U16", 16 },        { "U8", 8 },
-        { "BOOL", 8 },    { "C64", 64 },    { "F8_E5M2", 8 }, { "F8_E4M3", 8 },  { "F8_E8M0", 8 },     { "F4", 4 },
+        { "F64", 64 },    { "F32", 32 },    { "F16", 16 },        { "BF16", 16 },       { "I64", 64 },    { "I32", 32 },
+        { "I16", 16 },    { "I8", 8 },      { "U64", 64 },        { "U32", 32 },        { "U16", 16 },    { "U8", 8 },
+        { "BOOL", 8 },    { "C64", 64 },    { "F8_E5M2", 8 },     { "F8_E4M3", 8 },     { "F8_E8M0", 8 }, { "F4", 4 },
         { "F6_E2M3", 6 }, { "F6_E3M2", 6 }, { "F8_E4M3FNUZ", 8 }, { "F8_E5M2FNUZ", 8 },
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -24,7 +24,7 @@ bool tg_file_shape_bytes(int rank, const int64_t *dim, int bits, uint64_t *bytes
 {
     const uint64_t most = (uint64_t)8 << MOST_BITS;
     uint64_t product = (uint64_t)bits;
-    bool     empty = false;
+    bool empty = false;
     for (int i = 0; i < rank; i++) {
         if (dim[i] < 0 || (uint64_t)dim[i] > (uint64_t)1 << MOST_BITS) return false;
         if (dim[i] > 0 && product > most / (uint64_t)dim[i]) return false;
@@ -56,7 +56,10 @@ bool tg_file_is_mark(const char *key)
 
 /* ---- the order of names ---- */
 
-typedef struct { const char *first; size_t size; } table;
+typedef struct {
+    const char *first;
+    size_t size;
+} table;
 
 static const char *name_of(const table *t, int i) { return *(const char *const *)(t->first + (size_t)i * t->size); }
 

@@ -37,7 +37,7 @@ static int compare_widths(const void *a, const void *b)
     const tg_file_tensor *const t = a, *const u = b;
     const int wide = tg_file_dtype_find(t->dtype)->bits, other = tg_file_dtype_find(u->dtype)->bits;
     if (wide != other) return wide > other ? -1 : 1;
-    return t->place < u->place ? -1 : 1;                 /* the caller's order */
+    return t->place < u->place ? -1 : 1; /* the caller's order */
 }
 
 /* Of tensors, or pairs of metadata: see tg_file_sort_names. */
@@ -108,8 +108,14 @@ tg_tensor_writer *tg_tensor_file_create(tg_scope *s, const char *path, tg_file_t
     if (!path) tg_fail(s, "tg_tensor_file_create: path is NULL");
     tg_tensor_writer *const w = tg_alloc(s, sizeof *w);
     if (!w || !check_tensors(s, path, tensor, n) || !check_meta(s, path, meta, n_meta)) return NULL;
-    *w = (tg_tensor_writer){ .scope = s, .kind = choose_kind(path), .out = { .fd = -1 }, .path = tg_strdup(s, path),
-                             .tensor = tensor, .n = n, .meta = meta, .n_meta = n_meta };
+    *w = (tg_tensor_writer){ .scope = s,
+                             .kind = choose_kind(path),
+                             .out = { .fd = -1 },
+                             .path = tg_strdup(s, path),
+                             .tensor = tensor,
+                             .n = n,
+                             .meta = meta,
+                             .n_meta = n_meta };
     if (!tg_defer(s, close_writer, w) || !tg_out_begin(s, &w->out, w->path)) return NULL;
     if (w->kind->begin(s, w) && pass_empty(s, w)) return w;
     tg_tensor_file_abandon(w);
@@ -127,7 +133,7 @@ bool tg_tensor_file_write(tg_scope *s, tg_tensor_writer *w, const void *bytes, s
             break;
         }
         const uint64_t rest = w->tensor[w->now].bytes - w->done;
-        const size_t   some = n < rest ? n : (size_t)rest;
+        const size_t some = n < rest ? n : (size_t)rest;
         if (!w->kind->write(s, w, from, some)) break;
         from += some;
         n -= some;

@@ -22,7 +22,7 @@ static bool verbose_is(const char *what)
 
 bool tg_trace_calls(void)
 {
-    static atomic_int known;                /* 0: not looked, 1: no, 2: yes */
+    static atomic_int known; /* 0: not looked, 1: no, 2: yes */
     if (!known) known = 1 + verbose_is("1");
     return known == 2;
 }
@@ -51,8 +51,8 @@ void tg_trace_call(const tg_call *c, double ms)
     char in[256];
     const tg_tensor *first = c->out[0] ? c->out[0] : c->in[0];
     shapes(c, in, sizeof in);
-    fprintf(stderr, "tilegrad: %-28s %-16s %-8s %s %s %.3f ms", c->op->name, c->kernel->name, tg_isa_name(c->kernel->isa),
-            first ? tg_dtype_name(first->dtype) : "", in, ms);
+    fprintf(stderr, "tilegrad: %-28s %-16s %-8s %s %s %.3f ms", c->op->name, c->kernel->name,
+            tg_isa_name(c->kernel->isa), first ? tg_dtype_name(first->dtype) : "", in, ms);
     if (c->epilogue) fprintf(stderr, " with %s", c->epilogue->op->name);
     if (c->is_epilogue) fprintf(stderr, " in the call before");
     else if (c->op->flops && ms > 0) fprintf(stderr, " %.1f GFLOP/s", c->op->flops(c) / ms * 1e-6);
@@ -70,12 +70,12 @@ void tg_trace_pack(const tg_call *c, const char *layout, const tg_tensor *w, dou
 static bool is_new(const tg_call *c, const char *in)
 {
     static _Atomic uint64_t seen[4096];
-    uint64_t hash = 14695981039346656037u;          /* FNV-1a */
+    uint64_t hash = 14695981039346656037u; /* FNV-1a */
     for (const char *at = c->op->name; *at; at++) hash = (hash ^ (unsigned char)*at) * 1099511628211u;
     for (const char *at = in; *at; at++) hash = (hash ^ (unsigned char)*at) * 1099511628211u;
     for (int i = 0; i < 4096; i++) {
         _Atomic uint64_t *slot = seen + (hash + (uint64_t)i) % 4096;
-        uint64_t          empty = 0;
+        uint64_t empty = 0;
         if (atomic_compare_exchange_strong(slot, &empty, hash | 1)) return true;
         if (empty == (hash | 1)) return false;
     }

@@ -8,9 +8,9 @@
 #include "op.h"
 
 double tg_now_ms(void);
-bool   tg_trace_calls(void);
-bool   tg_trace_dispatch(void);
-void   tg_trace_call(const tg_call *c, double ms);
-void   tg_trace_pack(const tg_call *c, const char *layout, const tg_tensor *w, double ms);
-void   tg_trace_choice(const tg_call *c);
+bool tg_trace_calls(void);
+bool tg_trace_dispatch(void);
+void tg_trace_call(const tg_call *c, double ms);
+void tg_trace_pack(const tg_call *c, const char *layout, const tg_tensor *w, double ms);
+void tg_trace_choice(const tg_call *c);
 #endif

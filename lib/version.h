@@ -10,15 +10,16 @@
 extern "C" {
 #endif
 
-#define TG_VERSION_MAJOR 0          /* CMakeLists.txt reads these three */
+#define TG_VERSION_MAJOR 0 /* CMakeLists.txt reads these three */
 #define TG_VERSION_MINOR 1
 #define TG_VERSION_PATCH 0
 
 #define TG_VERSION_JOIN_(major, minor, patch) #major "." #minor "." #patch
 #define TG_VERSION_TEXT_(major, minor, patch) TG_VERSION_JOIN_(major, minor, patch)
-#define TG_VERSION TG_VERSION_TEXT_(TG_VERSION_MAJOR, TG_VERSION_MINOR, TG_VERSION_PATCH)      /* "0.1.0" */
+#define TG_VERSION                            TG_VERSION_TEXT_(TG_VERSION_MAJOR, TG_VERSION_MINOR, TG_VERSION_PATCH) /* "0.1.0" */
 
-/* The version of the library that the program runs with: TG_VERSION as it was when that was built.  Never NULL; static. */
+/* The version of the library that the program runs with: TG_VERSION as it was when that was built.  Never NULL; static.
+ */
 const char *tg_version(void);
 
 #ifdef __cplusplus

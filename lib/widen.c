@@ -15,7 +15,8 @@ static int halves(const tg_call *c)
 {
     int n = 0;
     if (c->op == &tg_cast_op) return 0;
-    TG_EACH_IN(c, k) if (tg_writes(c, k) && is_half(c->in[k])) return 0;
+    TG_EACH_IN(c, k)
+        if (tg_writes(c, k) && is_half(c->in[k])) return 0;
     TG_EACH_IN(c, k) n += is_half(c->in[k]);
     TG_EACH_OUT(c, k) n += is_half(c->out[k]);
     return n;
@@ -43,8 +44,10 @@ static bool better_in_f32(tg_call *c)
     tg_tensor in[TG_MAX_IN], out[TG_MAX_OUT];
     if (!left_to_ref(c)) return false;
     tg_call twin = *c;
-    TG_EACH_IN(c, k) if (is_half(c->in[k])) in[k] = as_f32(c->in[k]), twin.in[k] = in + k;
-    TG_EACH_OUT(c, k) if (is_half(c->out[k])) out[k] = as_f32(c->out[k]), twin.out[k] = out + k;
+    TG_EACH_IN(c, k)
+        if (is_half(c->in[k])) in[k] = as_f32(c->in[k]), twin.in[k] = in + k;
+    TG_EACH_OUT(c, k)
+        if (is_half(c->out[k])) out[k] = as_f32(c->out[k]), twin.out[k] = out + k;
     return !left_to_ref(&twin);
 }
 
@@ -52,7 +55,7 @@ static bool better_in_f32(tg_call *c)
 
 static tg_tensor *wide_tensor(tg_list *l, const tg_tensor *t)
 {
-    tg_tensor  *wide = tg_run_take(l, sizeof *wide);
+    tg_tensor *wide = tg_run_take(l, sizeof *wide);
     tg_storage *storage = tg_run_take(l, sizeof *storage);
     if (!wide || !storage) return NULL;
     *storage = (tg_storage){ .bytes = (size_t)tg_count(t) * sizeof(float), .program = l->program, .frame = TG_OF_RUN };
@@ -65,8 +68,14 @@ static bool add_cast(tg_list *l, const tg_call *of, tg_tensor *from, uint32_t ve
 {
     tg_call *c = tg_run_take(l, sizeof *c);
     if (!c) return false;
-    *c = (tg_call){ .op = &tg_cast_op, .in = { from }, .in_version = { version }, .out = { to }, .scope = of->scope,
-                    .where = of->where, .attr = to->dtype == TG_F32 ? &to_f32 : &to_bf16, .again = of->again };
+    *c = (tg_call){ .op = &tg_cast_op,
+                    .in = { from },
+                    .in_version = { version },
+                    .out = { to },
+                    .scope = of->scope,
+                    .where = of->where,
+                    .attr = to->dtype == TG_F32 ? &to_f32 : &to_bf16,
+                    .again = of->again };
     l->at[l->n++] = c;
     return true;
 }
@@ -86,16 +95,18 @@ static bool add_widened(tg_list *l, const tg_call *c)
     if (!twin) return false;
     *twin = *c;
     twin->kernel = NULL;
-    TG_EACH_IN(c, k) if (is_half(c->in[k])) {
-        twin->in[k] = wide_input(l, c, twin, k);
-        twin->in_version[k] = 0;
-        if (!twin->in[k]) return false;
-    }
+    TG_EACH_IN(c, k)
+        if (is_half(c->in[k])) {
+            twin->in[k] = wide_input(l, c, twin, k);
+            twin->in_version[k] = 0;
+            if (!twin->in[k]) return false;
+        }
     l->at[l->n++] = twin;
-    TG_EACH_OUT(c, k) if (is_half(c->out[k])) {
-        twin->out[k] = wide_tensor(l, c->out[k]);
-        if (!twin->out[k] || !add_cast(l, c, twin->out[k], 0, c->out[k])) return false;
-    }
+    TG_EACH_OUT(c, k)
+        if (is_half(c->out[k])) {
+            twin->out[k] = wide_tensor(l, c->out[k]);
+            if (!twin->out[k] || !add_cast(l, c, twin->out[k], 0, c->out[k])) return false;
+        }
     return true;
 }
 
@@ -103,7 +114,7 @@ bool tg_widen_calls(tg_list *l)
 {
     tg_call **before = l->at;
     const int n = l->n;
-    size_t    more = 0;
+    size_t more = 0;
     for (int i = 0; i < n; i++) more += (size_t)halves(before[i]);
     if (!more) return true;
     l->at = tg_run_take(l, sizeof *l->at * ((size_t)n + more));

@@ -6,8 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KNOWN_FLAGS = 1 << 1 | 1 << 2 | TG_ZIP_DESCRIPTOR | TG_ZIP_UTF8, ENCRYPTED = 1 << 0 | 1 << 6 | 1 << 13,
-       MOST_EXPANSION = 1032 };                  /* of deflate */
+enum {
+    KNOWN_FLAGS = 1 << 1 | 1 << 2 | TG_ZIP_DESCRIPTOR | TG_ZIP_UTF8,
+    ENCRYPTED = 1 << 0 | 1 << 6 | 1 << 13,
+    MOST_EXPANSION = 1032
+}; /* of deflate */
 
 bool tg_zip_refuse(tg_scope *s, const tg_tensor_file *f, const tg_zip_member *m, const char *trouble)
 {
@@ -44,16 +47,16 @@ static size_t take_entry(tg_scope *s, const tg_tensor_file *f, const uint8_t *fr
 {
     if (left < TG_ZIP_ENTRY || tg_get_le(from, 4) != 0x02014b50) return malformed(s, f);
     const size_t name = (size_t)tg_get_le(from + 28, 2), extra = (size_t)tg_get_le(from + 30, 2);
-    const size_t all  = TG_ZIP_ENTRY + name + extra + (size_t)tg_get_le(from + 32, 2);
+    const size_t all = TG_ZIP_ENTRY + name + extra + (size_t)tg_get_le(from + 32, 2);
     if (all > left || name > TG_ZIP_MOST_NAME) return malformed(s, f);
     if (!(m->name = tg_alloc(s, name + 1))) return 0;
     memcpy(m->name, from + TG_ZIP_ENTRY, name);
     m->length = name;
-    m->flags  = (int)tg_get_le(from + 8, 2);
+    m->flags = (int)tg_get_le(from + 8, 2);
     m->method = (int)tg_get_le(from + 10, 2);
-    m->crc    = (uint32_t)tg_get_le(from + 16, 4);
+    m->crc = (uint32_t)tg_get_le(from + 16, 4);
     m->packed = tg_get_le(from + 20, 4);
-    m->size   = tg_get_le(from + 24, 4);
+    m->size = tg_get_le(from + 24, 4);
     m->header = tg_get_le(from + 42, 4);
     bool wide;
     const char *trouble = tg_zip_extra(from + TG_ZIP_ENTRY + name, extra,
@@ -104,9 +107,9 @@ bool tg_zip_members(tg_scope *s, const tg_tensor_file *f, tg_zip_member **member
     uint8_t *const directory = tg_system_alloc((size_t)e.bytes);
     if (!directory) tg_fail(s, "%s: out of memory: a directory of %llu bytes", f->path, (unsigned long long)e.bytes);
     *member = tg_alloc(s, sizeof **member * ((size_t)e.n + 1));
-    *n      = (int)e.n;
-    const bool good = *member && tg_read_at(s, f, e.at, (size_t)e.bytes, directory) &&
-                      take_entries(s, f, &e, directory, *member);
+    *n = (int)e.n;
+    const bool good =
+        *member && tg_read_at(s, f, e.at, (size_t)e.bytes, directory) && take_entries(s, f, &e, directory, *member);
     tg_system_free(directory);
     return good && lie_side_by_side(s, f, &e, *member);
 }

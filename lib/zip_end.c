@@ -33,21 +33,21 @@ static bool read_end64(tg_scope *s, const tg_tensor_file *f, const uint8_t *loca
     return true;
 }
 
-/* The place of the last end of a directory, whose comment has to reach to the end of the file: so no other end, for another
- * reader, can hide in the comment. */
+/* The place of the last end of a directory, whose comment has to reach to the end of the file: so no other end, for
+ * another reader, can hide in the comment. */
 static bool locate_end(tg_scope *s, const tg_tensor_file *f, uint64_t *at)
 {
     static const uint8_t mark[4] = { 'P', 'K', 5, 6 };
     const uint64_t size = f->reader->size;
     if (size < END) return refuse(s, f, "is too short for a ZIP file");
-    const size_t   n = size < END + MOST_COMMENT ? (size_t)size : END + MOST_COMMENT;
+    const size_t n = size < END + MOST_COMMENT ? (size_t)size : END + MOST_COMMENT;
     uint8_t *const tail = tg_system_alloc(n);
     if (!tail) return refuse(s, f, "out of memory: the end of a ZIP file");
     const uint8_t *last = NULL, *here = tail;
     if (tg_read_at(s, f, size - n, n, tail))
         for (; (here = memmem(here, n - (size_t)(here - tail), mark, sizeof mark)); here++) last = here;
     const size_t left = last ? n - (size_t)(last - tail) : 0;
-    const bool   good = left >= END && tg_get_le(last + 20, 2) == left - END;
+    const bool good = left >= END && tg_get_le(last + 20, 2) == left - END;
     *at = size - left;
     tg_system_free(tail);
     return tg_ok(s) && (good || refuse(s, f, "does not end in a ZIP directory: it was cut off, or something follows"));

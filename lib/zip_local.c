@@ -38,7 +38,7 @@ const char *tg_zip_extra(const uint8_t *extra, size_t n, uint64_t *const field[]
             if (trouble) return trouble;
         }
         extra += 4 + size;
-        n     -= 4 + size;
+        n -= 4 + size;
     }
     return NULL;
 }
@@ -70,8 +70,8 @@ bool tg_zip_local(tg_scope *s, const tg_tensor_file *f, tg_zip_member *m, uint64
         return tg_zip_refuse(s, f, m, "its header has another name, or more than 4 KiB of extra fields");
     if (!tg_read_at(s, f, m->header + TG_ZIP_LOCAL, name + extra, head + TG_ZIP_LOCAL)) return false;
     uint64_t packed = tg_get_le(head + 18, 4), size = tg_get_le(head + 22, 4);
-    bool     wide;
-    uint64_t *const   sizes[] = { &size, &packed };
+    bool wide;
+    uint64_t *const sizes[] = { &size, &packed };
     const char *const trouble = tg_zip_extra(head + TG_ZIP_LOCAL + name, extra, sizes, 2, &wide);
     if (trouble) return tg_zip_refuse(s, f, m, trouble);
     if (tg_get_le(head + 6, 2) != (uint64_t)m->flags || tg_get_le(head + 8, 2) != (uint64_t)m->method ||

@@ -3,10 +3,10 @@
 #define TG_ZIP_PARTS_H
 #include "zip.h"
 
-enum { TG_ZIP_ENTRY = 46, TG_ZIP_LOCAL = 30 };   /* bytes of an entry and of a member's own header, without the texts */
+enum { TG_ZIP_ENTRY = 46, TG_ZIP_LOCAL = 30 }; /* bytes of an entry and of a member's own header, without the texts */
 
 typedef struct {
-    uint64_t n, bytes, at, end;                  /* members; the directory's size and place, and what comes after it */
+    uint64_t n, bytes, at, end; /* members; the directory's size and place, and what comes after it */
 } tg_zip_end;
 
 /* The directory lies in the file, and may hold n members. */

@@ -4,13 +4,17 @@
 #include "kernels.h"
 
 /* The kernels of x, and the operator x_grad(gy, v), where v is what backward saves: y if y alone gives the slope. */
-#define ACTIVATION(x, bytes)                                                                                        \
-    TG_VECTOR_DECLARE(x##_vector)                                                                                   \
-    TG_VECTOR_DECLARE(x##_grad_vector)                                                                              \
-    extern const tg_kernel x##_ref, x##_grad_ref;                                                                   \
-    const tg_op tg_##x##_grad_op = {                                                                                \
-        .name = #x "_grad", .n_in = 2, .n_out = 1, .attr_size = bytes, .infer = tg_infer_zip,                       \
-        .kernels = TG_KERNELS(TG_VECTOR(x##_grad_vector) &x##_grad_ref),                                            \
+#define ACTIVATION(x, bytes) \
+    TG_VECTOR_DECLARE(x##_vector) \
+    TG_VECTOR_DECLARE(x##_grad_vector) \
+    extern const tg_kernel x##_ref, x##_grad_ref; \
+    const tg_op tg_##x##_grad_op = { \
+        .name = #x "_grad", \
+        .n_in = 2, \
+        .n_out = 1, \
+        .attr_size = bytes, \
+        .infer = tg_infer_zip, \
+        .kernels = TG_KERNELS(TG_VECTOR(x##_grad_vector) & x##_grad_ref), \
     };
 
 ACTIVATION(leaky_relu, sizeof(tg_leaky_relu_attr))
@@ -33,9 +37,15 @@ static void leaky_relu_backward(tg_scope *s, const tg_call *c, tg_tensor *const 
 }
 
 const tg_op tg_leaky_relu_op = {
-    .name = "leaky_relu", .n_in = 1, .n_out = 1, .saves_in = TG_BIT(0), .attr_size = sizeof(tg_leaky_relu_attr),
-    .infer = tg_infer_map, .backward = leaky_relu_backward, .remade_by = &tg_leaky_relu_op,
-    .kernels = TG_KERNELS(TG_VECTOR(leaky_relu_vector) &leaky_relu_ref),
+    .name = "leaky_relu",
+    .n_in = 1,
+    .n_out = 1,
+    .saves_in = TG_BIT(0),
+    .attr_size = sizeof(tg_leaky_relu_attr),
+    .infer = tg_infer_map,
+    .backward = leaky_relu_backward,
+    .remade_by = &tg_leaky_relu_op,
+    .kernels = TG_KERNELS(TG_VECTOR(leaky_relu_vector) & leaky_relu_ref),
 };
 
 tg_tensor *tg_leaky_relu(tg_scope *s, tg_tensor *x, double slope)
@@ -51,9 +61,14 @@ static void sigmoid_backward(tg_scope *s, const tg_call *c, tg_tensor *const gou
 }
 
 const tg_op tg_sigmoid_op = {
-    .name = "sigmoid", .n_in = 1, .n_out = 1, .saves_out = TG_BIT(0),
-    .infer = tg_infer_map, .backward = sigmoid_backward, .remade_by = &tg_sigmoid_op,
-    .kernels = TG_KERNELS(TG_VECTOR(sigmoid_vector) &sigmoid_ref),
+    .name = "sigmoid",
+    .n_in = 1,
+    .n_out = 1,
+    .saves_out = TG_BIT(0),
+    .infer = tg_infer_map,
+    .backward = sigmoid_backward,
+    .remade_by = &tg_sigmoid_op,
+    .kernels = TG_KERNELS(TG_VECTOR(sigmoid_vector) & sigmoid_ref),
 };
 
 tg_tensor *tg_sigmoid(tg_scope *s, tg_tensor *x) { return tg_apply(s, &tg_sigmoid_op, &x, NULL); }
@@ -66,9 +81,14 @@ static void tanh_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[]
 }
 
 const tg_op tg_tanh_op = {
-    .name = "tanh", .n_in = 1, .n_out = 1, .saves_out = TG_BIT(0), .infer = tg_infer_map,
-    .backward = tanh_backward, .remade_by = &tg_tanh_op,
-    .kernels = TG_KERNELS(TG_VECTOR(tanh_vector) &tanh_ref),
+    .name = "tanh",
+    .n_in = 1,
+    .n_out = 1,
+    .saves_out = TG_BIT(0),
+    .infer = tg_infer_map,
+    .backward = tanh_backward,
+    .remade_by = &tg_tanh_op,
+    .kernels = TG_KERNELS(TG_VECTOR(tanh_vector) & tanh_ref),
 };
 
 tg_tensor *tg_tanh(tg_scope *s, tg_tensor *x) { return tg_apply(s, &tg_tanh_op, &x, NULL); }
@@ -81,9 +101,14 @@ static void gelu_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[]
 }
 
 const tg_op tg_gelu_op = {
-    .name = "gelu", .n_in = 1, .n_out = 1, .saves_in = TG_BIT(0), .infer = tg_infer_map,
-    .backward = gelu_backward, .remade_by = &tg_gelu_op,
-    .kernels = TG_KERNELS(TG_VECTOR(gelu_vector) &gelu_ref),
+    .name = "gelu",
+    .n_in = 1,
+    .n_out = 1,
+    .saves_in = TG_BIT(0),
+    .infer = tg_infer_map,
+    .backward = gelu_backward,
+    .remade_by = &tg_gelu_op,
+    .kernels = TG_KERNELS(TG_VECTOR(gelu_vector) & gelu_ref),
 };
 
 tg_tensor *tg_gelu(tg_scope *s, tg_tensor *x) { return tg_apply(s, &tg_gelu_op, &x, NULL); }
@@ -96,9 +121,14 @@ static void silu_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[]
 }
 
 const tg_op tg_silu_op = {
-    .name = "silu", .n_in = 1, .n_out = 1, .saves_in = TG_BIT(0), .infer = tg_infer_map,
-    .backward = silu_backward, .remade_by = &tg_silu_op,
-    .kernels = TG_KERNELS(TG_VECTOR(silu_vector) &silu_ref),
+    .name = "silu",
+    .n_in = 1,
+    .n_out = 1,
+    .saves_in = TG_BIT(0),
+    .infer = tg_infer_map,
+    .backward = silu_backward,
+    .remade_by = &tg_silu_op,
+    .kernels = TG_KERNELS(TG_VECTOR(silu_vector) & silu_ref),
 };
 
 tg_tensor *tg_silu(tg_scope *s, tg_tensor *x) { return tg_apply(s, &tg_silu_op, &x, NULL); }
@@ -111,9 +141,14 @@ static void hardswish_backward(tg_scope *s, const tg_call *c, tg_tensor *const g
 }
 
 const tg_op tg_hardswish_op = {
-    .name = "hardswish", .n_in = 1, .n_out = 1, .saves_in = TG_BIT(0),
-    .infer = tg_infer_map, .backward = hardswish_backward, .remade_by = &tg_hardswish_op,
-    .kernels = TG_KERNELS(TG_VECTOR(hardswish_vector) &hardswish_ref),
+    .name = "hardswish",
+    .n_in = 1,
+    .n_out = 1,
+    .saves_in = TG_BIT(0),
+    .infer = tg_infer_map,
+    .backward = hardswish_backward,
+    .remade_by = &tg_hardswish_op,
+    .kernels = TG_KERNELS(TG_VECTOR(hardswish_vector) & hardswish_ref),
 };
 
 tg_tensor *tg_hardswish(tg_scope *s, tg_tensor *x) { return tg_apply(s, &tg_hardswish_op, &x, NULL); }

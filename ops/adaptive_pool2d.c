@@ -12,13 +12,16 @@ static bool check_attr(tg_scope *s, const char *op, const tg_adaptive_pool2d_att
     for (int i = 0; i < 2; i++) {
         if (a->image[i] < 1)
             return tg_fail(s, "%s: image [%lld, %lld], want at least 1", op, (long long)a->image[0],
-                           (long long)a->image[1]), false;
+                           (long long)a->image[1]),
+                   false;
         if (a->out[i] < 1)
             return tg_fail(s, "%s: output size [%lld, %lld], want at least 1", op, (long long)a->out[0],
-                           (long long)a->out[1]), false;
+                           (long long)a->out[1]),
+                   false;
         if (a->image[i] > INT32_MAX || a->out[i] > INT32_MAX)
             return tg_fail(s, "%s: sizes %lld and %lld, want less than 2^31", op, (long long)a->image[i],
-                           (long long)a->out[i]), false;
+                           (long long)a->out[i]),
+                   false;
     }
     return true;
 }
@@ -26,7 +29,7 @@ static bool check_attr(tg_scope *s, const char *op, const tg_adaptive_pool2d_att
 static void infer_from(tg_scope *s, tg_call *c, const int64_t from[2], const int64_t to[2], const char *axes)
 {
     const tg_tensor *x = c->in[0];
-    tg_shape_text    shape;
+    tg_shape_text shape;
     if (!tg_want_rank(s, c, 0, 4, axes) || !tg_want_float(s, c, 0)) return;
     if (!check_attr(s, c->op->name, c->attr)) return;
     if (x->dim[1] != from[0] || x->dim[2] != from[1])
@@ -53,13 +56,21 @@ static void backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_
 }
 
 const tg_op tg_adaptive_avg_pool2d_op = {
-    .name = "adaptive_avg_pool2d", .n_in = 1, .n_out = 1, .attr_size = sizeof(tg_adaptive_pool2d_attr), .infer = infer,
-    .backward = backward, .kernels = TG_KERNELS(TG_VECTOR(adaptive_avg_pool2d_vector) &adaptive_avg_pool2d_ref),
+    .name = "adaptive_avg_pool2d",
+    .n_in = 1,
+    .n_out = 1,
+    .attr_size = sizeof(tg_adaptive_pool2d_attr),
+    .infer = infer,
+    .backward = backward,
+    .kernels = TG_KERNELS(TG_VECTOR(adaptive_avg_pool2d_vector) & adaptive_avg_pool2d_ref),
 };
 const tg_op tg_adaptive_avg_pool2d_grad_op = {
-    .name = "adaptive_avg_pool2d_grad", .n_in = 1, .n_out = 1, .attr_size = sizeof(tg_adaptive_pool2d_attr),
+    .name = "adaptive_avg_pool2d_grad",
+    .n_in = 1,
+    .n_out = 1,
+    .attr_size = sizeof(tg_adaptive_pool2d_attr),
     .infer = grad_infer,
-    .kernels = TG_KERNELS(TG_VECTOR(adaptive_avg_pool2d_grad_vector) &adaptive_avg_pool2d_grad_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(adaptive_avg_pool2d_grad_vector) & adaptive_avg_pool2d_grad_ref),
 };
 
 tg_tensor *tg_adaptive_avg_pool2d(tg_scope *s, tg_tensor *x, int oh, int ow)

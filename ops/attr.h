@@ -10,18 +10,18 @@
  * conv2d_relu: conv2d, then relu.
  * conv_transpose2d(x, w[ic,kh,kw,oc/g], b?) is conv2d_grad_x with x for gy, plus b; its gradients are conv2d's. */
 typedef struct {
-    int     stride[2], pad[2], dilation[2], groups;
-    int64_t image[2];              /* h, w of x: the gradients' shapes cannot be told from oh, ow alone */
-    int64_t kernel[2];             /* kh, kw */
-} tg_conv2d_attr;                  /* one struct for conv2d, conv2d_relu, conv2d_grad_x, conv2d_grad_w, conv_transpose2d
-                                      (there `image` is that of y, and x plays gy's part) */
+    int stride[2], pad[2], dilation[2], groups;
+    int64_t image[2];  /* h, w of x: the gradients' shapes cannot be told from oh, ow alone */
+    int64_t kernel[2]; /* kh, kw */
+} tg_conv2d_attr;      /* one struct for conv2d, conv2d_relu, conv2d_grad_x, conv2d_grad_w, conv_transpose2d
+                          (there `image` is that of y, and x plays gy's part) */
 extern const tg_op tg_conv2d_op, tg_conv2d_relu_op, tg_conv2d_grad_x_op, tg_conv2d_grad_w_op;
 extern const tg_op tg_conv_transpose2d_op, tg_channel_sum_op;
 
 /* ---- linear(x[.., in], w[out, in], b[out]?) -> y[.., out]; linear_relu likewise, then relu; no attributes ----
  * linear_grad_x(gy[.., out], w) -> gx       linear_grad_w(gy, x) -> gw[out, in]       bias: channel_sum(gy) */
 extern const tg_op tg_linear_op, tg_linear_relu_op, tg_linear_grad_x_op, tg_linear_grad_w_op;
-extern const tg_op tg_matmul_op;   /* attr: tg_matmul_config; its gradients are matmuls */
+extern const tg_op tg_matmul_op; /* attr: tg_matmul_config; its gradients are matmuls */
 
 /* ---- relu_grad(gy, y) -> y <= 0 ? 0 : gy, so that it passes where y is NaN, here and wherever it is fused
  * relu_grad_channel_sum(gy, y) -> g, sum of g, all but the last axis ---- */
@@ -29,9 +29,9 @@ extern const tg_op tg_relu_op, tg_relu_grad_op, tg_relu_grad_channel_sum_op;
 
 /* ---- pooling; attr of all five ---- */
 typedef struct {
-    int     kernel[2], stride[2], pad[2];
-    bool    exclude_pad;
-    int64_t image[2];              /* h, w of x */
+    int kernel[2], stride[2], pad[2];
+    bool exclude_pad;
+    int64_t image[2]; /* h, w of x */
 } tg_pool2d_attr;
 /* max_pool2d(x) -> y, index[n,oh,ow,c]?: the place a * kw + b of the first maximum in its window, padding counted; a
  *   NaN wins.  u8 for kernels of up to 256 pixels, else i32
@@ -40,7 +40,9 @@ typedef struct {
 extern const tg_op tg_max_pool2d_op, tg_max_pool2d_grad_op, tg_max_pool2d_relu_grad_op;
 extern const tg_op tg_avg_pool2d_op, tg_avg_pool2d_grad_op;
 /* adaptive_avg_pool2d(x) -> y;  adaptive_avg_pool2d_grad(gy) -> gx */
-typedef struct { int64_t image[2], out[2]; } tg_adaptive_pool2d_attr;
+typedef struct {
+    int64_t image[2], out[2];
+} tg_adaptive_pool2d_attr;
 extern const tg_op tg_adaptive_avg_pool2d_op, tg_adaptive_avg_pool2d_grad_op;
 
 /* ---- batch normalisation ----
@@ -63,7 +65,9 @@ extern const tg_op tg_adaptive_avg_pool2d_op, tg_adaptive_avg_pool2d_grad_op;
  * Made again by a run, with the bits of the first time, from the statistics that were found then:
  *   batch_norm2d_again, batch_norm2d_relu_again(x, gamma, beta, mean, rstd) -> y
  *   batch_norm2d_add_relu_again(x, gamma, beta, other, mean, rstd) -> y */
-typedef struct { float eps, momentum; } tg_batch_norm2d_attr;      /* of all of these */
+typedef struct {
+    float eps, momentum;
+} tg_batch_norm2d_attr; /* of all of these */
 extern const tg_op tg_batch_norm2d_op, tg_batch_norm2d_grad_op, tg_batch_norm2d_track_op;
 extern const tg_op tg_batch_norm2d_eval_op, tg_batch_norm2d_eval_grad_op;
 extern const tg_op tg_batch_norm2d_relu_op, tg_batch_norm2d_add_relu_op;
@@ -75,36 +79,49 @@ extern const tg_op tg_batch_norm2d_again_op, tg_batch_norm2d_relu_again_op, tg_b
 /* ---- softmax, losses ----
  * softmax(x) -> y, log_softmax(x) -> y; softmax_grad(gy, y), log_softmax_grad(gy, y) -> gx.  Cross entropy takes
  * logarithms in f32 from bf16 logits, and gives them a gradient in bf16. */
-typedef struct { int axis; } tg_axis_attr;                          /* 0 <= axis < rank; of concat, argmax */
-typedef struct { int axis; tg_dtype dtype; } tg_softmax_attr;       /* dtype of the result, f32 or bf16 */
+typedef struct {
+    int axis;
+} tg_axis_attr; /* 0 <= axis < rank; of concat, argmax */
+typedef struct {
+    int axis;
+    tg_dtype dtype;
+} tg_softmax_attr; /* dtype of the result, f32 or bf16 */
 extern const tg_op tg_softmax_op, tg_softmax_grad_op, tg_log_softmax_op, tg_log_softmax_grad_op;
 /* nll_loss(logp[.., c], target[..], weight[c]?) -> loss, total (the mean's denominator: a number)
  * nll_loss_grad(gloss, target, weight?, total) -> glogp
  * Fused: cross_entropy(x, target, weight?) -> loss, total, logp?      (log_softmax over the last axis + nll_loss)
  *        cross_entropy_grad(gloss, target, weight?, total, logp) -> gx  (nll_loss_grad + log_softmax_grad) */
 typedef struct {
-    float        label_smoothing;
-    int64_t      ignore_index;
+    float label_smoothing;
+    int64_t ignore_index;
     tg_reduction reduction;
-    int64_t      classes;          /* c: the gradient's shape cannot be told from target alone */
-    tg_dtype     dtype;            /* of cross_entropy's x and cross_entropy_grad's gx; nll_loss is f32 */
+    int64_t classes; /* c: the gradient's shape cannot be told from target alone */
+    tg_dtype dtype;  /* of cross_entropy's x and cross_entropy_grad's gx; nll_loss is f32 */
 } tg_nll_attr;
 extern const tg_op tg_nll_loss_op, tg_nll_loss_grad_op, tg_cross_entropy_op, tg_cross_entropy_grad_op;
 
 /* pointwise_loss(x, target) -> the loss of each element;  pointwise_loss_grad(gy, x, target) -> gx, gtarget, each
  * optional */
 typedef enum { TG_SQUARED_ERROR, TG_ABSOLUTE_ERROR, TG_BCE_WITH_LOGITS } tg_pointwise_loss;
-typedef struct { tg_pointwise_loss kind; } tg_pointwise_loss_attr;
+typedef struct {
+    tg_pointwise_loss kind;
+} tg_pointwise_loss_attr;
 extern const tg_op tg_pointwise_loss_op, tg_pointwise_loss_grad_op;
 
 /* ---- layer_norm(x, gamma?, beta?) -> y, mean, rstd (a number for each row of the last `axes` axes) ----
  * layer_norm_grad(gy, x, gamma?, mean, rstd) -> gx, ggamma, gbeta (each optional); mean is rounded to f32, so the
  *   derivative finds in x what rounding took from it */
-typedef struct { float eps; int axes; } tg_layer_norm_attr;
+typedef struct {
+    float eps;
+    int axes;
+} tg_layer_norm_attr;
 extern const tg_op tg_layer_norm_op, tg_layer_norm_grad_op;
 
 /* ---- dropout(x) -> y; its derivative is itself, on the gradient: element i is kept if uniform(stream, i) >= p ---- */
-typedef struct { float p; tg_stream stream; } tg_dropout_attr;
+typedef struct {
+    float p;
+    tg_stream stream;
+} tg_dropout_attr;
 extern const tg_op tg_dropout_op;
 
 /* ---- increment(x): x += 1, an effect on a counter (PyTorch's num_batches_tracked) ---- */
@@ -114,9 +131,15 @@ extern const tg_op tg_increment_op;
  * sub, mul, div(a, b); affine, pow, leaky_relu(x) with the attributes below; neg, exp, log, sqrt, sigmoid, tanh, gelu,
  * silu, hardswish(x).  The derivatives sigmoid_grad, tanh_grad(gy, y) and gelu_grad, silu_grad, hardswish_grad,
  * leaky_relu_grad(gy, x) -> gx; the others' are written with mul, div and affine. */
-typedef struct { double scale, shift; } tg_affine_attr;
-typedef struct { double exponent; } tg_pow_attr;
-typedef struct { double slope; } tg_leaky_relu_attr;                /* of leaky_relu and leaky_relu_grad */
+typedef struct {
+    double scale, shift;
+} tg_affine_attr;
+typedef struct {
+    double exponent;
+} tg_pow_attr;
+typedef struct {
+    double slope;
+} tg_leaky_relu_attr; /* of leaky_relu and leaky_relu_grad */
 extern const tg_op tg_sub_op, tg_mul_op, tg_div_op;
 extern const tg_op tg_affine_op, tg_neg_op, tg_exp_op, tg_log_op, tg_sqrt_op, tg_pow_op;
 extern const tg_op tg_leaky_relu_op, tg_sigmoid_op, tg_tanh_op, tg_gelu_op, tg_silu_op, tg_hardswish_op;
@@ -127,8 +150,14 @@ extern const tg_op tg_hardswish_grad_op;
  * sum, mean, max(x) -> y; max_grad(gy, x, y) -> gx: gy shared equally by the elements that equal y (y NaN: by the NaNs)
  * argmax(x) -> index (i64), attr tg_axis_attr; the first of equals, a NaN counts as the largest
  * expand(x) -> x repeated along axes of size 1 (and new ones in front) up to the shape given: sum's gradient */
-typedef struct { uint32_t axes; bool keep; } tg_reduce_attr;        /* bit i: over axis i */
-typedef struct { int rank; int64_t dim[TG_MAX_RANK]; } tg_shape_attr;
+typedef struct {
+    uint32_t axes;
+    bool keep;
+} tg_reduce_attr; /* bit i: over axis i */
+typedef struct {
+    int rank;
+    int64_t dim[TG_MAX_RANK];
+} tg_shape_attr;
 extern const tg_op tg_sum_op, tg_mean_op, tg_max_op, tg_max_grad_op, tg_argmax_op, tg_expand_op;
 
 /* ---- shape; any dtype ----
@@ -136,10 +165,22 @@ extern const tg_op tg_sum_op, tg_mean_op, tg_max_op, tg_max_grad_op, tg_argmax_o
  * concat(x0, ..), attr tg_axis_attr; slice(x): [start, end) of an axis
  * pad(x): before[i] and after[i] elements of value around axis i
  * upsample(x) -> y, upsample_grad(gy) -> gx: line i of y is line floor(i h / oh) of x, or for bilinear a mean of two */
-typedef struct { int rank, axis[TG_MAX_RANK]; } tg_permute_attr;
-typedef struct { int axis; int64_t start, end; } tg_slice_attr;
-typedef struct { int rank; int64_t before[TG_MAX_RANK], after[TG_MAX_RANK]; double value; } tg_pad_attr;
-typedef struct { int64_t image[2], out[2]; bool bilinear, align_corners; } tg_upsample_attr;    /* image: h, w of x */
+typedef struct {
+    int rank, axis[TG_MAX_RANK];
+} tg_permute_attr;
+typedef struct {
+    int axis;
+    int64_t start, end;
+} tg_slice_attr;
+typedef struct {
+    int rank;
+    int64_t before[TG_MAX_RANK], after[TG_MAX_RANK];
+    double value;
+} tg_pad_attr;
+typedef struct {
+    int64_t image[2], out[2];
+    bool bilinear, align_corners;
+} tg_upsample_attr; /* image: h, w of x */
 extern const tg_op tg_reshape_op, tg_permute_op, tg_concat_op, tg_slice_op, tg_pad_op;
 extern const tg_op tg_upsample_op, tg_upsample_grad_op;
 #endif

@@ -17,7 +17,7 @@ static bool check_images(tg_scope *s, const tg_call *c, int x)
 bool tg_batch_norm2d_want_mean(tg_scope *s, const tg_call *c, int k, int64_t channels)
 {
     const tg_tensor *const mean = c->in[k];
-    tg_shape_text          got;
+    tg_shape_text got;
     if (tg_ok(s) && (mean->rank != 2 || mean->dim[0] != 2 || mean->dim[1] != channels))
         tg_fail(s, "%s: mean has shape %s, want [2,%lld]", c->op->name, tg_shape(mean, &got), (long long)channels);
     return tg_ok(s);
@@ -32,8 +32,7 @@ static bool check_vectors(tg_scope *s, const tg_call *c, int x, int vectors)
     tg_shape_text got, want;
     for (int k = 0; k < vectors; k++) {
         const tg_tensor *const v = c->in[x + 1 + k];
-        if (!tg_want_dtype(s, c, x + 1 + k, TG_F32))
-            return false;
+        if (!tg_want_dtype(s, c, x + 1 + k, TG_F32)) return false;
         if (names == gradient && k == 1 && c->op != &tg_batch_norm2d_eval_grad_op) {
             if (!tg_batch_norm2d_want_mean(s, c, x + 2, c->in[x]->dim[3])) return false;
         } else if (v->rank != 1 || v->dim[0] != c->in[x]->dim[3]) {
@@ -61,15 +60,15 @@ bool tg_batch_norm2d_check(tg_scope *s, const tg_call *c, int x, int vectors)
 
 void tg_batch_norm2d_infer(tg_scope *s, tg_call *c)
 {
-    if (!tg_batch_norm2d_check(s, c, 0, 2))
-        return;
-    if (c->op->n_in > 3 && !(tg_want_same_shape(s, c, 0, 3) && tg_want_same_dtype(s, c, 0, 3)))
-        return;
+    if (!tg_batch_norm2d_check(s, c, 0, 2)) return;
+    if (c->op->n_in > 3 && !(tg_want_same_shape(s, c, 0, 3) && tg_want_same_dtype(s, c, 0, 3))) return;
     const int64_t *const dim = c->in[0]->dim;
     if (dim[0] * dim[1] * dim[2] <= 1) {
         tg_shape_text text;
-        tg_fail(s, "%s: x %s wants more than one value a channel in training: two images or more (drop_last of the loader "
-                "leaves out a last batch of one)", tg_called(c), tg_shape(c->in[0], &text));
+        tg_fail(s,
+                "%s: x %s wants more than one value a channel in training: two images or more (drop_last of the loader "
+                "leaves out a last batch of one)",
+                tg_called(c), tg_shape(c->in[0], &text));
         return;
     }
     c->out[0] = tg_make_like(s, c->in[0]);
@@ -93,18 +92,23 @@ static void batch_norm2d_backward(tg_scope *s, const tg_call *c, tg_tensor *cons
 TG_VECTOR_DECLARE(batch_norm2d_vector)
 extern const tg_kernel batch_norm2d_ref;
 const tg_op tg_batch_norm2d_op = {
-    .name = "batch_norm2d", .n_in = 3, .n_out = 4, .optional_out = TG_BIT(3),
-    .saves_in = TG_BIT(0) | TG_BIT(1) | TG_BIT(2), .saves_out = TG_BIT(1) | TG_BIT(2),
-    .attr_size = sizeof(tg_batch_norm2d_attr), .infer = tg_batch_norm2d_infer, .backward = batch_norm2d_backward,
+    .name = "batch_norm2d",
+    .n_in = 3,
+    .n_out = 4,
+    .optional_out = TG_BIT(3),
+    .saves_in = TG_BIT(0) | TG_BIT(1) | TG_BIT(2),
+    .saves_out = TG_BIT(1) | TG_BIT(2),
+    .attr_size = sizeof(tg_batch_norm2d_attr),
+    .infer = tg_batch_norm2d_infer,
+    .backward = batch_norm2d_backward,
     .remade_by = &tg_batch_norm2d_again_op,
-    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_vector) &batch_norm2d_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_vector) & batch_norm2d_ref),
     .rules = TG_RULES(&tg_rule_batch_norm2d_add_relu, &tg_rule_batch_norm2d_relu),
 };
 
 void tg_batch_norm2d_grad_infer_at(tg_scope *s, tg_call *c, int x)
 {
-    if (!tg_batch_norm2d_check(s, c, x, c->op->n_in - x - 1))
-        return;
+    if (!tg_batch_norm2d_check(s, c, x, c->op->n_in - x - 1)) return;
     c->out[0] = tg_make_like(s, c->in[x]);
     c->out[1] = tg_make(s, TG_F32, 1, &c->in[x]->dim[3]);
     c->out[2] = tg_make(s, TG_F32, 1, &c->in[x]->dim[3]);
@@ -115,15 +119,20 @@ void tg_batch_norm2d_grad_infer(tg_scope *s, tg_call *c) { tg_batch_norm2d_grad_
 TG_VECTOR_DECLARE(batch_norm2d_grad_vector)
 extern const tg_kernel batch_norm2d_grad_ref;
 const tg_op tg_batch_norm2d_grad_op = {
-    .name = "batch_norm2d_grad", .n_in = 6, .n_out = 3, .optional_out = TG_BIT(0) | TG_BIT(1) | TG_BIT(2),
-    .attr_size = sizeof(tg_batch_norm2d_attr), .infer = tg_batch_norm2d_grad_infer,
-    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_grad_vector) &batch_norm2d_grad_ref),
+    .name = "batch_norm2d_grad",
+    .n_in = 6,
+    .n_out = 3,
+    .optional_out = TG_BIT(0) | TG_BIT(1) | TG_BIT(2),
+    .attr_size = sizeof(tg_batch_norm2d_attr),
+    .infer = tg_batch_norm2d_grad_infer,
+    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_grad_vector) & batch_norm2d_grad_ref),
 };
 
 static void batch_norm2d_track_infer(tg_scope *s, tg_call *c)
 {
     for (int k = 0; k < 4; k++)
-        if (!tg_want_dtype(s, c, k, TG_F32) || (k != 2 && !(tg_want_rank(s, c, k, 1, "[c]") && tg_want_same_shape(s, c, 0, k))))
+        if (!tg_want_dtype(s, c, k, TG_F32) ||
+            (k != 2 && !(tg_want_rank(s, c, k, 1, "[c]") && tg_want_same_shape(s, c, 0, k))))
             return;
     tg_batch_norm2d_want_mean(s, c, 2, c->in[0]->dim[0]);
     const tg_batch_norm2d_attr *const a = c->attr;
@@ -134,9 +143,12 @@ static void batch_norm2d_track_infer(tg_scope *s, tg_call *c)
 TG_VECTOR_DECLARE(batch_norm2d_track_vector)
 extern const tg_kernel batch_norm2d_track_ref;
 const tg_op tg_batch_norm2d_track_op = {
-    .name = "batch_norm2d_track", .n_in = 4, .writes = TG_BIT(0) | TG_BIT(1),
-    .attr_size = sizeof(tg_batch_norm2d_attr), .infer = batch_norm2d_track_infer,
-    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_track_vector) &batch_norm2d_track_ref),
+    .name = "batch_norm2d_track",
+    .n_in = 4,
+    .writes = TG_BIT(0) | TG_BIT(1),
+    .attr_size = sizeof(tg_batch_norm2d_attr),
+    .infer = batch_norm2d_track_infer,
+    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_track_vector) & batch_norm2d_track_ref),
 };
 
 tg_tensor *tg_batch_norm2d(tg_scope *s, tg_tensor *x, tg_tensor *gamma, tg_tensor *beta, tg_tensor *running_mean,

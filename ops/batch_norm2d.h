@@ -10,8 +10,8 @@ bool tg_batch_norm2d_want_mean(tg_scope *s, const tg_call *c, int k, int64_t cha
 /* Infer of batch_norm2d, _relu and _add_relu; of the evaluating ones; of the gradients. */
 void tg_batch_norm2d_infer(tg_scope *s, tg_call *c);
 void tg_batch_norm2d_eval_infer(tg_scope *s, tg_call *c);
-void tg_batch_norm2d_grad_infer(tg_scope *s, tg_call *c);                 /* in[1] is the input */
-void tg_batch_norm2d_grad_infer_at(tg_scope *s, tg_call *c, int x);       /* in[x] is */
+void tg_batch_norm2d_grad_infer(tg_scope *s, tg_call *c);           /* in[1] is the input */
+void tg_batch_norm2d_grad_infer_at(tg_scope *s, tg_call *c, int x); /* in[x] is */
 /* Whether a batch norm, an addition and a relu may become one: the addition does not broadcast or change the dtype. */
 bool tg_batch_norm2d_add_fits(const tg_call *const chain[]);
 

@@ -23,15 +23,16 @@ static void sub_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[],
 }
 
 const tg_op tg_sub_op = {
-    .name = "sub", .n_in = 2, .n_out = 1, .infer = tg_infer_pair, .backward = sub_backward,
+    .name = "sub",
+    .n_in = 2,
+    .n_out = 1,
+    .infer = tg_infer_pair,
+    .backward = sub_backward,
     .remade_by = &tg_sub_op,
-    .kernels = TG_KERNELS(TG_VECTOR(sub_vector) &sub_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(sub_vector) & sub_ref),
 };
 
-tg_tensor *tg_sub(tg_scope *s, tg_tensor *a, tg_tensor *b)
-{
-    return zip(s, &tg_sub_op, a, b);
-}
+tg_tensor *tg_sub(tg_scope *s, tg_tensor *a, tg_tensor *b) { return zip(s, &tg_sub_op, a, b); }
 
 /* ---- a b ---- */
 
@@ -42,15 +43,18 @@ static void mul_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[],
 }
 
 const tg_op tg_mul_op = {
-    .name = "mul", .n_in = 2, .n_out = 1, .saves_in = TG_BIT(0) | TG_BIT(1), .commutes = true,
-    .infer = tg_infer_pair, .backward = mul_backward, .remade_by = &tg_mul_op,
-    .kernels = TG_KERNELS(TG_VECTOR(mul_vector) &mul_ref),
+    .name = "mul",
+    .n_in = 2,
+    .n_out = 1,
+    .saves_in = TG_BIT(0) | TG_BIT(1),
+    .commutes = true,
+    .infer = tg_infer_pair,
+    .backward = mul_backward,
+    .remade_by = &tg_mul_op,
+    .kernels = TG_KERNELS(TG_VECTOR(mul_vector) & mul_ref),
 };
 
-tg_tensor *tg_mul(tg_scope *s, tg_tensor *a, tg_tensor *b)
-{
-    return zip(s, &tg_mul_op, a, b);
-}
+tg_tensor *tg_mul(tg_scope *s, tg_tensor *a, tg_tensor *b) { return zip(s, &tg_mul_op, a, b); }
 
 /* ---- a / b: its derivatives are 1 / b and -(a / b) / b ---- */
 
@@ -61,12 +65,14 @@ static void div_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[],
 }
 
 const tg_op tg_div_op = {
-    .name = "div", .n_in = 2, .n_out = 1, .saves_in = TG_BIT(1), .saves_out = TG_BIT(0),
-    .infer = tg_infer_pair, .backward = div_backward,
-    .kernels = TG_KERNELS(TG_VECTOR(div_vector) &div_ref),
+    .name = "div",
+    .n_in = 2,
+    .n_out = 1,
+    .saves_in = TG_BIT(1),
+    .saves_out = TG_BIT(0),
+    .infer = tg_infer_pair,
+    .backward = div_backward,
+    .kernels = TG_KERNELS(TG_VECTOR(div_vector) & div_ref),
 };
 
-tg_tensor *tg_div(tg_scope *s, tg_tensor *a, tg_tensor *b)
-{
-    return zip(s, &tg_div_op, a, b);
-}
+tg_tensor *tg_div(tg_scope *s, tg_tensor *a, tg_tensor *b) { return zip(s, &tg_div_op, a, b); }

@@ -7,7 +7,7 @@ int tg_resolve_axis(const tg_tensor *x, int axis) { return axis < 0 && x ? axis 
 
 bool tg_want_axis(tg_scope *s, const tg_call *c, int axis)
 {
-    const int     rank = c->in[0]->rank;
+    const int rank = c->in[0]->rank;
     tg_shape_text shape;
     if (tg_ok(s) && (axis < 0 || axis >= rank))
         tg_fail(s, "%s: axis %d of x %s, want %d to %d", tg_called(c), axis < 0 ? axis - rank : axis,
@@ -39,8 +39,8 @@ tg_tensor *tg_as_f32(tg_scope *s, tg_tensor *x)
 
 tg_tensor *tg_as(tg_scope *s, tg_tensor *x, const tg_tensor *w)
 {
-    const bool floats = x && w && (x->dtype == TG_F32 || x->dtype == TG_BF16) &&
-                        (w->dtype == TG_F32 || w->dtype == TG_BF16);
+    const bool floats =
+        x && w && (x->dtype == TG_F32 || x->dtype == TG_BF16) && (w->dtype == TG_F32 || w->dtype == TG_BF16);
     const bool differ = floats && x->dtype != w->dtype && !tg_scope_modes(s).autocast;
     if (!differ || !tg_can_read(s, x)) return x;
     tg_tensor *const source = tg_shown_of(x);
@@ -60,12 +60,11 @@ void tg_infer_zip(tg_scope *s, tg_call *c)
 
 void tg_infer_pair(tg_scope *s, tg_call *c)
 {
-    int           rank;
-    int64_t       dim[TG_MAX_RANK];
+    int rank;
+    int64_t dim[TG_MAX_RANK];
     tg_shape_text a, b;
     if (!tg_want_float(s, c, 0) || !tg_want_same_dtype(s, c, 0, 1)) return;
-    if (tg_broadcast(c->in[0], c->in[1], &rank, dim))
-        c->out[0] = tg_make(s, c->in[0]->dtype, rank, dim);
+    if (tg_broadcast(c->in[0], c->in[1], &rank, dim)) c->out[0] = tg_make(s, c->in[0]->dtype, rank, dim);
     else
         tg_fail(s, "%s: shapes %s and %s do not broadcast", tg_called(c), tg_shape(c->in[0], &a),
                 tg_shape(c->in[1], &b));

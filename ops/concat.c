@@ -14,8 +14,8 @@ extern const tg_kernel concat_ref, slice_ref, pad_ref;
 static bool want_alike(tg_scope *s, const tg_call *c, int k, int axis)
 {
     const tg_tensor *a = c->in[0], *b = c->in[k];
-    tg_shape_text    one, other;
-    bool             fits = a->rank == b->rank;
+    tg_shape_text one, other;
+    bool fits = a->rank == b->rank;
     for (int i = 0; fits && i < a->rank; i++) fits = i == axis || a->dim[i] == b->dim[i];
     if (!fits)
         tg_fail(s, "concat: input 0 has shape %s, input %d %s; want the same but for axis %d", tg_shape(a, &one), k,
@@ -26,7 +26,7 @@ static bool want_alike(tg_scope *s, const tg_call *c, int k, int axis)
 static void concat_infer(tg_scope *s, tg_call *c)
 {
     const int axis = ((const tg_axis_attr *)c->attr)->axis;
-    int64_t   dim[TG_MAX_RANK];
+    int64_t dim[TG_MAX_RANK];
     if (!tg_want_axis(s, c, axis)) return;
     memcpy(dim, c->in[0]->dim, sizeof dim);
     for (int k = 1; k < TG_MAX_IN && c->in[k]; k++) {
@@ -40,7 +40,7 @@ static void concat_infer(tg_scope *s, tg_call *c)
 static void concat_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
 {
     const int axis = ((const tg_axis_attr *)c->attr)->axis;
-    int64_t   start = 0;
+    int64_t start = 0;
     for (int k = 0; k < TG_MAX_IN && c->in[k]; k++) {
         const int64_t end = start + c->in[k]->dim[axis];
         if (c->in[k]->needs_grad) gin[k] = tg_slice(s, gout[0], axis, start, end);
@@ -49,11 +49,17 @@ static void concat_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout
 }
 
 const tg_op tg_concat_op = {
-    .name = "concat", .n_in = TG_MAX_IN, .n_out = 1, .optional_in = TG_BIT(TG_MAX_IN) - 2,
-    .casts = TG_BIT(TG_MAX_IN) - 1, .cast_to = TG_CAST_WIDEST,
-    .attr_size = sizeof(tg_axis_attr), .infer = concat_infer, .backward = concat_backward,
+    .name = "concat",
+    .n_in = TG_MAX_IN,
+    .n_out = 1,
+    .optional_in = TG_BIT(TG_MAX_IN) - 2,
+    .casts = TG_BIT(TG_MAX_IN) - 1,
+    .cast_to = TG_CAST_WIDEST,
+    .attr_size = sizeof(tg_axis_attr),
+    .infer = concat_infer,
+    .backward = concat_backward,
     .remade_by = &tg_concat_op,
-    .kernels = TG_KERNELS(TG_VECTOR(concat_vector) &concat_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(concat_vector) & concat_ref),
 };
 
 /* bf16 beside f32 becomes f32. */
@@ -81,7 +87,7 @@ tg_tensor *tg_concat(tg_scope *s, tg_tensor *const *list, int n, int axis)
 {
     if (n < 1) tg_fail(s, "concat: %d tensors, want at least 1", n);
     if (tg_ok(s) && !list) tg_fail(s, "concat: the list is NULL");
-    for (int k = 1; tg_ok(s) && k < n; k++)     /* a NULL would look like the end */
+    for (int k = 1; tg_ok(s) && k < n; k++) /* a NULL would look like the end */
         if (!list[k]) tg_fail(s, "concat: input %d is NULL", k);
     if (!tg_ok(s)) return tg_apply(s, &tg_concat_op, (tg_tensor *const[TG_MAX_IN]){ NULL }, NULL);
     return join(s, list, n, any_f32(list, n), (tg_axis_attr){ tg_resolve_axis(list[0], axis) });
@@ -92,8 +98,8 @@ tg_tensor *tg_concat(tg_scope *s, tg_tensor *const *list, int n, int axis)
 static void slice_infer(tg_scope *s, tg_call *c)
 {
     const tg_slice_attr *a = c->attr;
-    int64_t              dim[TG_MAX_RANK];
-    tg_shape_text        shape;
+    int64_t dim[TG_MAX_RANK];
+    tg_shape_text shape;
     if (!tg_want_axis(s, c, a->axis)) return;
     memcpy(dim, c->in[0]->dim, sizeof dim);
     if (a->start < 0 || a->start >= a->end || a->end > dim[a->axis])
@@ -106,16 +112,20 @@ static void slice_infer(tg_scope *s, tg_call *c)
 static void slice_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
 {
     const tg_slice_attr *a = c->attr;
-    int64_t              before[TG_MAX_RANK] = { 0 }, after[TG_MAX_RANK] = { 0 };
+    int64_t before[TG_MAX_RANK] = { 0 }, after[TG_MAX_RANK] = { 0 };
     before[a->axis] = a->start;
     after[a->axis] = c->in[0]->dim[a->axis] - a->end;
     gin[0] = tg_pad(s, gout[0], before, after, 0);
 }
 
 const tg_op tg_slice_op = {
-    .name = "slice", .n_in = 1, .n_out = 1, .attr_size = sizeof(tg_slice_attr),
-    .infer = slice_infer, .backward = slice_backward,
-    .kernels = TG_KERNELS(TG_VECTOR(slice_vector) &slice_ref),
+    .name = "slice",
+    .n_in = 1,
+    .n_out = 1,
+    .attr_size = sizeof(tg_slice_attr),
+    .infer = slice_infer,
+    .backward = slice_backward,
+    .kernels = TG_KERNELS(TG_VECTOR(slice_vector) & slice_ref),
 };
 
 tg_tensor *tg_slice(tg_scope *s, tg_tensor *x, int axis, int64_t start, int64_t end)
@@ -128,8 +138,8 @@ tg_tensor *tg_slice(tg_scope *s, tg_tensor *x, int axis, int64_t start, int64_t 
 static void pad_infer(tg_scope *s, tg_call *c)
 {
     const tg_pad_attr *a = c->attr;
-    const tg_tensor   *x = c->in[0];
-    int64_t            dim[TG_MAX_RANK];
+    const tg_tensor *x = c->in[0];
+    int64_t dim[TG_MAX_RANK];
     if (a->rank != x->rank) tg_fail(s, "pad: %d axes for x of rank %d", a->rank, x->rank);
     for (int i = 0; tg_ok(s) && i < x->rank; i++) {
         if (a->before[i] < 0 || a->after[i] < 0)
@@ -145,16 +155,20 @@ static void pad_infer(tg_scope *s, tg_call *c)
 static void pad_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
 {
     const tg_pad_attr *a = c->attr;
-    tg_tensor         *g = gout[0];
+    tg_tensor *g = gout[0];
     for (int i = 0; i < a->rank; i++)
         if (a->before[i] || a->after[i]) g = tg_slice(s, g, i, a->before[i], a->before[i] + c->in[0]->dim[i]);
     gin[0] = g;
 }
 
 const tg_op tg_pad_op = {
-    .name = "pad", .n_in = 1, .n_out = 1, .attr_size = sizeof(tg_pad_attr),
-    .infer = pad_infer, .backward = pad_backward,
-    .kernels = TG_KERNELS(TG_VECTOR(pad_vector) &pad_ref),
+    .name = "pad",
+    .n_in = 1,
+    .n_out = 1,
+    .attr_size = sizeof(tg_pad_attr),
+    .infer = pad_infer,
+    .backward = pad_backward,
+    .kernels = TG_KERNELS(TG_VECTOR(pad_vector) & pad_ref),
 };
 
 tg_tensor *tg_pad(tg_scope *s, tg_tensor *x, const int64_t *before, const int64_t *after, double value)

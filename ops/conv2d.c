@@ -15,7 +15,10 @@ int tg_or_one(int value) { return value ? value : 1; }
 
 bool tg_conv2d_check_attr(tg_scope *s, const char *op, const tg_conv2d_attr *a)
 {
-    const struct { const char *name; int value[2], least; } rows[] = {
+    const struct {
+        const char *name;
+        int value[2], least;
+    } rows[] = {
         { "stride", { a->stride[0], a->stride[1] }, 1 },
         { "dilation", { a->dilation[0], a->dilation[1] }, 1 },
         { "pad", { a->pad[0], a->pad[1] }, 0 },
@@ -23,7 +26,8 @@ bool tg_conv2d_check_attr(tg_scope *s, const char *op, const tg_conv2d_attr *a)
     for (int i = 0; i < 3; i++)
         if (rows[i].value[0] < rows[i].least || rows[i].value[1] < rows[i].least)
             return tg_fail(s, "%s: %s [%d, %d], want at least %d", op, rows[i].name, rows[i].value[0], rows[i].value[1],
-                           rows[i].least), false;
+                           rows[i].least),
+                   false;
     if (a->groups < 1) return tg_fail(s, "%s: %d groups, want at least 1", op, a->groups), false;
     return true;
 }
@@ -31,7 +35,7 @@ bool tg_conv2d_check_attr(tg_scope *s, const char *op, const tg_conv2d_attr *a)
 bool tg_conv2d_out_size(tg_scope *s, const char *op, const tg_conv2d_attr *a, int64_t out[2])
 {
     int64_t padded[2], covered[2];
-    bool    overflow = false, fits = true;
+    bool overflow = false, fits = true;
     for (int i = 0; i < 2; i++) {
         overflow |= __builtin_add_overflow(a->image[i], 2 * (int64_t)a->pad[i], &padded[i]);
         overflow |= __builtin_sub_overflow(a->kernel[i], 1, &covered[i]);
@@ -62,14 +66,15 @@ bool tg_conv2d_check_bias(tg_scope *s, const tg_call *c, int k, int64_t want)
 static bool check_channels(tg_scope *s, const tg_call *c, int groups)
 {
     const tg_tensor *x = c->in[0], *w = c->in[1];
-    const char      *op = c->op->name;
-    tg_shape_text    shape;
+    const char *op = c->op->name;
+    tg_shape_text shape;
     if (x->dim[3] % groups)
-        return tg_fail(s, "%s: x has %lld channels, which %d groups do not divide", op, (long long)x->dim[3],
-                       groups), false;
+        return tg_fail(s, "%s: x has %lld channels, which %d groups do not divide", op, (long long)x->dim[3], groups),
+               false;
     if (w->dim[0] % groups)
         return tg_fail(s, "%s: w %s has %lld output channels, which %d groups do not divide", op, tg_shape(w, &shape),
-                       (long long)w->dim[0], groups), false;
+                       (long long)w->dim[0], groups),
+               false;
     if (w->dim[3] == x->dim[3] / groups) return true;
     if (groups == 1)
         tg_fail(s, "%s: x has %lld channels, want %lld: w is %s", op, (long long)x->dim[3], (long long)w->dim[3],
@@ -89,7 +94,7 @@ static bool check_pair(tg_scope *s, const tg_call *c, const char *axes0, const c
 static bool check_sizes(tg_scope *s, const tg_call *c, int k, int first, const int64_t want[2], const char *what)
 {
     const tg_tensor *t = c->in[k];
-    tg_shape_text    shape;
+    tg_shape_text shape;
     if (t->dim[first] == want[0] && t->dim[first + 1] == want[1]) return true;
     tg_fail(s, "%s: input %d has shape %s, want %s %lld x %lld", c->op->name, k, tg_shape(t, &shape), what,
             (long long)want[0], (long long)want[1]);
@@ -99,8 +104,8 @@ static bool check_sizes(tg_scope *s, const tg_call *c, int k, int first, const i
 void tg_conv2d_infer(tg_scope *s, tg_call *c)
 {
     const tg_conv2d_attr *a = c->attr;
-    const tg_tensor      *x = c->in[0], *w = c->in[1];
-    int64_t               out[2];
+    const tg_tensor *x = c->in[0], *w = c->in[1];
+    int64_t out[2];
     if (!check_pair(s, c, "[n, h, w, in]", "[out, kh, kw, in/groups]") || !check_channels(s, c, a->groups)) return;
     if (!tg_conv2d_check_bias(s, c, 2, w->dim[0])) return;
     if (!check_sizes(s, c, 0, 1, a->image, "an image of") || !check_sizes(s, c, 1, 1, a->kernel, "a kernel of")) return;
@@ -111,8 +116,8 @@ void tg_conv2d_infer(tg_scope *s, tg_call *c)
 static void grad_x_infer(tg_scope *s, tg_call *c)
 {
     const tg_conv2d_attr *a = c->attr;
-    const tg_tensor      *gy = c->in[0], *w = c->in[1];
-    int64_t               out[2], channels;
+    const tg_tensor *gy = c->in[0], *w = c->in[1];
+    int64_t out[2], channels;
     if (!check_pair(s, c, "[n, oh, ow, out]", "[out, kh, kw, in/groups]")) return;
     if (!check_sizes(s, c, 1, 1, a->kernel, "a kernel of") || !tg_conv2d_out_size(s, c->op->name, a, out)) return;
     if (!check_sizes(s, c, 0, 1, out, "an image of")) return;
@@ -127,8 +132,8 @@ static void grad_x_infer(tg_scope *s, tg_call *c)
 static void grad_w_infer(tg_scope *s, tg_call *c)
 {
     const tg_conv2d_attr *a = c->attr;
-    const tg_tensor      *gy = c->in[0], *x = c->in[1];
-    int64_t               out[2];
+    const tg_tensor *gy = c->in[0], *x = c->in[1];
+    int64_t out[2];
     if (!check_pair(s, c, "[n, oh, ow, out]", "[n, h, w, in]")) return;
     if (!check_sizes(s, c, 1, 1, a->image, "an image of") || !tg_conv2d_out_size(s, c->op->name, a, out)) return;
     if (!check_sizes(s, c, 0, 1, out, "an image of")) return;
@@ -183,15 +188,24 @@ static void conv2d_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout
 /* ---- operators ---- */
 
 const tg_op tg_conv2d_op = {
-    .name = "conv2d", .n_in = 3, .n_out = 1, .optional_in = TG_BIT(2), .saves_in = TG_BIT(0) | TG_BIT(1),
-    .casts = TG_BIT(0) | TG_BIT(1), .cast_to = TG_CAST_BF16,
-    .attr_size = sizeof(tg_conv2d_attr), .infer = tg_conv2d_infer, .backward = conv2d_backward,
-    .kernels = TG_KERNELS(TG_ONEDNN(conv2d_grouped_onednn) TG_VECTOR(conv2d_depthwise_vector)
-                          TG_BRGEMM_BF16(conv2d_brgemm)
-                          &conv2d_brgemm_winograd_avx512, TG_BRGEMM_F32(conv2d_brgemm)
-                          TG_ONEDNN(conv2d_winograd_onednn) TG_ONEDNN(conv2d_onednn)
-                          TG_ONEDNN(conv2d_bf16_onednn) TG_VECTOR(conv2d_vector) &conv2d_ref),
-    .flops = tg_conv2d_flops, .rules = TG_RULES(&tg_conv2d_relu_rule),
+    .name = "conv2d",
+    .n_in = 3,
+    .n_out = 1,
+    .optional_in = TG_BIT(2),
+    .saves_in = TG_BIT(0) | TG_BIT(1),
+    .casts = TG_BIT(0) | TG_BIT(1),
+    .cast_to = TG_CAST_BF16,
+    .attr_size = sizeof(tg_conv2d_attr),
+    .infer = tg_conv2d_infer,
+    .backward = conv2d_backward,
+    .kernels =
+        TG_KERNELS(TG_ONEDNN(conv2d_grouped_onednn) TG_VECTOR(conv2d_depthwise_vector) TG_BRGEMM_BF16(conv2d_brgemm) &
+                       conv2d_brgemm_winograd_avx512,
+                   TG_BRGEMM_F32(conv2d_brgemm) TG_ONEDNN(conv2d_winograd_onednn) TG_ONEDNN(conv2d_onednn)
+                           TG_ONEDNN(conv2d_bf16_onednn) TG_VECTOR(conv2d_vector) &
+                       conv2d_ref),
+    .flops = tg_conv2d_flops,
+    .rules = TG_RULES(&tg_conv2d_relu_rule),
 };
 
 TG_VECTOR_DECLARE(conv2d_grad_x_vector)
@@ -201,12 +215,18 @@ extern const tg_kernel conv2d_grad_x_brgemm_winograd_avx512;
 extern const tg_kernel conv2d_grad_x_grouped_onednn, conv2d_grad_x_winograd_onednn, conv2d_grad_x_onednn;
 extern const tg_kernel conv2d_grad_x_bf16_onednn, conv2d_grad_x_ref;
 const tg_op tg_conv2d_grad_x_op = {
-    .name = "conv2d_grad_x", .n_in = 2, .n_out = 1, .attr_size = sizeof(tg_conv2d_attr), .infer = grad_x_infer,
+    .name = "conv2d_grad_x",
+    .n_in = 2,
+    .n_out = 1,
+    .attr_size = sizeof(tg_conv2d_attr),
+    .infer = grad_x_infer,
     .kernels = TG_KERNELS(TG_ONEDNN(conv2d_grad_x_grouped_onednn) TG_VECTOR(conv2d_grad_x_depthwise_vector)
-                          TG_BRGEMM_BF16(conv2d_grad_x_brgemm)
-                          &conv2d_grad_x_brgemm_winograd_avx512, TG_BRGEMM_F32(conv2d_grad_x_brgemm)
-                          TG_ONEDNN(conv2d_grad_x_winograd_onednn) TG_ONEDNN(conv2d_grad_x_onednn)
-                          TG_ONEDNN(conv2d_grad_x_bf16_onednn) TG_VECTOR(conv2d_grad_x_vector) &conv2d_grad_x_ref),
+                                  TG_BRGEMM_BF16(conv2d_grad_x_brgemm) &
+                              conv2d_grad_x_brgemm_winograd_avx512,
+                          TG_BRGEMM_F32(conv2d_grad_x_brgemm) TG_ONEDNN(conv2d_grad_x_winograd_onednn)
+                                  TG_ONEDNN(conv2d_grad_x_onednn) TG_ONEDNN(conv2d_grad_x_bf16_onednn)
+                                      TG_VECTOR(conv2d_grad_x_vector) &
+                              conv2d_grad_x_ref),
     .flops = grad_x_flops,
 };
 
@@ -216,11 +236,16 @@ TG_BRGEMM_DECLARE(conv2d_grad_w_brgemm)
 extern const tg_kernel conv2d_grad_w_brgemm_winograd_avx512;
 extern const tg_kernel conv2d_grad_w_winograd_onednn, conv2d_grad_w_onednn, conv2d_grad_w_ref;
 const tg_op tg_conv2d_grad_w_op = {
-    .name = "conv2d_grad_w", .n_in = 2, .n_out = 1, .attr_size = sizeof(tg_conv2d_attr), .infer = grad_w_infer,
-    .kernels = TG_KERNELS(TG_BRGEMM_BF16(conv2d_grad_w_brgemm) &conv2d_grad_w_brgemm_winograd_avx512,
+    .name = "conv2d_grad_w",
+    .n_in = 2,
+    .n_out = 1,
+    .attr_size = sizeof(tg_conv2d_attr),
+    .infer = grad_w_infer,
+    .kernels = TG_KERNELS(TG_BRGEMM_BF16(conv2d_grad_w_brgemm) & conv2d_grad_w_brgemm_winograd_avx512,
                           TG_VECTOR(conv2d_grad_w_grouped_vector) TG_BRGEMM_F32(conv2d_grad_w_brgemm)
-                          TG_ONEDNN(conv2d_grad_w_winograd_onednn) TG_ONEDNN(conv2d_grad_w_onednn)
-                          TG_VECTOR(conv2d_grad_w_vector) &conv2d_grad_w_ref),
+                                  TG_ONEDNN(conv2d_grad_w_winograd_onednn) TG_ONEDNN(conv2d_grad_w_onednn)
+                                      TG_VECTOR(conv2d_grad_w_vector) &
+                              conv2d_grad_w_ref),
     .flops = grad_w_flops,
 };
 

@@ -10,13 +10,13 @@ bool tg_conv2d_out_size(tg_scope *s, const char *op, const tg_conv2d_attr *a, in
 /* input k is a vector of `want` elements, one for each output channel of w; or is not given. */
 bool tg_conv2d_check_bias(tg_scope *s, const tg_call *c, int k, int64_t want);
 
-void   tg_conv2d_infer(tg_scope *s, tg_call *c);         /* of conv2d and conv2d_relu */
-double tg_conv2d_flops(const tg_call *c);                /* w's products with every output pixel, padding included */
-int    tg_or_one(int value);                             /* 0 stands for 1 in configurations */
+void tg_conv2d_infer(tg_scope *s, tg_call *c); /* of conv2d and conv2d_relu */
+double tg_conv2d_flops(const tg_call *c);      /* w's products with every output pixel, padding included */
+int tg_or_one(int value);                      /* 0 stands for 1 in configurations */
 
 /* x[n,h,w,out of a conv2d] as if it came from the image in a: what conv2d's gradients are, as calls. */
 tg_tensor *tg_conv2d_grad_x(tg_scope *s, tg_tensor *gy, tg_tensor *w, const tg_conv2d_attr *a);
 tg_tensor *tg_conv2d_grad_w(tg_scope *s, tg_tensor *gy, tg_tensor *x, const tg_conv2d_attr *a);
 
-extern const tg_rule tg_conv2d_relu_rule;                /* ops/fused */
+extern const tg_rule tg_conv2d_relu_rule; /* ops/fused */
 #endif

@@ -20,40 +20,44 @@ static bool plain_size(const tg_conv2d_attr *a, int64_t x, int i, int64_t *size)
 static bool check_size(tg_scope *s, const tg_call *c, int i)
 {
     const tg_conv2d_attr *a = c->attr;
-    int64_t               plain, added, most = a->stride[i] > a->dilation[i] ? a->stride[i] : a->dilation[i];
+    int64_t plain, added, most = a->stride[i] > a->dilation[i] ? a->stride[i] : a->dilation[i];
     if (!plain_size(a, c->in[0]->dim[1 + i], i, &plain))
         return tg_fail(s, "%s: image, kernel, stride or dilation is too large to compute a size", c->op->name), false;
     if (__builtin_sub_overflow(a->image[i], plain, &added) || added < 0 || added >= most)
         return tg_fail(s, "%s: output_pad %lld, want 0 to %lld: less than stride or dilation", c->op->name,
-                       (long long)added, (long long)(most - 1)), false;
+                       (long long)added, (long long)(most - 1)),
+               false;
     if (a->image[i] < 1)
         return tg_fail(s, "%s: y would have size %lld: pad %d is too large for kernel %lld and image %lld", c->op->name,
-                       (long long)a->image[i], a->pad[i], (long long)a->kernel[i],
-                       (long long)c->in[0]->dim[1 + i]), false;
+                       (long long)a->image[i], a->pad[i], (long long)a->kernel[i], (long long)c->in[0]->dim[1 + i]),
+               false;
     return true;
 }
 
 static bool check_channels(tg_scope *s, const tg_call *c, int64_t *out)
 {
     const tg_conv2d_attr *a = c->attr;
-    const tg_tensor      *x = c->in[0], *w = c->in[1];
-    tg_shape_text         shape;
+    const tg_tensor *x = c->in[0], *w = c->in[1];
+    tg_shape_text shape;
     if (x->dim[3] != w->dim[0])
         return tg_fail(s, "%s: x has %lld channels, want %lld: w is %s", c->op->name, (long long)x->dim[3],
-                       (long long)w->dim[0], tg_shape(w, &shape)), false;
+                       (long long)w->dim[0], tg_shape(w, &shape)),
+               false;
     if (x->dim[3] % a->groups)
         return tg_fail(s, "%s: x has %lld channels, which %d groups do not divide", c->op->name, (long long)x->dim[3],
-                       a->groups), false;
+                       a->groups),
+               false;
     if (__builtin_mul_overflow(w->dim[3], (int64_t)a->groups, out))
         return tg_fail(s, "%s: %lld channels in each of %d groups overflow", c->op->name, (long long)w->dim[3],
-                       a->groups), false;
+                       a->groups),
+               false;
     return true;
 }
 
 static void infer(tg_scope *s, tg_call *c)
 {
     const tg_conv2d_attr *a = c->attr;
-    int64_t               out;
+    int64_t out;
     if (!tg_want_rank(s, c, 0, 4, "[n, h, w, in]") || !tg_want_rank(s, c, 1, 4, "[in, kh, kw, out/groups]")) return;
     if (!tg_want_float(s, c, 0) || !tg_want_same_dtype(s, c, 0, 1)) return;
     if (!tg_conv2d_check_attr(s, c->op->name, a) || !check_channels(s, c, &out)) return;
@@ -96,11 +100,20 @@ static void backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_
 }
 
 const tg_op tg_conv_transpose2d_op = {
-    .name = "conv_transpose2d", .n_in = 3, .n_out = 1, .optional_in = TG_BIT(2), .saves_in = TG_BIT(0) | TG_BIT(1),
-    .casts = TG_BIT(0) | TG_BIT(1), .cast_to = TG_CAST_BF16,
-    .attr_size = sizeof(tg_conv2d_attr), .infer = infer, .backward = backward, .flops = flops,
+    .name = "conv_transpose2d",
+    .n_in = 3,
+    .n_out = 1,
+    .optional_in = TG_BIT(2),
+    .saves_in = TG_BIT(0) | TG_BIT(1),
+    .casts = TG_BIT(0) | TG_BIT(1),
+    .cast_to = TG_CAST_BF16,
+    .attr_size = sizeof(tg_conv2d_attr),
+    .infer = infer,
+    .backward = backward,
+    .flops = flops,
     .kernels = TG_KERNELS(TG_ONEDNN(conv_transpose2d_grouped_onednn) TG_BRGEMM(conv_transpose2d_brgemm)
-                          TG_ONEDNN(conv_transpose2d_onednn) TG_VECTOR(conv_transpose2d_vector) &conv_transpose2d_ref),
+                              TG_ONEDNN(conv_transpose2d_onednn) TG_VECTOR(conv_transpose2d_vector) &
+                          conv_transpose2d_ref),
 };
 
 tg_tensor *tg_conv_transpose2d(tg_scope *s, tg_tensor *x, tg_tensor *w, tg_tensor *b, tg_conv_transpose2d_config config)
@@ -112,7 +125,8 @@ tg_tensor *tg_conv_transpose2d(tg_scope *s, tg_tensor *x, tg_tensor *w, tg_tenso
         a.pad[i] = config.pad[i];
         a.kernel[i] = w ? w->dim[1 + i] : 0;
         if (!x || !plain_size(&a, x->dim[1 + i], i, &a.image[i]) ||
-            __builtin_add_overflow(a.image[i], config.output_pad[i], &a.image[i])) a.image[i] = 0;
+            __builtin_add_overflow(a.image[i], config.output_pad[i], &a.image[i]))
+            a.image[i] = 0;
     }
     return tg_apply(s, &tg_conv_transpose2d_op, (tg_tensor *[]){ tg_as(s, x, w), w, b }, &a);
 }

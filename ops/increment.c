@@ -10,5 +10,9 @@ static void infer(tg_scope *s, tg_call *c)
 extern const tg_kernel increment_ref;
 
 const tg_op tg_increment_op = {
-    .name = "increment", .n_in = 1, .writes = TG_BIT(0), .infer = infer, .kernels = TG_KERNELS(&increment_ref),
+    .name = "increment",
+    .n_in = 1,
+    .writes = TG_BIT(0),
+    .infer = infer,
+    .kernels = TG_KERNELS(&increment_ref),
 };

@@ -8,13 +8,10 @@ static bool check_affine(tg_scope *s, const tg_call *c, int x, int k, const char
 {
     const int axes = ((const tg_layer_norm_attr *)c->attr)->axes, rank = c->in[x]->rank;
     const tg_tensor *const v = c->in[k];
-    if (!v)
-        return true;
-    if (!tg_want_dtype(s, c, k, TG_F32))
-        return false;
+    if (!v) return true;
+    if (!tg_want_dtype(s, c, k, TG_F32)) return false;
     bool fits = v->rank == axes;
-    for (int i = 0; i < axes && fits; i++)
-        fits = v->dim[i] == c->in[x]->dim[rank - axes + i];
+    for (int i = 0; i < axes && fits; i++) fits = v->dim[i] == c->in[x]->dim[rank - axes + i];
     tg_shape_text got, want;
     if (!fits)
         tg_fail(s, "%s: %s has shape %s, want the last %d axes of x %s", c->op->name, name, tg_shape(v, &got), axes,
@@ -60,19 +57,23 @@ static void layer_norm_backward(tg_scope *s, const tg_call *c, tg_tensor *const 
 TG_VECTOR_DECLARE(layer_norm_vector)
 extern const tg_kernel layer_norm_ref;
 const tg_op tg_layer_norm_op = {
-    .name = "layer_norm", .n_in = 3, .n_out = 3, .optional_in = TG_BIT(1) | TG_BIT(2),
-    .saves_in = TG_BIT(0) | TG_BIT(1), .saves_out = TG_BIT(1) | TG_BIT(2), .attr_size = sizeof(tg_layer_norm_attr),
-    .infer = layer_norm_infer, .backward = layer_norm_backward,
-    .kernels = TG_KERNELS(TG_VECTOR(layer_norm_vector) &layer_norm_ref),
+    .name = "layer_norm",
+    .n_in = 3,
+    .n_out = 3,
+    .optional_in = TG_BIT(1) | TG_BIT(2),
+    .saves_in = TG_BIT(0) | TG_BIT(1),
+    .saves_out = TG_BIT(1) | TG_BIT(2),
+    .attr_size = sizeof(tg_layer_norm_attr),
+    .infer = layer_norm_infer,
+    .backward = layer_norm_backward,
+    .kernels = TG_KERNELS(TG_VECTOR(layer_norm_vector) & layer_norm_ref),
 };
 
 static bool check_statistics(tg_scope *s, const tg_call *c, int64_t rows)
 {
     for (int k = 3; k < 5; k++) {
-        if (!tg_want_dtype(s, c, k, TG_F32))
-            return false;
-        if (tg_count(c->in[k]) == rows)
-            continue;
+        if (!tg_want_dtype(s, c, k, TG_F32)) return false;
+        if (tg_count(c->in[k]) == rows) continue;
         tg_fail(s, "%s: %s has %lld numbers, x has %lld rows", c->op->name, k == 3 ? "mean" : "rstd",
                 (long long)tg_count(c->in[k]), (long long)rows);
         return false;
@@ -89,10 +90,8 @@ static void layer_norm_grad_infer(tg_scope *s, tg_call *c)
     const int axes = ((const tg_layer_norm_attr *)c->attr)->axes;
     const int64_t *const last = x->dim + x->rank - axes;
     int64_t rows = 1;
-    for (int i = 0; i < x->rank - axes; i++)
-        rows *= x->dim[i];
-    if (!check_statistics(s, c, rows))
-        return;
+    for (int i = 0; i < x->rank - axes; i++) rows *= x->dim[i];
+    if (!check_statistics(s, c, rows)) return;
     c->out[0] = tg_make_like(s, x);
     c->out[1] = tg_make(s, TG_F32, axes, last);
     c->out[2] = tg_make(s, TG_F32, axes, last);
@@ -101,9 +100,14 @@ static void layer_norm_grad_infer(tg_scope *s, tg_call *c)
 TG_VECTOR_DECLARE(layer_norm_grad_vector)
 extern const tg_kernel layer_norm_grad_ref;
 const tg_op tg_layer_norm_grad_op = {
-    .name = "layer_norm_grad", .n_in = 5, .n_out = 3, .optional_in = TG_BIT(2),
-    .optional_out = TG_BIT(0) | TG_BIT(1) | TG_BIT(2), .attr_size = sizeof(tg_layer_norm_attr),
-    .infer = layer_norm_grad_infer, .kernels = TG_KERNELS(TG_VECTOR(layer_norm_grad_vector) &layer_norm_grad_ref),
+    .name = "layer_norm_grad",
+    .n_in = 5,
+    .n_out = 3,
+    .optional_in = TG_BIT(2),
+    .optional_out = TG_BIT(0) | TG_BIT(1) | TG_BIT(2),
+    .attr_size = sizeof(tg_layer_norm_attr),
+    .infer = layer_norm_grad_infer,
+    .kernels = TG_KERNELS(TG_VECTOR(layer_norm_grad_vector) & layer_norm_grad_ref),
 };
 
 tg_tensor *tg_layer_norm(tg_scope *s, tg_tensor *x, tg_tensor *gamma, tg_tensor *beta, double eps)

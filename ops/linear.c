@@ -26,7 +26,7 @@ static bool check_rows(tg_scope *s, const tg_call *c, int k, const char *name)
 static bool check_features(tg_scope *s, const tg_call *c, const char *name, int axis)
 {
     const tg_tensor *x = c->in[0], *w = c->in[1];
-    tg_shape_text    one, other;
+    tg_shape_text one, other;
     if (!check_rows(s, c, 0, name) || !tg_want_same_dtype(s, c, 0, 1)) return false;
     if (!tg_want_rank(s, c, 1, 2, "[out, in]")) return false;
     if (x->dim[x->rank - 1] != w->dim[axis])
@@ -46,7 +46,7 @@ static tg_tensor *make_rows(tg_scope *s, const tg_tensor *like, int64_t features
 void tg_linear_infer(tg_scope *s, tg_call *c)
 {
     const tg_tensor *w = c->in[1], *b = c->in[2];
-    tg_shape_text    shape;
+    tg_shape_text shape;
     if (!check_features(s, c, "x", 1)) return;
     if (b && (!tg_want_dtype(s, c, 2, TG_F32) || !tg_want_rank(s, c, 2, 1, "[out]"))) return;
     if (b && b->dim[0] != w->dim[0])
@@ -63,7 +63,7 @@ static void grad_x_infer(tg_scope *s, tg_call *c)
 static void grad_w_infer(tg_scope *s, tg_call *c)
 {
     const tg_tensor *gy = c->in[0], *x = c->in[1];
-    tg_shape_text    one, other;
+    tg_shape_text one, other;
     if (!check_rows(s, c, 0, "gy") || !check_rows(s, c, 1, "x") || !tg_want_same_dtype(s, c, 0, 1)) return;
     if (gy->rank != x->rank || memcmp(gy->dim, x->dim, sizeof *x->dim * (size_t)(x->rank - 1)))
         tg_fail(s, "%s: gy %s and x %s differ in more than the last axis", c->op->name, tg_shape(gy, &one),
@@ -94,22 +94,40 @@ static void backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_
 /* OpenBLAS 0.3.21 takes 1.1 to 1.3 times as long as our own with AVX-512, and 0.7 to 1 times with AVX2. */
 
 const tg_op tg_linear_op = {
-    .name = "linear", .n_in = 3, .n_out = 1, .optional_in = TG_BIT(2), .saves_in = TG_BIT(0) | TG_BIT(1),
-    .casts = TG_BIT(0) | TG_BIT(1), .cast_to = TG_CAST_BF16,
-    .infer = tg_linear_infer, .backward = backward, .flops = tg_linear_flops,
+    .name = "linear",
+    .n_in = 3,
+    .n_out = 1,
+    .optional_in = TG_BIT(2),
+    .saves_in = TG_BIT(0) | TG_BIT(1),
+    .casts = TG_BIT(0) | TG_BIT(1),
+    .cast_to = TG_CAST_BF16,
+    .infer = tg_linear_infer,
+    .backward = backward,
+    .flops = tg_linear_flops,
     .kernels = TG_KERNELS(TG_BRGEMM_BF16(linear_brgemm) TG_VECTOR(linear_vector) TG_BRGEMM_F32(linear_brgemm)
-                          TG_OPENBLAS(linear_openblas) &linear_ref),
+                              TG_OPENBLAS(linear_openblas) &
+                          linear_ref),
     .rules = TG_RULES(&tg_linear_relu_rule),
 };
 const tg_op tg_linear_grad_x_op = {
-    .name = "linear_grad_x", .n_in = 2, .n_out = 1, .infer = grad_x_infer, .flops = grad_x_flops,
+    .name = "linear_grad_x",
+    .n_in = 2,
+    .n_out = 1,
+    .infer = grad_x_infer,
+    .flops = grad_x_flops,
     .kernels = TG_KERNELS(TG_BRGEMM_BF16(linear_grad_x_brgemm) TG_VECTOR(linear_grad_x_vector)
-                          TG_BRGEMM_F32(linear_grad_x_brgemm) TG_OPENBLAS(linear_grad_x_openblas) &linear_grad_x_ref),
+                              TG_BRGEMM_F32(linear_grad_x_brgemm) TG_OPENBLAS(linear_grad_x_openblas) &
+                          linear_grad_x_ref),
 };
 const tg_op tg_linear_grad_w_op = {
-    .name = "linear_grad_w", .n_in = 2, .n_out = 1, .infer = grad_w_infer, .flops = grad_w_flops,
+    .name = "linear_grad_w",
+    .n_in = 2,
+    .n_out = 1,
+    .infer = grad_w_infer,
+    .flops = grad_w_flops,
     .kernels = TG_KERNELS(TG_BRGEMM_BF16(linear_grad_w_brgemm) TG_VECTOR(linear_grad_w_vector)
-                          TG_BRGEMM_F32(linear_grad_w_brgemm) TG_OPENBLAS(linear_grad_w_openblas) &linear_grad_w_ref),
+                              TG_BRGEMM_F32(linear_grad_w_brgemm) TG_OPENBLAS(linear_grad_w_openblas) &
+                          linear_grad_w_ref),
 };
 
 tg_tensor *tg_linear(tg_scope *s, tg_tensor *x, tg_tensor *w, tg_tensor *b)

@@ -18,17 +18,22 @@ static void pointwise_loss_backward(tg_scope *s, const tg_call *c, tg_tensor *co
 TG_VECTOR_DECLARE(pointwise_loss_vector)
 extern const tg_kernel pointwise_loss_ref;
 const tg_op tg_pointwise_loss_op = {
-    .name = "pointwise_loss", .n_in = 2, .n_out = 1, .saves_in = TG_BIT(0) | TG_BIT(1),
-    .casts = TG_BIT(0) | TG_BIT(1), .cast_to = TG_CAST_F32,
-    .attr_size = sizeof(tg_pointwise_loss_attr), .infer = pointwise_loss_infer, .backward = pointwise_loss_backward,
-    .kernels = TG_KERNELS(TG_VECTOR(pointwise_loss_vector) &pointwise_loss_ref),
+    .name = "pointwise_loss",
+    .n_in = 2,
+    .n_out = 1,
+    .saves_in = TG_BIT(0) | TG_BIT(1),
+    .casts = TG_BIT(0) | TG_BIT(1),
+    .cast_to = TG_CAST_F32,
+    .attr_size = sizeof(tg_pointwise_loss_attr),
+    .infer = pointwise_loss_infer,
+    .backward = pointwise_loss_backward,
+    .kernels = TG_KERNELS(TG_VECTOR(pointwise_loss_vector) & pointwise_loss_ref),
 };
 
 static void pointwise_loss_grad_infer(tg_scope *s, tg_call *c)
 {
     for (int k = 0; k < 3; k++)
-        if (!tg_want_dtype(s, c, k, TG_F32) || !tg_want_same_shape(s, c, k, 1))
-            return;
+        if (!tg_want_dtype(s, c, k, TG_F32) || !tg_want_same_shape(s, c, k, 1)) return;
     c->out[0] = tg_make_like(s, c->in[1]);
     c->out[1] = tg_make_like(s, c->in[1]);
 }
@@ -36,16 +41,20 @@ static void pointwise_loss_grad_infer(tg_scope *s, tg_call *c)
 TG_VECTOR_DECLARE(pointwise_loss_grad_vector)
 extern const tg_kernel pointwise_loss_grad_ref;
 const tg_op tg_pointwise_loss_grad_op = {
-    .name = "pointwise_loss_grad", .n_in = 3, .n_out = 2, .optional_out = TG_BIT(0) | TG_BIT(1),
-    .attr_size = sizeof(tg_pointwise_loss_attr), .infer = pointwise_loss_grad_infer,
-    .kernels = TG_KERNELS(TG_VECTOR(pointwise_loss_grad_vector) &pointwise_loss_grad_ref),
+    .name = "pointwise_loss_grad",
+    .n_in = 3,
+    .n_out = 2,
+    .optional_out = TG_BIT(0) | TG_BIT(1),
+    .attr_size = sizeof(tg_pointwise_loss_attr),
+    .infer = pointwise_loss_grad_infer,
+    .kernels = TG_KERNELS(TG_VECTOR(pointwise_loss_grad_vector) & pointwise_loss_grad_ref),
 };
 
 /* `name` is what the user called: messages begin with it. */
 static tg_tensor *loss(tg_scope *s, const char *name, tg_pointwise_loss kind, tg_tensor *x, tg_tensor *target,
                        tg_reduction reduction)
 {
-    tg_shape_text     got, want;
+    tg_shape_text got, want;
     const char *const was = tg_call_as(s, name);
     if (tg_ok(s) && x && target && !tg_same_shape(x, target))
         tg_fail(s, "%s: target has shape %s, x %s; want the same", name, tg_shape(target, &got), tg_shape(x, &want));
@@ -54,7 +63,9 @@ static tg_tensor *loss(tg_scope *s, const char *name, tg_pointwise_loss kind, tg
     tg_tensor *const in[] = { tg_as_f32(s, x), tg_as_f32(s, target) };
     tg_tensor *const each = tg_apply(s, &tg_pointwise_loss_op, in, &(tg_pointwise_loss_attr){ kind });
     const tg_axes all = { .n = 0 };
-    tg_tensor *const y = reduction == TG_NONE ? each : reduction == TG_MEAN ? tg_mean(s, each, all) : tg_sum(s, each, all);
+    tg_tensor *const y = reduction == TG_NONE   ? each
+                         : reduction == TG_MEAN ? tg_mean(s, each, all)
+                                                : tg_sum(s, each, all);
     return tg_called_as(s, was, y);
 }
 

@@ -36,10 +36,10 @@ static bool leading(const tg_tensor *a, const tg_tensor *b, int *rank, int64_t d
 static void infer(tg_scope *s, tg_call *c)
 {
     const tg_matmul_config *t = c->attr;
-    const tg_tensor        *a = c->in[0], *b = c->in[1];
-    int64_t                 m, k, depth, n, dim[TG_MAX_RANK];
-    int                     rank;
-    tg_shape_text           one, other;
+    const tg_tensor *a = c->in[0], *b = c->in[1];
+    int64_t m, k, depth, n, dim[TG_MAX_RANK];
+    int rank;
+    tg_shape_text one, other;
     if (!check_input(s, c, 0) || !check_input(s, c, 1) || !tg_want_same_dtype(s, c, 0, 1)) return;
     sides(a, t->transpose_a, &m, &k);
     sides(b, t->transpose_b, &depth, &n);
@@ -60,7 +60,7 @@ static void infer(tg_scope *s, tg_call *c)
 static double flops(const tg_call *c)
 {
     const tg_matmul_config *t = c->attr;
-    int64_t                 m, k;
+    int64_t m, k;
     sides(c->in[0], t->transpose_a, &m, &k);
     return 2.0 * (double)tg_count(c->out[0]) * (double)k;
 }
@@ -74,7 +74,7 @@ static tg_tensor *product(tg_scope *s, tg_tensor *a, bool transpose_a, tg_tensor
 static void backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
 {
     const tg_matmul_config *t = c->attr;
-    tg_tensor              *gy = gout[0], *a = c->in[0], *b = c->in[1];
+    tg_tensor *gy = gout[0], *a = c->in[0], *b = c->in[1];
     if (a->needs_grad)
         gin[0] = t->transpose_a ? product(s, b, t->transpose_b, gy, true) : product(s, gy, false, b, !t->transpose_b);
     if (b->needs_grad)
@@ -82,12 +82,18 @@ static void backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_
 }
 
 const tg_op tg_matmul_op = {
-    .name = "matmul", .n_in = 2, .n_out = 1, .saves_in = TG_BIT(0) | TG_BIT(1),
-    .casts = TG_BIT(0) | TG_BIT(1), .cast_to = TG_CAST_BF16,
+    .name = "matmul",
+    .n_in = 2,
+    .n_out = 1,
+    .saves_in = TG_BIT(0) | TG_BIT(1),
+    .casts = TG_BIT(0) | TG_BIT(1),
+    .cast_to = TG_CAST_BF16,
     .attr_size = sizeof(tg_matmul_config),
-    .infer = infer, .backward = backward, .flops = flops,
-    .kernels = TG_KERNELS(TG_VECTOR(matmul_vector) TG_BRGEMM(matmul_brgemm) &matmul_stack_brgemm,
-                          TG_VECTOR(matmul_half_vector) TG_OPENBLAS(matmul_openblas) &matmul_ref),
+    .infer = infer,
+    .backward = backward,
+    .flops = flops,
+    .kernels = TG_KERNELS(TG_VECTOR(matmul_vector) TG_BRGEMM(matmul_brgemm) & matmul_stack_brgemm,
+                          TG_VECTOR(matmul_half_vector) TG_OPENBLAS(matmul_openblas) & matmul_ref),
 };
 
 tg_tensor *tg_matmul_with(tg_scope *s, tg_tensor *a, tg_tensor *b, tg_matmul_config config)

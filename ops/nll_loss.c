@@ -38,15 +38,13 @@ static bool check_weight(tg_scope *s, const char *name, const tg_tensor *weight,
 static bool check_shapes(tg_scope *s, const char *name, const tg_tensor *x, const tg_tensor *target)
 {
     tg_shape_text got, want;
-    if (!tg_ok(s))
-        return false;
+    if (!tg_ok(s)) return false;
     if (x->rank < 1) {
         tg_fail(s, "%s: x has rank 0, want [.., classes]", name);
         return false;
     }
     bool fits = target->rank == x->rank - 1;
-    for (int i = 0; i < target->rank && fits; i++)
-        fits = target->dim[i] == x->dim[i];
+    for (int i = 0; i < target->rank && fits; i++) fits = target->dim[i] == x->dim[i];
     if (!fits)
         tg_fail(s, "%s: target has shape %s, x %s wants its shape without the last axis", name, tg_shape(target, &got),
                 tg_shape(x, &want));
@@ -66,8 +64,7 @@ void tg_nll_loss_infer(tg_scope *s, tg_call *c)
 {
     const tg_nll_attr *const a = c->attr;
     const tg_tensor *const x = c->in[0], *const target = c->in[1];
-    if (!tg_want_float(s, c, 0) || !check(s, tg_called(c), x, target, c->in[2], a))
-        return;
+    if (!tg_want_float(s, c, 0) || !check(s, tg_called(c), x, target, c->in[2], a)) return;
     if (a->classes != x->dim[x->rank - 1])
         tg_fail(s, "%s: %lld classes, x has %lld", tg_called(c), (long long)a->classes, (long long)x->dim[x->rank - 1]);
     c->out[0] = tg_make(s, TG_F32, a->reduction == TG_NONE ? target->rank : 0, target->dim);
@@ -76,24 +73,31 @@ void tg_nll_loss_infer(tg_scope *s, tg_call *c)
 
 static void nll_loss_infer(tg_scope *s, tg_call *c)
 {
-    if (tg_want_dtype(s, c, 0, TG_F32))
-        tg_nll_loss_infer(s, c);
+    if (tg_want_dtype(s, c, 0, TG_F32)) tg_nll_loss_infer(s, c);
 }
 
 static void nll_loss_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
 {
     if (gout[0])
-        gin[0] = tg_apply(s, &tg_nll_loss_grad_op, (tg_tensor *const[]){ gout[0], c->in[1], c->in[2], c->out[1] },
-                          c->attr);
+        gin[0] =
+            tg_apply(s, &tg_nll_loss_grad_op, (tg_tensor *const[]){ gout[0], c->in[1], c->in[2], c->out[1] }, c->attr);
 }
 
 TG_VECTOR_DECLARE(nll_loss_vector)
 extern const tg_kernel nll_loss_ref;
 const tg_op tg_nll_loss_op = {
-    .name = "nll_loss", .n_in = 3, .n_out = 2, .optional_in = TG_BIT(2), .saves_in = TG_BIT(1) | TG_BIT(2),
-    .saves_out = TG_BIT(1), .casts = TG_BIT(0), .cast_to = TG_CAST_F32,
-    .attr_size = sizeof(tg_nll_attr), .infer = nll_loss_infer, .backward = nll_loss_backward,
-    .kernels = TG_KERNELS(TG_VECTOR(nll_loss_vector) &nll_loss_ref),
+    .name = "nll_loss",
+    .n_in = 3,
+    .n_out = 2,
+    .optional_in = TG_BIT(2),
+    .saves_in = TG_BIT(1) | TG_BIT(2),
+    .saves_out = TG_BIT(1),
+    .casts = TG_BIT(0),
+    .cast_to = TG_CAST_F32,
+    .attr_size = sizeof(tg_nll_attr),
+    .infer = nll_loss_infer,
+    .backward = nll_loss_backward,
+    .kernels = TG_KERNELS(TG_VECTOR(nll_loss_vector) & nll_loss_ref),
 };
 
 void tg_nll_loss_grad_infer(tg_scope *s, tg_call *c, tg_dtype dtype)
@@ -105,14 +109,12 @@ void tg_nll_loss_grad_infer(tg_scope *s, tg_call *c, tg_dtype dtype)
         !check_weight(s, tg_called(c), c->in[2], a->classes) || !tg_want_dtype(s, c, 0, TG_F32) ||
         !tg_want_dtype(s, c, 3, TG_F32) || !tg_want_rank(s, c, 3, 0, "[]"))
         return;
-    if (a->reduction == TG_NONE ? !tg_want_same_shape(s, c, 0, 1) : !tg_want_rank(s, c, 0, 0, "[]"))
-        return;
+    if (a->reduction == TG_NONE ? !tg_want_same_shape(s, c, 0, 1) : !tg_want_rank(s, c, 0, 0, "[]")) return;
     if (target->rank >= TG_MAX_RANK) {
         tg_fail(s, "%s: target has rank %d, want at most %d", tg_called(c), target->rank, TG_MAX_RANK - 1);
         return;
     }
-    for (int i = 0; i < target->rank; i++)
-        dim[i] = target->dim[i];
+    for (int i = 0; i < target->rank; i++) dim[i] = target->dim[i];
     dim[target->rank] = a->classes;
     c->out[0] = tg_make(s, dtype, target->rank + 1, dim);
 }
@@ -122,8 +124,13 @@ static void nll_loss_grad_infer(tg_scope *s, tg_call *c) { tg_nll_loss_grad_infe
 TG_VECTOR_DECLARE(nll_loss_grad_vector)
 extern const tg_kernel nll_loss_grad_ref;
 const tg_op tg_nll_loss_grad_op = {
-    .name = "nll_loss_grad", .n_in = 4, .n_out = 1, .optional_in = TG_BIT(2), .attr_size = sizeof(tg_nll_attr),
-    .infer = nll_loss_grad_infer, .kernels = TG_KERNELS(TG_VECTOR(nll_loss_grad_vector) &nll_loss_grad_ref),
+    .name = "nll_loss_grad",
+    .n_in = 4,
+    .n_out = 1,
+    .optional_in = TG_BIT(2),
+    .attr_size = sizeof(tg_nll_attr),
+    .infer = nll_loss_grad_infer,
+    .kernels = TG_KERNELS(TG_VECTOR(nll_loss_grad_vector) & nll_loss_grad_ref),
     .rules = TG_RULES(&tg_rule_cross_entropy_grad),
 };
 
@@ -150,12 +157,13 @@ tg_tensor *tg_cross_entropy_with(tg_scope *s, tg_tensor *logits, tg_tensor *targ
 {
     logits = tg_shown_of(logits);
     const tg_nll_attr attr = attr_of(logits, &config);
-    if (tg_ok(s) && logits && target)                              /* first, for messages that name cross_entropy */
+    if (tg_ok(s) && logits && target) /* first, for messages that name cross_entropy */
         check(s, "cross_entropy", logits, target, config.weight, &attr);
     const tg_softmax_attr softmax = { tg_resolve_axis(logits, -1), TG_F32 };
-    const char *const     was = tg_call_as(s, "cross_entropy");
+    const char *const was = tg_call_as(s, "cross_entropy");
     tg_tensor *const logp = tg_apply(s, &tg_log_softmax_op, &logits, &softmax);
-    return tg_called_as(s, was, tg_apply(s, &tg_nll_loss_op, (tg_tensor *const[]){ logp, target, config.weight }, &attr));
+    return tg_called_as(s, was,
+                        tg_apply(s, &tg_nll_loss_op, (tg_tensor *const[]){ logp, target, config.weight }, &attr));
 }
 
 tg_tensor *tg_cross_entropy(tg_scope *s, tg_tensor *logits, tg_tensor *target)

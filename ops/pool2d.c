@@ -7,7 +7,7 @@ TG_VECTOR_DECLARE(max_pool2d_vector)
 TG_VECTOR_DECLARE(max_pool2d_grad_vector)
 TG_VECTOR_DECLARE(avg_pool2d_vector)
 TG_VECTOR_DECLARE(avg_pool2d_grad_vector)
-extern const tg_rule   tg_rule_max_pool2d_relu_grad;               /* in fused/ */
+extern const tg_rule tg_rule_max_pool2d_relu_grad; /* in fused/ */
 extern const tg_kernel max_pool2d_ref, max_pool2d_grad_ref, avg_pool2d_ref, avg_pool2d_grad_ref;
 
 /* ---- shapes ---- */
@@ -21,7 +21,8 @@ static bool check_attr(tg_scope *s, const char *op, const tg_pool2d_attr *a)
             return tg_fail(s, "%s: stride [%d, %d], want at least 1", op, a->stride[0], a->stride[1]), false;
         if (a->pad[i] < 0 || a->pad[i] > a->kernel[i] / 2)
             return tg_fail(s, "%s: pad [%d, %d], want 0 to half of kernel [%d, %d]", op, a->pad[0], a->pad[1],
-                           a->kernel[0], a->kernel[1]), false;
+                           a->kernel[0], a->kernel[1]),
+                   false;
     }
     return true;
 }
@@ -35,7 +36,8 @@ static bool out_size(tg_scope *s, const char *op, const tg_pool2d_attr *a, int64
             return tg_fail(s, "%s: image of size %lld is too large", op, (long long)a->image[i]), false;
         if (a->image[i] < 1 || a->kernel[i] > padded)
             return tg_fail(s, "%s: kernel %d x %d is larger than image %lld x %lld with pad [%d, %d]", op, a->kernel[0],
-                           a->kernel[1], (long long)a->image[0], (long long)a->image[1], a->pad[0], a->pad[1]), false;
+                           a->kernel[1], (long long)a->image[0], (long long)a->image[1], a->pad[0], a->pad[1]),
+                   false;
         out[i] = (padded - a->kernel[i]) / a->stride[i] + 1;
     }
     return true;
@@ -45,7 +47,7 @@ static bool out_size(tg_scope *s, const char *op, const tg_pool2d_attr *a, int64
 static bool check_image(tg_scope *s, const tg_call *c, const int64_t want[2], const char *axes)
 {
     const tg_tensor *x = c->in[0];
-    tg_shape_text    shape;
+    tg_shape_text shape;
     if (!tg_want_rank(s, c, 0, 4, axes) || !tg_want_float(s, c, 0)) return false;
     if (x->dim[1] != want[0] || x->dim[2] != want[1])
         tg_fail(s, "%s: input 0 has shape %s, want an image of %lld x %lld", c->op->name, tg_shape(x, &shape),
@@ -56,8 +58,8 @@ static bool check_image(tg_scope *s, const tg_call *c, const int64_t want[2], co
 static void pool_infer(tg_scope *s, tg_call *c)
 {
     const tg_pool2d_attr *a = c->attr;
-    const tg_tensor      *x = c->in[0];
-    int64_t               out[2];
+    const tg_tensor *x = c->in[0];
+    int64_t out[2];
     if (!check_attr(s, c->op->name, a) || !check_image(s, c, a->image, "[n, h, w, c]")) return;
     if (!out_size(s, c->op->name, a, out)) return;
     c->out[0] = tg_make(s, x->dtype, 4, TG_DIM(x->dim[0], out[0], out[1], x->dim[3]));
@@ -82,8 +84,8 @@ static void max_infer(tg_scope *s, tg_call *c)
 static void grad_infer(tg_scope *s, tg_call *c)
 {
     const tg_pool2d_attr *a = c->attr;
-    const tg_tensor      *gy = c->in[0];
-    int64_t               out[2];
+    const tg_tensor *gy = c->in[0];
+    int64_t out[2];
     if (!check_attr(s, c->op->name, a) || !out_size(s, c->op->name, a, out)) return;
     if (!check_image(s, c, out, "[n, oh, ow, c]")) return;
     c->out[0] = tg_make(s, gy->dtype, 4, TG_DIM(gy->dim[0], a->image[0], a->image[1], gy->dim[3]));
@@ -110,23 +112,41 @@ static void avg_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[],
 /* ---- operators ---- */
 
 const tg_op tg_max_pool2d_op = {
-    .name = "max_pool2d", .n_in = 1, .n_out = 2, .optional_out = TG_BIT(1), .saves_out = TG_BIT(0) | TG_BIT(1),
-    .attr_size = sizeof(tg_pool2d_attr), .infer = max_infer, .backward = max_backward,
-    .kernels = TG_KERNELS(TG_VECTOR(max_pool2d_vector) &max_pool2d_ref),
+    .name = "max_pool2d",
+    .n_in = 1,
+    .n_out = 2,
+    .optional_out = TG_BIT(1),
+    .saves_out = TG_BIT(0) | TG_BIT(1),
+    .attr_size = sizeof(tg_pool2d_attr),
+    .infer = max_infer,
+    .backward = max_backward,
+    .kernels = TG_KERNELS(TG_VECTOR(max_pool2d_vector) & max_pool2d_ref),
 };
 const tg_op tg_max_pool2d_grad_op = {
-    .name = "max_pool2d_grad", .n_in = 3, .n_out = 1, .attr_size = sizeof(tg_pool2d_attr),
+    .name = "max_pool2d_grad",
+    .n_in = 3,
+    .n_out = 1,
+    .attr_size = sizeof(tg_pool2d_attr),
     .infer = tg_max_pool2d_grad_infer,
-    .kernels = TG_KERNELS(TG_VECTOR(max_pool2d_grad_vector) &max_pool2d_grad_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(max_pool2d_grad_vector) & max_pool2d_grad_ref),
     .rules = TG_RULES(&tg_rule_max_pool2d_relu_grad),
 };
 const tg_op tg_avg_pool2d_op = {
-    .name = "avg_pool2d", .n_in = 1, .n_out = 1, .attr_size = sizeof(tg_pool2d_attr), .infer = pool_infer,
-    .backward = avg_backward, .kernels = TG_KERNELS(TG_VECTOR(avg_pool2d_vector) &avg_pool2d_ref),
+    .name = "avg_pool2d",
+    .n_in = 1,
+    .n_out = 1,
+    .attr_size = sizeof(tg_pool2d_attr),
+    .infer = pool_infer,
+    .backward = avg_backward,
+    .kernels = TG_KERNELS(TG_VECTOR(avg_pool2d_vector) & avg_pool2d_ref),
 };
 const tg_op tg_avg_pool2d_grad_op = {
-    .name = "avg_pool2d_grad", .n_in = 1, .n_out = 1, .attr_size = sizeof(tg_pool2d_attr), .infer = grad_infer,
-    .kernels = TG_KERNELS(TG_VECTOR(avg_pool2d_grad_vector) &avg_pool2d_grad_ref),
+    .name = "avg_pool2d_grad",
+    .n_in = 1,
+    .n_out = 1,
+    .attr_size = sizeof(tg_pool2d_attr),
+    .infer = grad_infer,
+    .kernels = TG_KERNELS(TG_VECTOR(avg_pool2d_grad_vector) & avg_pool2d_grad_ref),
 };
 
 static tg_pool2d_attr resolve(const tg_tensor *x, tg_pool2d_config config)

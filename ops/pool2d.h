@@ -11,5 +11,5 @@ static inline bool tg_side_by_side(const tg_pool2d_attr *a)
     return true;
 }
 
-void tg_max_pool2d_grad_infer(tg_scope *s, tg_call *c);       /* inputs gy, index, y; out[0]: the image */
+void tg_max_pool2d_grad_infer(tg_scope *s, tg_call *c); /* inputs gy, index, y; out[0]: the image */
 #endif

@@ -5,12 +5,12 @@
 
 /* y[m, n] = a[m, k] b[k, n] (+ bias[n]) (then relu); element (i, j) of a is element i a_row + j a_column of memory. */
 typedef struct {
-    const void  *a, *b;                 /* f32, or both bf16: `half` */
+    const void *a, *b; /* f32, or both bf16: `half` */
     const float *bias;
-    void        *y;                     /* f32, or bf16: `half_y` */
-    int64_t      m, n, k;
-    int64_t      a_row, a_column, b_row, b_column;       /* of a and of b one of the two is 1 */
-    bool         relu, half, half_y;
+    void *y; /* f32, or bf16: `half_y` */
+    int64_t m, n, k;
+    int64_t a_row, a_column, b_row, b_column; /* of a and of b one of the two is 1 */
+    bool relu, half, half_y;
 } tg_product;
 
 static inline const char *tg_product_reject(const tg_call *c)
@@ -27,44 +27,72 @@ static inline int64_t tg_last_dim(const tg_tensor *t) { return t->dim[t->rank - 
 static inline tg_product tg_linear_product(const tg_call *c)
 {
     const tg_tensor *x = c->in[0], *w = c->in[1], *y = c->out[0];
-    const int64_t    in = tg_last_dim(x), out = tg_last_dim(y);
-    return (tg_product){ .a = tg_ptr(x), .b = tg_ptr(w), .y = tg_ptr(y), .bias = tg_ptr(c->in[2]),
-                         .m = tg_count(y) / out, .n = out, .k = in, .a_row = in, .a_column = 1, .b_row = 1,
-                         .b_column = in, .relu = c->op == &tg_linear_relu_op, .half = w->dtype == TG_BF16,
+    const int64_t in = tg_last_dim(x), out = tg_last_dim(y);
+    return (tg_product){ .a = tg_ptr(x),
+                         .b = tg_ptr(w),
+                         .y = tg_ptr(y),
+                         .bias = tg_ptr(c->in[2]),
+                         .m = tg_count(y) / out,
+                         .n = out,
+                         .k = in,
+                         .a_row = in,
+                         .a_column = 1,
+                         .b_row = 1,
+                         .b_column = in,
+                         .relu = c->op == &tg_linear_relu_op,
+                         .half = w->dtype == TG_BF16,
                          .half_y = y->dtype == TG_BF16 };
 }
 
 static inline tg_product tg_linear_grad_x_product(const tg_call *c)
 {
     const tg_tensor *gy = c->in[0], *w = c->in[1], *gx = c->out[0];
-    const int64_t    in = tg_last_dim(gx), out = tg_last_dim(gy);
-    return (tg_product){ .a = tg_ptr(gy), .b = tg_ptr(w), .y = tg_ptr(gx), .m = tg_count(gx) / in, .n = in, .k = out,
-                         .a_row = out, .a_column = 1, .b_row = in, .b_column = 1, .half = w->dtype == TG_BF16,
+    const int64_t in = tg_last_dim(gx), out = tg_last_dim(gy);
+    return (tg_product){ .a = tg_ptr(gy),
+                         .b = tg_ptr(w),
+                         .y = tg_ptr(gx),
+                         .m = tg_count(gx) / in,
+                         .n = in,
+                         .k = out,
+                         .a_row = out,
+                         .a_column = 1,
+                         .b_row = in,
+                         .b_column = 1,
+                         .half = w->dtype == TG_BF16,
                          .half_y = gx->dtype == TG_BF16 };
 }
 
 static inline tg_product tg_linear_grad_w_product(const tg_call *c)
 {
     const tg_tensor *gy = c->in[0], *x = c->in[1], *gw = c->out[0];
-    const int64_t    in = tg_last_dim(x), out = tg_last_dim(gy);
-    return (tg_product){ .a = tg_ptr(gy), .b = tg_ptr(x), .y = tg_ptr(gw), .m = out, .n = in, .k = tg_count(x) / in,
-                         .a_row = 1, .a_column = out, .b_row = in, .b_column = 1, .half = x->dtype == TG_BF16 };
+    const int64_t in = tg_last_dim(x), out = tg_last_dim(gy);
+    return (tg_product){ .a = tg_ptr(gy),
+                         .b = tg_ptr(x),
+                         .y = tg_ptr(gw),
+                         .m = out,
+                         .n = in,
+                         .k = tg_count(x) / in,
+                         .a_row = 1,
+                         .a_column = out,
+                         .b_row = in,
+                         .b_column = 1,
+                         .half = x->dtype == TG_BF16 };
 }
 
 /* ---- matmul: a stack of products ---- */
 
 typedef struct {
-    int64_t    matrices;
+    int64_t matrices;
     tg_product first;
-    int        rank;                    /* leading axes of y, with what a step along each moves in a and b */
-    int64_t    dim[TG_MAX_RANK], a_step[TG_MAX_RANK], b_step[TG_MAX_RANK];
+    int rank; /* leading axes of y, with what a step along each moves in a and b */
+    int64_t dim[TG_MAX_RANK], a_step[TG_MAX_RANK], b_step[TG_MAX_RANK];
 } tg_stack;
 
 /* What a step along leading axis `axis` of y moves in t: nothing if t is broadcast along it. */
 static inline int64_t tg_stack_step(const tg_tensor *y, const tg_tensor *t, int axis)
 {
     const int own = axis - (y->rank - t->rank);
-    int64_t   step = 1;
+    int64_t step = 1;
     if (own < 0 || t->dim[own] == 1) return 0;
     for (int i = own + 1; i < t->rank; i++) step *= t->dim[i];
     return step;
@@ -73,11 +101,16 @@ static inline int64_t tg_stack_step(const tg_tensor *y, const tg_tensor *t, int 
 static inline tg_product tg_matmul_first(const tg_call *c)
 {
     const tg_matmul_config *t = c->attr;
-    const tg_tensor        *a = c->in[0], *b = c->in[1], *y = c->out[0];
-    tg_product p = { .a = tg_ptr(a), .b = tg_ptr(b), .y = tg_ptr(y), .m = y->dim[y->rank - 2], .n = tg_last_dim(y),
-                     .half = a->dtype == TG_BF16, .half_y = y->dtype == TG_BF16 };
+    const tg_tensor *a = c->in[0], *b = c->in[1], *y = c->out[0];
+    tg_product p = { .a = tg_ptr(a),
+                     .b = tg_ptr(b),
+                     .y = tg_ptr(y),
+                     .m = y->dim[y->rank - 2],
+                     .n = tg_last_dim(y),
+                     .half = a->dtype == TG_BF16,
+                     .half_y = y->dtype == TG_BF16 };
     p.k = a->dim[a->rank - (t->transpose_a ? 2 : 1)];
-    const bool by_columns = t->transpose_a && p.m > 1;      /* a single row lies in memory as it does in a matrix */
+    const bool by_columns = t->transpose_a && p.m > 1; /* a single row lies in memory as it does in a matrix */
     p.a_row = by_columns ? 1 : p.k;
     p.a_column = by_columns ? p.m : 1;
     p.b_row = t->transpose_b ? 1 : tg_last_dim(b);
@@ -102,7 +135,7 @@ static inline void tg_stack_merge(tg_stack *s)
 static inline tg_stack tg_stack_of(const tg_call *c)
 {
     const tg_tensor *y = c->out[0];
-    tg_stack         s = { .matrices = 1, .first = tg_matmul_first(c), .rank = y->rank - 2 };
+    tg_stack s = { .matrices = 1, .first = tg_matmul_first(c), .rank = y->rank - 2 };
     for (int i = 0; i < s.rank; i++) {
         s.matrices *= s.dim[i] = y->dim[i];
         s.a_step[i] = tg_stack_step(y, c->in[0], i);
@@ -114,7 +147,7 @@ static inline tg_stack tg_stack_of(const tg_call *c)
 
 static inline tg_product tg_stack_product(const tg_stack *s, int64_t matrix)
 {
-    tg_product    p = s->first;
+    tg_product p = s->first;
     const int64_t size = p.half ? 2 : 4;
     p.y = (char *)p.y + matrix * p.m * p.n * (p.half_y ? 2 : 4);
     for (int i = s->rank - 1; i >= 0; i--) {

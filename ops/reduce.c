@@ -16,7 +16,7 @@ extern const tg_kernel sum_ref, mean_ref, expand_ref;
 tg_reduce_attr tg_resolve_axes(tg_scope *s, const char *name, const tg_tensor *x, tg_axes axes)
 {
     tg_reduce_attr a = { .keep = axes.keep };
-    tg_shape_text  shape;
+    tg_shape_text shape;
     if (!x) return a;
     if (axes.n < 0 || axes.n > TG_MAX_RANK) tg_fail(s, "%s: %d axes, want 0 (all) to %d", name, axes.n, TG_MAX_RANK);
     if (axes.n == 0) a.axes = TG_BIT(x->rank) - 1;
@@ -27,8 +27,7 @@ tg_reduce_attr tg_resolve_axes(tg_scope *s, const char *name, const tg_tensor *x
                     x->rank - 1);
         else if (a.axes & TG_BIT(axis))
             tg_fail(s, "%s: axis %d of x %s is given twice", name, axes.axis[i], tg_shape(x, &shape));
-        else
-            a.axes |= TG_BIT(axis);
+        else a.axes |= TG_BIT(axis);
     }
     return a;
 }
@@ -36,9 +35,9 @@ tg_reduce_attr tg_resolve_axes(tg_scope *s, const char *name, const tg_tensor *x
 void tg_infer_reduce(tg_scope *s, tg_call *c)
 {
     const tg_reduce_attr *a = c->attr;
-    const tg_tensor      *x = c->in[0];
-    int                   rank = 0;
-    int64_t               dim[TG_MAX_RANK];
+    const tg_tensor *x = c->in[0];
+    int rank = 0;
+    int64_t dim[TG_MAX_RANK];
     if (!tg_want_float(s, c, 0)) return;
     if (a->axes >> x->rank) tg_fail(s, "%s: axes of x beyond its rank %d", c->op->name, x->rank);
     for (int i = 0; i < x->rank; i++) {
@@ -52,7 +51,7 @@ void tg_infer_reduce(tg_scope *s, tg_call *c)
 static tg_tensor *spread(tg_scope *s, tg_tensor *g, const tg_tensor *x, uint32_t axes)
 {
     tg_shape_attr like = { .rank = x->rank };
-    int64_t       kept[TG_MAX_RANK];
+    int64_t kept[TG_MAX_RANK];
     memcpy(like.dim, x->dim, sizeof like.dim);
     for (int i = 0; i < x->rank; i++) kept[i] = axes & TG_BIT(i) ? 1 : x->dim[i];
     tg_tensor *narrow = tg_reshape(s, g, x->rank, kept);
@@ -67,9 +66,13 @@ static void sum_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[],
 }
 
 const tg_op tg_sum_op = {
-    .name = "sum", .n_in = 1, .n_out = 1, .attr_size = sizeof(tg_reduce_attr),
-    .infer = tg_infer_reduce, .backward = sum_backward,
-    .kernels = TG_KERNELS(TG_VECTOR(sum_vector) TG_VECTOR(sum_axes_vector) &sum_ref),
+    .name = "sum",
+    .n_in = 1,
+    .n_out = 1,
+    .attr_size = sizeof(tg_reduce_attr),
+    .infer = tg_infer_reduce,
+    .backward = sum_backward,
+    .kernels = TG_KERNELS(TG_VECTOR(sum_vector) TG_VECTOR(sum_axes_vector) & sum_ref),
 };
 
 tg_tensor *tg_sum(tg_scope *s, tg_tensor *x, tg_axes axes)
@@ -87,9 +90,13 @@ static void mean_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[]
 }
 
 const tg_op tg_mean_op = {
-    .name = "mean", .n_in = 1, .n_out = 1, .attr_size = sizeof(tg_reduce_attr),
-    .infer = tg_infer_reduce, .backward = mean_backward,
-    .kernels = TG_KERNELS(TG_VECTOR(mean_vector) TG_VECTOR(mean_axes_vector) &mean_ref),
+    .name = "mean",
+    .n_in = 1,
+    .n_out = 1,
+    .attr_size = sizeof(tg_reduce_attr),
+    .infer = tg_infer_reduce,
+    .backward = mean_backward,
+    .kernels = TG_KERNELS(TG_VECTOR(mean_vector) TG_VECTOR(mean_axes_vector) & mean_ref),
 };
 
 tg_tensor *tg_mean(tg_scope *s, tg_tensor *x, tg_axes axes)
@@ -103,13 +110,13 @@ tg_tensor *tg_mean(tg_scope *s, tg_tensor *x, tg_axes axes)
 static void expand_infer(tg_scope *s, tg_call *c)
 {
     const tg_shape_attr *a = c->attr;
-    const tg_tensor     *x = c->in[0];
-    int                  rank;
-    int64_t              dim[TG_MAX_RANK];
-    tg_shape_text        from, to;
-    tg_tensor           *y = tg_make(s, x->dtype, a->rank, a->dim);
-    if (tg_ok(s) && (x->rank > y->rank || !tg_broadcast(x, y, &rank, dim) ||
-                     memcmp(dim, y->dim, sizeof *dim * (size_t)y->rank)))
+    const tg_tensor *x = c->in[0];
+    int rank;
+    int64_t dim[TG_MAX_RANK];
+    tg_shape_text from, to;
+    tg_tensor *y = tg_make(s, x->dtype, a->rank, a->dim);
+    if (tg_ok(s) &&
+        (x->rank > y->rank || !tg_broadcast(x, y, &rank, dim) || memcmp(dim, y->dim, sizeof *dim * (size_t)y->rank)))
         tg_fail(s, "expand: %s to %s", tg_shape(x, &from), tg_shape(y, &to));
     c->out[0] = y;
 }
@@ -122,7 +129,11 @@ static void expand_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout
 }
 
 const tg_op tg_expand_op = {
-    .name = "expand", .n_in = 1, .n_out = 1, .attr_size = sizeof(tg_shape_attr),
-    .infer = expand_infer, .backward = expand_backward,
-    .kernels = TG_KERNELS(TG_VECTOR(expand_vector) &expand_ref),
+    .name = "expand",
+    .n_in = 1,
+    .n_out = 1,
+    .attr_size = sizeof(tg_shape_attr),
+    .infer = expand_infer,
+    .backward = expand_backward,
+    .kernels = TG_KERNELS(TG_VECTOR(expand_vector) & expand_ref),
 };

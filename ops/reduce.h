@@ -5,5 +5,5 @@
 
 /* The axes that a user gave, checked and from the front; `name` is the operator's, for the message. */
 tg_reduce_attr tg_resolve_axes(tg_scope *s, const char *name, const tg_tensor *x, tg_axes axes);
-void tg_infer_reduce(tg_scope *s, tg_call *c);                  /* out[0] is in[0] without its axes, or with 1 there */
+void tg_infer_reduce(tg_scope *s, tg_call *c); /* out[0] is in[0] without its axes, or with 1 there */
 #endif

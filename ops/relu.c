@@ -7,7 +7,7 @@ TG_VECTOR_DECLARE(relu_grad_vector)
 TG_VECTOR_DECLARE(channel_sum_vector)
 TG_VECTOR_DECLARE(relu_grad_channel_sum_vector)
 extern const tg_kernel relu_ref, relu_grad_ref, channel_sum_ref, relu_grad_channel_sum_ref;
-extern const tg_rule   tg_rule_batch_norm2d_relu_grad, tg_rule_relu_grad_batch_norm2d_grad;      /* in fused/ */
+extern const tg_rule tg_rule_batch_norm2d_relu_grad, tg_rule_relu_grad_batch_norm2d_grad; /* in fused/ */
 
 /* ---- max(x, 0).  y is what backward reads: mostly the next layer keeps it anyway ---- */
 
@@ -17,9 +17,14 @@ static void relu_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[]
 }
 
 const tg_op tg_relu_op = {
-    .name = "relu", .n_in = 1, .n_out = 1, .saves_out = TG_BIT(0), .infer = tg_infer_map, .backward = relu_backward,
+    .name = "relu",
+    .n_in = 1,
+    .n_out = 1,
+    .saves_out = TG_BIT(0),
+    .infer = tg_infer_map,
+    .backward = relu_backward,
     .remade_by = &tg_relu_op,
-    .kernels = TG_KERNELS(TG_VECTOR(relu_vector) &relu_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(relu_vector) & relu_ref),
 };
 
 tg_tensor *tg_relu(tg_scope *s, tg_tensor *x) { return tg_apply(s, &tg_relu_op, &x, NULL); }
@@ -34,22 +39,31 @@ static void channel_sum_infer(tg_scope *s, tg_call *c)
 }
 
 const tg_op tg_channel_sum_op = {
-    .name = "channel_sum", .n_in = 1, .n_out = 1, .infer = channel_sum_infer,
-    .kernels = TG_KERNELS(TG_VECTOR(channel_sum_vector) &channel_sum_ref),
+    .name = "channel_sum",
+    .n_in = 1,
+    .n_out = 1,
+    .infer = channel_sum_infer,
+    .kernels = TG_KERNELS(TG_VECTOR(channel_sum_vector) & channel_sum_ref),
 };
 
-/* ---- relu_grad(gy, y) -> y <= 0 ? 0 : gy, so NaN passes it, as in PyTorch;  with channel_sum behind it, in one pass ---- */
+/* ---- relu_grad(gy, y) -> y <= 0 ? 0 : gy, so NaN passes it, as in PyTorch;  with channel_sum behind it, in one pass
+ * ---- */
 
 static const tg_rule relu_grad_then_channel_sum = {
-    .chain = { &tg_relu_grad_op, &tg_channel_sum_op }, .fused = &tg_relu_grad_channel_sum_op,
-    .emit = { { 0, 0 }, { 1, 0 } }, .n_emit = 2,
+    .chain = { &tg_relu_grad_op, &tg_channel_sum_op },
+    .fused = &tg_relu_grad_channel_sum_op,
+    .emit = { { 0, 0 }, { 1, 0 } },
+    .n_emit = 2,
 };
 
 const tg_op tg_relu_grad_op = {
-    .name = "relu_grad", .n_in = 2, .n_out = 1, .infer = tg_infer_zip,
-    .kernels = TG_KERNELS(TG_VECTOR(relu_grad_vector) &relu_grad_ref),
-    .rules = TG_RULES(&tg_rule_batch_norm2d_relu_grad, &tg_rule_relu_grad_batch_norm2d_grad,
-                      &relu_grad_then_channel_sum),
+    .name = "relu_grad",
+    .n_in = 2,
+    .n_out = 1,
+    .infer = tg_infer_zip,
+    .kernels = TG_KERNELS(TG_VECTOR(relu_grad_vector) & relu_grad_ref),
+    .rules =
+        TG_RULES(&tg_rule_batch_norm2d_relu_grad, &tg_rule_relu_grad_batch_norm2d_grad, &relu_grad_then_channel_sum),
 };
 
 static void relu_grad_channel_sum_infer(tg_scope *s, tg_call *c)
@@ -61,6 +75,9 @@ static void relu_grad_channel_sum_infer(tg_scope *s, tg_call *c)
 }
 
 const tg_op tg_relu_grad_channel_sum_op = {
-    .name = "relu_grad_channel_sum", .n_in = 2, .n_out = 2, .infer = relu_grad_channel_sum_infer,
-    .kernels = TG_KERNELS(TG_VECTOR(relu_grad_channel_sum_vector) &relu_grad_channel_sum_ref),
+    .name = "relu_grad_channel_sum",
+    .n_in = 2,
+    .n_out = 2,
+    .infer = relu_grad_channel_sum_infer,
+    .kernels = TG_KERNELS(TG_VECTOR(relu_grad_channel_sum_vector) & relu_grad_channel_sum_ref),
 };

@@ -16,8 +16,7 @@ static bool want_images(tg_scope *s, const tg_call *c, const int64_t size[2])
     else if (c->in[0]->dim[1] != size[0] || c->in[0]->dim[2] != size[1])
         tg_fail(s, "%s: images of %lld x %lld, want %lld x %lld", c->op->name, (long long)c->in[0]->dim[1],
                 (long long)c->in[0]->dim[2], (long long)size[0], (long long)size[1]);
-    else if (a->align_corners && !a->bilinear)
-        tg_fail(s, "%s: align_corners is for bilinear only", c->op->name);
+    else if (a->align_corners && !a->bilinear) tg_fail(s, "%s: align_corners is for bilinear only", c->op->name);
     return tg_ok(s);
 }
 
@@ -45,20 +44,30 @@ static void upsample_backward(tg_scope *s, const tg_call *c, tg_tensor *const go
 }
 
 const tg_op tg_upsample_op = {
-    .name = "upsample", .n_in = 1, .n_out = 1, .attr_size = sizeof(tg_upsample_attr),
-    .infer = upsample_infer, .backward = upsample_backward,
-    .kernels = TG_KERNELS(TG_VECTOR(upsample_vector) &upsample_ref),
+    .name = "upsample",
+    .n_in = 1,
+    .n_out = 1,
+    .attr_size = sizeof(tg_upsample_attr),
+    .infer = upsample_infer,
+    .backward = upsample_backward,
+    .kernels = TG_KERNELS(TG_VECTOR(upsample_vector) & upsample_ref),
 };
 
 const tg_op tg_upsample_grad_op = {
-    .name = "upsample_grad", .n_in = 1, .n_out = 1, .attr_size = sizeof(tg_upsample_attr), .infer = upsample_grad_infer,
-    .kernels = TG_KERNELS(TG_VECTOR(upsample_grad_vector) &upsample_grad_ref),
+    .name = "upsample_grad",
+    .n_in = 1,
+    .n_out = 1,
+    .attr_size = sizeof(tg_upsample_attr),
+    .infer = upsample_grad_infer,
+    .kernels = TG_KERNELS(TG_VECTOR(upsample_grad_vector) & upsample_grad_ref),
 };
 
 tg_tensor *tg_upsample(tg_scope *s, tg_tensor *x, tg_upsample_config config)
 {
     tg_upsample_attr a = {
-        .out = { config.oh, config.ow }, .bilinear = config.bilinear, .align_corners = config.align_corners,
+        .out = { config.oh, config.ow },
+        .bilinear = config.bilinear,
+        .align_corners = config.align_corners,
     };
     if (x && x->rank == 4) a.image[0] = x->dim[1], a.image[1] = x->dim[2];
     return tg_apply(s, &tg_upsample_op, &x, &a);

@@ -4,7 +4,10 @@
 #include "attr.h"
 
 /* Line (or column) `out` of the result is (1 - weight) times line `at` of the image plus weight times the next one. */
-typedef struct { int64_t at; double weight; } tg_tap;
+typedef struct {
+    int64_t at;
+    double weight;
+} tg_tap;
 
 /* Nearest: floor(out h / oh).  Bilinear: pixels are squares whose middles are at i + 1/2, or with align_corners, points
  * of which the first and last meet. */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool           off;
+static bool off;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void read_switch(void)
@@ -13,8 +13,7 @@ static void read_switch(void)
     off = value && !strcmp(value, "0");
 }
 
-const char *tg_winograd_unfit(const tg_conv2d_attr *a, const int64_t kernel[2], int64_t in, int64_t out,
-                              int64_t least)
+const char *tg_winograd_unfit(const tg_conv2d_attr *a, const int64_t kernel[2], int64_t in, int64_t out, int64_t least)
 {
     pthread_once(&once, read_switch);
     if (off) return "TG_WINOGRAD=0";

@@ -7,8 +7,13 @@ static tg_adam_attr attr_of(const tg_optim *opt, const tg_optim_slot *slot, floa
 {
     const tg_adam_values *v = &opt->config.adam;
     return (tg_adam_attr){
-        .lr = (double)lr, .weight_decay = (double)slot->group->weight_decay, .clip_value = (double)opt->clip_value,
-        .beta1 = v->beta1, .beta2 = v->beta2, .eps = v->eps, .step = slot->steps + 1,
+        .lr = (double)lr,
+        .weight_decay = (double)slot->group->weight_decay,
+        .clip_value = (double)opt->clip_value,
+        .beta1 = v->beta1,
+        .beta2 = v->beta2,
+        .eps = v->eps,
+        .step = slot->steps + 1,
     };
 }
 
@@ -58,7 +63,8 @@ static bool check_beta(tg_scope *s, const char *who, const char *what, double be
 
 static tg_optim *make(tg_scope *s, const tg_optim_kind *kind, const tg_module *m, tg_adam_config c)
 {
-    const tg_adam_values v = { .beta1 = tg_or_default((double)c.beta1, 0.9), .beta2 = tg_or_default((double)c.beta2, 0.999),
+    const tg_adam_values v = { .beta1 = tg_or_default((double)c.beta1, 0.9),
+                               .beta2 = tg_or_default((double)c.beta2, 0.999),
                                .eps = tg_or_default((double)c.eps, 1e-8) };
     if (!check_beta(s, kind->name, "beta1", v.beta1) || !check_beta(s, kind->name, "beta2", v.beta2) ||
         !tg_update_wants_number(s, kind->name, "eps", v.eps))

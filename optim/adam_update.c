@@ -12,9 +12,16 @@ static void infer(tg_scope *s, tg_call *c)
 {
     const tg_adam_attr *a = c->attr;
     if (!tg_update_wants(s, c, FACTOR)) return;
-    const struct { const char *name; double value; } number[] = {
-        { "lr", a->lr }, { "weight_decay", a->weight_decay }, { "clip_value", a->clip_value }, { "beta1", a->beta1 },
-        { "beta2", a->beta2 }, { "eps", a->eps },
+    const struct {
+        const char *name;
+        double value;
+    } number[] = {
+        { "lr", a->lr },
+        { "weight_decay", a->weight_decay },
+        { "clip_value", a->clip_value },
+        { "beta1", a->beta1 },
+        { "beta2", a->beta2 },
+        { "eps", a->eps },
     };
     for (size_t i = 0; i < sizeof number / sizeof *number; i++)
         if (!tg_update_wants_number(s, c->op->name, number[i].name, number[i].value)) return;
@@ -56,9 +63,12 @@ static const tg_kernel ref = { .name = "ref", .backend = "ref", .run = run_ref }
 
 static double flops(const tg_call *c) { return 14 * (double)tg_count(c->in[W]); }
 
-#define ADAM_OP(text) { \
-    .name = text, .n_in = 5, .optional_in = TG_BIT(FACTOR), .writes = TG_BIT(W) | TG_BIT(M) | TG_BIT(V), \
-    .attr_size = sizeof(tg_adam_attr), .infer = infer, .kernels = TG_KERNELS(TG_VECTOR(adam_update_vector) &ref), .flops = flops }
+#define ADAM_OP(text) \
+    { \
+        .name = text, .n_in = 5, .optional_in = TG_BIT(FACTOR), .writes = TG_BIT(W) | TG_BIT(M) | TG_BIT(V), \
+        .attr_size = sizeof(tg_adam_attr), .infer = infer, .kernels = TG_KERNELS(TG_VECTOR(adam_update_vector) & ref), \
+        .flops = flops \
+    }
 
 const tg_op tg_adam_update_op = ADAM_OP("adam_update");
 const tg_op tg_adamw_update_op = ADAM_OP("adamw_update");

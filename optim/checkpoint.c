@@ -16,7 +16,10 @@ static void visit_made(tg_state *to, void *what)
     tg_state_note(to, "threads", threads);
 }
 
-typedef struct { tg_stateful thing[4]; int n; } parts;
+typedef struct {
+    tg_stateful thing[4];
+    int n;
+} parts;
 
 static parts parts_of(tg_scope *s, tg_module *model, tg_optim *opt)
 {

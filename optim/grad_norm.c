@@ -36,7 +36,7 @@ static void run_norm(const tg_call *c, const tg_task *task)
     double *partial = task->shared, sum = 0;
     if (task->phase == 0) {
         const tg_update_rows r = tg_update_rows_of(c, task);
-        const float         *g = tg_ptr(c->in[G]);
+        const float *g = tg_ptr(c->in[G]);
 #pragma omp simd reduction(+ : sum)
         for (int64_t i = r.begin; i < r.end; i++) sum += (double)g[i] * (double)g[i];
         partial[task->index] = sum;
@@ -46,12 +46,17 @@ static void run_norm(const tg_call *c, const tg_task *task)
     tg_set(c->out[0], 0, sqrt(before(c) + sum));
 }
 
-static const tg_kernel norm_blocks = { .name = "vector", .backend = "vector",
-                                       .scratch = norm_scratch, .tasks = norm_tasks, .run = run_norm };
+static const tg_kernel norm_blocks = {
+    .name = "vector", .backend = "vector", .scratch = norm_scratch, .tasks = norm_tasks, .run = run_norm
+};
 static const tg_kernel norm_ref = { .name = "ref", .backend = "ref", .run = run_norm_ref };
 
 const tg_op tg_grad_norm_op = {
-    .name = "grad_norm", .n_in = 2, .n_out = 1, .optional_in = TG_BIT(BEFORE), .infer = infer_norm,
+    .name = "grad_norm",
+    .n_in = 2,
+    .n_out = 1,
+    .optional_in = TG_BIT(BEFORE),
+    .infer = infer_norm,
     .kernels = TG_KERNELS(&norm_blocks, &norm_ref),
 };
 
@@ -68,13 +73,17 @@ static void run_factor(const tg_call *c, const tg_task *task)
 {
     const double factor = ((const tg_clip_attr *)c->attr)->max_norm / (tg_get(c->in[0], 0) + 1e-6);
     (void)task;
-    tg_set(c->out[0], 0, factor > 1 ? 1 : factor);        /* a NaN stays */
+    tg_set(c->out[0], 0, factor > 1 ? 1 : factor); /* a NaN stays */
 }
 
 static const tg_kernel factor_ref = { .name = "ref", .backend = "ref", .run = run_factor };
 
 const tg_op tg_clip_factor_op = {
-    .name = "clip_factor", .n_in = 1, .n_out = 1, .attr_size = sizeof(tg_clip_attr), .infer = infer_factor,
+    .name = "clip_factor",
+    .n_in = 1,
+    .n_out = 1,
+    .attr_size = sizeof(tg_clip_attr),
+    .infer = infer_factor,
     .kernels = TG_KERNELS(&factor_ref),
 };
 

@@ -24,7 +24,10 @@ static void add_slot(void *context, const char *name, tg_slot *slot, tg_module *
     (void)owner;
     if (slot->buffer) return;
     opt->slots[opt->n_slots++] = (tg_optim_slot){
-        .name = tg_strdup(opt->scope, name), .param = slot->tensor, .file_axis = slot->file_axis, .group = &opt->group,
+        .name = tg_strdup(opt->scope, name),
+        .param = slot->tensor,
+        .file_axis = slot->file_axis,
+        .group = &opt->group,
         .decays = slot->decays,
     };
 }
@@ -43,7 +46,11 @@ tg_optim *tg_optim_new(tg_scope *s, const tg_optim_kind *kind, const tg_module *
     if (!count) return tg_fail(s, "%s: %s has no parameters", kind->name, m->kind), NULL;
     tg_optim *opt = tg_alloc(s, sizeof *opt);
     if (!opt) return NULL;
-    *opt = (tg_optim){ .kind = kind, .scope = s, .n_groups = 1, .group = { 1, weight_decay, NULL }, .lr = lr,
+    *opt = (tg_optim){ .kind = kind,
+                       .scope = s,
+                       .n_groups = 1,
+                       .group = { 1, weight_decay, NULL },
+                       .lr = lr,
                        .grad_norm = (double)NAN,
                        .schedule = tg_schedule_values_of(&(tg_schedule_config){ .kind = TG_CONSTANT }),
                        .slots = tg_alloc(s, sizeof *opt->slots * (size_t)count) };
@@ -99,7 +106,8 @@ int tg_no_decay_on_bias_and_norm(tg_scope *s, tg_optim *opt)
 void tg_clip_norm(tg_scope *s, tg_optim *opt, float max_norm)
 {
     if (!ready(s, "clip_norm", opt)) return;
-    if (max_norm == INFINITY || tg_update_wants_number(s, "clip_norm", "max_norm", (double)max_norm)) opt->clip_norm = max_norm;
+    if (max_norm == INFINITY || tg_update_wants_number(s, "clip_norm", "max_norm", (double)max_norm))
+        opt->clip_norm = max_norm;
 }
 
 void tg_clip_value(tg_scope *s, tg_optim *opt, float max_value)
@@ -108,7 +116,10 @@ void tg_clip_value(tg_scope *s, tg_optim *opt, float max_value)
         opt->clip_value = max_value;
 }
 
-float tg_lr(const tg_optim *opt) { return opt ? (float)tg_schedule_rate(&opt->schedule, (double)opt->lr, opt->steps) : NAN; }
+float tg_lr(const tg_optim *opt)
+{
+    return opt ? (float)tg_schedule_rate(&opt->schedule, (double)opt->lr, opt->steps) : NAN;
+}
 
 void tg_set_lr(tg_scope *s, tg_optim *opt, float lr)
 {

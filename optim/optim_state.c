@@ -4,7 +4,7 @@
 #include <float.h>
 #include <stdio.h>
 
-enum { FORMAT = 2 };                             /* of what is here: see update_format */
+enum { FORMAT = 2 }; /* of what is here: see update_format */
 
 static void visit_groups(tg_state *to, tg_optim *opt)
 {
@@ -27,7 +27,10 @@ static void visit_schedule(tg_state *to, tg_schedule_values *c)
     tg_state_int(to, "schedule/total", &c->total, 0, INT64_MAX / 2);
     tg_state_int(to, "schedule/warmup", &c->warmup, 0, INT64_MAX / 2);
     tg_state_int(to, "schedule/every", &c->every, 0, INT64_MAX / 2);
-    const struct { const char *name; double *value; } number[] = {
+    const struct {
+        const char *name;
+        double *value;
+    } number[] = {
         { "schedule/warmup_from", &c->warmup_from }, { "schedule/gamma", &c->gamma },
         { "schedule/lr_end", &c->lr_end },           { "schedule/pct_start", &c->pct_start },
         { "schedule/div_factor", &c->div_factor },   { "schedule/final_div_factor", &c->final_div_factor },
@@ -40,7 +43,7 @@ static void visit_schedule(tg_state *to, tg_schedule_values *c)
 static void visit_group_of(tg_state *to, const tg_optim *opt, const tg_optim_slot *slot, char *name, size_t size)
 {
     char number[16];
-    int  i = 0;
+    int i = 0;
     if (opt->n_groups == 1) return;
     for (const tg_group *group = &opt->group; group != slot->group; group = group->next) i++;
     snprintf(number, sizeof number, "%d", i);
@@ -50,7 +53,7 @@ static void visit_group_of(tg_state *to, const tg_optim *opt, const tg_optim_slo
 
 static void visit_slot(tg_state *to, const tg_optim *opt, tg_optim_slot *slot)
 {
-    char name[512 + 64];                         /* no path of a module is longer */
+    char name[512 + 64]; /* no path of a module is longer */
     visit_group_of(to, opt, slot, name, sizeof name);
     snprintf(name, sizeof name, "steps/%s", slot->name);
     tg_state_int(to, name, &slot->steps, 0, INT64_MAX / 2);
@@ -84,7 +87,8 @@ static void visit(tg_state *to, void *what)
 static void update_format(tg_optim *opt)
 {
     tg_schedule_values *const v = &opt->schedule;
-    double *const number[] = { &v->warmup_from, &v->gamma, &v->lr_end, &v->pct_start, &v->div_factor, &v->final_div_factor };
+    double *const number[] = { &v->warmup_from, &v->gamma,      &v->lr_end,
+                               &v->pct_start,   &v->div_factor, &v->final_div_factor };
     for (size_t i = 0; i < sizeof number / sizeof *number; i++) *number[i] = (double)(float)*number[i];
     v->pct_start = tg_or_default(v->pct_start, 0.3);
     v->div_factor = tg_or_default(v->div_factor, 25);

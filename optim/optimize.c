@@ -1,4 +1,5 @@
-/* optimize.c - see optimize.h.  First everything that can fail: the report, the list of weights, their halves; then marks. */
+/* optimize.c - see optimize.h.  First everything that can fail: the report, the list of weights, their halves; then
+ * marks. */
 #include "optimize.h"
 #include "cpu.h"
 #include "layer.h"
@@ -9,11 +10,11 @@
 #include <string.h>
 
 typedef struct {
-    tg_scope          *scope;
-    const tg_module   *top;
-    bool               bf16, prepack;
+    tg_scope *scope;
+    const tg_module *top;
+    bool bf16, prepack;
     tg_optimize_report report;
-    tg_tensor        **weights;             /* of each row: its product weight, or NULL */
+    tg_tensor **weights; /* of each row: its product weight, or NULL */
 } work;
 
 /* The parameter that a layer's row is about: the operand of its products, or the first; NULL: it has none. */
@@ -41,7 +42,7 @@ static const char *shared_with(const work *w, const tg_tensor *t)
     for (int i = 0; i < w->report.n; i++) {
         if (w->weights[i] != t) continue;
         const char *other = w->report.rows[i].name;
-        char       *text = tg_alloc(w->scope, strlen(other) + sizeof "shared with ");
+        char *text = tg_alloc(w->scope, strlen(other) + sizeof "shared with ");
         return text ? strcat(strcpy(text, "shared with "), other) : "";
     }
     return NULL;
@@ -60,13 +61,16 @@ static const char *why(const work *w, const tg_slot *slot)
 static void add_rows(work *w, const tg_module *m)
 {
     const tg_slot *slot = main_slot(m);
-    char           path[TG_MAX_PATH];
+    char path[TG_MAX_PATH];
     if (slot) {
         const bool product = !slot->f32_because;
         tg_path_within(w->top, m, path);
         const tg_optimize_row row = {
-            .name = tg_strdup(w->scope, path), .kind = m->kind, .bf16 = product && (w->bf16 || tg_is_split(slot->tensor)),
-            .packed = product && w->prepack, .why = why(w, slot),
+            .name = tg_strdup(w->scope, path),
+            .kind = m->kind,
+            .bf16 = product && (w->bf16 || tg_is_split(slot->tensor)),
+            .packed = product && w->prepack,
+            .why = why(w, slot),
         };
         w->weights[w->report.n] = product ? slot->tensor : NULL;
         w->report.rows[w->report.n++] = row;
@@ -115,7 +119,7 @@ static bool check(tg_scope *s, const tg_module *m, const tg_optim *opt, tg_dtype
 static void split_weights(const work *w)
 {
     tg_tensor **list = tg_alloc(w->scope, sizeof *list * (size_t)(w->report.n + 1));
-    int         n = 0;
+    int n = 0;
     for (int i = 0; list && i < w->report.n; i++)
         if (w->weights[i] && !tg_is_split(w->weights[i])) list[n++] = w->weights[i];
     if (list) tg_split_masters(w->scope, list, n);
@@ -127,7 +131,7 @@ const tg_optimize_report *tg_optimize_with(tg_scope *s, tg_module *m, tg_optim *
     /* The optimizer's states are FP32 and stay so; updates find the master by themselves. */
     if (!check(s, m, opt, dtype)) return NULL;
     const int n = count_layers(m);
-    work      w = { .scope = s, .top = m, .report = { .dtype = dtype, .note = note_of(dtype, config) } };
+    work w = { .scope = s, .top = m, .report = { .dtype = dtype, .note = note_of(dtype, config) } };
     w.bf16 = dtype == TG_BF16 && !config.no_bf16 && !*w.report.note;
     w.prepack = !config.no_prepack && config.level != TG_O0;
     w.report.rows = tg_alloc(s, sizeof *w.report.rows * (size_t)(n + 1));

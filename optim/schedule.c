@@ -34,9 +34,14 @@ double tg_schedule_rate(const tg_schedule_values *v, double lr, int64_t step)
 tg_schedule_values tg_schedule_values_of(const tg_schedule_config *c)
 {
     return (tg_schedule_values){
-        .kind = c->kind, .total = c->total, .warmup = c->warmup, .every = c->every,
-        .warmup_from = tg_or_default((double)c->warmup_from, 0), .gamma = tg_or_default((double)c->gamma, 0),
-        .lr_end = tg_or_default((double)c->lr_end, 0), .pct_start = tg_or_default((double)c->pct_start, 0.3),
+        .kind = c->kind,
+        .total = c->total,
+        .warmup = c->warmup,
+        .every = c->every,
+        .warmup_from = tg_or_default((double)c->warmup_from, 0),
+        .gamma = tg_or_default((double)c->gamma, 0),
+        .lr_end = tg_or_default((double)c->lr_end, 0),
+        .pct_start = tg_or_default((double)c->pct_start, 0.3),
         .div_factor = tg_or_default((double)c->div_factor, 25),
         .final_div_factor = tg_or_default((double)c->final_div_factor, 1e4),
     };
@@ -53,15 +58,19 @@ float tg_schedule_at(const tg_schedule_config *config, float lr, int64_t step)
 
 static bool check_numbers(tg_scope *s, const tg_schedule_values *c)
 {
-    const struct { const char *name; double value; } number[] = {
-        { "warmup_from", c->warmup_from }, { "gamma", c->gamma }, { "lr_end", c->lr_end },
-        { "pct_start", c->pct_start }, { "div_factor", c->div_factor }, { "final_div_factor", c->final_div_factor },
+    const struct {
+        const char *name;
+        double value;
+    } number[] = {
+        { "warmup_from", c->warmup_from }, { "gamma", c->gamma },           { "lr_end", c->lr_end },
+        { "pct_start", c->pct_start },     { "div_factor", c->div_factor }, { "final_div_factor", c->final_div_factor },
     };
     for (size_t i = 0; i < sizeof number / sizeof *number; i++)
         if (!tg_update_wants_number(s, "schedule", number[i].name, number[i].value)) return false;
     if (c->pct_start >= 1) tg_fail(s, "schedule: pct_start %g, want below 1", c->pct_start);
     if (c->kind == TG_ONE_CYCLE && !(c->div_factor > 0 && c->final_div_factor > 0))
-        tg_fail(s, "schedule: div_factor %g and final_div_factor %g, want both above 0", c->div_factor, c->final_div_factor);
+        tg_fail(s, "schedule: div_factor %g and final_div_factor %g, want both above 0", c->div_factor,
+                c->final_div_factor);
     return tg_ok(s);
 }
 

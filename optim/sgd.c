@@ -7,8 +7,12 @@ static void record(tg_scope *s, const tg_optim *opt, const tg_optim_slot *slot, 
 {
     const tg_sgd_config *c = &opt->config.sgd;
     const tg_sgd_attr attr = {
-        .lr = (double)lr, .weight_decay = (double)slot->group->weight_decay, .clip_value = (double)opt->clip_value,
-        .momentum = (double)c->momentum, .dampening = (double)c->dampening, .nesterov = c->nesterov,
+        .lr = (double)lr,
+        .weight_decay = (double)slot->group->weight_decay,
+        .clip_value = (double)opt->clip_value,
+        .momentum = (double)c->momentum,
+        .dampening = (double)c->dampening,
+        .nesterov = c->nesterov,
         .first = slot->steps == 0,
     };
     tg_apply(s, &tg_sgd_update_op, (tg_tensor *[]){ slot->param, slot->grad, slot->state[0], factor }, &attr);

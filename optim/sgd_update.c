@@ -42,6 +42,12 @@ static const tg_kernel ref = { .name = "ref", .backend = "ref", .run = run_ref }
 static double flops(const tg_call *c) { return 6 * (double)tg_count(c->in[W]); }
 
 const tg_op tg_sgd_update_op = {
-    .name = "sgd_update", .n_in = 4, .optional_in = TG_BIT(V) | TG_BIT(FACTOR), .writes = TG_BIT(W) | TG_BIT(V),
-    .attr_size = sizeof(tg_sgd_attr), .infer = infer, .kernels = TG_KERNELS(TG_VECTOR(sgd_update_vector) &ref), .flops = flops,
+    .name = "sgd_update",
+    .n_in = 4,
+    .optional_in = TG_BIT(V) | TG_BIT(FACTOR),
+    .writes = TG_BIT(W) | TG_BIT(V),
+    .attr_size = sizeof(tg_sgd_attr),
+    .infer = infer,
+    .kernels = TG_KERNELS(TG_VECTOR(sgd_update_vector) & ref),
+    .flops = flops,
 };

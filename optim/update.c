@@ -44,8 +44,8 @@ int64_t tg_update_takes(const tg_call *c, int k)
 tg_update_rows tg_update_rows_of(const tg_call *c, const tg_task *task)
 {
     const tg_tensor *w = c->in[0];
-    const int64_t    rows = rows_of(w), step = tg_rows_of_task(w), row = tg_count(w) / rows, r0 = task->index * step;
-    const int64_t    r1 = r0 + step < rows ? r0 + step : rows;
+    const int64_t rows = rows_of(w), step = tg_rows_of_task(w), row = tg_count(w) / rows, r0 = task->index * step;
+    const int64_t r1 = r0 + step < rows ? r0 + step : rows;
     return (tg_update_rows){ r0, r1, r0 * row, r1 * row };
 }
 
@@ -55,7 +55,7 @@ double tg_weight_get(const tg_tensor *w, int64_t i)
 {
     if (!tg_is_split(w)) return tg_get(w, i);
     const uint32_t bits = tg_join_bits(((const uint16_t *)tg_ptr(w))[i], tg_lo(w)[i]);
-    float          value;
+    float value;
     memcpy(&value, &bits, sizeof value);
     return (double)value;
 }
@@ -63,7 +63,7 @@ double tg_weight_get(const tg_tensor *w, int64_t i)
 void tg_weight_set(const tg_tensor *w, int64_t i, double value)
 {
     const float f = (float)value;
-    uint32_t    bits;
+    uint32_t bits;
     if (!tg_is_split(w)) {
         tg_set(w, i, value);
         return;

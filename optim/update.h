@@ -18,23 +18,27 @@
 
 typedef struct {
     double lr, weight_decay;
-    double clip_value;                     /* g is brought into +-clip_value, after the factor; 0: as it is */
+    double clip_value; /* g is brought into +-clip_value, after the factor; 0: as it is */
     double momentum, dampening;
-    bool   nesterov, first;                /* first: v = g */
+    bool nesterov, first; /* first: v = g */
 } tg_sgd_attr;
 
 typedef struct {
-    double  lr, weight_decay, clip_value;
-    double  beta1, beta2, eps;
-    int64_t step;                          /* of this parameter, from 1: for the bias correction */
+    double lr, weight_decay, clip_value;
+    double beta1, beta2, eps;
+    int64_t step; /* of this parameter, from 1: for the bias correction */
 } tg_adam_attr;
 
-/* What of Adam's formulas does not depend on the element: lr and the roots with their bias corrections, the decay added to
- * g, the factor that shrinks w. */
-typedef struct { double size, root, added, shrink; } tg_adam_terms;
+/* What of Adam's formulas does not depend on the element: lr and the roots with their bias corrections, the decay added
+ * to g, the factor that shrinks w. */
+typedef struct {
+    double size, root, added, shrink;
+} tg_adam_terms;
 tg_adam_terms tg_adam_terms_of(const tg_call *c);
 
-typedef struct { double max_norm; } tg_clip_attr;
+typedef struct {
+    double max_norm;
+} tg_clip_attr;
 
 extern const tg_op tg_sgd_update_op, tg_adam_update_op, tg_adamw_update_op, tg_grad_norm_op, tg_clip_factor_op;
 
@@ -47,27 +51,32 @@ bool tg_update_wants_number(tg_scope *s, const char *who, const char *what, doub
 /* Tasks: rows of in[0], as tg_repack wants them (tg_rows_of_task). */
 int64_t tg_update_tasks(const tg_call *c, int phase);
 int64_t tg_update_takes(const tg_call *c, int k);
-typedef struct { int64_t r0, r1, begin, end; } tg_update_rows;       /* rows r0 .. r1 - 1 are elements begin .. end - 1 */
+typedef struct {
+    int64_t r0, r1, begin, end;
+} tg_update_rows; /* rows r0 .. r1 - 1 are elements begin .. end - 1 */
 tg_update_rows tg_update_rows_of(const tg_call *c, const tg_task *task);
 /* An element of a weight: of its master, if it is split. */
 double tg_weight_get(const tg_tensor *w, int64_t i);
-void   tg_weight_set(const tg_tensor *w, int64_t i, double value);
+void tg_weight_set(const tg_tensor *w, int64_t i, double value);
 /* The gradient as the formulas see it: g factor, brought into +-limit. */
 static inline float tg_clipped(float g, float factor, float limit)
 {
     const float f = g * factor;
     return f > limit ? limit : f < -limit ? -limit : f;
 }
-float       tg_update_limit(double clip_value);        /* clip_value, or infinity */
+float tg_update_limit(double clip_value); /* clip_value, or infinity */
 
 /* ---- optimizers ---- */
 
-/* Configs with their defaults filled in: here 0 is a value.  Defaults are exact, not rounded to f32: 1 - 0.999 is small. */
-typedef struct { double beta1, beta2, eps; } tg_adam_values;
+/* Configs with their defaults filled in: here 0 is a value.  Defaults are exact, not rounded to f32: 1 - 0.999 is
+ * small. */
+typedef struct {
+    double beta1, beta2, eps;
+} tg_adam_values;
 typedef struct {
     tg_schedule_kind kind;
     int64_t total, warmup, every;
-    double  warmup_from, gamma, lr_end, pct_start, div_factor, final_div_factor;
+    double warmup_from, gamma, lr_end, pct_start, div_factor, final_div_factor;
 } tg_schedule_values;
 tg_schedule_values tg_schedule_values_of(const tg_schedule_config *config);
 double tg_schedule_rate(const tg_schedule_values *v, double lr, int64_t step);
@@ -79,14 +88,14 @@ typedef struct tg_group {
     struct tg_group *next;
 } tg_group;
 
-typedef struct {                           /* one parameter */
+typedef struct { /* one parameter */
     const char *name;
-    tg_tensor  *param, *state[TG_MAX_STATES];          /* states are made with the first gradient */
-    int         file_axis;                 /* of param and of its states (module.h) */
-    bool        decays;                    /* the role that its module gives it (module.h) */
-    tg_tensor  *grad;                      /* in tg_update: the gradient that is applied, or NULL */
+    tg_tensor *param, *state[TG_MAX_STATES]; /* states are made with the first gradient */
+    int file_axis;                           /* of param and of its states (module.h) */
+    bool decays;                             /* the role that its module gives it (module.h) */
+    tg_tensor *grad;                         /* in tg_update: the gradient that is applied, or NULL */
     const tg_group *group;
-    int64_t     steps;                     /* updates of this parameter */
+    int64_t steps; /* updates of this parameter */
 } tg_optim_slot;
 
 typedef struct {                           /* one way to optimize */
@@ -94,28 +103,32 @@ typedef struct {                           /* one way to optimize */
     const char *state_name[TG_MAX_STATES]; /* PyTorch's: "exp_avg"; NULL: no such state */
     /* Records the update of one slot with this learning rate; factor may be NULL. */
     void (*record)(tg_scope *s, const tg_optim *opt, const tg_optim_slot *slot, float lr, tg_tensor *factor);
-    void (*visit)(tg_state *to, tg_optim *opt);        /* names what is in config (state.h) */
-    void (*update_format)(tg_optim *opt);              /* brings format 1 of these numbers up to date; may be NULL */
-    void (*check)(tg_scope *s, const tg_optim *opt);   /* of numbers that were loaded; may be NULL */
+    void (*visit)(tg_state *to, tg_optim *opt);      /* names what is in config (state.h) */
+    void (*update_format)(tg_optim *opt);            /* brings format 1 of these numbers up to date; may be NULL */
+    void (*check)(tg_scope *s, const tg_optim *opt); /* of numbers that were loaded; may be NULL */
 } tg_optim_kind;
 
 struct tg_optim {
     const tg_optim_kind *kind;
-    tg_scope          *scope;
-    int                n_slots, n_groups;
-    tg_optim_slot     *slots;
-    tg_group           group;              /* the first; the others hang on it */
-    float              lr, clip_norm, clip_value;
-    double             grad_norm;          /* that clipping found in the last update, or NaN */
+    tg_scope *scope;
+    int n_slots, n_groups;
+    tg_optim_slot *slots;
+    tg_group group; /* the first; the others hang on it */
+    float lr, clip_norm, clip_value;
+    double grad_norm; /* that clipping found in the last update, or NaN */
     tg_schedule_values schedule;
-    int64_t            steps;
-    int64_t            format;             /* of its state in a file (optim_state.c) */
-    union { tg_sgd_config sgd; tg_adam_values adam; } config;
+    int64_t steps;
+    int64_t format; /* of its state in a file (optim_state.c) */
+    union {
+        tg_sgd_config sgd;
+        tg_adam_values adam;
+    } config;
 };
 
 /* An optimizer with a slot for each parameter of m; NULL once s has failed. */
 tg_optim *tg_optim_new(tg_scope *s, const tg_optim_kind *kind, const tg_module *m, float lr, float weight_decay);
-/* The norm of all gradients in the slots; NULL if there is none or clipping is off.  And the factor that it is clipped by. */
+/* The norm of all gradients in the slots; NULL if there is none or clipping is off.  And the factor that it is clipped
+ * by. */
 tg_tensor *tg_optim_norm(tg_scope *s, const tg_optim *opt);
 tg_tensor *tg_optim_factor(tg_scope *s, const tg_optim *opt, tg_tensor *norm);
 /* Fails s if these numbers make no schedule. */

@@ -12,32 +12,32 @@
 
 enum { TILES = 8, ROWS = 16, ROW_BYTES = 64, PAIRS = ROW_BYTES / 4 };
 enum { NO_PREFIX, PREFIX_66, PREFIX_F3, PREFIX_F2 };
-enum { DAZ_FTZ_MASKED = 0x9fc0 };                       /* MXCSR: round to nearest, denormals are zeros, no traps */
+enum { DAZ_FTZ_MASKED = 0x9fc0 }; /* MXCSR: round to nearest, denormals are zeros, no traps */
 
 typedef struct {
-    uint8_t  palette, start_row, reserved[14];
+    uint8_t palette, start_row, reserved[14];
     uint16_t row_bytes[16];
-    uint8_t  rows[16];
+    uint8_t rows[16];
 } tile_config;
 
 typedef union {
-    uint8_t  byte[ROWS][ROW_BYTES];
+    uint8_t byte[ROWS][ROW_BYTES];
     uint16_t half[ROWS][2 * PAIRS];
     uint32_t word[ROWS][PAIRS];
-    float    number[ROWS][PAIRS];
+    float number[ROWS][PAIRS];
 } tile;
 
-typedef struct {                                        /* VEX, map 0F38, no W, 128 bits: all that tiles have */
-    uint8_t  opcode, prefix, reg, rm, third;
-    bool     memory, has_index;
+typedef struct { /* VEX, map 0F38, no W, 128 bits: all that tiles have */
+    uint8_t opcode, prefix, reg, rm, third;
+    bool memory, has_index;
     uint8_t *address;
-    int64_t  stride;
-    int      length;
+    int64_t stride;
+    int length;
 } instruction;
 
 static _Thread_local tile_config config;
-static _Thread_local tile        tiles[TILES];
-static atomic_bool               installed;
+static _Thread_local tile tiles[TILES];
+static atomic_bool installed;
 static struct {
     atomic_long configs, releases, zeros, loads, stores, products_bf16, products_int8;
     atomic_long product_rows, load_rows, store_rows;
@@ -68,7 +68,7 @@ static uint64_t general(const greg_t *g, int n)
 static const uint8_t *displacement(const uint8_t *p, int bytes, uint64_t *address)
 {
     int32_t wide = 0;
-    int8_t  narrow = 0;
+    int8_t narrow = 0;
     memcpy(bytes == 4 ? (void *)&wide : (void *)&narrow, p, (size_t)bytes);
     *address += (uint64_t)(int64_t)(wide + narrow);
     return p + bytes;
@@ -78,14 +78,14 @@ static const uint8_t *displacement(const uint8_t *p, int bytes, uint64_t *addres
 static const uint8_t *decode_memory(const uint8_t *p, const greg_t *g, int mod, int high_x, int high_b, instruction *i)
 {
     uint64_t address = 0;
-    int      bytes = mod == 1 ? 1 : mod == 2 ? 4 : 0, base = i->rm;
-    i->has_index = base == 4;                           /* a SIB byte: base + index, the stride of a tile */
+    int bytes = mod == 1 ? 1 : mod == 2 ? 4 : 0, base = i->rm;
+    i->has_index = base == 4; /* a SIB byte: base + index, the stride of a tile */
     if (i->has_index) {
         int scale = *p >> 6, index = (*p >> 3 & 7) | high_x;
         base = *p++ & 7;
         if (index != 4) i->stride = (int64_t)(general(g, index) << scale);
     }
-    if (mod == 0 && base == 5) {                        /* no base: absolute after SIB, else relative to rip */
+    if (mod == 0 && base == 5) { /* no base: absolute after SIB, else relative to rip */
         p = displacement(p, 4, &address);
         if (!i->has_index) address += (uint64_t)(uintptr_t)p;
     } else {
@@ -100,8 +100,12 @@ static bool decode(const uint8_t *p, const greg_t *g, instruction *i)
 {
     const uint8_t *end = p + 5;
     if (p[0] != 0xc4 || (p[1] & 0x9f) != 0x82 || (p[2] & 0x84)) return false;
-    *i = (instruction){ .opcode = p[3], .prefix = p[2] & 3, .third = ~p[2] >> 3 & 15, .reg = p[4] >> 3 & 7,
-                        .rm = p[4] & 7, .memory = p[4] >> 6 != 3 };
+    *i = (instruction){ .opcode = p[3],
+                        .prefix = p[2] & 3,
+                        .third = ~p[2] >> 3 & 15,
+                        .reg = p[4] >> 3 & 7,
+                        .rm = p[4] & 7,
+                        .memory = p[4] >> 6 != 3 };
     if (i->memory) end = decode_memory(end, g, p[4] >> 6, p[1] & 0x40 ? 0 : 8, p[1] & 0x20 ? 0 : 8, i);
     else if (!(p[1] & 0x20)) return false;
     i->length = (int)(end - p);
@@ -187,8 +191,9 @@ static inline float number_of(uint32_t bits)
 }
 
 /* One row: the even products and the odd ones are summed apart, with one rounding each, and then added to c. */
-__attribute__((target("avx2,fma"), no_sanitize("address", "undefined")))
-static void bf16_row(float *c, const uint32_t *a, const tile *b, int pairs)
+__attribute__((target("avx2,fma"), no_sanitize("address", "undefined"))) static void bf16_row(float *c,
+                                                                                              const uint32_t *a,
+                                                                                              const tile *b, int pairs)
 {
     float even[PAIRS] = { 0 }, odd[PAIRS] = { 0 };
     for (int k = 0; k < pairs; k++) {
@@ -239,9 +244,9 @@ static bool execute_config(const instruction *i)
 
 static bool execute(const instruction *i)
 {
-    const int  p = i->prefix;
+    const int p = i->prefix;
     const bool product = !i->memory;
-    if (i->opcode == 0x49) return execute_config(i);                                /* ld/sttilecfg, release, zero */
+    if (i->opcode == 0x49) return execute_config(i); /* ld/sttilecfg, release, zero */
     if (i->opcode == 0x4b && i->has_index && (p == PREFIX_F2 || p == PREFIX_66)) return load(i), true;
     if (i->opcode == 0x4b && i->has_index && p == PREFIX_F3) return store(i), true;
     if (i->opcode == 0x5c && product && p == PREFIX_F3) return product_bf16(i->reg, i->rm, i->third), true;
@@ -258,12 +263,12 @@ static bool has_tiles(void)
 
 /* A processor with tiles configures them without permission: only what touches their data traps.  The configuration is
  * in the signal's frame, where XSAVE put it: component 17. */
-static unsigned config_at;                              /* bytes from the frame's begin; 0: there are no tiles */
+static unsigned config_at; /* bytes from the frame's begin; 0: there are no tiles */
 
 static void find_config(const ucontext_t *context)
 {
     const uint8_t *frame = (const uint8_t *)context->uc_mcontext.fpregs;
-    uint64_t       saved;
+    uint64_t saved;
     memcpy(&saved, frame + 512, sizeof saved);
     memset(&config, 0, sizeof config);
     if (saved >> 17 & 1) memcpy(&config, frame + config_at, sizeof config);
@@ -271,11 +276,11 @@ static void find_config(const ucontext_t *context)
 
 static void on_sigill(int number, siginfo_t *info, void *context)
 {
-    greg_t      *g = ((ucontext_t *)context)->uc_mcontext.gregs;
-    instruction  i;
+    greg_t *g = ((ucontext_t *)context)->uc_mcontext.gregs;
+    instruction i;
     const uint8_t *at = (const uint8_t *)(uintptr_t)g[REG_RIP];
     (void)number, (void)info;
-    __builtin_ia32_ldmxcsr(DAZ_FTZ_MASKED);             /* the interrupted code's comes back with its registers */
+    __builtin_ia32_ldmxcsr(DAZ_FTZ_MASKED); /* the interrupted code's comes back with its registers */
     if (config_at) find_config(context);
     if (!decode(at, g, &i) || !execute(&i)) die_at(at);
     g[REG_RIP] += i.length;
@@ -294,8 +299,8 @@ sighandler_t signal(int number, sighandler_t handler)
 static bool install(void)
 {
     struct sigaction action = { .sa_sigaction = on_sigill, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_RESTART };
-    const bool       can = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    unsigned         size, offset, c, d;
+    const bool can = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    unsigned size, offset, c, d;
     if (has_tiles() && __get_cpuid_count(13, 17, &size, &offset, &c, &d)) config_at = offset;
     if (!installed && can) installed = sigaction(SIGILL, &action, NULL) == 0;
     return installed;
@@ -305,16 +310,17 @@ bool amx_emulator_install(void) { return !has_tiles() && install(); }
 
 amx_counts amx_counts_now(void)
 {
-    return (amx_counts){ counted.configs, counted.releases, counted.zeros, counted.loads, counted.stores,
-                         counted.products_bf16, counted.products_int8, counted.product_rows, counted.load_rows,
-                         counted.store_rows };
+    return (amx_counts){ counted.configs,   counted.releases,      counted.zeros,         counted.loads,
+                         counted.stores,    counted.products_bf16, counted.products_int8, counted.product_rows,
+                         counted.load_rows, counted.store_rows };
 }
 
 void amx_forget_counts(void)
 {
-    atomic_long *const all[] = { &counted.configs, &counted.releases, &counted.zeros, &counted.loads, &counted.stores,
-                                 &counted.products_bf16, &counted.products_int8, &counted.product_rows,
-                                 &counted.load_rows, &counted.store_rows };
+    atomic_long *const all[] = { &counted.configs,       &counted.releases,     &counted.zeros,
+                                 &counted.loads,         &counted.stores,       &counted.products_bf16,
+                                 &counted.products_int8, &counted.product_rows, &counted.load_rows,
+                                 &counted.store_rows };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) *all[i] = 0;
 }
 

@@ -8,10 +8,10 @@
 
 double compute(void)
 {
-    tg_scope  *root = tg_open(), *s = tg_train(root);
+    tg_scope *root = tg_open(), *s = tg_train(root);
     tg_module *net = tg_lenet(root, 10);
-    tg_optim  *opt = tg_sgd(root, net, (tg_sgd_config){ .lr = 0.1f });
-    double     result = 0;
+    tg_optim *opt = tg_sgd(root, net, (tg_sgd_config){ .lr = 0.1f });
+    double result = 0;
     for (int i = 0; i < 2; i++, tg_reset(s)) {
         tg_tensor *x = tg_randn(s, 0, 1, 4, TG_DIM(8, 28, 28, 1)), *y = tg_zeros(s, TG_I64, 1, TG_DIM(8));
         tg_tensor *loss = tg_cross_entropy(s, tg_forward(s, net, x), y);
@@ -26,10 +26,10 @@ double compute(void)
     return result;
 }
 
-static pthread_t   thread;
+static pthread_t thread;
 static atomic_bool enough;
-static int         wrong;
-static bool        running;
+static int wrong;
+static bool running;
 
 static void *compute_on(void *unused)
 {

@@ -7,5 +7,5 @@ double compute(void);
 /* Another thread computes from here on ... */
 void beside_begin(void);
 /* ... to here; returns how many of its results were not its first. */
-int  beside_end(void);
+int beside_end(void);
 #endif

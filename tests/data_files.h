@@ -7,18 +7,21 @@
 #include <cmocka.h>
 
 enum { BLOB_ROOM = 1 << 16 };
-typedef struct { size_t n; uint8_t at[BLOB_ROOM]; } blob;
+typedef struct {
+    size_t n;
+    uint8_t at[BLOB_ROOM];
+} blob;
 
 #define D(...) ((const uint32_t[]){ __VA_ARGS__ })
 
 extern char data_folder[64];
-int         data_folder_begin(void **state);                    /* makes it: a group's setup */
-int         data_folder_end(void **state);                      /* removes it */
-void        data_folder_empty(void);
-const char *data_path(const char *name);                   /* its path; good for three more calls */
-void        data_put(const char *name, const void *bytes, size_t n);
+int data_folder_begin(void **state); /* makes it: a group's setup */
+int data_folder_end(void **state);   /* removes it */
+void data_folder_empty(void);
+const char *data_path(const char *name); /* its path; good for three more calls */
+void data_put(const char *name, const void *bytes, size_t n);
 
-blob data_idx(int rank, const uint32_t dim[], size_t data);     /* byte i of the data is i * 7 + 3 */
+blob data_idx(int rank, const uint32_t dim[], size_t data); /* byte i of the data is i * 7 + 3 */
 blob data_gzip(const blob *from);
 
 /* s has failed, with a message of this kind; then clears it. */

@@ -33,7 +33,7 @@ void expect_number(tg_tensor *t, double want) { expect_numbers(t, 1, &want); }
 tg_tensor *vector(tg_scope *s, int n, const double *values)
 {
     tg_tensor *t = tg_zeros(s, TG_F32, 1, TG_DIM(n));
-    float     *data = tg_edit(s, t);
+    float *data = tg_edit(s, t);
     for (int i = 0; data && i < n; i++) data[i] = (float)values[i];
     return t;
 }
@@ -46,17 +46,16 @@ bool toy_open(toy *t, tg_scope *root)
 {
     int64_t classes[] = { 0, 2, 1, 2 };
     tg_seed(root, 3);
-    t->net = tg_sequential(root, (tg_module *[]){
-        tg_layer_conv2d(root, (tg_layer_conv2d_config){ .in = 2, .out = 4, .kernel = 3, .pad = 1, .no_bias = true }),
-        tg_layer_batch_norm2d(root, (tg_layer_batch_norm2d_config){ .features = 4 }),
-        tg_layer_relu(root),
-        tg_layer_max_pool2d(root, (tg_layer_pool2d_config){ .kernel = 2 }),
-        tg_layer_conv2d(root, (tg_layer_conv2d_config){ .in = 4, .out = 4, .kernel = 3, .stride = 2, .pad = 1 }),
-        tg_layer_relu(root),
-        tg_layer_flatten(root),
-        tg_layer_dropout(root, 0.25),
-        tg_layer_linear(root, (tg_layer_linear_config){ .in = 16, .out = 3 }),
-        NULL });
+    t->net = tg_sequential(
+        root,
+        (tg_module *[]){
+            tg_layer_conv2d(root,
+                            (tg_layer_conv2d_config){ .in = 2, .out = 4, .kernel = 3, .pad = 1, .no_bias = true }),
+            tg_layer_batch_norm2d(root, (tg_layer_batch_norm2d_config){ .features = 4 }), tg_layer_relu(root),
+            tg_layer_max_pool2d(root, (tg_layer_pool2d_config){ .kernel = 2 }),
+            tg_layer_conv2d(root, (tg_layer_conv2d_config){ .in = 4, .out = 4, .kernel = 3, .stride = 2, .pad = 1 }),
+            tg_layer_relu(root), tg_layer_flatten(root), tg_layer_dropout(root, 0.25),
+            tg_layer_linear(root, (tg_layer_linear_config){ .in = 16, .out = 3 }), NULL });
     t->optim = tg_sgd(root, t->net, (tg_sgd_config){ .lr = 0.05f, .momentum = 0.9f });
     t->x = tg_randn(root, 0, 1, 4, TG_DIM(4, 8, 8, 2));
     t->y = tg_from(root, TG_I64, 1, TG_DIM(4), classes);
@@ -74,7 +73,7 @@ double toy_step(toy *t, tg_scope *step)
 static uint64_t add_bytes(uint64_t h, tg_tensor *t)
 {
     const uint8_t *data = t ? tg_data(t) : NULL;
-    size_t         n = data ? (size_t)tg_count(t) * tg_dtype_size(t->dtype) : 0;
+    size_t n = data ? (size_t)tg_count(t) * tg_dtype_size(t->dtype) : 0;
     for (size_t i = 0; i < n; i++) h = (h ^ data[i]) * 0x100000001b3u;
     return h;
 }
@@ -90,7 +89,7 @@ uint64_t lasting_bytes(tg_module *net, const tg_optim *optim)
 {
     uint64_t h = 14695981039346656037u;
     tg_each_param(net, add_slot, &h);
-    for (int i = 0; optim && i < optim->n_slots; i++)      /* before its first update a parameter has no state */
+    for (int i = 0; optim && i < optim->n_slots; i++) /* before its first update a parameter has no state */
         for (int k = 0; k < TG_MAX_STATES && optim->slots[i].steps; k++) h = add_bytes(h, optim->slots[i].state[k]);
     return h;
 }

@@ -4,8 +4,9 @@
  *     FAULT_PATH   counts calls on paths that contain this text, and on what was opened by such a path.  Unset: none
  *     FAULT_AT     the number of the call that is hit, from 1 on
  *     FAULT_HOW    kill: SIGKILL before it happens.  torn: a write does half of its bytes, then SIGKILL
- *                  short: a write, or a read, does half of its bytes.  A number: errno, and nothing has happened (close closes)
- *     FAULT_LOG    a file to which the name of each call that is counted is appended, and " HIT" behind the one that is */
+ *                  short: a write, or a read, does half of its bytes.  A number: errno, and nothing has happened (close
+ * closes) FAULT_LOG    a file to which the name of each call that is counted is appended, and " HIT" behind the one
+ * that is */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -80,11 +81,11 @@ static int fail(int why)
     return -1;
 }
 
-#define REAL(name) (__extension__(__typeof__(&name))dlsym(RTLD_NEXT, #name))
-#define FAULT(watches, name)                                                   \
-    do {                                                                       \
-        const int why = (watches) ? count(#name, false) : 0;                   \
-        if (why > 0) return fail(why);                                         \
+#define REAL(name) (__extension__(__typeof__(&name)) dlsym(RTLD_NEXT, #name))
+#define FAULT(watches, name) \
+    do { \
+        const int why = (watches) ? count(#name, false) : 0; \
+        if (why > 0) return fail(why); \
     } while (0)
 
 int open(const char *path, int flags, ...)

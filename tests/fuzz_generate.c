@@ -4,13 +4,13 @@
 
 typedef struct {
     fuzz_program *p;
-    fuzz_track    track;
-    uint64_t      drawn;
-    int           want_steps;
+    fuzz_track track;
+    uint64_t drawn;
+    int want_steps;
 } generator;
 
 static uint32_t draw(generator *g, uint32_t n) { return tg_random_below((tg_stream){ g->p->seed, 77 }, g->drawn++, n); }
-static bool     chance(generator *g, uint32_t percent) { return draw(g, 100) < percent; }
+static bool chance(generator *g, uint32_t percent) { return draw(g, 100) < percent; }
 
 /* Appends a step if it can be done. */
 static bool append(generator *g, fuzz_step step)
@@ -27,7 +27,7 @@ static bool append(generator *g, fuzz_step step)
 /* One that `fits`, mostly the newest, rarely one whose making has been overwritten; -1: none. */
 static int pick(generator *g, bool (*fits)(const fuzz_track *t, int id, const void *what), const void *what)
 {
-    int  found[IDS], n = 0;
+    int found[IDS], n = 0;
     bool stale_too = chance(g, 4);
     for (int id = 0; id < LEAVES + g->p->n; id++)
         if (g->track.alive[id] && fits(&g->track, id, what) && (stale_too || !fuzz_overwritten(&g->track, id)))
@@ -101,7 +101,7 @@ static bool backward(generator *g)
 static bool some_step(generator *g)
 {
     uint32_t kind = draw(g, 100), leaf = draw(g, LEAVES);
-    bool     ends = g->track.depth && chance(g, 15), evaluates = ends && g->track.nest[g->track.depth - 1] == EVAL;
+    bool ends = g->track.depth && chance(g, 15), evaluates = ends && g->track.nest[g->track.depth - 1] == EVAL;
     if (ends) return evaluates ? unary(g, EVAL_END, -1) : unary(g, LEAVE, pick(g, is_slot, NULL));
     if (kind < 70) return call_some(g);
     if (kind < 76) return unary(g, READ, pick(g, is_any, NULL));
@@ -137,15 +137,23 @@ static const char *name_of(int id, char text[8])
 void fuzz_print(const fuzz_program *p)
 {
     static const char *const kinds[KINDS] = {
-        [READ] = "read", [READ_GRAD] = "read the gradient of", [EDIT] = "edit", [BACKWARD] = "backward from",
-        [UPDATE] = "update", [RESET] = "reset the step", [ENTER] = "enter a module", [LEAVE] = "leave it with",
-        [EVAL] = "open an evaluation", [EVAL_END] = "end it", [CLEAR_GRAD] = "clear the gradient of",
+        [READ] = "read",
+        [READ_GRAD] = "read the gradient of",
+        [EDIT] = "edit",
+        [BACKWARD] = "backward from",
+        [UPDATE] = "update",
+        [RESET] = "reset the step",
+        [ENTER] = "enter a module",
+        [LEAVE] = "leave it with",
+        [EVAL] = "open an evaluation",
+        [EVAL_END] = "end it",
+        [CLEAR_GRAD] = "clear the gradient of",
     };
     char a[8], b[8];
     printf("program of seed %llu:\n", (unsigned long long)p->seed);
     for (int i = 0; i < p->n; i++) {
         const fuzz_step *step = p->step + i;
-        const char      *first = name_of(step->a, a), *second = name_of(step->b, b);
+        const char *first = name_of(step->a, a), *second = name_of(step->b, b);
         if (step->kind == CALL)
             printf("  s%d = %s(%s, %s), bits %u\n", i, fuzz_ops[step->op].name, first, second, step->bits % 120);
         else if (step->kind == COPY) printf("  s%d = copy of %s in the root\n", i, first);

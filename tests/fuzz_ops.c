@@ -3,29 +3,41 @@
 
 static const struct {
     const char *name;
-    int         rank;
-    int64_t     dim[4];
-    bool        grad, param;
-    double      low, high;
+    int rank;
+    int64_t dim[4];
+    bool grad, param;
+    double low, high;
 } leaves[LEAVES] = {
-    [X0] = { "x0", 4, { 2, 4, 4, 4 }, true, false, -1, 1 },   [X1] = { "x1", 4, { 2, 4, 4, 4 }, false, false, -1, 1 },
-    [V] = { "v", 2, { 2, 4 }, false, false, -1, 1 },          [C] = { "c", 1, { 4 }, true, true, -1, 1 },
-    [W3] = { "w3", 4, { 4, 3, 3, 4 }, true, true, -0.3, 0.3 }, [B3] = { "b3", 1, { 4 }, true, true, -0.3, 0.3 },
-    [W1] = { "w1", 4, { 4, 1, 1, 4 }, true, true, -1, 1 },    [WD] = { "wd", 4, { 4, 3, 3, 1 }, true, true, -0.5, 0.5 },
-    [WT] = { "wt", 4, { 4, 2, 2, 4 }, true, true, -0.5, 0.5 }, [WL] = { "wl", 2, { 4, 4 }, true, true, -1, 1 },
-    [BL] = { "bl", 1, { 4 }, true, true, -0.3, 0.3 },         [GAMMA] = { "gamma", 1, { 4 }, true, true, 0.5, 1.5 },
-    [BETA] = { "beta", 1, { 4 }, true, true, -0.5, 0.5 },     [MEAN] = { "mean", 1, { 4 }, false, false, -0.2, 0.2 },
+    [X0] = { "x0", 4, { 2, 4, 4, 4 }, true, false, -1, 1 },
+    [X1] = { "x1", 4, { 2, 4, 4, 4 }, false, false, -1, 1 },
+    [V] = { "v", 2, { 2, 4 }, false, false, -1, 1 },
+    [C] = { "c", 1, { 4 }, true, true, -1, 1 },
+    [W3] = { "w3", 4, { 4, 3, 3, 4 }, true, true, -0.3, 0.3 },
+    [B3] = { "b3", 1, { 4 }, true, true, -0.3, 0.3 },
+    [W1] = { "w1", 4, { 4, 1, 1, 4 }, true, true, -1, 1 },
+    [WD] = { "wd", 4, { 4, 3, 3, 1 }, true, true, -0.5, 0.5 },
+    [WT] = { "wt", 4, { 4, 2, 2, 4 }, true, true, -0.5, 0.5 },
+    [WL] = { "wl", 2, { 4, 4 }, true, true, -1, 1 },
+    [BL] = { "bl", 1, { 4 }, true, true, -0.3, 0.3 },
+    [GAMMA] = { "gamma", 1, { 4 }, true, true, 0.5, 1.5 },
+    [BETA] = { "beta", 1, { 4 }, true, true, -0.5, 0.5 },
+    [MEAN] = { "mean", 1, { 4 }, false, false, -0.2, 0.2 },
     [VAR] = { "var", 1, { 4 }, false, false, 0.5, 1.5 },
 };
 
 const char *fuzz_leaf_name(int leaf) { return leaves[leaf].name; }
-bool        fuzz_is_param(int leaf) { return leaves[leaf].param; }
-bool        fuzz_wants_grad(int leaf) { return leaves[leaf].grad; }
+bool fuzz_is_param(int leaf) { return leaves[leaf].param; }
+bool fuzz_wants_grad(int leaf) { return leaves[leaf].grad; }
 
 /* ---- calls.  eps is large, so that a channel of equal numbers does not blow rounding up ---- */
 #define FN(name) static tg_tensor *name(fuzz_model *m, tg_scope *s, tg_tensor *a, tg_tensor *b, uint32_t bits)
-#define UNUSED (void)m, (void)s, (void)a, (void)b, (void)bits
-#define SIMPLE(name, value) FN(name) { UNUSED; return value; }
+#define UNUSED   (void)m, (void)s, (void)a, (void)b, (void)bits
+#define SIMPLE(name, value) \
+    FN(name) \
+    { \
+        UNUSED; \
+        return value; \
+    }
 #define L(k) m->leaf[k]
 
 static const tg_conv2d_config same = { .pad = { 1, 1 } }, halving = { .stride = { 2, 2 }, .pad = { 1, 1 } };
@@ -84,7 +96,13 @@ SIMPLE(batch_norm, bn(m, s, a))
 SIMPLE(cross_entropy, cross_entropy_of(m, s, a, (tg_cross_entropy_config){ .label_smoothing = bits % 2 ? 0.1f : 0 }))
 
 /* ---- modules: what is made inside is internal ---- */
-#define MODULE(name, value) FN(name) { UNUSED; tg_enter(s, #name); return tg_leave(s, value); }
+#define MODULE(name, value) \
+    FN(name) \
+    { \
+        UNUSED; \
+        tg_enter(s, #name); \
+        return tg_leave(s, value); \
+    }
 MODULE(conv_relu, tg_relu(s, conv3x3(m, s, a, NULL, 1)))
 MODULE(conv_bn_relu, tg_relu(s, bn(m, s, conv3x3(m, s, a, NULL, 0))))
 MODULE(bn_relu, tg_relu(s, bn(m, s, a)))
@@ -94,7 +112,11 @@ MODULE(residual, tg_relu(s, tg_add(s, a, bn(m, s, conv_bn_relu(m, s, a, NULL, 0)
 MODULE(nested, conv_relu(m, s, linear_relu(m, s, a, NULL, 0), NULL, 0))
 
 /* ---- segments of tg_checkpoint ---- */
-typedef struct { tg_module base; fuzz_model *model; int number; } segment;
+typedef struct {
+    tg_module base;
+    fuzz_model *model;
+    int number;
+} segment;
 
 static tg_tensor *segment_forward(tg_scope *s, tg_module *module, tg_tensor *x)
 {
@@ -109,43 +131,52 @@ SIMPLE(checkpoint_linear, tg_checkpoint(s, m->segment[1], a))
 SIMPLE(checkpoint_bn, tg_checkpoint(s, m->segment[2], a))
 
 /* ---- the table ---- */
-#define ON(shape) [shape] = shape + 1
-#define IMAGES ON(IMAGE), ON(HALF)
-#define BY_FOUR IMAGES, ON(ROWS), ON(MAT)
-#define ALL BY_FOUR, ON(WIDE), ON(FLAT), ON(VEC), ON(ONE)
+#define ON(shape)    [shape] = shape + 1
+#define IMAGES       ON(IMAGE), ON(HALF)
+#define BY_FOUR      IMAGES, ON(ROWS), ON(MAT)
+#define ALL          BY_FOUR, ON(WIDE), ON(FLAT), ON(VEC), ON(ONE)
 #define TO(from, to) [from] = to + 1
-#define TO_ONE TO(IMAGE, ONE), TO(HALF, ONE), TO(ROWS, ONE), TO(MAT, ONE)
+#define TO_ONE       TO(IMAGE, ONE), TO(HALF, ONE), TO(ROWS, ONE), TO(MAT, ONE)
 enum { CONV = LEAF(W3) | LEAF(B3), LINEAR = LEAF(WL) | LEAF(BL) };
 enum { NORM = LEAF(GAMMA) | LEAF(BETA), RUNNING = LEAF(MEAN) | LEAF(VAR) };
-#define OP2(name, weight, second, reads, tracks, ...)                                                                  \
+#define OP2(name, weight, second, reads, tracks, ...) \
     { #name, weight, second, { __VA_ARGS__ }, reads, tracks, false, false, name },
-#define VIEW(name, weight, cuts, ...) { #name, weight, ALONE, { __VA_ARGS__ }, 0, 0, cuts, true, name },
+#define VIEW(name, weight, cuts, ...)        { #name, weight, ALONE, { __VA_ARGS__ }, 0, 0, cuts, true, name },
 #define OP(name, weight, reads, tracks, ...) OP2(name, weight, ALONE, reads, tracks, __VA_ARGS__)
 
 const fuzz_op fuzz_ops[] = {
     OP(relu, 12, 0, 0, ALL) OP(sigmoid, 2, 0, 0, ALL) OP(tanh_, 2, 0, 0, ALL) OP(silu, 2, 0, 0, ALL)
-    OP(neg, 1, 0, 0, ALL) OP(affine, 2, 0, 0, ALL) VIEW(detach, 1, true, ALL) VIEW(dropout, 3, false, ALL)
-    OP2(add, 8, LIKE_OR_VEC, 0, 0, ALL) OP2(sub, 2, LIKE_OR_VEC, 0, 0, ALL) OP2(mul, 2, LIKE_OR_VEC, 0, 0, ALL)
-    OP(conv3x3, 8, CONV, 0, IMAGES) OP(conv1x1, 3, LEAF(W1) | LEAF(B3), 0, IMAGES)
-    OP(depthwise, 2, LEAF(WD), 0, IMAGES) OP(conv_stride2, 2, CONV, 0, TO(IMAGE, HALF))
-    OP(conv_transpose, 2, LEAF(WT) | LEAF(B3), 0, TO(HALF, IMAGE)) OP(linear, 8, LINEAR, 0, BY_FOUR)
-    OP(matmul, 2, LEAF(WL), 0, ON(MAT), ON(ROWS)) OP(max_pool, 2, 0, 0, TO(IMAGE, HALF))
-    OP(max_pool3, 2, 0, 0, TO(IMAGE, HALF)) OP(avg_pool, 2, 0, 0, TO(IMAGE, HALF))
-    OP(upsample, 3, 0, 0, TO(HALF, IMAGE))
-    VIEW(to_rows, 3, false, TO(IMAGE, ROWS)) VIEW(to_image, 3, false, TO(ROWS, IMAGE))
-    OP(flatten, 2, 0, 0, TO(IMAGE, FLAT))
-    OP(slice_flat, 4, 0, 0, TO(FLAT, MAT)) OP(mean_hw, 2, 0, 0, TO(IMAGE, MAT), TO(HALF, MAT))
-    OP2(concat, 1, LIKE, 0, 0, TO(IMAGE, WIDE)) OP(slice_wide, 6, 0, 0, TO(WIDE, IMAGE)) OP(permute, 2, 0, 0, IMAGES)
-    OP(softmax, 1, 0, 0, BY_FOUR) OP(log_softmax, 1, 0, 0, BY_FOUR) OP(mean_0, 2, 0, 0, TO(MAT, VEC), TO(ROWS, VEC))
-    OP(max_0, 1, 0, 0, TO(MAT, VEC), TO(ROWS, VEC)) OP(layer_norm, 2, NORM, 0, BY_FOUR)
-    OP(mean_all, 2, 0, 0, TO_ONE, TO(FLAT, ONE), TO(VEC, ONE)) OP(mse, 2, LEAF(X1), 0, TO(IMAGE, ONE))
-    OP(batch_norm, 10, NORM, RUNNING, IMAGES) OP(cross_entropy, 6, 0, 0, TO_ONE) OP(conv_relu, 4, CONV, 0, IMAGES)
-    OP(conv_bn_relu, 5, CONV | NORM, RUNNING, IMAGES) OP(bn_relu, 5, NORM, RUNNING, IMAGES)
-    OP2(bn_add_relu, 5, LIKE, NORM, RUNNING, IMAGES) OP(linear_relu, 5, LINEAR, 0, BY_FOUR)
-    OP(residual, 4, CONV | NORM, RUNNING, IMAGES)
-    OP(nested, 2, CONV | LINEAR, 0, IMAGES)
-    OP(checkpoint_conv, 2, CONV | NORM, RUNNING, IMAGES) OP(checkpoint_linear, 2, LINEAR, 0, BY_FOUR)
-    OP(checkpoint_bn, 2, NORM, RUNNING, IMAGES)
+        OP(neg, 1, 0, 0, ALL) OP(affine, 2, 0, 0, ALL) VIEW(detach, 1, true, ALL) VIEW(dropout, 3, false, ALL)
+            OP2(add, 8, LIKE_OR_VEC, 0, 0, ALL) OP2(sub, 2, LIKE_OR_VEC, 0, 0, ALL) OP2(mul, 2, LIKE_OR_VEC, 0, 0, ALL)
+                OP(conv3x3, 8, CONV, 0, IMAGES) OP(conv1x1, 3, LEAF(W1) | LEAF(B3), 0, IMAGES) OP(
+                    depthwise, 2, LEAF(WD), 0, IMAGES) OP(conv_stride2, 2, CONV, 0, TO(IMAGE, HALF))
+                    OP(conv_transpose, 2, LEAF(WT) | LEAF(B3), 0, TO(HALF, IMAGE)) OP(linear, 8, LINEAR, 0, BY_FOUR) OP(
+                        matmul, 2, LEAF(WL), 0, ON(MAT), ON(ROWS)) OP(max_pool, 2, 0, 0, TO(IMAGE, HALF))
+                        OP(max_pool3, 2, 0, 0, TO(IMAGE, HALF)) OP(avg_pool, 2, 0, 0, TO(IMAGE, HALF)) OP(
+                            upsample, 3, 0, 0, TO(HALF, IMAGE)) VIEW(to_rows, 3, false, TO(IMAGE, ROWS))
+                            VIEW(to_image, 3, false, TO(ROWS, IMAGE)) OP(flatten, 2, 0, 0, TO(IMAGE, FLAT))
+                                OP(slice_flat, 4, 0, 0,
+                                   TO(FLAT, MAT)) OP(mean_hw, 2, 0, 0, TO(IMAGE, MAT),
+                                                     TO(HALF, MAT)) OP2(concat, 1, LIKE, 0, 0, TO(IMAGE, WIDE))
+                                    OP(slice_wide, 6, 0, 0, TO(WIDE, IMAGE)) OP(permute, 2, 0, 0, IMAGES)
+                                        OP(softmax, 1, 0, 0, BY_FOUR) OP(log_softmax, 1, 0, 0, BY_FOUR)
+                                            OP(mean_0, 2, 0, 0, TO(MAT, VEC),
+                                               TO(ROWS, VEC)) OP(max_0, 1, 0, 0, TO(MAT, VEC), TO(ROWS, VEC))
+                                                OP(layer_norm, 2, NORM,
+                                                   0, BY_FOUR) OP(mean_all, 2, 0, 0, TO_ONE, TO(FLAT, ONE),
+                                                                  TO(VEC, ONE)) OP(mse, 2, LEAF(X1), 0, TO(IMAGE, ONE))
+                                                    OP(batch_norm, 10, NORM, RUNNING,
+                                                       IMAGES) OP(cross_entropy, 6, 0, 0, TO_ONE)
+                                                        OP(conv_relu, 4, CONV, 0,
+                                                           IMAGES) OP(conv_bn_relu, 5, CONV | NORM, RUNNING,
+                                                                      IMAGES) OP(bn_relu, 5, NORM, RUNNING, IMAGES)
+                                                            OP2(bn_add_relu, 5, LIKE, NORM, RUNNING,
+                                                                IMAGES) OP(linear_relu, 5, LINEAR, 0, BY_FOUR)
+                                                                OP(residual, 4, CONV | NORM, RUNNING,
+                                                                   IMAGES) OP(nested, 2, CONV | LINEAR, 0, IMAGES)
+                                                                    OP(checkpoint_conv, 2, CONV | NORM, RUNNING, IMAGES)
+                                                                        OP(checkpoint_linear, 2, LINEAR, 0, BY_FOUR)
+                                                                            OP(checkpoint_bn, 2, NORM, RUNNING, IMAGES)
 };
 const int fuzz_op_count = sizeof fuzz_ops / sizeof *fuzz_ops;
 
@@ -166,7 +197,7 @@ static tg_tensor *classes(tg_scope *s, int rank, const int64_t *dim)
 /* Adam's eps is large: what is zero but for rounding must not become a step. */
 static tg_optim *open_optim(const fuzz_model *m, tg_scope *root, uint64_t seed)
 {
-    const tg_sgd_config  sgd = { .lr = 0.05f, .momentum = seed % 4 > 1 ? 0.9f : 0 };
+    const tg_sgd_config sgd = { .lr = 0.05f, .momentum = seed % 4 > 1 ? 0.9f : 0 };
     const tg_adam_config adam = { .lr = 0.02f, .eps = 0.05f };
     tg_optim *optim = seed % 4 ? tg_sgd(root, m->module, sgd) : tg_adam(root, m->module, adam);
     if (seed % 3 == 0) tg_clip_norm(root, optim, 0.5f);

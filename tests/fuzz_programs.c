@@ -13,10 +13,10 @@
 
 enum { FINE, WRONG, FLUKE, CRASHED = 100 };
 
-typedef struct {                         /* shared with the child */
-    uint64_t at;                         /* the seed that is being tried */
+typedef struct { /* shared with the child */
+    uint64_t at; /* the seed that is being tried */
     uint64_t flukes, made_twice, epilogues;
-    char     why[FUZZ_TEXT];
+    char why[FUZZ_TEXT];
 } report;
 
 static report *shared;
@@ -33,7 +33,7 @@ static int judge(const fuzz_program *p)
 /* The verdict of a child process that calls judge. */
 static int judge_apart(const fuzz_program *p)
 {
-    int   status;
+    int status;
     pid_t child = fork();
     if (child == 0) _exit(judge(p));
     if (child < 0 || waitpid(child, &status, 0) != child) return FINE;
@@ -54,7 +54,7 @@ static void shrink(fuzz_program *p)
         smaller = false;
         for (int from = p->n - 1; from >= 0; from--) {
             fuzz_program shorter = *p;
-            int          dropped = 0;
+            int dropped = 0;
             for (int i = from; i > from - length && i >= 0; i--) {
                 dropped += shorter.step[i].kind != DROPPED;
                 shorter.step[i].kind = DROPPED;
@@ -86,7 +86,7 @@ static void tell(uint64_t seed)
 /* Tries seeds [from, to) in a child; the first that fails, or `to`. */
 static uint64_t first_failure(uint64_t from, uint64_t to)
 {
-    int   status;
+    int status;
     pid_t child = fork();
     if (child == 0) {
         for (shared->at = from; shared->at < to; shared->at++) {
@@ -109,7 +109,7 @@ static uint64_t first_failure(uint64_t from, uint64_t to)
 int main(int argc, char **argv)
 {
     uint64_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : 100, seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-    int      failures = 0;
+    int failures = 0;
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED || !tg_set_threads(1)) return 1;
     printf("%llu programs, seeds %llu to %llu\n", (unsigned long long)n, (unsigned long long)seed,

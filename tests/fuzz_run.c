@@ -1,6 +1,6 @@
 /* fuzz_run.c - does what a program says in several ways, and compares with the first, the teacher: eager, unfused, on
- * ref.  The teacher reads everything as soon as it is made, so it knows what each read must give.  Each lazy way is gone
- * twice, the second time with every value that can be made twice made twice, and must show the same bits. */
+ * ref.  The teacher reads everything as soon as it is made, so it knows what each read must give.  Each lazy way is
+ * gone twice, the second time with every value that can be made twice made twice, and must show the same bits. */
 #include "fuzz.h"
 #include "dispatch.h"
 #include "run.h"
@@ -10,11 +10,11 @@
 
 uint64_t fuzz_made_twice, fuzz_epilogues;
 
-enum { MOST = 256, LEAF_MOST = 144 };            /* elements */
+enum { MOST = 256, LEAF_MOST = 144 }; /* elements */
 
 typedef struct {
     const char *name, *backends;
-    bool        eager, fuse, splits;             /* splits: reads at random points besides those of the program */
+    bool eager, fuse, splits; /* splits: reads at random points besides those of the program */
 } fuzz_way;
 
 static const fuzz_way ways[] = {
@@ -26,29 +26,31 @@ static const fuzz_way ways[] = {
 };
 enum { WAYS = sizeof ways / sizeof *ways };
 
-typedef struct {                                 /* what the teacher saw */
-    int   n;                                     /* steps done before one failed as it may */
-    int   count[MAX_STEPS];
+typedef struct { /* what the teacher saw */
+    int n;       /* steps done before one failed as it may */
+    int count[MAX_STEPS];
     float slot[MAX_STEPS][MOST];
     float leaf[MAX_STEPS][LEAVES][LEAF_MOST], grad[MAX_STEPS][LEAVES][LEAF_MOST];
-    bool  has_grad[MAX_STEPS][LEAVES];
+    bool has_grad[MAX_STEPS][LEAVES];
 } lesson;
 
 typedef struct {
     const fuzz_program *p;
-    const fuzz_way     *way;
-    tg_recompute_mode   recompute;
-    lesson             *lesson;
-    uint64_t            bits;                    /* of all numbers that were compared */
-    struct { uint64_t again, epilogues; } seen;  /* calls made again; with an epilogue */
-    bool                plainly;                 /* without epilogues */
-    bool                teaches, over;           /* over: a step failed as it may, the rest cannot be compared */
-    tg_scope           *root, *step, *eval;
-    fuzz_model          model;
-    tg_tensor          *slot[IDS];
-    fuzz_track          track;
-    int                 now;
-    char               *why;
+    const fuzz_way *way;
+    tg_recompute_mode recompute;
+    lesson *lesson;
+    uint64_t bits; /* of all numbers that were compared */
+    struct {
+        uint64_t again, epilogues;
+    } seen;             /* calls made again; with an epilogue */
+    bool plainly;       /* without epilogues */
+    bool teaches, over; /* over: a step failed as it may, the rest cannot be compared */
+    tg_scope *root, *step, *eval;
+    fuzz_model model;
+    tg_tensor *slot[IDS];
+    fuzz_track track;
+    int now;
+    char *why;
 } fuzz_run;
 
 /* ---- comparing ---- */
@@ -72,9 +74,9 @@ static bool differ(fuzz_run *r, int id, const char *what, const char *rest)
 static bool same_numbers(fuzz_run *r, int id, const char *what, const float *got, const float *want, int n)
 {
     double most = 1;
-    char   text[96];
+    char text[96];
     for (size_t i = 0; i < sizeof *got * (size_t)n; i++)
-        r->bits = (r->bits ^ ((const unsigned char *)got)[i]) * 1099511628211u;          /* FNV-1a */
+        r->bits = (r->bits ^ ((const unsigned char *)got)[i]) * 1099511628211u; /* FNV-1a */
     for (int i = 0; i < n; i++) most = fmax(most, fabs((double)want[i]));
     for (int i = 0; i < n; i++) {
         if (fabs((double)got[i] - (double)want[i]) <= 1e-4 * most || !isfinite(most) || isnan(want[i])) continue;
@@ -91,7 +93,7 @@ static void clear_all(fuzz_run *r)
     tg_clear(r->root);
 }
 
-static tg_scope   *here(const fuzz_run *r) { return r->eval ? r->eval : r->step; }
+static tg_scope *here(const fuzz_run *r) { return r->eval ? r->eval : r->step; }
 static const char *trouble(const fuzz_run *r) { return tg_message(here(r)); }
 
 /* A failure that R6 and R7 allow: something was not kept, and what it was made from has been overwritten. */
@@ -146,14 +148,14 @@ static bool compare_read(fuzz_run *r, int id) { return id < LEAVES ? compare_lea
 static void note(float *to, tg_tensor *t, int most)
 {
     const float *data = tg_data(t);
-    int64_t      n = tg_count(t);
+    int64_t n = tg_count(t);
     if (data) memcpy(to, data, sizeof *to * (size_t)(n < most ? n : most));
 }
 
 static void teach(fuzz_run *r)
 {
     lesson *e = r->lesson;
-    int     id = LEAVES + r->now;
+    int id = LEAVES + r->now;
     if (r->track.alive[id]) {
         note(e->slot[r->now], r->slot[id], MOST);
         e->count[r->now] = (int)tg_count(r->slot[id]);
@@ -179,7 +181,7 @@ static void reset(fuzz_run *r)
 static void edit(fuzz_run *r, const fuzz_step *step)
 {
     tg_tensor *t = r->model.leaf[step->a];
-    float     *x = tg_edit(here(r), t);
+    float *x = tg_edit(here(r), t);
     if (x) x[step->bits % tg_count(t)] += 0.25f;
 }
 
@@ -218,8 +220,8 @@ static void do_step(fuzz_run *r, const fuzz_step *step)
 static bool split(fuzz_run *r)
 {
     tg_stream stream = { r->p->seed, 99 };
-    uint32_t  id = tg_random_below(stream, (uint64_t)r->now * 2, IDS);
-    uint32_t  how = tg_random_below(stream, (uint64_t)r->now * 2 + 1, 10);
+    uint32_t id = tg_random_below(stream, (uint64_t)r->now * 2, IDS);
+    uint32_t how = tg_random_below(stream, (uint64_t)r->now * 2 + 1, 10);
     if (how < 4) return !r->track.alive[id] || compare_read(r, (int)id);
     if (how == 4) return compare_grad(r, (int)id % LEAVES);
     return how != 5 || compare_leaves(r);
@@ -242,7 +244,7 @@ static bool looks_before(const fuzz_run *r, const fuzz_step *step)
 static bool step(fuzz_run *r)
 {
     const fuzz_step *s = r->p->step + r->now;
-    bool             risky = s->kind == CALL || s->kind == COPY || s->kind == BACKWARD;
+    bool risky = s->kind == CALL || s->kind == COPY || s->kind == BACKWARD;
     bool overwritten = risky && (fuzz_overwritten(&r->track, s->a) || (s->b >= 0 && fuzz_overwritten(&r->track, s->b)));
     if (looks_before(r, s) && !compare_slots(r)) return false;
     bool done = fuzz_track_step(&r->track, r->p, r->now);
@@ -280,13 +282,17 @@ static bool see(void *context, const tg_call *c)
 
 static bool run_way(fuzz_run *in, uint64_t data_seed)
 {
-    fuzz_run        r = *in;
+    fuzz_run r = *in;
     const fuzz_way *way = r.way;
-    const lesson   *e = r.lesson;
+    const lesson *e = r.lesson;
     r.root = tg_open();
     tg_set_backends(way->backends);
-    *tg_tree_options(r.root) = (tg_options){ .fuse = way->fuse, .eager = way->eager, .recompute = r.recompute,
-                                             .epilogues = !r.plainly, .observe = see, .context = &r };
+    *tg_tree_options(r.root) = (tg_options){ .fuse = way->fuse,
+                                             .eager = way->eager,
+                                             .recompute = r.recompute,
+                                             .epilogues = !r.plainly,
+                                             .observe = see,
+                                             .context = &r };
     fuzz_open_model(&r.model, r.root, r.p->seed, data_seed);
     fuzz_track_start(&r.track);
     r.step = tg_train(r.root);

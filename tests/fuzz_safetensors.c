@@ -16,12 +16,12 @@
 
 enum { BATCH = 10000, VERDICT = 16, SECONDS = 5, MOST_SHOWN = 5 };
 
-typedef struct {                         /* shared with the child */
-    uint64_t at;                         /* the seed of the file that is being judged */
-    char     verdict[BATCH][VERDICT];
+typedef struct { /* shared with the child */
+    uint64_t at; /* the seed of the file that is being judged */
+    char verdict[BATCH][VERDICT];
 } report;
 
-static report   *shared;
+static report *shared;
 static fuzz_file file;
 
 /* ---- the library's verdict ---- */

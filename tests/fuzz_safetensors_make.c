@@ -4,34 +4,136 @@
 #include <stdio.h>
 #include <string.h>
 
-#define COUNT(rows) (sizeof (rows) / sizeof *(rows))
+#define COUNT(rows)   (sizeof(rows) / sizeof *(rows))
 #define ANY(m, texts) ((texts)[draw(m, COUNT(texts))])
 
 /* ---- JSON of all kinds ---- */
 
 static const char *const values[] = {
-    "null", "true", "0", "1", "2", "-1", "-0", "-0.0", "1.0", "1e0", "1E2", "2.", ".5", "01", "00", "+1", "0x1", "1_0",
-    "\"1\"", "\"\"", "\"F32\"", "[]", "{}", "[[]]", "[0,8]", "{\"a\":1}", "[[[[]]]]", "NaN", "Infinity", "-Infinity",
-    "281474976710656", "281474976710657", "9223372036854775807", "9223372036854775808", "18446744073709551615",
-    "18446744073709551616", "1e999", "\"\\u0000\"", "\"\\ud800\"", "\xd9\xa1", "", "1 2", "\"a", "'a'", "4294967296",
-    "65536", "16777216", "3",
+    "null",
+    "true",
+    "0",
+    "1",
+    "2",
+    "-1",
+    "-0",
+    "-0.0",
+    "1.0",
+    "1e0",
+    "1E2",
+    "2.",
+    ".5",
+    "01",
+    "00",
+    "+1",
+    "0x1",
+    "1_0",
+    "\"1\"",
+    "\"\"",
+    "\"F32\"",
+    "[]",
+    "{}",
+    "[[]]",
+    "[0,8]",
+    "{\"a\":1}",
+    "[[[[]]]]",
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "281474976710656",
+    "281474976710657",
+    "9223372036854775807",
+    "9223372036854775808",
+    "18446744073709551615",
+    "18446744073709551616",
+    "1e999",
+    "\"\\u0000\"",
+    "\"\\ud800\"",
+    "\xd9\xa1",
+    "",
+    "1 2",
+    "\"a",
+    "'a'",
+    "4294967296",
+    "65536",
+    "16777216",
+    "3",
 };
 static const char *const names[] = {
-    "", "a", "weight", "layer1.0.conv1.weight", "a\\u0000b", "\\u001f", "\\u007f", "\x7f", "\xc2\x9b", "\\u009f",
-    "\\ud800", "\\udc00\\ud800", "\\ud83d\\ude00", "\xf0\x9f\x98\x80", "\\ud83d\\u0041", "\xed\xa0\x80", "\xff",
-    "\xc0\xaf", "\xe0\x80\xaf", "\xf4\x90\x80\x80", "\xc3\xa9", "e\xcc\x81", "\\u00e9", "\n", "\\n", "\\", "\\\\",
-    "\\\"", "\\/", "/", "\\u12", "\\u+123", "\\U0041", "\\x41", "\\b", "__metadata__", "\\u005f_metadata__",
-    "tilegrad.header", "tilegrad.format", "-", "\t", "\xe2\x80\xae", "\xef\xbb\xbf", "dtype", "shape", "data_offsets",
-    "\xf0\x9f\x98", "\xe2\x82", "\x1b[2J",
+    "",
+    "a",
+    "weight",
+    "layer1.0.conv1.weight",
+    "a\\u0000b",
+    "\\u001f",
+    "\\u007f",
+    "\x7f",
+    "\xc2\x9b",
+    "\\u009f",
+    "\\ud800",
+    "\\udc00\\ud800",
+    "\\ud83d\\ude00",
+    "\xf0\x9f\x98\x80",
+    "\\ud83d\\u0041",
+    "\xed\xa0\x80",
+    "\xff",
+    "\xc0\xaf",
+    "\xe0\x80\xaf",
+    "\xf4\x90\x80\x80",
+    "\xc3\xa9",
+    "e\xcc\x81",
+    "\\u00e9",
+    "\n",
+    "\\n",
+    "\\",
+    "\\\\",
+    "\\\"",
+    "\\/",
+    "/",
+    "\\u12",
+    "\\u+123",
+    "\\U0041",
+    "\\x41",
+    "\\b",
+    "__metadata__",
+    "\\u005f_metadata__",
+    "tilegrad.header",
+    "tilegrad.format",
+    "-",
+    "\t",
+    "\xe2\x80\xae",
+    "\xef\xbb\xbf",
+    "dtype",
+    "shape",
+    "data_offsets",
+    "\xf0\x9f\x98",
+    "\xe2\x82",
+    "\x1b[2J",
 };
-static const struct { const char *name; int bits; } dtypes[] = {
-    { "F32", 32 }, { "BF16", 16 }, { "F16", 16 }, { "F64", 64 }, { "I64", 64 }, { "I32", 32 }, { "I16", 16 },
-    { "I8", 8 }, { "U8", 8 }, { "BOOL", 8 }, { "U16", 16 }, { "U32", 32 }, { "U64", 64 }, { "C64", 64 },
-    { "F8_E4M3", 8 }, { "F4", 4 }, { "F6_E2M3", 6 }, { "F8_E8M0", 8 }, { "F8_E5M2FNUZ", 8 },
+static const struct {
+    const char *name;
+    int bits;
+} dtypes[] = {
+    { "F32", 32 }, { "BF16", 16 },   { "F16", 16 },    { "F64", 64 },        { "I64", 64 },
+    { "I32", 32 }, { "I16", 16 },    { "I8", 8 },      { "U8", 8 },          { "BOOL", 8 },
+    { "U16", 16 }, { "U32", 32 },    { "U64", 64 },    { "C64", 64 },        { "F8_E4M3", 8 },
+    { "F4", 4 },   { "F6_E2M3", 6 }, { "F8_E8M0", 8 }, { "F8_E5M2FNUZ", 8 },
 };
 static const char *const wrong_dtypes[] = {
-    "f32", "F", "F33", "F128", "", "F32 ", "FLOAT", "1", "__", "A123456789012345", "A1234567890123456",
-    "BF\\u0031\\u0036", "F3\\u00b2", "F32\\u0000",
+    "f32",
+    "F",
+    "F33",
+    "F128",
+    "",
+    "F32 ",
+    "FLOAT",
+    "1",
+    "__",
+    "A123456789012345",
+    "A1234567890123456",
+    "BF\\u0031\\u0036",
+    "F3\\u00b2",
+    "F32\\u0000",
 };
 
 static void set(char *to, size_t room, const char *text) { snprintf(to, room, "%s", text); }
@@ -121,7 +223,8 @@ static void change_shape(maker *m, tensor *t)
 {
     if (t->rank > 0 && chance(m, 50)) change_number(m, t->size[draw(m, (uint32_t)t->rank)]);
     else if (t->rank > 0 && chance(m, 30)) t->rank--;
-    else while (t->rank < MOST_SIZES && chance(m, 85)) set(t->size[t->rank++], 32, chance(m, 90) ? "1" : "0");
+    else
+        while (t->rank < MOST_SIZES && chance(m, 85)) set(t->size[t->rank++], 32, chance(m, 90) ? "1" : "0");
 }
 
 static void change_offsets(maker *m, tensor *t)
@@ -165,7 +268,7 @@ static void change_name(maker *m, char name[MOST_TEXT])
 static void change_tensor(maker *m, tensor *t)
 {
     static const char *const extras[] = { "\"x\":1", "\"dtype\":\"U8\"", "\"shape\":[]", "\"data_offsets\":[0,0]",
-        "\"\\u0064type\":\"U8\"" };
+                                          "\"\\u0064type\":\"U8\"" };
     switch (draw(m, 9)) {
     case 0: snprintf(t->dtype, sizeof t->dtype, "%s", ANY(m, wrong_dtypes)); break;
     case 1: snprintf(t->dtype, sizeof t->dtype, "%s", dtypes[draw(m, COUNT(dtypes))].name); break;
@@ -194,8 +297,8 @@ static void change_metadata(maker *m)
 
 static void change_model(maker *m)
 {
-    static const char *const afters[] = { "{}", "]", "}", ",", "x", "\f", "\v", "\xc2\xa0", "//", "\xef\xbb\xbf",
-        "null", "[", "\\" };
+    static const char *const afters[] = { "{}",           "]",    "}", ",", "x", "\f", "\v", "\xc2\xa0", "//",
+                                          "\xef\xbb\xbf", "null", "[", "\\" };
     const uint32_t what = draw(m, 10);
     if (what < 7 && m->n > 0) change_tensor(m, &m->tensor[draw(m, (uint32_t)m->n)]);
     else if (what < 8) m->data += (int64_t)draw(m, 20) - 10;
@@ -205,7 +308,7 @@ static void change_model(maker *m)
 
 void fuzz_make_file(fuzz_file *f, uint64_t seed)
 {
-    static maker m;                                      /* large */
+    static maker m; /* large */
     memset(&m, 0, sizeof m);
     m.seed = seed;
     m.f = f;

@@ -1,5 +1,5 @@
-/* fuzz_safetensors_write.c - a model becomes a file, with random white space, order and escapes; and the bytes of a file
- * are changed.  The checksum of the header is made for what came out, so that a change is judged by itself. */
+/* fuzz_safetensors_write.c - a model becomes a file, with random white space, order and escapes; and the bytes of a
+ * file are changed.  The checksum of the header is made for what came out, so that a change is judged by itself. */
 #include "checksum.h"
 #include "fuzz_safetensors_model.h"
 #include <stdio.h>
@@ -176,7 +176,7 @@ void fuzz_change_bytes(maker *m)
     case 0: f->at[at] ^= (uint8_t)(1 << draw(m, 8)); break;
     case 1: f->at[at] = (uint8_t)telling[draw(m, sizeof telling - 1)]; break;
     case 2: f->at[at] = f->at[other]; break;
-    case 3:                                              /* one more; the length is right, or not */
+    case 3: /* one more; the length is right, or not */
         if (f->n == MOST_CASE) break;
         memmove(f->at + at + 1, f->at + at, f->n++ - at);
         f->at[at] = (uint8_t)telling[draw(m, sizeof telling - 1)];

@@ -13,7 +13,7 @@ void fuzz_track_start(fuzz_track *t)
         t->written[l] = -1;
         t->taped[l] = fuzz_wants_grad(l);
         t->alive[l] = true;
-        t->shape[l] = l < OPERANDS ? shape_of[l] : SHAPES;       /* no shape: not an operand */
+        t->shape[l] = l < OPERANDS ? shape_of[l] : SHAPES; /* no shape: not an operand */
     }
 }
 
@@ -60,10 +60,10 @@ static void make(fuzz_track *t, int id, int shape, int level)
 static bool call(fuzz_track *t, const fuzz_step *step, int i)
 {
     const fuzz_op *op = fuzz_ops + step->op;
-    int            id = LEAVES + i;
+    int id = LEAVES + i;
     if (!is_alive(t, step->a) || t->shape[step->a] == SHAPES) return false;
     if (!op->to[t->shape[step->a]] || !fits_second(t, op, step->a, step->b)) return false;
-    if (op->views && step->a < LEAVES) return false;             /* a view of a leaf changes with it */
+    if (op->views && step->a < LEAVES) return false; /* a view of a leaf changes with it */
     make(t, id, op->to[t->shape[step->a]] - 1, t->in_eval ? 2 : 1);
     inherit(t, id, step->a, i);
     if (op->second != ALONE) inherit(t, id, step->b, i);

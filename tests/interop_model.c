@@ -7,15 +7,12 @@
 #include <string.h>
 
 typedef struct {
-    tg_scope  *root;
+    tg_scope *root;
     tg_module *net;
-    tg_optim  *opt;
+    tg_optim *opt;
 } world;
 
-static tg_tensor *batch(tg_scope *s, double seed)
-{
-    return new_wave(s, (wave){ seed, 1, 0 }, 4, TG_DIM(4, 32, 32, 3));
-}
+static tg_tensor *batch(tg_scope *s, double seed) { return new_wave(s, (wave){ seed, 1, 0 }, 4, TG_DIM(4, 32, 32, 3)); }
 
 static void train_step(const world *w, int i)
 {

@@ -75,8 +75,8 @@ void make_inputs(tg_scope *s, const tg_op *op, const op_sample *sample, tg_tenso
         const sample_in *row = sample->in + k;
         in[k] = NULL;
         if (k >= op->n_in || !row->given) continue;
-        int64_t   n = count_of(row);
-        void     *bytes = calloc((size_t)n + 1, tg_dtype_size(row->dtype));
+        int64_t n = count_of(row);
+        void *bytes = calloc((size_t)n + 1, tg_dtype_size(row->dtype));
         tg_stream stream = { hash_of(sample->name, hash_of(op->name, 14695981039346656037u)), (uint64_t)k };
         for (int64_t i = 0; i < n; i++) store(bytes, row->dtype, i, value_of(row, stream, i));
         in[k] = tg_from(s, row->dtype, row->rank, row->dim, bytes);
@@ -105,9 +105,9 @@ static op_sample with_bf16(const op_sample *sample, unsigned inputs)
 /* Shape rules see no numbers. */
 static bool accepts(const tg_op *op, const op_sample *sample, char why[HARNESS_TEXT])
 {
-    char      nothing = 0;
+    char nothing = 0;
     tg_scope *s = tg_open();
-    tg_call   c = { .op = op, .attr = sample->attr, .scope = s, .where = "" };
+    tg_call c = { .op = op, .attr = sample->attr, .scope = s, .where = "" };
     for (int k = 0; k < op->n_in; k++) {
         const sample_in *in = sample->in + k;
         if (in->given) c.in[k] = tg_borrow(s, in->dtype, in->rank, in->dim, &nothing, NULL, NULL);
@@ -121,7 +121,7 @@ static bool accepts(const tg_op *op, const op_sample *sample, char why[HARNESS_T
 bool bf16_sample(const tg_op *op, const op_sample *sample, op_sample *half, char why[HARNESS_TEXT])
 {
     const unsigned all = inputs_of(op, sample, TG_F32);
-    char           other[HARNESS_TEXT];
+    char other[HARNESS_TEXT];
     snprintf(why, HARNESS_TEXT, all ? "" : "no f32 inputs");
     for (int n = __builtin_popcount(all); n > 0; n--)
         for (unsigned some = all; some; some = (some - 1) & all) {
@@ -140,7 +140,7 @@ static unsigned all_outputs(const tg_op *op) { return TG_BIT(op->n_out) - 1; }
 int wanted_sets(const tg_op *op)
 {
     unsigned optional = op->optional_out & all_outputs(op);
-    int      n = __builtin_popcount(optional);
+    int n = __builtin_popcount(optional);
     return n == 0 ? 1 : 1 + (optional != all_outputs(op)) + (op->n_out > 1 ? n : 0);
 }
 
@@ -177,8 +177,12 @@ static void spy_run(const tg_call *c, const tg_task *task)
 }
 
 static const tg_kernel spy_kernel = { .name = "spy", .backend = "ref", .run = spy_run };
-const tg_op spy_op = { .name = "spy", .n_in = TG_MAX_OUT, .n_out = 1, .optional_in = TG_BIT(TG_MAX_OUT) - 1,
-                              .infer = spy_infer, .kernels = TG_KERNELS(&spy_kernel) };
+const tg_op spy_op = { .name = "spy",
+                       .n_in = TG_MAX_OUT,
+                       .n_out = 1,
+                       .optional_in = TG_BIT(TG_MAX_OUT) - 1,
+                       .infer = spy_infer,
+                       .kernels = TG_KERNELS(&spy_kernel) };
 
 /* ---- running ---- */
 
@@ -193,7 +197,7 @@ bool kernel_refuses(const tg_op *op, const op_sample *sample, const tg_kernel *k
                     char why[HARNESS_TEXT])
 {
     tg_scope *s = tg_open();
-    tg_call   c = { .op = op, .attr = sample->attr, .scope = s, .where = "" };
+    tg_call c = { .op = op, .attr = sample->attr, .scope = s, .where = "" };
     make_inputs(s, op, sample, c.in);
     op->infer(s, &c);
     for (int k = 0; k < op->n_out; k++)
@@ -230,7 +234,7 @@ static void run_spied(tg_scope *s, const tg_op *op, tg_tensor *const *in, const 
 void run_sample(const tg_op *op, const op_sample *sample, const tg_kernel *kernel, unsigned wanted, op_result *result)
 {
     *result = (op_result){ 0 };
-    tg_scope  *root = tg_open(), *s = tg_push(root);
+    tg_scope *root = tg_open(), *s = tg_push(root);
     tg_tensor *in[TG_MAX_IN];
     make_inputs(root, op, sample, in);
     if (kernel) tg_force_kernel(op, kernel);
@@ -280,7 +284,7 @@ static bool close_enough(double a, double b, double tolerance, tg_dtype dtype)
 static bool part_agrees(const op_result *a, const op_result *b, int k, double tolerance, char why[HARNESS_TEXT])
 {
     const result_part *p = a->part + k, *q = b->part + k;
-    bool               whole = p->dtype != TG_F32 && p->dtype != TG_BF16;
+    bool whole = p->dtype != TG_F32 && p->dtype != TG_BF16;
     if (!same_parts(a, b, k, why)) return false;
     for (int64_t i = 0; p->bytes && i < p->count; i++) {
         double x = load(p->bytes, p->dtype, i), y = load(q->bytes, q->dtype, i);
@@ -324,7 +328,7 @@ static tg_tensor *apply_row(tg_scope *s, void *context, tg_tensor *const *in)
 
 bool gradcheck_sample(tg_scope *root, const tg_op *op, const op_sample *sample, char why[256])
 {
-    tg_tensor  *in[TG_MAX_IN];
+    tg_tensor *in[TG_MAX_IN];
     const void *row[2] = { op, sample->attr };
     make_inputs(root, op, sample, in);
     for (int k = 0; k < op->n_in; k++)

@@ -9,17 +9,17 @@ enum { RESULT_PARTS = TG_MAX_OUT + TG_MAX_IN, HARNESS_TEXT = 512 };
 
 typedef struct {
     tg_dtype dtype;
-    int64_t  count;
-    void    *bytes;                      /* NULL: not wanted, or not there */
+    int64_t count;
+    void *bytes; /* NULL: not wanted, or not there */
 } result_part;
 
 typedef struct {
-    result_part part[RESULT_PARTS];      /* out[k] at k, in[k] at TG_MAX_OUT + k */
-    char        message[HARNESS_TEXT];   /* why it could not run, or "" */
+    result_part part[RESULT_PARTS]; /* out[k] at k, in[k] at TG_MAX_OUT + k */
+    char message[HARNESS_TEXT];     /* why it could not run, or "" */
 } op_result;
 
 /* Outputs wanted: bit k for out[k].  Set number i (0 <= i < wanted_sets) of those worth trying; set 0 is all. */
-int      wanted_sets(const tg_op *op);
+int wanted_sets(const tg_op *op);
 unsigned wanted_set(const tg_op *op, int i);
 
 /* The row with bf16 in place of f32 for as many inputs as the shape rule takes so; false, and why, if that is none. */
@@ -35,18 +35,18 @@ bool kernel_refuses(const tg_op *op, const op_sample *sample, const tg_kernel *k
 /* Runs the row by this kernel (NULL: whichever comes first), with the other outputs wanted by nobody. */
 void run_sample(const tg_op *op, const op_sample *sample, const tg_kernel *kernel, unsigned wanted, op_result *result);
 void free_result(op_result *result);
-void keep_part(result_part *part, const tg_tensor *t);      /* a copy of t's bytes, which are there */
+void keep_part(result_part *part, const tg_tensor *t); /* a copy of t's bytes, which are there */
 
 /* An operator that reads up to TG_MAX_OUT tensors (the rest NULL) and keeps what it sees in parts of *spied. */
 extern const tg_op spy_op;
-extern op_result  *spied;
+extern op_result *spied;
 
 /* |a - b| <= tolerance (1 + |b|), in bf16 plus one unit in the last place: sums that differ by FP32's rounding may fall
  * on two sides of a midpoint.  Whole numbers the same.  False, and where in `why`. */
 bool results_agree(const op_result *a, const op_result *b, double tolerance, char why[HARNESS_TEXT]);
 bool results_identical(const op_result *a, const op_result *b, char why[HARNESS_TEXT]);
 
-const tg_kernel *ref_of(const tg_op *op);          /* the last kernel; NULL if there are none */
+const tg_kernel *ref_of(const tg_op *op); /* the last kernel; NULL if there are none */
 
 /* Backward of the row against differences; `why` holds the report. */
 bool gradcheck_sample(tg_scope *root, const tg_op *op, const op_sample *sample, char why[256]);

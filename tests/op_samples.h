@@ -12,27 +12,46 @@
 typedef enum { FILL_UNIFORM, FILL_CLASSES, FILL_DISTINCT } sample_fill;
 
 typedef struct {
-    int8_t      given;                   /* 0: NULL */
-    tg_dtype    dtype;
-    int8_t      rank;
-    int64_t     dim[TG_MAX_RANK];
+    int8_t given; /* 0: NULL */
+    tg_dtype dtype;
+    int8_t rank;
+    int64_t dim[TG_MAX_RANK];
     sample_fill fill;
-    double      low, high;               /* of FILL_UNIFORM (both 0: -1 .. 1); FILL_CLASSES: integers in [low, high) */
+    double low, high; /* of FILL_UNIFORM (both 0: -1 .. 1); FILL_CLASSES: integers in [low, high) */
 } sample_in;
 
 typedef struct {
-    const char *name;                    /* "3x3_stride2"; NULL ends the table */
-    sample_in   in[TG_MAX_IN];
-    const void *attr;                    /* op->attr_size bytes; NULL for an operator without */
-    double      tolerance;               /* of kernel against ref: |a - b| <= tolerance (1 + |b|); 0: 1e-5 */
-    double      grad_tolerance;          /* 0: 1e-2; < 0: no gradcheck (say why beside it) */
+    const char *name; /* "3x3_stride2"; NULL ends the table */
+    sample_in in[TG_MAX_IN];
+    const void *attr;      /* op->attr_size bytes; NULL for an operator without */
+    double tolerance;      /* of kernel against ref: |a - b| <= tolerance (1 + |b|); 0: 1e-5 */
+    double grad_tolerance; /* 0: 1e-2; < 0: no gradcheck (say why beside it) */
 } op_sample;
 
-#define DIMS_(...) (int8_t)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)), { __VA_ARGS__ }
-#define F(...)              { 1, TG_F32, DIMS_(__VA_ARGS__), FILL_UNIFORM, 0, 0 }       /* uniform in -1 .. 1 */
-#define FR(low, high, ...)  { 1, TG_F32, DIMS_(__VA_ARGS__), FILL_UNIFORM, low, high }
-#define FD(...)             { 1, TG_F32, DIMS_(__VA_ARGS__), FILL_DISTINCT, 0, 0 }  /* no two closer than 0.05: for max, relu */
-#define CLASSES(n, ...)     { 1, TG_I64, DIMS_(__VA_ARGS__), FILL_CLASSES, 0, n }
-#define I32(n, ...)         { 1, TG_I32, DIMS_(__VA_ARGS__), FILL_CLASSES, 0, n }
-#define NONE                { 0 }
+#define DIMS_(...) \
+    (int8_t)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)), { __VA_ARGS__ }
+#define F(...) \
+    { \
+        1, TG_F32, DIMS_(__VA_ARGS__), FILL_UNIFORM, 0, 0 \
+    } /* uniform in -1 .. 1 */
+#define FR(low, high, ...) \
+    { \
+        1, TG_F32, DIMS_(__VA_ARGS__), FILL_UNIFORM, low, high \
+    }
+#define FD(...) \
+    { \
+        1, TG_F32, DIMS_(__VA_ARGS__), FILL_DISTINCT, 0, 0 \
+    } /* no two closer than 0.05: for max, relu */
+#define CLASSES(n, ...) \
+    { \
+        1, TG_I64, DIMS_(__VA_ARGS__), FILL_CLASSES, 0, n \
+    }
+#define I32(n, ...) \
+    { \
+        1, TG_I32, DIMS_(__VA_ARGS__), FILL_CLASSES, 0, n \
+    }
+#define NONE \
+    { \
+        0 \
+    }
 #endif

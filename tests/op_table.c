@@ -5,7 +5,9 @@
 #include "run.h"
 #include <string.h>
 
-#define TG_OP(x) extern const tg_op tg_##x##_op; extern const op_sample samples_##x[];
+#define TG_OP(x) \
+    extern const tg_op tg_##x##_op; \
+    extern const op_sample samples_##x[];
 #include "ops.def"
 #include "optim.def"
 #undef TG_OP
@@ -47,7 +49,8 @@ int chain_length(const tg_rule *rule)
 static void normalise(tg_scope *root, const chain_case *c, tg_tensor *in[TG_MAX_IN])
 {
     memmove(in + 2, in + 1, 5 * sizeof *in);
-    tg_tensor *const y = tg_apply(root, &tg_batch_norm2d_op, (tg_tensor *const[]){ in[2], in[3], in[6] }, c->sample->attr);
+    tg_tensor *const y =
+        tg_apply(root, &tg_batch_norm2d_op, (tg_tensor *const[]){ in[2], in[3], in[6] }, c->sample->attr);
     in[1] = tg_relu(root, y);
     in[4] = tg_output(y, 1);
     in[5] = tg_output(y, 2);
@@ -76,7 +79,7 @@ void chain_inputs(tg_scope *root, const chain_case *c, tg_tensor *in[TG_MAX_IN])
 static const void *other_attr(const chain_case *c, const tg_op *op, tg_tensor *const in[])
 {
     static tg_softmax_attr last_axis;
-    static const char      zeros[512];
+    static const char zeros[512];
     if (op != &tg_log_softmax_op && op != &tg_log_softmax_grad_op) return zeros;
     const tg_nll_attr *nll = c->sample->attr;
     last_axis = (tg_softmax_attr){ in[0]->rank - 1, op == &tg_log_softmax_op ? TG_F32 : nll->dtype };
@@ -86,8 +89,8 @@ static const void *other_attr(const chain_case *c, const tg_op *op, tg_tensor *c
 tg_tensor *chain_link(tg_scope *s, const chain_case *c, int j, tg_tensor *before, tg_tensor *const in[TG_MAX_IN])
 {
     const tg_op *op = c->rule->chain[j];
-    tg_tensor   *own[TG_MAX_IN] = { NULL };
-    int          from = 0;
+    tg_tensor *own[TG_MAX_IN] = { NULL };
+    int from = 0;
     for (int i = 0; i < j; i++) from += c->rule->chain[i]->n_in - (i > 0);
     for (int k = 0; k < op->n_in; k++) own[k] = j > 0 && k == 0 ? before : in[from + k - (j > 0)];
     return tg_apply(s, op, own, j == c->rule->attr_of ? c->sample->attr : other_attr(c, op, own));
@@ -95,7 +98,7 @@ tg_tensor *chain_link(tg_scope *s, const chain_case *c, int j, tg_tensor *before
 
 static uint64_t calls_of(const chain_case *c, bool fuse)
 {
-    tg_scope  *root = tg_open(), *s = tg_push(root);
+    tg_scope *root = tg_open(), *s = tg_push(root);
     tg_tensor *in[TG_MAX_IN], *y = NULL;
     tg_tree_options(root)->fuse = fuse;
     chain_inputs(root, c, in);

@@ -3,17 +3,23 @@
 #define TG_OP_TABLE_H
 #include "op_harness.h"
 
-typedef struct { const tg_op *op; const op_sample *samples; } op_row;
+typedef struct {
+    const tg_op *op;
+    const op_sample *samples;
+} op_row;
 extern const op_row op_table[];
-extern const int    op_table_count;
+extern const int op_table_count;
 
 /* A rule with a row of its fused operator, which gives the inputs of the whole chain. */
-typedef struct { const tg_rule *rule; const op_sample *sample; } chain_case;
+typedef struct {
+    const tg_rule *rule;
+    const op_sample *sample;
+} chain_case;
 
 enum { MOST_CHAINS = 256 };
-int rules_of_all(const tg_rule *list[MOST_CHAINS]);               /* every rule once; how many */
+int rules_of_all(const tg_rule *list[MOST_CHAINS]); /* every rule once; how many */
 const op_sample *rows_of(const tg_op *op);
-int  chain_length(const tg_rule *rule);
+int chain_length(const tg_rule *rule);
 /* The inputs of all links; those that the fused operator does without are made by forward calls, which have run. */
 void chain_inputs(tg_scope *root, const chain_case *c, tg_tensor *in[TG_MAX_IN]);
 /* Records link j, which reads `before`, out[0] of the link before; returns its out[0]. */

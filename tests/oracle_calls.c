@@ -13,10 +13,10 @@
 enum { MOST_ATTR = 32, MOST_IN = 8, NOTHING = 0, GRADIENT, NUMBERS, RESULTS_GRADIENT };
 
 typedef struct {
-    char       name[64];
-    int        threads, train, n_attr, n_in, use[MOST_IN];
-    double     a[MOST_ATTR];
-    tg_tensor *in[MOST_IN];              /* without those of use RESULTS_GRADIENT */
+    char name[64];
+    int threads, train, n_attr, n_in, use[MOST_IN];
+    double a[MOST_ATTR];
+    tg_tensor *in[MOST_IN]; /* without those of use RESULTS_GRADIENT */
     tg_tensor *gradient;
 } request;
 
@@ -32,9 +32,10 @@ static tg_tensor *conv2d(tg_scope *s, request *r)
 static tg_tensor *conv2d_relu(tg_scope *s, request *r) { return tg_relu(s, conv2d(s, r)); }
 static tg_tensor *conv_transpose2d(tg_scope *s, request *r)
 {
-    return tg_conv_transpose2d(s, r->in[0], r->in[1], r->in[2],
-                               (tg_conv_transpose2d_config){ { i(r, 0), i(r, 1) }, { i(r, 2), i(r, 3) },
-                                                             { i(r, 4), i(r, 5) }, { i(r, 7), i(r, 8) }, i(r, 6) });
+    return tg_conv_transpose2d(
+        s, r->in[0], r->in[1], r->in[2],
+        (tg_conv_transpose2d_config){
+            { i(r, 0), i(r, 1) }, { i(r, 2), i(r, 3) }, { i(r, 4), i(r, 5) }, { i(r, 7), i(r, 8) }, i(r, 6) });
 }
 static tg_tensor *linear(tg_scope *s, request *r) { return tg_linear(s, r->in[0], r->in[1], r->in[2]); }
 static tg_tensor *linear_relu(tg_scope *s, request *r) { return tg_relu(s, linear(s, r)); }
@@ -56,14 +57,18 @@ static tg_tensor *adaptive(tg_scope *s, request *r) { return tg_adaptive_avg_poo
 static tg_tensor *batch_norm2d(tg_scope *s, request *r)
 {
     tg_tensor *const *in = r->in;
-    return tg_batch_norm2d(s, in[0], in[1], in[2], in[3], in[4], (tg_batch_norm2d_config){ (float)r->a[0], (float)r->a[1] });
+    return tg_batch_norm2d(s, in[0], in[1], in[2], in[3], in[4],
+                           (tg_batch_norm2d_config){ (float)r->a[0], (float)r->a[1] });
 }
 static tg_tensor *batch_norm2d_relu(tg_scope *s, request *r) { return tg_relu(s, batch_norm2d(s, r)); }
 static tg_tensor *batch_norm2d_add_relu(tg_scope *s, request *r)
 {
     return tg_relu(s, tg_add(s, batch_norm2d(s, r), r->in[5]));
 }
-static tg_tensor *layer_norm(tg_scope *s, request *r) { return tg_layer_norm(s, r->in[0], r->in[1], r->in[2], r->a[0]); }
+static tg_tensor *layer_norm(tg_scope *s, request *r)
+{
+    return tg_layer_norm(s, r->in[0], r->in[1], r->in[2], r->a[0]);
+}
 
 static tg_axes axes(const request *r)
 {
@@ -81,8 +86,11 @@ static tg_tensor *log_softmax(tg_scope *s, request *r) { return tg_log_softmax(s
 /* a: reduction, label smoothing, ignore, ignore_index; in: x, target, weight */
 static tg_cross_entropy_config classes(const request *r)
 {
-    return (tg_cross_entropy_config){ .weight = r->in[2], .label_smoothing = (float)r->a[1], .ignore = i(r, 2),
-                                      .ignore_index = i(r, 3), .reduction = (tg_reduction)i(r, 0) };
+    return (tg_cross_entropy_config){ .weight = r->in[2],
+                                      .label_smoothing = (float)r->a[1],
+                                      .ignore = i(r, 2),
+                                      .ignore_index = i(r, 3),
+                                      .reduction = (tg_reduction)i(r, 0) };
 }
 static tg_tensor *cross_entropy(tg_scope *s, request *r) { return tg_cross_entropy(s, r->in[0], r->in[1]); }
 static tg_tensor *cross_entropy_with(tg_scope *s, request *r)
@@ -148,7 +156,7 @@ static tg_tensor *concat(tg_scope *s, request *r) { return tg_concat(s, r->in, i
 static tg_tensor *slice(tg_scope *s, request *r) { return tg_slice(s, r->in[0], i(r, 0), i(r, 1), i(r, 2)); }
 static tg_tensor *pad(tg_scope *s, request *r)
 {
-    int64_t   before[MOST_ATTR], after[MOST_ATTR];
+    int64_t before[MOST_ATTR], after[MOST_ATTR];
     const int rank = r->in[0]->rank;
     return tg_pad(s, r->in[0], whole(r, 1, rank, before), whole(r, 1 + rank, rank, after), r->a[0]);
 }
@@ -159,20 +167,66 @@ static tg_tensor *upsample(tg_scope *s, request *r)
 static tg_tensor *cast(tg_scope *s, request *r) { return tg_cast(s, r->in[0], (tg_dtype)i(r, 0)); }
 static tg_tensor *detach(tg_scope *s, request *r) { return tg_add(s, tg_detach(s, r->in[0]), r->in[0]); }
 
-static const struct { const char *name; tg_tensor *(*apply)(tg_scope *s, request *r); } operators[] = {
-    { "conv2d", conv2d }, { "conv2d_relu", conv2d_relu }, { "conv_transpose2d", conv_transpose2d }, { "linear", linear },
-    { "linear_relu", linear_relu }, { "matmul", matmul }, { "max_pool2d", max_pool2d }, { "avg_pool2d", avg_pool2d },
-    { "relu_max_pool2d", relu_max_pool2d }, { "adaptive_avg_pool2d", adaptive }, { "batch_norm2d", batch_norm2d },
-    { "batch_norm2d_relu", batch_norm2d_relu }, { "batch_norm2d_add_relu", batch_norm2d_add_relu },
-    { "layer_norm", layer_norm }, { "sum", sum }, { "mean", mean }, { "max", max }, { "argmax", argmax },
-    { "softmax", softmax }, { "log_softmax", log_softmax }, { "cross_entropy", cross_entropy },
-    { "cross_entropy_with", cross_entropy_with }, { "nll_loss", nll_loss }, { "mse", mse }, { "l1", l1 },
-    { "bce_with_logits", bce }, { "add", add }, { "sub", sub }, { "mul", mul }, { "div", divide }, { "affine", affine },
-    { "pow", power }, { "leaky_relu", leaky_relu }, { "dropout", dropout }, { "neg", neg }, { "exp", exponential },
-    { "log", logarithm }, { "sqrt", root }, { "relu", relu }, { "sigmoid", sigmoid }, { "tanh", tangent }, { "gelu", gelu },
-    { "silu", silu }, { "hardswish", hardswish }, { "reshape", reshape }, { "sum_to", sum_to }, { "fill", fill },
-    { "permute", permute }, { "flatten", flatten }, { "transpose", transpose }, { "concat", concat }, { "slice", slice },
-    { "pad", pad }, { "upsample", upsample }, { "cast", cast }, { "detach", detach },
+static const struct {
+    const char *name;
+    tg_tensor *(*apply)(tg_scope *s, request *r);
+} operators[] = {
+    { "conv2d", conv2d },
+    { "conv2d_relu", conv2d_relu },
+    { "conv_transpose2d", conv_transpose2d },
+    { "linear", linear },
+    { "linear_relu", linear_relu },
+    { "matmul", matmul },
+    { "max_pool2d", max_pool2d },
+    { "avg_pool2d", avg_pool2d },
+    { "relu_max_pool2d", relu_max_pool2d },
+    { "adaptive_avg_pool2d", adaptive },
+    { "batch_norm2d", batch_norm2d },
+    { "batch_norm2d_relu", batch_norm2d_relu },
+    { "batch_norm2d_add_relu", batch_norm2d_add_relu },
+    { "layer_norm", layer_norm },
+    { "sum", sum },
+    { "mean", mean },
+    { "max", max },
+    { "argmax", argmax },
+    { "softmax", softmax },
+    { "log_softmax", log_softmax },
+    { "cross_entropy", cross_entropy },
+    { "cross_entropy_with", cross_entropy_with },
+    { "nll_loss", nll_loss },
+    { "mse", mse },
+    { "l1", l1 },
+    { "bce_with_logits", bce },
+    { "add", add },
+    { "sub", sub },
+    { "mul", mul },
+    { "div", divide },
+    { "affine", affine },
+    { "pow", power },
+    { "leaky_relu", leaky_relu },
+    { "dropout", dropout },
+    { "neg", neg },
+    { "exp", exponential },
+    { "log", logarithm },
+    { "sqrt", root },
+    { "relu", relu },
+    { "sigmoid", sigmoid },
+    { "tanh", tangent },
+    { "gelu", gelu },
+    { "silu", silu },
+    { "hardswish", hardswish },
+    { "reshape", reshape },
+    { "sum_to", sum_to },
+    { "fill", fill },
+    { "permute", permute },
+    { "flatten", flatten },
+    { "transpose", transpose },
+    { "concat", concat },
+    { "slice", slice },
+    { "pad", pad },
+    { "upsample", upsample },
+    { "cast", cast },
+    { "detach", detach },
 };
 
 /* ---- requests ---- */
@@ -185,7 +239,11 @@ static bool dtype_named(const char *name, tg_dtype *dtype)
     return false;
 }
 
-typedef struct { char dtype[8]; int use, rank; int64_t dim[TG_MAX_RANK]; } header;
+typedef struct {
+    char dtype[8];
+    int use, rank;
+    int64_t dim[TG_MAX_RANK];
+} header;
 
 static bool read_header(header *h)
 {
@@ -200,8 +258,8 @@ static tg_tensor *read_tensor(tg_scope *s, const header *h)
     tg_dtype dtype;
     if (!dtype_named(h->dtype, &dtype)) return NULL;
     tg_tensor *const t = tg_zeros(s, dtype, h->rank, h->dim);
-    const size_t     n = (size_t)tg_count(t);
-    void *const      to = n ? tg_edit(s, t) : NULL;
+    const size_t n = (size_t)tg_count(t);
+    void *const to = n ? tg_edit(s, t) : NULL;
     if (n && (!to || fread(to, tg_dtype_size(dtype), n, stdin) != n)) return NULL;
     return h->use == GRADIENT ? tg_require_grad(s, t) : t;
 }
@@ -254,9 +312,9 @@ static tg_tensor *apply(tg_scope *s, request *r)
 
 static void answer(tg_scope *root, request *r)
 {
-    tg_scope *const  s = tg_push_modes(root, (tg_modes){ .grad = true, .train = r->train });
+    tg_scope *const s = tg_push_modes(root, (tg_modes){ .grad = true, .train = r->train });
     tg_tensor *const y = apply(s, r);
-    int              n = 1;
+    int n = 1;
     if (tg_ok(s) && r->gradient) tg_backward_from(s, y, r->gradient);
     if (tg_ok(s)) tg_data(y);
     for (int k = 0; k < r->n_in; k++) {
@@ -279,8 +337,8 @@ int main(void)
 {
     for (;;) {
         tg_scope *const root = tg_open();
-        request         r;
-        const bool      more = read_request(root, &r);
+        request r;
+        const bool more = read_request(root, &r);
         if (more) {
             tg_set_threads(r.threads);
             answer(root, &r);

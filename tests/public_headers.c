@@ -14,7 +14,7 @@ static char *read_header(const char *name)
 {
     static const char *const folders[] = { "lib", "autograd", "ops", "ops/layers", "optim", "datasets" };
     FILE *from = NULL;
-    char  path[256], *source = calloc(1, 65536);
+    char path[256], *source = calloc(1, 65536);
     for (int i = 0; i < 6 && !from; i++) {
         snprintf(path, sizeof path, "%s/%s", folders[i], name);
         from = fopen(path, "r");

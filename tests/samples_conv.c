@@ -96,45 +96,63 @@
     X("3x3_to_very_many", 0, 1, 2, 3, 3, 600, 3, 3, 1, 1, 1, 1, 1, 1, 1) \
     X("1x1_to_very_many", 0, 1, 1, 5, 3, 1700, 1, 1, 1, 1, 0, 0, 1, 1, 1)
 
-#define OUT(i, k, s, p, d) (((i) + 2 * (p) - (d) * ((k) - 1) - 1) / (s) + 1)
+#define OUT(i, k, s, p, d)                            (((i) + 2 * (p) - (d) * ((k)-1) - 1) / (s) + 1)
 #define Y(n, h, w, c, kh, kw, sh, sw, ph, pw, dh, dw) F(n, OUT(h, kh, sh, ph, dh), OUT(w, kw, sw, pw, dw), c)
 #define ATTR(h, w, kh, kw, sh, sw, ph, pw, dh, dw, g) \
-    &(tg_conv2d_attr){ { sh, sw }, { ph, pw }, { dh, dw }, g, { h, w }, { kh, kw } }
+    &(tg_conv2d_attr) \
+    { \
+        { sh, sw }, { ph, pw }, { dh, dw }, g, { h, w }, { kh, kw } \
+    }
 #define BIAS_0(c) NONE
 #define BIAS_1(c) F(c)
 
 /* Sums of more than 1000 products round by more than 1e-5 in FP32; Winograd by 1e-5 of a sum's usual size. */
-#define WINOGRAD(in, out, kh) ((in) >= 64 && (out) >= 64 && (kh) == 3)
+#define WINOGRAD(in, out, kh)     ((in) >= 64 && (out) >= 64 && (kh) == 3)
 #define ROUNDING(in, out, kh, kw) (WINOGRAD(in, out, kh) ? 2e-4 : (in) * (kh) * (kw) > 1000 ? 5e-5 : 0)
 /* Difference quotients of a sum over so many outputs lose digits. */
 #define DIFFERENCES(in, out, kh) (WINOGRAD(in, out, kh) ? 5e-2 : 0)
 #define FORWARD(name, bias, n, h, w, in, out, kh, kw, sh, sw, ph, pw, dh, dw, g) \
-    { name, { F(n, h, w, in), F(out, kh, kw, in / g), BIAS_##bias(out) }, \
-      ATTR(h, w, kh, kw, sh, sw, ph, pw, dh, dw, g), ROUNDING(in, out, kh, kw), DIFFERENCES(in, out, kh) },
+    { name, \
+      { F(n, h, w, in), F(out, kh, kw, in / g), BIAS_##bias(out) }, \
+      ATTR(h, w, kh, kw, sh, sw, ph, pw, dh, dw, g), \
+      ROUNDING(in, out, kh, kw), \
+      DIFFERENCES(in, out, kh) },
 #define GRAD_X(name, bias, n, h, w, in, out, kh, kw, sh, sw, ph, pw, dh, dw, g) \
-    { name, { Y(n, h, w, out, kh, kw, sh, sw, ph, pw, dh, dw), F(out, kh, kw, in / g) }, \
-      ATTR(h, w, kh, kw, sh, sw, ph, pw, dh, dw, g), WINOGRAD(in, out, kh) ? 2e-4 : 0, 0 },
+    { name, \
+      { Y(n, h, w, out, kh, kw, sh, sw, ph, pw, dh, dw), F(out, kh, kw, in / g) }, \
+      ATTR(h, w, kh, kw, sh, sw, ph, pw, dh, dw, g), \
+      WINOGRAD(in, out, kh) ? 2e-4 : 0, \
+      0 },
 #define GRAD_W(name, bias, n, h, w, in, out, kh, kw, sh, sw, ph, pw, dh, dw, g) \
-    { name, { Y(n, h, w, out, kh, kw, sh, sw, ph, pw, dh, dw), F(n, h, w, in) }, \
-      ATTR(h, w, kh, kw, sh, sw, ph, pw, dh, dw, g), WINOGRAD(in, out, kh) ? 2e-4 : 0, 0 },
+    { name, \
+      { Y(n, h, w, out, kh, kw, sh, sw, ph, pw, dh, dw), F(n, h, w, in) }, \
+      ATTR(h, w, kh, kw, sh, sw, ph, pw, dh, dw, g), \
+      WINOGRAD(in, out, kh) ? 2e-4 : 0, \
+      0 },
 /* The transpose maps y's shape to x's; what conv2d rounds away from the image is its output_pad. */
 #define TRANSPOSE(name, bias, n, h, w, in, out, kh, kw, sh, sw, ph, pw, dh, dw, g) \
-    { name, { Y(n, h, w, out, kh, kw, sh, sw, ph, pw, dh, dw), F(out, kh, kw, in / g), BIAS_##bias(in) }, \
-      ATTR(h, w, kh, kw, sh, sw, ph, pw, dh, dw, g), ROUNDING(out, in, kh, kw), DIFFERENCES(in, out, kh) },
+    { name, \
+      { Y(n, h, w, out, kh, kw, sh, sw, ph, pw, dh, dw), F(out, kh, kw, in / g), BIAS_##bias(in) }, \
+      ATTR(h, w, kh, kw, sh, sw, ph, pw, dh, dw, g), \
+      ROUNDING(out, in, kh, kw), \
+      DIFFERENCES(in, out, kh) },
 
 extern const op_sample samples_conv2d[], samples_conv2d_relu[], samples_conv2d_grad_x[], samples_conv2d_grad_w[];
 extern const op_sample samples_conv_transpose2d[];
 
-const op_sample samples_conv2d[] = { GEOMETRIES(FORWARD) { 0 } };
-const op_sample samples_conv2d_relu[] = { GEOMETRIES(FORWARD) { 0 } };
-const op_sample samples_conv2d_grad_x[] = { GEOMETRIES(GRAD_X) { 0 } };
-const op_sample samples_conv2d_grad_w[] = { GEOMETRIES(GRAD_W) { 0 } };
+const op_sample samples_conv2d[] = { GEOMETRIES(FORWARD){ 0 } };
+const op_sample samples_conv2d_relu[] = { GEOMETRIES(FORWARD){ 0 } };
+const op_sample samples_conv2d_grad_x[] = { GEOMETRIES(GRAD_X){ 0 } };
+const op_sample samples_conv2d_grad_w[] = { GEOMETRIES(GRAD_W){ 0 } };
 const op_sample samples_conv_transpose2d[] = {
     GEOMETRIES(TRANSPOSE)
     /* 4 + 2 (3 - 1) = 8, and 1: an output_pad as large as the stride */
     { "output_pad_of_a_stride", { F(2, 4, 4, 5), F(5, 3, 3, 6), F(6) }, ATTR(9, 9, 3, 3, 1, 1, 0, 0, 2, 2, 1), 0, 0 },
-    { "output_pad_of_a_stride_pad1", { F(1, 4, 3, 5), F(5, 3, 2, 6), NONE },
-      ATTR(7, 4, 3, 2, 1, 1, 1, 1, 2, 2, 1), 0, 0 },
+    { "output_pad_of_a_stride_pad1",
+      { F(1, 4, 3, 5), F(5, 3, 2, 6), NONE },
+      ATTR(7, 4, 3, 2, 1, 1, 1, 1, 2, 2, 1),
+      0,
+      0 },
     { "output_pad_1x1", { F(3, 4, 9, 16), F(16, 1, 1, 65), F(65) }, ATTR(6, 11, 1, 1, 1, 1, 0, 0, 3, 3, 1), 0, 0 },
     { "output_pad_3x1", { F(1, 4, 19, 32), F(32, 3, 1, 6), NONE }, ATTR(6, 20, 3, 1, 1, 1, 1, 0, 2, 2, 1), 0, 0 },
     { 0 },

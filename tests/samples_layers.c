@@ -2,8 +2,6 @@
 #include "op_samples.h"
 
 extern const op_sample samples_increment[];
-const op_sample samples_increment[] = {
-    { "counter", { CLASSES(1000, 1) }, NULL, 0, 0 },
-    { "counter_i32", { I32(1000, 1) }, NULL, 0, 0 },
-    { 0 }
-};
+const op_sample samples_increment[] = { { "counter", { CLASSES(1000, 1) }, NULL, 0, 0 },
+                                        { "counter_i32", { I32(1000, 1) }, NULL, 0, 0 },
+                                        { 0 } };

@@ -1,9 +1,13 @@
 /* samples_linear.c - rows for matmul, linear, their fused forms and gradients. */
 #include "op_samples.h"
 
-#define T(a, b) &(tg_matmul_config){ a, b }
+#define T(a, b) \
+    &(tg_matmul_config) { a, b }
 
-#define BF(...) { 1, TG_BF16, DIMS_(__VA_ARGS__), FILL_UNIFORM, 0, 0 }
+#define BF(...) \
+    { \
+        1, TG_BF16, DIMS_(__VA_ARGS__), FILL_UNIFORM, 0, 0 \
+    }
 /* Rounded to the bf16 number beside ref's, which is 1/128 away at most; difference quotients see stairs. */
 #define ROUNDED 8e-3, -1
 

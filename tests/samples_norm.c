@@ -1,17 +1,21 @@
 /* samples_norm.c - rows for the normalisations and dropout: channels around a vector's width, rows beyond a block. */
 #include "op_samples.h"
 
-#define ATTR &(const tg_batch_norm2d_attr){ .eps = 1e-5f, .momentum = 0.1f }
-#define HALF(...) { 1, TG_BF16, DIMS_(__VA_ARGS__), FILL_UNIFORM, 0, 0 }      /* uniform in -1 .. 1 */
-#define SCALE(c) FR(0.5, 1.5, c)
-#define X1 1, 3, 1, 1
-#define X3 2, 75, 75, 3
-#define X16 3, 32, 23, 16
-#define X17 2, 5, 3, 17
-#define X64 3, 7, 31, 64
-#define X600 3, 5, 9, 600
-#define TOO_COARSE -1                            /* f32 near 1000, and bf16, for difference quotients */
-#define STATISTICS_ARE_NOT_DIFFERENTIATED -1     /* test_norm checks the gradients in x, gamma and beta */
+#define ATTR \
+    &(const tg_batch_norm2d_attr) { .eps = 1e-5f, .momentum = 0.1f }
+#define HALF(...) \
+    { \
+        1, TG_BF16, DIMS_(__VA_ARGS__), FILL_UNIFORM, 0, 0 \
+    } /* uniform in -1 .. 1 */
+#define SCALE(c)                          FR(0.5, 1.5, c)
+#define X1                                1, 3, 1, 1
+#define X3                                2, 75, 75, 3
+#define X16                               3, 32, 23, 16
+#define X17                               2, 5, 3, 17
+#define X64                               3, 7, 31, 64
+#define X600                              3, 5, 9, 600
+#define TOO_COARSE                        -1 /* f32 near 1000, and bf16, for difference quotients */
+#define STATISTICS_ARE_NOT_DIFFERENTIATED -1 /* test_norm checks the gradients in x, gamma and beta */
 
 /* ---- batch normalisation in training ---- */
 
@@ -31,13 +35,11 @@ const op_sample samples_batch_norm2d[] = {
 };
 
 extern const op_sample samples_batch_norm2d_relu[];
-const op_sample samples_batch_norm2d_relu[] = {
-    { "three_channels_two_blocks", { F(X3), SCALE(3), F(3) }, ATTR, 0, 0 },
-    { "17", { F(X17), SCALE(17), F(17) }, ATTR, 0, 0 },
-    { "64", { F(X64), SCALE(64), F(64) }, ATTR, 0, 0 },
-    { "600_three_blocks", { F(X600), SCALE(600), F(600) }, ATTR, 0, 0 },
-    { 0 }
-};
+const op_sample samples_batch_norm2d_relu[] = { { "three_channels_two_blocks", { F(X3), SCALE(3), F(3) }, ATTR, 0, 0 },
+                                                { "17", { F(X17), SCALE(17), F(17) }, ATTR, 0, 0 },
+                                                { "64", { F(X64), SCALE(64), F(64) }, ATTR, 0, 0 },
+                                                { "600_three_blocks", { F(X600), SCALE(600), F(600) }, ATTR, 0, 0 },
+                                                { 0 } };
 
 extern const op_sample samples_batch_norm2d_add_relu[];
 const op_sample samples_batch_norm2d_add_relu[] = {
@@ -48,7 +50,7 @@ const op_sample samples_batch_norm2d_add_relu[] = {
     { 0 }
 };
 
-#define FOUND(c) F(2, c), FR(0.5, 2, c)          /* mean and its rest, rstd */
+#define FOUND(c) F(2, c), FR(0.5, 2, c) /* mean and its rest, rstd */
 extern const op_sample samples_batch_norm2d_again[];
 const op_sample samples_batch_norm2d_again[] = {
     { "three_channels_two_blocks", { F(X3), SCALE(3), F(3), FOUND(3) }, ATTR, 0, 0 },
@@ -159,7 +161,8 @@ const op_sample samples_batch_norm2d_eval_grad[] = {
 
 /* ---- layer normalisation ---- */
 
-#define LAST(axes) &(const tg_layer_norm_attr){ 1e-5f, axes }
+#define LAST(axes) \
+    &(const tg_layer_norm_attr) { 1e-5f, axes }
 extern const op_sample samples_layer_norm[];
 const op_sample samples_layer_norm[] = {
     { "last_axis", { F(5, 33), SCALE(33), F(33) }, LAST(1), 0, 0 },

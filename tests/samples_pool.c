@@ -2,12 +2,31 @@
 #include "op_samples.h"
 
 /* Square windows on an image of h x w; and others. */
-#define POOL(k, s, p, h, w)         &(tg_pool2d_attr){ { k, k }, { s, s }, { p, p }, false, { h, w } }
-#define POOL_INSIDE(k, s, p, h, w)  &(tg_pool2d_attr){ { k, k }, { s, s }, { p, p }, true, { h, w } }
-#define OBLONG(kh, kw, sh, sw, ph, pw, h, w) &(tg_pool2d_attr){ { kh, kw }, { sh, sw }, { ph, pw }, false, { h, w } }
+#define POOL(k, s, p, h, w) \
+    &(tg_pool2d_attr) \
+    { \
+        { k, k }, { s, s }, { p, p }, false, { h, w } \
+    }
+#define POOL_INSIDE(k, s, p, h, w) \
+    &(tg_pool2d_attr) \
+    { \
+        { k, k }, { s, s }, { p, p }, true, { h, w } \
+    }
+#define OBLONG(kh, kw, sh, sw, ph, pw, h, w) \
+    &(tg_pool2d_attr) \
+    { \
+        { kh, kw }, { sh, sw }, { ph, pw }, false, { h, w } \
+    }
 #define OBLONG_INSIDE(kh, kw, sh, sw, ph, pw, h, w) \
-    &(tg_pool2d_attr){ { kh, kw }, { sh, sw }, { ph, pw }, true, { h, w } }
-#define TO(h, w, oh, ow) &(tg_adaptive_pool2d_attr){ { h, w }, { oh, ow } }
+    &(tg_pool2d_attr) \
+    { \
+        { kh, kw }, { sh, sw }, { ph, pw }, true, { h, w } \
+    }
+#define TO(h, w, oh, ow) \
+    &(tg_adaptive_pool2d_attr) \
+    { \
+        { h, w }, { oh, ow } \
+    }
 
 extern const op_sample samples_max_pool2d[], samples_max_pool2d_grad[], samples_avg_pool2d[], samples_avg_pool2d_grad[];
 extern const op_sample samples_max_pool2d_relu_grad[];
@@ -27,25 +46,32 @@ const op_sample samples_max_pool2d[] = {
     { "1x1_stride2", { FD(1, 5, 5, 16) }, POOL(1, 2, 0, 5, 5), 0, 0 },
     { "5x5_pad2", { FD(1, 7, 7, 5) }, POOL(5, 1, 2, 7, 7), 0, 0 },
     { "16x16", { FD(1, 20, 18, 17) }, POOL(16, 2, 8, 20, 18), 0, 0 },
-    { "17x17", { FD(1, 18, 17, 16) }, POOL(17, 1, 0, 18, 17), 0, 0 },                 /* too many pixels for a byte */
+    { "17x17", { FD(1, 18, 17, 16) }, POOL(17, 1, 0, 18, 17), 0, 0 }, /* too many pixels for a byte */
     { "whole_image", { FD(3, 4, 5, 15) }, OBLONG(4, 5, 1, 1, 0, 0, 4, 5), 0, 0 },
     { "larger_than_image", { FD(1, 2, 2, 16) }, POOL(4, 2, 2, 2, 2), 0, 0 },
     { "oblong", { FD(1, 8, 9, 17) }, OBLONG(1, 3, 2, 1, 0, 1, 8, 9), 0, 0 },
     { "column", { FD(1, 8, 1, 17) }, OBLONG(3, 1, 1, 1, 1, 0, 8, 1), 0, 0 },
     { "lenet", { FD(2, 28, 28, 32) }, POOL(2, 2, 0, 28, 28), 0, 0 },
-    { "equal_values", { FR(1, 1, 2, 6, 6, 17) }, POOL(3, 2, 1, 6, 6), 0, -1 },     /* a kink at every point */
+    { "equal_values", { FR(1, 1, 2, 6, 6, 17) }, POOL(3, 2, 1, 6, 6), 0, -1 }, /* a kink at every point */
     { 0 },
 };
 
 /* Any place of the window, and padding too, which nobody gets a gradient for. */
-#define PLACES(n, ...) { 1, TG_U8, DIMS_(__VA_ARGS__), FILL_CLASSES, 0, n }
+#define PLACES(n, ...) \
+    { \
+        1, TG_U8, DIMS_(__VA_ARGS__), FILL_CLASSES, 0, n \
+    }
 const op_sample samples_max_pool2d_grad[] = {
     { "2x2", { F(3, 4, 3, 17), PLACES(4, 3, 4, 3, 17), F(3, 4, 3, 17) }, POOL(2, 2, 0, 8, 7), 0, 0 },
     { "2x2_64_channels", { F(1, 3, 3, 64), PLACES(4, 1, 3, 3, 64), F(1, 3, 3, 64) }, POOL(2, 2, 0, 6, 6), 0, 0 },
     { "3x3_stride2_pad1", { F(2, 4, 4, 33), PLACES(9, 2, 4, 4, 33), F(2, 4, 4, 33) }, POOL(3, 2, 1, 8, 8), 0, 0 },
     { "3x3_pad1_on_2x2", { F(2, 2, 2, 33), PLACES(9, 2, 2, 2, 33), F(2, 2, 2, 33) }, POOL(3, 1, 1, 2, 2), 0, 0 },
     { "5x5_pad2_on_3x3", { F(1, 3, 3, 15), PLACES(25, 1, 3, 3, 15), F(1, 3, 3, 15) }, POOL(5, 1, 2, 3, 3), 0, 0 },
-    { "5x5_pad2_stride2_on_3x3", { F(1, 2, 2, 16), PLACES(25, 1, 2, 2, 16), F(1, 2, 2, 16) }, POOL(5, 2, 2, 3, 3), 0, 0 },
+    { "5x5_pad2_stride2_on_3x3",
+      { F(1, 2, 2, 16), PLACES(25, 1, 2, 2, 16), F(1, 2, 2, 16) },
+      POOL(5, 2, 2, 3, 3),
+      0,
+      0 },
     { "4x4_pad2_on_2x2", { F(1, 2, 2, 1), PLACES(16, 1, 2, 2, 1), F(1, 2, 2, 1) }, POOL(4, 2, 2, 2, 2), 0, 0 },
     { "gaps", { F(1, 3, 3, 17), PLACES(4, 1, 3, 3, 17), F(1, 3, 3, 17) }, POOL(2, 3, 0, 9, 9), 0, 0 },
     { "column", { F(2, 1, 1, 3), PLACES(5, 2, 1, 1, 3), F(2, 1, 1, 3) }, OBLONG(5, 1, 1, 1, 0, 0, 5, 1), 0, 0 },

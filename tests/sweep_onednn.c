@@ -1,8 +1,8 @@
 /* sweep_onednn.c - random convolutions by every kernel that calls oneDNN, against ref: sweep_onednn [CASES [SEED
  * [OPERATOR [KERNEL]]]].
  *
- * CASES shapes (100) for each kernel and dtype, with one thread and with two; only operators and kernels whose names begin so.
- * Exit status 1 if a result is outside its bound, 77 if oneDNN is missing or not allowed.
+ * CASES shapes (100) for each kernel and dtype, with one thread and with two; only operators and kernels whose names
+ * begin so. Exit status 1 if a result is outside its bound, 77 if oneDNN is missing or not allowed.
  *
  * A result is a sum of n products, none larger than 1.  Its bound is 4 sqrt(n) 2^-24 n: four standard deviations of n
  * independent roundings, each as large as it can be.  In bf16 a unit in the last place more, 2^-7: two sums that nearly
@@ -19,27 +19,31 @@ enum { SKIPPED = 77, IMAGES = 5, WINOGRAD = 2, TRIES = 40, REPORTED = 5, MOST_PR
 
 typedef struct {
     tg_conv2d_attr attr;
-    int64_t        n, ic, oc, out[2];
-    bool           bias;
+    int64_t n, ic, oc, out[2];
+    bool bias;
 } shape;
 
 typedef struct {
-    const tg_op     *op;
+    const tg_op *op;
     const tg_kernel *kernel;
-    tg_dtype         dtype;
-    uint64_t         seed;
-    int64_t          tried, ran, failed;
-    double           worst;              /* error / bound */
+    tg_dtype dtype;
+    uint64_t seed;
+    int64_t tried, ran, failed;
+    double worst; /* error / bound */
 } sweep;
 
 /* ---- random shapes ---- */
 
-typedef struct { tg_stream stream; uint64_t at; } dice;
+typedef struct {
+    tg_stream stream;
+    uint64_t at;
+} dice;
 
 static int64_t below(dice *d, int64_t n) { return (int64_t)tg_random_below(d->stream, d->at++, (uint32_t)n); }
 
 static int64_t pick(dice *d, const int64_t *list, int64_t n) { return list[below(d, n)]; }
-#define PICK(d, ...) pick(d, (const int64_t[]){ __VA_ARGS__ }, (int64_t)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)))
+#define PICK(d, ...) \
+    pick(d, (const int64_t[]){ __VA_ARGS__ }, (int64_t)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)))
 
 static int64_t channels(dice *d) { return PICK(d, 1, 2, 3, 7, 8, 15, 16, 17, 31, 32, 33, 64, 65); }
 
@@ -86,7 +90,7 @@ static void make_square(shape *s)
 /* False: no convolution, or one that takes ref long. */
 static bool draw(shape *s, const sweep *w, uint64_t seed)
 {
-    dice       d = { { seed, 0x0d0d }, 0 };
+    dice d = { { seed, 0x0d0d }, 0 };
     const bool winograd = strstr(w->kernel->name, "winograd");
     *s = (shape){ .n = 1 + below(&d, IMAGES), .bias = below(&d, 2) };
     if (winograd) draw_winograd(&d, s);
@@ -96,7 +100,7 @@ static bool draw(shape *s, const sweep *w, uint64_t seed)
         if (below(&d, 2)) make_square(s);
     }
     const tg_conv2d_attr *a = &s->attr;
-    const int64_t         products = s->ic / a->groups * s->oc * a->kernel[0] * a->kernel[1] * s->n;
+    const int64_t products = s->ic / a->groups * s->oc * a->kernel[0] * a->kernel[1] * s->n;
     return products * s->out[0] * s->out[1] <= MOST_PRODUCTS;
 }
 
@@ -105,7 +109,7 @@ static bool draw(shape *s, const sweep *w, uint64_t seed)
 static tg_tensor *numbers(tg_scope *s, tg_dtype dtype, uint64_t seed, int rank, const int64_t *dim)
 {
     tg_tensor *t = tg_zeros(s, TG_F32, rank, dim);
-    float     *to = tg_edit(s, t);
+    float *to = tg_edit(s, t);
     for (int64_t i = 0; to && i < tg_count(t); i++)
         to[i] = 2 * tg_random_uniform((tg_stream){ seed, 0x0e0e }, (uint64_t)i) - 1;
     return dtype == TG_F32 ? t : tg_copy(s, tg_cast(s, t, dtype));
@@ -116,19 +120,18 @@ static void inputs(tg_scope *s, const sweep *w, const shape *v, tg_tensor *in[TG
     const tg_conv2d_attr *a = &v->attr;
     const int64_t x[] = { v->n, a->image[0], a->image[1], v->ic }, y[] = { v->n, v->out[0], v->out[1], v->oc };
     const int64_t weight[] = { v->oc, a->kernel[0], a->kernel[1], v->ic / a->groups };
-    const bool    forward = w->op == &tg_conv2d_op || w->op == &tg_conv2d_relu_op;
-    const bool    transpose = w->op == &tg_conv_transpose2d_op, grad_w = w->op == &tg_conv2d_grad_w_op;
+    const bool forward = w->op == &tg_conv2d_op || w->op == &tg_conv2d_relu_op;
+    const bool transpose = w->op == &tg_conv_transpose2d_op, grad_w = w->op == &tg_conv2d_grad_w_op;
     memset(in, 0, TG_MAX_IN * sizeof *in);
     in[0] = numbers(s, w->dtype, w->seed * 3, 4, forward ? x : y);
     in[1] = numbers(s, w->dtype, w->seed * 3 + 1, 4, grad_w ? x : weight);
-    if ((forward || transpose) && v->bias)
-        in[2] = numbers(s, TG_F32, w->seed * 3 + 2, 1, forward ? &v->oc : &v->ic);
+    if ((forward || transpose) && v->bias) in[2] = numbers(s, TG_F32, w->seed * 3 + 2, 1, forward ? &v->oc : &v->ic);
 }
 
 static bool refuses(const sweep *w, const shape *v)
 {
     tg_scope *s = tg_open();
-    tg_call   c = { .op = w->op, .attr = &v->attr, .scope = s, .where = "" };
+    tg_call c = { .op = w->op, .attr = &v->attr, .scope = s, .where = "" };
     inputs(s, w, v, c.in);
     w->op->infer(s, &c);
     const bool refused = !tg_ok(s) || tg_kernel_refusal(w->kernel, &c);
@@ -152,7 +155,7 @@ static tg_tensor *run(tg_scope *s, const sweep *w, const shape *v, const tg_kern
 /* Products in one element of the result; of the weights' derivative by Winograd's algorithm, those of whole tiles. */
 static double terms(const sweep *w, const shape *v)
 {
-    const double  taps = (double)(v->attr.kernel[0] * v->attr.kernel[1]);
+    const double taps = (double)(v->attr.kernel[0] * v->attr.kernel[1]);
     const int64_t tile = strstr(w->kernel->name, "winograd") ? 4 : 1;
     if (w->op == &tg_conv2d_grad_w_op)
         return (double)(v->n * tile * tile * ((v->out[0] + tile - 1) / tile) * ((v->out[1] + tile - 1) / tile));
@@ -163,10 +166,10 @@ static double terms(const sweep *w, const shape *v)
 /* The largest error in units of its bound; NaN counts as infinitely wrong. */
 static double worst_of(const sweep *w, const shape *v, const tg_tensor *y, const tg_tensor *ref)
 {
-    const bool   winograd = strstr(w->kernel->name, "winograd");
+    const bool winograd = strstr(w->kernel->name, "winograd");
     const double n = terms(w, v), sum = 4 * sqrt(n) * 0x1p-24 * n * (winograd ? WINOGRAD : 1);
     const double unit = ref->dtype == TG_BF16 ? 0x1p-7 : 0;
-    double       worst = 0;
+    double worst = 0;
     for (int64_t i = 0; i < tg_count(y); i++) {
         const double error = fabs(tg_get(y, i) - tg_get(ref, i)) / (sum + unit * fabs(tg_get(ref, i)));
         if (!(error <= worst)) worst = isnan(error) ? INFINITY : error;
@@ -177,21 +180,22 @@ static double worst_of(const sweep *w, const shape *v, const tg_tensor *y, const
 static void print_shape(const sweep *w, const shape *v, int threads, double error)
 {
     const tg_conv2d_attr *a = &v->attr;
-    printf("  %s %s %s, %d threads: n %lld, image %lldx%lld, %lld -> %lld channels, groups %d, kernel %lldx%lld, stride %dx%d, "
-           "pad %dx%d, dilation %dx%d%s: %.3g times its bound (seed %llu)\n", w->op->name, w->kernel->name,
-           tg_dtype_name(w->dtype), threads, (long long)v->n, (long long)a->image[0], (long long)a->image[1],
-           (long long)v->ic, (long long)v->oc, a->groups, (long long)a->kernel[0], (long long)a->kernel[1], a->stride[0],
-           a->stride[1], a->pad[0], a->pad[1], a->dilation[0], a->dilation[1], v->bias ? ", bias" : "", error,
-           (unsigned long long)w->seed);
+    printf(
+        "  %s %s %s, %d threads: n %lld, image %lldx%lld, %lld -> %lld channels, groups %d, kernel %lldx%lld, stride %dx%d, "
+        "pad %dx%d, dilation %dx%d%s: %.3g times its bound (seed %llu)\n",
+        w->op->name, w->kernel->name, tg_dtype_name(w->dtype), threads, (long long)v->n, (long long)a->image[0],
+        (long long)a->image[1], (long long)v->ic, (long long)v->oc, a->groups, (long long)a->kernel[0],
+        (long long)a->kernel[1], a->stride[0], a->stride[1], a->pad[0], a->pad[1], a->dilation[0], a->dilation[1],
+        v->bias ? ", bias" : "", error, (unsigned long long)w->seed);
 }
 
 static void compare(sweep *w, const shape *v)
 {
-    tg_scope        *root = tg_open();
+    tg_scope *root = tg_open();
     const tg_kernel *ref_kernel = w->op->kernels[0];
     for (int i = 0; w->op->kernels[i]; i++) ref_kernel = w->op->kernels[i];
     const tg_tensor *ref = run(root, w, v, ref_kernel);
-    bool             wrong = false;
+    bool wrong = false;
     for (int threads = 1; threads <= 2 && tg_ok(root); threads++) {
         tg_set_threads(threads);
         const double error = worst_of(w, v, run(root, w, v, w->kernel), ref);
@@ -213,7 +217,7 @@ static bool sweep_kernel(const tg_op *op, const tg_kernel *kernel, tg_dtype dtyp
     sweep w = { .op = op, .kernel = kernel, .dtype = dtype, .seed = seed };
     for (; w.ran < cases && w.tried < TRIES * cases; w.seed++, w.tried++) {
         shape v;
-        if (!w.ran && w.tried > 200) break;                  /* not of this dtype, or not with this instruction set */
+        if (!w.ran && w.tried > 200) break; /* not of this dtype, or not with this instruction set */
         if (draw(&v, &w, w.seed) && !refuses(&w, &v)) compare(&w, &v);
     }
     if (!w.ran) return true;
@@ -225,10 +229,10 @@ static bool sweep_kernel(const tg_op *op, const tg_kernel *kernel, tg_dtype dtyp
 
 int main(int argc, char **argv)
 {
-    const int64_t  cases = argc > 1 ? strtoll(argv[1], NULL, 10) : 100;
+    const int64_t cases = argc > 1 ? strtoll(argv[1], NULL, 10) : 100;
     const uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-    const char    *only = argc > 3 ? argv[3] : "", *which = argc > 4 ? argv[4] : "onednn";
-    bool           good = true, any = false;
+    const char *only = argc > 3 ? argv[3] : "", *which = argc > 4 ? argv[4] : "onednn";
+    bool good = true, any = false;
     if (cases < 1) return fprintf(stderr, "usage: sweep_onednn [CASES [SEED [OPERATOR [KERNEL]]]]\n"), 2;
     if (!strstr(tg_backends(), "onednn")) return printf("skipped: no oneDNN here\n"), SKIPPED;
     tg_set_threads(1);

@@ -18,7 +18,7 @@ void put_safetensors(const char *name, const char *header, size_t n, size_t data
 
 bool write_tensors(tg_scope *s, const char *path, tg_file_tensor *tensor, int n, const tg_file_meta *meta, int n_meta)
 {
-    uint8_t  piece[1000];                        /* which tensors' ends do not meet */
+    uint8_t piece[1000]; /* which tensors' ends do not meet */
     uint64_t at = 0, all = 0;
     tg_tensor_writer *const w = tg_tensor_file_create(s, path, tensor, n, meta, n_meta);
     for (int i = 0; w && i < n; i++) all += tensor[i].bytes;

@@ -17,6 +17,9 @@ bool write_sample(tg_scope *s, const char *path);
 bool verify_file(tg_scope *s, const char *path);
 
 /* A whole file; at is to be freed. */
-typedef struct { size_t n; uint8_t *at; } whole_file;
+typedef struct {
+    size_t n;
+    uint8_t *at;
+} whole_file;
 whole_file read_whole(const char *path);
 #endif

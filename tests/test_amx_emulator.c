@@ -16,11 +16,13 @@
 #include <stdio.h>
 
 enum { WORDS = 16 * 16 };
-typedef struct { int m, k, n; } product_shape;          /* rows, groups of 4 bytes, columns */
+typedef struct {
+    int m, k, n;
+} product_shape; /* rows, groups of 4 bytes, columns */
 
 static const product_shape products[] = {
-    { 16, 16, 16 }, { 1, 1, 1 }, { 15, 16, 16 }, { 16, 15, 16 }, { 16, 16, 15 }, { 14, 16, 16 }, { 1, 16, 16 },
-    { 16, 1, 16 },  { 16, 16, 1 }, { 7, 3, 5 },  { 2, 9, 13 },
+    { 16, 16, 16 }, { 1, 1, 1 },   { 15, 16, 16 }, { 16, 15, 16 }, { 16, 16, 15 }, { 14, 16, 16 },
+    { 1, 16, 16 },  { 16, 1, 16 }, { 16, 16, 1 },  { 7, 3, 5 },    { 2, 9, 13 },
 };
 enum { PRODUCTS = sizeof products / sizeof *products };
 
@@ -53,7 +55,7 @@ TILES_USED static void config_test(void **state)
 TILES_USED static void config_clears_tiles_test(void **state)
 {
     const shapes s = one_shape(1, 16, 64);
-    uint8_t      bytes[1024];
+    uint8_t bytes[1024];
     (void)state;
     memset(bytes, 7, sizeof bytes);
     configure(&s);
@@ -70,10 +72,10 @@ TILES_USED static void config_clears_tiles_test(void **state)
 TILES_USED static void check_copy(int rows, int bytes, long stride, bool second_kind)
 {
     static uint8_t from[16 * 200], to[16 * 200];
-    const shapes   s = one_shape(1, rows, bytes);
+    const shapes s = one_shape(1, rows, bytes);
     for (int i = 0; i < 16 * 200; i++) from[i] = (uint8_t)(i * 31 + i / 251), to[i] = 9;
     configure(&s);
-    if (second_kind) ASM("tileloaddt1 (%0,%1,1), %%tmm0" :: "r"(from), "r"(stride));
+    if (second_kind) ASM("tileloaddt1 (%0,%1,1), %%tmm0" ::"r"(from), "r"(stride));
     else TILELOAD(0, from, stride);
     TILESTORE(0, to, stride);
     RELEASE();
@@ -94,7 +96,7 @@ static void copy_test(void **state)
 TILES_USED static void zero_test(void **state)
 {
     const shapes s = one_shape(8, 5, 20);
-    uint8_t      bytes[1024];
+    uint8_t bytes[1024];
     (void)state;
     memset(bytes, 7, sizeof bytes);
     configure(&s);
@@ -107,7 +109,7 @@ TILES_USED static void zero_test(void **state)
 
 static uint8_t ring[16 * 64];
 #define LOAD_BY(operand, ...) \
-    ASM("tileloadd " operand ", %%tmm0" :: __VA_ARGS__); \
+    ASM("tileloadd " operand ", %%tmm0" ::__VA_ARGS__); \
     TILESTORE(0, out, 64)
 
 static void expect_rows(const uint8_t *out, long at, long stride)
@@ -119,7 +121,7 @@ static void expect_rows(const uint8_t *out, long at, long stride)
 TILES_USED static void address_test(void **state)
 {
     const shapes s = one_shape(1, 4, 16);
-    uint8_t      out[4 * 64];
+    uint8_t out[4 * 64];
     (void)state;
     for (size_t i = 0; i < sizeof ring; i++) ring[i] = (uint8_t)(i * 7 + i / 256);
     configure(&s);
@@ -142,16 +144,16 @@ TILES_USED static void address_test(void **state)
 TILES_USED static void register_test(void **state)
 {
     static const shapes s = { .palette = 1, .rows = { 4 }, .row_bytes = { 16 } };
-    uint8_t             out[4 * 64];
+    uint8_t out[4 * 64];
     (void)state;
     for (size_t i = 0; i < sizeof ring; i++) ring[i] = (uint8_t)(i * 11 + i / 256);
     configure(&s);
     register uint8_t *r12 __asm__("r12") = ring + 1;
-    register long     r14 __asm__("r14") = 36;
+    register long r14 __asm__("r14") = 36;
     LOAD_BY("(%0,%1,1)", "r"(r12), "r"(r14));
     expect_rows(out, 1, 36);
     register uint8_t *r13 __asm__("r13") = ring + 2;
-    register long     r9 __asm__("r9") = 20;
+    register long r9 __asm__("r9") = 20;
     LOAD_BY("(%0,%1,1)", "r"(r13), "r"(r9));
     expect_rows(out, 2, 20);
     RELEASE();
@@ -174,8 +176,8 @@ static void plain_bf16(product_shape p, const uint8_t *a, const uint8_t *b, floa
         for (int n = 0; n < p.n; n++) {
             float sum[2] = { 0, 0 };
             for (int k = 0; k < 2 * p.k; k++)
-                sum[k % 2] = flushed(fmaf(half_of(a + 64 * m + 2 * k),
-                                          half_of(b + 64 * (k / 2) + 4 * n + 2 * (k % 2)), sum[k % 2]));
+                sum[k % 2] = flushed(
+                    fmaf(half_of(a + 64 * m + 2 * k), half_of(b + 64 * (k / 2) + 4 * n + 2 * (k % 2)), sum[k % 2]));
             c[16 * m + n] = flushed(flushed(c[16 * m + n]) + flushed(sum[0] + sum[1]));
         }
 }
@@ -191,8 +193,8 @@ static uint16_t any_half(uint32_t *state, bool wild)
 TILES_USED static void check_bf16(product_shape p, bool wild, uint32_t *random)
 {
     const shapes s = shapes_of(p);
-    uint16_t     a[512], b[512];
-    float        got[WORDS], want[WORDS];
+    uint16_t a[512], b[512];
+    float got[WORDS], want[WORDS];
     for (int i = 0; i < 512; i++) a[i] = any_half(random, wild), b[i] = any_half(random, wild);
     for (int i = 0; i < WORDS; i++) got[i] = want[i] = tg_bf16_to_f32(any_half(random, wild)) * 1.001f;
     configure(&s);
@@ -219,13 +221,13 @@ static void bf16_test(void **state)
 /* Rounding is the tile's own: the thread's mode neither matters nor changes. */
 static void rounding_test(void **state)
 {
-    uint32_t       random = 2;
+    uint32_t random = 2;
     const unsigned before = __builtin_ia32_stmxcsr(), to_zero = before | 0x6000;
     (void)state;
     for (int round = 0; round < 4; round++) {
         const shapes s = one_shape(3, 16, 64);
-        uint16_t     a[512], b[512];
-        float        got[WORDS] = { 0 }, want[WORDS] = { 0 };
+        uint16_t a[512], b[512];
+        float got[WORDS] = { 0 }, want[WORDS] = { 0 };
         for (int i = 0; i < 512; i++) a[i] = any_half(&random, false), b[i] = any_half(&random, false);
         __builtin_ia32_ldmxcsr(to_zero);
         configure(&s);
@@ -247,19 +249,19 @@ static int byte_as(uint8_t byte, bool is_signed) { return is_signed ? (int8_t)by
 
 static void plain_int8(product_shape p, const uint8_t *a, const uint8_t *b, int kind, uint32_t *c)
 {
-    const bool a_signed = kind < 2, b_signed = kind % 2 == 0;         /* ss, su, us, uu */
+    const bool a_signed = kind < 2, b_signed = kind % 2 == 0; /* ss, su, us, uu */
     for (int m = 0; m < p.m; m++)
         for (int n = 0; n < p.n; n++)
             for (int k = 0; k < 4 * p.k; k++)
-                c[16 * m + n] += (uint32_t)(byte_as(a[64 * m + k], a_signed) *
-                                            byte_as(b[64 * (k / 4) + 4 * n + k % 4], b_signed));
+                c[16 * m + n] +=
+                    (uint32_t)(byte_as(a[64 * m + k], a_signed) * byte_as(b[64 * (k / 4) + 4 * n + k % 4], b_signed));
 }
 
 TILES_USED static void check_int8(product_shape p, int kind, uint32_t *random)
 {
     const shapes s = shapes_of(p);
-    uint8_t      a[1024], b[1024];
-    uint32_t     got[WORDS], want[WORDS];
+    uint8_t a[1024], b[1024];
+    uint32_t got[WORDS], want[WORDS];
     for (int i = 0; i < 1024; i++) a[i] = (uint8_t)noise(random), b[i] = (uint8_t)noise(random);
     for (int i = 0; i < WORDS; i++) got[i] = want[i] = noise(random);
     configure(&s);
@@ -289,9 +291,9 @@ static void int8_test(void **state)
 
 TILES_USED static void *own_tiles(void *which)
 {
-    const int    rows = *(const int *)which;
+    const int rows = *(const int *)which;
     const shapes s = one_shape(1, rows, 64);
-    uint8_t      in[1024], out[1024] = { 0 };
+    uint8_t in[1024], out[1024] = { 0 };
     memset(in, rows, sizeof in);
     configure(&s);
     TILELOAD(0, in, 64);
@@ -309,7 +311,7 @@ TILES_USED static void *own_tiles(void *which)
 static void threads_test(void **state)
 {
     static int rows[4] = { 3, 16, 9, 1 };
-    pthread_t  thread[4];
+    pthread_t thread[4];
     (void)state;
     for (int i = 0; i < 4; i++) assert_int_equal(pthread_create(thread + i, NULL, own_tiles, rows + i), 0);
     for (int i = 0; i < 4; i++) {
@@ -336,10 +338,12 @@ static void counts_test(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(config_test), cmocka_unit_test(config_clears_tiles_test), cmocka_unit_test(copy_test),
-        cmocka_unit_test(zero_test), cmocka_unit_test(address_test), cmocka_unit_test(register_test),
-        cmocka_unit_test(bf16_test), cmocka_unit_test(rounding_test), cmocka_unit_test(int8_test),
-        cmocka_unit_test(threads_test), cmocka_unit_test(counts_test),
+        cmocka_unit_test(config_test),  cmocka_unit_test(config_clears_tiles_test),
+        cmocka_unit_test(copy_test),    cmocka_unit_test(zero_test),
+        cmocka_unit_test(address_test), cmocka_unit_test(register_test),
+        cmocka_unit_test(bf16_test),    cmocka_unit_test(rounding_test),
+        cmocka_unit_test(int8_test),    cmocka_unit_test(threads_test),
+        cmocka_unit_test(counts_test),
     };
     if (!amx_emulator_install() && !tg_probe_amx().product) {
         printf("skipped: neither tiles nor what their emulator needs\n");

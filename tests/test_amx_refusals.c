@@ -48,7 +48,7 @@ TILES_USED static void same_tile(void)
 {
     const shapes s = one_shape(3, 16, 64);
     configure(&s);
-    __asm__ volatile(".byte 0xc4, 0xe2, 0x7a, 0x5c, 0xc1");              /* tdpbf16ps tmm0, tmm1, tmm0 */
+    __asm__ volatile(".byte 0xc4, 0xe2, 0x7a, 0x5c, 0xc1"); /* tdpbf16ps tmm0, tmm1, tmm0 */
 }
 static void no_instruction(void) { __asm__ volatile("ud2"); }
 
@@ -56,20 +56,24 @@ static void no_instruction(void) { __asm__ volatile("ud2"); }
 TILES_USED static void load_beyond(void)
 {
     const shapes s = one_shape(1, 16, 64);
-    uint8_t     *block = malloc(16 * 64 - 1);
+    uint8_t *block = malloc(16 * 64 - 1);
     configure(&s);
     TILELOAD(0, block, 64);
 }
 TILES_USED static void store_beyond(void)
 {
     const shapes s = one_shape(1, 16, 64);
-    uint8_t     *block = malloc(16 * 80 - 17);
+    uint8_t *block = malloc(16 * 80 - 17);
     configure(&s);
     TILESTORE(0, block, 80);
 }
 #endif
 
-typedef struct { const char *name; void (*run)(void); const char *message; } refusal;
+typedef struct {
+    const char *name;
+    void (*run)(void);
+    const char *message;
+} refusal;
 
 static const refusal refusals[] = {
     { "without_config", without_config, "without a configuration" },
@@ -97,10 +101,10 @@ static void in_child(const refusal *r, int out)
 static void refusal_test(void **state)
 {
     const refusal *r = *state;
-    char           text[8192];
-    size_t         n = 0;
-    ssize_t        got;
-    int            ends[2], status;
+    char text[8192];
+    size_t n = 0;
+    ssize_t got;
+    int ends[2], status;
     assert_int_equal(pipe(ends), 0);
     const pid_t child = fork();
     if (child == 0) in_child(r, ends[1]);
@@ -116,13 +120,14 @@ static void refusal_test(void **state)
 int main(void)
 {
     struct CMUnitTest tests[sizeof refusals / sizeof *refusals];
-    const size_t      n = sizeof refusals / sizeof *refusals;
+    const size_t n = sizeof refusals / sizeof *refusals;
     if (!amx_emulator_install()) {
         printf("skipped: this processor has tiles, or lacks what their emulator needs\n");
         return 0;
     }
     for (size_t i = 0; i < n; i++)
-        tests[i] = (struct CMUnitTest){ .name = refusals[i].name, .test_func = refusal_test,
+        tests[i] = (struct CMUnitTest){ .name = refusals[i].name,
+                                        .test_func = refusal_test,
                                         .initial_state = (void *)(uintptr_t)(refusals + i) };
     return _cmocka_run_group_tests("amx_refusals", tests, n, NULL, NULL);
 }

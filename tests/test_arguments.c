@@ -1,5 +1,5 @@
-/* test_arguments.c - every public function with every pointer NULL, and with every thing of another tree of scopes.  The calls
- * are in public_arguments.def; that none is missing is seen by comparing them with the headers. */
+/* test_arguments.c - every public function with every pointer NULL, and with every thing of another tree of scopes. The
+ * calls are in public_arguments.def; that none is missing is seen by comparing them with the headers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,25 +16,25 @@
 /* ---- two trees with everything in them ---- */
 
 typedef struct {
-    tg_scope   *root, *s;
-    tg_tensor  *leaf, *half, *weight, *image, *w4, *one, *three, *logits, *square, *classes;
-    tg_module  *module;
-    tg_optim   *optim;
+    tg_scope *root, *s;
+    tg_tensor *leaf, *half, *weight, *image, *w4, *one, *three, *logits, *square, *classes;
+    tg_module *module;
+    tg_optim *optim;
     tg_dataset *dataset;
-    tg_loader  *loader;                      /* these three are made when a call asks for them */
-    tg_tensor_file   *file;
+    tg_loader *loader; /* these three are made when a call asks for them */
+    tg_tensor_file *file;
     tg_tensor_writer *writer;
 } world;
 
 static world here, there;
-static int   null_at, foreign_at;            /* the argument that is NULL, that comes from `there`; 0: none */
-static unsigned seen, of_tree;               /* arguments of the call; those that belong to a tree */
-static int   scope_at;                       /* the argument that is the scope; 0: none */
-static bool  scoped;                         /* the call has one, perhaps in a tg_state */
+static int null_at, foreign_at; /* the argument that is NULL, that comes from `there`; 0: none */
+static unsigned seen, of_tree;  /* arguments of the call; those that belong to a tree */
+static int scope_at;            /* the argument that is the scope; 0: none */
+static bool scoped;             /* the call has one, perhaps in a tg_state */
 
 static const uint8_t pixels[8];
 static const int64_t two[] = { 2, 1, 1, 1 }, image_dim[] = { 1, 4, 4, 1 };
-static const int     order[] = { 1, 0 };
+static const int order[] = { 1, 0 };
 static const char *const choices[] = { "a", "b", NULL };
 static const tg_dtype dtype = TG_BF16;
 static const tg_input_shape image_shape = { .rank = 4, .dim = { 1, 4, 4, 1 } };
@@ -43,22 +43,22 @@ static const tg_file_meta meta = { "key", "value" };
 static const tg_optimize_report optimized = { .note = "" };
 static const tg_load_report load_report;
 static tg_file_tensor entry;
-static float    numbers[2];
-static double   real;
-static bool     flag;
-static int      whole;
-static int64_t  dims[TG_MAX_RANK];
+static float numbers[2];
+static double real;
+static bool flag;
+static int whole;
+static int64_t dims[TG_MAX_RANK];
 static uint64_t bits;
 static uint32_t words[4];
-static char     report[256];
-static FILE    *nowhere;
+static char report[256];
+static FILE *nowhere;
 static tg_tensor *results[2];
 static tg_batch batch;
-static tg_call  call;
+static tg_call call;
 static tg_fault fault;
 static tg_state saving;
 static tg_shape_text shape_text;
-static tg_name_text  name_text;
+static tg_name_text name_text;
 
 typedef void (*release_fn)(void *);
 typedef void (*body_fn)(void *, int64_t, int);
@@ -194,11 +194,15 @@ static tg_tensor **list_of(tg_tensor *a, tg_tensor *b)
 #define W(k)              (is_null(k) ? NULL : writer_of(home(k)))
 #define P(k, type, value) ((type)(is_null(k) ? NULL : (value)))
 
-#define ARGUMENTS(function, call, except) static void call_##function(void) { (void)(call); }
+#define ARGUMENTS(function, call, except) \
+    static void call_##function(void) { (void)(call); }
 #include "public_arguments.def"
 #undef ARGUMENTS
 
-typedef struct { const char *name, *except; void (*call)(void); } row;
+typedef struct {
+    const char *name, *except;
+    void (*call)(void);
+} row;
 static const row rows[] = {
 #define ARGUMENTS(function, call, except) { #function, except, call_##function },
 #include "public_arguments.def"
@@ -262,7 +266,7 @@ static void each_foreign(void **state)
     const row *r = *state;
     call_with(r, 0, 0);
     const unsigned arguments = of_tree;
-    const bool     says = scoped;
+    const bool says = scoped;
     close_worlds();
     for (int k = 1; says && k < 10; k++) {
         if (!(arguments & (1u << k)) || excepted(r, true, k)) continue;
@@ -276,7 +280,7 @@ static void each_foreign(void **state)
 /* Pointers among the parameters: * or [ outside of parentheses, a function's type, or a pointer to a function. */
 static int count_pointers(const char *parameters)
 {
-    int  count = 0, depth = 0;
+    int count = 0, depth = 0;
     bool pointer = false;
     for (const char *at = parameters;; at++) {
         depth += (*at == '(') - (*at == ')');
@@ -297,8 +301,8 @@ static void has_row(const char *name, const char *parameters, void *context)
         call_with(&rows[i], 0, 0);
         const int arguments = __builtin_popcount(seen);
         close_worlds();
-        if (arguments < pointers) fail_msg("%s takes %d pointers, its row in public_arguments.def has %d", name, pointers,
-                                           arguments);
+        if (arguments < pointers)
+            fail_msg("%s takes %d pointers, its row in public_arguments.def has %d", name, pointers, arguments);
         return;
     }
     if (pointers) fail_msg("%s takes %d pointers and has no row in public_arguments.def", name, pointers);
@@ -325,14 +329,17 @@ static int end(void **state)
 int main(void)
 {
     static struct CMUnitTest tests[2 * ROWS + 1];
-    static char              names[2 * ROWS][80];
+    static char names[2 * ROWS][80];
     for (int i = 0; i < ROWS; i++) {
-        union { const row *r; void *state; } cast = { .r = rows + i };
+        union {
+            const row *r;
+            void *state;
+        } cast = { .r = rows + i };
         snprintf(names[2 * i], sizeof names[0], "%s, null", rows[i].name);
         snprintf(names[2 * i + 1], sizeof names[0], "%s, of another tree", rows[i].name);
         tests[2 * i] = (struct CMUnitTest){ .name = names[2 * i], .test_func = each_null, .initial_state = cast.state };
-        tests[2 * i + 1] = (struct CMUnitTest){ .name = names[2 * i + 1], .test_func = each_foreign,
-                                                .initial_state = cast.state };
+        tests[2 * i + 1] =
+            (struct CMUnitTest){ .name = names[2 * i + 1], .test_func = each_foreign, .initial_state = cast.state };
     }
     tests[2 * ROWS] = (struct CMUnitTest)cmocka_unit_test(every_function_has_a_row);
     return _cmocka_run_group_tests("arguments", tests, 2 * ROWS + 1, begin, end) != 0;

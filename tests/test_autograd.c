@@ -12,8 +12,8 @@
 enum { BATCH = 4 };
 
 typedef struct {
-    tg_scope  *root, *step;
-    tg_module *net, *trunk, *conv, *fc;     /* the net only holds the others */
+    tg_scope *root, *step;
+    tg_module *net, *trunk, *conv, *fc; /* the net only holds the others */
 } fixture;
 
 /* relu(bn(tanh(conv(x)))), and the mean over each image */
@@ -73,14 +73,17 @@ static tg_tensor *loss_of(const fixture *f, tg_tensor *logits)
 
 /* ---- comparing ---- */
 
-typedef struct { const double *want; int n, at; } comparison;
+typedef struct {
+    const double *want;
+    int n, at;
+} comparison;
 
 /* Next come the gradients of t, relative to the largest. */
 static void expect_gradient(const char *name, tg_tensor *t, comparison *c)
 {
-    tg_tensor   *g = tg_grad(t);
+    tg_tensor *g = tg_grad(t);
     const float *data = g ? tg_data(g) : NULL;
-    double       most = 0;
+    double most = 0;
     if (!data) return;
     assert_true(c->at + tg_count(t) <= c->n);
     for (int64_t k = 0; k < tg_count(t); k++) most = fmax(most, fabs(c->want[c->at + k]));
@@ -102,7 +105,7 @@ static void expect_gradients(const fixture *f, int n, const double *want)
     comparison c = { want, n, 0 };
     expect_ok(f->step);
     tg_each_param(f->net, expect_slot, &c);
-    assert_int_equal(c.at, n);              /* those without gradients are none of PyTorch's either */
+    assert_int_equal(c.at, n); /* those without gradients are none of PyTorch's either */
 }
 #define GRADS(name) (int)(sizeof name##_grads / sizeof *name##_grads), name##_grads
 
@@ -237,9 +240,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
-        TEST(single),          TEST(micro_batches), TEST(second_backward), TEST(second_backward_after_reading),
-        TEST(two_losses),      TEST(part_of_a_graph), TEST(frozen),        TEST(shared),
-        TEST(from_the_middle), TEST(of_the_input),  TEST(checkpointed),    TEST(tied),
+        TEST(single),          TEST(micro_batches),   TEST(second_backward), TEST(second_backward_after_reading),
+        TEST(two_losses),      TEST(part_of_a_graph), TEST(frozen),          TEST(shared),
+        TEST(from_the_middle), TEST(of_the_input),    TEST(checkpointed),    TEST(tied),
     };
     return cmocka_run_group_tests_name("autograd", tests, NULL, NULL) != 0;
 }

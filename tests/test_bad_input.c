@@ -9,16 +9,16 @@
 #include "tilegrad.h"
 #include <math.h>
 
-#define RANK(...) (int)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t))
-#define T(...) tg_zeros(s, TG_F32, RANK(__VA_ARGS__), TG_DIM(__VA_ARGS__))
-#define I(...) tg_zeros(s, TG_I64, RANK(__VA_ARGS__), TG_DIM(__VA_ARGS__))
+#define RANK(...)   (int)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t))
+#define T(...)      tg_zeros(s, TG_F32, RANK(__VA_ARGS__), TG_DIM(__VA_ARGS__))
+#define I(...)      tg_zeros(s, TG_I64, RANK(__VA_ARGS__), TG_DIM(__VA_ARGS__))
 #define VALUE(call) tg_data(call)
-#define CONV(...) ((tg_conv2d_config){ __VA_ARGS__ })
-#define CONVT(...) ((tg_conv_transpose2d_config){ __VA_ARGS__ })
-#define POOL(...) ((tg_pool2d_config){ .kernel = { __VA_ARGS__ } })
-#define BN(...) ((tg_batch_norm2d_config){ __VA_ARGS__ })
-#define NET tg_layer_linear(s, (tg_layer_linear_config){ .in = 2, .out = 1 })
-#define SET tg_dataset_from(s, 2, 3, 3, 1, 2, zeros, zeros)
+#define CONV(...)   ((tg_conv2d_config){ __VA_ARGS__ })
+#define CONVT(...)  ((tg_conv_transpose2d_config){ __VA_ARGS__ })
+#define POOL(...)   ((tg_pool2d_config){ .kernel = { __VA_ARGS__ } })
+#define BN(...)     ((tg_batch_norm2d_config){ __VA_ARGS__ })
+#define NET         tg_layer_linear(s, (tg_layer_linear_config){ .in = 2, .out = 1 })
+#define SET         tg_dataset_from(s, 2, 3, 3, 1, 2, zeros, zeros)
 
 static const uint8_t zeros[18];
 
@@ -49,11 +49,15 @@ static bool penalty(tg_scope *s)
     return tg_ok(s);
 }
 
-#define ROW(name, call, message) static void row_##name(tg_scope *s) { (void)zeros, (void)(call); }
+#define ROW(name, call, message) \
+    static void row_##name(tg_scope *s) { (void)zeros, (void)(call); }
 #include "bad_input.def"
 #undef ROW
 
-typedef struct { const char *name, *message; void (*call)(tg_scope *s); } bad_row;
+typedef struct {
+    const char *name, *message;
+    void (*call)(tg_scope *s);
+} bad_row;
 
 static const bad_row rows[] = {
 #define ROW(name, call, message) { #name, message, row_##name },
@@ -66,7 +70,7 @@ _Static_assert(ROWS >= 60, "the table has shrunk");
 static void bad_input(void **state)
 {
     const bad_row *row = *state;
-    tg_scope      *root = tg_open(), *s = tg_train(root);
+    tg_scope *root = tg_open(), *s = tg_train(root);
     row->call(s);
     bool same = *row->message && !strcmp(tg_message(s), row->message);
     if (!same) print_error("%s: \"%s\"\n   want \"%s\"\n", row->name, tg_message(s), row->message);
@@ -78,7 +82,10 @@ int main(void)
 {
     static struct CMUnitTest tests[ROWS];
     for (int i = 0; i < ROWS; i++) {
-        union { const bad_row *row; void *state; } cast = { .row = rows + i };
+        union {
+            const bad_row *row;
+            void *state;
+        } cast = { .row = rows + i };
         tests[i] = (struct CMUnitTest){ .name = rows[i].name, .test_func = bad_input, .initial_state = cast.state };
     }
     return _cmocka_run_group_tests("bad_input", tests, ROWS, NULL, NULL) != 0;

@@ -21,7 +21,7 @@ static const uint32_t low[PATTERNS] = { 0, 1, 0x7fff, 0x8000, 0x8001, 0xffff, 0x
 static void casts_round_to_nearest(void **state)
 {
     static float values[EXPONENTS * PATTERNS * 2];
-    int          n = 0;
+    int n = 0;
     (void)state;
     for (uint32_t e = 0; e < EXPONENTS; e++)
         for (int p = 0; p < 2 * PATTERNS; p++, n++) {
@@ -48,7 +48,7 @@ static void casts_round_to_nearest(void **state)
 /* 1 + 2^-12 is no bf16 number: it survives where the other side becomes f32. */
 static void bf16_beside_f32_becomes_f32(void **state)
 {
-    tg_scope  *s = tg_open();
+    tg_scope *s = tg_open();
     tg_tensor *x = vector(s, NUMBERS(1 + 0x1p-12, -3)), *h = tg_cast(s, vector(s, NUMBERS(1, 2)), TG_BF16);
     (void)state;
     expect_numbers(tg_mul(s, x, h), NUMBERS(1 + 0x1p-12, -6));
@@ -67,7 +67,7 @@ static void bf16_beside_f32_becomes_f32(void **state)
 
 static void cross_entropy_of_bf16_is_f32(void **state)
 {
-    tg_scope  *root = tg_open(), *s = tg_train(root);
+    tg_scope *root = tg_open(), *s = tg_train(root);
     tg_tensor *w = tg_require_grad(root, tg_from(root, TG_F32, 2, TG_DIM(1, 2), (const float[]){ 0, 1 }));
     tg_tensor *logits = tg_cast(s, w, TG_BF16), *class = tg_from(s, TG_I64, 1, TG_DIM(1), (const int64_t[]){ 0 });
     tg_tensor *loss = tg_cross_entropy(s, logits, class);
@@ -89,9 +89,9 @@ static void cross_entropy_of_bf16_is_f32(void **state)
 static int64_t gradients(const tg_op *op, const op_sample *half, bool f32, float *to, int64_t room,
                          char why[HARNESS_TEXT])
 {
-    tg_scope  *root = tg_open(), *s = tg_train(root);
+    tg_scope *root = tg_open(), *s = tg_train(root);
     tg_tensor *in[TG_MAX_IN], *x[TG_MAX_IN];
-    int64_t    n = 0;
+    int64_t n = 0;
     make_inputs(root, op, half, in);
     for (int k = 0; k < TG_MAX_IN; k++) {
         x[k] = in[k];
@@ -116,8 +116,8 @@ static bool gradients_agree(const tg_op *op, const op_sample *half, char why[HAR
 {
     enum { ROOM = 100000 };
     static float one[ROOM], other[ROOM];
-    double       distance = 0, size = 0;
-    int64_t      n = gradients(op, half, false, one, ROOM, why);
+    double distance = 0, size = 0;
+    int64_t n = gradients(op, half, false, one, ROOM, why);
     if (*why || gradients(op, half, true, other, ROOM, why) != n || *why) return false;
     for (int64_t i = 0; i < n; i++) {
         if (isnan(one[i]) && isnan(other[i])) continue;
@@ -135,7 +135,7 @@ static void backward_agrees_with_f32(void **state)
     for (int i = 0; i < op_table_count; i++)
         for (const op_sample *row = op_table[i].samples; op_table[i].op->backward && row->name; row++) {
             op_sample half;
-            char      why[HARNESS_TEXT];
+            char why[HARNESS_TEXT];
             if (row->grad_tolerance < 0 || !bf16_sample(op_table[i].op, row, &half, why)) continue;
             rows++;
             if (gradients_agree(op_table[i].op, &half, why)) continue;
@@ -179,13 +179,20 @@ static void faulty_run(const tg_call *c, const tg_task *task) { (void)c, tg_faul
 static const tg_kernel fast = { .name = "fast", .backend = "vector", .reject = f32_only, .run = blend_fast };
 static const tg_kernel slow = { .name = "ref", .backend = "ref", .run = blend_run };
 static const tg_kernel faulty = { .name = "faulty", .backend = "vector", .reject = f32_only, .run = faulty_run };
-static const tg_op blend_op = { .name = "blend", .n_in = 2, .n_out = 1, .infer = blend_infer,
-                                .kernels = TG_KERNELS(&fast, &slow) };
-static const tg_op slow_op = { .name = "blend", .n_in = 2, .n_out = 1, .infer = blend_infer,
-                               .kernels = TG_KERNELS(&slow) };
-static const tg_op faulty_op = { .name = "blend", .n_in = 2, .n_out = 1, .infer = blend_infer,
-                                 .kernels = TG_KERNELS(&faulty, &slow) };
-static const tg_op add_to_op = { .name = "add_to", .n_in = 2, .n_out = 1, .writes = TG_BIT(0), .infer = blend_infer,
+static const tg_op blend_op = {
+    .name = "blend", .n_in = 2, .n_out = 1, .infer = blend_infer, .kernels = TG_KERNELS(&fast, &slow)
+};
+static const tg_op slow_op = {
+    .name = "blend", .n_in = 2, .n_out = 1, .infer = blend_infer, .kernels = TG_KERNELS(&slow)
+};
+static const tg_op faulty_op = {
+    .name = "blend", .n_in = 2, .n_out = 1, .infer = blend_infer, .kernels = TG_KERNELS(&faulty, &slow)
+};
+static const tg_op add_to_op = { .name = "add_to",
+                                 .n_in = 2,
+                                 .n_out = 1,
+                                 .writes = TG_BIT(0),
+                                 .infer = blend_infer,
                                  .kernels = TG_KERNELS(&fast, &slow) };
 
 /* The kernels that ran, as "cast cast fast cast". */
@@ -206,8 +213,8 @@ static tg_tensor *blend(tg_scope *s, const tg_op *op, tg_tensor *a, tg_tensor *b
 static void expect_kernels(const tg_op *op, tg_dtype dtype, bool twice, const char *want)
 {
     static const double three_x[] = { 3, -9, 1.5 }, two_x_and_z[] = { 3, -2, 1 + 0x1p-7 };
-    tg_scope  *root = tg_open(), *s = tg_push(root);
-    char       ran[HARNESS_TEXT] = "";
+    tg_scope *root = tg_open(), *s = tg_push(root);
+    char ran[HARNESS_TEXT] = "";
     tg_tensor *x = tg_copy(root, tg_cast(s, vector(s, NUMBERS(1, -3, 0.5)), dtype));
     tg_tensor *z = tg_copy(root, tg_cast(s, vector(s, NUMBERS(1, 4, 0x1p-7)), dtype));
     tg_reset(s);
@@ -220,8 +227,8 @@ static void expect_kernels(const tg_op *op, tg_dtype dtype, bool twice, const ch
     for (int i = 0; i < 3; i++) assert_true(tg_get(y, i) == (twice ? three_x : two_x_and_z)[i]);
     expect_ok(s);
     assert_string_equal(ran, want);
-    const uint64_t one = 64;                      /* blocks are multiples of this */
-    assert_true(tg_statistics(root).bytes <= bytes + 2 * one);      /* y and its gap: the rest has come back */
+    const uint64_t one = 64;                                   /* blocks are multiples of this */
+    assert_true(tg_statistics(root).bytes <= bytes + 2 * one); /* y and its gap: the rest has come back */
     tg_reset(s);
     assert_int_equal(tg_statistics(root).bytes, bytes);
     tg_close(root);
@@ -247,7 +254,7 @@ static void f32_kernels_run_between_casts(void **state)
 
 static void a_fault_between_casts_leaves_no_memory(void **state)
 {
-    tg_scope  *root = tg_open(), *s = tg_push(root);
+    tg_scope *root = tg_open(), *s = tg_push(root);
     tg_tensor *x = tg_copy(root, tg_cast(s, vector(s, NUMBERS(1, 2)), TG_BF16));
     (void)state;
     tg_reset(s);
@@ -262,8 +269,8 @@ static void a_fault_between_casts_leaves_no_memory(void **state)
 /* What writes a bf16 leaf must write the leaf. */
 static void effects_on_bf16_are_not_widened(void **state)
 {
-    tg_scope  *root = tg_open();
-    char       ran[HARNESS_TEXT] = "";
+    tg_scope *root = tg_open();
+    char ran[HARNESS_TEXT] = "";
     tg_tensor *x = tg_zeros(root, TG_BF16, 1, TG_DIM(2));
     (void)state;
     tg_tree_options(root)->observe = note_kernel;
@@ -277,9 +284,9 @@ static void effects_on_bf16_are_not_widened(void **state)
 int main(void)
 {
     const struct CMUnitTest bf16[] = {
-        cmocka_unit_test(casts_round_to_nearest), cmocka_unit_test(bf16_beside_f32_becomes_f32),
-        cmocka_unit_test(cross_entropy_of_bf16_is_f32), cmocka_unit_test(backward_agrees_with_f32),
-        cmocka_unit_test(f32_kernels_run_between_casts), cmocka_unit_test(a_fault_between_casts_leaves_no_memory),
+        cmocka_unit_test(casts_round_to_nearest),          cmocka_unit_test(bf16_beside_f32_becomes_f32),
+        cmocka_unit_test(cross_entropy_of_bf16_is_f32),    cmocka_unit_test(backward_agrees_with_f32),
+        cmocka_unit_test(f32_kernels_run_between_casts),   cmocka_unit_test(a_fault_between_casts_leaves_no_memory),
         cmocka_unit_test(effects_on_bf16_are_not_widened),
     };
     return cmocka_run_group_tests(bf16, NULL, NULL);

@@ -17,7 +17,7 @@ enum { BLOCKS = 500, MOST_STEPS = 5 };
 
 static uint64_t seed = 3;
 
-static int any(int low, int high)                        /* low .. high */
+static int any(int low, int high) /* low .. high */
 {
     seed = seed * 6364136223846793005u + 1442695040888963407u;
     return low + (int)((seed >> 33) % (uint64_t)(high - low + 1));
@@ -42,12 +42,12 @@ static float *singles(int64_t n)
 static double half(const uint16_t *from, int64_t i) { return (double)tg_bf16_to_f32(from[i]); }
 
 typedef struct {
-    int       m, n, lead, end, steps;
-    int       k[MOST_STEPS];
-    int64_t   x_stride, y_stride, row;
-    bool      add;
-    uint16_t *x[MOST_STEPS], *y[MOST_STEPS];         /* column j of place i: x[i x_stride + j - lead] */
-    float    *c, *before;
+    int m, n, lead, end, steps;
+    int k[MOST_STEPS];
+    int64_t x_stride, y_stride, row;
+    bool add;
+    uint16_t *x[MOST_STEPS], *y[MOST_STEPS]; /* column j of place i: x[i x_stride + j - lead] */
+    float *c, *before;
 } block_case;
 
 static void any_block(block_case *t)
@@ -72,25 +72,30 @@ static void any_block(block_case *t)
     memcpy(t->before, t->c, (size_t)((t->m - 1) * t->row + t->n) * sizeof *t->c);
 }
 
-static void *nans(int64_t bytes)
-{
-    return memset(aligned_alloc(64, (size_t)bytes), 0xff, (size_t)bytes);
-}
+static void *nans(int64_t bytes) { return memset(aligned_alloc(64, (size_t)bytes), 0xff, (size_t)bytes); }
 
 static void run_block(const tg_blocks *mk, block_case *t)
 {
-    const int     columns = (t->n + TG_TILE - 1) / TG_TILE * TG_TILE;
+    const int columns = (t->n + TG_TILE - 1) / TG_TILE * TG_TILE;
     const int64_t a_bytes = t->m * 2 * TG_IMAGES, b_bytes = columns * 2 * TG_IMAGES;
-    char         *a = nans(a_bytes * MOST_STEPS), *b = nans(b_bytes * MOST_STEPS);
-    tg_step       step[MOST_STEPS];
+    char *a = nans(a_bytes * MOST_STEPS), *b = nans(b_bytes * MOST_STEPS);
+    tg_step step[MOST_STEPS];
     for (int s = 0, at = MOST_STEPS - t->steps; s < t->steps; s++, at++) {
         step[s] = (tg_step){ at * a_bytes, at * b_bytes };
         mk->load_a(t->y[s], t->y_stride, t->k[s], t->m, (uint16_t *)(void *)(a + step[s].a));
         mk->load_b(t->x[s] - t->lead, t->x_stride, t->k[s], t->lead, t->end, columns,
                    (uint16_t *)(void *)(b + step[s].b));
     }
-    const tg_block_product p = { .m = t->m, .n = t->n, .a = a, .b = b, .apart = TG_B_TILE, .c = t->c, .row = t->row,
-                                 .add = t->add, .step = step, .count = t->steps };
+    const tg_block_product p = { .m = t->m,
+                                 .n = t->n,
+                                 .a = a,
+                                 .b = b,
+                                 .apart = TG_B_TILE,
+                                 .c = t->c,
+                                 .row = t->row,
+                                 .add = t->add,
+                                 .step = step,
+                                 .count = t->steps };
     mk->run(&p, t->c);
     free(a), free(b);
 }
@@ -112,7 +117,7 @@ static void check_block(const block_case *t, int r, int j)
 static void blocks_test(void **state)
 {
     const tg_blocks *mk = tg_microkernel_amx_bf16.blocks;
-    block_case       t;
+    block_case t;
     (void)state;
     if (tg_max_isa() < TG_ISA_AMX) skip();
     for (int i = 0; i < BLOCKS; i++) {

@@ -28,7 +28,7 @@ enum { MICROKERNELS = sizeof microkernels / sizeof *microkernels };
 
 typedef struct {
     tg_stream stream;
-    uint64_t  drawn;
+    uint64_t drawn;
 } dice;
 
 static int between(dice *d, int low, int high)
@@ -44,18 +44,20 @@ static float number(dice *d, bool bf16)
 }
 
 typedef struct {
-    int   m, n, k, count;
-    bool  across, add, bias, relu, bf16;         /* across: rows of A side by side; bf16: the store */
-    bool  halves;                       /* numbers that bf16 holds */
-    int   c_row, stride;                /* stride: of the rows of A, or of its k */
+    int m, n, k, count;
+    bool across, add, bias, relu, bf16; /* across: rows of A side by side; bf16: the store */
+    bool halves;                        /* numbers that bf16 holds */
+    int c_row, stride;                  /* stride: of the rows of A, or of its k */
 } shape;
 
 /* Odd sizes for at least every second shape. */
 static shape shape_of(const tg_microkernel *mk, dice *d, int i)
 {
     const int odd = i % 2;
-    shape     s = { .m = between(d, 1, MOST_M - 1) | odd, .n = between(d, 1, mk->panel - 1) | odd,
-                    .k = between(d, 1, MOST_K - 1) | odd, .count = between(d, 0, MOST_BRICKS) };
+    shape s = { .m = between(d, 1, MOST_M - 1) | odd,
+                .n = between(d, 1, mk->panel - 1) | odd,
+                .k = between(d, 1, MOST_K - 1) | odd,
+                .count = between(d, 0, MOST_BRICKS) };
     s.across = between(d, 0, 3) == 0;
     s.add = between(d, 0, 1);
     s.bias = between(d, 0, 1);
@@ -68,12 +70,12 @@ static shape shape_of(const tg_microkernel *mk, dice *d, int i)
 }
 
 typedef struct {
-    float    a[MOST_BRICKS][(MOST_M > MOST_K ? MOST_M : MOST_K) * (MOST_K + 2 * TG_DEPTH)];
-    float    b[MOST_BRICKS][(MOST_K + TG_DEPTH) * TG_PANEL];
-    char     a_bytes[MOST_BRICKS][sizeof(float) * MOST_K * (MOST_K + 2 * TG_DEPTH)];
-    char     b_bytes[MOST_BRICKS][sizeof(float) * (MOST_K + TG_DEPTH) * TG_PANEL];
-    float    from[MOST_M * TG_PANEL], bias[TG_PANEL];
-    float    c32[MOST_M * (TG_PANEL + 8)];
+    float a[MOST_BRICKS][(MOST_M > MOST_K ? MOST_M : MOST_K) * (MOST_K + 2 * TG_DEPTH)];
+    float b[MOST_BRICKS][(MOST_K + TG_DEPTH) * TG_PANEL];
+    char a_bytes[MOST_BRICKS][sizeof(float) * MOST_K * (MOST_K + 2 * TG_DEPTH)];
+    char b_bytes[MOST_BRICKS][sizeof(float) * (MOST_K + TG_DEPTH) * TG_PANEL];
+    float from[MOST_M * TG_PANEL], bias[TG_PANEL];
+    float c32[MOST_M * (TG_PANEL + 8)];
     uint16_t c16[MOST_M * (TG_PANEL + 8)];
 } operands;
 
@@ -96,8 +98,7 @@ static void fill(const tg_microkernel *mk, dice *d, const shape *s, operands *o)
         uint16_t *a = (uint16_t *)(void *)o->a_bytes[i], *b = (uint16_t *)(void *)o->b_bytes[i];
         for (size_t e = 0; e < sizeof o->a[i] / sizeof(float); e++) a[e] = tg_f32_to_bf16(o->a[i][e]);
         for (int k = 0; k < s->k; k++)
-            for (int j = 0; j < s->n; j++)
-                b[b_place(mk, k, j)] = tg_f32_to_bf16(o->b[i][k * TG_PANEL + j]);
+            for (int j = 0; j < s->n; j++) b[b_place(mk, k, j)] = tg_f32_to_bf16(o->b[i][k * TG_PANEL + j]);
     }
     for (int e = 0; e < MOST_M * TG_PANEL; e++) o->from[e] = number(d, false);
     for (int j = 0; j < s->n; j++) o->bias[j] = number(d, false);
@@ -106,11 +107,18 @@ static void fill(const tg_microkernel *mk, dice *d, const shape *s, operands *o)
 
 static void compute(const tg_microkernel *mk, const shape *s, operands *o)
 {
-    tg_brick  brick[MOST_BRICKS];
-    tg_brgemm p = { .m = s->m, .n = s->n, .k = s->k, .row = s->across ? 1 : s->stride,
-                    .step = s->across ? s->stride : 1, .from = s->add ? o->from : NULL, .from_row = TG_PANEL,
+    tg_brick brick[MOST_BRICKS];
+    tg_brgemm p = { .m = s->m,
+                    .n = s->n,
+                    .k = s->k,
+                    .row = s->across ? 1 : s->stride,
+                    .step = s->across ? s->stride : 1,
+                    .from = s->add ? o->from : NULL,
+                    .from_row = TG_PANEL,
                     .c_row = s->c_row,
-                    .store = s->bf16 ? TG_BF16 : TG_F32, .bias = s->bias ? o->bias : NULL, .relu = s->relu };
+                    .store = s->bf16 ? TG_BF16 : TG_F32,
+                    .bias = s->bias ? o->bias : NULL,
+                    .relu = s->relu };
     for (int i = 0; i < s->count; i++) brick[i] = (tg_brick){ .a = o->a_bytes[i], .b = o->b_bytes[i] };
     p.c = s->bf16 ? (void *)o->c16 : (void *)o->c32;
     mk->run(&p, brick, s->count);
@@ -139,7 +147,7 @@ static void check(const tg_microkernel *mk, const shape *s, const operands *o, i
     for (int r = 0; r < MOST_M; r++)
         for (int j = 0; j < s->c_row; j++) {
             const int at = r * s->c_row + j;
-            double    bound = 0, want = GUARD, got = (double)o->c32[at];
+            double bound = 0, want = GUARD, got = (double)o->c32[at];
             if (s->bf16) got = (double)tg_bf16_to_f32(o->c16[at]);
             if (r >= s->m || j >= s->n) got = s->bf16 ? o->c16[at] : (double)o->c32[at];
             else want = exact(s, o, r, j, &bound);
@@ -162,7 +170,7 @@ static void restrict_to(const tg_microkernel *mk, shape *s)
 static void products(void **state)
 {
     const tg_microkernel *mk = *state;
-    dice                  d = { { 20, 26 }, 0 };
+    dice d = { { 20, 26 }, 0 };
     if (mk->isa > tg_max_isa()) skip();
     operands *o = malloc(sizeof *o);
     assert_non_null(o);
@@ -181,10 +189,18 @@ static void products(void **state)
 /* Through an identity: what is stored is what came in. */
 static uint16_t stored(const tg_microkernel *mk, float from, bool relu)
 {
-    uint16_t  c[4] = { 0 };
-    float     row[TG_PANEL] = { from };
-    tg_brgemm p = { .m = 1, .n = 1, .row = 1, .step = 1, .from = row, .from_row = TG_PANEL, .c = c, .c_row = 1,
-                    .store = TG_BF16, .relu = relu };
+    uint16_t c[4] = { 0 };
+    float row[TG_PANEL] = { from };
+    tg_brgemm p = { .m = 1,
+                    .n = 1,
+                    .row = 1,
+                    .step = 1,
+                    .from = row,
+                    .from_row = TG_PANEL,
+                    .c = c,
+                    .c_row = 1,
+                    .store = TG_BF16,
+                    .relu = relu };
     mk->run(&p, NULL, 0);
     return c[0];
 }
@@ -192,9 +208,8 @@ static uint16_t stored(const tg_microkernel *mk, float from, bool relu)
 static void rounding(void **state)
 {
     const tg_microkernel *mk = *state;
-    const float           odd[] = { 0, -0.0f, 1.00390625f, 1.01171875f, -1.00390625f, 3.4e38f, INFINITY, -INFINITY,
-                                    NAN, -NAN };
-    dice                  d = { { 3, 4 }, 0 };
+    const float odd[] = { 0, -0.0f, 1.00390625f, 1.01171875f, -1.00390625f, 3.4e38f, INFINITY, -INFINITY, NAN, -NAN };
+    dice d = { { 3, 4 }, 0 };
     if (mk->isa > tg_max_isa()) skip();
     for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
         assert_int_equal(stored(mk, odd[i], false), tg_f32_to_bf16(odd[i]));
@@ -208,12 +223,15 @@ static void rounding(void **state)
 
 /* ---- whole convolutions, whatever the number of threads ---- */
 
-typedef struct { int64_t n, size, in, out; int kernel, stride, pad; } conv_case;
+typedef struct {
+    int64_t n, size, in, out;
+    int kernel, stride, pad;
+} conv_case;
 
 static tg_tensor *random_leaf(tg_scope *s, int64_t n, int64_t h, int64_t w, int64_t c, uint64_t seed)
 {
-    dice        d = { { seed, 5 }, 0 };
-    float      *f = malloc((size_t)(n * h * w * c) * sizeof *f);
+    dice d = { { seed, 5 }, 0 };
+    float *f = malloc((size_t)(n * h * w * c) * sizeof *f);
     for (int64_t i = 0; i < n * h * w * c; i++) f[i] = number(&d, false);
     tg_tensor *t = tg_from(s, TG_F32, 4, TG_DIM(n, h, w, c), f);
     free(f);
@@ -223,8 +241,8 @@ static tg_tensor *random_leaf(tg_scope *s, int64_t n, int64_t h, int64_t w, int6
 /* Of y and both gradients. */
 static uint64_t bits_of(const conv_case *v, tg_dtype dtype, int threads)
 {
-    uint64_t   h = 14695981039346656037u;
-    tg_scope  *root = tg_open(), *s = tg_train(root);
+    uint64_t h = 14695981039346656037u;
+    tg_scope *root = tg_open(), *s = tg_train(root);
     tg_set_threads(threads);
     const tg_conv2d_config config = { .stride = { v->stride, v->stride }, .pad = { v->pad, v->pad } };
     tg_tensor *x = random_leaf(root, v->n, v->size, v->size, v->in, 1);
@@ -236,7 +254,7 @@ static uint64_t bits_of(const conv_case *v, tg_dtype dtype, int threads)
     for (int i = 0; i < 3; i++) {
         const uint8_t *data = tg_data(all[i]);
         if (!data) fail_msg("%d: %s", i, tg_message(s));
-        const size_t   bytes = (size_t)tg_count(all[i]) * tg_dtype_size(all[i]->dtype);
+        const size_t bytes = (size_t)tg_count(all[i]) * tg_dtype_size(all[i]->dtype);
         for (size_t k = 0; k < bytes; k++) h = (h ^ data[k]) * 0x100000001b3u;
     }
     tg_close(root);
@@ -245,10 +263,10 @@ static uint64_t bits_of(const conv_case *v, tg_dtype dtype, int threads)
 
 static void same_bits(void **state)
 {
-    const conv_case cases[] = { { 3, 30, 17, 70, 3, 1, 1 }, { 9, 7, 40, 33, 3, 1, 1 }, { 2, 31, 3, 19, 7, 2, 3 },
-                                { 5, 14, 64, 130, 1, 1, 0 }, { 8, 9, 20, 66, 3, 2, 1 }, { 2, 40, 70, 5, 1, 2, 0 },
-                                { 2, 24, 70, 20, 1, 1, 0 }, { 2, 27, 256, 20, 3, 1, 1 } };
-    const int       before = tg_threads();
+    const conv_case cases[] = { { 3, 30, 17, 70, 3, 1, 1 },  { 9, 7, 40, 33, 3, 1, 1 },  { 2, 31, 3, 19, 7, 2, 3 },
+                                { 5, 14, 64, 130, 1, 1, 0 }, { 8, 9, 20, 66, 3, 2, 1 },  { 2, 40, 70, 5, 1, 2, 0 },
+                                { 2, 24, 70, 20, 1, 1, 0 },  { 2, 27, 256, 20, 3, 1, 1 } };
+    const int before = tg_threads();
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (int half = 0; half < 2; half++) {
@@ -274,7 +292,7 @@ static int all_backends(void **state)
 int main(void)
 {
     struct CMUnitTest tests[2 * MICROKERNELS + 1];
-    int               n = 0;
+    int n = 0;
     for (int i = 0; i < MICROKERNELS; i++) {
         void *mk = (void *)(uintptr_t)microkernels[i];
         tests[n++] = (struct CMUnitTest){ .name = microkernels[i]->name, .test_func = products, .initial_state = mk };

@@ -17,7 +17,9 @@
 static bool has_bf16(void) { return tg_max_isa() >= TG_ISA_AVX512; }
 
 /* A file's path that stays, for data_path's does not. */
-#define PATH(variable, name) char variable[256]; snprintf(variable, sizeof variable, "%s", data_path(name))
+#define PATH(variable, name) \
+    char variable[256]; \
+    snprintf(variable, sizeof variable, "%s", data_path(name))
 
 /* ---- going on: optimizers x dtypes ---- */
 
@@ -25,9 +27,9 @@ enum { SGD, MOMENTUM, NESTEROV, ADAM, ADAMW };
 
 typedef struct {
     const char *name;
-    int         kind;
-    tg_dtype    dtype;
-    int         threads;                       /* after the file was loaded */
+    int kind;
+    tg_dtype dtype;
+    int threads; /* after the file was loaded */
 } going_on;
 
 static tg_optim *make_optimizer(tg_scope *s, tg_module *net, int kind)
@@ -47,22 +49,24 @@ static tg_optim *make_optimizer(tg_scope *s, tg_module *net, int kind)
 
 /* 40 images of noise, 4 a batch, shuffled, cropped, mirrored; a small CNN with batch norm and dropout. */
 typedef struct {
-    tg_scope   *root;
-    tg_module  *net;
-    tg_optim   *opt;
+    tg_scope *root;
+    tg_module *net;
+    tg_optim *opt;
     tg_dataset *data;
-    tg_loader  *loader;
+    tg_loader *loader;
 } trainee;
 
 static tg_module *make_net(tg_scope *s, int kernel)
 {
-    return tg_sequential(s, (tg_module *[]){
-        tg_layer_conv2d(s, (tg_layer_conv2d_config){ .in = 2, .out = 16, .kernel = kernel, .pad = 1, .no_bias = true }),
-        tg_layer_batch_norm2d(s, (tg_layer_batch_norm2d_config){ .features = 16 }), tg_layer_relu(s),
-        tg_layer_conv_transpose2d(s, (tg_layer_conv2d_config){ .in = 16, .out = 8, .kernel = 2, .stride = 2 }),
-        tg_layer_dropout(s, 0.25), tg_layer_adaptive_avg_pool2d(s, 2, 2), tg_layer_flatten(s),
-        tg_layer_layer_norm(s, (tg_layer_norm_config){ .rank = 1, .dim = { 32 } }),
-        tg_layer_linear(s, (tg_layer_linear_config){ .in = 32, .out = 5 }), NULL });
+    return tg_sequential(
+        s, (tg_module *[]){
+               tg_layer_conv2d(
+                   s, (tg_layer_conv2d_config){ .in = 2, .out = 16, .kernel = kernel, .pad = 1, .no_bias = true }),
+               tg_layer_batch_norm2d(s, (tg_layer_batch_norm2d_config){ .features = 16 }), tg_layer_relu(s),
+               tg_layer_conv_transpose2d(s, (tg_layer_conv2d_config){ .in = 16, .out = 8, .kernel = 2, .stride = 2 }),
+               tg_layer_dropout(s, 0.25), tg_layer_adaptive_avg_pool2d(s, 2, 2), tg_layer_flatten(s),
+               tg_layer_layer_norm(s, (tg_layer_norm_config){ .rank = 1, .dim = { 32 } }),
+               tg_layer_linear(s, (tg_layer_linear_config){ .in = 32, .out = 5 }), NULL });
 }
 
 static trainee begin(const going_on *row, uint64_t seed)
@@ -73,8 +77,8 @@ static trainee begin(const going_on *row, uint64_t seed)
     trainee t = { .root = tg_open() };
     tg_seed(t.root, seed);
     t.data = tg_dataset_from(t.root, 40, 8, 8, 2, 5, images, labels);
-    t.loader = tg_loader_new(t.root, t.data,
-                             (tg_loader_config){ .batch = 4, .seed = seed, .crop_pad = 1, .flip = true });
+    t.loader =
+        tg_loader_new(t.root, t.data, (tg_loader_config){ .batch = 4, .seed = seed, .crop_pad = 1, .flip = true });
     t.net = make_net(t.root, 3);
     t.opt = make_optimizer(t.root, t.net, row->kind);
     if (row->dtype == TG_BF16) tg_optimize(t.root, t.net, t.opt, TG_BF16);
@@ -112,7 +116,7 @@ static uint64_t values(trainee *t)
     tg_save_all(t->root, path, things(t, all), 2);
     expect_ok(t->root);
     uint64_t h = 14695981039346656037u;
-    FILE    *from = fopen(path, "rb");
+    FILE *from = fopen(path, "rb");
     for (int c = fgetc(from); c != EOF; c = fgetc(from)) h = (h ^ (uint64_t)c) * 1099511628211u;
     fclose(from);
     return h;
@@ -163,11 +167,11 @@ static void one_way(form before, form after)
     train(&from, 3);
     tg_save(from.root, path, from.net, from.opt);
     if (after != PLAIN) optimize(&to, after);
-    train(&to, 1);                                      /* packs are kept, states are there: all of it must go */
+    train(&to, 1); /* packs are kept, states are there: all of it must go */
     tg_load(to.root, path, to.net, to.opt);
     expect_ok(to.root);
     if (values(&from) != values(&to)) fail_msg("%s to %s", form_names[before], form_names[after]);
-    trainee late = begin(&adam, 2);                     /* tg_optimize after the load */
+    trainee late = begin(&adam, 2); /* tg_optimize after the load */
     tg_load(late.root, path, late.net, late.opt);
     optimize(&late, after);
     if (values(&from) != values(&late)) fail_msg("%s to %s, then optimized", form_names[before], form_names[after]);
@@ -193,7 +197,7 @@ static void all_forms_are_the_same_file(void **state)
 static void expect_load_refused(trainee *t, const char *path, tg_module *net, tg_optim *opt, const char *what)
 {
     const uint64_t before = lasting_bytes(t->net, t->opt);
-    const float    lr = tg_lr(t->opt);
+    const float lr = tg_lr(t->opt);
     tg_load(t->root, path, net, opt);
     if (!strstr(tg_message(t->root), what)) fail_msg("got \"%s\", want \"%s\"", tg_message(t->root), what);
     tg_clear(t->root);
@@ -208,12 +212,14 @@ static void names_all_that_does_not_fit(void **state)
     trainee t = begin(&sgd, 1);
     train(&t, 2);
     tg_save(t.root, path, t.net, t.opt);
-    tg_module *const other = tg_sequential(t.root, (tg_module *[]){
-        tg_layer_conv2d(t.root, (tg_layer_conv2d_config){ .in = 2, .out = 8, .kernel = 3, .pad = 1 }),
-        tg_layer_batch_norm2d(t.root, (tg_layer_batch_norm2d_config){ .features = 16 }), NULL });
+    tg_module *const other = tg_sequential(
+        t.root,
+        (tg_module *[]){ tg_layer_conv2d(t.root, (tg_layer_conv2d_config){ .in = 2, .out = 8, .kernel = 3, .pad = 1 }),
+                         tg_layer_batch_norm2d(t.root, (tg_layer_batch_norm2d_config){ .features = 16 }), NULL });
     expect_load_refused(&t, path, other, NULL, "refused.safetensors: does not fit: 1 missing: 0.bias; 6 unexpected: ");
-    expect_load_refused(&t, path, other, NULL, "1 of another shape or dtype: 0.weight: F32 [16, 2, 3, 3] in the file, "
-                                               "f32 [8, 2, 3, 3] here");
+    expect_load_refused(&t, path, other, NULL,
+                        "1 of another shape or dtype: 0.weight: F32 [16, 2, 3, 3] in the file, "
+                        "f32 [8, 2, 3, 3] here");
     expect_load_refused(&t, path, t.net, tg_adam(t.root, t.net, (tg_adam_config){ .lr = 0.1f }),
                         "optim/kind: \"sgd\" in the file, \"adam\" here");
     expect_load_refused(&t, path, t.net, tg_sgd(t.root, t.net, (tg_sgd_config){ .lr = 0.1f, .momentum = 0.5f }),
@@ -271,7 +277,7 @@ static void nothing_changes_when_memory_is_short(void **state)
             tg_clear(u.root);
             if (!saving && failed) assert_true(lasting_bytes(u.net, u.opt) == before);
             if (saving && failed) assert_int_equal(access(part, F_OK), -1);
-            tg_load(u.root, path, u.net, u.opt);           /* the file before is whole */
+            tg_load(u.root, path, u.net, u.opt); /* the file before is whole */
             if (!saving || n > 1) expect_ok(u.root);
             if (!saving) assert_true(lasting_bytes(u.net, u.opt) == lasting_bytes(t.net, t.opt));
             tg_close(t.root);
@@ -284,8 +290,8 @@ static void nothing_changes_when_memory_is_short(void **state)
 /* A number of KiB in /proc/self/status; "VmHWM:" is the peak since it was forgotten. */
 static long status_kib(const char *key)
 {
-    char  line[256];
-    long  kib = -1;
+    char line[256];
+    long kib = -1;
     FILE *from = fopen("/proc/self/status", "r");
     while (kib < 0 && fgets(line, sizeof line, from))
         if (!strncmp(line, key, strlen(key))) kib = strtol(line + strlen(key), NULL, 10);
@@ -295,7 +301,7 @@ static long status_kib(const char *key)
 
 static bool forget_peak(void)
 {
-    FILE      *to = fopen("/proc/self/clear_refs", "w");
+    FILE *to = fopen("/proc/self/clear_refs", "w");
     const bool done = to && fputs("5", to) >= 0;
     return to && !fclose(to) && done;
 }
@@ -364,7 +370,7 @@ static void files_of_version_1_load(void **state)
     expect_ok(t.root);
     assert_true(lasting_bytes(t.net, t.opt) == 0x6484b33871036750u);
     assert_int_equal(tg_steps(t.opt), 7);
-    const tg_adam_values *v = &t.opt->config.adam;         /* where 0 was the default */
+    const tg_adam_values *v = &t.opt->config.adam; /* where 0 was the default */
     assert_true(v->beta1 == 0.9 && v->beta2 == 0.999 && v->eps == 1e-8 && t.opt->schedule.pct_start == 0.3);
     train(&t, 1);
     tg_close(t.root);
@@ -372,11 +378,14 @@ static void files_of_version_1_load(void **state)
 
 /* ---- main ---- */
 
-#define ROW(kind, dtype, threads) { #kind " " #dtype " " #threads, kind, dtype, threads }
+#define ROW(kind, dtype, threads) \
+    { \
+#kind " " #dtype " " #threads, kind, dtype, threads \
+    }
 static going_on rows[] = {
-    ROW(SGD, TG_F32, 1),       ROW(MOMENTUM, TG_F32, 2),  ROW(NESTEROV, TG_F32, 1), ROW(ADAM, TG_F32, 2),
-    ROW(ADAMW, TG_F32, 3),     ROW(SGD, TG_BF16, 1),      ROW(MOMENTUM, TG_BF16, 2), ROW(NESTEROV, TG_BF16, 1),
-    ROW(ADAM, TG_BF16, 2),     ROW(ADAMW, TG_BF16, 3),
+    ROW(SGD, TG_F32, 1),   ROW(MOMENTUM, TG_F32, 2), ROW(NESTEROV, TG_F32, 1),  ROW(ADAM, TG_F32, 2),
+    ROW(ADAMW, TG_F32, 3), ROW(SGD, TG_BF16, 1),     ROW(MOMENTUM, TG_BF16, 2), ROW(NESTEROV, TG_BF16, 1),
+    ROW(ADAM, TG_BF16, 2), ROW(ADAMW, TG_BF16, 3),
 };
 
 int main(int argc, char **argv)
@@ -384,10 +393,10 @@ int main(int argc, char **argv)
     enum { ROWS = sizeof rows / sizeof *rows, OTHERS = 6 };
     struct CMUnitTest tests[ROWS + OTHERS] = {
         cmocka_unit_test(all_forms_are_the_same_file), cmocka_unit_test(names_all_that_does_not_fit),
-        cmocka_unit_test(loads_what_matches), cmocka_unit_test(nothing_changes_when_memory_is_short),
-        cmocka_unit_test(takes_little_memory), cmocka_unit_test(files_of_version_1_load),
+        cmocka_unit_test(loads_what_matches),          cmocka_unit_test(nothing_changes_when_memory_is_short),
+        cmocka_unit_test(takes_little_memory),         cmocka_unit_test(files_of_version_1_load),
     };
-    setenv("TG_BACKEND", "ref,vector,brgemm", 1);          /* whose bits do not depend on the number of threads */
+    setenv("TG_BACKEND", "ref,vector,brgemm", 1); /* whose bits do not depend on the number of threads */
     if (argc > 1 && !strcmp(argv[1], "write")) return write_file_of_this_version();
     for (int i = 0; i < ROWS; i++)
         tests[OTHERS + i] = (struct CMUnitTest){ rows[i].name, goes_on_as_if_it_had_not_stopped, NULL, NULL, &rows[i] };

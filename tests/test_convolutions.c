@@ -22,9 +22,9 @@
 enum { CASES = 1000, MOST_WORK = 150000, BAD_EVERY = 3, MOST_BAD = 3 };
 
 static uint64_t seed = 1;
-static int      cases = CASES, bad_every = BAD_EVERY;       /* 0: never */
+static int cases = CASES, bad_every = BAD_EVERY; /* 0: never */
 
-static int any(int low, int high)                        /* low .. high */
+static int any(int low, int high) /* low .. high */
 {
     seed = seed * 6364136223846793005u + 1442695040888963407u;
     return low + (int)((seed >> 33) % (uint64_t)(high - low + 1));
@@ -33,11 +33,11 @@ static int any(int low, int high)                        /* low .. high */
 /* ---- a case ---- */
 
 typedef struct {
-    tg_conv2d_attr attr;                /* image: of x, or of what a transpose makes */
-    int64_t  n, in, out, size[2];       /* size: of y, or of what a transpose reads */
-    bool     transposed, bias;
+    tg_conv2d_attr attr;         /* image: of x, or of what a transpose makes */
+    int64_t n, in, out, size[2]; /* size: of y, or of what a transpose reads */
+    bool transposed, bias;
     tg_dtype dtype;
-    int      bad;                       /* elements that are not finite */
+    int bad; /* elements that are not finite */
 } conv_case;
 
 static int64_t work_of(const conv_case *c)
@@ -49,8 +49,8 @@ static int64_t work_of(const conv_case *c)
 static bool any_axis(conv_case *c, int i)
 {
     tg_conv2d_attr *a = &c->attr;
-    const int       most = a->stride[i] > a->dilation[i] ? a->stride[i] : a->dilation[i];
-    const int64_t   covered = a->dilation[i] * (a->kernel[i] - 1) + 1;
+    const int most = a->stride[i] > a->dilation[i] ? a->stride[i] : a->dilation[i];
+    const int64_t covered = a->dilation[i] * (a->kernel[i] - 1) + 1;
     if (c->transposed) {
         c->size[i] = any(0, 3) ? any(1, 9) : any(1, 40);
         a->image[i] = (c->size[i] - 1) * a->stride[i] + covered - 2 * a->pad[i] + any(0, most - 1);
@@ -88,30 +88,34 @@ static bool try_case(conv_case *c)
 /* ---- operands, results, and what they should be ---- */
 
 typedef struct {
-    int64_t  count;
+    int64_t count;
     tg_dtype dtype;
-    void    *bytes;                     /* none to spare */
-    double  *value, *want, *size;       /* what it holds; what a result should be, and the sum of its terms' sizes */
+    void *bytes;                 /* none to spare */
+    double *value, *want, *size; /* what it holds; what a result should be, and the sum of its terms' sizes */
 } array;
 
-enum { X, W, B, Y, GX, GW, ARRAYS };    /* Y as an operand is gy */
+enum { X, W, B, Y, GX, GW, ARRAYS }; /* Y as an operand is gy */
 typedef struct {
     conv_case c;
-    array     of[ARRAYS];
+    array of[ARRAYS];
 } problem;
 
 static void *block(size_t bytes)
 {
     void *p = NULL;
     if (posix_memalign(&p, 64, bytes ? bytes : 1)) fail();
-    memset(p, 0xff, bytes);             /* NaNs, in f32 and in bf16 */
+    memset(p, 0xff, bytes); /* NaNs, in f32 and in bf16 */
     return p;
 }
 
 static array new_array(int64_t count, tg_dtype dtype)
 {
-    array a = { count, dtype, block((size_t)count * tg_dtype_size(dtype)), calloc((size_t)count, sizeof(double)),
-                calloc((size_t)count, sizeof(double)), calloc((size_t)count, sizeof(double)) };
+    array a = { count,
+                dtype,
+                block((size_t)count * tg_dtype_size(dtype)),
+                calloc((size_t)count, sizeof(double)),
+                calloc((size_t)count, sizeof(double)),
+                calloc((size_t)count, sizeof(double)) };
     for (int64_t i = 0; i < count; i++) {
         const float v = (float)any(-1000000, 1000000) / 1e6f;
         a.value[i] = (double)(dtype == TG_BF16 ? tg_bf16_to_f32(tg_f32_to_bf16(v)) : v);
@@ -136,11 +140,11 @@ static double read_value(const array *a, int64_t i)
 
 static void make_problem(problem *p, int bad)
 {
-    const conv_case      *c = &p->c;
+    const conv_case *c = &p->c;
     const tg_conv2d_attr *a = &c->attr;
-    const int64_t         x = c->n * a->image[0] * a->image[1] * c->in, y = c->n * c->size[0] * c->size[1] * c->out;
-    const int64_t         w = c->out * a->kernel[0] * a->kernel[1] * c->in / a->groups;
-    static const double   odd[] = { NAN, INFINITY, -INFINITY };
+    const int64_t x = c->n * a->image[0] * a->image[1] * c->in, y = c->n * c->size[0] * c->size[1] * c->out;
+    const int64_t w = c->out * a->kernel[0] * a->kernel[1] * c->in / a->groups;
+    static const double odd[] = { NAN, INFINITY, -INFINITY };
     p->of[X] = new_array(x, c->dtype), p->of[GX] = new_array(x, c->dtype);
     p->of[Y] = new_array(y, c->dtype);
     p->of[W] = new_array(w, c->dtype), p->of[GW] = new_array(w, TG_F32);
@@ -162,10 +166,11 @@ static void add(array *to, int64_t i, double a, double b)
 static void meet(problem *p, int64_t x, int64_t y, int64_t tap, int64_t group)
 {
     const tg_conv2d_attr *a = &p->c.attr;
-    const int64_t         in = p->c.in / a->groups, out = p->c.out / a->groups, taps = a->kernel[0] * a->kernel[1];
+    const int64_t in = p->c.in / a->groups, out = p->c.out / a->groups, taps = a->kernel[0] * a->kernel[1];
     for (int64_t o = group * out; o < (group + 1) * out; o++)
         for (int64_t i = 0; i < in; i++) {
-            const int64_t at_x = x * p->c.in + group * in + i, at_y = y * p->c.out + o, at_w = (o * taps + tap) * in + i;
+            const int64_t at_x = x * p->c.in + group * in + i, at_y = y * p->c.out + o,
+                          at_w = (o * taps + tap) * in + i;
             add(&p->of[Y], at_y, p->of[X].value[at_x], p->of[W].value[at_w]);
             add(&p->of[GX], at_x, p->of[Y].value[at_y], p->of[W].value[at_w]);
             add(&p->of[GW], at_w, p->of[Y].value[at_y], p->of[X].value[at_x]);
@@ -176,7 +181,7 @@ static void meet(problem *p, int64_t x, int64_t y, int64_t tap, int64_t group)
 static void define(problem *p)
 {
     const tg_conv2d_attr *a = &p->c.attr;
-    const int64_t         width = p->c.size[1], pixels = p->c.size[0] * width, taps = a->kernel[0] * a->kernel[1];
+    const int64_t width = p->c.size[1], pixels = p->c.size[0] * width, taps = a->kernel[0] * a->kernel[1];
     for (int64_t y = 0; y < p->c.n * pixels; y++)
         for (int64_t tap = 0; tap < taps; tap++) {
             const int64_t h = y % pixels / width * a->stride[0] - a->pad[0] + tap / a->kernel[1] * a->dilation[0];
@@ -199,12 +204,12 @@ static void run_kernel(tg_call *c)
 {
     const tg_kernel *k = c->kernel;
     const tg_layout *layout;
-    int32_t          key[TG_LAYOUT_KEY] = { 0 };
-    int              input = 0;
-    tg_fault         fault = { .task = INT64_MAX };
-    tg_scratch       bytes = k->scratch ? k->scratch(c) : (tg_scratch){ 0 };
-    tg_task          t = { .step = 1, .shared = block(bytes.shared), .fault = &fault };
-    void            *packed = NULL;
+    int32_t key[TG_LAYOUT_KEY] = { 0 };
+    int input = 0;
+    tg_fault fault = { .task = INT64_MAX };
+    tg_scratch bytes = k->scratch ? k->scratch(c) : (tg_scratch){ 0 };
+    tg_task t = { .step = 1, .shared = block(bytes.shared), .fault = &fault };
+    void *packed = NULL;
     if (k->layout && (layout = k->layout(c, &input, key))) {
         packed = block(layout->bytes(c->in[input], key));
         layout->pack(c->in[input], key, 0, c->in[input]->dim[0], packed);
@@ -223,10 +228,10 @@ static void run_kernel(tg_call *c)
 static double bound_of(const problem *p, const array *to, int64_t i, double bias, double sum, const tg_kernel *k)
 {
     const tg_conv2d_attr *a = &p->c.attr;
-    const int64_t         taps = a->kernel[0] * a->kernel[1], pixels = p->c.n * p->c.size[0] * p->c.size[1];
-    const bool            gw = to->want == p->of[GW].want;
-    const double          terms = (double)(gw ? pixels : taps * (p->c.in > p->c.out ? p->c.in : p->c.out));
-    double                bound = (terms + 3) * 0x1p-24 * (to->size[i] + fabs(bias));
+    const int64_t taps = a->kernel[0] * a->kernel[1], pixels = p->c.n * p->c.size[0] * p->c.size[1];
+    const bool gw = to->want == p->of[GW].want;
+    const double terms = (double)(gw ? pixels : taps * (p->c.in > p->c.out ? p->c.in : p->c.out));
+    double bound = (terms + 3) * 0x1p-24 * (to->size[i] + fabs(bias));
     if (strstr(k->name, "winograd")) bound += 1e-4 * (to->size[i] + 1);
     if (p->c.dtype == TG_BF16 && !gw) bound += fabs(sum) * 0x1p-8 + 0x1p-100;
     return bound;
@@ -235,11 +240,13 @@ static double bound_of(const problem *p, const array *to, int64_t i, double bias
 static void report(const problem *p, const tg_call *c, int64_t i, double got, double want)
 {
     const tg_conv2d_attr *a = &p->c.attr;
-    fail_msg("%s, %s, %s: x [%d, %d, %d, %d]%s, y [.., %d, %d, %d], kernel %d x %d, stride %d %d, pad %d %d, dilation %d %d, "
-             "groups %d, %d bad: element %d is %.9g, want %.9g", c->op->name, c->kernel->name, tg_dtype_name(p->c.dtype),
-             (int)p->c.n, (int)a->image[0], (int)a->image[1], (int)p->c.in, p->c.transposed ? " transposed" : "",
-             (int)p->c.size[0], (int)p->c.size[1], (int)p->c.out, (int)a->kernel[0], (int)a->kernel[1], a->stride[0],
-             a->stride[1], a->pad[0], a->pad[1], a->dilation[0], a->dilation[1], a->groups, p->c.bad, (int)i, got, want);
+    fail_msg(
+        "%s, %s, %s: x [%d, %d, %d, %d]%s, y [.., %d, %d, %d], kernel %d x %d, stride %d %d, pad %d %d, dilation %d %d, "
+        "groups %d, %d bad: element %d is %.9g, want %.9g",
+        c->op->name, c->kernel->name, tg_dtype_name(p->c.dtype), (int)p->c.n, (int)a->image[0], (int)a->image[1],
+        (int)p->c.in, p->c.transposed ? " transposed" : "", (int)p->c.size[0], (int)p->c.size[1], (int)p->c.out,
+        (int)a->kernel[0], (int)a->kernel[1], a->stride[0], a->stride[1], a->pad[0], a->pad[1], a->dilation[0],
+        a->dilation[1], a->groups, p->c.bad, (int)i, got, want);
 }
 
 static void compare(const problem *p, const tg_call *c, const array *to, const array *bias, bool relu)
@@ -248,8 +255,9 @@ static void compare(const problem *p, const tg_call *c, const array *to, const a
     for (int64_t i = 0; i < to->count; i++) {
         const double b = bias ? bias->value[i % channels] : 0, sum = to->want[i] + b, got = read_value(to, i);
         const double want = relu && sum < 0 ? 0 : sum;
-        const bool   good = isfinite(want) ? fabs(got - want) <= bound_of(p, to, i, b, sum, c->kernel)
-                                           : isnan(want) ? isnan(got) : got == want;
+        const bool good = isfinite(want) ? fabs(got - want) <= bound_of(p, to, i, b, sum, c->kernel)
+                          : isnan(want)  ? isnan(got)
+                                         : got == want;
         if (!good) report(p, c, i, got, want);
     }
 }
@@ -257,7 +265,7 @@ static void compare(const problem *p, const tg_call *c, const array *to, const a
 /* vdpbf16ps is tried where it is slow, too. */
 static bool refuses(const tg_call *c, const tg_kernel *k)
 {
-    const bool  ours = !strcmp(k->backend, "brgemm") || !strcmp(k->backend, "vector");
+    const bool ours = !strcmp(k->backend, "brgemm") || !strcmp(k->backend, "vector");
     const char *why = k->reject ? k->reject(c) : NULL;
     return !ours || k->isa > tg_cpu_isa() || (why && !strstr(why, "slower than FP32 on this processor"));
 }
@@ -280,11 +288,11 @@ static void try_op(problem *p, tg_scope *s, const tg_op *op, tg_call *c, array *
 
 static void try_all(problem *p)
 {
-    const conv_case      *c = &p->c;
+    const conv_case *c = &p->c;
     const tg_conv2d_attr *a = &c->attr;
-    tg_scope             *s = tg_open();
-    const array          *bias = c->bias ? &p->of[B] : NULL;
-    array                 y = p->of[Y];
+    tg_scope *s = tg_open();
+    const array *bias = c->bias ? &p->of[B] : NULL;
+    array y = p->of[Y];
     tg_tensor *x = tensor_of(s, &p->of[X], 4, TG_DIM(c->n, a->image[0], a->image[1], c->in));
     tg_tensor *w = tensor_of(s, &p->of[W], 4, TG_DIM(c->out, a->kernel[0], a->kernel[1], c->in / a->groups));
     tg_tensor *gy = tensor_of(s, &y, 4, TG_DIM(c->n, c->size[0], c->size[1], c->out));
@@ -307,8 +315,8 @@ static void try_all(problem *p)
 static void expect_array(problem *p, const char *what, tg_tensor *t, const array *want)
 {
     tg_kernel by = { .name = what };
-    tg_call   c = { .op = &tg_conv_transpose2d_op, .kernel = &by };
-    array     got = *want;
+    tg_call c = { .op = &tg_conv_transpose2d_op, .kernel = &by };
+    array got = *want;
     if (!tg_data(t) || tg_count(t) != want->count) fail_msg("%s", what);
     got.bytes = (void *)(uintptr_t)tg_data(t);
     got.dtype = t->dtype;
@@ -317,9 +325,9 @@ static void expect_array(problem *p, const char *what, tg_tensor *t, const array
 
 static void try_gradients(problem *p)
 {
-    const conv_case      *c = &p->c;
+    const conv_case *c = &p->c;
     const tg_conv2d_attr *a = &c->attr;
-    tg_scope             *root = tg_open(), *s = tg_train(root);
+    tg_scope *root = tg_open(), *s = tg_train(root);
     tg_conv_transpose2d_config config = { .groups = a->groups };
     for (int i = 0; i < 2; i++) {
         config.stride[i] = a->stride[i], config.pad[i] = a->pad[i], config.dilation[i] = a->dilation[i];
@@ -344,7 +352,8 @@ static void sweep(void **state)
     (void)state;
     for (int i = 0; i < cases; i++) {
         problem p;
-        while (!try_case(&p.c)) { }
+        while (!try_case(&p.c)) {
+        }
         make_problem(&p, bad_every && i % bad_every == 0 ? any(1, MOST_BAD) : 0);
         write_values(&p.of[X]), write_values(&p.of[W]), write_values(&p.of[B]), write_values(&p.of[Y]);
         define(&p);

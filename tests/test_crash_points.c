@@ -17,7 +17,7 @@
 
 enum { PIECES = 3, PIECE = 3 << 20, MOST_CALLS = 200, TEXT = 1 << 14 };
 
-static char program[4096], path[128];            /* this one; the file that is saved */
+static char program[4096], path[128]; /* this one; the file that is saved */
 
 /* ---- the process that saves: test_crash_points save PATH ---- */
 
@@ -49,8 +49,8 @@ static int child_main(const char *mode, const char *file)
 
 typedef struct {
     bool killed, saved;
-    int  calls;
-    char hit[32], message[TEXT], log[TEXT];      /* the call that was hit; the log: a line for each call */
+    int calls;
+    char hit[32], message[TEXT], log[TEXT]; /* the call that was hit; the log: a line for each call */
 } outcome;
 
 static void read_text(const char *name, char text[TEXT])
@@ -165,7 +165,7 @@ static void killed_anywhere(void **state)
     }
     begin_with_old(false);
     assert_true(save_with(save_with(0, "kill").calls / 2, "kill").killed && part_is_there());
-    assert_true(save_with(0, "kill").saved && content() == 'n' && !part_is_there());         /* it is removed */
+    assert_true(save_with(0, "kill").saved && content() == 'n' && !part_is_there()); /* it is removed */
 }
 
 /* What may fail without harm, and what leaves an empty PATH.part that cannot be removed without its lock. */
@@ -335,7 +335,7 @@ static void several_write_and_are_killed(void **state)
 {
     enum { WRITERS = 3, ROUNDS = 40 };
     pid_t writer[WRITERS];
-    int   news = 0, status;
+    int news = 0, status;
     (void)state;
     begin_with_old(false);
     fflush(NULL);
@@ -361,10 +361,14 @@ static int begin_group(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(killed_anywhere),               cmocka_unit_test(each_call_fails_once),
-        cmocka_unit_test(short_writes_go_on),            cmocka_unit_test(reading_goes_on_or_says_why),
-        cmocka_unit_test(what_lasts_is_synced_in_order), cmocka_unit_test(the_disk_is_full),
-        cmocka_unit_test(the_largest_size_is_reached),   cmocka_unit_test(several_write_and_are_killed),
+        cmocka_unit_test(killed_anywhere),
+        cmocka_unit_test(each_call_fails_once),
+        cmocka_unit_test(short_writes_go_on),
+        cmocka_unit_test(reading_goes_on_or_says_why),
+        cmocka_unit_test(what_lasts_is_synced_in_order),
+        cmocka_unit_test(the_disk_is_full),
+        cmocka_unit_test(the_largest_size_is_reached),
+        cmocka_unit_test(several_write_and_are_killed),
     };
     if (argc == 3) return child_main(argv[1], argv[2]);
     if (!realpath("/proc/self/exe", program)) return 1;

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char sample[] = "datasets/sample";            /* tests run in the source tree */
+static const char sample[] = "datasets/sample"; /* tests run in the source tree */
 
 /* ---- Fashion-MNIST ---- */
 static void check_sample(tg_scope *s, const tg_dataset *d, int64_t count)
@@ -20,7 +20,7 @@ static void check_sample(tg_scope *s, const tg_dataset *d, int64_t count)
     for (int64_t i = 0; i < count; i++) of[d->labels[i]]++;
     for (int k = 0; k < 10; k++) assert_int_equal(of[k], count / 10);
     tg_dataset own = *d;
-    tg_dataset_measure(&own);                              /* it is like the whole */
+    tg_dataset_measure(&own); /* it is like the whole */
     assert_true(fabs((double)own.mean[0] - (double)d->mean[0]) < 0.01);
     assert_true(fabs((double)own.deviation[0] - (double)d->deviation[0]) < 0.01);
 }
@@ -52,7 +52,7 @@ static void falls_back_to_the_sample(void **state)
     setenv("TG_FASHION_MNIST_DIR", sample, 1);
     assert_null(tg_fashion_mnist(s, NULL, TG_TRAIN)->note);
     unsetenv("TG_FASHION_MNIST_DIR");
-    assert_null(tg_fashion_mnist(s, "no/such/folder", TG_TRAIN));      /* one that was asked for must be there */
+    assert_null(tg_fashion_mnist(s, "no/such/folder", TG_TRAIN)); /* one that was asked for must be there */
     data_refused(s, "asked for", "no/such/folder/train-images-idx3-ubyte: cannot be opened", "");
     tg_close(s);
 }
@@ -113,8 +113,11 @@ static void opens_an_unknown_folder(void **state)
 /* As archives spell them; the plain file goes before the gzip one, bytes before other types. */
 static void opens_folders_of_other_names(void **state)
 {
-    static const struct { const char *images, *labels; } rows[] = {
-        { "train-images.idx3-ubyte", "train-labels.idx1-ubyte" }, { "train-images-idx3-byte", "train-labels.idx1-byte" },
+    static const struct {
+        const char *images, *labels;
+    } rows[] = {
+        { "train-images.idx3-ubyte", "train-labels.idx1-ubyte" },
+        { "train-images-idx3-byte", "train-labels.idx1-byte" },
         { "train-images-idx3-ubyte", "train-labels-idx1-int" },
     };
     const char *const path = data_folder;
@@ -202,8 +205,8 @@ static void check_cifar(tg_scope *s, const tg_dataset *d, int files, const char 
 
 static void put_cifar10(void)
 {
-    static const char *const names[] = { "data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin",
-                                         "data_batch_4.bin", "data_batch_5.bin" };
+    static const char *const names[] = { "data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
+                                         "data_batch_5.bin" };
     for (int i = 0; i < 5; i++) {
         const blob b = cifar(1, i, RECORDS);
         data_put(names[i], b.at, b.n);
@@ -303,7 +306,7 @@ static void copies_images_in_memory(void **state)
     assert_true(d->count == 2 && d->h == 3 && d->w == 4 && d->c == 2 && d->classes == 2);
     assert_true(d->images[0] == 0 && d->images[1] == 255 && d->images[47] == 255 && d->labels[0] == 1);
     assert_true(d->mean[0] == 0.5f && d->deviation[0] == 0.5f);
-    assert_true(d->mean[1] == 1 && d->deviation[1] == 1);              /* all alike: not divided by zero */
+    assert_true(d->mean[1] == 1 && d->deviation[1] == 1); /* all alike: not divided by zero */
     tg_close(s);
 }
 
@@ -312,10 +315,10 @@ static void refuses_impossible_images(void **state)
     (void)state;
     static const uint8_t images[64], labels[4] = { 0, 1, 2, 3 };
     const struct {
-        int64_t        count;
-        int            h, w, c, classes;
+        int64_t count;
+        int h, w, c, classes;
         const uint8_t *images, *labels;
-        const char    *contains;
+        const char *contains;
     } rows[] = {
         { 0, 2, 2, 1, 4, images, labels, "0 images" },
         { -1, 2, 2, 1, 4, images, labels, "-1 images" },
@@ -361,12 +364,17 @@ static void does_nothing_in_a_failed_scope(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(opens_the_sample),        cmocka_unit_test(falls_back_to_the_sample),
-        cmocka_unit_test(knows_fashion_mnist),     cmocka_unit_test(opens_an_unknown_folder),
+        cmocka_unit_test(opens_the_sample),
+        cmocka_unit_test(falls_back_to_the_sample),
+        cmocka_unit_test(knows_fashion_mnist),
+        cmocka_unit_test(opens_an_unknown_folder),
         cmocka_unit_test(opens_folders_of_other_names),
-        cmocka_unit_test(refuses_what_does_not_fit), cmocka_unit_test(opens_cifar),
-        cmocka_unit_test(names_are_in_order),      cmocka_unit_test(refuses_bad_cifar),
-        cmocka_unit_test(copies_images_in_memory), cmocka_unit_test(refuses_impossible_images),
+        cmocka_unit_test(refuses_what_does_not_fit),
+        cmocka_unit_test(opens_cifar),
+        cmocka_unit_test(names_are_in_order),
+        cmocka_unit_test(refuses_bad_cifar),
+        cmocka_unit_test(copies_images_in_memory),
+        cmocka_unit_test(refuses_impossible_images),
         cmocka_unit_test(does_nothing_in_a_failed_scope),
     };
     return cmocka_run_group_tests(tests, data_folder_begin, data_folder_end);

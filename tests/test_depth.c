@@ -5,7 +5,7 @@
 #include <cmocka.h>
 #include "expect.h"
 
-enum { DEEP = 100000, DEEP_WITH_CALLS = 5000, LONG = 60000 };     /* a scope with calls has memory of its own */
+enum { DEEP = 100000, DEEP_WITH_CALLS = 5000, LONG = 60000 }; /* a scope with calls has memory of its own */
 
 static tg_scope *nested(tg_scope *root, bool with_calls)
 {
@@ -73,7 +73,7 @@ static void a_value_that_was_given_back_is_made_again(void **state)
 static void casts_of_casts(void **state)
 {
     (void)state;
-    tg_scope *const  root = tg_open(), *const s = tg_train(root);
+    tg_scope *const root = tg_open(), *const s = tg_train(root);
     tg_tensor *const x = tg_require_grad(root, tg_full(root, 2, 1, TG_DIM(1)));
     tg_tensor *y = x;
     for (int i = 0; i < 2000; i++) y = tg_cast(s, y, i % 2 ? TG_F32 : TG_BF16);
@@ -86,8 +86,10 @@ static void casts_of_casts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scopes_within_scopes), cmocka_unit_test(an_error_rises_from_the_innermost),
-        cmocka_unit_test(a_value_that_was_given_back_is_made_again), cmocka_unit_test(casts_of_casts),
+        cmocka_unit_test(scopes_within_scopes),
+        cmocka_unit_test(an_error_rises_from_the_innermost),
+        cmocka_unit_test(a_value_that_was_given_back_is_made_again),
+        cmocka_unit_test(casts_of_casts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

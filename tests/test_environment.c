@@ -9,7 +9,9 @@
 #include <string.h>
 #include <sys/resource.h>
 
-static const struct { const char *name, *value, *message; } values[] = {
+static const struct {
+    const char *name, *value, *message;
+} values[] = {
     { "TG_BACKEND", "", NULL },
     { "TG_BACKEND", "ref", NULL },
     { "TG_BACKEND", "ref,brgemm", NULL },
@@ -39,12 +41,12 @@ static void a_value_that_means_nothing_is_an_error(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         const char *const before = getenv(values[i].name);
-        char *const       saved = before ? strdup(before) : NULL;
+        char *const saved = before ? strdup(before) : NULL;
         setenv(values[i].name, values[i].value, 1);
         tg_scope *const root = tg_open();
         assert_int_equal(tg_ok(root), !values[i].message);
         assert_string_equal(tg_message(root), values[i].message ? values[i].message : "");
-        tg_clear(root);                                /* who knows better may go on */
+        tg_clear(root); /* who knows better may go on */
         assert_true(tg_ok(root));
         tg_close(root);
         if (saved) setenv(values[i].name, saved, 1);
@@ -53,7 +55,9 @@ static void a_value_that_means_nothing_is_an_error(void **state)
     }
 }
 
-static const struct { const char *name, *warning; } names[] = {
+static const struct {
+    const char *name, *warning;
+} names[] = {
     { "TG_BACKND", "TG_BACKND in the environment is not read: TG_BACKEND is" },
     { "TG_BACKENDS", "TG_BACKENDS in the environment is not read: TG_BACKEND is" },
     { "TG_MAXISA", "TG_MAXISA in the environment is not read: TG_MAX_ISA is" },
@@ -88,7 +92,10 @@ static void convolve(tg_scope *root)
 }
 
 #define ASKED "was asked for (TG_BACKEND, tg_set_backends) but cannot be used: "
-static const struct { const char *name, *backends, *message; bool built; } libraries[] = {
+static const struct {
+    const char *name, *backends, *message;
+    bool built;
+} libraries[] = {
     { "one that was asked for", "onednn", "conv2d: the backend onednn " ASKED "libdnnl.so.", TG_WITH_ONEDNN },
     { "another one", "openblas", "linear: the backend openblas " ASKED "/", TG_WITH_OPENBLAS },
     { "both by default", NULL, "", true },
@@ -101,11 +108,11 @@ static void a_library_that_was_asked_for_has_to_work(void **state)
     struct rlimit before;
     (void)state;
     assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
-    const rlim_t        much = (rlim_t)1 << 62;
+    const rlim_t much = (rlim_t)1 << 62;
     const struct rlimit limited = { before.rlim_max < much ? before.rlim_max : much, before.rlim_max };
     assert_int_equal(setrlimit(RLIMIT_AS, &limited), 0);
     for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
-        tg_scope *const   root = tg_open();
+        tg_scope *const root = tg_open();
         const char *const want = libraries[i].built ? libraries[i].message : "";
         assert_true(tg_set_backends(libraries[i].backends));
         convolve(root);
@@ -121,7 +128,8 @@ static void a_library_that_was_asked_for_has_to_work(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_value_that_means_nothing_is_an_error), cmocka_unit_test(a_name_that_is_nearly_ours_is_a_warning),
+        cmocka_unit_test(a_value_that_means_nothing_is_an_error),
+        cmocka_unit_test(a_name_that_is_nearly_ours_is_a_warning),
         cmocka_unit_test(a_library_that_was_asked_for_has_to_work),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

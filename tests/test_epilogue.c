@@ -28,7 +28,11 @@ static bool count(void *context, const tg_call *c)
 
 /* ---- a step ---- */
 
-typedef struct { tg_module *net; tg_optim *opt; tg_tensor *x, *y; } training;
+typedef struct {
+    tg_module *net;
+    tg_optim *opt;
+    tg_tensor *x, *y;
+} training;
 typedef void way_to_step(tg_scope *s, const training *t);
 
 static tg_tensor *loss_of(tg_scope *s, const training *t)
@@ -67,12 +71,12 @@ static void the_gradient_is_held(tg_scope *s, const training *t)
 /* ---- a training ---- */
 
 typedef struct {
-    const char  *name;
-    tg_dtype     dtype;
-    bool         adam;
-    float        clip_norm;
+    const char *name;
+    tg_dtype dtype;
+    bool adam;
+    float clip_norm;
     way_to_step *step;
-    int          epilogues;              /* in a step */
+    int epilogues; /* in a step */
     enum { NO_POOLING, OF_EVEN_IMAGES, OF_ODD_IMAGES } pooling;
 } row;
 
@@ -88,12 +92,12 @@ static tg_optim *optimizer(tg_scope *s, const row *r, tg_module *net)
 static training open_training(tg_scope *s, const row *r)
 {
     training t = { .x = tg_randn(s, 0, 1, 2, TG_DIM(BATCH, IN)) };
-    int32_t  y[BATCH];
+    int32_t y[BATCH];
     for (int i = 0; i < BATCH; i++) y[i] = i % CLASSES;
     t.y = tg_from(s, TG_I32, 1, TG_DIM(BATCH), y);
     tg_module *const layers[] = {
-        tg_layer_linear(s, (tg_layer_linear_config){ .in = IN, .out = HIDDEN }), tg_layer_relu(s),
-        tg_layer_linear(s, (tg_layer_linear_config){ .in = HIDDEN, .out = HIDDEN }), tg_layer_relu(s),
+        tg_layer_linear(s, (tg_layer_linear_config){ .in = IN, .out = HIDDEN }),      tg_layer_relu(s),
+        tg_layer_linear(s, (tg_layer_linear_config){ .in = HIDDEN, .out = HIDDEN }),  tg_layer_relu(s),
         tg_layer_linear(s, (tg_layer_linear_config){ .in = HIDDEN, .out = CLASSES }), NULL,
     };
     t.net = tg_sequential(s, layers);
@@ -106,13 +110,16 @@ static training open_pooling(tg_scope *s, const row *r)
 {
     const int64_t side = SIZE + (r->pooling == OF_ODD_IMAGES);
     training t = { .x = tg_randn(s, 0, 1, 4, TG_DIM(IMAGES, side, side, 3)) };
-    int32_t  y[IMAGES];
+    int32_t y[IMAGES];
     for (int i = 0; i < IMAGES; i++) y[i] = i % CLASSES;
     t.y = tg_from(s, TG_I32, 1, TG_DIM(IMAGES), y);
     tg_module *const layers[] = {
         tg_layer_conv2d(s, (tg_layer_conv2d_config){ .in = 3, .out = CHANNELS, .kernel = 3, .pad = 1 }),
-        tg_layer_relu(s), tg_layer_max_pool2d(s, (tg_layer_pool2d_config){ .kernel = 2 }),
-        tg_layer_flatten(s), tg_layer_linear(s, (tg_layer_linear_config){ .in = POOLED, .out = CLASSES }), NULL,
+        tg_layer_relu(s),
+        tg_layer_max_pool2d(s, (tg_layer_pool2d_config){ .kernel = 2 }),
+        tg_layer_flatten(s),
+        tg_layer_linear(s, (tg_layer_linear_config){ .in = POOLED, .out = CLASSES }),
+        NULL,
     };
     t.net = tg_sequential(s, layers);
     t.opt = optimizer(s, r, t.net);
@@ -129,7 +136,7 @@ static uint64_t train(const row *r, bool with, int threads, int *epilogues)
     tg_tree_options(root)->context = epilogues;
     tg_seed(root, 5);
     const training t = (r->pooling ? open_pooling : open_training)(root, r);
-    tg_scope      *s = tg_train(root);
+    tg_scope *s = tg_train(root);
     for (int i = 0; i < STEPS; i++) {
         *epilogues = 0;
         r->step(s, &t);
@@ -164,7 +171,7 @@ static const row poolings[] = {
 static void check(void **state)
 {
     const row *r = *state;
-    int        fused, whole, shared;
+    int fused, whole, shared;
     const uint64_t a = train(r, true, 1, &fused), b = train(r, false, 1, &whole), c = train(r, true, 3, &shared);
     assert_true(a == c && fused == shared);
     assert_true(a == b);
@@ -197,7 +204,7 @@ static void every_convolution(void **state)
     for (const tg_kernel *const *k = tg_conv2d_relu_op.kernels; *k; k++)
         for (size_t i = 0; i < sizeof poolings / sizeof *poolings; i++) {
             const row *r = poolings + i;
-            int        with, without, shared;
+            int with, without, shared;
             if (!(*k)->makes || (*k)->isa > tg_max_isa() || !strstr(tg_backends(), (*k)->backend)) continue;
             tg_force_kernel(&tg_conv2d_relu_op, *k);
             const uint64_t a = train(r, true, 1, &with), b = train(r, false, 1, &without);
@@ -218,7 +225,8 @@ int main(void)
     struct CMUnitTest tests[N + 2] = { [N] = cmocka_unit_test(every_kernel),
                                        [N + 1] = cmocka_unit_test(every_convolution) };
     for (int i = 0; i < N; i++)
-        tests[i] = (struct CMUnitTest){ .name = rows[i].name, .test_func = check,
+        tests[i] = (struct CMUnitTest){ .name = rows[i].name,
+                                        .test_func = check,
                                         .initial_state = (void *)(uintptr_t)(rows + i) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,20 +9,24 @@
 #include <cmocka.h>
 
 enum { CLASSES = 3 };
-typedef struct { const char *name; float logits[CLASSES]; int class; } row;
+typedef struct {
+    const char *name;
+    float logits[CLASSES];
+    int class;
+} row;
 
 static const row rows[] = {
-    { "largest",           { 0, 2, 1 },                      1 },
-    { "first of equals",   { 2, 2, 1 },                      0 },
-    { "below zero",        { -3, -2, -1 },                   2 },
-    { "masked",            { -INFINITY, -5, -INFINITY },     1 },
-    { "all NaN",           { NAN, NAN, NAN },                NO_CLASS },
-    { "NaN first",         { NAN, 2, 1 },                    NO_CLASS },
-    { "NaN last",          { 0, 2, NAN },                    NO_CLASS },
-    { "NaN beside inf",    { NAN, INFINITY, 1 },             NO_CLASS },
-    { "inf",               { 0, INFINITY, 1 },               NO_CLASS },
-    { "all masked",        { -INFINITY, -INFINITY, -INFINITY }, NO_CLASS },
-    { "the largest float", { 3e38f, 1, -3e38f },             0 },
+    { "largest", { 0, 2, 1 }, 1 },
+    { "first of equals", { 2, 2, 1 }, 0 },
+    { "below zero", { -3, -2, -1 }, 2 },
+    { "masked", { -INFINITY, -5, -INFINITY }, 1 },
+    { "all NaN", { NAN, NAN, NAN }, NO_CLASS },
+    { "NaN first", { NAN, 2, 1 }, NO_CLASS },
+    { "NaN last", { 0, 2, NAN }, NO_CLASS },
+    { "NaN beside inf", { NAN, INFINITY, 1 }, NO_CLASS },
+    { "inf", { 0, INFINITY, 1 }, NO_CLASS },
+    { "all masked", { -INFINITY, -INFINITY, -INFINITY }, NO_CLASS },
+    { "the largest float", { 3e38f, 1, -3e38f }, 0 },
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 
@@ -31,10 +35,10 @@ static void rows_have_a_class_or_none(void **state)
 {
     (void)state;
     tg_scope *const s = tg_open();
-    float    all[ROWS][CLASSES];
-    int16_t  guess[ROWS];
-    int64_t  truth[ROWS];
-    verdict  v = { 0 };
+    float all[ROWS][CLASSES];
+    int16_t guess[ROWS];
+    int64_t truth[ROWS];
+    verdict v = { 0 };
     for (int i = 0; i < ROWS; i++) {
         for (int k = 0; k < CLASSES; k++) all[i][k] = rows[i].logits[k];
         truth[i] = 0;
@@ -47,7 +51,8 @@ static void rows_have_a_class_or_none(void **state)
             assert_int_equal(one.none, rows[i].class == NO_CLASS);
         }
     }
-    judge_rows(tg_from(s, TG_F32, 2, TG_DIM(ROWS, CLASSES), all), tg_from(s, TG_I64, 1, TG_DIM(ROWS), truth), guess, &v);
+    judge_rows(tg_from(s, TG_F32, 2, TG_DIM(ROWS, CLASSES), all), tg_from(s, TG_I64, 1, TG_DIM(ROWS), truth), guess,
+               &v);
     assert_int_equal(v.seen, ROWS);
     assert_int_equal(v.right, 2);
     assert_int_equal(v.none, 6);
@@ -59,7 +64,7 @@ static void rows_have_a_class_or_none(void **state)
 static void confusion_knows_none(void **state)
 {
     (void)state;
-    static const int64_t count[] = { 3, 1, 4,   0, 0, 5 };         /* two classes, and none */
+    static const int64_t count[] = { 3, 1, 4, 0, 0, 5 }; /* two classes, and none */
     const confusion c = { .classes = 2, .count = count };
     assert_int_equal(confusion_of(&c, 0), 8);
     assert_int_equal(confusion_of(&c, 1), 5);
@@ -71,7 +76,8 @@ static void confusion_knows_none(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows_have_a_class_or_none), cmocka_unit_test(confusion_knows_none),
+        cmocka_unit_test(rows_have_a_class_or_none),
+        cmocka_unit_test(confusion_knows_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

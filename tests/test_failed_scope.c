@@ -19,29 +19,29 @@
 
 /* ---- a tree with everything in it, which then fails ---- */
 
-static tg_scope   *s, *child;
-static tg_tensor  *leaf, *image, *w4, *classes, *filter, *x, *made;
-static tg_module  *net, *m;
-static tg_optim   *optim;
+static tg_scope *s, *child;
+static tg_tensor *leaf, *image, *w4, *classes, *filter, *x, *made;
+static tg_module *net, *m;
+static tg_optim *optim;
 static tg_dataset *dataset;
-static tg_loader  *loader;
-static tg_tensor_file   *file;
+static tg_loader *loader;
+static tg_tensor_file *file;
 static tg_tensor_writer *writer;
-static tg_file_tensor    entry = { .name = "t", .dtype = "F32", .rank = 1, .dim = { 2 } };
-static tg_batch    batch;
-static tg_state    saving;
+static tg_file_tensor entry = { .name = "t", .dtype = "F32", .rank = 1, .dim = { 2 } };
+static tg_batch batch;
+static tg_state saving;
 static tg_stateful one_state;
-static uint64_t    some_bits;
-static const char  nowhere[] = "no_folder_of_this_name/file.safetensors";
-static tg_call     call;
-static tg_fault    fault;
+static uint64_t some_bits;
+static const char nowhere[] = "no_folder_of_this_name/file.safetensors";
+static tg_call call;
+static tg_fault fault;
 static tg_shape_text text;
-static float       numbers[2] = { 1, 2 };
-static int         releases, params;
-static int64_t     dims[TG_MAX_RANK];
-static uint32_t    bits[4];
-static char        report[256];
-static const int   axes[] = { 0, 1 };
+static float numbers[2] = { 1, 2 };
+static int releases, params;
+static int64_t dims[TG_MAX_RANK];
+static uint32_t bits[4];
+static char report[256];
+static const int axes[] = { 0, 1 };
 
 static void count_release(void *what) { (void)what, releases++; }
 static void count_index(void *context, int64_t index, int worker) { *(int *)context += (int)index + worker; }
@@ -101,8 +101,9 @@ static void open_world(tg_scope *root)
     image = tg_zeros(s, TG_F32, 4, TG_DIM(1, 4, 4, 1));
     w4 = tg_zeros(s, TG_F32, 4, TG_DIM(1, 1, 1, 1));
     classes = tg_zeros(s, TG_I64, 1, TG_DIM(1));
-    net = tg_sequential(s, (tg_module *const[]){
-        tg_layer_conv2d(s, (tg_layer_conv2d_config){ .in = 1, .out = 1, .kernel = 1 }), tg_layer_relu(s), NULL });
+    net = tg_sequential(
+        s, (tg_module *const[]){ tg_layer_conv2d(s, (tg_layer_conv2d_config){ .in = 1, .out = 1, .kernel = 1 }),
+                                 tg_layer_relu(s), NULL });
     optim = tg_sgd(s, net, (tg_sgd_config){ .lr = 0.5f });
     dataset = tg_dataset_from(s, 2, 2, 2, 1, 2, pixels, pixels);
     loader = tg_loader_new(s, dataset, (tg_loader_config){ .batch = 1 });
@@ -114,20 +115,26 @@ static void open_world(tg_scope *root)
     saving = (tg_state){ .s = s, .prefix = "", .what = "save" };
     one_state = tg_module_state(net);
     tg_backward(s, tg_sum(s, tg_forward(s, net, image), (tg_axes){ 0 }));
-    assert_non_null(tg_data(tg_grad(filter)));            /* what is pending in a failed scope goes with any run */
+    assert_non_null(tg_data(tg_grad(filter))); /* what is pending in a failed scope goes with any run */
     expect_ok(root);
     tg_fail(s, FIRST);
 }
 
 /* ---- what must not change ---- */
 
-typedef struct { uint64_t calls, ran, storages, bytes, counter, seed, contents, frames; } condition;
+typedef struct {
+    uint64_t calls, ran, storages, bytes, counter, seed, contents, frames;
+} condition;
 
 static condition now(void)
 {
     const tg_program *p = s->program;
-    condition         c = { .calls = p->n, .ran = p->ran, .bytes = p->memory.used, .counter = p->random_counter,
-                            .seed = p->seed, .frames = (uint64_t)p->n_frames };
+    condition c = { .calls = p->n,
+                    .ran = p->ran,
+                    .bytes = p->memory.used,
+                    .counter = p->random_counter,
+                    .seed = p->seed,
+                    .frames = (uint64_t)p->n_frames };
     for (const tg_storage *t = s->storages; t; t = t->next) {
         c.storages++;
         c.contents = c.contents * 31 + t->version * 7 + t->ran + (uint64_t)t->savers + t->pending;
@@ -138,11 +145,15 @@ static condition now(void)
 
 /* ---- the functions ---- */
 
-#define CHECK(function, truth) static bool check_##function(void) { return truth; }
+#define CHECK(function, truth) \
+    static bool check_##function(void) { return truth; }
 #include "public_functions.def"
 #undef CHECK
 
-static const struct { const char *name; bool (*check)(void); } table[] = {
+static const struct {
+    const char *name;
+    bool (*check)(void);
+} table[] = {
 #define CHECK(function, truth) { #function, check_##function },
 #include "public_functions.def"
 #undef CHECK
@@ -172,7 +183,7 @@ static void nothing_happens(void **state)
         m = i / 2 ? NULL : net;
         check_all();
     }
-    expect_ok(root);                     /* until s hands its error up */
+    expect_ok(root); /* until s hands its error up */
     tg_pop(s);
     expect_message(root, FIRST);
     tg_close(root);
@@ -200,7 +211,8 @@ static void the_list_is_complete(void **state)
 int main(void)
 {
     const struct CMUnitTest failed_scope[] = {
-        cmocka_unit_test(nothing_happens), cmocka_unit_test(the_list_is_complete),
+        cmocka_unit_test(nothing_happens),
+        cmocka_unit_test(the_list_is_complete),
     };
     return cmocka_run_group_tests(failed_scope, data_folder_begin, data_folder_end);
 }

@@ -12,9 +12,11 @@
 
 /* ---- an operator that faults when it is told to, in the forward or in the backward ---- */
 
-static int trigger;                              /* the `place` that faults now; 0: none */
+static int trigger; /* the `place` that faults now; 0: none */
 
-typedef struct { int place; } fuse_attr;
+typedef struct {
+    int place;
+} fuse_attr;
 
 static void fuse_infer(tg_scope *s, tg_call *c) { c->out[0] = tg_make_like(s, c->in[0]); }
 
@@ -34,8 +36,13 @@ static void fuse_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[]
 
 static const tg_kernel fuse_kernel = { .name = "mine", .backend = "ref", .run = fuse_run };
 static const tg_op fuse_op = {
-    .name = "fuse", .n_in = 1, .n_out = 1, .attr_size = sizeof(fuse_attr), .infer = fuse_infer,
-    .backward = fuse_backward, .kernels = TG_KERNELS(&fuse_kernel),
+    .name = "fuse",
+    .n_in = 1,
+    .n_out = 1,
+    .attr_size = sizeof(fuse_attr),
+    .infer = fuse_infer,
+    .backward = fuse_backward,
+    .kernels = TG_KERNELS(&fuse_kernel),
 };
 
 static tg_tensor *fuse(tg_scope *s, tg_tensor *x, int place)
@@ -50,7 +57,7 @@ enum { STEPS = 4, BAD = 2, PLACES = 10 };
 static double fused_step(toy *t, tg_scope *s, bool reads)
 {
     tg_tensor *x = fuse(s, t->x, 1);
-    int        place = 2;
+    int place = 2;
     for (tg_module *m = t->net->first_child; m; m = m->next) x = fuse(s, tg_forward(s, m, x), place++);
     tg_tensor *loss = tg_cross_entropy(s, x, t->y);
     if (reads) tg_item(loss);
@@ -61,7 +68,7 @@ static double fused_step(toy *t, tg_scope *s, bool reads)
 
 static void train(double loss[STEPS])
 {
-    toy       t;
+    toy t;
     tg_scope *root = tg_open(), *s = tg_train(root);
     toy_open(&t, root);
     tg_require_grad(root, t.x);
@@ -88,8 +95,8 @@ static void expect_no_gradients(tg_module *net)
 /* Step number BAD faults at `place`; then it is done again. */
 static void blow_at(int place, const double want[STEPS])
 {
-    toy       t;
-    char      message[64];
+    toy t;
+    char message[64];
     tg_scope *root = tg_open(), *s = tg_train(root);
     toy_open(&t, root);
     tg_require_grad(root, t.x);
@@ -129,13 +136,13 @@ static void a_fault_anywhere_changes_nothing(void **state)
 /* A read in the middle of a step is a run of its own, and commits what came before it, as eager would. */
 static void a_read_commits_what_came_before(void **state)
 {
-    toy       t;
+    toy t;
     tg_scope *root = tg_open(), *s = tg_train(root);
     (void)state;
     toy_open(&t, root);
     tg_require_grad(root, t.x);
     tg_tensor *mean = tg_find_param(t.net, "1.running_mean"), *w = tg_find_param(t.net, "0.weight");
-    float      mean_before = ((const float *)tg_data(mean))[0], w_before = ((const float *)tg_data(w))[0];
+    float mean_before = ((const float *)tg_data(mean))[0], w_before = ((const float *)tg_data(w))[0];
     trigger = -2;
     fused_step(&t, s, true);
     trigger = 0;
@@ -155,7 +162,7 @@ static void a_class_out_of_range(void **state)
     static const int64_t wrong[] = { 3, -1, INT64_MAX, INT64_MIN };
     (void)state;
     for (int i = 0; i < 4; i++) {
-        toy       t;
+        toy t;
         tg_scope *root = tg_open(), *s = tg_train(root);
         toy_open(&t, root);
         uint64_t before = lasting_bytes(t.net, t.optim);
@@ -173,7 +180,7 @@ static void a_class_out_of_range(void **state)
 /* Accumulated gradients of earlier micro-batches survive a fault in a later one. */
 static void earlier_micro_batches_survive(void **state)
 {
-    tg_scope  *root = tg_open(), *s = tg_train(root);
+    tg_scope *root = tg_open(), *s = tg_train(root);
     tg_tensor *p = weight(root, NUMBERS(2, 3));
     (void)state;
     tg_backward(s, tg_sum(s, tg_mul(s, p, p), (tg_axes){ 0 }));
@@ -200,17 +207,18 @@ static void picky_run(const tg_call *c, const tg_task *task)
 }
 
 static const tg_kernel picky_kernel = { .name = "mine", .backend = "ref", .tasks = many, .run = picky_run };
-static const tg_op picky_op = { .name = "picky", .n_in = 1, .n_out = 1, .infer = fuse_infer,
-                                .kernels = TG_KERNELS(&picky_kernel) };
+static const tg_op picky_op = {
+    .name = "picky", .n_in = 1, .n_out = 1, .infer = fuse_infer, .kernels = TG_KERNELS(&picky_kernel)
+};
 
 static void the_lowest_task_is_reported(void **state)
 {
     int before = tg_threads();
     (void)state;
     for (int threads = 1; threads <= 4; threads *= 2) {
-        tg_scope  *root = tg_open();
+        tg_scope *root = tg_open();
         tg_tensor *x = tg_full(root, -1, 1, TG_DIM(1000));
-        float     *data = tg_edit(root, x);
+        float *data = tg_edit(root, x);
         for (int i = 0; i < 137; i++) data[i] = 1;
         tg_set_threads(threads);
         tg_data(tg_apply(root, &picky_op, &x, NULL));
@@ -223,8 +231,10 @@ static void the_lowest_task_is_reported(void **state)
 int main(void)
 {
     const struct CMUnitTest faults[] = {
-        cmocka_unit_test(a_fault_anywhere_changes_nothing), cmocka_unit_test(a_read_commits_what_came_before),
-        cmocka_unit_test(a_class_out_of_range), cmocka_unit_test(earlier_micro_batches_survive),
+        cmocka_unit_test(a_fault_anywhere_changes_nothing),
+        cmocka_unit_test(a_read_commits_what_came_before),
+        cmocka_unit_test(a_class_out_of_range),
+        cmocka_unit_test(earlier_micro_batches_survive),
         cmocka_unit_test(the_lowest_task_is_reported),
     };
     return cmocka_run_group_tests(faults, NULL, NULL);

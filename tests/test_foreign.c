@@ -10,7 +10,9 @@
 #include "tilegrad.h"
 
 /* A file's path that stays, for data_path's does not. */
-#define PATH(variable, name) char variable[256]; snprintf(variable, sizeof variable, "%s", data_path(name))
+#define PATH(variable, name) \
+    char variable[256]; \
+    snprintf(variable, sizeof variable, "%s", data_path(name))
 
 static tg_tensor *counter_of(const tg_module *net)
 {
@@ -23,14 +25,19 @@ static tg_tensor *counter_of(const tg_module *net)
 /* A convolution and a batch norm that has seen so many batches. */
 static tg_module *make_net(tg_scope *s, int64_t batches)
 {
-    tg_module *const net = tg_sequential(s, (tg_module *[]){
-        tg_layer_conv2d(s, (tg_layer_conv2d_config){ .in = 2, .out = 4, .kernel = 3, .no_bias = true }),
-        tg_layer_batch_norm2d(s, (tg_layer_batch_norm2d_config){ .features = 4 }), NULL });
+    tg_module *const net = tg_sequential(
+        s, (tg_module *[]){
+               tg_layer_conv2d(s, (tg_layer_conv2d_config){ .in = 2, .out = 4, .kernel = 3, .no_bias = true }),
+               tg_layer_batch_norm2d(s, (tg_layer_batch_norm2d_config){ .features = 4 }), NULL });
     *(int64_t *)tg_edit(s, counter_of(net)) = batches;
     return net;
 }
 
-typedef struct { const char *name, *prefix, *dtype; int rank; bool dropped; } rewriting;      /* of num_batches_tracked */
+typedef struct {
+    const char *name, *prefix, *dtype;
+    int rank;
+    bool dropped;
+} rewriting; /* of num_batches_tracked */
 
 static bool is_counter(const char *name) { return strstr(name, "num_batches_tracked"); }
 
@@ -75,8 +82,8 @@ static void rewrite(tg_scope *s, const char *from, const char *to, const rewriti
 static void loads_any_counter_or_none(void **state)
 {
     static const rewriting rows[] = {
-        { "as ours", "", "I64", 0, false },      { "i32", "", "I32", 0, false },  { "missing", "", "I64", 0, true },
-        { "of rank 1", "", "I64", 1, false },    { "f32", "", "F32", 0, false },  { "f16", "", "F16", 0, false },
+        { "as ours", "", "I64", 0, false },     { "i32", "", "I32", 0, false }, { "missing", "", "I64", 0, true },
+        { "of rank 1", "", "I64", 1, false },   { "f32", "", "F32", 0, false }, { "f16", "", "F16", 0, false },
         { "unknown", "", "F8_E4M3", 1, false },
     };
     PATH(ours, "ours.safetensors");
@@ -100,8 +107,12 @@ static void loads_any_counter_or_none(void **state)
 /* One line with the cure, not two lists of all names; and lists where taking it off would be no cure. */
 static void says_when_all_names_have_a_prefix(void **state)
 {
-    static const struct { rewriting how; const char *contains; } rows[] = {
-        { { "DataParallel", "module.", "I64", 0, false }, "all names begin with 'module.', which the model's do not; the rule"
+    static const struct {
+        rewriting how;
+        const char *contains;
+    } rows[] = {
+        { { "DataParallel", "module.", "I64", 0, false },
+          "all names begin with 'module.', which the model's do not; the rule"
           " 'module.* *' takes it off" },
         { { "compiled", "_orig_mod.", "I64", 0, true }, "'_orig_mod.* *'" },
         { { "two of them", "module.net.", "I64", 0, false }, "'module.net.* *'" },
@@ -116,7 +127,8 @@ static void says_when_all_names_have_a_prefix(void **state)
         tg_save(root, ours, net, NULL);
         rewrite(root, ours, theirs, &rows[i].how);
         tg_load(root, theirs, net, NULL);
-        if (tg_ok(root) || !strstr(tg_message(root), rows[i].contains)) fail_msg("%s: %s", rows[i].how.name, tg_message(root));
+        if (tg_ok(root) || !strstr(tg_message(root), rows[i].contains))
+            fail_msg("%s: %s", rows[i].how.name, tg_message(root));
         assert_true(strlen(tg_message(root)) < 300 || i == 3);
         tg_close(root);
     }
@@ -125,7 +137,8 @@ static void says_when_all_names_have_a_prefix(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(loads_any_counter_or_none), cmocka_unit_test(says_when_all_names_have_a_prefix),
+        cmocka_unit_test(loads_any_counter_or_none),
+        cmocka_unit_test(says_when_all_names_have_a_prefix),
     };
     return cmocka_run_group_tests(tests, data_folder_begin, data_folder_end);
 }

@@ -16,7 +16,7 @@
 enum { BLOCKS = 8, CHANNELS = 8, SIDE = 32, IMAGES = 4 };
 
 typedef struct {
-    tg_module  base;
+    tg_module base;
     tg_module *block[BLOCKS], *mask, *fc;
 } twin;
 
@@ -40,8 +40,9 @@ static twin *twin_new(tg_scope *s)
     for (int i = 0; t && i < BLOCKS; i++) {
         char name[24];
         snprintf(name, sizeof name, "block%d", i);
-        t->block[i] = tg_child(s, &t->base, name, tg_layer_conv2d(s, (tg_layer_conv2d_config){
-            .in = CHANNELS, .out = CHANNELS, .kernel = 3, .pad = 1 }));
+        t->block[i] = tg_child(
+            s, &t->base, name,
+            tg_layer_conv2d(s, (tg_layer_conv2d_config){ .in = CHANNELS, .out = CHANNELS, .kernel = 3, .pad = 1 }));
     }
     if (!t) return NULL;
     t->mask = tg_child(s, &t->base, "mask", tg_layer_conv2d(s, (tg_layer_conv2d_config){ CHANNELS, 1, .kernel = 1 }));
@@ -63,21 +64,25 @@ static void run(tg_scope *s, twin *t, tg_tensor *const in[2], tg_tensor *out[2],
     }
 }
 
-typedef struct { double sum; uint64_t bytes, lasting; } outcome;      /* of the outputs; the peak; of the weights */
+typedef struct {
+    double sum;
+    uint64_t bytes, lasting;
+} outcome; /* of the outputs; the peak; of the weights */
 
 static outcome try(manner how, bool train)
 {
     tg_scope *root = tg_open(), *s = train ? tg_train(root) : tg_push(root);
     tg_seed(root, 3);
-    twin      *t = twin_new(root);
-    tg_optim  *opt = tg_sgd(root, &t->base, (tg_sgd_config){ .lr = 0.1f });
+    twin *t = twin_new(root);
+    tg_optim *opt = tg_sgd(root, &t->base, (tg_sgd_config){ .lr = 0.1f });
     tg_tensor *const in[] = { tg_randn(root, 0, 1, 4, TG_DIM(IMAGES, SIDE, SIDE, 5)),
                               tg_randn(root, 0, 1, 4, TG_DIM(IMAGES, SIDE, SIDE, CHANNELS - 5)) };
     outcome o = { .sum = 0 };
     for (int i = 0; i < 2; i++, tg_reset(s)) {
         tg_tensor *out[2];
         run(s, t, in, out, how);
-        tg_tensor *loss = tg_add(s, tg_mean(s, out[0], (tg_axes){ 0 }), tg_mean(s, tg_mul(s, out[1], out[1]), (tg_axes){ 0 }));
+        tg_tensor *loss =
+            tg_add(s, tg_mean(s, out[0], (tg_axes){ 0 }), tg_mean(s, tg_mul(s, out[1], out[1]), (tg_axes){ 0 }));
         if (train) {
             tg_backward(s, loss);
             tg_update(s, opt);
@@ -144,9 +149,9 @@ static void expect_refusal(tg_scope *s, const char *message)
 
 static void wrong_calls(void **state)
 {
-    tg_scope  *s = tg_open();
+    tg_scope *s = tg_open();
     tg_tensor *x = tg_zeros(s, TG_F32, 4, TG_DIM(1, 4, 4, 5)), *y = tg_zeros(s, TG_F32, 4, TG_DIM(1, 4, 4, 3));
-    twin      *t = twin_new(s);
+    twin *t = twin_new(s);
     tg_module *top = tg_sequential(s, (tg_module *const[]){ tg_layer_relu(s), NULL }), *bad;
     (void)state;
     tg_forward_n(s, &t->base, (tg_tensor *const[]){ x, y }, 2, out, 3);
@@ -178,39 +183,47 @@ static const tg_stateful *all_of(tg_module *m)
     return &thing;
 }
 
-static void by_forward(tg_scope *s, tg_module *m)     { tg_forward(s, m, tg_zeros(s, TG_F32, 2, TG_DIM(1, 2))); }
-static void by_checkpoint(tg_scope *s, tg_module *m)  { tg_checkpoint(s, m, tg_zeros(s, TG_F32, 2, TG_DIM(1, 2))); }
-static void by_summary(tg_scope *s, tg_module *m)     { tg_summary(s, m, stdout, 2, TG_DIM(1, 2)); }
-static void by_sgd(tg_scope *s, tg_module *m)         { assert_null(tg_sgd(s, m, (tg_sgd_config){ .lr = 1 })); }
-static void by_optimize(tg_scope *s, tg_module *m)    { assert_null(tg_optimize(s, m, NULL, TG_BF16)); }
-static void by_backward(tg_scope *s, tg_module *m)    { tg_backward_for(s, tg_find_param(m, "2.weight"), m); }
+static void by_forward(tg_scope *s, tg_module *m) { tg_forward(s, m, tg_zeros(s, TG_F32, 2, TG_DIM(1, 2))); }
+static void by_checkpoint(tg_scope *s, tg_module *m) { tg_checkpoint(s, m, tg_zeros(s, TG_F32, 2, TG_DIM(1, 2))); }
+static void by_summary(tg_scope *s, tg_module *m) { tg_summary(s, m, stdout, 2, TG_DIM(1, 2)); }
+static void by_sgd(tg_scope *s, tg_module *m) { assert_null(tg_sgd(s, m, (tg_sgd_config){ .lr = 1 })); }
+static void by_optimize(tg_scope *s, tg_module *m) { assert_null(tg_optimize(s, m, NULL, TG_BF16)); }
+static void by_backward(tg_scope *s, tg_module *m) { tg_backward_for(s, tg_find_param(m, "2.weight"), m); }
 static void by_clear_grads(tg_scope *s, tg_module *m) { tg_clear_grads(s, m); }
-static void by_freeze(tg_scope *s, tg_module *m)      { (void)s, assert_int_equal(tg_freeze(m), 0); }
-static void by_unfreeze(tg_scope *s, tg_module *m)    { (void)s, assert_int_equal(tg_unfreeze(m), 0); }
-static void by_decays(tg_scope *s, tg_module *m)      { tg_decays(s, tg_find_module(m, "0"), "weight", true); }
-static void by_file_axis(tg_scope *s, tg_module *m)   { tg_file_axis(s, tg_find_module(m, "0"), "weight", 0); }
-static void by_save(tg_scope *s, tg_module *m)        { tg_save(s, file, m, NULL); }
-static void by_save_all(tg_scope *s, tg_module *m)    { tg_save_all(s, file, all_of(m), 1); }
-static void by_load(tg_scope *s, tg_module *m)        { tg_load(s, file, m, NULL); }
-static void by_load_all(tg_scope *s, tg_module *m)    { tg_load_all(s, file, all_of(m), 1); }
-static void by_matching(tg_scope *s, tg_module *m)    { assert_null(tg_load_matching(s, file, all_of(m), 1)); }
+static void by_freeze(tg_scope *s, tg_module *m) { (void)s, assert_int_equal(tg_freeze(m), 0); }
+static void by_unfreeze(tg_scope *s, tg_module *m) { (void)s, assert_int_equal(tg_unfreeze(m), 0); }
+static void by_decays(tg_scope *s, tg_module *m) { tg_decays(s, tg_find_module(m, "0"), "weight", true); }
+static void by_file_axis(tg_scope *s, tg_module *m) { tg_file_axis(s, tg_find_module(m, "0"), "weight", 0); }
+static void by_save(tg_scope *s, tg_module *m) { tg_save(s, file, m, NULL); }
+static void by_save_all(tg_scope *s, tg_module *m) { tg_save_all(s, file, all_of(m), 1); }
+static void by_load(tg_scope *s, tg_module *m) { tg_load(s, file, m, NULL); }
+static void by_load_all(tg_scope *s, tg_module *m) { tg_load_all(s, file, all_of(m), 1); }
+static void by_matching(tg_scope *s, tg_module *m) { assert_null(tg_load_matching(s, file, all_of(m), 1)); }
 
-static const struct { const char *name; void (*call)(tg_scope *, tg_module *); } rows[] = {
-    { "forward", by_forward }, { "checkpoint", by_checkpoint }, { "summary", by_summary }, { "sgd", by_sgd },
-    { "optimize", by_optimize }, { "backward_for", by_backward }, { "clear_grads", by_clear_grads }, { "freeze", by_freeze },
-    { "unfreeze", by_unfreeze }, { "decays", by_decays }, { "file_axis", by_file_axis }, { "save", by_save },
-    { "save_all", by_save_all }, { "load", by_load }, { "load_all", by_load_all }, { "load_matching", by_matching },
+static const struct {
+    const char *name;
+    void (*call)(tg_scope *, tg_module *);
+} rows[] = {
+    { "forward", by_forward },         { "checkpoint", by_checkpoint },
+    { "summary", by_summary },         { "sgd", by_sgd },
+    { "optimize", by_optimize },       { "backward_for", by_backward },
+    { "clear_grads", by_clear_grads }, { "freeze", by_freeze },
+    { "unfreeze", by_unfreeze },       { "decays", by_decays },
+    { "file_axis", by_file_axis },     { "save", by_save },
+    { "save_all", by_save_all },       { "load", by_load },
+    { "load_all", by_load_all },       { "load_matching", by_matching },
 };
 
 static void a_replaced_tensor(void **state)
 {
-    tg_scope  *s = tg_open();
-    tg_module *net = tg_sequential(s, (tg_module *const[]){
-        tg_layer_linear(s, (tg_layer_linear_config){ .in = 2, .out = 1 }), tg_layer_relu(s),
-        tg_layer_linear(s, (tg_layer_linear_config){ .in = 1, .out = 1 }), NULL });
-    const char *const message = "0.weight: slot->tensor was replaced, but Linear reads the tensor it was made with; write "
-                                "values with tg_edit";
-    tg_slot   *slot = tg_find_module(net, "0")->slots;
+    tg_scope *s = tg_open();
+    tg_module *net = tg_sequential(
+        s, (tg_module *const[]){ tg_layer_linear(s, (tg_layer_linear_config){ .in = 2, .out = 1 }), tg_layer_relu(s),
+                                 tg_layer_linear(s, (tg_layer_linear_config){ .in = 1, .out = 1 }), NULL });
+    const char *const message =
+        "0.weight: slot->tensor was replaced, but Linear reads the tensor it was made with; write "
+        "values with tg_edit";
+    tg_slot *slot = tg_find_module(net, "0")->slots;
     tg_tensor *mine = tg_zeros(s, TG_F32, 2, TG_DIM(1, 2)), *old = slot->tensor;
     (void)state;
     snprintf(file, sizeof file, "%s", data_path("replaced.safetensors"));
@@ -221,7 +234,7 @@ static void a_replaced_tensor(void **state)
         if (strcmp(tg_message(s), message)) fail_msg("%s: got \"%s\"", rows[i].name, tg_message(s));
         tg_clear(s);
         slot->tensor = old;
-        tg_load(s, file, net, NULL);                       /* the file is as it was */
+        tg_load(s, file, net, NULL); /* the file is as it was */
         by_forward(s, net);
         expect_ok(s);
     }
@@ -231,7 +244,7 @@ static void a_replaced_tensor(void **state)
 /* A network of one tree with a weight of another, or of a scope that ends before it. */
 static void a_weight_of_elsewhere(void **state)
 {
-    tg_scope  *one = tg_open(), *other = tg_open(), *child = tg_push(one);
+    tg_scope *one = tg_open(), *other = tg_open(), *child = tg_push(one);
     tg_module *net = tg_layer_relu(one);
     (void)state;
     tg_param(one, net, "w", tg_zeros(other, TG_F32, 1, TG_DIM(1)));
@@ -250,13 +263,14 @@ static void a_weight_of_elsewhere(void **state)
 
 static void summary_follows_all_inputs(void **state)
 {
-    tg_scope  *s = tg_open();
-    twin      *t = twin_new(s);
-    char      *text;
-    size_t     size;
-    FILE      *to = open_memstream(&text, &size);
+    tg_scope *s = tg_open();
+    twin *t = twin_new(s);
+    char *text;
+    size_t size;
+    FILE *to = open_memstream(&text, &size);
     (void)state;
-    tg_summary_n(s, &t->base, to, (const tg_input_shape[]){ { 4, { 2, 6, 6, 5 }, TG_F32 }, { 4, { 2, 6, 6, 3 }, TG_F32 } }, 2);
+    tg_summary_n(s, &t->base, to,
+                 (const tg_input_shape[]){ { 4, { 2, 6, 6, 5 }, TG_F32 }, { 4, { 2, 6, 6, 3 }, TG_F32 } }, 2);
     fclose(to);
     expect_ok(s);
     assert_null(strstr(text, "not used"));
@@ -272,8 +286,12 @@ static void summary_follows_all_inputs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(memory_of_inference), cmocka_unit_test(memory_of_training), cmocka_unit_test(checkpointing),
-        cmocka_unit_test(wrong_calls), cmocka_unit_test(a_replaced_tensor), cmocka_unit_test(a_weight_of_elsewhere),
+        cmocka_unit_test(memory_of_inference),
+        cmocka_unit_test(memory_of_training),
+        cmocka_unit_test(checkpointing),
+        cmocka_unit_test(wrong_calls),
+        cmocka_unit_test(a_replaced_tensor),
+        cmocka_unit_test(a_weight_of_elsewhere),
         cmocka_unit_test(summary_follows_all_inputs),
     };
     return cmocka_run_group_tests_name("forward_n", tests, NULL, NULL) != 0;

@@ -1,4 +1,5 @@
-/* test_gan.c - two optimizers: a GAN against PyTorch's losses (tests/oracle/gan.py), and whose gradients a backward leaves. */
+/* test_gan.c - two optimizers: a GAN against PyTorch's losses (tests/oracle/gan.py), and whose gradients a backward
+ * leaves. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +11,10 @@
 
 enum { STEPS = sizeof gan_losses / sizeof *gan_losses };
 
-typedef struct { tg_module *generator, *discriminator; tg_optim *g_optim, *d_optim; } gan;
+typedef struct {
+    tg_module *generator, *discriminator;
+    tg_optim *g_optim, *d_optim;
+} gan;
 
 static tg_module *linear(tg_scope *s, int in, int out)
 {
@@ -21,8 +25,8 @@ static gan gan_new(tg_scope *s)
 {
     gan g = {
         .generator = tg_sequential(s, (tg_module *[]){ linear(s, 4, 8), tg_layer_relu(s), linear(s, 8, 6), NULL }),
-        .discriminator = tg_sequential(s, (tg_module *[]){ linear(s, 6, 8), tg_layer_leaky_relu(s, 0.2), linear(s, 8, 1),
-                                                           NULL }),
+        .discriminator =
+            tg_sequential(s, (tg_module *[]){ linear(s, 6, 8), tg_layer_leaky_relu(s, 0.2), linear(s, 8, 1), NULL }),
     };
     fill_params(s, g.generator, 0.5);
     fill_params(s, g.discriminator, 0.5);
@@ -80,7 +84,10 @@ static void losses_are_pytorchs_by_clearing(void **state) { (void)state, train(t
 
 /* ---- who gets a gradient ---- */
 
-static bool has_grads(tg_module *m) { return tg_grad(tg_find_param(m, "0.weight")) && tg_grad(tg_find_param(m, "2.bias")); }
+static bool has_grads(tg_module *m)
+{
+    return tg_grad(tg_find_param(m, "0.weight")) && tg_grad(tg_find_param(m, "2.bias"));
+}
 static bool has_none(tg_module *m)
 {
     return !tg_grad(tg_find_param(m, "0.weight")) && !tg_grad(tg_find_param(m, "0.bias")) &&
@@ -98,9 +105,9 @@ static void only_the_module_gets_gradients(void **state)
     assert_true(has_grads(g.generator) && has_none(g.discriminator) && !tg_grad(x));
     tg_clear_grads(s, g.generator);
     assert_true(has_none(g.generator));
-    tg_backward_to(s, loss, &x, 1);                        /* the same graph again */
+    tg_backward_to(s, loss, &x, 1); /* the same graph again */
     assert_true(has_none(g.generator) && has_none(g.discriminator) && tg_grad(x));
-    tg_backward(s, loss);                                  /* and as if nothing had been */
+    tg_backward(s, loss); /* and as if nothing had been */
     assert_true(has_grads(g.generator) && has_grads(g.discriminator));
     expect_ok(s);
     tg_close(root);
@@ -122,8 +129,8 @@ static void what_is_not_wanted_costs_nothing(void **state)
         expect_ok(s);
         tg_close(root);
     }
-    assert_true(calls[0] - calls[1] >= 4);                 /* two weights, two biases */
-    assert_true(calls[2] < calls[1]);                      /* nor the way to the generator */
+    assert_true(calls[0] - calls[1] >= 4); /* two weights, two biases */
+    assert_true(calls[2] < calls[1]);      /* nor the way to the generator */
 }
 
 static void refuses_a_loss_without_the_module(void **state)
@@ -148,7 +155,7 @@ static void refuses_a_loss_without_the_module(void **state)
     tg_clear_grads(s, NULL);
     expect_message(s, "clear_grads: the module is NULL");
     tg_clear(s);
-    tg_backward(s, loss);                                  /* after all of that */
+    tg_backward(s, loss); /* after all of that */
     assert_true(has_grads(g.discriminator));
     tg_close(root);
 }
@@ -156,8 +163,10 @@ static void refuses_a_loss_without_the_module(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(losses_are_pytorchs), cmocka_unit_test(losses_are_pytorchs_by_clearing),
-        cmocka_unit_test(only_the_module_gets_gradients), cmocka_unit_test(what_is_not_wanted_costs_nothing),
+        cmocka_unit_test(losses_are_pytorchs),
+        cmocka_unit_test(losses_are_pytorchs_by_clearing),
+        cmocka_unit_test(only_the_module_gets_gradients),
+        cmocka_unit_test(what_is_not_wanted_costs_nothing),
         cmocka_unit_test(refuses_a_loss_without_the_module),
     };
     return cmocka_run_group_tests_name("gan", tests, NULL, NULL) != 0;

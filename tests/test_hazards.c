@@ -12,21 +12,24 @@
 
 typedef enum { READ_CALL, READ_DOOR, WRITE_CALL, WRITE_DOOR, KINDS } hazard_kind;
 static const char *const kind_names[KINDS] = {
-    "read_by_a_call", "read_by_tg_data", "write_by_a_call", "write_by_tg_edit",
+    "read_by_a_call",
+    "read_by_tg_data",
+    "write_by_a_call",
+    "write_by_tg_edit",
 };
 
 typedef struct {
     hazard_kind kind;
-    int         when;                    /* before link number `when`; the chain's length: after it */
-    int         input, link;             /* what: this input, or out[0] of this link; the other is -1 */
-    bool        held;                    /* user code made the links' results, instead of modules */
+    int when;        /* before link number `when`; the chain's length: after it */
+    int input, link; /* what: this input, or out[0] of this link; the other is -1 */
+    bool held;       /* user code made the links' results, instead of modules */
 } hazard;
 
 typedef struct {
-    tg_scope         *root, *s;
+    tg_scope *root, *s;
     const chain_case *c;
-    const hazard     *h;
-    tg_tensor        *in[TG_MAX_IN], *out[TG_MAX_CHAIN], *seen;      /* seen: what the hazard read */
+    const hazard *h;
+    tg_tensor *in[TG_MAX_IN], *out[TG_MAX_CHAIN], *seen; /* seen: what the hazard read */
 } hazard_run;
 
 static tg_tensor *target(const hazard_run *r) { return r->h->input >= 0 ? r->in[r->h->input] : r->out[r->h->link]; }
@@ -36,13 +39,14 @@ static tg_tensor *quarter_like(tg_scope *s, const tg_tensor *t) { return tg_full
 static void strike(hazard_run *r)
 {
     tg_tensor *t = target(r);
-    float     *x;
-    if (t->made && r->h->input >= 0 && r->h->kind >= WRITE_CALL) return;      /* what a forward call made is no leaf */
+    float *x;
+    if (t->made && r->h->input >= 0 && r->h->kind >= WRITE_CALL) return; /* what a forward call made is no leaf */
     switch (r->h->kind) {
     case READ_CALL: r->seen = tg_apply(r->s, &tg_copy_op, &t, NULL); break;
     case READ_DOOR: r->seen = tg_data(t) ? t : NULL; break;
     case WRITE_CALL: tg_apply(r->s, &tg_accumulate_op, (tg_tensor *[]){ t, quarter_like(r->root, t) }, NULL); break;
-    default: if ((x = tg_edit(r->s, t))) x[0] += 0.25f;
+    default:
+        if ((x = tg_edit(r->s, t))) x[0] += 0.25f;
     }
 }
 
@@ -64,7 +68,7 @@ static void collect(hazard_run *r, int length, op_result *result)
 static void run_hazard(const chain_case *c, const hazard *h, tg_options options, op_result *result)
 {
     hazard_run r = { .root = tg_open(), .c = c, .h = h };
-    int        length = chain_length(c->rule);
+    int length = chain_length(c->rule);
     *result = (op_result){ 0 };
     *tg_tree_options(r.root) = options;
     r.s = tg_push(r.root);
@@ -86,13 +90,13 @@ static void run_hazard(const chain_case *c, const hazard *h, tg_options options,
 static void check(const chain_case *c, const hazard *h)
 {
     op_result fused, plain;
-    char      why[HARNESS_TEXT];
+    char why[HARNESS_TEXT];
     run_hazard(c, h, (tg_options){ .fuse = true }, &fused);
     run_hazard(c, h, (tg_options){ .eager = h->held }, &plain);
-    bool   writes_result = h->link >= 0 && h->kind >= WRITE_CALL;
+    bool writes_result = h->link >= 0 && h->kind >= WRITE_CALL;
     double tolerance = c->sample->tolerance > 1e-4 ? c->sample->tolerance : 1e-4;
-    bool   good = writes_result ? *fused.message && !strcmp(fused.message, plain.message)
-                                : results_agree(&fused, &plain, tolerance, why);
+    bool good = writes_result ? *fused.message && !strcmp(fused.message, plain.message)
+                              : results_agree(&fused, &plain, tolerance, why);
     if (writes_result) snprintf(why, sizeof why, "\"%.200s\" against \"%.200s\"", fused.message, plain.message);
     free_result(&fused);
     free_result(&plain);
@@ -116,18 +120,22 @@ static void check_results(const chain_case *c, hazard h)
     for (h.link = 0; h.link < h.when; h.link++) check(c, &h);
 }
 
-typedef struct { const tg_rule *rule; hazard_kind kind; char name[128]; } hazard_test;
+typedef struct {
+    const tg_rule *rule;
+    hazard_kind kind;
+    char name[128];
+} hazard_test;
 
 static void hazards(void **state)
 {
     const hazard_test *t = *state;
-    int                fired = 0;
+    int fired = 0;
     for (const op_sample *row = rows_of(t->rule->fused); row->name && fired < 2; row++) {
         const chain_case c = { t->rule, row };
         if (!chain_fires(&c)) continue;
         fired++;
         for (int when = 0; when <= chain_length(t->rule); when++)
-            for (int held = t->kind == WRITE_DOOR; held < 2; held++) {      /* tg_edit runs: what is internal goes */
+            for (int held = t->kind == WRITE_DOOR; held < 2; held++) { /* tg_edit runs: what is internal goes */
                 const hazard h = { .kind = t->kind, .when = when, .held = held };
                 check_inputs(&c, h);
                 check_results(&c, h);
@@ -139,11 +147,11 @@ static void hazards(void **state)
 int main(void)
 {
     const tg_rule *rules[MOST_CHAINS];
-    int            n = rules_of_all(rules), failed = 1;
-    size_t         tests = (size_t)n * KINDS;
-    tg_set_threads(1);                   /* many tiny programs: waking workers costs more than they do */
+    int n = rules_of_all(rules), failed = 1;
+    size_t tests = (size_t)n * KINDS;
+    tg_set_threads(1); /* many tiny programs: waking workers costs more than they do */
     struct CMUnitTest *list = calloc(tests + 1, sizeof *list);
-    hazard_test       *what = calloc(tests + 1, sizeof *what);
+    hazard_test *what = calloc(tests + 1, sizeof *what);
     for (size_t i = 0; i < tests && list && what; i++) {
         what[i] = (hazard_test){ .rule = rules[i / KINDS], .kind = (hazard_kind)(i % KINDS) };
         snprintf(what[i].name, sizeof what[i].name, "%s/%s", what[i].rule->fused->name, kind_names[what[i].kind]);

@@ -1,4 +1,5 @@
-/* test_headers.cpp - the public headers are pedantic C++17 too, macros included, and the library can be called from there. */
+/* test_headers.cpp - the public headers are pedantic C++17 too, macros included, and the library can be called from
+ * there. */
 #include "tilegrad.h"
 #include <cmath>
 #include <cstdio>
@@ -32,20 +33,20 @@ static const tg_op twice = twice_op();
 
 int main()
 {
-    tg_scope      *root   = tg_open();
-    const float    x[]    = { 1, 2, 3, 4, 5, 6 };
-    const int      rows   = 2;
-    tg_tensor     *leaf   = tg_require_grad(root, tg_from(root, TG_F32, 2, TG_DIM(rows, 3), x));
-    tg_scope      *step   = tg_train(root);
-    tg_axes        all    = {};
-    tg_tensor     *flat   = tg_reshape(step, leaf, 1, TG_DIM(6));
-    tg_tensor     *sum    = tg_sum(step, tg_mul(step, flat, flat), all);
-    tg_tensor     *more   = tg_apply(step, &twice, &leaf, nullptr);
+    tg_scope *root = tg_open();
+    const float x[] = { 1, 2, 3, 4, 5, 6 };
+    const int rows = 2;
+    tg_tensor *leaf = tg_require_grad(root, tg_from(root, TG_F32, 2, TG_DIM(rows, 3), x));
+    tg_scope *step = tg_train(root);
+    tg_axes all = {};
+    tg_tensor *flat = tg_reshape(step, leaf, 1, TG_DIM(6));
+    tg_tensor *sum = tg_sum(step, tg_mul(step, flat, flat), all);
+    tg_tensor *more = tg_apply(step, &twice, &leaf, nullptr);
     tg_backward(step, sum);
-    const double   value  = tg_item(sum);
-    const float   *grad   = tg_f32(tg_grad(leaf));
-    const bool     right  = std::fabs(value - 91) < 1e-4 && grad && std::fabs(grad[5] - 12) < 1e-5f && tg_ok(root) &&
-                            tg_or_default(TG_ZERO, 1) == 0 && tg_f32(more) && tg_f32(more)[5] == 12;
+    const double value = tg_item(sum);
+    const float *grad = tg_f32(tg_grad(leaf));
+    const bool right = std::fabs(value - 91) < 1e-4 && grad && std::fabs(grad[5] - 12) < 1e-5f && tg_ok(root) &&
+                       tg_or_default(TG_ZERO, 1) == 0 && tg_f32(more) && tg_f32(more)[5] == 12;
     if (!right) std::printf("sum of squares %g, want 91; %s\n", value, tg_message(step));
     tg_close(root);
     return right ? 0 : 1;

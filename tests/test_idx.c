@@ -66,7 +66,7 @@ static void notices_every_flipped_bit(void **state)
         refused += !data;
         tg_reset(s);
     }
-    assert_true(refused >= (int)(8 * (packed.n - 10)));    /* ten bytes of header */
+    assert_true(refused >= (int)(8 * (packed.n - 10))); /* ten bytes of header */
     tg_close(s);
 }
 
@@ -75,10 +75,10 @@ static void refuses_bad_headers(void **state)
     (void)state;
     const struct {
         const char *name;
-        int         rank, want;
-        uint32_t    dim[4];
-        size_t      data;
-        int         byte, value;                           /* then overwrite one byte of the header */
+        int rank, want;
+        uint32_t dim[4];
+        size_t data;
+        int byte, value; /* then overwrite one byte of the header */
         const char *contains;
     } rows[] = {
         { "no zero", 1, 1, { 9 }, 9, 0, 1, "begins with 0x01000801, wanted 0x00000801" },
@@ -161,10 +161,17 @@ static void append(blob *to, const void *bytes, size_t n)
 /* A gzip file is one or more members (RFC 1952); zeros may lie between them and behind them. */
 static void reads_gzip_of_many_members(void **state)
 {
-    static const struct { const char *name; int members; size_t cut[4], zeros; } rows[] = {
-        { "one, and zeros", 1, { 108 }, 40000 },         { "two", 2, { 3, 105 }, 0 },
-        { "an empty one first", 2, { 0, 108 }, 0 },      { "an empty one last", 2, { 108, 0 }, 0 },
-        { "three", 3, { 8, 50, 50 }, 0 },                { "four, and zeros", 4, { 1, 1, 100, 6 }, 1 },
+    static const struct {
+        const char *name;
+        int members;
+        size_t cut[4], zeros;
+    } rows[] = {
+        { "one, and zeros", 1, { 108 }, 40000 },
+        { "two", 2, { 3, 105 }, 0 },
+        { "an empty one first", 2, { 0, 108 }, 0 },
+        { "an empty one last", 2, { 108, 0 }, 0 },
+        { "three", 3, { 8, 50, 50 }, 0 },
+        { "four, and zeros", 4, { 1, 1, 100, 6 }, 1 },
         { "over two buffers", 2, { 50, 58 }, 30000 },
     };
     static const uint8_t zeros[40000];
@@ -172,9 +179,9 @@ static void reads_gzip_of_many_members(void **state)
     tg_scope *const s = tg_open();
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        blob    all = { 0 };
+        blob all = { 0 };
         int64_t dim[4];
-        size_t  at = 0;
+        size_t at = 0;
         for (int k = 0; k < rows[i].members; at += rows[i].cut[k++]) {
             blob part = { .n = rows[i].cut[k] };
             memcpy(part.at, plain.at + at, part.n);
@@ -195,7 +202,13 @@ static void reads_gzip_of_many_members(void **state)
 /* 0, 1, 127 of each type; and what no byte can be. */
 static void converts_other_types(void **state)
 {
-    static const struct { const char *name; int code; size_t size; uint8_t data[4 * 8]; const char *refused; } rows[] = {
+    static const struct {
+        const char *name;
+        int code;
+        size_t size;
+        uint8_t data[4 * 8];
+        const char *refused;
+    } rows[] = {
         { "byte", 9, 1, { 0, 1, 127, 0 }, NULL },
         { "byte -128", 9, 1, { 0, 1, 128, 0 }, "element 2 is -128" },
         { "short", 11, 2, { 0, 0, 0, 1, 0, 127, 0, 0 }, NULL },
@@ -235,7 +248,10 @@ static void defuses_a_bomb(void **state)
     (void)state;
     tg_scope *const s = tg_open();
     const size_t zeros = (size_t)16 << 20;
-    const struct { uint32_t images; const char *contains; } rows[] = {
+    const struct {
+        uint32_t images;
+        const char *contains;
+    } rows[] = {
         { 1, "goes on after its 800 bytes" },
         { 21000, "goes on after its 16464016 bytes" },
         { 21400, "ends after 16777232 bytes, wanted 16777616" },
@@ -264,7 +280,10 @@ static void refuses_what_is_no_file(void **state)
     (void)state;
     tg_scope *const s = tg_open();
     assert_int_equal(mkfifo(data_path("fifo"), 0600), 0);
-    const struct { const char *path; const char *contains; } rows[] = {
+    const struct {
+        const char *path;
+        const char *contains;
+    } rows[] = {
         { data_path("absent"), "cannot be opened: No such file or directory" },
         { data_path("absent/either"), "cannot be opened: No such file or directory" },
         { data_folder, "not a regular file" },
@@ -310,16 +329,16 @@ static void refuses_every_allocation_once(void **state)
     data_put("t10k-images-idx3-ubyte", images.at, images.n);
     data_put("t10k-labels-idx1-ubyte", labels.at, labels.n);
     assert_in_range(count_refusals(TG_TRAIN), 5, 100);
-    assert_in_range(count_refusals(TG_TEST), 8, 100);      /* reads the training images too */
+    assert_in_range(count_refusals(TG_TEST), 8, 100); /* reads the training images too */
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_idx_of_each_rank),    cmocka_unit_test(refuses_every_truncation),
-        cmocka_unit_test(notices_every_flipped_bit), cmocka_unit_test(refuses_bad_headers),
-        cmocka_unit_test(refuses_bad_gzip),          cmocka_unit_test(defuses_a_bomb),
-        cmocka_unit_test(refuses_what_is_no_file),   cmocka_unit_test(refuses_every_allocation_once),
+        cmocka_unit_test(reads_idx_of_each_rank),     cmocka_unit_test(refuses_every_truncation),
+        cmocka_unit_test(notices_every_flipped_bit),  cmocka_unit_test(refuses_bad_headers),
+        cmocka_unit_test(refuses_bad_gzip),           cmocka_unit_test(defuses_a_bomb),
+        cmocka_unit_test(refuses_what_is_no_file),    cmocka_unit_test(refuses_every_allocation_once),
         cmocka_unit_test(reads_gzip_of_many_members), cmocka_unit_test(converts_other_types),
     };
     return cmocka_run_group_tests(tests, data_folder_begin, data_folder_end);

@@ -22,24 +22,31 @@ typedef enum { EACH_CALL, AFTER_FORWARD, AFTER_BACKWARD, AFTER_UPDATE, MOMENTS }
 enum { MOST = 1024 };
 
 /* What the eager run saw of each output of the forward. */
-typedef struct { int n, call[MOST], out[MOST]; int64_t count[MOST]; double *numbers[MOST]; } lesson;
+typedef struct {
+    int n, call[MOST], out[MOST];
+    int64_t count[MOST];
+    double *numbers[MOST];
+} lesson;
 
 /* A step in which one output, or for the lesson every one, is read. */
 typedef struct {
-    tg_scope  *root, *s;
+    tg_scope *root, *s;
     tg_module *net;
-    tg_optim  *optim;
-    lesson    *teach;
-    int        call, out;                /* the target: out[out] of call number `call`, not counting calls made again */
-    bool       early;                    /* read as soon as it is recorded */
-    size_t     looked;                   /* calls of the record that were looked at */
-    int        number;                   /* of the call looked at next */
+    tg_optim *optim;
+    lesson *teach;
+    int call, out; /* the target: out[out] of call number `call`, not counting calls made again */
+    bool early;    /* read as soon as it is recorded */
+    size_t looked; /* calls of the record that were looked at */
+    int number;    /* of the call looked at next */
     tg_tensor *found;
 } reading;
 
-static reading *now;                     /* modules' forward functions have no room for it */
+static reading *now; /* modules' forward functions have no room for it */
 enum { MOST_MODULES = 256 };
-static struct { tg_module *module; tg_forward_fn forward; } original[MOST_MODULES];
+static struct {
+    tg_module *module;
+    tg_forward_fn forward;
+} original[MOST_MODULES];
 static int originals;
 
 /* ---- looking at calls as they are recorded ---- */
@@ -60,7 +67,8 @@ static void look(reading *r)
     for (; r->looked < p->n; r->looked++) {
         const tg_call *c = p->record[r->looked];
         if (c->again) continue;
-        if (r->teach) TG_EACH_OUT(c, k) learn(r->teach, r->number, k, c->out[k]);
+        if (r->teach)
+            TG_EACH_OUT(c, k) learn(r->teach, r->number, k, c->out[k]);
         if (r->number == r->call && c->out[r->out]) {
             r->found = c->out[r->out];
             if (r->early) tg_data(r->found);
@@ -135,8 +143,8 @@ static void step_and_read(reading *r, const network *n, const lesson *l, int tar
 static void check_network(const network *n)
 {
     static lesson l;
-    reading       teacher = { .teach = &l, .call = -1 };
-    int           refused = 0;
+    reading teacher = { .teach = &l, .call = -1 };
+    int refused = 0;
     l.n = 0;
     open_reading(&teacher, n, (tg_options){ .eager = true });
     step_and_read(&teacher, n, NULL, 0, MOMENTS);
@@ -172,11 +180,11 @@ enum { STEPS = 8 };
 
 static void train(const network *n, tg_options options, double loss[STEPS])
 {
-    tg_scope  *root = tg_open(), *s = tg_train(root);
+    tg_scope *root = tg_open(), *s = tg_train(root);
     *tg_tree_options(root) = options;
     tg_seed(root, 2);
     tg_module *net = n->make(root, 10);
-    tg_optim  *optim = tg_sgd(root, net, (tg_sgd_config){ .lr = 0.01f, .momentum = 0.9f });
+    tg_optim *optim = tg_sgd(root, net, (tg_sgd_config){ .lr = 0.01f, .momentum = 0.9f });
     tg_tensor *x = tg_randn(root, 0, 1, 4, TG_DIM(8, n->size, n->size, n->channels));
     tg_tensor *y = tg_from(root, TG_I64, 1, TG_DIM(8), (int64_t[]){ 3, 7, 0, 1, 1, 9, 4, 3 });
     for (int i = 0; i < STEPS; i++, tg_reset(s)) {
@@ -218,9 +226,11 @@ static void resnet20_trains_the_same(void **state)
 int main(void)
 {
     const struct CMUnitTest intermediates[] = {
-        cmocka_unit_test(any_tensor_of_lenet), cmocka_unit_test(any_tensor_of_resnet20),
-        cmocka_unit_test(lenet_trains_the_same), cmocka_unit_test(resnet20_trains_the_same),
+        cmocka_unit_test(any_tensor_of_lenet),
+        cmocka_unit_test(any_tensor_of_resnet20),
+        cmocka_unit_test(lenet_trains_the_same),
+        cmocka_unit_test(resnet20_trains_the_same),
     };
-    tg_set_threads(1);                   /* many tiny programs: waking workers costs more than they do */
+    tg_set_threads(1); /* many tiny programs: waking workers costs more than they do */
     return cmocka_run_group_tests(intermediates, NULL, NULL);
 }

@@ -11,7 +11,9 @@
 #include "op_table.h"
 #include "witness.h"
 
-typedef struct { uint64_t drawn; } dice;
+typedef struct {
+    uint64_t drawn;
+} dice;
 static uint32_t roll(dice *d, uint32_t n) { return tg_random_below((tg_stream){ 4, 2 }, d->drawn++, n); }
 
 /* ---- 1: the record is unchanged between append and reset, but for `walked` ---- */
@@ -40,14 +42,14 @@ static uint64_t record_hash(const tg_program *p, size_t n)
 
 static void i01_the_record_is_not_edited(void **state)
 {
-    toy       t;
+    toy t;
     tg_scope *root = tg_open(), *s = tg_train(root);
     (void)state;
     toy_open(&t, root);
     const tg_program *p = root->program;
     tg_tensor *y = tg_forward(s, t.net, t.x), *loss = tg_cross_entropy(s, y, t.y);
-    size_t     forward = p->n;
-    uint64_t   hash = record_hash(p, forward);
+    size_t forward = p->n;
+    uint64_t hash = record_hash(p, forward);
     tg_data(y);
     assert_true(record_hash(p, forward) == hash);
     tg_backward(s, loss);
@@ -63,7 +65,9 @@ static void i01_the_record_is_not_edited(void **state)
 
 enum { STORAGES = 4, CALLS = 60 };
 
-typedef struct { int reads, writes, made; } deed;      /* leaves, or -1; whether it makes a tensor */
+typedef struct {
+    int reads, writes, made;
+} deed; /* leaves, or -1; whether it makes a tensor */
 
 static bool clashes(const deed *b, const deed *a)
 {
@@ -74,7 +78,7 @@ static bool clashes(const deed *b, const deed *a)
 static void expect_order(const deed *deeds, int n)
 {
     static bool depends[CALLS][CALLS];
-    int         place[CALLS];
+    int place[CALLS];
     memset(depends, 0, sizeof depends);
     for (int i = 0; i < n; i++) place[seen.order[i]] = i;
     for (int b = 0; b < n; b++)
@@ -89,16 +93,16 @@ static void expect_order(const deed *deeds, int n)
             after_an_effect |= depends[b][a] && deeds[a].writes >= 0;
             if (depends[b][a]) assert_true(place[b] > place[a]);
         }
-        for (int a = 0; a < n && deeds[b].made && !after_an_effect; a++)      /* b may fault: no effect before it */
+        for (int a = 0; a < n && deeds[b].made && !after_an_effect; a++) /* b may fault: no effect before it */
             if (deeds[a].writes >= 0) assert_true(place[a] > place[b]);
     }
 }
 
 static void random_effects(dice *d)
 {
-    tg_scope  *root = tg_open(), *s = tg_push(root);
+    tg_scope *root = tg_open(), *s = tg_push(root);
     tg_tensor *leaf[STORAGES];
-    deed       deeds[CALLS];
+    deed deeds[CALLS];
     for (int i = 0; i < STORAGES; i++) leaf[i] = tg_zeros(root, TG_F32, 1, TG_DIM(1));
     witness_start();
     for (int i = 0; i < CALLS; i++) {
@@ -130,7 +134,7 @@ static void i02_i07_effects_run_once_and_in_order(void **state)
 static tg_tensor *poisoned(tg_scope *s, const tg_tensor *t)
 {
     tg_tensor *p = tg_zeros(s, t->dtype, t->rank, t->dim);
-    void      *bytes = tg_edit(s, p);
+    void *bytes = tg_edit(s, p);
     if (bytes) memset(bytes, 0xff, (size_t)tg_count(t) * tg_dtype_size(t->dtype));
     p->needs_grad = t->needs_grad;
     return p;
@@ -147,20 +151,23 @@ static void differentiate(tg_scope *s, const tg_call *c, tg_tensor *gout, op_res
 
 static void mask_honesty(const tg_op *op, const op_sample *row)
 {
-    tg_scope  *root = tg_open(), *s = tg_train(root), *g = tg_push(s);
+    tg_scope *root = tg_open(), *s = tg_train(root), *g = tg_push(s);
     tg_tensor *in[TG_MAX_IN];
-    char       why[HARNESS_TEXT];
-    op_result  honest = { 0 }, blind = { 0 };
+    char why[HARNESS_TEXT];
+    op_result honest = { 0 }, blind = { 0 };
     make_inputs(root, op, row, in);
-    for (int k = 0; k < op->n_in; k++) if (in[k] && in[k]->dtype == TG_F32) tg_require_grad(root, in[k]);
+    for (int k = 0; k < op->n_in; k++)
+        if (in[k] && in[k]->dtype == TG_F32) tg_require_grad(root, in[k]);
     tg_tensor *y = tg_apply(s, op, in, row->attr), *gout = tg_rand(g, -1, 1, y->rank, y->dim);
     if (y->dtype != TG_F32) gout = tg_cast(g, gout, y->dtype);
     expect_ok(s);
     tg_data(y);
     tg_call c = *y->made;
     differentiate(g, &c, gout, &honest);
-    TG_EACH_IN(&c, k) if (!(op->saves_in & TG_BIT(k))) c.in[k] = poisoned(g, c.in[k]);
-    TG_EACH_OUT(&c, k) if (!(op->saves_out & TG_BIT(k))) c.out[k] = poisoned(g, c.out[k]);
+    TG_EACH_IN(&c, k)
+        if (!(op->saves_in & TG_BIT(k))) c.in[k] = poisoned(g, c.in[k]);
+    TG_EACH_OUT(&c, k)
+        if (!(op->saves_out & TG_BIT(k))) c.out[k] = poisoned(g, c.out[k]);
     differentiate(g, &c, gout, &blind);
     bool same = !*honest.message && !*blind.message && results_identical(&honest, &blind, why);
     if (!same) print_error("%s/%s: %s%s%s\n", op->name, row->name, honest.message, blind.message, why);
@@ -183,9 +190,9 @@ static void i08_backward_reads_what_its_masks_name(void **state)
 /* Runs the chain with these outputs wanted: bits count the outputs of all links. */
 static int run_wanting(const chain_case *c, bool fuse, unsigned wanted, op_result *result)
 {
-    tg_scope  *root = tg_open(), *s = tg_push(root);
+    tg_scope *root = tg_open(), *s = tg_push(root);
     tg_tensor *in[TG_MAX_IN], *y = NULL, *wants[TG_MAX_IN] = { NULL };
-    int        n = 0, bit = 0;
+    int n = 0, bit = 0;
     tg_tree_options(root)->fuse = fuse;
     *result = (op_result){ 0 };
     spied = result;
@@ -207,7 +214,7 @@ static void every_subset(const chain_case *c)
     int bits = 1;
     for (unsigned wanted = 0; wanted < TG_BIT(bits); wanted++) {
         op_result fused, plain;
-        char      why[HARNESS_TEXT];
+        char why[HARNESS_TEXT];
         bits = run_wanting(c, true, wanted, &fused);
         run_wanting(c, false, wanted, &plain);
         bool same = results_agree(&fused, &plain, c->sample->tolerance > 1e-4 ? c->sample->tolerance : 1e-4, why);
@@ -220,7 +227,7 @@ static void every_subset(const chain_case *c)
 static void i09_fused_equals_chain(void **state)
 {
     const tg_rule *rules[MOST_CHAINS];
-    int            n = rules_of_all(rules);
+    int n = rules_of_all(rules);
     (void)state;
     for (int i = 0; i < n; i++)
         for (const op_sample *row = rows_of(rules[i]->fused); row->name; row++)
@@ -232,10 +239,10 @@ static void i09_fused_equals_chain(void **state)
 /* Attributes of one training step of LeNet, one call after the other. */
 static size_t attributes(int64_t batch, uint8_t *bytes, size_t room)
 {
-    tg_scope  *root = tg_open(), *s = tg_train(root);
+    tg_scope *root = tg_open(), *s = tg_train(root);
     tg_module *net = tg_lenet(root, 10);
     tg_tensor *x = tg_zeros(root, TG_F32, 4, TG_DIM(batch, 28, 28, 1)), *y = tg_zeros(root, TG_I64, 1, TG_DIM(batch));
-    size_t     n = 0;
+    size_t n = 0;
     tg_backward(s, tg_cross_entropy(s, tg_forward(s, net, x), y));
     for (size_t i = 0; i < root->program->n; i++) {
         const tg_call *c = root->program->record[i];
@@ -253,7 +260,7 @@ static void i16_attributes_hold_no_pointers_and_no_batch_sizes(void **state)
     static uint8_t two[ROOM], three[ROOM];
     (void)state;
     size_t n = attributes(2, two, ROOM);
-    void  *moves = malloc(1 << 20);                       /* what comes now lies elsewhere */
+    void *moves = malloc(1 << 20); /* what comes now lies elsewhere */
     assert_int_equal(attributes(3, three, ROOM), n);
     free(moves);
     assert_true(n > 100 && n < ROOM);
@@ -263,10 +270,12 @@ static void i16_attributes_hold_no_pointers_and_no_batch_sizes(void **state)
 int main(void)
 {
     const struct CMUnitTest invariants[] = {
-        cmocka_unit_test(i01_the_record_is_not_edited), cmocka_unit_test(i02_i07_effects_run_once_and_in_order),
-        cmocka_unit_test(i08_backward_reads_what_its_masks_name), cmocka_unit_test(i09_fused_equals_chain),
+        cmocka_unit_test(i01_the_record_is_not_edited),
+        cmocka_unit_test(i02_i07_effects_run_once_and_in_order),
+        cmocka_unit_test(i08_backward_reads_what_its_masks_name),
+        cmocka_unit_test(i09_fused_equals_chain),
         cmocka_unit_test(i16_attributes_hold_no_pointers_and_no_batch_sizes),
     };
-    tg_set_threads(1);                   /* many tiny programs: waking workers costs more than they do */
+    tg_set_threads(1); /* many tiny programs: waking workers costs more than they do */
     return cmocka_run_group_tests(invariants, NULL, NULL);
 }

@@ -14,7 +14,9 @@
 #include "witness.h"
 #include <math.h>
 
-typedef struct { uint64_t drawn; } dice;
+typedef struct {
+    uint64_t drawn;
+} dice;
 static uint32_t roll(dice *d, uint32_t n) { return tg_random_below((tg_stream){ 4, 2 }, d->drawn++, n); }
 
 /* ---- 3: live storages never overlap ---- */
@@ -24,13 +26,13 @@ static double random_lifetimes(dice *d)
 {
     enum { N = 300 };
     tg_tensor *made[N];
-    tg_scope  *root = tg_open(), *s = tg_push(root);
-    int        depth = 0;
-    uint64_t   made_bytes = 0;
+    tg_scope *root = tg_open(), *s = tg_push(root);
+    int depth = 0;
+    uint64_t made_bytes = 0;
     witness_start();
     for (int i = 0; i < N; i++) {
         tg_tensor *in[3] = { NULL };
-        int        from[3] = { 0 };
+        int from[3] = { 0 };
         for (int k = 0; k < 3 && i > 0; k++) {
             int j = i - 1 - (int)roll(d, i < 20 ? (uint32_t)i : 20);
             if (roll(d, 3)) in[k] = made[j], from[k] = j;
@@ -52,7 +54,7 @@ static double random_lifetimes(dice *d)
 
 static void i03_live_storages_do_not_overlap(void **state)
 {
-    dice   d = { 1000000 };
+    dice d = { 1000000 };
     double part = 0;
     (void)state;
     for (int i = 0; i < 60; i++) part += random_lifetimes(&d) / 60;
@@ -63,7 +65,7 @@ static void i03_live_storages_do_not_overlap(void **state)
 
 static void i04_executing_allocates_nothing(void **state)
 {
-    toy       t;
+    toy t;
     tg_scope *root = tg_open(), *s = tg_train(root);
     (void)state;
     toy_open(&t, root);
@@ -86,11 +88,11 @@ static void i05_a_failed_plan_leaves_no_trace(void **state)
 {
     (void)state;
     for (uint64_t n = 1; n < 1000; n++) {
-        toy       t;
+        toy t;
         tg_scope *root = tg_open(), *s = tg_train(root);
         toy_open(&t, root);
         tg_tensor *y = tg_forward(s, t.net, t.x);
-        size_t     used = root->program->memory.used, pending = root->program->n;
+        size_t used = root->program->memory.used, pending = root->program->n;
         tg_system_fail_at(n);
         bool done = tg_data(y);
         tg_system_fail_at(0);
@@ -112,7 +114,7 @@ static void i05_a_failed_plan_leaves_no_trace(void **state)
 
 static void i06_a_fault_leaves_what_lasts(void **state)
 {
-    toy       t;
+    toy t;
     tg_scope *root = tg_open(), *s = tg_train(root);
     (void)state;
     toy_open(&t, root);
@@ -132,7 +134,7 @@ static void i06_a_fault_leaves_what_lasts(void **state)
 
 static void train_toy(tg_options options, double losses[5])
 {
-    toy       t;
+    toy t;
     tg_scope *root = tg_open(), *s = tg_train(root);
     *tg_tree_options(root) = options;
     toy_open(&t, root);
@@ -173,7 +175,7 @@ static int savers_of(const tg_program *p)
 
 static void i11_savers_come_to_nothing(void **state)
 {
-    toy       t;
+    toy t;
     tg_scope *root = tg_open(), *s = tg_train(root);
     (void)state;
     toy_open(&t, root);
@@ -186,7 +188,7 @@ static void i11_savers_come_to_nothing(void **state)
     assert_int_equal(savers_of(p), 0);
     tg_reset(s);
     tg_forward(s, tg_find_module(t.net, "0"), t.x);
-    tg_reset(s);                                          /* never walked */
+    tg_reset(s); /* never walked */
     assert_int_equal(tg_find_param(t.net, "0.weight")->storage->savers, 0);
     tg_close(root);
 }
@@ -204,7 +206,7 @@ static void i12_packs_have_the_version_that_is_read(void **state)
 
 static void i13_an_open_module_keeps_what_it_made(void **state)
 {
-    tg_scope  *root = tg_open(), *s = tg_push(root);
+    tg_scope *root = tg_open(), *s = tg_push(root);
     tg_tensor *made[6], *x = tg_full(root, 1, 1, TG_DIM(100));
     (void)state;
     tg_enter(s, "outer");
@@ -216,7 +218,7 @@ static void i13_an_open_module_keeps_what_it_made(void **state)
     tg_data(made[3]);
     assert_non_null(made[0]->storage->data);
     assert_non_null(made[2]->storage->data);
-    assert_null(made[1]->storage->data);                  /* its module is over */
+    assert_null(made[1]->storage->data); /* its module is over */
     tg_leave(s, made[3]);
     expect_ok(root);
     tg_close(root);
@@ -226,7 +228,7 @@ static void i13_an_open_module_keeps_what_it_made(void **state)
 
 static void i14_made_again_is_the_same(void **state)
 {
-    tg_scope  *root = tg_open(), *s = tg_train(root);
+    tg_scope *root = tg_open(), *s = tg_train(root);
     tg_tensor *x = tg_randn(root, 0, 1, 4, TG_DIM(2, 6, 6, 3)), *w = tg_randn(root, 0, 1, 4, TG_DIM(4, 3, 3, 3));
     tg_tensor *h, *inner[2], *outer[2];
     (void)state;
@@ -249,7 +251,7 @@ static void i14_made_again_is_the_same(void **state)
 
 static void i15_later_steps_take_nothing(void **state)
 {
-    toy       t;
+    toy t;
     tg_scope *root = tg_open(), *s = tg_train(root);
     (void)state;
     toy_open(&t, root);
@@ -265,7 +267,7 @@ static void i15_later_steps_take_nothing(void **state)
 
 static void i17_bits_do_not_depend_on_workers(void **state)
 {
-    int    threads = tg_threads();
+    int threads = tg_threads();
     double want[5], got[5];
     (void)state;
     tg_set_backends("ref,vector");
@@ -282,12 +284,16 @@ static void i17_bits_do_not_depend_on_workers(void **state)
 int main(void)
 {
     const struct CMUnitTest invariants[] = {
-        cmocka_unit_test(i03_live_storages_do_not_overlap), cmocka_unit_test(i04_executing_allocates_nothing),
-        cmocka_unit_test(i05_a_failed_plan_leaves_no_trace), cmocka_unit_test(i06_a_fault_leaves_what_lasts),
-        cmocka_unit_test(i10_every_way_gives_the_same_losses), cmocka_unit_test(i11_savers_come_to_nothing),
+        cmocka_unit_test(i03_live_storages_do_not_overlap),
+        cmocka_unit_test(i04_executing_allocates_nothing),
+        cmocka_unit_test(i05_a_failed_plan_leaves_no_trace),
+        cmocka_unit_test(i06_a_fault_leaves_what_lasts),
+        cmocka_unit_test(i10_every_way_gives_the_same_losses),
+        cmocka_unit_test(i11_savers_come_to_nothing),
         cmocka_unit_test(i12_packs_have_the_version_that_is_read),
         cmocka_unit_test(i13_an_open_module_keeps_what_it_made),
-        cmocka_unit_test(i14_made_again_is_the_same), cmocka_unit_test(i15_later_steps_take_nothing),
+        cmocka_unit_test(i14_made_again_is_the_same),
+        cmocka_unit_test(i15_later_steps_take_nothing),
         cmocka_unit_test(i17_bits_do_not_depend_on_workers),
     };
     return cmocka_run_group_tests(invariants, NULL, NULL);

@@ -13,18 +13,18 @@
 
 static tg_module *small(tg_scope *s)
 {
-    return tg_sequential(s, (tg_module *[]){
-        tg_layer_conv2d(s, (tg_layer_conv2d_config){ .in = 2, .out = 4, .kernel = 3, .pad = 1 }),
-        tg_layer_batch_norm2d(s, (tg_layer_batch_norm2d_config){ .features = 4 }),
-        tg_residual(s, tg_sequential(s, (tg_module *[]){ tg_layer_relu(s), tg_layer_relu(s), NULL }), NULL),
-        tg_layer_flatten(s),
-        tg_layer_linear(s, (tg_layer_linear_config){ .in = 64, .out = 3, .no_bias = true }),
-        NULL });
+    return tg_sequential(
+        s, (tg_module *[]){
+               tg_layer_conv2d(s, (tg_layer_conv2d_config){ .in = 2, .out = 4, .kernel = 3, .pad = 1 }),
+               tg_layer_batch_norm2d(s, (tg_layer_batch_norm2d_config){ .features = 4 }),
+               tg_residual(s, tg_sequential(s, (tg_module *[]){ tg_layer_relu(s), tg_layer_relu(s), NULL }), NULL),
+               tg_layer_flatten(s), tg_layer_linear(s, (tg_layer_linear_config){ .in = 64, .out = 3, .no_bias = true }),
+               NULL });
 }
 
 static void finds_by_name(void **unused)
 {
-    tg_scope  *root = tg_open();
+    tg_scope *root = tg_open();
     tg_module *net = small(root), *relu = tg_find_module(net, "2.body.1");
     (void)unused;
     expect_ok(root);
@@ -98,7 +98,7 @@ static void refuses_bad_children(void **unused)
 static void refuses_bad_parameters(void **unused)
 {
     tg_scope *s = NULL;
-    char      name[600];
+    char name[600];
     (void)unused;
     tg_module *m = fresh(&s);
     tg_param(s, m, "w", tg_zeros(s, TG_F32, 1, TG_DIM(1)));
@@ -130,7 +130,10 @@ static void refuses_bad_forwards(void **unused)
 
 /* ---- constructors ---- */
 
-typedef struct { const char *message; tg_layer_conv2d_config config; } bad_conv;
+typedef struct {
+    const char *message;
+    tg_layer_conv2d_config config;
+} bad_conv;
 
 static void refuses_bad_convolutions(void **unused)
 {
@@ -160,7 +163,8 @@ static void refuses_bad_convolutions(void **unused)
     tg_close(s);
 }
 
-#define EXPECT_REFUSED(text, call) do { \
+#define EXPECT_REFUSED(text, call) \
+    do { \
         tg_scope *s = tg_open(); \
         assert_null(call); \
         expect_message(s, text); \
@@ -194,7 +198,7 @@ static void refuses_bad_layers(void **unused)
 static void expect_uniform(tg_tensor *t, double bound)
 {
     const float *data = tg_data(t);
-    double       sum = 0, squares = 0, most = 0;
+    double sum = 0, squares = 0, most = 0;
     const double n = (double)tg_count(t);
     for (int64_t i = 0; i < tg_count(t); i++) {
         sum += (double)data[i];
@@ -208,7 +212,7 @@ static void expect_uniform(tg_tensor *t, double bound)
 
 static void starts_as_pytorch_does(void **unused)
 {
-    tg_scope  *s = tg_open();
+    tg_scope *s = tg_open();
     (void)unused;
     tg_module *conv = tg_layer_conv2d(s, (tg_layer_conv2d_config){ 8, 64, .kernel = 3, .kernel_w = 5, .groups = 2 });
     expect_uniform(tg_find_param(conv, "weight"), 1 / sqrt(3 * 5 * 4));
@@ -246,7 +250,7 @@ static void seed_decides(void **unused)
 
 static void counts_batches_in_training_only(void **unused)
 {
-    tg_scope  *root = tg_open(), *step = tg_train(root), *eval = tg_push(root);
+    tg_scope *root = tg_open(), *step = tg_train(root), *eval = tg_push(root);
     tg_module *norm = tg_layer_batch_norm2d(root, (tg_layer_batch_norm2d_config){ .features = 1 });
     tg_tensor *x = tg_randn(root, 3, 2, 4, TG_DIM(2, 2, 2, 1)), *tracked = tg_find_param(norm, "num_batches_tracked");
     (void)unused;
@@ -261,7 +265,7 @@ static void counts_batches_in_training_only(void **unused)
 
 static void residual_adds(void **unused)
 {
-    tg_scope  *s = tg_open();
+    tg_scope *s = tg_open();
     tg_tensor *x = vector(s, NUMBERS(1, -2, 3));
     (void)unused;
     expect_numbers(tg_forward(s, tg_residual(s, tg_layer_relu(s), NULL), x), NUMBERS(2, 0, 6));
@@ -272,7 +276,7 @@ static void residual_adds(void **unused)
 
 static void freezing_stops_gradients(void **unused)
 {
-    tg_scope  *root = tg_open(), *step = tg_train(root);
+    tg_scope *root = tg_open(), *step = tg_train(root);
     tg_module *net = small(root);
     tg_tensor *w = tg_find_param(net, "0.weight"), *last = tg_find_param(net, "4.weight");
     tg_tensor *x = tg_randn(root, 0, 1, 4, TG_DIM(2, 4, 4, 2));
@@ -292,24 +296,23 @@ static void freezing_stops_gradients(void **unused)
 
 /* ---- the table ---- */
 
-static const char table[] =
-    "layer     kind                      output          parameters        size\n"
-    "0         Conv2d(2, 4, 3x3, pad 1)  [5, 4, 4, 4]            76       304 B\n"
-    "1         BatchNorm2d(4)            [5, 4, 4, 4]             8        72 B\n"
-    "2.body.0  ReLU                      [5, 4, 4, 4]             0         0 B\n"
-    "2.body.1  ReLU                      [5, 4, 4, 4]             0         0 B\n"
-    "3         Flatten                   [5, 64]                  0         0 B\n"
-    "4         Linear(64, 3)             [5, 3]                 192       768 B\n"
-    "total     Sequential                                       276     1.1 KiB\n"
-    "8 of the parameters are frozen\n";
+static const char table[] = "layer     kind                      output          parameters        size\n"
+                            "0         Conv2d(2, 4, 3x3, pad 1)  [5, 4, 4, 4]            76       304 B\n"
+                            "1         BatchNorm2d(4)            [5, 4, 4, 4]             8        72 B\n"
+                            "2.body.0  ReLU                      [5, 4, 4, 4]             0         0 B\n"
+                            "2.body.1  ReLU                      [5, 4, 4, 4]             0         0 B\n"
+                            "3         Flatten                   [5, 64]                  0         0 B\n"
+                            "4         Linear(64, 3)             [5, 3]                 192       768 B\n"
+                            "total     Sequential                                       276     1.1 KiB\n"
+                            "8 of the parameters are frozen\n";
 
 static void summary_prints_a_table(void **unused)
 {
-    tg_scope  *root = tg_open();
+    tg_scope *root = tg_open();
     tg_module *net = small(root);
-    char      *text;
-    size_t     size;
-    FILE      *to = open_memstream(&text, &size);
+    char *text;
+    size_t size;
+    FILE *to = open_memstream(&text, &size);
     (void)unused;
     tg_freeze(tg_find_module(net, "1"));
     tg_summary(root, net, to, 4, TG_DIM(5, 4, 4, 2));
@@ -323,12 +326,18 @@ static void summary_prints_a_table(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finds_by_name), cmocka_unit_test(refuses_bad_children),
-        cmocka_unit_test(refuses_bad_parameters), cmocka_unit_test(refuses_bad_forwards),
-        cmocka_unit_test(refuses_bad_convolutions), cmocka_unit_test(refuses_bad_layers),
-        cmocka_unit_test(starts_as_pytorch_does), cmocka_unit_test(seed_decides),
-        cmocka_unit_test(counts_batches_in_training_only), cmocka_unit_test(residual_adds),
-        cmocka_unit_test(freezing_stops_gradients), cmocka_unit_test(summary_prints_a_table),
+        cmocka_unit_test(finds_by_name),
+        cmocka_unit_test(refuses_bad_children),
+        cmocka_unit_test(refuses_bad_parameters),
+        cmocka_unit_test(refuses_bad_forwards),
+        cmocka_unit_test(refuses_bad_convolutions),
+        cmocka_unit_test(refuses_bad_layers),
+        cmocka_unit_test(starts_as_pytorch_does),
+        cmocka_unit_test(seed_decides),
+        cmocka_unit_test(counts_batches_in_training_only),
+        cmocka_unit_test(residual_adds),
+        cmocka_unit_test(freezing_stops_gradients),
+        cmocka_unit_test(summary_prints_a_table),
     };
     return cmocka_run_group_tests_name("layers", tests, NULL, NULL) != 0;
 }

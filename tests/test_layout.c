@@ -22,7 +22,7 @@ static size_t reversed_bytes(const tg_tensor *w, const int32_t *key)
 static void reversed_pack(const tg_tensor *w, const int32_t *key, int64_t r0, int64_t r1, void *to)
 {
     const int64_t n = w->dim[0];
-    const float  *from = tg_ptr(w);
+    const float *from = tg_ptr(w);
     assert_true(key[0] == 7 && r0 % TG_LAYOUT_ROWS == 0 && r0 < r1 && r1 <= n);
     packed_rows += (int)(r1 - r0);
     for (int64_t r = r0; r < r1; r++) ((float *)to)[n - 1 - r] = from[r];
@@ -45,14 +45,18 @@ static void dot_run(const tg_call *c, const tg_task *t)
 {
     const float *x = tg_ptr(c->in[0]), *w = t->packed;
     const int64_t n = tg_count(c->in[0]);
-    float        *shared = t->shared, *own = t->scratch;
-    *shared = *own = 0;                                    /* not in the packed bytes */
+    float *shared = t->shared, *own = t->scratch;
+    *shared = *own = 0; /* not in the packed bytes */
     for (int64_t i = 0; i < n; i++) *own += x[i] * w[n - 1 - i];
     *(float *)tg_ptr(c->out[0]) = *own;
 }
 
-static const tg_kernel dot_kernel = { .name = "reversed", .run = dot_run, .layout = wants_reversed, .scratch = dot_scratch };
-static const tg_op dot = { .name = "dot", .n_in = 2, .n_out = 1, .infer = dot_infer, .kernels = TG_KERNELS(&dot_kernel) };
+static const tg_kernel dot_kernel = {
+    .name = "reversed", .run = dot_run, .layout = wants_reversed, .scratch = dot_scratch
+};
+static const tg_op dot = {
+    .name = "dot", .n_in = 2, .n_out = 1, .infer = dot_infer, .kernels = TG_KERNELS(&dot_kernel)
+};
 
 static void double_infer(tg_scope *s, tg_call *c) { (void)s, (void)c; }
 
@@ -66,8 +70,9 @@ static void double_run(const tg_call *c, const tg_task *t)
 
 static const tg_kernel repacking = { .name = "repacking", .run = double_run, .repacks = true };
 static const tg_kernel careless = { .name = "careless", .run = double_run };
-static const tg_op double_op = { .name = "double", .n_in = 1, .writes = 1, .infer = double_infer,
-                                 .kernels = TG_KERNELS(&repacking, &careless) };
+static const tg_op double_op = {
+    .name = "double", .n_in = 1, .writes = 1, .infer = double_infer, .kernels = TG_KERNELS(&repacking, &careless)
+};
 
 enum { N = 100 };
 static tg_tensor *x, *w;
@@ -85,7 +90,7 @@ static void begin(tg_scope *s)
 
 static double dot_now(tg_scope *s)
 {
-    tg_scope    *step = tg_push(s);
+    tg_scope *step = tg_push(s);
     const double y = tg_item(tg_apply(step, &dot, (tg_tensor *[]){ x, w }, NULL));
     tg_pop(step);
     return y;
@@ -126,7 +131,8 @@ static void an_edit_makes_it_stale(void **state)
     tg_close(s);
 }
 
-/* An update writes the forms that were used since the one before; a kernel that does not know of them leaves them stale. */
+/* An update writes the forms that were used since the one before; a kernel that does not know of them leaves them
+ * stale. */
 static void updates_write_what_is_used(void **state)
 {
     (void)state;
@@ -141,7 +147,7 @@ static void updates_write_what_is_used(void **state)
         assert_true(dot_now(s) == 2 * FIRST);
         assert_int_equal(packed_rows, 2 * N);
         double_now(s);
-        double_now(s);                    /* nobody read it in between: not packed again */
+        double_now(s); /* nobody read it in between: not packed again */
         assert_int_equal(packed_rows, careful ? 3 * N : 2 * N);
         assert_true(dot_now(s) == 8 * FIRST);
         assert_int_equal(packed_rows, careful ? 4 * N : 3 * N);
@@ -153,7 +159,8 @@ static void updates_write_what_is_used(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(is_packed_for_each_call_unless_kept), cmocka_unit_test(an_edit_makes_it_stale),
+        cmocka_unit_test(is_packed_for_each_call_unless_kept),
+        cmocka_unit_test(an_edit_makes_it_stale),
         cmocka_unit_test(updates_write_what_is_used),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

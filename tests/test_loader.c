@@ -97,7 +97,7 @@ static void drops_the_last(void **state)
         for (tg_batch b; tg_next(step, l, &b); tg_reset(step), batches++) assert_int_equal(b.count, 8);
         assert_int_equal(batches, 6);
     }
-    config.batch = COUNT;                                  /* one whole batch; larger ones keep what there is */
+    config.batch = COUNT; /* one whole batch; larger ones keep what there is */
     assert_int_equal(tg_loader_batches(tg_loader_new(s, make_data(s, 1), config)), 1);
     config.drop_last = false;
     config.batch = INT32_MAX;
@@ -110,7 +110,10 @@ static void drops_the_last(void **state)
 }
 
 /* ---- the same whoever works ---- */
-typedef struct { uint64_t sum; int batches; } digest;
+typedef struct {
+    uint64_t sum;
+    int batches;
+} digest;
 
 static void digest_batch(digest *d, const tg_batch *b)
 {
@@ -167,7 +170,7 @@ static void seeks(void **state)
     for (int epoch = 0; epoch < 3; epoch++)
         for (int batch = 0; tg_next(step, l, &b); batch++, tg_reset(step)) digest_batch(&at[epoch][batch], &b);
     for (int i = 0; i < 300; i++) {
-        int epoch = i * 7 % 3, batch = i * 11 % 8;         /* batch 7: the end */
+        int epoch = i * 7 % 3, batch = i * 11 % 8; /* batch 7: the end */
         tg_loader_seek(s, l, epoch, batch);
         for (int go = 0; go < i % 5; go++) {
             digest d = { 0 };
@@ -217,7 +220,8 @@ static void ends_its_threads(void **state)
         tg_batch b;
         for (int k = 0; k < i % 4; k++) assert_true(tg_next(inner, l, &b));
         tg_pop(inner);
-        for (int wait = 0; wait < 1000 && count_threads() > before; wait++) {}         /* joined, not yet gone */
+        for (int wait = 0; wait < 1000 && count_threads() > before; wait++) {
+        } /* joined, not yet gone */
     }
     assert_int_equal(count_threads(), before);
     tg_close(s);
@@ -249,7 +253,7 @@ static void asks_for_memory_only_at_first(void **state)
     for (int epoch = 0; epoch < 10; epoch++) {
         int kept = 0;
         for (tg_batch b; tg_next(step, l, &b);)
-            if (++kept % 4 == 0) tg_reset(step);           /* four micro-batches a step */
+            if (++kept % 4 == 0) tg_reset(step); /* four micro-batches a step */
         tg_reset(step);
         if (epoch == 1) requests = tg_system_requests();
     }
@@ -271,7 +275,8 @@ static void refuses_every_allocation_once(void **state)
         tg_system_fail_at(n);
         tg_loader *const l = tg_loader_new(s, d, config);
         int batches = 0;
-        for (tg_batch b; tg_next(s, l, &b); batches++) {}
+        for (tg_batch b; tg_next(s, l, &b); batches++) {
+        }
         tg_system_fail_at(0);
         const bool fine = tg_ok(s);
         assert_true(fine == (batches == 7) && (fine || tg_message(s)[0]));
@@ -280,7 +285,8 @@ static void refuses_every_allocation_once(void **state)
         if (fine) break;
     }
     assert_in_range(failures, 8, 100);
-    for (int wait = 0; wait < 1000 && count_threads() > before; wait++) {}
+    for (int wait = 0; wait < 1000 && count_threads() > before; wait++) {
+    }
     assert_int_equal(count_threads(), before);
 }
 
@@ -288,7 +294,10 @@ static void refuses_every_allocation_once(void **state)
 static void refuses_bad_configurations(void **state)
 {
     (void)state;
-    const struct { tg_loader_config config; const char *contains; } rows[] = {
+    const struct {
+        tg_loader_config config;
+        const char *contains;
+    } rows[] = {
         { { .batch = 0 }, "loader: a batch of 0 images, wanted at least 1" },
         { { .batch = -8 }, "loader: a batch of -8 images" },
         { { .batch = 54, .drop_last = true }, "loader: 53 images make no whole batch of 54" },
@@ -331,7 +340,7 @@ static void does_nothing_in_a_failed_scope(void **state)
     assert_string_equal(tg_message(s), "before");
     tg_clear(s);
     assert_true(tg_next(step, l, &b));
-    assert_int_equal(b.first, 8);                          /* nothing was lost */
+    assert_int_equal(b.first, 8); /* nothing was lost */
     assert_false(tg_next(step, NULL, &b));
     assert_int_equal(tg_loader_batches(NULL), 0);
     tg_close(s);
@@ -342,7 +351,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(normalises),
         cmocka_unit_test(gives_all_in_order),
-        cmocka_unit_test(says_which_images), cmocka_unit_test(drops_the_last),
+        cmocka_unit_test(says_which_images),
+        cmocka_unit_test(drops_the_last),
         cmocka_unit_test(workers_do_not_matter),
         cmocka_unit_test(seeks),
         cmocka_unit_test(ends_its_threads),

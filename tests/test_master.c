@@ -1,4 +1,5 @@
-/* test_master.c - bf16 weights with exact FP32 masters: every bit pattern, what hi shows, the doors to their numbers. */
+/* test_master.c - bf16 weights with exact FP32 masters: every bit pattern, what hi shows, the doors to their numbers.
+ */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -43,19 +44,34 @@ static void every_bit_pattern_comes_back(void **state)
 
 static void hi_shows_the_nearest(void **state)
 {
-    static const struct { const char *name; uint32_t bits; uint16_t hi; } row[] = {
-        { "one", 0x3f800000, 0x3f80 }, { "below half", 0x3f807fff, 0x3f80 }, { "half: away from zero", 0x3f808000, 0x3f81 },
-        { "minus half: away from zero", 0xbf808000, 0xbf81 }, { "zero", 0, 0 }, { "minus zero", 0x80000000, 0x8000 },
-        { "the smallest denormal", 1, 0 }, { "largest that fits", 0x7f7f7fff, 0x7f7f },
-        { "above the range: infinity", 0x7f7f8000, 0x7f80 }, { "FLT_MAX: infinity", 0x7f7fffff, 0x7f80 },
-        { "-FLT_MAX: infinity", 0xff7fffff, 0xff80 }, { "infinity", 0x7f800000, 0x7f80 },
-        { "minus infinity", 0xff800000, 0xff80 }, { "quiet NaN", 0x7fc00000, 0x7fc0 },
-        { "minus quiet NaN", 0xffc00000, 0xffc0 }, { "NaN that looks infinite", 0x7f807fff, 0x7f80 },
-        { "NaN that wraps", 0x7fff8000, 0x8000 }, { "minus NaN that wraps", 0xffff8000, 0 },
+    static const struct {
+        const char *name;
+        uint32_t bits;
+        uint16_t hi;
+    } row[] = {
+        { "one", 0x3f800000, 0x3f80 },
+        { "below half", 0x3f807fff, 0x3f80 },
+        { "half: away from zero", 0x3f808000, 0x3f81 },
+        { "minus half: away from zero", 0xbf808000, 0xbf81 },
+        { "zero", 0, 0 },
+        { "minus zero", 0x80000000, 0x8000 },
+        { "the smallest denormal", 1, 0 },
+        { "largest that fits", 0x7f7f7fff, 0x7f7f },
+        { "above the range: infinity", 0x7f7f8000, 0x7f80 },
+        { "FLT_MAX: infinity", 0x7f7fffff, 0x7f80 },
+        { "-FLT_MAX: infinity", 0xff7fffff, 0xff80 },
+        { "infinity", 0x7f800000, 0x7f80 },
+        { "minus infinity", 0xff800000, 0xff80 },
+        { "quiet NaN", 0x7fc00000, 0x7fc0 },
+        { "minus quiet NaN", 0xffc00000, 0xffc0 },
+        { "NaN that looks infinite", 0x7f807fff, 0x7f80 },
+        { "NaN that wraps", 0x7fff8000, 0x8000 },
+        { "minus NaN that wraps", 0xffff8000, 0 },
     };
     (void)state;
     for (size_t i = 0; i < sizeof row / sizeof *row; i++)
-        if (tg_split_hi(row[i].bits) != row[i].hi) fail_msg("%s: %04x, want %04x", row[i].name, tg_split_hi(row[i].bits), row[i].hi);
+        if (tg_split_hi(row[i].bits) != row[i].hi)
+            fail_msg("%s: %04x, want %04x", row[i].name, tg_split_hi(row[i].bits), row[i].hi);
 }
 
 /* Uniform in (-1, 1), with every bit of an FP32 number random: no value is a tie more often than it should be. */
@@ -75,7 +91,7 @@ static void hi_is_unbiased(void **state)
     double sum = 0, squares = 0;
     (void)state;
     for (uint64_t i = 0; i < N; i++) {
-        const float  w = random_weight(i), shown = tg_bf16_to_f32(tg_split_hi(bits_of(w)));
+        const float w = random_weight(i), shown = tg_bf16_to_f32(tg_split_hi(bits_of(w)));
         const double d = fabs((double)shown) - fabs((double)w);
         sum += d;
         squares += d * d;
@@ -94,12 +110,12 @@ static void doors_show_the_master(void **state)
 {
     (void)state;
     for (int n = 1; n <= 100; n += 33) {
-        tg_scope  *s = tg_open();
+        tg_scope *s = tg_open();
         tg_tensor *w = weights(s, n), *was = tg_copy(s, w);
         tg_split_masters(s, (tg_tensor *[]){ w, w }, 2);
         assert_true(tg_ok(s) && tg_is_split(w) && w->dtype == TG_BF16);
         const uint16_t *hi = tg_data(w);
-        const float    *before = tg_data(was);
+        const float *before = tg_data(was);
         for (int i = 0; i < n; i++) assert_int_equal(hi[i], tg_split_hi(bits_of(before[i])));
         tg_tensor *copy = tg_copy(s, w);
         assert_int_equal(copy->dtype, TG_F32);
@@ -118,7 +134,7 @@ static void doors_show_the_master(void **state)
 static void an_edit_is_settled_by_use(void **state)
 {
     (void)state;
-    tg_scope  *s = tg_open();
+    tg_scope *s = tg_open();
     tg_tensor *w = weights(s, 8);
     tg_split_masters(s, &w, 1);
     tg_tensor *old = tg_cast(s, w, TG_F32);
@@ -126,14 +142,14 @@ static void an_edit_is_settled_by_use(void **state)
     *(float *)tg_edit(s, w) = 4;
     tg_tensor *new = tg_cast(s, w, TG_F32);
     assert_true(*(const float *)tg_data(new) == 4 && *(const float *)tg_data(old) == first);
-    *(float *)tg_edit(s, w) = 5;         /* closing the tree with an edit open loses nothing but the edit */
+    *(float *)tg_edit(s, w) = 5; /* closing the tree with an edit open loses nothing but the edit */
     tg_close(s);
 }
 
 static void all_are_split_or_none(void **state)
 {
     (void)state;
-    tg_scope  *s = tg_open();
+    tg_scope *s = tg_open();
     tg_tensor *w = weights(s, 8), *classes = tg_zeros(s, TG_I32, 1, TG_DIM(3));
     tg_split_masters(s, (tg_tensor *[]){ w, classes }, 2);
     assert_string_equal(tg_message(s), "split_masters: a tensor of dtype i32, want an f32 leaf");
@@ -148,9 +164,12 @@ static void all_are_split_or_none(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_bit_pattern_comes_back), cmocka_unit_test(hi_shows_the_nearest),
-        cmocka_unit_test(hi_is_unbiased), cmocka_unit_test(doors_show_the_master),
-        cmocka_unit_test(an_edit_is_settled_by_use), cmocka_unit_test(all_are_split_or_none),
+        cmocka_unit_test(every_bit_pattern_comes_back),
+        cmocka_unit_test(hi_shows_the_nearest),
+        cmocka_unit_test(hi_is_unbiased),
+        cmocka_unit_test(doors_show_the_master),
+        cmocka_unit_test(an_edit_is_settled_by_use),
+        cmocka_unit_test(all_are_split_or_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* test_matmul.c - matmul and its gradients by every kernel: batch shapes that broadcast, both transpositions, and sides of
- * one, in all combinations.
+/* test_matmul.c - matmul and its gradients by every kernel: batch shapes that broadcast, both transpositions, and sides
+ * of one, in all combinations.
  *
  * Elements are -1, 0 and 1, so every sum is exact in f32 and in bf16, in any order: results have to be equal. */
 #include <setjmp.h>
@@ -13,26 +13,29 @@
 
 enum { MOST = 6 * 5 * 5, BATCHES = 7, MOST_KERNELS = 16 };
 
-typedef struct { int rank; int64_t dim[2]; } batch_shape;
-static const batch_shape batches[BATCHES] = { { 0, { 0 } }, { 1, { 1 } }, { 1, { 2 } }, { 2, { 3, 2 } }, { 2, { 1, 2 } },
-                                              { 2, { 3, 1 } }, { 2, { 1, 1 } } };
+typedef struct {
+    int rank;
+    int64_t dim[2];
+} batch_shape;
+static const batch_shape batches[BATCHES] = { { 0, { 0 } },    { 1, { 1 } },    { 1, { 2 } },   { 2, { 3, 2 } },
+                                              { 2, { 1, 2 } }, { 2, { 3, 1 } }, { 2, { 1, 1 } } };
 static const int64_t sizes[] = { 1, 3, 5 };
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
 typedef struct {
     const tg_kernel *kernel;
-    tg_dtype         dtype;
-    batch_shape      a, b;
-    bool             ta, tb;
-    int64_t          m, n, k;
+    tg_dtype dtype;
+    batch_shape a, b;
+    bool ta, tb;
+    int64_t m, n, k;
 } product_case;
 
 /* One operand: where it is in the stack, its elements, and its gradient as it should be. */
 typedef struct {
-    int     rank;
-    int64_t dim[4], batch_step[2];      /* a step along the two leading axes of y */
+    int rank;
+    int64_t dim[4], batch_step[2]; /* a step along the two leading axes of y */
     int64_t row, column, count;
-    float   value[MOST], grad[MOST];
+    float value[MOST], grad[MOST];
 } operand;
 
 static float element(uint64_t seed, int64_t i)
@@ -91,15 +94,16 @@ static void define(const product_case *c, operand *a, operand *b, const float *g
 
 static void expect_equal(tg_scope *s, const product_case *c, const char *what, tg_tensor *t, const float *want)
 {
-    const float  *got = tg_data(tg_cast(s, t, TG_F32));
+    const float *got = tg_data(tg_cast(s, t, TG_F32));
     tg_shape_text shape;
     if (!got) fail_msg("%s", tg_message(s));
     for (int64_t i = 0; i < tg_count(t); i++)
         if (got[i] != want[i])
-            fail_msg("%s, %s: batches %d [%d, %d] and %d [%d, %d]%s%s, m %d n %d k %d: element %d of %s %s is %g, want %g",
-                     c->kernel->name, tg_dtype_name(c->dtype), c->a.rank, (int)c->a.dim[0], (int)c->a.dim[1], c->b.rank,
-                     (int)c->b.dim[0], (int)c->b.dim[1], c->ta ? ", a transposed" : "", c->tb ? ", b transposed" : "",
-                     (int)c->m, (int)c->n, (int)c->k, (int)i, what, tg_shape(t, &shape), (double)got[i], (double)want[i]);
+            fail_msg(
+                "%s, %s: batches %d [%d, %d] and %d [%d, %d]%s%s, m %d n %d k %d: element %d of %s %s is %g, want %g",
+                c->kernel->name, tg_dtype_name(c->dtype), c->a.rank, (int)c->a.dim[0], (int)c->a.dim[1], c->b.rank,
+                (int)c->b.dim[0], (int)c->b.dim[1], c->ta ? ", a transposed" : "", c->tb ? ", b transposed" : "",
+                (int)c->m, (int)c->n, (int)c->k, (int)i, what, tg_shape(t, &shape), (double)got[i], (double)want[i]);
 }
 
 static tg_tensor *leaf(tg_scope *s, const operand *o)
@@ -110,14 +114,14 @@ static tg_tensor *leaf(tg_scope *s, const operand *o)
 static void check(tg_scope *root, const product_case *c)
 {
     static operand a, b;
-    float          gy[MOST], y[MOST];
+    float gy[MOST], y[MOST];
     make_operand(&a, c->a, c->ta, c->m, c->k, 1);
     make_operand(&b, c->b, c->tb, c->k, c->n, 2);
     for (int i = 0; i < MOST; i++) gy[i] = element(3, i);
     define(c, &a, &b, gy, y);
-    tg_scope  *own = tg_push(root);
+    tg_scope *own = tg_push(root);
     tg_tensor *ta = leaf(own, &a), *tb = leaf(own, &b);
-    tg_scope  *step = tg_train(own);
+    tg_scope *step = tg_train(own);
     tg_tensor *out = tg_matmul_with(step, tg_cast(step, ta, c->dtype), tg_cast(step, tb, c->dtype),
                                     (tg_matmul_config){ c->ta, c->tb });
     tg_tensor *seed = tg_from(step, TG_F32, out->rank, out->dim, gy);
@@ -160,9 +164,10 @@ static void stacks(void **state)
 int main(void)
 {
     struct CMUnitTest tests[MOST_KERNELS];
-    size_t            n = 0;
+    size_t n = 0;
     tg_set_threads(1);
     for (const tg_kernel *const *k = tg_matmul_op.kernels; *k && n < MOST_KERNELS; k++)
-        tests[n++] = (struct CMUnitTest){ .name = (*k)->name, .test_func = stacks, .initial_state = (void *)(uintptr_t)*k };
+        tests[n++] =
+            (struct CMUnitTest){ .name = (*k)->name, .test_func = stacks, .initial_state = (void *)(uintptr_t)*k };
     return _cmocka_run_group_tests("matmul", tests, n, NULL, NULL);
 }

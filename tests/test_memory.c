@@ -20,7 +20,7 @@ static void expect_out_of_memory(const tg_scope *s, uint64_t n)
 
 static void reference_losses(double loss[STEPS])
 {
-    toy       t;
+    toy t;
     tg_scope *root = tg_open(), *s = tg_train(root);
     toy_open(&t, root);
     for (int i = 0; i < STEPS; i++, tg_reset(s)) loss[i] = toy_step(&t, s);
@@ -32,9 +32,9 @@ static void reference_losses(double loss[STEPS])
  * whether there was an n-th request. */
 static bool survives(uint64_t n, int bad, const double want[STEPS])
 {
-    toy       t;
+    toy t;
     tg_scope *root = tg_open(), *s = tg_train(root);
-    bool      refused = false;
+    bool refused = false;
     toy_open(&t, root);
     expect_ok(root);
     for (int i = 0; i < STEPS; i++, tg_reset(s)) {
@@ -64,7 +64,7 @@ static bool survives(uint64_t n, int bad, const double want[STEPS])
 
 static void losses_with_seed(int bad, double loss[STEPS])
 {
-    toy       t;
+    toy t;
     tg_scope *root = tg_open(), *s = tg_train(root);
     toy_open(&t, root);
     for (int i = 0; i < STEPS; i++, tg_reset(s)) {
@@ -91,7 +91,7 @@ static void every_request_of_a_step_is_refused_once(void **state)
 
 static bool whole_program(uint64_t n, const double want[STEPS])
 {
-    toy    t = { .optim = NULL };
+    toy t = { .optim = NULL };
     double loss = NAN;
     tg_system_fail_at(n);
     tg_scope *root = tg_open(), *s = tg_train(root);
@@ -107,7 +107,7 @@ static bool whole_program(uint64_t n, const double want[STEPS])
 
 static void every_request_of_a_program_is_refused_once(void **state)
 {
-    double   want[STEPS];
+    double want[STEPS];
     uint64_t n = 1;
     (void)state;
     reference_losses(want);
@@ -131,8 +131,8 @@ static int load(tg_scope *root)
 {
     const tg_loader_config config = { .batch = 7, .crop_pad = 1, .flip = true };
     tg_loader *loader = tg_loader_new(root, images(root), config);
-    tg_scope  *s = tg_push(root);
-    int        seen = 0;
+    tg_scope *s = tg_push(root);
+    int seen = 0;
     for (int epoch = 0; epoch < 2; epoch++)
         for (tg_batch b; tg_next(s, loader, &b); tg_reset(s)) seen += b.count;
     tg_pop(s);
@@ -145,7 +145,7 @@ static void every_request_of_a_loader_is_refused_once(void **state)
     for (uint64_t n = 1; n < MOST; n++) {
         tg_system_fail_at(n);
         tg_scope *root = tg_open();
-        int       seen = load(root);
+        int seen = load(root);
         tg_system_fail_at(0);
         bool good = tg_ok(root);
         if (good) assert_int_equal(seen, 80);
@@ -162,7 +162,7 @@ static void every_request_of_a_loader_is_refused_once(void **state)
 
 static void later_steps_ask_for_nothing(void **state)
 {
-    toy       t;
+    toy t;
     tg_scope *root = tg_open(), *s = tg_train(root);
     (void)state;
     toy_open(&t, root);
@@ -181,12 +181,12 @@ static void random_sizes_reach_a_plateau(void **state)
 {
     enum { ROUNDS = 400 };
     tg_scope *root = tg_open(), *s = tg_train(root);
-    toy       t;
-    uint64_t  at_half = 0;
+    toy t;
+    uint64_t at_half = 0;
     (void)state;
     toy_open(&t, root);
     for (int i = 0; i < ROUNDS; i++, tg_reset(s)) {
-        int64_t    n = 1 + tg_random_below((tg_stream){ 8, 8 }, (uint64_t)i, 24);
+        int64_t n = 1 + tg_random_below((tg_stream){ 8, 8 }, (uint64_t)i, 24);
         tg_tensor *x = tg_randn(s, 0, 1, 4, TG_DIM(n, 8, 8, 2));
         tg_backward(s, tg_mean(s, tg_forward(s, t.net, x), (tg_axes){ 0 }));
         tg_update(s, t.optim);
@@ -199,9 +199,9 @@ static void random_sizes_reach_a_plateau(void **state)
 
 static void what_a_step_took_is_given_back(void **state)
 {
-    toy       t;
+    toy t;
     tg_scope *root = tg_open(), *s = tg_train(root);
-    uint64_t  used = 0;
+    uint64_t used = 0;
     (void)state;
     toy_open(&t, root);
     for (int i = 0; i < 5; i++) {
@@ -218,8 +218,10 @@ int main(void)
     const struct CMUnitTest memory[] = {
         cmocka_unit_test(every_request_of_a_step_is_refused_once),
         cmocka_unit_test(every_request_of_a_program_is_refused_once),
-        cmocka_unit_test(every_request_of_a_loader_is_refused_once), cmocka_unit_test(later_steps_ask_for_nothing),
-        cmocka_unit_test(random_sizes_reach_a_plateau), cmocka_unit_test(what_a_step_took_is_given_back),
+        cmocka_unit_test(every_request_of_a_loader_is_refused_once),
+        cmocka_unit_test(later_steps_ask_for_nothing),
+        cmocka_unit_test(random_sizes_reach_a_plateau),
+        cmocka_unit_test(what_a_step_took_is_given_back),
     };
     return cmocka_run_group_tests(memory, NULL, NULL);
 }

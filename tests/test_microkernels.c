@@ -26,7 +26,7 @@ enum { MICROKERNELS = sizeof microkernels / sizeof *microkernels };
 
 static uint64_t seed;
 
-static int any(int low, int high)                        /* low .. high */
+static int any(int low, int high) /* low .. high */
 {
     seed = seed * 6364136223846793005u + 1442695040888963407u;
     return low + (int)((seed >> 33) % (uint64_t)(high - low + 1));
@@ -49,7 +49,7 @@ static double get(const void *from, tg_dtype dtype, int64_t i)
 
 static void *noise(tg_dtype dtype, int64_t n)
 {
-    void *to = NULL;                                    /* aligned, with not a byte to spare */
+    void *to = NULL; /* aligned, with not a byte to spare */
     if (posix_memalign(&to, 64, (size_t)n * tg_dtype_size(dtype))) fail();
     for (int64_t i = 0; i < n; i++) put(to, dtype, i, any_number());
     return to;
@@ -67,12 +67,12 @@ static bool usable(const tg_microkernel *mk)
 typedef struct {
     const tg_microkernel *mk;
     tg_brgemm p;
-    int       count, alone;             /* bricks; so many of them are met by one of two lines */
-    tg_brick  brick[MOST_BRICKS];
-    void     *a[MOST_BRICKS], *b[MOST_BRICKS];
-    float    *from, *bias;
-    void     *c;
-    int64_t   c_count;
+    int count, alone; /* bricks; so many of them are met by one of two lines */
+    tg_brick brick[MOST_BRICKS];
+    void *a[MOST_BRICKS], *b[MOST_BRICKS];
+    float *from, *bias;
+    void *c;
+    int64_t c_count;
 } product_case;
 
 static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
@@ -97,9 +97,9 @@ static int64_t b_at(const product_case *t, int64_t k, int j)
 static void any_operands(product_case *t)
 {
     const tg_brgemm *p = &t->p;
-    const int64_t    k_b = depth_of_b(t);
-    const int        columns = t->mk->panel * (p->next ? 2 : 1);
-    const int64_t    size = a_place(p, rows_of(p) - 1, round_up(p->k, t->mk->depth) - 1) + 1;
+    const int64_t k_b = depth_of_b(t);
+    const int columns = t->mk->panel * (p->next ? 2 : 1);
+    const int64_t size = a_place(p, rows_of(p) - 1, round_up(p->k, t->mk->depth) - 1) + 1;
     for (int i = 0; i < t->count; i++) {
         t->brick[i].a = t->a[i] = noise(t->mk->element, size);
         t->brick[i].b = t->b[i] = noise(t->mk->element, k_b * columns);
@@ -135,8 +135,8 @@ static void any_overlap(product_case *t)
     t->p.c_row = t->p.n + any(0, 30);
 }
 
-/* More lines, of which bricks may meet one (tiles), planes of A (tiles), rows of c written past the cache, memory fetched
- * ahead. */
+/* More lines, of which bricks may meet one (tiles), planes of A (tiles), rows of c written past the cache, memory
+ * fetched ahead. */
 static void any_lines(product_case *t, bool odd)
 {
     tg_brgemm *p = &t->p;
@@ -158,7 +158,7 @@ static void any_lines(product_case *t, bool odd)
 static product_case any_product(const tg_microkernel *mk, bool odd)
 {
     product_case t = { .mk = mk, .count = any(0, 7) ? any(1, MOST_BRICKS) : 0 };
-    tg_brgemm   *p = &t.p;
+    tg_brgemm *p = &t.p;
     p->m = any_size(odd, MOST_ROWS);
     p->n = any_size(odd, mk->panel);
     p->k = any_size(odd, 80);
@@ -227,11 +227,11 @@ static double want(const product_case *t, int r, int j, double *bound)
 static void check_product(const product_case *t, const float *from, const void *before)
 {
     const tg_brgemm *p = &t->p;
-    const size_t     size = tg_dtype_size(p->store);
+    const size_t size = tg_dtype_size(p->store);
     add_all(t, from);
     for (int64_t i = 0; i < t->c_count; i++) {
         const int r = (int)(i / p->c_row), j = (int)(i % p->c_row);
-        double    bound;
+        double bound;
         if (j >= p->n) {
             if (memcmp((char *)t->c + (size_t)i * size, (const char *)before + (size_t)i * size, size))
                 fail_msg("%s: m %d n %d k %d: wrote behind row %d", t->mk->name, p->m, p->n, (int)p->k, r);
@@ -253,10 +253,10 @@ static void product_test(void **state)
     for (int i = 0; i < PRODUCTS; i++) {
         product_case t = any_product(mk, i % 2);
         const size_t bytes = (size_t)t.c_count * tg_dtype_size(t.p.store);
-        void        *before = malloc(bytes);
-        float       *from = t.from;
+        void *before = malloc(bytes);
+        float *from = t.from;
         memcpy(before, t.c, bytes);
-        if (t.p.store == TG_F32 && any(0, 1)) {     /* sums go on in place */
+        if (t.p.store == TG_F32 && any(0, 1)) { /* sums go on in place */
             t.p.from = t.c, t.p.from_row = t.p.c_row, t.p.from_line = t.p.c_line;
             from = before;
         }
@@ -271,11 +271,11 @@ static void product_test(void **state)
 /* ---- places ---- */
 
 typedef struct {
-    int       rows, n, k, lead, end;
-    int64_t   x_stride, y_stride;
-    tg_dtype  dtype;
-    void     *x, *y;                     /* place i: x[i x_stride + j - lead], so that nothing lies before it */
-    float     c[96 * TG_PANEL];
+    int rows, n, k, lead, end;
+    int64_t x_stride, y_stride;
+    tg_dtype dtype;
+    void *x, *y; /* place i: x[i x_stride + j - lead], so that nothing lies before it */
+    float c[96 * TG_PANEL];
 } places_case;
 
 static void any_places(const tg_microkernel *mk, places_case *t)
@@ -295,13 +295,19 @@ static void any_places(const tg_microkernel *mk, places_case *t)
 static void run_places(const tg_microkernel *mk, places_case *t)
 {
     const tg_places at = mk->places_of(t->rows, t->k);
-    char           *a = aligned_alloc(64, at.a_bytes), *b = aligned_alloc(64, at.b_bytes);
-    tg_brick        brick = { .a = a, .b = b };
-    tg_brgemm       p = { .m = t->rows, .n = t->n, .k = at.k, .row = at.row, .step = at.step, .c = t->c,
-                          .c_row = TG_PANEL, .store = TG_F32 };
-    const int       most = at.strip ? 16 : t->rows;
+    char *a = aligned_alloc(64, at.a_bytes), *b = aligned_alloc(64, at.b_bytes);
+    tg_brick brick = { .a = a, .b = b };
+    tg_brgemm p = { .m = t->rows,
+                    .n = t->n,
+                    .k = at.k,
+                    .row = at.row,
+                    .step = at.step,
+                    .c = t->c,
+                    .c_row = TG_PANEL,
+                    .store = TG_F32 };
+    const int most = at.strip ? 16 : t->rows;
     assert_int_equal(at.a_bytes % 64 + at.b_bytes % 64, 0);
-    memset(a, 0xff, at.a_bytes), memset(b, 0xff, at.b_bytes);            /* NaNs, in either type */
+    memset(a, 0xff, at.a_bytes), memset(b, 0xff, at.b_bytes); /* NaNs, in either type */
     const char *x = (const char *)t->x - (ptrdiff_t)t->lead * (ptrdiff_t)tg_dtype_size(t->dtype);
     mk->load_a(x, t->dtype, t->x_stride, t->k, t->lead, t->end, t->rows, a);
     mk->load_b(t->y, t->dtype, t->y_stride, t->k, t->n, b);
@@ -333,7 +339,7 @@ static void check_places(const tg_microkernel *mk, const places_case *t)
 
 static void places_test(void **state)
 {
-    static places_case    t;
+    static places_case t;
     const tg_microkernel *mk = *state;
     seed = 2;
     if (!usable(mk) || !mk->places_of) skip();
@@ -353,13 +359,13 @@ enum { UNTOUCHED = 0x7f01, BEHIND = 32 };
 static void check_line(const tg_microkernel *mk, int rows, int k, int64_t stride, int64_t pitch, int shift)
 {
     uint16_t *const x = noise(TG_BF16, (k - 1) * stride + rows);
-    const int64_t   end = shift + (rows - 1) * pitch + k, size = end + BEHIND;
+    const int64_t end = shift + (rows - 1) * pitch + k, size = end + BEHIND;
     uint16_t *const to = malloc((size_t)size * sizeof *to);
     for (int64_t i = 0; i < size; i++) to[i] = UNTOUCHED;
     mk->load_line(x, stride, k, rows, pitch, to + shift);
     for (int64_t at = 0; at < size; at++) {
         const int64_t r = at < shift ? -1 : (at - shift) / pitch, i = at < shift ? 0 : (at - shift) % pitch;
-        const bool    inside = r >= 0 && r < rows && i < k;
+        const bool inside = r >= 0 && r < rows && i < k;
         if (inside ? to[at] != x[i * stride + r] : to[at] != UNTOUCHED && (to[at] || r < 0))
             fail_msg("%s: line of %d places, %d rows, pitch %d: element %d of row %d is %04x", mk->name, k, rows,
                      (int)pitch, (int)i, (int)r, to[at]);
@@ -408,11 +414,11 @@ static tg_tensor *bf16_leaf(tg_scope *s, int rank, const int64_t *dim)
 static void leave_test(void **state)
 {
     const tg_conv2d_attr a = { { 1, 1 }, { 1, 1 }, { 1, 1 }, 1, { 9, 9 }, { 3, 3 } };
-    const int            before = tg_threads();
+    const int before = tg_threads();
     (void)state;
     if (tg_max_isa() < TG_ISA_AMX) skip();
-    tg_set_threads(1);                                   /* tiles belong to a thread: this one's can be looked at */
-    tg_scope  *s = tg_open();
+    tg_set_threads(1); /* tiles belong to a thread: this one's can be looked at */
+    tg_scope *s = tg_open();
     tg_tensor *x = bf16_leaf(s, 4, TG_DIM(8, 9, 9, 40)), *y = bf16_leaf(s, 4, TG_DIM(8, 9, 9, 36));
     tg_tensor *w = bf16_leaf(s, 4, TG_DIM(36, 3, 3, 40));
     run_on_tiles(&tg_conv2d_op, s, x, w, &a);
@@ -429,13 +435,18 @@ static void leave_test(void **state)
 
 int main(void)
 {
-    static const struct { const char *kind; CMUnitTestFunction run; } kinds[] = {
-        { "products", product_test }, { "places", places_test }, { "lines", line_test },
+    static const struct {
+        const char *kind;
+        CMUnitTestFunction run;
+    } kinds[] = {
+        { "products", product_test },
+        { "places", places_test },
+        { "lines", line_test },
     };
     enum { KINDS = sizeof kinds / sizeof *kinds };
-    static char       names[MICROKERNELS * KINDS][64];
+    static char names[MICROKERNELS * KINDS][64];
     struct CMUnitTest tests[MICROKERNELS * KINDS + 1];
-    size_t            n = 0;
+    size_t n = 0;
     for (int i = 0; i < MICROKERNELS; i++)
         for (int k = 0; k < KINDS; k++, n++) {
             snprintf(names[n], sizeof *names, "%s/%s", microkernels[i]->name, kinds[k].kind);

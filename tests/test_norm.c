@@ -21,7 +21,7 @@ static void expect_close(const char *what, int row, tg_tensor *t, const double *
     if (!data) fail_msg("%s %d: no numbers", what, row);
     for (int64_t i = 0; data && i < tg_count(t); i++) {
         double got = (double)data[place_of(t, i)];
-        bool   same = isnan(want[i]) ? isnan(got) : fabs(got - want[i]) <= 1e-5 * (1 + fabs(want[i]));
+        bool same = isnan(want[i]) ? isnan(got) : fabs(got - want[i]) <= 1e-5 * (1 + fabs(want[i]));
         if (!same) fail_msg("%s %d at %lld: %.9g, want %.9g", what, row, (long long)i, got, want[i]);
     }
 }
@@ -48,13 +48,17 @@ static tg_tensor *weights_for(tg_scope *s, const tg_tensor *y, double seed)
 static void cross_entropy_case(tg_options options, int i)
 {
     static const int64_t target[ROWS] = { 0, 4, 2, 2, 1, 3 }, threes[ROWS] = { 3, 3, 3, 3, 3, 3 };
-    tg_scope  *root = open_with(options), *s = tg_train(root);
+    tg_scope *root = open_with(options), *s = tg_train(root);
     tg_tensor *x = leaf(root, (wave){ 1, 2, 0 }, 2, TG_DIM(ROWS, CLASSES));
     tg_tensor *y = tg_from(root, TG_I64, 1, TG_DIM(ROWS), cross_entropies[i].all ? threes : target);
-    tg_tensor *loss = tg_cross_entropy_with(s, x, y, (tg_cross_entropy_config){
-        .weight = cross_entropies[i].weighted ? new_wave(root, (wave){ 2, 0.5, 1 }, 1, TG_DIM(CLASSES)) : NULL,
-        .label_smoothing = cross_entropies[i].smoothing, .ignore = cross_entropies[i].ignored != -100,
-        .ignore_index = cross_entropies[i].ignored, .reduction = cross_entropies[i].reduction });
+    tg_tensor *loss = tg_cross_entropy_with(
+        s, x, y,
+        (tg_cross_entropy_config){
+            .weight = cross_entropies[i].weighted ? new_wave(root, (wave){ 2, 0.5, 1 }, 1, TG_DIM(CLASSES)) : NULL,
+            .label_smoothing = cross_entropies[i].smoothing,
+            .ignore = cross_entropies[i].ignored != -100,
+            .ignore_index = cross_entropies[i].ignored,
+            .reduction = cross_entropies[i].reduction });
     tg_backward_from(s, loss, weights_for(s, loss, 3));
     tg_run(s, false);
     expect_close("cross_entropy: gradient", i, tg_grad(x), cross_entropies[i].gx);
@@ -74,11 +78,11 @@ static void pointwise_case(tg_options options, int i)
 {
     const bool probabilities = pointwise[i].loss == tg_bce_with_logits;
     const double half = probabilities ? 0.5 : 0;
-    tg_scope  *root = open_with(options), *s = tg_train(root);
+    tg_scope *root = open_with(options), *s = tg_train(root);
     tg_tensor *x = leaf(root, (wave){ 4, 2, 0 }, 2, TG_DIM(4, 3));
     tg_tensor *target = leaf(root, (wave){ 5, probabilities ? 0.5 : 1, half }, 2, TG_DIM(4, 3));
     const float *first = tg_data(x);
-    float       *same = tg_edit(root, target);
+    float *same = tg_edit(root, target);
     if (first && same) same[0] = first[0];
     tg_tensor *loss = pointwise[i].loss(s, x, target, pointwise[i].reduction);
     tg_backward_from(s, loss, weights_for(s, loss, 3));
@@ -102,8 +106,8 @@ static void batch_norm_case(tg_options options, int i, bool swapped)
 {
     const int64_t *dim = TG_DIM(3, 3, 2, 4), *c = TG_DIM(4);
     const tg_batch_norm2d_config config = { .eps = 1e-3f, .momentum = 0.3f };
-    tg_scope  *root = open_with(options);
-    tg_scope  *s = tg_push_modes(root, (tg_modes){ .grad = true, .train = batch_norms[i].train });
+    tg_scope *root = open_with(options);
+    tg_scope *s = tg_push_modes(root, (tg_modes){ .grad = true, .train = batch_norms[i].train });
     tg_tensor *x = leaf(root, (wave){ 6, 1, 0 }, 4, dim), *other = leaf(root, (wave){ 10, 1, 0 }, 4, dim);
     tg_tensor *gamma = leaf(root, (wave){ 7, 0.5, 1 }, 1, c), *beta = leaf(root, (wave){ 8, 0.5, 0 }, 1, c);
     tg_tensor *mean = new_wave(root, (wave){ 11, 0.5, 0 }, 1, c), *var = new_wave(root, (wave){ 12, 0.5, 1 }, 1, c);
@@ -133,7 +137,7 @@ static void layer_norm(void **state)
 {
     (void)state;
     for (int m = 0; m < MODES; m++) {
-        tg_scope  *root = open_with(modes[m]), *s = tg_train(root);
+        tg_scope *root = open_with(modes[m]), *s = tg_train(root);
         tg_tensor *x = leaf(root, (wave){ 6, 1, 0 }, 3, TG_DIM(4, 5, 6));
         tg_tensor *gamma = leaf(root, (wave){ 7, 0.5, 1 }, 2, TG_DIM(5, 6));
         tg_tensor *beta = leaf(root, (wave){ 8, 0.5, 0 }, 2, TG_DIM(5, 6));
@@ -153,11 +157,11 @@ static void batch_norm_does_not_cancel(void **state)
 {
     (void)state;
     enum { LINES = 30000, C = 3 };
-    tg_scope  *root = tg_open(), *s = tg_train(root);
+    tg_scope *root = tg_open(), *s = tg_train(root);
     tg_tensor *x = tg_zeros(root, TG_F32, 4, TG_DIM(LINES, 1, 1, C)), *mean = tg_zeros(root, TG_F32, 1, TG_DIM(C));
     tg_tensor *one = tg_full(root, 1, 1, TG_DIM(C)), *zero = tg_zeros(root, TG_F32, 1, TG_DIM(C));
     tg_tensor *var = tg_zeros(root, TG_F32, 1, TG_DIM(C));
-    float     *to = tg_edit(root, x);
+    float *to = tg_edit(root, x);
     for (int i = 0; to && i < LINES * C; i++) to[i] = 10000 + (i / C % 2 ? 1.0f : -1.0f);
     tg_tensor *y = tg_batch_norm2d(s, x, one, zero, mean, var, (tg_batch_norm2d_config){ .momentum = 1 });
     const float *data = tg_data(y);
@@ -177,7 +181,7 @@ static void batch_norm_does_not_cancel(void **state)
 static void bad_class(int64_t class, const char *message)
 {
     const int64_t target[4] = { 0, 1, 2, class };
-    tg_scope  *root = tg_open(), *s = tg_train(root);
+    tg_scope *root = tg_open(), *s = tg_train(root);
     tg_tensor *x = leaf(root, (wave){ 1, 1, 0 }, 4, TG_DIM(4, 1, 1, 10)), *one = tg_full(root, 1, 1, TG_DIM(10));
     tg_tensor *mean = tg_zeros(root, TG_F32, 1, TG_DIM(10)), *var = tg_full(root, 1, 1, TG_DIM(10));
     tg_tensor *zero = tg_zeros(root, TG_F32, 1, TG_DIM(10));
@@ -205,13 +209,14 @@ static void classes_out_of_range(void **state)
 static void zero_momentum_and_eps(void **state)
 {
     (void)state;
-    tg_scope  *s = tg_open(), *step = tg_train(s);
+    tg_scope *s = tg_open(), *step = tg_train(s);
     const tg_layer_batch_norm2d_config config = { .features = 1, .momentum = TG_ZERO, .eps = TG_ZERO };
     tg_module *net = tg_layer_batch_norm2d(s, config);
     tg_tensor *x = tg_from(s, TG_F32, 4, TG_DIM(2, 1, 1, 1), (const float[]){ 1, 1.0078125f });
     const float *y = tg_f32(tg_forward(step, net, x));
-    assert_true(y && y[0] == -1 && y[1] == 1);             /* with eps 1e-5: 0.78 */
-    assert_true(tg_f32(tg_find_param(net, "running_mean"))[0] == 0 && tg_f32(tg_find_param(net, "running_var"))[0] == 1);
+    assert_true(y && y[0] == -1 && y[1] == 1); /* with eps 1e-5: 0.78 */
+    assert_true(tg_f32(tg_find_param(net, "running_mean"))[0] == 0 &&
+                tg_f32(tg_find_param(net, "running_var"))[0] == 1);
     y = tg_f32(tg_layer_norm(step, tg_reshape(step, x, 1, TG_DIM(2)), NULL, NULL, (double)TG_ZERO));
     assert_true(y && y[0] == -1 && y[1] == 1);
     tg_close(s);
@@ -291,7 +296,7 @@ static void dropout(void **state)
 {
     (void)state;
     enum { N = 100000 };
-    tg_scope  *root = tg_open(), *s = tg_train(root), *e = tg_push(root);
+    tg_scope *root = tg_open(), *s = tg_train(root), *e = tg_push(root);
     tg_tensor *x = tg_require_grad(root, tg_full(root, 1, 1, TG_DIM(N)));
     tg_tensor *y = tg_dropout(s, x, 0.25), *again = tg_dropout(s, x, 0.25);
     assert_ptr_equal(tg_dropout(e, x, 0.25), x);
@@ -305,7 +310,7 @@ static void dropout(void **state)
         dropped += kept[i] == 0;
         differ += kept[i] != other[i];
     }
-    assert_in_range(dropped, N / 4 - 800, N / 4 + 800);              /* 6 deviations */
+    assert_in_range(dropped, N / 4 - 800, N / 4 + 800); /* 6 deviations */
     assert_in_range(differ, N * 3 / 8 - 1000, N * 3 / 8 + 1000);
     expect_ok(root);
     tg_close(root);
@@ -314,9 +319,14 @@ static void dropout(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cross_entropy), cmocka_unit_test(pointwise_losses), cmocka_unit_test(batch_norm),
-        cmocka_unit_test(layer_norm), cmocka_unit_test(batch_norm_does_not_cancel),
-        cmocka_unit_test(classes_out_of_range), cmocka_unit_test(bad_calls), cmocka_unit_test(dropout),
+        cmocka_unit_test(cross_entropy),
+        cmocka_unit_test(pointwise_losses),
+        cmocka_unit_test(batch_norm),
+        cmocka_unit_test(layer_norm),
+        cmocka_unit_test(batch_norm_does_not_cancel),
+        cmocka_unit_test(classes_out_of_range),
+        cmocka_unit_test(bad_calls),
+        cmocka_unit_test(dropout),
         cmocka_unit_test(zero_momentum_and_eps),
     };
     return cmocka_run_group_tests_name("normalisations and losses", tests, NULL, NULL);

@@ -8,7 +8,11 @@
 #define DICT NPY_DICT
 #define F4   NPY_F4
 
-static const struct { const char *row, *dict; size_t data; const char *contains; } headers[] = {
+static const struct {
+    const char *row, *dict;
+    size_t data;
+    const char *contains;
+} headers[] = {
     { "plain", F4("(2, 3)"), 24, NULL },
     { "no comma at the end", "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3)}", 24, NULL },
     { "tight", "{'shape':(2,3,),'descr':'<f4','fortran_order':False}", 24, NULL },
@@ -31,8 +35,7 @@ static const struct { const char *row, *dict; size_t data; const char *contains;
     { "not closed", "{'descr': '<f4', 'fortran_order': False, 'shape': (6,)", 24, "a comma is missing" },
     { "no shape", "{'descr': '<f4', 'fortran_order': False}", 24, "is missing" },
     { "empty dictionary", "{}", 24, "is missing" },
-    { "another key", "{'descr': '<f4', 'fortran_order': False, 'shape': (6,), 'x': 1}", 24,
-      "a key that is none of" },
+    { "another key", "{'descr': '<f4', 'fortran_order': False, 'shape': (6,), 'x': 1}", 24, "a key that is none of" },
     { "a key twice", "{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (6,)}", 24, "a key twice" },
     { "code", "__import__('os').system('x')", 24, "no dictionary" },
     { "code for a shape", F4("open('x')"), 24, "'shape' is no tuple" },
@@ -77,7 +80,12 @@ static void knows_versions_of_npy(void **state)
 {
     (void)state;
     tg_scope *const s = tg_open();
-    static const struct { const char *row; int major, minor, width; uint32_t more; const char *contains; } rows[] = {
+    static const struct {
+        const char *row;
+        int major, minor, width;
+        uint32_t more;
+        const char *contains;
+    } rows[] = {
         { "1.0", 1, 0, 2, 0, NULL },
         { "2.0", 2, 0, 4, 0, NULL },
         { "3.0", 3, 0, 4, 0, NULL },
@@ -102,20 +110,48 @@ static void knows_versions_of_npy(void **state)
 }
 
 /* Every spelling of NumPy's, as its dtype here and the bytes of an element; and in which order they arrive. */
-typedef struct { const char *descr, *dtype; int size; const char *order; } spelling;
+typedef struct {
+    const char *descr, *dtype;
+    int size;
+    const char *order;
+} spelling;
 static const spelling spellings[] = {
-    { "<f8", "F64", 8, "01234567" },  { ">f8", "F64", 8, "76543210" },   { "float64", "F64", 8, "01234567" },
-    { "d", "F64", 8, "01234567" },    { ">d", "F64", 8, "76543210" },    { "=f4", "F32", 4, "0123" },
-    { "f4", "F32", 4, "0123" },       { ">f4", "F32", 4, "3210" },       { "single", "F32", 4, "0123" },
-    { ">f2", "F16", 2, "10" },        { "e", "F16", 2, "01" },           { ">c8", "C64", 8, "32107654" },
-    { ">i8", "I64", 8, "76543210" },  { "int", "I64", 8, "01234567" },   { "<l", "I64", 8, "01234567" },
-    { ">i4", "I32", 4, "3210" },      { "i", "I32", 4, "0123" },         { ">i2", "I16", 2, "10" },
-    { "short", "I16", 2, "01" },      { ">i1", "I8", 1, "0" },           { "b", "I8", 1, "0" },
-    { ">u8", "U64", 8, "76543210" },  { ">u4", "U32", 4, "3210" },       { "|u2", "U16", 2, "01" },
-    { ">u2", "U16", 2, "10" },        { "=u1", "U8", 1, "0" },           { "B", "U8", 1, "0" },
-    { "?", "BOOL", 1, "0" },          { "bool", "BOOL", 1, "0" },        { "|b1", "BOOL", 1, "0" },
-    { "<V2", "<V2", 2, "01" },        { "|V2", "|V2", 2, "01" },         { ">c16", ">c16", 16, "76543210fedcba98" },
-    { "|S3", "|S3", 3, "012" },       { ">U1", ">U1", 4, "3210" },       { "<M8[ns]", "<M8[ns]", 8, "01234567" },
+    { "<f8", "F64", 8, "01234567" },
+    { ">f8", "F64", 8, "76543210" },
+    { "float64", "F64", 8, "01234567" },
+    { "d", "F64", 8, "01234567" },
+    { ">d", "F64", 8, "76543210" },
+    { "=f4", "F32", 4, "0123" },
+    { "f4", "F32", 4, "0123" },
+    { ">f4", "F32", 4, "3210" },
+    { "single", "F32", 4, "0123" },
+    { ">f2", "F16", 2, "10" },
+    { "e", "F16", 2, "01" },
+    { ">c8", "C64", 8, "32107654" },
+    { ">i8", "I64", 8, "76543210" },
+    { "int", "I64", 8, "01234567" },
+    { "<l", "I64", 8, "01234567" },
+    { ">i4", "I32", 4, "3210" },
+    { "i", "I32", 4, "0123" },
+    { ">i2", "I16", 2, "10" },
+    { "short", "I16", 2, "01" },
+    { ">i1", "I8", 1, "0" },
+    { "b", "I8", 1, "0" },
+    { ">u8", "U64", 8, "76543210" },
+    { ">u4", "U32", 4, "3210" },
+    { "|u2", "U16", 2, "01" },
+    { ">u2", "U16", 2, "10" },
+    { "=u1", "U8", 1, "0" },
+    { "B", "U8", 1, "0" },
+    { "?", "BOOL", 1, "0" },
+    { "bool", "BOOL", 1, "0" },
+    { "|b1", "BOOL", 1, "0" },
+    { "<V2", "<V2", 2, "01" },
+    { "|V2", "|V2", 2, "01" },
+    { ">c16", ">c16", 16, "76543210fedcba98" },
+    { "|S3", "|S3", 3, "012" },
+    { ">U1", ">U1", 4, "3210" },
+    { "<M8[ns]", "<M8[ns]", 8, "01234567" },
     { ">m8[D]", ">m8[D]", 8, "76543210" },
 };
 
@@ -135,10 +171,10 @@ static tg_tensor_file *spelled(tg_scope *s, const spelling *row, bool columns)
 static void check_order(const spelling *row, bool columns, const uint8_t *got)
 {
     for (int e = 0; e < 6; e++) {
-        const int there = columns ? e / 3 + 2 * (e % 3) : e;                  /* its number in the file */
+        const int there = columns ? e / 3 + 2 * (e % 3) : e; /* its number in the file */
         for (int k = 0; k < row->size; k++) {
             const char *const digits = "0123456789abcdef";
-            const int         from = there * row->size + (int)(strchr(digits, row->order[k]) - digits);
+            const int from = there * row->size + (int)(strchr(digits, row->order[k]) - digits);
             if (got[e * row->size + k] != (uint8_t)(from * 7 + 3)) fail_msg("%s, element %d", row->descr, e);
         }
     }
@@ -146,13 +182,13 @@ static void check_order(const spelling *row, bool columns, const uint8_t *got)
 
 static void check_spelling(tg_scope *s, const spelling *row, bool columns)
 {
-    const int             bytes = 6 * row->size;
-    uint8_t               got[6 * 16];
+    const int bytes = 6 * row->size;
+    uint8_t got[6 * 16];
     tg_tensor_file *const f = spelled(s, row, columns);
     assert_true(tg_tensor_file_read(s, f, 0, 0, (size_t)bytes, got));
     check_order(row, columns, got);
-    for (int from = 0; from < bytes; from += 5) {                             /* and in part */
-        uint8_t      part[7] = { 0 };
+    for (int from = 0; from < bytes; from += 5) { /* and in part */
+        uint8_t part[7] = { 0 };
         const size_t n = (size_t)(bytes - from < 7 ? bytes - from : 7);
         assert_true(tg_tensor_file_read(s, f, 0, (uint64_t)from, n, part));
         assert_memory_equal(part, got + from, n);
@@ -193,13 +229,14 @@ static void knows_no_dtype_of_ours(void **state)
 static void reads_large_columns(void **state)
 {
     enum { A = 37, B = 11, C = 101, N = A * B * C };
-    static uint8_t  file[128 + 2 * N];
+    static uint8_t file[128 + 2 * N];
     static uint16_t got[N];
     tg_scope *const s = tg_open();
     (void)state;
     const blob head = npy_make(DICT("'>u2'", "True", "(37, 11, 101)"), 0);
     memcpy(file, head.at, head.n);
-    for (int i = 0; i < N; i++) file[head.n + 2 * (size_t)i] = (uint8_t)(i >> 8), file[head.n + 2 * (size_t)i + 1] = (uint8_t)i;
+    for (int i = 0; i < N; i++)
+        file[head.n + 2 * (size_t)i] = (uint8_t)(i >> 8), file[head.n + 2 * (size_t)i + 1] = (uint8_t)i;
     data_put("x.npy", file, head.n + 2 * N);
     tg_tensor_file *const f = tg_tensor_file_open(s, data_path("x.npy"));
     assert_string_equal(tg_message(s), "");
@@ -236,18 +273,23 @@ static void says_what_it_cannot_convert(void **state)
 {
     (void)state;
     tg_scope *const s = tg_open();
-    static const struct { const char *descr, *fortran; const char *contains; } rows[] = {
+    static const struct {
+        const char *descr, *fortran;
+        const char *contains;
+    } rows[] = {
         { "'<f16'", "False", "<f16 cannot be read as f32" },
         { "'<V4'", "True", "<V4 cannot be read as f32" },
         { "'<c8'", "False", "C64 cannot be read as f32" },
         { "'|S4'", "False", "|S4 cannot be read as f32" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char  dict[128];
+        char dict[128];
         float numbers[4];
         snprintf(dict, sizeof dict, "{'descr': %s, 'fortran_order': %s, 'shape': (2, 2), }", rows[i].descr,
                  rows[i].fortran);
-        const blob b = npy_make(dict, !strcmp(rows[i].descr, "'<c8'") ? 32 : !strcmp(rows[i].descr, "'<f16'") ? 64 : 16);
+        const blob b = npy_make(dict, !strcmp(rows[i].descr, "'<c8'")    ? 32
+                                      : !strcmp(rows[i].descr, "'<f16'") ? 64
+                                                                         : 16);
         tg_tensor_file *const f = tg_tensor_file_open(s, zip_put("x.npy", &b));
         assert_non_null(f);
         assert_false(tg_tensor_file_can(f->tensor, TG_F32));
@@ -261,9 +303,13 @@ static void says_what_it_cannot_convert(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(takes_or_refuses_npy_headers), cmocka_unit_test(knows_versions_of_npy),
-        cmocka_unit_test(says_what_it_cannot_convert),  cmocka_unit_test(knows_spellings), cmocka_unit_test(knows_no_dtype_of_ours),
-        cmocka_unit_test(reads_large_columns),          cmocka_unit_test(takes_v2_for_bf16),
+        cmocka_unit_test(takes_or_refuses_npy_headers),
+        cmocka_unit_test(knows_versions_of_npy),
+        cmocka_unit_test(says_what_it_cannot_convert),
+        cmocka_unit_test(knows_spellings),
+        cmocka_unit_test(knows_no_dtype_of_ours),
+        cmocka_unit_test(reads_large_columns),
+        cmocka_unit_test(takes_v2_for_bf16),
     };
     return cmocka_run_group_tests(tests, data_folder_begin, data_folder_end);
 }

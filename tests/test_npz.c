@@ -14,21 +14,21 @@
 enum { SAMPLES = 15 };
 
 static const tg_file_tensor samples[SAMPLES] = {
-    { .name = "f64",       .dtype = "F64",  .rank = 1, .dim = { 5 } },
-    { .name = "c64",       .dtype = "C64",  .rank = 1, .dim = { 2 } },
-    { .name = "i64",       .dtype = "I64",  .rank = 0 },
-    { .name = "u64",       .dtype = "U64",  .rank = 2, .dim = { 1, 3 } },
-    { .name = "f32",       .dtype = "F32",  .rank = 2, .dim = { 100, 700 } },
-    { .name = "i32",       .dtype = "I32",  .rank = 1, .dim = { 7 } },
-    { .name = "u32",       .dtype = "U32",  .rank = 1, .dim = { 7 } },
-    { .name = "none",      .dtype = "F32",  .rank = 3, .dim = { 2, 0, 3 } },
-    { .name = "f16",       .dtype = "F16",  .rank = 1, .dim = { 9 } },
-    { .name = "i16",       .dtype = "I16",  .rank = 1, .dim = { 9 } },
-    { .name = "u16",       .dtype = "U16",  .rank = 1, .dim = { 9 } },
-    { .name = "bool",      .dtype = "BOOL", .rank = 1, .dim = { 3 } },
-    { .name = "optim/a.b", .dtype = "U8",   .rank = 4, .dim = { 3, 1, 2, 1 } },
-    { .name = "\xc3\xbc",  .dtype = "I8",   .rank = 1, .dim = { 3 } },
-    { .name = "empty",     .dtype = "U8",   .rank = 1, .dim = { 0 } },
+    { .name = "f64", .dtype = "F64", .rank = 1, .dim = { 5 } },
+    { .name = "c64", .dtype = "C64", .rank = 1, .dim = { 2 } },
+    { .name = "i64", .dtype = "I64", .rank = 0 },
+    { .name = "u64", .dtype = "U64", .rank = 2, .dim = { 1, 3 } },
+    { .name = "f32", .dtype = "F32", .rank = 2, .dim = { 100, 700 } },
+    { .name = "i32", .dtype = "I32", .rank = 1, .dim = { 7 } },
+    { .name = "u32", .dtype = "U32", .rank = 1, .dim = { 7 } },
+    { .name = "none", .dtype = "F32", .rank = 3, .dim = { 2, 0, 3 } },
+    { .name = "f16", .dtype = "F16", .rank = 1, .dim = { 9 } },
+    { .name = "i16", .dtype = "I16", .rank = 1, .dim = { 9 } },
+    { .name = "u16", .dtype = "U16", .rank = 1, .dim = { 9 } },
+    { .name = "bool", .dtype = "BOOL", .rank = 1, .dim = { 3 } },
+    { .name = "optim/a.b", .dtype = "U8", .rank = 4, .dim = { 3, 1, 2, 1 } },
+    { .name = "\xc3\xbc", .dtype = "I8", .rank = 1, .dim = { 3 } },
+    { .name = "empty", .dtype = "U8", .rank = 1, .dim = { 0 } },
 };
 
 static uint8_t sample_byte(const tg_file_tensor *t, uint64_t i) { return (uint8_t)(i * 7 + (uint8_t)t->name[0]) & 1; }
@@ -42,7 +42,7 @@ static bool write_samples(tg_scope *s, const char *path)
         uint8_t *const bytes = calloc(1, t[i].bytes + 1);
         for (uint64_t k = 0; k < t[i].bytes; k++) bytes[k] = sample_byte(&t[i], k);
         bool good = true;
-        for (uint64_t at = 0; good && at < t[i].bytes; at += 1000)       /* in pieces */
+        for (uint64_t at = 0; good && at < t[i].bytes; at += 1000) /* in pieces */
             good = tg_tensor_file_write(s, w, bytes + at, t[i].bytes - at < 1000 ? t[i].bytes - at : 1000);
         free(bytes);
         if (!good) return false;
@@ -104,7 +104,7 @@ static void holds_70000_tensors(void **state)
     enum { MANY = 70000 };
     tg_scope *const s = tg_open();
     tg_file_tensor *const t = tg_alloc(s, MANY * sizeof *t);
-    char (*const names)[8] = tg_alloc(s, MANY * sizeof *names);
+    char(*const names)[8] = tg_alloc(s, MANY * sizeof *names);
     uint8_t byte;
     for (int i = 0; i < MANY; i++) {
         snprintf(names[i], sizeof names[i], "t%d", i);
@@ -130,9 +130,13 @@ static void reads_compressed_members(void **state)
     const zip_member m[] = { { "a.npy", .data = 50000, .deflated = true },
                              { "b.npy", .data = 3, .deflated = true, .wide = true } };
     const blob b = zip_make(m, 2, (zip_end){ 0 });
-    static const struct { int i; uint64_t from; size_t n; } reads[] = {
+    static const struct {
+        int i;
+        uint64_t from;
+        size_t n;
+    } reads[] = {
         { 0, 0, 1000 }, { 0, 1000, 49000 }, { 0, 30000, 5000 }, { 0, 40000, 1 }, { 1, 0, 3 }, { 0, 7, 20000 },
-        { 0, 0, 0 }, { 0, 3, 2 }, { 1, 2, 1 }, { 0, 50000, 0 }, { 1, 0, 2 }, { 1, 2, 1 },
+        { 0, 0, 0 },    { 0, 3, 2 },        { 1, 2, 1 },        { 0, 50000, 0 }, { 1, 0, 2 }, { 1, 2, 1 },
     };
     tg_tensor_file *const f = tg_tensor_file_open(s, zip_put("x", &b));
     assert_string_equal(tg_message(s), "");
@@ -252,10 +256,10 @@ static void survives_each_refused_allocation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_what_it_writes),        cmocka_unit_test(refuses_to_write_bf16),
-        cmocka_unit_test(holds_70000_tensors),         cmocka_unit_test(reads_compressed_members),
-        cmocka_unit_test(notices_damaged_numbers),     cmocka_unit_test(refuses_every_truncation),
-        cmocka_unit_test(notices_every_flipped_bit),   cmocka_unit_test(survives_each_refused_allocation),
+        cmocka_unit_test(reads_what_it_writes),      cmocka_unit_test(refuses_to_write_bf16),
+        cmocka_unit_test(holds_70000_tensors),       cmocka_unit_test(reads_compressed_members),
+        cmocka_unit_test(notices_damaged_numbers),   cmocka_unit_test(refuses_every_truncation),
+        cmocka_unit_test(notices_every_flipped_bit), cmocka_unit_test(survives_each_refused_allocation),
     };
     return cmocka_run_group_tests(tests, data_folder_begin, data_folder_end);
 }

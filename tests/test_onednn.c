@@ -64,8 +64,8 @@ static void plans_are_found_again(void **state)
     (void)state;
     forced(&tg_conv2d_op, &conv2d_onednn);
     tg_scope *root = tg_open(), *step = tg_push(root);
-    int       cached = 0;
-    uint64_t  requests = 0;
+    int cached = 0;
+    uint64_t requests = 0;
     for (int i = 0; i < 5; i++) {
         expect_all(ones(step, 2, 5, 3, 4), 3);
         tg_reset(step);
@@ -128,7 +128,7 @@ static void trees_of_several_threads_share_plans(void **state)
 {
     enum { TREES = 4 };
     pthread_t thread[TREES];
-    int       wrong[TREES] = { 0 };
+    int wrong[TREES] = { 0 };
     (void)state;
     forced(&tg_conv2d_op, &conv2d_onednn);
     for (int i = 0; i < TREES; i++) assert_int_equal(pthread_create(&thread[i], NULL, compute_alone, &wrong[i]), 0);
@@ -139,7 +139,7 @@ static void trees_of_several_threads_share_plans(void **state)
 /* A plan for one thread must not meet an OpenMP that would give a thread of the user's more. */
 static void *convolve_3x3(void *result)
 {
-    tg_scope  *root = tg_open();
+    tg_scope *root = tg_open();
     tg_tensor *x = tg_full(root, 1, 4, TG_DIM(2, 7, 7, 64)), *w = tg_full(root, 1, 4, TG_DIM(64, 3, 3, 64));
     const float *y = tg_data(tg_conv2d(root, x, w, NULL, (tg_conv2d_config){ 0 }));
     *(float *)result = y ? y[0] : NAN;
@@ -153,7 +153,7 @@ static void other_threads_obey_tg_set_threads(void **state)
     (void)state;
     for (int threads = 1; threads <= 3; threads++) {
         pthread_t thread;
-        float     here, there;
+        float here, there;
         tg_set_threads(threads);
         convolve_3x3(&here);
         assert_int_equal(pthread_create(&thread, NULL, convolve_3x3, &there), 0);
@@ -172,7 +172,7 @@ static void every_allocation_may_fail(void **state)
         assert_true(n < 200);
         tg_system_fail_at(n);
         tg_scope *root = tg_open();
-        tg_tensor *y = ones(root, 5, 3, 7, 100 + (int64_t)n);            /* a shape not seen before */
+        tg_tensor *y = ones(root, 5, 3, 7, 100 + (int64_t)n); /* a shape not seen before */
         const float *data = tg_data(y);
         done = tg_ok(root);
         assert_true(done ? data && data[0] == 7 : *tg_message(root));
@@ -186,14 +186,17 @@ static void every_allocation_may_fail(void **state)
 static const char *refusal_of_grad_w(int64_t in, int kernel, int stride)
 {
     static char text[256];
-    tg_scope      *s = tg_open();
+    tg_scope *s = tg_open();
     tg_conv2d_attr a = plain;
-    const int64_t  out = (8 - kernel) / stride + 1;
+    const int64_t out = (8 - kernel) / stride + 1;
     a.stride[0] = a.stride[1] = stride;
     a.image[0] = a.image[1] = 8;
     a.kernel[0] = a.kernel[1] = kernel;
     const tg_call c = {
-        .op = &tg_conv2d_grad_w_op, .attr = &a, .scope = s, .where = "",
+        .op = &tg_conv2d_grad_w_op,
+        .attr = &a,
+        .scope = s,
+        .where = "",
         .in = { tg_zeros(s, TG_F32, 4, TG_DIM(2, out, out, 4)), tg_zeros(s, TG_F32, 4, TG_DIM(2, 8, 8, in)) },
         .out = { tg_zeros(s, TG_F32, 4, TG_DIM(4, kernel, kernel, in)) },
     };
@@ -217,13 +220,17 @@ static void shapes_that_overrun_are_refused(void **state)
 static const char *refusal_of_winograd(int64_t n, int64_t size, int64_t channels)
 {
     static char text[256];
-    tg_scope      *s = tg_open();
+    tg_scope *s = tg_open();
     tg_conv2d_attr a = plain;
     a.image[0] = a.image[1] = (int)size;
     a.kernel[0] = a.kernel[1] = 3;
     a.pad[0] = a.pad[1] = 1;
     tg_tensor *image = tg_zeros(s, TG_F32, 4, TG_DIM(n, size, size, channels));
-    const tg_call c = { .op = &tg_conv2d_grad_w_op, .attr = &a, .scope = s, .where = "", .in = { image, image },
+    const tg_call c = { .op = &tg_conv2d_grad_w_op,
+                        .attr = &a,
+                        .scope = s,
+                        .where = "",
+                        .in = { image, image },
                         .out = { tg_zeros(s, TG_F32, 4, TG_DIM(channels, 3, 3, channels)) } };
     const char *reason = conv2d_grad_w_winograd_onednn.reject(&c);
     snprintf(text, sizeof text, "%s", reason ? reason : "");
@@ -236,7 +243,7 @@ static void a_scratch_out_of_proportion_is_refused(void **state)
     int before = tg_threads();
     (void)state;
     if (conv2d_grad_w_winograd_onednn.isa > tg_max_isa()) skip();
-    if (*refusal_of_winograd(2, 8, 64)) skip();               /* this oneDNN has no Winograd */
+    if (*refusal_of_winograd(2, 8, 64)) skip(); /* this oneDNN has no Winograd */
     tg_set_threads(2);
     assert_non_null(strstr(refusal_of_winograd(32, 7, 512), "out of proportion"));
     assert_string_equal(refusal_of_winograd(32, 14, 256), "");
@@ -247,12 +254,13 @@ static void a_scratch_out_of_proportion_is_refused(void **state)
 
 static float relu_of(float x0, float x1, float w0, float w1, float bias)
 {
-    tg_scope      *s = tg_open();
+    tg_scope *s = tg_open();
     tg_conv2d_attr a = plain;
     a.image[0] = a.image[1] = a.kernel[0] = a.kernel[1] = 1;
     tg_tensor *in[] = {
         tg_from(s, TG_F32, 4, TG_DIM(1, 1, 1, 2), (float[]){ x0, x1 }),
-        tg_from(s, TG_F32, 4, TG_DIM(1, 1, 1, 2), (float[]){ w0, w1 }), tg_full(s, bias, 1, TG_DIM(1)),
+        tg_from(s, TG_F32, 4, TG_DIM(1, 1, 1, 2), (float[]){ w0, w1 }),
+        tg_full(s, bias, 1, TG_DIM(1)),
     };
     const float y = (float)tg_item(tg_apply(s, &tg_conv2d_relu_op, in, &a));
     assert_true(tg_ok(s));

@@ -12,18 +12,18 @@
 #include "op_table.h"
 
 typedef struct {
-    const tg_op     *op;
+    const tg_op *op;
     const op_sample *sample;
-    const tg_kernel *kernel;             /* NULL: a gradcheck, or an alias */
-    char             name[160];
-    uint64_t         bits[TG_MAX_OUT + 2];       /* of the results, for each set of wanted outputs; 0: not run */
+    const tg_kernel *kernel; /* NULL: a gradcheck, or an alias */
+    char name[160];
+    uint64_t bits[TG_MAX_OUT + 2]; /* of the results, for each set of wanted outputs; 0: not run */
 } op_case;
 
 typedef struct {
     struct CMUnitTest *test;
-    op_case           *cases;
-    size_t             n;
-    const char        *only, *kernel;
+    op_case *cases;
+    size_t n;
+    const char *only, *kernel;
 } test_list;
 
 static test_list all;
@@ -44,8 +44,8 @@ static uint64_t bits_of(const op_result *r)
 /* What ref computes for one row: its kernels are tested one after the other, and ref takes the longest. */
 static struct {
     const op_sample *sample;
-    op_result        of[TG_MAX_OUT + 2];
-    bool             made[TG_MAX_OUT + 2];
+    op_result of[TG_MAX_OUT + 2];
+    bool made[TG_MAX_OUT + 2];
 } expected;
 
 static void forget_expected(void)
@@ -67,7 +67,7 @@ static const op_result *expected_of(const op_case *t, int set)
 static void compare_with_ref(op_case *t, int set)
 {
     op_result got;
-    char      why[HARNESS_TEXT];
+    char why[HARNESS_TEXT];
     run_sample(t->op, t->sample, t->kernel, wanted_set(t->op, set), &got);
     bool agree = results_agree(&got, expected_of(t, set), tolerance_of(t), why);
     t->bits[set] = bits_of(&got);
@@ -78,8 +78,8 @@ static void compare_with_ref(op_case *t, int set)
 static void kernel_test(void **state)
 {
     op_case *t = *state;
-    char     why[HARNESS_TEXT] = "";
-    int      ran = 0;
+    char why[HARNESS_TEXT] = "";
+    int ran = 0;
     for (int set = 0; set < wanted_sets(t->op); set++) {
         if (kernel_refuses(t->op, t->sample, t->kernel, wanted_set(t->op, set), why)) continue;
         if (*why) fail_msg("%s: %s", t->name, why);
@@ -137,11 +137,11 @@ static void threads_test(void **state)
 static void alias_test(void **state)
 {
     const op_case *t = *state;
-    tg_tensor     *in[TG_MAX_IN];
-    tg_scope      *s = tg_open();
+    tg_tensor *in[TG_MAX_IN];
+    tg_scope *s = tg_open();
     make_inputs(s, t->op, t->sample, in);
     tg_tensor *y = tg_apply(s, t->op, in, t->sample->attr);
-    bool       same = tg_data(y) && tg_data(in[0]) && tg_count(y) == tg_count(in[0]) &&
+    bool same = tg_data(y) && tg_data(in[0]) && tg_count(y) == tg_count(in[0]) &&
                 !memcmp(tg_data(y), tg_data(in[0]), (size_t)tg_count(y) * tg_dtype_size(y->dtype));
     if (!same) print_error("%s: %s\n", t->name, tg_message(s));
     tg_close(s);
@@ -151,9 +151,9 @@ static void alias_test(void **state)
 static void gradcheck_test(void **state)
 {
     const op_case *t = *state;
-    char           why[256];
-    tg_scope      *s = tg_open();
-    bool           good = gradcheck_sample(s, t->op, t->sample, why);
+    char why[256];
+    tg_scope *s = tg_open();
+    bool good = gradcheck_sample(s, t->op, t->sample, why);
     tg_close(s);
     if (!good) fail_msg("%s: %s", t->name, why);
 }
@@ -173,8 +173,8 @@ static void add(test_list *l, op_case c, const char *kind, CMUnitTestFunction ru
 static void bf16_is_refused(void **state)
 {
     const op_case *t = *state;
-    op_sample      half;
-    char           why[HARNESS_TEXT];
+    op_sample half;
+    char why[HARNESS_TEXT];
     assert_false(bf16_sample(t->op, t->sample, &half, why));
     print_message("%s skipped: %s\n", t->name, why);
     skip();
@@ -206,7 +206,7 @@ static size_t most_tests(void)
 static void add_kernels(test_list *l, const op_case *plain, const char *suffix)
 {
     const tg_op *op = plain->op;
-    char         kind[64];
+    char kind[64];
     snprintf(kind, sizeof kind, "alias%s", suffix);
     if (op->alias) add(l, *plain, kind, alias_test);
     for (size_t k = 0; !op->alias && k < kernels_of(op); k++) {
@@ -221,7 +221,7 @@ static void add_kernels(test_list *l, const op_case *plain, const char *suffix)
 static void add_row(test_list *l, const tg_op *op, const op_sample *row, op_sample *half)
 {
     const op_case plain = { .op = op, .sample = row };
-    char          why[HARNESS_TEXT];
+    char why[HARNESS_TEXT];
     add_kernels(l, &plain, "");
     if (op->backward && row->grad_tolerance >= 0) add(l, plain, "gradcheck", gradcheck_test);
     if (bf16_sample(op, row, half, why)) add_kernels(l, &(op_case){ .op = op, .sample = half }, "/bf16");
@@ -237,12 +237,12 @@ static void add_rows(test_list *l, op_sample *halves)
 int main(int argc, char **argv)
 {
     static int two = 2, four = 4;
-    size_t     most = most_tests() + 2;
+    size_t most = most_tests() + 2;
     op_sample *halves = calloc(most_rows() + 1, sizeof *halves);
     all = (test_list){ calloc(most + 1, sizeof *all.test), calloc(most + 1, sizeof *all.cases), 0,
                        argc > 1 ? argv[1] : NULL, argc > 2 ? argv[2] : NULL };
     if (!all.test || !all.cases || !halves) return 1;
-    tg_set_threads(1);                   /* many tiny programs: waking workers costs more than they do */
+    tg_set_threads(1); /* many tiny programs: waking workers costs more than they do */
     add_rows(&all, halves);
     size_t n = all.n;
     all.test[n++] = (struct CMUnitTest){ .name = "two_threads", .test_func = threads_test, .initial_state = &two };

@@ -18,7 +18,11 @@ static tg_tensor *identity(tg_scope *s, tg_module *m, tg_tensor *x)
 }
 
 /* A module with two parameters, "a" [2] = {1, 2} and "m" [2, 1] = {3, 4}, and a training scope. */
-typedef struct { tg_scope *root, *step; tg_module *net; tg_tensor *a, *m; } fixture;
+typedef struct {
+    tg_scope *root, *step;
+    tg_module *net;
+    tg_tensor *a, *m;
+} fixture;
 
 static int begin(void **state)
 {
@@ -91,7 +95,7 @@ static void without_gradient_nothing_happens(void **state)
     assert_int_equal(opt->slots[1].steps, 0);
     push(f, f->m, 1, -1);
     update(f, opt);
-    expect_numbers(f->m, NUMBERS(3 * 0.95 - 0.1, 4 * 0.95 + 0.1));       /* a first step: lr sign(g) */
+    expect_numbers(f->m, NUMBERS(3 * 0.95 - 0.1, 4 * 0.95 + 0.1)); /* a first step: lr sign(g) */
     assert_int_equal(tg_steps(opt), 2);
 }
 
@@ -118,7 +122,7 @@ static void norm_is_over_all_parameters(void **state)
     tg_optim *opt = tg_sgd(f->root, f->net, (tg_sgd_config){ .lr = 1 });
     tg_clip_norm(f->root, opt, 1);
     push(f, f->a, 1, 2);
-    push(f, f->m, 2, 4);                   /* norm 5 */
+    push(f, f->m, 2, 4); /* norm 5 */
     update(f, opt);
     expect_numbers(f->a, NUMBERS(1 - 0.2, 2 - 0.4));
     expect_numbers(f->m, NUMBERS(3 - 0.4, 4 - 0.8));
@@ -142,14 +146,14 @@ static void the_norm_that_was_found(void **state)
     push(f, f->a, 1, 2);
     push(f, f->m, 2, 4);
     update(f, opt);
-    assert_true(tg_grad_norm(opt) == 5);               /* before clipping */
+    assert_true(tg_grad_norm(opt) == 5); /* before clipping */
     tg_clip_norm(f->root, opt, INFINITY);
     push(f, f->a, 30, 40);
     update(f, opt);
     assert_true(tg_grad_norm(opt) == 50);
     expect_numbers(f->a, NUMBERS(1 - 3 - 0.2 - 30, 2 - 4 - 0.4 - 40));
     update(f, opt);
-    assert_true(isnan(tg_grad_norm(opt)));             /* no gradients, no norm */
+    assert_true(isnan(tg_grad_norm(opt))); /* no gradients, no norm */
 }
 
 static void value_is_element_by_element(void **state)
@@ -173,7 +177,7 @@ static bool named(const char *name, const tg_tensor *t, void *context)
 static void groups_have_their_own_rates(void **state)
 {
     const fixture *f = *state;
-    char      name[] = "m";
+    char name[] = "m";
     tg_optim *opt = tg_sgd(f->root, f->net, (tg_sgd_config){ .lr = 1, .weight_decay = 0.5f });
     assert_int_equal(tg_add_group(f->root, opt, (tg_group_config){ .lr_scale = 0.1f }, named, name), 1);
     assert_int_equal(tg_no_decay_on_bias_and_norm(f->root, opt), 2);
@@ -188,7 +192,7 @@ static void groups_have_their_own_rates(void **state)
 static void decay_goes_by_role(void **state)
 {
     const fixture *f = *state;
-    tg_scope  *s = f->root;
+    tg_scope *s = f->root;
     tg_module *own = tg_module_new(s, sizeof *own, "Own", identity);
     tg_param(s, own, "gain", tg_full(s, 1, 0, NULL));
     tg_param(s, own, "scale", tg_full(s, 1, 1, TG_DIM(2)));
@@ -197,21 +201,26 @@ static void decay_goes_by_role(void **state)
     tg_param(s, own, "shift", tg_full(s, 1, 3, TG_DIM(1, 1, 2)));
     tg_decays(s, own, "shift", false);
     tg_weight(s, own, "row", tg_full(s, 1, 2, TG_DIM(1, 2)));
-    tg_module *net = tg_sequential(s, (tg_module *[]){
-        tg_layer_layer_norm(s, (tg_layer_norm_config){ .rank = 3, .dim = { 2, 2, 3 } }),
-        tg_layer_batch_norm2d(s, (tg_layer_batch_norm2d_config){ .features = 3 }),
-        tg_layer_conv2d(s, (tg_layer_conv2d_config){ .in = 3, .out = 1, .kernel = 1 }), own, NULL });
-    static const struct { const char *name; bool decays; } rows[] = {
-        { "0.weight", false }, { "0.bias", false }, { "1.weight", false }, { "1.bias", false }, { "2.weight", true },
-        { "2.bias", false }, { "3.gain", false }, { "3.scale", false }, { "3.bias", false }, { "3.table", true },
-        { "3.shift", false }, { "3.row", true },
+    tg_module *net = tg_sequential(
+        s,
+        (tg_module *[]){ tg_layer_layer_norm(s, (tg_layer_norm_config){ .rank = 3, .dim = { 2, 2, 3 } }),
+                         tg_layer_batch_norm2d(s, (tg_layer_batch_norm2d_config){ .features = 3 }),
+                         tg_layer_conv2d(s, (tg_layer_conv2d_config){ .in = 3, .out = 1, .kernel = 1 }), own, NULL });
+    static const struct {
+        const char *name;
+        bool decays;
+    } rows[] = {
+        { "0.weight", false }, { "0.bias", false }, { "1.weight", false }, { "1.bias", false },
+        { "2.weight", true },  { "2.bias", false }, { "3.gain", false },   { "3.scale", false },
+        { "3.bias", false },   { "3.table", true }, { "3.shift", false },  { "3.row", true },
     };
     tg_optim *opt = tg_sgd(s, net, (tg_sgd_config){ .lr = 0.5f, .weight_decay = 0.5f });
     assert_int_equal(tg_no_decay_on_bias_and_norm(s, opt), 1);
     assert_int_equal(opt->n_slots, sizeof rows / sizeof *rows);
     for (int i = 0; i < opt->n_slots; i++) {
         assert_string_equal(opt->slots[i].name, rows[i].name);
-        if ((opt->slots[i].group->weight_decay > 0) != rows[i].decays) fail_msg("%s: decays, or does not", rows[i].name);
+        if ((opt->slots[i].group->weight_decay > 0) != rows[i].decays)
+            fail_msg("%s: decays, or does not", rows[i].name);
     }
     tg_decays(s, net, "nobody", true);
     expect_message(s, "module: decays of \"nobody\": there is no parameter or buffer of this name");
@@ -238,21 +247,29 @@ static void schedules_are_pytorchs(void **state)
     const tg_schedule_config step_zero = { .kind = TG_STEP, .every = 3, .gamma = TG_ZERO };
     const tg_schedule_config cosine = { .kind = TG_COSINE, .total = 16, .lr_end = 0.01f };
     const tg_schedule_config warm_constant = { .warmup = 4, .warmup_from = 0.25f };
-    const tg_schedule_config warm_step = { .kind = TG_STEP, .every = 3, .gamma = 0.5f, .warmup = 4,
-                                           .warmup_from = 0.25f };
+    const tg_schedule_config warm_step = {
+        .kind = TG_STEP, .every = 3, .gamma = 0.5f, .warmup = 4, .warmup_from = 0.25f
+    };
     const tg_schedule_config warm_cosine = { .kind = TG_COSINE, .total = 16, .warmup = 4, .warmup_from = 0.25f };
     const tg_schedule_config one_cycle = { .kind = TG_ONE_CYCLE, .total = 17 };
-    const tg_schedule_config one_cycle_set = { .kind = TG_ONE_CYCLE, .total = 17, .pct_start = 0.5f, .div_factor = 10,
-                                               .final_div_factor = 100 };
+    const tg_schedule_config one_cycle_set = {
+        .kind = TG_ONE_CYCLE, .total = 17, .pct_start = 0.5f, .div_factor = 10, .final_div_factor = 100
+    };
     const tg_schedule_config one_cycle_no_rise = { .kind = TG_ONE_CYCLE, .total = 17, .pct_start = TG_ZERO };
-    const struct { const char *name; tg_schedule_config config; const double *want; int n; } rows[] = {
-        { RATES(constant) },  { RATES(step) },        { RATES(cosine) },    { RATES(warm_constant) },
-        { RATES(warm_step) }, { RATES(warm_cosine) }, { RATES(one_cycle) }, { RATES(one_cycle_set) },
-        { RATES(step_zero) }, { RATES(one_cycle_no_rise) },
+    const struct {
+        const char *name;
+        tg_schedule_config config;
+        const double *want;
+        int n;
+    } rows[] = {
+        { RATES(constant) },          { RATES(step) },          { RATES(cosine) },
+        { RATES(warm_constant) },     { RATES(warm_step) },     { RATES(warm_cosine) },
+        { RATES(one_cycle) },         { RATES(one_cycle_set) }, { RATES(step_zero) },
+        { RATES(one_cycle_no_rise) },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         expect_rates(rows[i].name, rows[i].config, rows[i].want, rows[i].n);
-    assert_true(tg_schedule_at(&cosine, 0.1f, 16) == 0.01f);          /* and stays there */
+    assert_true(tg_schedule_at(&cosine, 0.1f, 16) == 0.01f); /* and stays there */
     assert_true(tg_schedule_at(&cosine, 0.1f, 1000) == 0.01f);
     assert_true(fabs((double)tg_schedule_at(&one_cycle, 0.1f, 1000) - 4e-7) < 1e-12);
     assert_true(isnan(tg_schedule_at(&(tg_schedule_config){ .kind = TG_STEP }, 0.1f, 3)));
@@ -276,7 +293,7 @@ static void update_follows_the_schedule(void **state)
 static void a_rate_may_be_zero(void **state)
 {
     const fixture *f = *state;
-    char      name[] = "m";
+    char name[] = "m";
     tg_optim *opt = tg_sgd(f->root, f->net, (tg_sgd_config){ .lr = TG_ZERO, .weight_decay = TG_ZERO });
     push(f, f->a, 1, 1);
     update(f, opt);
@@ -324,7 +341,7 @@ static void steady_state_asks_the_system_for_nothing(void **state)
 {
     const fixture *f = *state;
     tg_optim *opt = tg_adam(f->root, f->net, (tg_adam_config){ .lr = 0.1f });
-    uint64_t  before = 0;
+    uint64_t before = 0;
     tg_clip_norm(f->root, opt, 1);
     for (int i = 0; i < 6; i++) {
         if (i == 2) before = tg_system_requests();
@@ -339,7 +356,10 @@ static void steady_state_asks_the_system_for_nothing(void **state)
 
 static void refuses_bad_optimizers(void **state)
 {
-    static const struct { const char *message; tg_sgd_config sgd; } sgd[] = {
+    static const struct {
+        const char *message;
+        tg_sgd_config sgd;
+    } sgd[] = {
         { "sgd: lr 0, want a finite number above 0 (or TG_ZERO)", { .lr = 0 } },
         { "sgd: lr nan, want a finite number of at least 0", { .lr = NAN } },
         { "sgd: lr inf, want a finite number of at least 0", { .lr = INFINITY } },
@@ -350,7 +370,10 @@ static void refuses_bad_optimizers(void **state)
         { "sgd: nesterov with momentum 0 and dampening 0, want momentum above 0 and no dampening",
           { .lr = 1, .nesterov = true } },
     };
-    static const struct { const char *message; tg_adam_config adam; } adam[] = {
+    static const struct {
+        const char *message;
+        tg_adam_config adam;
+    } adam[] = {
         { "adamw: lr nan, want a finite number of at least 0", { .lr = NAN } },
         { "adamw: beta1 1, want 0 <= beta1 < 1 (0: the default)", { .lr = 1, .beta1 = 1 } },
         { "adamw: beta2 nan, want 0 <= beta2 < 1 (0: the default)", { .lr = 1, .beta2 = NAN } },
@@ -377,7 +400,10 @@ static void refuses_bad_optimizers(void **state)
 
 static void refuses_bad_settings(void **state)
 {
-    static const struct { const char *message; tg_schedule_config config; } bad[] = {
+    static const struct {
+        const char *message;
+        tg_schedule_config config;
+    } bad[] = {
         { "schedule: 9 is no kind", { .kind = (tg_schedule_kind)9 } },
         { "schedule: warmup -1, want at least 0", { .warmup = -1 } },
         { "schedule: every 0, want at least 1", { .kind = TG_STEP, .gamma = 1 } },

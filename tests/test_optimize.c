@@ -1,4 +1,5 @@
-/* test_optimize.c - tg_optimize: what it says, all or nothing, and that results stay right whatever is done afterwards. */
+/* test_optimize.c - tg_optimize: what it says, all or nothing, and that results stay right whatever is done afterwards.
+ */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,19 +15,24 @@ static bool has_bf16(void) { return tg_max_isa() >= TG_ISA_AVX512; }
 
 /* ---- the report ---- */
 
-static tg_tensor *linear_forward(tg_scope *s, tg_module *m, tg_tensor *x) { return tg_linear(s, x, m->slots->tensor, NULL); }
+static tg_tensor *linear_forward(tg_scope *s, tg_module *m, tg_tensor *x)
+{
+    return tg_linear(s, x, m->slots->tensor, NULL);
+}
 
 /* Two linear layers that share their weight, a depthwise and a frozen convolution, normalisation. */
 static tg_module *mixed(tg_scope *s)
 {
     tg_module *frozen = tg_layer_conv2d(s, (tg_layer_conv2d_config){ .in = 2, .out = 8, .kernel = 3 });
     tg_module *linear = tg_layer_linear(s, (tg_layer_linear_config){ .in = 8, .out = 8, .no_bias = true });
-    tg_module *other  = tg_module_new(s, sizeof *other, "Linear", linear_forward);
+    tg_module *other = tg_module_new(s, sizeof *other, "Linear", linear_forward);
     if (tg_ok(s)) tg_weight(s, other, "weight", linear->slots->tensor);
     tg_freeze(frozen);
-    return tg_sequential(s, (tg_module *[]){
-        frozen, tg_layer_conv2d(s, (tg_layer_conv2d_config){ .in = 8, .out = 8, .kernel = 1, .groups = 8 }),
-        tg_layer_batch_norm2d(s, (tg_layer_batch_norm2d_config){ .features = 8 }), tg_layer_relu(s), linear, other, NULL });
+    return tg_sequential(
+        s, (tg_module *[]){ frozen,
+                            tg_layer_conv2d(s, (tg_layer_conv2d_config){ .in = 8, .out = 8, .kernel = 1, .groups = 8 }),
+                            tg_layer_batch_norm2d(s, (tg_layer_batch_norm2d_config){ .features = 8 }), tg_layer_relu(s),
+                            linear, other, NULL });
 }
 
 static void expect_report(const tg_optimize_report *report, const char *want)
@@ -44,7 +50,7 @@ static void says_each_layer_once(void **state)
 {
     (void)state;
     if (!has_bf16()) skip();
-    tg_scope  *s = tg_open();
+    tg_scope *s = tg_open();
     tg_module *net = mixed(s);
     expect_report(tg_optimize(s, net, NULL, TG_BF16),
                   "layer  kind              weight  packed  \n"
@@ -62,7 +68,7 @@ static void says_each_layer_once(void **state)
 static void says_why_nothing_changed(void **state)
 {
     (void)state;
-    tg_scope  *s = tg_open();
+    tg_scope *s = tg_open();
     tg_module *net = tg_layer_linear(s, (tg_layer_linear_config){ .in = 8, .out = 8, .no_bias = true });
     const tg_optimize_report *r = tg_optimize_with(s, net, NULL, TG_BF16, (tg_optimize_config){ .level = TG_O0 });
     assert_string_equal(r->note, "level O0: nothing was changed");
@@ -87,7 +93,7 @@ static void says_why_nothing_changed(void **state)
 static void nothing_changes_when_memory_is_short(void **state)
 {
     (void)state;
-    toy       t;
+    toy t;
     tg_scope *s = tg_open(), *step = tg_train(s);
     toy_open(&t, s);
     toy_step(&t, step);
@@ -95,7 +101,7 @@ static void nothing_changes_when_memory_is_short(void **state)
     const uint64_t before = lasting_bytes(t.net, t.optim);
     int refused = 0;
     for (uint64_t n = 1; n < 1000; n++) {
-        tg_scope *child = tg_push(s);           /* its memory is asked for anew */
+        tg_scope *child = tg_push(s); /* its memory is asked for anew */
         tg_system_fail_at(n);
         const tg_optimize_report *r = tg_optimize(child, t.net, t.optim, TG_BF16);
         tg_system_fail_at(0);
@@ -129,7 +135,7 @@ static void trains_as_fp32_does(void **state)
     (void)state;
     double loss[2], first[2];
     for (int bf16 = 0; bf16 < 2; bf16++) {
-        toy       t;
+        toy t;
         tg_scope *root = tg_open();
         toy_open(&t, root);
         tg_optimize(root, t.net, t.optim, bf16 ? TG_BF16 : TG_F32);
@@ -145,24 +151,24 @@ static void trains_as_fp32_does(void **state)
 /* Everything that IPEX's users fell over, with packed forms kept and not: the same bits. */
 static uint64_t eventful_training(bool packs, tg_dtype dtype)
 {
-    toy       t;
-    double    loss;
+    toy t;
+    double loss;
     tg_scope *root = tg_open();
     toy_open(&t, root);
     tg_optimize_with(root, t.net, t.optim, dtype, (tg_optimize_config){ .no_prepack = !packs });
     run_steps(&t, root, 2, &loss);
-    ((float *)tg_edit(root, tg_find_param(t.net, "0.weight")))[3] = 0.123f;      /* edit a weight */
+    ((float *)tg_edit(root, tg_find_param(t.net, "0.weight")))[3] = 0.123f; /* edit a weight */
     run_steps(&t, root, 2, &loss);
-    tg_set_threads(3);                                                          /* another number of threads */
+    tg_set_threads(3); /* another number of threads */
     run_steps(&t, root, 2, &loss);
-    tg_scope *look = tg_push(root);                                             /* evaluate in between, twice */
+    tg_scope *look = tg_push(root); /* evaluate in between, twice */
     tg_data(tg_forward(look, t.net, t.x));
     tg_pop(look);
     look = tg_push(root);
     tg_data(tg_forward(look, t.net, t.x));
     tg_pop(look);
     run_steps(&t, root, 1, &loss);
-    tg_no_decay_on_bias_and_norm(root, t.optim);                                /* another group */
+    tg_no_decay_on_bias_and_norm(root, t.optim); /* another group */
     run_steps(&t, root, 2, &loss);
     tg_set_threads(tg_processors());
     expect_ok(root);
@@ -182,15 +188,15 @@ static void whatever_is_done_results_stay_right(void **state)
 static void a_copied_model_computes_the_same(void **state)
 {
     (void)state;
-    toy       a, b;
-    double    loss;
+    toy a, b;
+    double loss;
     tg_scope *root = tg_open();
     toy_open(&a, root);
     tg_optimize(root, a.net, a.optim, TG_BF16);
     run_steps(&a, root, 3, &loss);
     toy_open(&b, root);
-    static const char *const name[] = { "0.weight", "1.weight", "1.bias", "1.running_mean", "1.running_var", "4.weight", "4.bias",
-                                        "8.weight", "8.bias" };
+    static const char *const name[] = { "0.weight", "1.weight", "1.bias",   "1.running_mean", "1.running_var",
+                                        "4.weight", "4.bias",   "8.weight", "8.bias" };
     for (size_t i = 0; i < sizeof name / sizeof *name; i++) {
         tg_tensor *from = tg_copy(root, tg_find_param(a.net, name[i])), *to = tg_find_param(b.net, name[i]);
         assert_true(from->dtype == TG_F32);
@@ -208,12 +214,12 @@ static void gradients_are_f32(void **state)
 {
     (void)state;
     if (!has_bf16()) skip();
-    tg_scope  *root = tg_open();
+    tg_scope *root = tg_open();
     tg_module *net = tg_layer_linear(root, (tg_layer_linear_config){ .in = 1, .out = 1, .no_bias = true });
     tg_optimize(root, net, NULL, TG_BF16);
     tg_tensor *w = net->slots->tensor;
-    tg_scope  *s = tg_train(root);
-    for (int i = 0; i < 4; i++, tg_reset(s)) {      /* 1 + 2^-9 has no bf16 form; x has one, the sum of gradients not */
+    tg_scope *s = tg_train(root);
+    for (int i = 0; i < 4; i++, tg_reset(s)) { /* 1 + 2^-9 has no bf16 form; x has one, the sum of gradients not */
         tg_tensor *x = tg_full(s, i ? 0x1p-9 : 1, 2, TG_DIM(1, 1));
         tg_backward(s, tg_sum(s, tg_cast(s, tg_forward(s, net, x), TG_F32), (tg_axes){ 0 }));
     }
@@ -231,7 +237,7 @@ static void aliases_go_along(void **state)
 {
     (void)state;
     if (!has_bf16()) skip();
-    tg_scope  *s = tg_open(), *step = tg_train(s);
+    tg_scope *s = tg_open(), *step = tg_train(s);
     tg_module *net = tg_layer_linear(s, (tg_layer_linear_config){ .in = 4, .out = 2, .no_bias = true });
     tg_tensor *w = net->slots->tensor, *kept = tg_copy(s, w);
     tg_tensor *flat = tg_reshape(s, w, 1, TG_DIM(8)), *apart = tg_detach(step, w);
@@ -241,7 +247,8 @@ static void aliases_go_along(void **state)
     tg_optimize(s, net, NULL, TG_BF16);
     for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++) {
         assert_int_equal(aliases[i]->dtype, TG_BF16);
-        assert_true(tg_bf16_to_f32(*(const uint16_t *)tg_data(aliases[i])) == tg_bf16_to_f32(*(const uint16_t *)tg_data(w)));
+        assert_true(tg_bf16_to_f32(*(const uint16_t *)tg_data(aliases[i])) ==
+                    tg_bf16_to_f32(*(const uint16_t *)tg_data(w)));
         assert_memory_equal(tg_f32(aliases[i]), tg_data(kept), 8 * sizeof(float));
         const double sum = tg_item(tg_sum(s, tg_cast(s, aliases[i], TG_F32), (tg_axes){ 0 }));
         assert_true(fabs(sum - tg_item(tg_sum(s, kept, (tg_axes){ 0 }))) < 0.02);
@@ -256,7 +263,7 @@ static void aliases_go_along(void **state)
 static uint64_t calls_of(tg_scope *s, toy *t, bool read)
 {
     const uint64_t before = tg_statistics(s).calls;
-    tg_scope  *step = tg_train(s);
+    tg_scope *step = tg_train(s);
     tg_tensor *y = tg_forward(step, t->net, t->x), *loss = tg_cross_entropy(step, y, t->y);
     assert_int_equal(y->dtype, TG_F32);
     tg_backward(step, loss);
@@ -274,14 +281,15 @@ static void results_are_f32_for_user_code(void **state)
 {
     (void)state;
     if (!has_bf16()) skip();
-    toy       t;
+    toy t;
     tg_scope *s = tg_open();
     toy_open(&t, s);
     tg_optimize(s, t.net, t.optim, TG_BF16);
     assert_true(calls_of(s, &t, true) == calls_of(s, &t, false) + 1);
-    tg_scope  *look = tg_push(s);
-    tg_tensor *y = tg_forward(look, t.net, t.x), *top = tg_forward(look, tg_sequential(look, (tg_module *[]){ NULL }), y);
-    assert_int_equal(top->dtype, TG_BF16);                       /* what goes into a module is what came out of the other */
+    tg_scope *look = tg_push(s);
+    tg_tensor *y = tg_forward(look, t.net, t.x),
+              *top = tg_forward(look, tg_sequential(look, (tg_module *[]){ NULL }), y);
+    assert_int_equal(top->dtype, TG_BF16); /* what goes into a module is what came out of the other */
     tg_tensor *part = tg_forward(look, tg_find_module(t.net, "8"), tg_zeros(look, TG_F32, 2, TG_DIM(1, 16)));
     assert_int_equal(part->dtype, TG_BF16);
     const float *f = tg_f32(y);
@@ -299,8 +307,8 @@ static void showing_f32_costs_nothing(void **state)
     (void)state;
     uint64_t calls[2], bits[2];
     for (int i = 0; i < 2; i++) {
-        toy       t;
-        double    loss;
+        toy t;
+        double loss;
         tg_scope *s = tg_open();
         toy_open(&t, s);
         tg_optimize_with(s, t.net, t.optim, TG_BF16, (tg_optimize_config){ .bf16_out = i });
@@ -318,7 +326,7 @@ static void showing_f32_costs_nothing(void **state)
 static void results_can_be_read_late(void **state)
 {
     (void)state;
-    toy       t;
+    toy t;
     tg_scope *s = tg_open(), *step = tg_train(s);
     toy_open(&t, s);
     tg_optimize(s, t.net, t.optim, TG_BF16);
@@ -335,11 +343,16 @@ static void results_can_be_read_late(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(says_each_layer_once), cmocka_unit_test(says_why_nothing_changed),
-        cmocka_unit_test(nothing_changes_when_memory_is_short), cmocka_unit_test(trains_as_fp32_does),
-        cmocka_unit_test(whatever_is_done_results_stay_right), cmocka_unit_test(a_copied_model_computes_the_same),
-        cmocka_unit_test(gradients_are_f32), cmocka_unit_test(aliases_go_along),
-        cmocka_unit_test(results_are_f32_for_user_code), cmocka_unit_test(results_can_be_read_late),
+        cmocka_unit_test(says_each_layer_once),
+        cmocka_unit_test(says_why_nothing_changed),
+        cmocka_unit_test(nothing_changes_when_memory_is_short),
+        cmocka_unit_test(trains_as_fp32_does),
+        cmocka_unit_test(whatever_is_done_results_stay_right),
+        cmocka_unit_test(a_copied_model_computes_the_same),
+        cmocka_unit_test(gradients_are_f32),
+        cmocka_unit_test(aliases_go_along),
+        cmocka_unit_test(results_are_f32_for_user_code),
+        cmocka_unit_test(results_can_be_read_late),
         cmocka_unit_test(showing_f32_costs_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

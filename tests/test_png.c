@@ -28,7 +28,10 @@ static int end(void **state)
     return 0;
 }
 
-typedef struct { int w, h; uint8_t *rgb; } picture;
+typedef struct {
+    int w, h;
+    uint8_t *rgb;
+} picture;
 
 static picture read_back(void)
 {
@@ -67,7 +70,7 @@ static void shows_each_pixel_enlarged(void **state)
     const grid_cell cell = { pixels, "cat", "cat", false };
     write_cells(&cell, 1, 3, 4, 5, 3);
     picture p = read_back();
-    const int scale = 24;                                  /* 5 pixels become about 120 */
+    const int scale = 24; /* 5 pixels become about 120 */
     for (int i = 0; i < 60; i += 3)
         assert_int_equal(count_pixels(&p, pixels[i], pixels[i + 1], pixels[i + 2]), scale * scale);
     assert_int_equal(count_red(&p), 0);
@@ -87,7 +90,7 @@ static void marks_what_is_wrong(void **state)
     write_cells((grid_cell[]){ right, wrong, right }, 3, 3, 28, 28, 1);
     p = read_back();
     const int one = count_red(&p), frame = 120 * 120 - 112 * 112;
-    assert_true(one > frame);                              /* the text is red too */
+    assert_true(one > frame); /* the text is red too */
     free(p.rgb);
 
     write_cells((grid_cell[]){ wrong, wrong, wrong }, 3, 3, 28, 28, 1);
@@ -124,8 +127,8 @@ static void takes_any_caption(void **state)
     every[255] = '\0';
     memset(wide, 'W', sizeof wide - 1);
     wide[sizeof wide - 1] = '\0';
-    write_cells((grid_cell[]){ { grey, every, NULL, true }, { grey, NULL, every, false }, { grey, "", "", true } },
-                3, 2, 2, 2, 1);
+    write_cells((grid_cell[]){ { grey, every, NULL, true }, { grey, NULL, every, false }, { grey, "", "", true } }, 3,
+                2, 2, 2, 1);
     write_cells((grid_cell[]){ { grey, wide, wide, true } }, 1, 1, 2, 2, 1);
 }
 
@@ -165,12 +168,13 @@ static void says_what_is_wrong(void **state)
     static const uint8_t grey[28 * 28];
     static const grid_cell cell = { grey, "a", "b", true }, none = { NULL, "a", "b", true };
     const struct {
-        const char      *path;
+        const char *path;
         const grid_cell *cells;
-        int              count, columns, h, w, c;
-        const char      *expect;
+        int count, columns, h, w, c;
+        const char *expect;
     } rows[] = {
-        { "no/such/folder/grid.png", &cell, 1, 1, 28, 28, 1, "no/such/folder/grid.png: cannot be created (no/such/folder/grid.png.part): No" },
+        { "no/such/folder/grid.png", &cell, 1, 1, 28, 28, 1,
+          "no/such/folder/grid.png: cannot be created (no/such/folder/grid.png.part): No" },
         { "/tmp", &cell, 1, 1, 28, 28, 1, "/tmp: not a regular file" },
         { "/dev/full", &cell, 1, 1, 28, 28, 1, "/dev/full: not a regular file" },
         { "g.png", NULL, 1, 1, 28, 28, 1, "g.png: a grid needs" },
@@ -198,8 +202,8 @@ static void says_what_is_wrong(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shows_each_pixel_enlarged), cmocka_unit_test(marks_what_is_wrong),
-        cmocka_unit_test(has_rows_and_columns),      cmocka_unit_test(takes_any_caption),
+        cmocka_unit_test(shows_each_pixel_enlarged),   cmocka_unit_test(marks_what_is_wrong),
+        cmocka_unit_test(has_rows_and_columns),        cmocka_unit_test(takes_any_caption),
         cmocka_unit_test(appears_whole_or_not_at_all), cmocka_unit_test(says_what_is_wrong),
     };
     return cmocka_run_group_tests(tests, begin, end);

@@ -18,13 +18,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PATIENCE = 300 };              /* seconds, until a child counts as one that hangs */
+enum { PATIENCE = 300 }; /* seconds, until a child counts as one that hangs */
 
 static const char *const backends[] = { "ref,vector,brgemm", "ref,vector,openblas", "ref,vector,onednn", NULL };
 
 /* ---- what the program had before ---- */
 
-typedef struct { cpu_set_t main, thread; int openmp, children; } surroundings;
+typedef struct {
+    cpu_set_t main, thread;
+    int openmp, children;
+} surroundings;
 
 static void *look_at_mask(void *to)
 {
@@ -34,7 +37,7 @@ static void *look_at_mask(void *to)
 
 static int processors_of_a_child(void)
 {
-    int         n = 0;
+    int n = 0;
     FILE *const f = popen("nproc", "r");
     if (!f || fscanf(f, "%d", &n) != 1) n = -1;
     if (f) pclose(f);
@@ -44,7 +47,7 @@ static int processors_of_a_child(void)
 static surroundings look_around(void)
 {
     surroundings now;
-    pthread_t    thread;
+    pthread_t thread;
     memset(&now, 0, sizeof now);
     look_at_mask(&now.main);
     pthread_create(&thread, NULL, look_at_mask, &now.thread);
@@ -56,7 +59,7 @@ static surroundings look_around(void)
 
 static int count_threads(void)
 {
-    int  n = 0;
+    int n = 0;
     DIR *tasks = opendir("/proc/self/task");
     while (tasks && readdir(tasks)) n++;
     if (tasks) closedir(tasks);
@@ -70,7 +73,7 @@ static void the_program_is_left_as_it_was(void **state)
         for (int openmp = 1; openmp <= 3; openmp += 2) {
             omp_set_num_threads(openmp);
             const surroundings before = look_around();
-            const int          threads = count_threads();
+            const int threads = count_threads();
             tg_set_backends(backends[b]);
             tg_set_threads(2);
             tg_scope *const root = tg_open();
@@ -95,7 +98,8 @@ static void is_where_it_should_be(void *context, int64_t index, int worker)
     (void)context, (void)index;
     sched_getaffinity(0, sizeof mask, &mask);
     const int own = tg_taken_processor(worker);
-    const bool right = own < 0 ? CPU_EQUAL(&mask, tg_allowed_processors()) : CPU_COUNT(&mask) == 1 && CPU_ISSET(own, &mask);
+    const bool right =
+        own < 0 ? CPU_EQUAL(&mask, tg_allowed_processors()) : CPU_COUNT(&mask) == 1 && CPU_ISSET(own, &mask);
     if (worker > 0 && !right) strangers++;
 }
 
@@ -116,7 +120,7 @@ static void each_worker_is_bound_to_its_processor(void **state)
 /* In a child process: whether it can take n processors. */
 static bool child_can_take(int n)
 {
-    int         status;
+    int status;
     const pid_t child = fork();
     if (!child) _exit(tg_take_processors(n) ? 0 : 1);
     waitpid(child, &status, 0);
@@ -135,7 +139,7 @@ static void two_processes_share_out_the_processors(void **state)
     assert_true(tg_take_processors(n));
     assert_false(child_can_take(1));
     tg_leave_processors();
-    assert_true(child_can_take(n));                 /* what a child took ended with it */
+    assert_true(child_can_take(n)); /* what a child took ended with it */
     assert_false(tg_take_processors(n + 1));
     assert_true(child_can_take(n));
 }
@@ -156,7 +160,7 @@ static void more_threads_than_processors_are_not_used(void **state)
 /* In a child process: whether it computes `want`.  The alarm ends one that hangs. */
 static void child_computes(double want, const char *who)
 {
-    int         status;
+    int status;
     const pid_t child = fork();
     if (!child) {
         alarm(PATIENCE);
@@ -174,8 +178,8 @@ static void a_forked_child_computes_the_same(void **state)
         for (int threads = 1; threads <= 2; threads++) {
             tg_set_backends(backends[b]);
             tg_set_threads(threads);
-            tg_scope *const root = tg_open();       /* keeps the workers alive */
-            const double    want = compute();
+            tg_scope *const root = tg_open(); /* keeps the workers alive */
+            const double want = compute();
             child_computes(want, backends[b] ? backends[b] : "all");
             assert_true(compute() == want);
             tg_close(root);
@@ -186,11 +190,11 @@ static void a_forked_child_computes_the_same(void **state)
 
 static void a_forked_child_may_set_threads_and_fork(void **state)
 {
-    int          status;
+    int status;
     (void)state;
     tg_set_backends("ref,vector,brgemm");
     const double want = compute();
-    const pid_t  child = fork();
+    const pid_t child = fork();
     if (!child) {
         alarm(PATIENCE);
         bool same = true;
@@ -219,10 +223,10 @@ static void fork_while_another_thread_computes(void **state)
 
 static void a_loader_says_that_it_was_forked(void **state)
 {
-    int              status;
-    tg_batch         b;
-    static uint8_t   images[64 * 4], labels[64];
-    tg_scope *const  root = tg_open();
+    int status;
+    tg_batch b;
+    static uint8_t images[64 * 4], labels[64];
+    tg_scope *const root = tg_open();
     tg_loader *const l = tg_loader_new(root, tg_dataset_from(root, 64, 2, 2, 1, 2, images, labels),
                                        (tg_loader_config){ .batch = 8, .no_normalize = true });
     (void)state;
@@ -267,10 +271,14 @@ static int remove_folders(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_program_is_left_as_it_was), cmocka_unit_test(each_worker_is_bound_to_its_processor),
-        cmocka_unit_test(two_processes_share_out_the_processors), cmocka_unit_test(more_threads_than_processors_are_not_used),
-        cmocka_unit_test(a_forked_child_computes_the_same), cmocka_unit_test(a_forked_child_may_set_threads_and_fork),
-        cmocka_unit_test(fork_while_another_thread_computes), cmocka_unit_test(a_loader_says_that_it_was_forked),
+        cmocka_unit_test(the_program_is_left_as_it_was),
+        cmocka_unit_test(each_worker_is_bound_to_its_processor),
+        cmocka_unit_test(two_processes_share_out_the_processors),
+        cmocka_unit_test(more_threads_than_processors_are_not_used),
+        cmocka_unit_test(a_forked_child_computes_the_same),
+        cmocka_unit_test(a_forked_child_may_set_threads_and_fork),
+        cmocka_unit_test(fork_while_another_thread_computes),
+        cmocka_unit_test(a_loader_says_that_it_was_forked),
     };
     return cmocka_run_group_tests(tests, make_folders, remove_folders);
 }

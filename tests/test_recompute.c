@@ -14,10 +14,10 @@
 
 enum { MOST = 64 };
 typedef struct {
-    bool        look_only;               /* nothing is computed */
-    int         calls, writes, n;        /* n: made again */
-    const char *again[MOST];             /* their operators ... */
-    bool        read_next[MOST];         /* ... and whether the call behind each reads what it made */
+    bool look_only;          /* nothing is computed */
+    int calls, writes, n;    /* n: made again */
+    const char *again[MOST]; /* their operators ... */
+    bool read_next[MOST];    /* ... and whether the call behind each reads what it made */
     const tg_tensor *made;
 } witness_of_run;
 
@@ -73,17 +73,19 @@ typedef struct {
     tg_module *(*make)(tg_scope *s, int classes);
     const int64_t *image;
     bool half;
-    int  at_least;                       /* values made again in three steps */
+    int at_least; /* values made again in three steps */
 } network;
 
-typedef struct { uint64_t bytes, peak, again; } outcome;
+typedef struct {
+    uint64_t bytes, peak, again;
+} outcome;
 
 /* Three steps; what lasts, and the peak. */
 static outcome train(const network *n, tg_recompute_mode mode, witness_of_run *w)
 {
-    tg_scope  *root = open_tree(mode, w), *s = tg_train(root);
+    tg_scope *root = open_tree(mode, w), *s = tg_train(root);
     tg_module *net = n->make(root, 10);
-    tg_optim  *optim = tg_sgd(root, net, (tg_sgd_config){ .lr = 0.05f, .momentum = 0.9f });
+    tg_optim *optim = tg_sgd(root, net, (tg_sgd_config){ .lr = 0.05f, .momentum = 0.9f });
     tg_tensor *x = tg_rand(root, -1, 1, 4, TG_DIM(4, n->image[0], n->image[1], n->image[2]));
     tg_tensor *y = tg_zeros(root, TG_I64, 1, TG_DIM(4));
     tg_optimize(root, net, optim, n->half ? TG_BF16 : TG_F32);
@@ -93,7 +95,7 @@ static outcome train(const network *n, tg_recompute_mode mode, witness_of_run *w
     }
     expect_ok(root);
     const tg_stats stats = tg_statistics(root);
-    const outcome  o = { lasting_bytes(net, optim), stats.peak_bytes, stats.again };
+    const outcome o = { lasting_bytes(net, optim), stats.peak_bytes, stats.again };
     tg_close(root);
     return o;
 }
@@ -126,14 +128,14 @@ static void same_bits(void **state)
 {
     const network *n = *state;
     witness_of_run kept = { 0 }, made = { 0 };
-    const outcome  a = train(n, TG_RECOMPUTE_NONE, &kept);
-    const outcome  b = train(n, TG_RECOMPUTE_ALL, &made);
+    const outcome a = train(n, TG_RECOMPUTE_NONE, &kept);
+    const outcome b = train(n, TG_RECOMPUTE_ALL, &made);
     assert_true(a.bytes == b.bytes);
     assert_true(b.peak <= a.peak);
     assert_int_equal(kept.n, a.again);
     assert_int_equal(b.again, a.again);
     if (made.n < n->at_least) fail_msg("%d values made again, want %d", made.n, n->at_least);
-    assert_int_equal(kept.writes, made.writes);              /* effects happen once */
+    assert_int_equal(kept.writes, made.writes); /* effects happen once */
     assert_int_equal(kept.calls - kept.n, made.calls - made.n);
 }
 
@@ -142,12 +144,12 @@ static void made_where_it_is_read(void **state)
 {
     (void)state;
     witness_of_run w = { 0 };
-    tg_scope      *root = open_tree(TG_RECOMPUTE_ALL, &w), *s = tg_train(root);
-    tg_module     *net = blocks(root, 3, 16);
-    tg_optim      *optim = tg_sgd(root, net, (tg_sgd_config){ .lr = 0.1f });
+    tg_scope *root = open_tree(TG_RECOMPUTE_ALL, &w), *s = tg_train(root);
+    tg_module *net = blocks(root, 3, 16);
+    tg_optim *optim = tg_sgd(root, net, (tg_sgd_config){ .lr = 0.1f });
     step(s, net, optim, tg_rand(root, -1, 1, 4, TG_DIM(2, 8, 8, 16)), 1);
     expect_ok(s);
-    assert_int_equal(w.n, 2);                               /* the last block's is read where the peak is */
+    assert_int_equal(w.n, 2); /* the last block's is read where the peak is */
     for (int i = 0; i < w.n; i++) {
         assert_string_equal(w.again[i], tg_batch_norm2d_relu_again_op.name);
         assert_true(w.read_next[i]);
@@ -158,9 +160,9 @@ static void made_where_it_is_read(void **state)
 static uint64_t peak_of_blocks(tg_recompute_mode mode, int depth, int micro_batches)
 {
     witness_of_run w = { 0 };
-    tg_scope      *root = open_tree(mode, &w), *s = tg_train(root);
-    tg_module     *net = blocks(root, depth, 32);
-    tg_optim      *optim = tg_sgd(root, net, (tg_sgd_config){ .lr = 0.1f });
+    tg_scope *root = open_tree(mode, &w), *s = tg_train(root);
+    tg_module *net = blocks(root, depth, 32);
+    tg_optim *optim = tg_sgd(root, net, (tg_sgd_config){ .lr = 0.1f });
     step(s, net, optim, tg_rand(root, -1, 1, 4, TG_DIM(8, 32, 32, 32)), micro_batches);
     expect_ok(s);
     const uint64_t peak = tg_statistics(root).peak_bytes;
@@ -174,7 +176,7 @@ static void smaller_peak(void **state)
     (void)state;
     const uint64_t one = 8 * 32 * 32 * 32 * sizeof(float);
     for (int i = 0; i < 6; i++) {
-        const int      depth = 4 + i % 3 * 2, micro_batches = 1 + i / 3;
+        const int depth = 4 + i % 3 * 2, micro_batches = 1 + i / 3;
         const uint64_t kept = peak_of_blocks(TG_RECOMPUTE_NONE, depth, micro_batches);
         const uint64_t made = peak_of_blocks(TG_RECOMPUTE_ALL, depth, micro_batches);
         if (made + (uint64_t)(depth - 2) * one > kept)
@@ -185,8 +187,8 @@ static void smaller_peak(void **state)
 
 typedef struct {
     const char *name;
-    int         n, side, channels;
-    bool        worth;
+    int n, side, channels;
+    bool worth;
 } size_row;
 
 /* Eight blocks hold 16 times x at the peak: 384 MiB, 24, 384. */
@@ -200,12 +202,12 @@ enum { SIZES = sizeof sizes / sizeof *sizes };
 static void only_if_worth_it(void **state)
 {
     const size_row *row = *state;
-    witness_of_run  w = { .look_only = true };
-    tg_scope       *root = open_tree(TG_RECOMPUTE_LARGE, &w), *s = tg_train(root);
-    tg_module      *net = blocks(root, 8, row->channels);
-    tg_optim       *optim = tg_sgd(root, net, (tg_sgd_config){ .lr = 0.1f });
+    witness_of_run w = { .look_only = true };
+    tg_scope *root = open_tree(TG_RECOMPUTE_LARGE, &w), *s = tg_train(root);
+    tg_module *net = blocks(root, 8, row->channels);
+    tg_optim *optim = tg_sgd(root, net, (tg_sgd_config){ .lr = 0.1f });
     step(s, net, optim, tg_zeros(root, TG_F32, 4, TG_DIM(row->n, row->side, row->side, row->channels)), 1);
-    assert_false(tg_ok(s));                                 /* nothing was run: its observer only looks */
+    assert_false(tg_ok(s)); /* nothing was run: its observer only looks */
     assert_true(w.calls > 0);
     assert_int_equal(w.n > 0, row->worth);
     tg_clear(s);
@@ -218,9 +220,9 @@ static void user_values_are_kept(void **state)
 {
     (void)state;
     witness_of_run w = { 0 };
-    tg_scope      *root = open_tree(TG_RECOMPUTE_ALL, &w), *s = tg_train(root);
-    tg_tensor     *a = tg_require_grad(root, tg_rand(root, -1, 1, 2, TG_DIM(16, 16)));
-    tg_tensor     *x = tg_affine(s, a, 2, 0), *y = tg_relu(s, x), *z = tg_mul(s, tg_affine(s, y, 3, 1), y);
+    tg_scope *root = open_tree(TG_RECOMPUTE_ALL, &w), *s = tg_train(root);
+    tg_tensor *a = tg_require_grad(root, tg_rand(root, -1, 1, 2, TG_DIM(16, 16)));
+    tg_tensor *x = tg_affine(s, a, 2, 0), *y = tg_relu(s, x), *z = tg_mul(s, tg_affine(s, y, 3, 1), y);
     tg_backward(s, tg_sum(s, z, (tg_axes){ 0 }));
     const float *of_x = tg_data(x), *of_y = tg_data(y);
     for (int i = 0; i < 256; i++) assert_true(of_y[i] == (of_x[i] > 0 ? of_x[i] : 0));
@@ -233,7 +235,7 @@ static void user_values_are_kept(void **state)
 /* y = a + c is read on both sides of something large, and of a write to c if there is one. */
 static double sum_across(tg_recompute_mode mode, bool write, witness_of_run *w)
 {
-    tg_scope  *root = open_tree(mode, w), *s = tg_push(root);
+    tg_scope *root = open_tree(mode, w), *s = tg_push(root);
     tg_tensor *c = tg_full(root, 1, 1, TG_DIM(64)), *one = tg_full(root, 1, 1, TG_DIM(64));
     tg_enter(s, "across");
     tg_tensor *a = tg_fill(s, 2, 1, TG_DIM(64)), *y = tg_add(s, a, c);
@@ -251,7 +253,7 @@ static void not_from_what_was_written(void **state)
 {
     (void)state;
     witness_of_run w = { 0 };
-    const double   plain = 64 * ((1 - 3) * (4096 + 64 * 3) - 2), written = 64 * ((2 - 3) * (4096 + 64 * 3) - 2);
+    const double plain = 64 * ((1 - 3) * (4096 + 64 * 3) - 2), written = 64 * ((2 - 3) * (4096 + 64 * 3) - 2);
     assert_true(sum_across(TG_RECOMPUTE_NONE, false, &w) == plain);
     assert_true(sum_across(TG_RECOMPUTE_ALL, false, &w) == plain);
     assert_int_equal(w.n, 1);
@@ -263,8 +265,14 @@ static void not_from_what_was_written(void **state)
 static void reads_the_environment(void **state)
 {
     (void)state;
-    static const struct { const char *value; tg_recompute_mode mode; } rows[] = {
-        { NULL, TG_RECOMPUTE_LARGE }, { "0", TG_RECOMPUTE_NONE }, { "1", TG_RECOMPUTE_LARGE }, { "all", TG_RECOMPUTE_ALL },
+    static const struct {
+        const char *value;
+        tg_recompute_mode mode;
+    } rows[] = {
+        { NULL, TG_RECOMPUTE_LARGE },
+        { "0", TG_RECOMPUTE_NONE },
+        { "1", TG_RECOMPUTE_LARGE },
+        { "all", TG_RECOMPUTE_ALL },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (rows[i].value) setenv("TG_RECOMPUTE", rows[i].value, 1);
@@ -279,8 +287,9 @@ static void reads_the_environment(void **state)
 int main(void)
 {
     struct CMUnitTest list[NETWORKS + SIZES + 8] = {
-        cmocka_unit_test(made_where_it_is_read), cmocka_unit_test(smaller_peak), cmocka_unit_test(user_values_are_kept),
-        cmocka_unit_test(not_from_what_was_written), cmocka_unit_test(reads_the_environment),
+        cmocka_unit_test(made_where_it_is_read), cmocka_unit_test(smaller_peak),
+        cmocka_unit_test(user_values_are_kept),  cmocka_unit_test(not_from_what_was_written),
+        cmocka_unit_test(reads_the_environment),
     };
     size_t n = 5;
     for (int i = 0; i < NETWORKS; i++)

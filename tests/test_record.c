@@ -9,7 +9,9 @@
 #include <math.h>
 
 /* Every test begins with a root and a training step, and ends with all of it closed. */
-typedef struct { tg_scope *root, *s; } world;
+typedef struct {
+    tg_scope *root, *s;
+} world;
 
 static int open_world(void **state)
 {
@@ -26,7 +28,10 @@ static int close_world(void **state)
     return 0;
 }
 
-#define WORLD world *w = *state; tg_scope *root = w->root, *s = w->s; (void)root, (void)s
+#define WORLD \
+    world *w = *state; \
+    tg_scope *root = w->root, *s = w->s; \
+    (void)root, (void)s
 
 static void accumulate(tg_scope *s, tg_tensor *to, tg_tensor *from)
 {
@@ -67,7 +72,7 @@ static void random_counters_are_drawn_when_recorded(void **state)
     a = tg_dropout(s, ones, 0.5);
     b = tg_dropout(s, ones, 0.5);
     const float *second = tg_data(b), *first = tg_data(a);
-    int          differ = 0;
+    int differ = 0;
     for (int i = 0; i < 64; i++) differ += first[i] != second[i];
     assert_true(differ > 0);
     tg_scope *other = tg_train(root);
@@ -131,7 +136,7 @@ static void a_write_between_the_links_of_a_chain(void **state)
     tg_tensor *x = tg_full(root, 2, 4, TG_DIM(1, 2, 1, 1)), *one = vector(root, NUMBERS(1));
     tg_tensor *gamma = vector(root, NUMBERS(3)), *beta = vector(root, NUMBERS(0));
     tg_tensor *mean = vector(root, NUMBERS(0)), *var = vector(root, NUMBERS(1));
-    tg_scope  *e = tg_push(s);
+    tg_scope *e = tg_push(s);
     tg_batch_norm2d_config config = { .eps = 1e-12f };
     tg_tensor *y = tg_batch_norm2d(e, x, gamma, beta, mean, var, config);
     accumulate(e, gamma, one);
@@ -162,8 +167,8 @@ static void a_module_may_look_at_what_it_made(void **state)
     tg_tensor *x = vector(root, NUMBERS(1, -1));
     tg_enter(s, "residual");
     tg_tensor *h = tg_neg(s, x), *r = tg_relu(s, h);
-    expect_numbers(r, NUMBERS(0, 1));                     /* a printf in the middle of a model */
-    tg_tensor *y = tg_leave(s, tg_add(s, h, r));          /* h is used again after it */
+    expect_numbers(r, NUMBERS(0, 1));            /* a printf in the middle of a model */
+    tg_tensor *y = tg_leave(s, tg_add(s, h, r)); /* h is used again after it */
     expect_numbers(y, NUMBERS(-1, 2));
     assert_int_equal(tg_statistics(s).again, 0);
 }
@@ -255,13 +260,22 @@ static void more_calls_than_may_be_pending(void **state)
 int main(void)
 {
     const struct CMUnitTest record[] = {
-        TEST(nothing_runs_before_a_read), TEST(a_bad_shape_fails_at_once),
-        TEST(random_counters_are_drawn_when_recorded), TEST(a_call_made_again_drops_the_same),
-        TEST(a_reader_sees_what_was_recorded_before_it), TEST(only_leaves_are_written),
-        TEST(a_view_of_a_leaf_sees_its_writes), TEST(a_write_between_the_links_of_a_chain),
-        TEST(tracking_stands_between_the_links), TEST(a_module_may_look_at_what_it_made),
-        TEST(what_user_code_made_stays), TEST(optional_outputs_are_made_when_wanted), TEST(gone_and_overwritten),
-        TEST(gone_things_are_made_again_from_gone_things), TEST(an_edit_comes_between), TEST(one_number),
+        TEST(nothing_runs_before_a_read),
+        TEST(a_bad_shape_fails_at_once),
+        TEST(random_counters_are_drawn_when_recorded),
+        TEST(a_call_made_again_drops_the_same),
+        TEST(a_reader_sees_what_was_recorded_before_it),
+        TEST(only_leaves_are_written),
+        TEST(a_view_of_a_leaf_sees_its_writes),
+        TEST(a_write_between_the_links_of_a_chain),
+        TEST(tracking_stands_between_the_links),
+        TEST(a_module_may_look_at_what_it_made),
+        TEST(what_user_code_made_stays),
+        TEST(optional_outputs_are_made_when_wanted),
+        TEST(gone_and_overwritten),
+        TEST(gone_things_are_made_again_from_gone_things),
+        TEST(an_edit_comes_between),
+        TEST(one_number),
         TEST(more_calls_than_may_be_pending),
     };
     return cmocka_run_group_tests(record, NULL, NULL);

@@ -9,7 +9,9 @@
 #include <math.h>
 
 /* Every test begins with a root and a training step, and ends with all of it closed. */
-typedef struct { tg_scope *root, *s; } world;
+typedef struct {
+    tg_scope *root, *s;
+} world;
 
 static int open_world(void **state)
 {
@@ -26,7 +28,10 @@ static int close_world(void **state)
     return 0;
 }
 
-#define WORLD world *w = *state; tg_scope *root = w->root, *s = w->s; (void)root, (void)s
+#define WORLD \
+    world *w = *state; \
+    tg_scope *root = w->root, *s = w->s; \
+    (void)root, (void)s
 #define ALL_AXES ((tg_axes){ 0 })
 
 static void accumulate(tg_scope *s, tg_tensor *to, tg_tensor *from)
@@ -143,11 +148,12 @@ static void backward_says_what_it_wants(void **state)
 static void a_child_cannot_feed_its_parent(void **state)
 {
     WORLD;
-    tg_scope  *child = tg_push(s);
+    tg_scope *child = tg_push(s);
     tg_tensor *inside = tg_neg(child, vector(root, NUMBERS(1)));
     tg_neg(s, inside);
-    expect_message(s, "neg: input 0 belongs to a scope that ends before this one; make it in this scope or one above, or "
-                      "continue in a child of its scope (tg_copy keeps its values, but cuts the gradient)");
+    expect_message(s,
+                   "neg: input 0 belongs to a scope that ends before this one; make it in this scope or one above, or "
+                   "continue in a child of its scope (tg_copy keeps its values, but cuts the gradient)");
     tg_clear(s);
     tg_tensor *kept = tg_copy(root, inside);
     tg_pop(child);
@@ -158,7 +164,7 @@ static void a_popped_child_leaves_the_parents_calls(void **state)
 {
     WORLD;
     tg_tensor *x = vector(root, NUMBERS(1)), *y = tg_neg(s, x);
-    tg_scope  *child = tg_push(s);
+    tg_scope *child = tg_push(s);
     tg_neg(child, y);
     tg_pop(child);
     expect_numbers(y, NUMBERS(-1));
@@ -194,10 +200,10 @@ static void evaluation_between_and_under_steps(void **state)
     tg_tensor *gamma = weight(root, NUMBERS(1)), *beta = weight(root, NUMBERS(0));
     tg_batch_norm2d_config config = { .eps = 1e-12f, .momentum = 1 };
     tg_tensor *y = tg_batch_norm2d(s, x, gamma, beta, mean, var, config);
-    tg_scope  *e = tg_push(s);
+    tg_scope *e = tg_push(s);
     tg_tensor *z = tg_batch_norm2d(e, x, gamma, beta, mean, var, config);
     assert_false(z->needs_grad);
-    expect_numbers(z, NUMBERS(-1 / sqrt(2), 1 / sqrt(2)));       /* statistics as the step before it left them */
+    expect_numbers(z, NUMBERS(-1 / sqrt(2), 1 / sqrt(2))); /* statistics as the step before it left them */
     tg_pop(e);
     tg_backward_from(s, y, tg_from(s, TG_F32, 4, x->dim, (float[]){ 1, 2 }));
     expect_numbers(tg_grad(beta), NUMBERS(3));
@@ -211,11 +217,11 @@ static void gradients_without_training(void **state)
     tg_tensor *x = tg_from(root, TG_F32, 4, TG_DIM(1, 2, 1, 1), (float[]){ 1, 3 });
     tg_tensor *mean = vector(root, NUMBERS(1)), *var = vector(root, NUMBERS(4));
     tg_tensor *gamma = weight(root, NUMBERS(1)), *beta = weight(root, NUMBERS(0));
-    tg_scope  *e = tg_push_modes(root, (tg_modes){ .grad = true });
+    tg_scope *e = tg_push_modes(root, (tg_modes){ .grad = true });
     tg_require_grad(root, x);
     tg_backward(e, tg_sum(e, tg_batch_norm2d(e, x, gamma, beta, mean, var, (tg_batch_norm2d_config){ .eps = 1e-12f }),
                           ALL_AXES));
-    expect_numbers(tg_grad(x), NUMBERS(0.5, 0.5));        /* saliency: the running statistics are constants */
+    expect_numbers(tg_grad(x), NUMBERS(0.5, 0.5)); /* saliency: the running statistics are constants */
     expect_numbers(tg_grad(gamma), NUMBERS(1));
     expect_numbers(mean, NUMBERS(1));
 }
@@ -226,7 +232,7 @@ static void training_without_gradients(void **state)
     tg_tensor *x = tg_from(root, TG_F32, 4, TG_DIM(1, 2, 1, 1), (float[]){ 1, 3 });
     tg_tensor *mean = vector(root, NUMBERS(0)), *var = vector(root, NUMBERS(1));
     tg_tensor *gamma = weight(root, NUMBERS(1)), *beta = weight(root, NUMBERS(0));
-    tg_scope  *t = tg_push_modes(root, (tg_modes){ .train = true });
+    tg_scope *t = tg_push_modes(root, (tg_modes){ .train = true });
     tg_tensor *y = tg_batch_norm2d(t, x, gamma, beta, mean, var, (tg_batch_norm2d_config){ .eps = 1e-12f });
     assert_false(y->needs_grad);
     tg_pop(t);
@@ -238,16 +244,16 @@ static void batch_norm_at_rest_in_a_training_step(void **state)
 {
     WORLD;
     tg_module *norm = tg_layer_batch_norm2d(root, (tg_layer_batch_norm2d_config){ .features = 2 });
-    tg_module *head = tg_sequential(root, (tg_module *const[]){
-        tg_layer_flatten(root), tg_layer_dropout(root, 0.5),
-        tg_layer_linear(root, (tg_layer_linear_config){ .in = 8, .out = 3 }), NULL });
+    tg_module *head = tg_sequential(
+        root, (tg_module *const[]){ tg_layer_flatten(root), tg_layer_dropout(root, 0.5),
+                                    tg_layer_linear(root, (tg_layer_linear_config){ .in = 8, .out = 3 }), NULL });
     tg_module *net = tg_sequential(root, (tg_module *const[]){ norm, head, NULL });
-    tg_optim  *opt = tg_sgd(root, net, (tg_sgd_config){ .lr = 0.1f });
+    tg_optim *opt = tg_sgd(root, net, (tg_sgd_config){ .lr = 0.1f });
     tg_tensor *x = tg_randn(root, 3, 2, 4, TG_DIM(4, 2, 2, 2)), *y = tg_zeros(root, TG_I64, 1, TG_DIM(4));
-    tg_scope  *rest = tg_push_modes(root, (tg_modes){ .grad = true });
+    tg_scope *rest = tg_push_modes(root, (tg_modes){ .grad = true });
     for (int i = 0; i < 2; i++, tg_reset(rest)) {
         tg_tensor *features = tg_forward(rest, norm, x);
-        tg_scope  *step = tg_train(rest);
+        tg_scope *step = tg_train(rest);
         tg_backward(step, tg_cross_entropy(step, tg_forward(step, head, features), y));
         assert_non_null(tg_grad(tg_find_param(net, "0.weight")));
         tg_update(step, opt);
@@ -262,22 +268,25 @@ static void batch_norm_at_rest_in_a_training_step(void **state)
 
 /* ---- tg_checkpoint: the same bits, less memory, effects once ---- */
 
-typedef struct { uint64_t bytes, lasting; } checkpointed;
+typedef struct {
+    uint64_t bytes, lasting;
+} checkpointed;
 
 static checkpointed train_deep(bool checkpoint)
 {
     enum { BLOCKS = 6 };
-    tg_scope  *root = tg_open(), *s = tg_train(root);
+    tg_scope *root = tg_open(), *s = tg_train(root);
     tg_module *block[BLOCKS + 1] = { NULL };
     tg_seed(root, 4);
     for (int i = 0; i < BLOCKS; i++)
-        block[i] = tg_sequential(root, (tg_module *const[]){
-            tg_layer_conv2d(root, (tg_layer_conv2d_config){ .in = 4, .out = 4, .kernel = 3, .pad = 1 }),
-            tg_layer_batch_norm2d(root, (tg_layer_batch_norm2d_config){ .features = 4 }), tg_layer_relu(root),
-            tg_layer_conv2d(root, (tg_layer_conv2d_config){ .in = 4, .out = 4, .kernel = 3, .pad = 1 }),
-            tg_layer_dropout(root, 0.5), NULL });
+        block[i] = tg_sequential(
+            root, (tg_module *const[]){
+                      tg_layer_conv2d(root, (tg_layer_conv2d_config){ .in = 4, .out = 4, .kernel = 3, .pad = 1 }),
+                      tg_layer_batch_norm2d(root, (tg_layer_batch_norm2d_config){ .features = 4 }), tg_layer_relu(root),
+                      tg_layer_conv2d(root, (tg_layer_conv2d_config){ .in = 4, .out = 4, .kernel = 3, .pad = 1 }),
+                      tg_layer_dropout(root, 0.5), NULL });
     tg_module *net = tg_sequential(root, block);
-    tg_optim  *optim = tg_sgd(root, net, (tg_sgd_config){ .lr = 0.1f });
+    tg_optim *optim = tg_sgd(root, net, (tg_sgd_config){ .lr = 0.1f });
     tg_tensor *x = tg_randn(root, 0, 1, 4, TG_DIM(2, 32, 32, 4));
     for (int step = 0; step < 2; step++, tg_reset(s)) {
         tg_tensor *y = x;
@@ -307,14 +316,25 @@ static void checkpointing_gives_the_same_bits(void **state)
 int main(void)
 {
     const struct CMUnitTest scopes[] = {
-        TEST(a_second_backward_doubles), TEST(two_losses_share_a_trunk), TEST(part_of_a_graph),
-        TEST(a_gradient_from_any_tensor), TEST(the_gradient_of_an_input), TEST(a_shared_weight_has_one_gradient),
-        TEST(the_loss_may_be_the_leaf), TEST(micro_batches_add_up_over_resets),
-        TEST(a_weight_edited_between_forward_and_backward), TEST(backward_says_what_it_wants),
-        TEST(a_child_cannot_feed_its_parent), TEST(a_popped_child_leaves_the_parents_calls),
-        TEST(a_reset_runs_what_lasts_and_drops_the_rest), TEST(trees_do_not_mix),
+        TEST(a_second_backward_doubles),
+        TEST(two_losses_share_a_trunk),
+        TEST(part_of_a_graph),
+        TEST(a_gradient_from_any_tensor),
+        TEST(the_gradient_of_an_input),
+        TEST(a_shared_weight_has_one_gradient),
+        TEST(the_loss_may_be_the_leaf),
+        TEST(micro_batches_add_up_over_resets),
+        TEST(a_weight_edited_between_forward_and_backward),
+        TEST(backward_says_what_it_wants),
+        TEST(a_child_cannot_feed_its_parent),
+        TEST(a_popped_child_leaves_the_parents_calls),
+        TEST(a_reset_runs_what_lasts_and_drops_the_rest),
+        TEST(trees_do_not_mix),
         TEST(evaluation_between_and_under_steps),
-        TEST(gradients_without_training), TEST(batch_norm_at_rest_in_a_training_step), TEST(training_without_gradients), TEST(checkpointing_gives_the_same_bits),
+        TEST(gradients_without_training),
+        TEST(batch_norm_at_rest_in_a_training_step),
+        TEST(training_without_gradients),
+        TEST(checkpointing_gives_the_same_bits),
     };
     return cmocka_run_group_tests(scopes, NULL, NULL);
 }

@@ -9,14 +9,16 @@
 #include "op_table.h"
 #include "run.h"
 
-typedef struct { int link, out; } chain_output;
+typedef struct {
+    int link, out;
+} chain_output;
 enum { MOST_OUTPUTS = TG_MAX_OUT, ROWS_OF_A_RULE = 2 };
 
 /* All outputs of a chain; the last link's first comes first, and is always wanted. */
 static int outputs_of(const tg_rule *rule, chain_output list[MOST_OUTPUTS])
 {
     const int last = chain_length(rule) - 1;
-    int       n = 0;
+    int n = 0;
     list[n++] = (chain_output){ last, 0 };
     for (int j = 0; j <= last; j++)
         for (int o = 0; o < rule->chain[j]->n_out && n < MOST_OUTPUTS; o++)
@@ -35,9 +37,9 @@ static bool emits(const tg_rule *rule, chain_output what)
 static uint64_t run_chain(const chain_case *c, unsigned wanted, bool fuse, op_result *result)
 {
     chain_output list[MOST_OUTPUTS];
-    tg_tensor   *in[TG_MAX_IN], *y[TG_MAX_CHAIN] = { NULL }, *read[TG_MAX_OUT] = { NULL };
-    const int    n = outputs_of(c->rule, list);
-    tg_scope    *root = tg_open(), *s = tg_push(root);
+    tg_tensor *in[TG_MAX_IN], *y[TG_MAX_CHAIN] = { NULL }, *read[TG_MAX_OUT] = { NULL };
+    const int n = outputs_of(c->rule, list);
+    tg_scope *root = tg_open(), *s = tg_push(root);
     *(spied = result) = (op_result){ 0 };
     tg_tree_options(root)->fuse = fuse;
     chain_inputs(root, c, in);
@@ -55,11 +57,11 @@ static uint64_t run_chain(const chain_case *c, unsigned wanted, bool fuse, op_re
 
 static void check(const chain_case *c, unsigned wanted, bool emitted, double least)
 {
-    op_result    fused, plain;
-    char         why[HARNESS_TEXT];
+    op_result fused, plain;
+    char why[HARNESS_TEXT];
     const double tolerance = c->sample->tolerance > least ? c->sample->tolerance : least;
-    uint64_t     calls = run_chain(c, wanted, true, &fused), links = run_chain(c, wanted, false, &plain) - 1;
-    bool         good = results_agree(&fused, &plain, tolerance, why);
+    uint64_t calls = run_chain(c, wanted, true, &fused), links = run_chain(c, wanted, false, &plain) - 1;
+    bool good = results_agree(&fused, &plain, tolerance, why);
     free_result(&fused);
     free_result(&plain);
     if (!good) fail_msg("%s/%s, wanted %#x: %s", c->rule->fused->name, c->sample->name, wanted, why);
@@ -72,7 +74,7 @@ static void check(const chain_case *c, unsigned wanted, bool emitted, double lea
 static void check_all(const chain_case *c, double least)
 {
     chain_output list[MOST_OUTPUTS];
-    const int    n = outputs_of(c->rule, list);
+    const int n = outputs_of(c->rule, list);
     for (unsigned wanted = 1; wanted < TG_BIT(n); wanted += 2) {
         bool emitted = true;
         for (int k = 0; k < n; k++) emitted = emitted && (!(wanted & TG_BIT(k)) || emits(c->rule, list[k]));
@@ -83,11 +85,11 @@ static void check_all(const chain_case *c, double least)
 static void rule_test(void **state)
 {
     const tg_rule *rule = *state;
-    char           why[HARNESS_TEXT];
-    int            rows = 0;
+    char why[HARNESS_TEXT];
+    int rows = 0;
     for (const op_sample *row = rows_of(rule->fused); row->name && rows < ROWS_OF_A_RULE; row++) {
         const chain_case c = { rule, row };
-        op_sample        half;
+        op_sample half;
         if (!chain_fires(&c)) continue;
         rows++;
         check_all(&c, 1e-5);
@@ -100,8 +102,8 @@ static void rule_test(void **state)
 int main(void)
 {
     static const tg_rule *rules[MOST_CHAINS];
-    int                   n = rules_of_all(rules), failed = 1;
-    struct CMUnitTest    *list = calloc((size_t)n + 1, sizeof *list);
+    int n = rules_of_all(rules), failed = 1;
+    struct CMUnitTest *list = calloc((size_t)n + 1, sizeof *list);
     for (int i = 0; i < n && list; i++) {
         list[i].name = rules[i]->fused->name;
         list[i].test_func = rule_test;

@@ -8,21 +8,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define A "\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}"
-#define M "\"__metadata__\":"
+#define A                  "\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}"
+#define M                  "\"__metadata__\":"
 #define SHAPED(shape, end) "{\"a\":{\"dtype\":\"U8\",\"shape\":[" shape "],\"data_offsets\":[0," end "]}}"
-#define TYPED(dtype, end) "{\"a\":{\"dtype\":" dtype ",\"shape\":[2],\"data_offsets\":[0," end "]}}"
-#define PLACED(offsets) "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":" offsets "}}"
-#define NAMED(name) "{\"" name "\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}"
-#define TWO(one, other) "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":" one "}," \
-                        "\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":" other "}}"
-#define X8(text) text text text text text text text text
-#define X64(text) X8(text) X8(text) X8(text) X8(text) X8(text) X8(text) X8(text) X8(text)
+#define TYPED(dtype, end)  "{\"a\":{\"dtype\":" dtype ",\"shape\":[2],\"data_offsets\":[0," end "]}}"
+#define PLACED(offsets)    "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":" offsets "}}"
+#define NAMED(name)        "{\"" name "\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}"
+#define TWO(one, other) \
+    "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":" one "}," \
+    "\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":" other "}}"
+#define X8(text)   text text text text text text text text
+#define X64(text)  X8(text) X8(text) X8(text) X8(text) X8(text) X8(text) X8(text) X8(text)
 #define X512(text) X64(text) X64(text) X64(text) X64(text) X64(text) X64(text) X64(text) X64(text)
 
 /* ---- what other writers write ---- */
 
-static const struct { const char *row, *header; size_t data; int n, n_meta; } good[] = {
+static const struct {
+    const char *row, *header;
+    size_t data;
+    int n, n_meta;
+} good[] = {
     { "one tensor", "{" A "}", 8, 1, 0 },
     { "trailing spaces", "{" A "}     ", 8, 1, 0 },
     { "white space everywhere",
@@ -77,7 +82,11 @@ static void reads_what_others_write(void **state)
 
 /* ---- what is refused ---- */
 
-typedef struct { const char *row, *header; size_t data; const char *contains; } refusal;
+typedef struct {
+    const char *row, *header;
+    size_t data;
+    const char *contains;
+} refusal;
 
 static const refusal bad_json[] = {
     { "no header", "", 0, "the header is no JSON" },
@@ -184,9 +193,9 @@ static const refusal bad_places[] = {
 
 /* The marks of "{}" with the right checksums would be: none of these. */
 #define MARKED(format, header, tensors) "{" M "{" format header tensors "\"a\":\"\"}}"
-#define FORMAT "\"tilegrad.format\":\"1\","
-#define HEADER "\"tilegrad.header\":\"0123456789abcdef\","
-#define TENSORS "\"tilegrad.tensors\":\"\","
+#define FORMAT                          "\"tilegrad.format\":\"1\","
+#define HEADER                          "\"tilegrad.header\":\"0123456789abcdef\","
+#define TENSORS                         "\"tilegrad.tensors\":\"\","
 static const refusal bad_marks[] = {
     { "format only", MARKED(FORMAT, "", ""), 0, "__metadata__ lacks tilegrad.header" },
     { "header only", MARKED("", HEADER, ""), 0, "__metadata__ lacks tilegrad.format" },
@@ -205,9 +214,10 @@ static const refusal bad_marks[] = {
       "tilegrad.header is not 16 lower-case" },
     { "escaped digits", MARKED(FORMAT, "\"tilegrad.header\":\"0123456789abcde\\u0066\",", TENSORS), 0,
       "tilegrad.header is not 16 lower-case" },
-    { "in a string", MARKED(FORMAT,
-      "\"tilegrad\\u002eheader\":\"0123456789abcdef\",\"x\\\"tilegrad.header\":\"0123456789abcdef\",", TENSORS), 0,
-      "tilegrad.header is not 16 lower-case" },
+    { "in a string",
+      MARKED(FORMAT, "\"tilegrad\\u002eheader\":\"0123456789abcdef\",\"x\\\"tilegrad.header\":\"0123456789abcdef\",",
+             TENSORS),
+      0, "tilegrad.header is not 16 lower-case" },
 };
 
 static void refuse(tg_scope *s, const char *row, const char *contains)
@@ -226,7 +236,7 @@ static void refuse_all(const refusal *rows, size_t n)
     }
     tg_close(s);
 }
-#define REFUSES(rows)                                                                                                  \
+#define REFUSES(rows) \
     static void refuses_##rows(void **state) { (void)state, refuse_all(rows, sizeof rows / sizeof *rows); }
 REFUSES(bad_json)
 REFUSES(bad_metadata)
@@ -236,14 +246,23 @@ REFUSES(bad_marks)
 
 static void refuses_bad_lengths(void **state)
 {
-    const struct { const char *row; uint8_t bytes[12]; size_t n; const char *contains; } rows[] = {
+    const struct {
+        const char *row;
+        uint8_t bytes[12];
+        size_t n;
+        const char *contains;
+    } rows[] = {
         { "empty file", { 0 }, 0, "neither safetensors nor" },
         { "7 bytes", { 2 }, 7, "neither safetensors nor" },
         { "header missing", { 2 }, 8, "declares a header of 2 bytes, but only 0 follow" },
         { "one byte missing", { 3, [8] = '{', '}' }, 10, "declares a header of 3 bytes, but only 2 follow" },
-        { "16 MiB and 1", { 1, 0, 0, 1, [8] = '{', '}' }, 10,
+        { "16 MiB and 1",
+          { 1, 0, 0, 1, [8] = '{', '}' },
+          10,
           "declares a header of 16777217 bytes, wanted at most 16777216" },
-        { "1 TiB", { 0, 0, 0, 0, 255, [8] = '{', '}' }, 10,
+        { "1 TiB",
+          { 0, 0, 0, 0, 255, [8] = '{', '}' },
+          10,
           "declares a header of 1095216660480 bytes, wanted at most" },
         { "all ones", { 255, 255, 255, 255, 255, 255, 255, 255, '{', '}' }, 10, "neither safetensors nor" },
         { "NUL behind the JSON", { 3, [8] = '{', '}' }, 11, "the header has a NUL at byte 2" },
@@ -280,7 +299,9 @@ static void refuses_what_is_no_file(void **state)
     tg_scope *const s = tg_open();
     (void)state;
     assert_int_equal(mkfifo(data_path("fifo"), 0600), 0);
-    const struct { const char *path, *contains; } rows[] = {
+    const struct {
+        const char *path, *contains;
+    } rows[] = {
         { data_path("absent"), "cannot be opened: No such file or directory" },
         { data_folder, "not a regular file" },
         { data_path("fifo"), "not a regular file" },
@@ -298,9 +319,11 @@ static void refuses_what_is_no_file(void **state)
 /* 16 MiB of header, each as greedy as it can be: refused after few requests, or read. */
 static void survives_large_headers(void **state)
 {
-    static const struct { const char *row, *piece; } rows[] = {
-        { "one list", "0," }, { "lists", "[]," }, { "objects", "{}," }, { "quotes", "\"\"," }, { "open", "[" },
-          { "spaces", " " },
+    static const struct {
+        const char *row, *piece;
+    } rows[] = {
+        { "one list", "0," },  { "lists", "[]," }, { "objects", "{}," },
+        { "quotes", "\"\"," }, { "open", "[" },    { "spaces", " " },
     };
     tg_scope *const s = tg_open();
     char *const header = malloc(TG_MOST_HEADER);
@@ -322,7 +345,7 @@ static void survives_large_headers(void **state)
 
 /* A sample in memory, of which a part is damaged; open until the process ends. */
 static char in_memory[64];
-static int  memory_file(whole_file *whole)
+static int memory_file(whole_file *whole)
 {
     tg_scope *const s = tg_open();
     const int fd = memfd_create("test_safetensors", MFD_CLOEXEC);
@@ -377,11 +400,11 @@ static void notices_every_truncation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_what_others_write), cmocka_unit_test(refuses_bad_json),
-        cmocka_unit_test(refuses_bad_metadata),    cmocka_unit_test(refuses_bad_tensors),
-        cmocka_unit_test(refuses_bad_places),      cmocka_unit_test(refuses_bad_marks),
-        cmocka_unit_test(refuses_bad_lengths),     cmocka_unit_test(refuses_nul_anywhere),
-        cmocka_unit_test(refuses_what_is_no_file), cmocka_unit_test(survives_large_headers),
+        cmocka_unit_test(reads_what_others_write),   cmocka_unit_test(refuses_bad_json),
+        cmocka_unit_test(refuses_bad_metadata),      cmocka_unit_test(refuses_bad_tensors),
+        cmocka_unit_test(refuses_bad_places),        cmocka_unit_test(refuses_bad_marks),
+        cmocka_unit_test(refuses_bad_lengths),       cmocka_unit_test(refuses_nul_anywhere),
+        cmocka_unit_test(refuses_what_is_no_file),   cmocka_unit_test(survives_large_headers),
         cmocka_unit_test(notices_every_flipped_bit), cmocka_unit_test(notices_every_truncation),
     };
     return cmocka_run_group_tests(tests, data_folder_begin, data_folder_end);

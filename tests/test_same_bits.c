@@ -1,4 +1,5 @@
-/* test_same_bits.c - the same seed gives the same bits on any number of threads, with the kernels that run by default. */
+/* test_same_bits.c - the same seed gives the same bits on any number of threads, with the kernels that run by default.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,24 +13,27 @@
 
 #define CONVOLUTIONS(X) \
     /* name              n   h   w  in  out k  s  p  d groups */ \
-    X("3x3",              8, 16, 16, 64, 64, 3, 1, 1, 1, 1) \
-    X("3x3_deep",         8,  4,  4, 256, 320, 3, 1, 1, 1, 1) \
+    X("3x3", 8, 16, 16, 64, 64, 3, 1, 1, 1, 1) \
+    X("3x3_deep", 8, 4, 4, 256, 320, 3, 1, 1, 1, 1) \
     X("3x3_few_channels", 8, 17, 15, 16, 24, 3, 1, 1, 1, 1) \
-    X("3x3_small_batch",  1,  7,  7, 96, 64, 3, 1, 1, 1, 1) \
-    X("3x3_strided",      8, 17, 17, 32, 48, 3, 2, 1, 1, 1) \
-    X("3x3_dilated",      4, 19, 19, 32, 32, 3, 1, 2, 2, 1) \
-    X("1x1",              8, 14, 14, 96, 130, 1, 1, 0, 1, 1) \
-    X("1x1_strided",      8, 14, 14, 64, 64, 1, 2, 0, 1, 1) \
-    X("5x5_first",       16, 28, 28,  1, 20, 5, 1, 0, 1, 1) \
-    X("7x7_first",        4, 33, 33,  3, 64, 7, 2, 3, 1, 1) \
-    X("groups",           8, 14, 14, 64, 128, 3, 1, 1, 1, 16) \
-    X("groups_strided",   8, 15, 15, 64, 64, 3, 2, 1, 1, 4) \
-    X("groups_of_4",      4, 28, 28, 64, 64, 3, 1, 1, 1, 16) \
-    X("groups_dilated",   9, 9, 15, 54, 54, 3, 1, 2, 2, 27) \
-    X("depthwise",        8, 14, 14, 96, 96, 3, 1, 1, 1, 96) \
-    X("depthwise_7x7",    4, 14, 14, 40, 40, 7, 1, 3, 1, 40)
+    X("3x3_small_batch", 1, 7, 7, 96, 64, 3, 1, 1, 1, 1) \
+    X("3x3_strided", 8, 17, 17, 32, 48, 3, 2, 1, 1, 1) \
+    X("3x3_dilated", 4, 19, 19, 32, 32, 3, 1, 2, 2, 1) \
+    X("1x1", 8, 14, 14, 96, 130, 1, 1, 0, 1, 1) \
+    X("1x1_strided", 8, 14, 14, 64, 64, 1, 2, 0, 1, 1) \
+    X("5x5_first", 16, 28, 28, 1, 20, 5, 1, 0, 1, 1) \
+    X("7x7_first", 4, 33, 33, 3, 64, 7, 2, 3, 1, 1) \
+    X("groups", 8, 14, 14, 64, 128, 3, 1, 1, 1, 16) \
+    X("groups_strided", 8, 15, 15, 64, 64, 3, 2, 1, 1, 4) \
+    X("groups_of_4", 4, 28, 28, 64, 64, 3, 1, 1, 1, 16) \
+    X("groups_dilated", 9, 9, 15, 54, 54, 3, 1, 2, 2, 27) \
+    X("depthwise", 8, 14, 14, 96, 96, 3, 1, 1, 1, 96) \
+    X("depthwise_7x7", 4, 14, 14, 40, 40, 7, 1, 3, 1, 40)
 
-typedef struct { const char *name; int64_t n, h, w, in, out, k, s, p, d, groups; } convolution;
+typedef struct {
+    const char *name;
+    int64_t n, h, w, in, out, k, s, p, d, groups;
+} convolution;
 #define ROW(...) { __VA_ARGS__ },
 static const convolution convolutions[] = { CONVOLUTIONS(ROW) };
 
@@ -47,10 +51,11 @@ static void compute(const convolution *v, tg_dtype dtype, int threads, uint64_t 
     tg_tensor *x = tg_require_grad(root, tg_randn(root, 0, 1, 4, TG_DIM(v->n, v->h, v->w, v->in)));
     tg_tensor *w = tg_require_grad(root, tg_randn(root, 0, 1, 4, TG_DIM(v->out, v->k, v->k, v->in / v->groups)));
     tg_set_threads(threads);
-    tg_scope  *s = tg_train(root);
-    tg_tensor *y = tg_conv2d(s, tg_cast(s, x, dtype), tg_cast(s, w, dtype), NULL,
-                             (tg_conv2d_config){ .stride = { v->s, v->s }, .pad = { v->p, v->p },
-                                                 .dilation = { v->d, v->d }, .groups = v->groups });
+    tg_scope *s = tg_train(root);
+    tg_tensor *y = tg_conv2d(
+        s, tg_cast(s, x, dtype), tg_cast(s, w, dtype), NULL,
+        (tg_conv2d_config){
+            .stride = { v->s, v->s }, .pad = { v->p, v->p }, .dilation = { v->d, v->d }, .groups = v->groups });
     bits[0] = bits_of(y);
     tg_backward(s, tg_mse(s, y, tg_zeros(s, dtype, 4, y->dim), TG_MEAN));
     if (!tg_ok(s)) fail_msg("%s: %s", v->name, tg_message(s));
@@ -62,7 +67,7 @@ static void compute(const convolution *v, tg_dtype dtype, int threads, uint64_t 
 static void convolutions_have_the_same_bits(void **state)
 {
     static const char *const what[] = { "y", "the gradient of x", "the gradient of w" };
-    const int                before = tg_threads();
+    const int before = tg_threads();
     (void)state;
     for (size_t row = 0; row < sizeof convolutions / sizeof *convolutions; row++)
         for (tg_dtype dtype = TG_F32; dtype <= TG_BF16; dtype++) {
@@ -81,8 +86,14 @@ static void convolutions_have_the_same_bits(void **state)
 
 /* ---- three steps of a model ---- */
 
-static const struct { const char *name; tg_module *(*make)(tg_scope *, int); int64_t batch, side, channels; } models[] = {
-    { "mlp", tg_mlp, 33, 28, 1 }, { "lenet", tg_lenet, 33, 28, 1 }, { "resnet20", tg_resnet20, 9, 32, 3 },
+static const struct {
+    const char *name;
+    tg_module *(*make)(tg_scope *, int);
+    int64_t batch, side, channels;
+} models[] = {
+    { "mlp", tg_mlp, 33, 28, 1 },
+    { "lenet", tg_lenet, 33, 28, 1 },
+    { "resnet20", tg_resnet20, 9, 32, 3 },
 };
 
 static void add_bits(void *context, const char *name, tg_slot *slot, tg_module *owner)
@@ -96,16 +107,16 @@ static void add_bits(void *context, const char *name, tg_slot *slot, tg_module *
 /* Of all weights and buffers after three steps. */
 static uint64_t train(size_t row, tg_dtype dtype, int threads)
 {
-    tg_scope  *root = tg_open();
+    tg_scope *root = tg_open();
     tg_seed(root, 1);
     tg_set_threads(threads);
     tg_module *net = models[row].make(root, 10);
-    tg_optim  *opt = tg_sgd(root, net, (tg_sgd_config){ .lr = 0.05f, .momentum = 0.9f });
+    tg_optim *opt = tg_sgd(root, net, (tg_sgd_config){ .lr = 0.05f, .momentum = 0.9f });
     if (dtype == TG_BF16) tg_optimize(root, net, opt, TG_BF16);
-    tg_tensor *x = tg_randn(root, 0, 1, 4, TG_DIM(models[row].batch, models[row].side, models[row].side,
-                                                  models[row].channels));
+    tg_tensor *x =
+        tg_randn(root, 0, 1, 4, TG_DIM(models[row].batch, models[row].side, models[row].side, models[row].channels));
     tg_tensor *y = tg_zeros(root, TG_I32, 1, TG_DIM(models[row].batch));
-    tg_scope  *s = tg_train(root);
+    tg_scope *s = tg_train(root);
     for (int step = 0; step < 3; step++, tg_reset(s)) {
         tg_backward(s, tg_cross_entropy(s, tg_forward(s, net, x), y));
         tg_update(s, opt);
@@ -126,7 +137,8 @@ static void models_have_the_same_bits(void **state)
             const uint64_t one = train(row, dtype, 1);
             for (int threads = 2; threads <= 3; threads++)
                 if (train(row, dtype, threads) != one)
-                    fail_msg("%s, %s: other bits on %d threads than on one", models[row].name, tg_dtype_name(dtype), threads);
+                    fail_msg("%s, %s: other bits on %d threads than on one", models[row].name, tg_dtype_name(dtype),
+                             threads);
         }
     tg_set_threads(before);
 }

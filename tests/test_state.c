@@ -16,15 +16,15 @@
 
 typedef struct {
     tg_tensor *f32, *split, *bf16, *i64, *i32, *u8, *i8, *scalar, *maybe;
-    tg_scope  *scope;
-    int64_t    whole;
-    uint64_t   bits;
-    float      single;
-    double     real;
-    bool       flag;
-    int        choice;
-    int        loads;
-    bool       refuse;
+    tg_scope *scope;
+    int64_t whole;
+    uint64_t bits;
+    float single;
+    double real;
+    bool flag;
+    int choice;
+    int loads;
+    bool refuse;
 } thing;
 
 static const char *const colours[] = { "red", "green", "blue", NULL };
@@ -77,13 +77,21 @@ static thing make(tg_scope *s, int first)
 {
     tg_seed(s, (uint64_t)first);
     thing t = {
-        .f32 = counting(s, TG_F32, 4, TG_DIM(3, 2, 2, 5), first), .split = tg_randn(s, first, 1, 4, TG_DIM(4, 3, 1, 7)),
-        .bf16 = counting(s, TG_BF16, 2, TG_DIM(3, 5), first),     .i64 = counting(s, TG_I64, 2, TG_DIM(3, 4), first),
-        .i32 = counting(s, TG_I32, 1, TG_DIM(3), first),          .u8 = counting(s, TG_U8, 3, TG_DIM(2, 3, 5), first),
-        .i8 = counting(s, TG_I8, 1, TG_DIM(7), first),            .scalar = counting(s, TG_I64, 0, NULL, first),
-        .scope = s, .whole = first ? INT64_MIN : 12,              .bits = first ? UINT64_MAX : 3,
-        .single = first ? FLT_MIN / 3 : 1,                        .real = first ? 1.0 / 3 : 0.5,
-        .flag = first != 0,                                       .choice = first ? 2 : 0,
+        .f32 = counting(s, TG_F32, 4, TG_DIM(3, 2, 2, 5), first),
+        .split = tg_randn(s, first, 1, 4, TG_DIM(4, 3, 1, 7)),
+        .bf16 = counting(s, TG_BF16, 2, TG_DIM(3, 5), first),
+        .i64 = counting(s, TG_I64, 2, TG_DIM(3, 4), first),
+        .i32 = counting(s, TG_I32, 1, TG_DIM(3), first),
+        .u8 = counting(s, TG_U8, 3, TG_DIM(2, 3, 5), first),
+        .i8 = counting(s, TG_I8, 1, TG_DIM(7), first),
+        .scalar = counting(s, TG_I64, 0, NULL, first),
+        .scope = s,
+        .whole = first ? INT64_MIN : 12,
+        .bits = first ? UINT64_MAX : 3,
+        .single = first ? FLT_MIN / 3 : 1,
+        .real = first ? 1.0 / 3 : 0.5,
+        .flag = first != 0,
+        .choice = first ? 2 : 0,
     };
     tg_split_masters(s, &t.split, 1);
     if (first) t.maybe = counting(s, TG_F32, 4, TG_DIM(3, 2, 2, 5), 50);
@@ -94,7 +102,7 @@ static thing make(tg_scope *s, int first)
 static bool same_tensor(tg_scope *s, tg_tensor *a, tg_tensor *b)
 {
     if (!a || !b) return a == b;
-    const tg_tensor *x = tg_copy(s, a), *y = tg_copy(s, b);          /* masters, of split ones */
+    const tg_tensor *x = tg_copy(s, a), *y = tg_copy(s, b); /* masters, of split ones */
     return x->dtype == y->dtype && tg_count(x) == tg_count(y) &&
            !memcmp(tg_ptr(x), tg_ptr(y), (size_t)tg_count(x) * tg_dtype_size(x->dtype));
 }
@@ -123,15 +131,15 @@ static void load(tg_scope *s, const char *path, thing *t)
 static void everything_comes_back(void **state)
 {
     (void)state;
-    tg_scope   *s = tg_open();
+    tg_scope *s = tg_open();
     const char *path = data_path("thing.safetensors");
-    thing       from = make(s, 1), to = make(s, 0), empty = make(s, 0);
-    setlocale(LC_ALL, "de_DE.UTF-8");                  /* a comma in numbers, where it is installed */
+    thing from = make(s, 1), to = make(s, 0), empty = make(s, 0);
+    setlocale(LC_ALL, "de_DE.UTF-8"); /* a comma in numbers, where it is installed */
     save(s, path, &from);
     load(s, path, &to);
     expect_ok(s);
     assert_true(same(s, &from, &to) && to.loads == 1);
-    save(s, path, &empty);                              /* without `maybe`: it goes */
+    save(s, path, &empty); /* without `maybe`: it goes */
     load(s, path, &to);
     expect_ok(s);
     assert_true(same(s, &empty, &to) && !to.maybe);
@@ -144,11 +152,11 @@ static void everything_comes_back(void **state)
 static void files_have_pytorchs_order(void **state)
 {
     (void)state;
-    tg_scope       *s = tg_open();
-    const char     *path = data_path("order.safetensors");
-    thing           t = make(s, 1);
-    float           got[60];
-    const float    *have = tg_data(t.f32);
+    tg_scope *s = tg_open();
+    const char *path = data_path("order.safetensors");
+    thing t = make(s, 1);
+    float got[60];
+    const float *have = tg_data(t.f32);
     save(s, path, &t);
     tg_tensor_file *f = tg_tensor_file_open(s, path);
     expect_ok(s);
@@ -179,9 +187,9 @@ static void expect_pieces(tg_scope *s, const tg_tensor *t, int64_t n)
 {
     enum { MOST = 3000 };
     const int64_t count = tg_count(t), last = t->dim[t->rank - 1], middle = count / t->dim[0] / last;
-    const size_t  size = tg_dtype_size(tg_state_dtype(t)), bytes = t->storage->bytes;
-    const char   *memory = tg_ptr(tg_copy(s, (tg_tensor *)t));       /* joined, if it is split */
-    char          file[8 * MOST], image[8 * MOST];
+    const size_t size = tg_dtype_size(tg_state_dtype(t)), bytes = t->storage->bytes;
+    const char *memory = tg_ptr(tg_copy(s, (tg_tensor *)t)); /* joined, if it is split */
+    char file[8 * MOST], image[8 * MOST];
     assert_true(count <= MOST && bytes <= sizeof image);
     memset(image, 0xee, bytes);
     for (int64_t first = 0; first < count; first += n) {
@@ -235,14 +243,21 @@ static void write_one(tg_scope *s, const char *path, const char *dtype, const vo
 static void other_float_types_load(void **state)
 {
     static const uint16_t f16[] = { 0x3e00, 0xc000, 0x3400 }, bf16[] = { 0x3fc0, 0xc000, 0x3e80 };
-    static const float    f32[] = { 1.5f, -2, 0.25f };
-    static const double   f64[] = { 1.5, -2, 0.25 };
-    static const struct { const char *dtype; const void *bytes; size_t n; } row[] = {
-        { "F16", f16, sizeof f16 }, { "BF16", bf16, sizeof bf16 }, { "F32", f32, sizeof f32 }, { "F64", f64, sizeof f64 },
+    static const float f32[] = { 1.5f, -2, 0.25f };
+    static const double f64[] = { 1.5, -2, 0.25 };
+    static const struct {
+        const char *dtype;
+        const void *bytes;
+        size_t n;
+    } row[] = {
+        { "F16", f16, sizeof f16 },
+        { "BF16", bf16, sizeof bf16 },
+        { "F32", f32, sizeof f32 },
+        { "F64", f64, sizeof f64 },
     };
     (void)state;
     for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
-        tg_scope  *s = tg_open();
+        tg_scope *s = tg_open();
         tg_tensor *to[] = { tg_zeros(s, TG_F32, 2, TG_DIM(1, 3)), tg_zeros(s, TG_BF16, 2, TG_DIM(1, 3)),
                             tg_zeros(s, TG_F32, 2, TG_DIM(1, 3)) };
         tg_split_masters(s, &to[2], 1);
@@ -279,7 +294,9 @@ static void write_with(tg_scope *s, const char *path, thing *t, const char *key,
     tg_tensor_file_close(f);
 }
 
-static const struct { const char *key, *value, *message; } bad[] = {
+static const struct {
+    const char *key, *value, *message;
+} bad[] = {
     { "mine/whole", "12.5", "mine/whole: \"12.5\" in the file, want a whole number from -9223372036854775808" },
     { "mine/whole", "", "want a whole number" },
     { "mine/whole", "007", "want a whole number" },
@@ -300,7 +317,7 @@ static void refuses_numbers_that_cannot_be(void **state)
     const char *const path = data_path("bad.safetensors");
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         tg_scope *s = tg_open();
-        thing     from = make(s, 1), to = make(s, 0), before = make(s, 0);
+        thing from = make(s, 1), to = make(s, 0), before = make(s, 0);
         write_with(s, path, &from, bad[i].key, bad[i].value);
         expect_ok(s);
         load(s, path, &to);
@@ -316,7 +333,7 @@ static void a_things_own_check_undoes_all(void **state)
     (void)state;
     const char *const path = data_path("check.safetensors");
     tg_scope *s = tg_open();
-    thing     from = make(s, 1), to = make(s, 0), before = make(s, 0);
+    thing from = make(s, 1), to = make(s, 0), before = make(s, 0);
     to.refuse = true;
     save(s, path, &from);
     load(s, path, &to);
@@ -377,8 +394,8 @@ static void refuses_what_is_no_state(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(everything_comes_back), cmocka_unit_test(files_have_pytorchs_order),
-        cmocka_unit_test(any_piece_has_pytorchs_order), cmocka_unit_test(other_float_types_load),
+        cmocka_unit_test(everything_comes_back),          cmocka_unit_test(files_have_pytorchs_order),
+        cmocka_unit_test(any_piece_has_pytorchs_order),   cmocka_unit_test(other_float_types_load),
         cmocka_unit_test(refuses_numbers_that_cannot_be), cmocka_unit_test(a_things_own_check_undoes_all),
         cmocka_unit_test(refuses_what_is_no_state),
     };

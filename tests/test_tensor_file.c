@@ -7,18 +7,27 @@
 #include <string.h>
 #include <unistd.h>
 
-#define COUNT(rows) (sizeof (rows) / sizeof *(rows))
+#define COUNT(rows) (sizeof(rows) / sizeof *(rows))
 
 /* ---- round trips ---- */
 
 static const char *const dtypes[] = {
-    "F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL", "C64", "F8_E5M2",
-    "F8_E4M3", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "F8_E8M0", "F6_E2M3", "F6_E3M2", "F4",
+    "F64", "F32",  "F16", "BF16",    "I64",     "I32",         "I16",         "I8",      "U64",     "U32",     "U16",
+    "U8",  "BOOL", "C64", "F8_E5M2", "F8_E4M3", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "F8_E8M0", "F6_E2M3", "F6_E3M2", "F4",
 };
 
-static const struct { const char *row; int rank; int64_t dim[TG_MAX_RANK]; } shapes[] = {
-    { "scalar", 0, { 0 } }, { "empty", 1, { 0 } }, { "empty within", 3, { 4, 0, 5 } }, { "one", 1, { 1 } },
-    { "odd", 3, { 3, 5, 7 } }, { "a piece and more", 2, { 4096, 67 } }, { "rank 8", 8, { 1, 2, 1, 3, 1, 2, 1, 5 } },
+static const struct {
+    const char *row;
+    int rank;
+    int64_t dim[TG_MAX_RANK];
+} shapes[] = {
+    { "scalar", 0, { 0 } },
+    { "empty", 1, { 0 } },
+    { "empty within", 3, { 4, 0, 5 } },
+    { "one", 1, { 1 } },
+    { "odd", 3, { 3, 5, 7 } },
+    { "a piece and more", 2, { 4096, 67 } },
+    { "rank 8", 8, { 1, 2, 1, 3, 1, 2, 1, 5 } },
 };
 
 static bool has_whole_bytes(const char *dtype, size_t shape)
@@ -40,7 +49,7 @@ static void each_dtype_and_shape_comes_back(void **state)
     tg_scope *const s = tg_open();
     tg_file_tensor tensor[COUNT(dtypes) * COUNT(shapes)];
     char names[COUNT(tensor)][32];
-    int  n = 0;
+    int n = 0;
     (void)state;
     for (size_t d = 0; d < COUNT(dtypes); d++)
         for (size_t k = 0; k < COUNT(shapes); k++) {
@@ -95,10 +104,11 @@ static void names_and_metadata_come_back(void **state)
 {
     static char longest[513];
     memset(longest, 'n', 512);
-    const char *const texts[] = { "a", longest, "quote \" backslash \\ slash /",
-        "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "tilegrad", "\\u0041" };
+    const char *const texts[] = {
+        "a", longest, "quote \" backslash \\ slash /", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "tilegrad", "\\u0041"
+    };
     tg_file_tensor tensor[COUNT(texts)];
-    tg_file_meta   meta[COUNT(texts) + 1] = { [COUNT(texts)] = { "", "\n\t\x01\x7f lines" } };
+    tg_file_meta meta[COUNT(texts) + 1] = { [COUNT(texts)] = { "", "\n\t\x01\x7f lines" } };
     tg_scope *const s = tg_open();
     (void)state;
     for (size_t i = 0; i < COUNT(texts); i++) {
@@ -123,7 +133,7 @@ static void many_tensors_and_none(void **state)
     enum { MANY = 20000 };
     tg_scope *const s = tg_open();
     tg_file_tensor *const tensor = calloc(MANY, sizeof *tensor);
-    char (*const names)[16] = calloc(MANY, sizeof *names);
+    char(*const names)[16] = calloc(MANY, sizeof *names);
     (void)state;
     for (int i = 0; i < MANY; i++) {
         snprintf(names[i], sizeof names[i], "t%d", i * 7919 % MANY);
@@ -157,7 +167,12 @@ static void reads_any_piece_in_any_order(void **state)
         assert_true(tg_tensor_file_read(s, f, i, from, n, got));
         for (size_t k = 0; k < n; k++) assert_int_equal(got[k], (uint8_t)((place + from + k) * 7 + 3));
     }
-    const struct { int i; uint64_t from; size_t n; const char *contains; } rows[] = {
+    const struct {
+        int i;
+        uint64_t from;
+        size_t n;
+        const char *contains;
+    } rows[] = {
         { i, 0, bytes + 1, "tensor 'mask': 106 bytes from 0 on, wanted within its 105" },
         { i, bytes, 1, "tensor 'mask': 1 bytes from 105 on" },
         { i, UINT64_MAX, 1, "1 bytes from 18446744073709551615 on" },
@@ -191,7 +206,7 @@ static void damage_is_noticed_when_read_in_order(void **state)
     free(whole.at);
     assert_true(tg_tensor_file_read(s, f, i, 5, 100, got) && tg_tensor_file_read(s, f, i, 0, 5, got));
     assert_true(tg_tensor_file_read(s, f, i, 5, 60, got));
-    assert_true(tg_tensor_file_read(s, f, weight, 0, 60, got));  /* another one begins: the first is given up */
+    assert_true(tg_tensor_file_read(s, f, weight, 0, 60, got)); /* another one begins: the first is given up */
     assert_true(tg_tensor_file_read(s, f, i, 65, 40, got));
     assert_true(tg_tensor_file_read(s, f, i, 0, 100, got));
     assert_false(tg_tensor_file_read(s, f, i, 100, 5, got));
@@ -220,7 +235,7 @@ static int count_refusals(bool (*what)(tg_scope *s, const char *path), bool whol
         assert_int_equal(access(data_path("x.part"), F_OK), -1);
         if (whole) {
             tg_scope *const again = tg_open();
-            assert_true(verify_file(again, path));       /* the old file, or the new one */
+            assert_true(verify_file(again, path)); /* the old file, or the new one */
             tg_close(again);
         }
         if (done) return n - 1;
@@ -236,8 +251,8 @@ static void refuses_every_block_once(void **state)
     enum { MANY = 1500 };
     tg_scope *const s = tg_open();
     tg_file_tensor *const tensor = calloc(MANY, sizeof *tensor);
-    tg_file_meta   *const meta = calloc(MANY, sizeof *meta);
-    char (*const names)[300] = calloc(MANY, sizeof *names);
+    tg_file_meta *const meta = calloc(MANY, sizeof *meta);
+    char(*const names)[300] = calloc(MANY, sizeof *names);
     (void)state;
     for (int i = 0; i < MANY; i++) {
         snprintf(names[i], sizeof names[i], "%0290d", i);
@@ -265,10 +280,10 @@ static void refuses_every_allocation_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_dtype_and_shape_comes_back),     cmocka_unit_test(wide_types_come_first_and_are_aligned),
-        cmocka_unit_test(names_and_metadata_come_back),        cmocka_unit_test(many_tensors_and_none),
-        cmocka_unit_test(reads_any_piece_in_any_order),        cmocka_unit_test(damage_is_noticed_when_read_in_order),
-        cmocka_unit_test(refuses_every_allocation_once),       cmocka_unit_test(refuses_every_block_once),
+        cmocka_unit_test(each_dtype_and_shape_comes_back), cmocka_unit_test(wide_types_come_first_and_are_aligned),
+        cmocka_unit_test(names_and_metadata_come_back),    cmocka_unit_test(many_tensors_and_none),
+        cmocka_unit_test(reads_any_piece_in_any_order),    cmocka_unit_test(damage_is_noticed_when_read_in_order),
+        cmocka_unit_test(refuses_every_allocation_once),   cmocka_unit_test(refuses_every_block_once),
     };
     return cmocka_run_group_tests(tests, data_folder_begin, data_folder_end);
 }

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define COUNT(rows) (sizeof (rows) / sizeof *(rows))
+#define COUNT(rows) (sizeof(rows) / sizeof *(rows))
 
 static tg_tensor_file *file_of(tg_scope *s, const char *dtype, size_t n, const void *bytes, size_t size)
 {
@@ -25,14 +25,14 @@ static void every_f16_is_converted(void **state)
     enum { ALL = 65536 };
     tg_scope *const s = tg_open();
     uint16_t *const bits = calloc(ALL, sizeof *bits);
-    float    *const to = calloc(ALL, sizeof *to);
+    float *const to = calloc(ALL, sizeof *to);
     (void)state;
     for (int i = 0; i < ALL; i++) bits[i] = (uint16_t)i;
     tg_tensor_file *const f = file_of(s, "F16", ALL, bits, sizeof *bits);
     for (tg_dtype as = TG_F32; as <= TG_BF16; as++) {
         assert_true(tg_tensor_file_numbers(s, f, 0, 0, ALL, as, to));
         for (int i = 0; i < ALL; i++) {
-            const int    exponent = i >> 10 & 31, fraction = i & 1023;
+            const int exponent = i >> 10 & 31, fraction = i & 1023;
             const double size = exponent == 0 ? ldexp(fraction, -24) : ldexp(1024 + fraction, exponent - 25);
             const double exact = i & 0x8000 ? -size : size,
                          want = as == TG_F32 ? exact : tg_bf16_to_f32(tg_f32_to_bf16((float)exact));
@@ -52,17 +52,25 @@ static void every_f16_is_converted(void **state)
 static void f64_is_rounded_once(void **state)
 {
     const double tiny = ldexp(1, -40);
-    const struct { double value, f32, bf16; } rows[] = {
-        { 1, 1, 1 }, { -0.0, -0.0, -0.0 }, { 1 + ldexp(1, -8), 1 + ldexp(1, -8), 1 },
+    const struct {
+        double value, f32, bf16;
+    } rows[] = {
+        { 1, 1, 1 },
+        { -0.0, -0.0, -0.0 },
+        { 1 + ldexp(1, -8), 1 + ldexp(1, -8), 1 },
         { 1 + ldexp(1, -8) + tiny, 1 + ldexp(1, -8), 1 + ldexp(1, -7) },
         { 1 + ldexp(3, -8) - tiny, 1 + ldexp(3, -8), 1 + ldexp(1, -7) },
-        { -1 - ldexp(1, -8) - tiny, -1 - ldexp(1, -8), -1 - ldexp(1, -7) }, { 1e300, INFINITY, INFINITY },
+        { -1 - ldexp(1, -8) - tiny, -1 - ldexp(1, -8), -1 - ldexp(1, -7) },
+        { 1e300, INFINITY, INFINITY },
         { -1e300, -INFINITY, -INFINITY },
-        { INFINITY, INFINITY, INFINITY }, { NAN, NAN, NAN }, { 1e-300, 0, 0 }, { ldexp(1, -149), ldexp(1, -149), 0 },
+        { INFINITY, INFINITY, INFINITY },
+        { NAN, NAN, NAN },
+        { 1e-300, 0, 0 },
+        { ldexp(1, -149), ldexp(1, -149), 0 },
         { ldexp(1, -133), ldexp(1, -133), ldexp(1, -133) },
     };
     double value[COUNT(rows)];
-    float  to[COUNT(rows)];
+    float to[COUNT(rows)];
     tg_scope *const s = tg_open();
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) value[i] = rows[i].value;
@@ -80,9 +88,9 @@ static void f64_is_rounded_once(void **state)
 
 static void floats_of_the_library(void **state)
 {
-    const float    f32[] = { 1, -2.5f, 1 + 0x1p-8f, 1 + 0x3p-8f, INFINITY, -0.0f, 0x1p-149f };
+    const float f32[] = { 1, -2.5f, 1 + 0x1p-8f, 1 + 0x3p-8f, INFINITY, -0.0f, 0x1p-149f };
     const uint16_t bf16[] = { 0x3f80, 0xc020, 0x3f80, 0x3f82, 0x7f80, 0x8000, 0 };
-    float    as_f32[COUNT(f32)];
+    float as_f32[COUNT(f32)];
     uint16_t as_bf16[COUNT(f32)];
     tg_scope *const s = tg_open();
     (void)state;
@@ -102,9 +110,19 @@ static void floats_of_the_library(void **state)
 static void whole_numbers_fit_or_are_refused(void **state)
 {
     static const uint8_t bits[8] = { 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
-    static const struct { const char *dtype; size_t size; int64_t i64, i32; const char *contains; } rows[] = {
-        { "I64", 8, -2, -2, NULL }, { "I32", 4, -2, -2, NULL }, { "I16", 2, -2, -2, NULL }, { "I8", 1, -2, -2, NULL },
-        { "U8", 1, 254, 254, NULL }, { "U16", 2, 65534, 65534, NULL }, { "BOOL", 1, 1, 1, NULL },
+    static const struct {
+        const char *dtype;
+        size_t size;
+        int64_t i64, i32;
+        const char *contains;
+    } rows[] = {
+        { "I64", 8, -2, -2, NULL },
+        { "I32", 4, -2, -2, NULL },
+        { "I16", 2, -2, -2, NULL },
+        { "I8", 1, -2, -2, NULL },
+        { "U8", 1, 254, 254, NULL },
+        { "U16", 2, 65534, 65534, NULL },
+        { "BOOL", 1, 1, 1, NULL },
         { "U32", 4, 4294967294, 0, "tensor 't': element 0 of U32 does not fit i32" },
         { "U64", 8, 0, 0, "tensor 't': element 0 of U64 does not fit i" },
     };
@@ -133,11 +151,15 @@ static void whole_numbers_fit_or_are_refused(void **state)
 
 static void no_such_conversion(void **state)
 {
-    static const struct { const char *dtype, *can; } rows[] = {          /* f32 bf16 u8 i8 i32 i64 */
-        { "F64", "yy...." },  { "F32", "yy...." },  { "F16", "yy...." }, { "BF16", "yy...." }, { "I64", "....yy" },
-        { "I32", "....yy" },  { "I16", "....yy" },  { "I8", "...yyy" },  { "U64", "....yy" },  { "U32", "....yy" },
-        { "U16", "....yy" },  { "U8", "..y.yy" },   { "BOOL", "....yy" }, { "C64", "......" }, { "F8_E5M2", "yy...." },
-        { "F8_E4M3", "yy...." }, { "F4", "......" },
+    static const struct {
+        const char *dtype, *can;
+    } rows[] = {
+        /* f32 bf16 u8 i8 i32 i64 */
+        { "F64", "yy...." },  { "F32", "yy...." }, { "F16", "yy...." },     { "BF16", "yy...." },
+        { "I64", "....yy" },  { "I32", "....yy" }, { "I16", "....yy" },     { "I8", "...yyy" },
+        { "U64", "....yy" },  { "U32", "....yy" }, { "U16", "....yy" },     { "U8", "..y.yy" },
+        { "BOOL", "....yy" }, { "C64", "......" }, { "F8_E5M2", "yy...." }, { "F8_E4M3", "yy...." },
+        { "F4", "......" },
     };
     tg_scope *const s = tg_open();
     uint64_t bits[8] = { 0 }, to[8];
@@ -154,7 +176,9 @@ static void no_such_conversion(void **state)
             data_refused(s, rows[d].dtype, data_path("x"), " cannot be read as ");
         }
     }
-    const struct { int64_t first, n; } outside[] = {
+    const struct {
+        int64_t first, n;
+    } outside[] = {
         { -1, 1 }, { 0, -1 }, { 9, 0 }, { 0, 9 }, { INT64_MAX, 1 }, { 1, INT64_MAX },
     };
     tg_tensor_file *const f = file_of(s, "F32", 8, bits, 4);

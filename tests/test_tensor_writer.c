@@ -1,4 +1,5 @@
-/* test_tensor_writer.c - what cannot be written, two writers at once, what is left behind; and how names are printed. */
+/* test_tensor_writer.c - what cannot be written, two writers at once, what is left behind; and how names are printed.
+ */
 #include "tensor_files.h"
 #include <dirent.h>
 #include <fcntl.h>
@@ -9,11 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define COUNT(rows) (sizeof (rows) / sizeof *(rows))
+#define COUNT(rows) (sizeof(rows) / sizeof *(rows))
 
 static int files_in_folder(void)
 {
-    int  n = 0;
+    int n = 0;
     DIR *const folder = opendir(data_folder);
     for (const struct dirent *e; (e = readdir(folder));) n += e->d_name[0] != '.';
     closedir(folder);
@@ -24,24 +25,33 @@ static void refuses_bad_tensors(void **state)
 {
     static char name[514];
     memset(name, 'n', 513);
-    const struct { const char *row; tg_file_tensor tensor; const char *contains; } rows[] = {
+    const struct {
+        const char *row;
+        tg_file_tensor tensor;
+        const char *contains;
+    } rows[] = {
         { "no name", { .name = "", .dtype = "U8" }, "a tensor's name is empty" },
         { "513 bytes of name", { .name = name, .dtype = "U8" }, "a tensor's name is longer than 512 bytes" },
-        { "a name in Latin 1", { .name = "\xe9t\xe9", .dtype = "U8" },
+        { "a name in Latin 1",
+          { .name = "\xe9t\xe9", .dtype = "U8" },
           "a tensor's name is no valid UTF-8: '\\xe9t\\xe9'" },
-        { "a line in a name", { .name = "a\nb", .dtype = "U8" },
+        { "a line in a name",
+          { .name = "a\nb", .dtype = "U8" },
           "a tensor's name holds a control character: 'a\\u000ab'" },
         { "metadata", { .name = "__metadata__", .dtype = "U8" }, "no tensor can be named '__metadata__'" },
         { "dtype", { .name = "t", .dtype = "f32" }, "tensor 't': dtype f32 is unknown" },
         { "rank 9", { .name = "t", .dtype = "U8", .rank = 9 }, "tensor 't': rank 9, wanted 0 .. 8" },
         { "rank -1", { .name = "t", .dtype = "U8", .rank = -1 }, "tensor 't': rank -1, wanted 0 .. 8" },
-        { "size -1", { .name = "t", .dtype = "U8", .rank = 1, .dim = { -1 } },
+        { "size -1",
+          { .name = "t", .dtype = "U8", .rank = 1, .dim = { -1 } },
           "tensor 't': the shape has more than 2^48 bytes" },
         { "half a byte", { .name = "t", .dtype = "F4", .rank = 1, .dim = { 1 } }, "or no whole number of them" },
-        { "sizes wrap", { .name = "t", .dtype = "F32", .rank = 4, .dim = { 65536, 65536, 65536, 65536 } },
+        { "sizes wrap",
+          { .name = "t", .dtype = "F32", .rank = 4, .dim = { 65536, 65536, 65536, 65536 } },
           "more than 2^48 bytes" },
         { "twice", { .name = "other", .dtype = "F32" }, "'other' is there twice" },
-        { "all of them", { .name = "t", .dtype = "U8", .rank = 1, .dim = { (int64_t)1 << 48 } },
+        { "all of them",
+          { .name = "t", .dtype = "U8", .rank = 1, .dim = { (int64_t)1 << 48 } },
           "the tensors have more than 2^48 bytes" },
     };
     tg_scope *const s = tg_open();
@@ -57,7 +67,11 @@ static void refuses_bad_tensors(void **state)
 
 static void refuses_bad_metadata(void **state)
 {
-    const struct { const char *row; tg_file_meta meta; const char *contains; } rows[] = {
+    const struct {
+        const char *row;
+        tg_file_meta meta;
+        const char *contains;
+    } rows[] = {
         { "a key in Latin 1", { "\xe9", "" }, "'\\xe9' is no valid UTF-8" },
         { "a value in Latin 1", { "a", "\xe9" }, "'a' is no valid UTF-8" },
         { "a mark", { "tilegrad.format", "1" }, "'tilegrad.format' is tilegrad's own" },
@@ -124,11 +138,16 @@ static void refuses_bad_paths(void **state)
     assert_int_equal(symlink("loop", data_path("loop")), 0);
     assert_int_equal(symlink("nowhere/x", data_path("dangling")), 0);
     assert_int_equal(mkdir(data_path("folder"), 0700), 0);
-    const struct { const char *path, *contains; } rows[] = {
-        { "", "its path is empty" }, { data_path("nowhere/x"), "cannot be created" },
+    const struct {
+        const char *path, *contains;
+    } rows[] = {
+        { "", "its path is empty" },
+        { data_path("nowhere/x"), "cannot be created" },
         { data_path("folder"), "not a regular file" },
-        { data_path("loop"), "Too many levels of symbolic links" }, { data_path("dangling"), "cannot be created" },
-        { "/dev/null", "not a regular file" }, { longest, "File name too long" },
+        { data_path("loop"), "Too many levels of symbolic links" },
+        { data_path("dangling"), "cannot be created" },
+        { "/dev/null", "not a regular file" },
+        { longest, "File name too long" },
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         assert_null(tg_tensor_file_create(s, rows[i].path, NULL, 0, NULL, 0));
@@ -239,7 +258,8 @@ static void a_private_file_is_private_while_it_is_written(void **state)
     for (int left = 0; left < 2; left++) {
         put_text(data_path("x"), "old");
         assert_int_equal(chmod(data_path("x"), 0600), 0);
-        if (left) put_text(data_path("x.part"), "left"), assert_int_equal(chmod(data_path("x.part"), 0644 | S_ISVTX), 0);
+        if (left)
+            put_text(data_path("x.part"), "left"), assert_int_equal(chmod(data_path("x.part"), 0644 | S_ISVTX), 0);
         tg_tensor_writer *const w = tg_tensor_file_create(s, data_path("x"), &tensor, 1, NULL, 0);
         assert_int_equal(mode_of(data_path("x.part")), 0600 | S_ISVTX);
         tg_tensor_file_abandon(w);
@@ -254,8 +274,8 @@ static void a_private_file_is_private_while_it_is_written(void **state)
 static void links_stay_links(void **state)
 {
     static const char *const links[][2] = {
-        { "here", "file" }, { "twice", "here" }, { "folder/up", "../file" }, { "down", "folder/other" },
-        { "absent", "folder/absent" },
+        { "here", "file" },         { "twice", "here" },           { "folder/up", "../file" },
+        { "down", "folder/other" }, { "absent", "folder/absent" },
     };
     char text[64];
     tg_scope *const s = tg_open();
@@ -296,12 +316,19 @@ static void a_path_without_folder(void **state)
 
 static void names_are_printed_harmlessly(void **state)
 {
-    static const struct { const char *name, *text; } rows[] = {
-        { "layer1.0.conv1.weight", "layer1.0.conv1.weight" }, { "", "" },
+    static const struct {
+        const char *name, *text;
+    } rows[] = {
+        { "layer1.0.conv1.weight", "layer1.0.conv1.weight" },
+        { "", "" },
         { "\xc3\xa9 \xf0\x9f\x98\x80", "\xc3\xa9 \xf0\x9f\x98\x80" },
-        { "a\\b", "a\\\\b" }, { "\x1b[31m\a\r\n\x7f", "\\u001b[31m\\u0007\\u000d\\u000a\\u007f" },
-        { "\xc2\x9b""2J", "\\u009b2J" },
-        { "\xff\xc3", "\\xff\\xc3" }, { "\xe2\x80\xae", "\\u202e" },
+        { "a\\b", "a\\\\b" },
+        { "\x1b[31m\a\r\n\x7f", "\\u001b[31m\\u0007\\u000d\\u000a\\u007f" },
+        { "\xc2\x9b"
+          "2J",
+          "\\u009b2J" },
+        { "\xff\xc3", "\\xff\\xc3" },
+        { "\xe2\x80\xae", "\\u202e" },
         { "\xe2\x80\x8b\xef\xbb\xbf\xc2\xad", "\\u200b\\ufeff\\u00ad" },
         { "\xf3\xa0\x81\x81", "\\ue0041" },
     };
@@ -324,11 +351,16 @@ static void names_are_printed_harmlessly(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refuses_bad_tensors),            cmocka_unit_test(refuses_bad_metadata),
-        cmocka_unit_test(a_broken_write_changes_nothing), cmocka_unit_test(refuses_bad_paths),
-        cmocka_unit_test(only_one_writes),                cmocka_unit_test(a_path_without_folder),
-        cmocka_unit_test(nobody_elses_file_is_touched),   cmocka_unit_test(modes_stay),
-        cmocka_unit_test(links_stay_links),               cmocka_unit_test(names_are_printed_harmlessly),
+        cmocka_unit_test(refuses_bad_tensors),
+        cmocka_unit_test(refuses_bad_metadata),
+        cmocka_unit_test(a_broken_write_changes_nothing),
+        cmocka_unit_test(refuses_bad_paths),
+        cmocka_unit_test(only_one_writes),
+        cmocka_unit_test(a_path_without_folder),
+        cmocka_unit_test(nobody_elses_file_is_touched),
+        cmocka_unit_test(modes_stay),
+        cmocka_unit_test(links_stay_links),
+        cmocka_unit_test(names_are_printed_harmlessly),
         cmocka_unit_test(a_private_file_is_private_while_it_is_written),
     };
     return cmocka_run_group_tests(tests, data_folder_begin, data_folder_end);

@@ -36,7 +36,7 @@ static void within_a_body(void **state)
     (void)state;
     tg_set_threads(3);
     tg_parallel(100, set_in_body, &other);
-    assert_int_equal(other, 0);                     /* the job keeps its number */
+    assert_int_equal(other, 0); /* the job keeps its number */
     assert_int_equal(tg_threads(), 4);
     tg_set_threads(2);
 }
@@ -67,7 +67,9 @@ static void within_a_run(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(while_another_thread_computes), cmocka_unit_test(within_a_body), cmocka_unit_test(within_a_run),
+        cmocka_unit_test(while_another_thread_computes),
+        cmocka_unit_test(within_a_body),
+        cmocka_unit_test(within_a_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,7 +14,10 @@
 
 enum { STEPS = 5 };
 
-typedef struct { double loss[STEPS]; uint64_t model; } outcome;
+typedef struct {
+    double loss[STEPS];
+    uint64_t model;
+} outcome;
 typedef tg_optim *(*optimizer)(tg_scope *s, tg_module *m);
 
 static tg_optim *sgd(tg_scope *s, tg_module *m)
@@ -27,12 +30,12 @@ static tg_optim *adam(tg_scope *s, tg_module *m) { return tg_adam(s, m, (tg_adam
 static outcome train(tg_module *(*make)(tg_scope *, int), int64_t size, int64_t channels, optimizer with)
 {
     enum { BATCH = 12 };
-    outcome    o = { .model = 0 };
-    int64_t    classes[BATCH];
-    tg_scope  *root = tg_open(), *s = tg_train(root);
+    outcome o = { .model = 0 };
+    int64_t classes[BATCH];
+    tg_scope *root = tg_open(), *s = tg_train(root);
     tg_seed(root, 21);
     tg_module *net = make(root, 10);
-    tg_optim  *optim = with(root, net);
+    tg_optim *optim = with(root, net);
     tg_clip_norm(root, optim, 1);
     for (int i = 0; i < BATCH; i++) classes[i] = i * 7 % 10;
     tg_tensor *y = tg_from(root, TG_I64, 1, TG_DIM(BATCH), classes);
@@ -183,7 +186,7 @@ static void *many_jobs(void *wrong)
 
 static void jobs_of_several_threads(void **state)
 {
-    pthread_t  thread[CALLERS];
+    pthread_t thread[CALLERS];
     atomic_int wrong = 0;
     int before = tg_threads();
     (void)state;
@@ -214,10 +217,15 @@ static void jobs_that_wake_workers(void **state)
 int main(void)
 {
     const struct CMUnitTest threads[] = {
-        cmocka_unit_test(lenet_with_sgd), cmocka_unit_test(resnet20_with_adam), cmocka_unit_test(onednn_is_close),
-        cmocka_unit_test(openblas_is_close), cmocka_unit_test(a_pool_has_at_least_one_worker),
-        cmocka_unit_test(each_index_is_done_once), cmocka_unit_test(a_job_within_a_job),
-        cmocka_unit_test(jobs_of_several_threads), cmocka_unit_test(jobs_that_wake_workers),
+        cmocka_unit_test(lenet_with_sgd),
+        cmocka_unit_test(resnet20_with_adam),
+        cmocka_unit_test(onednn_is_close),
+        cmocka_unit_test(openblas_is_close),
+        cmocka_unit_test(a_pool_has_at_least_one_worker),
+        cmocka_unit_test(each_index_is_done_once),
+        cmocka_unit_test(a_job_within_a_job),
+        cmocka_unit_test(jobs_of_several_threads),
+        cmocka_unit_test(jobs_that_wake_workers),
     };
     return cmocka_run_group_tests(threads, NULL, NULL);
 }

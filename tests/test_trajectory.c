@@ -12,18 +12,15 @@ enum { STEPS = 20 };
 
 static tg_module *network(tg_scope *s)
 {
-    tg_module *net = tg_sequential(s, (tg_module *[]){
-        tg_layer_conv2d(s, (tg_layer_conv2d_config){ .in = 2, .out = 4, .kernel = 3, .pad = 1 }),
-        tg_layer_relu(s),
-        tg_layer_max_pool2d(s, (tg_layer_pool2d_config){ .kernel = 2 }),
-        tg_layer_conv2d(s, (tg_layer_conv2d_config){ 4, 6, .kernel = 3, .stride = 2, .pad = 1, .no_bias = true }),
-        tg_layer_batch_norm2d(s, (tg_layer_batch_norm2d_config){ .features = 6 }),
-        tg_layer_relu(s),
-        tg_layer_flatten(s),
-        tg_layer_linear(s, (tg_layer_linear_config){ .in = 24, .out = 8 }),
-        tg_layer_relu(s),
-        tg_layer_linear(s, (tg_layer_linear_config){ .in = 8, .out = 3 }),
-        NULL });
+    tg_module *net = tg_sequential(
+        s,
+        (tg_module *[]){
+            tg_layer_conv2d(s, (tg_layer_conv2d_config){ .in = 2, .out = 4, .kernel = 3, .pad = 1 }), tg_layer_relu(s),
+            tg_layer_max_pool2d(s, (tg_layer_pool2d_config){ .kernel = 2 }),
+            tg_layer_conv2d(s, (tg_layer_conv2d_config){ 4, 6, .kernel = 3, .stride = 2, .pad = 1, .no_bias = true }),
+            tg_layer_batch_norm2d(s, (tg_layer_batch_norm2d_config){ .features = 6 }), tg_layer_relu(s),
+            tg_layer_flatten(s), tg_layer_linear(s, (tg_layer_linear_config){ .in = 24, .out = 8 }), tg_layer_relu(s),
+            tg_layer_linear(s, (tg_layer_linear_config){ .in = 8, .out = 3 }), NULL });
     fill_params(s, net, 0.3);
     return net;
 }
@@ -56,7 +53,7 @@ static void compare(const char *name, tg_scope *root, tg_module *net, tg_optim *
         expect_loss(name, i, tg_item(loss), want[i]);
     }
     tg_pop(step);
-    tg_scope  *eval = tg_push(root);
+    tg_scope *eval = tg_push(root);
     tg_tensor *loss = tg_cross_entropy(eval, tg_forward(eval, net, images(eval, STEPS - 1)), classes(eval, STEPS - 1));
     expect_loss(name, STEPS, tg_item(loss), want[STEPS]);
     assert_int_equal(tg_steps(opt), STEPS);
@@ -65,7 +62,7 @@ static void compare(const char *name, tg_scope *root, tg_module *net, tg_optim *
 
 static void sgd_with(const char *name, tg_sgd_config config, const double want[STEPS + 1])
 {
-    tg_scope  *root = tg_open();
+    tg_scope *root = tg_open();
     tg_module *net = network(root);
     compare(name, root, net, tg_sgd(root, net, config), want);
 }
@@ -89,9 +86,9 @@ static void sgd_momentum(void **state)
 static void sgd_groups(void **state)
 {
     (void)state;
-    tg_scope  *root = tg_open();
+    tg_scope *root = tg_open();
     tg_module *net = network(root);
-    tg_optim  *opt = tg_sgd(root, net, (tg_sgd_config){ .lr = 0.02f, .momentum = 0.9f, .weight_decay = 0.1f });
+    tg_optim *opt = tg_sgd(root, net, (tg_sgd_config){ .lr = 0.02f, .momentum = 0.9f, .weight_decay = 0.1f });
     assert_int_equal(tg_no_decay_on_bias_and_norm(root, opt), 1);
     compare("groups", root, net, opt, sgd_groups_losses);
 }
@@ -99,9 +96,9 @@ static void sgd_groups(void **state)
 static void sgd_clip_norm(void **state)
 {
     (void)state;
-    tg_scope  *root = tg_open();
+    tg_scope *root = tg_open();
     tg_module *net = network(root);
-    tg_optim  *opt = tg_sgd(root, net, (tg_sgd_config){ .lr = 0.05f, .momentum = 0.9f });
+    tg_optim *opt = tg_sgd(root, net, (tg_sgd_config){ .lr = 0.05f, .momentum = 0.9f });
     tg_clip_norm(root, opt, 0.3f);
     compare("clip_norm", root, net, opt, sgd_clip_norm_losses);
 }
@@ -109,9 +106,9 @@ static void sgd_clip_norm(void **state)
 static void sgd_clip_value(void **state)
 {
     (void)state;
-    tg_scope  *root = tg_open();
+    tg_scope *root = tg_open();
     tg_module *net = network(root);
-    tg_optim  *opt = tg_sgd(root, net, (tg_sgd_config){ .lr = 0.05f, .momentum = 0.9f });
+    tg_optim *opt = tg_sgd(root, net, (tg_sgd_config){ .lr = 0.05f, .momentum = 0.9f });
     tg_clip_value(root, opt, 0.03f);
     compare("clip_value", root, net, opt, sgd_clip_value_losses);
 }
@@ -119,9 +116,9 @@ static void sgd_clip_value(void **state)
 static void sgd_cosine(void **state)
 {
     (void)state;
-    tg_scope  *root = tg_open();
+    tg_scope *root = tg_open();
     tg_module *net = network(root);
-    tg_optim  *opt = tg_sgd(root, net, (tg_sgd_config){ .lr = 0.03f, .momentum = 0.9f });
+    tg_optim *opt = tg_sgd(root, net, (tg_sgd_config){ .lr = 0.03f, .momentum = 0.9f });
     tg_schedule(root, opt, (tg_schedule_config){ .kind = TG_COSINE, .total = STEPS });
     compare("cosine", root, net, opt, sgd_cosine_losses);
 }
@@ -129,7 +126,7 @@ static void sgd_cosine(void **state)
 static void adam(void **state)
 {
     (void)state;
-    tg_scope  *root = tg_open();
+    tg_scope *root = tg_open();
     tg_module *net = network(root);
     compare("adam", root, net, tg_adam(root, net, (tg_adam_config){ .lr = 0.01f }), adam_losses);
     root = tg_open();
@@ -145,9 +142,9 @@ static void adam(void **state)
 static void adamw(void **state)
 {
     (void)state;
-    tg_scope  *root = tg_open();
+    tg_scope *root = tg_open();
     tg_module *net = network(root);
-    tg_optim  *opt = tg_adamw(root, net, (tg_adam_config){ .lr = 0.01f, .weight_decay = 0.3f });
+    tg_optim *opt = tg_adamw(root, net, (tg_adam_config){ .lr = 0.01f, .weight_decay = 0.3f });
     compare("adamw", root, net, opt, adamw_losses);
 }
 

@@ -1,4 +1,5 @@
-/* test_update.c - updates of split weights: the master moves as an f32 weight does, bit for bit; packed forms go with it. */
+/* test_update.c - updates of split weights: the master moves as an f32 weight does, bit for bit; packed forms go with
+ * it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +12,9 @@
 
 enum { STEPS = 1000 };
 
-typedef struct { tg_tensor *w, *state[TG_MAX_STATES]; } weights;
+typedef struct {
+    tg_tensor *w, *state[TG_MAX_STATES];
+} weights;
 
 static weights weights_of(tg_scope *s, int rank, const int64_t *dim)
 {
@@ -25,9 +28,15 @@ static const char *const kind_name[] = { "sgd", "momentum", "nesterov", "adam", 
 
 static void update(tg_scope *s, kind k, const weights *a, tg_tensor *g, tg_tensor *factor, int step)
 {
-    const tg_sgd_attr sgd = { .lr = 0.01, .weight_decay = 1e-3, .momentum = k == SGD ? 0 : 0.9, .nesterov = k == NESTEROV,
-                              .first = step == 0, .clip_value = 2 };
-    const tg_adam_attr adam = { .lr = 1e-3, .weight_decay = 1e-2, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .step = step + 1 };
+    const tg_sgd_attr sgd = { .lr = 0.01,
+                              .weight_decay = 1e-3,
+                              .momentum = k == SGD ? 0 : 0.9,
+                              .nesterov = k == NESTEROV,
+                              .first = step == 0,
+                              .clip_value = 2 };
+    const tg_adam_attr adam = {
+        .lr = 1e-3, .weight_decay = 1e-2, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .step = step + 1
+    };
     if (k <= NESTEROV)
         tg_apply(s, &tg_sgd_update_op, (tg_tensor *[]){ a->w, g, k == SGD ? NULL : a->state[0], factor }, &sgd);
     else
@@ -35,7 +44,10 @@ static void update(tg_scope *s, kind k, const weights *a, tg_tensor *g, tg_tenso
                  (tg_tensor *[]){ a->w, g, a->state[0], a->state[1], factor }, &adam);
 }
 
-static const tg_op *op_of(kind k) { return k <= NESTEROV ? &tg_sgd_update_op : k == ADAM ? &tg_adam_update_op : &tg_adamw_update_op; }
+static const tg_op *op_of(kind k)
+{
+    return k <= NESTEROV ? &tg_sgd_update_op : k == ADAM ? &tg_adam_update_op : &tg_adamw_update_op;
+}
 
 static void compare(kind k, const tg_kernel *kernel, int rank, const int64_t *dim)
 {
@@ -47,7 +59,7 @@ static void compare(kind k, const tg_kernel *kernel, int rank, const int64_t *di
     tg_split_masters(root, &b.w, 1);
     tg_force_kernel(op_of(k), kernel);
     for (int step = 0; step < STEPS; step++) {
-        tg_scope  *s = tg_push(root);
+        tg_scope *s = tg_push(root);
         tg_tensor *g = tg_randn(s, 0, 1, rank, dim), *factor = step % 3 ? tg_full(s, 0.7, 1, TG_DIM(1)) : NULL;
         update(s, k, &a, g, factor, step);
         update(s, k, &b, g, factor, step);
@@ -56,9 +68,11 @@ static void compare(kind k, const tg_kernel *kernel, int rank, const int64_t *di
     tg_force_kernel(NULL, NULL);
     expect_ok(root);
     const size_t bytes = sizeof(float) * (size_t)tg_count(a.w);
-    if (memcmp(tg_data(a.w), tg_data(tg_copy(root, b.w)), bytes)) fail_msg("%s, %s: the masters differ", kind_name[k], kernel->name);
+    if (memcmp(tg_data(a.w), tg_data(tg_copy(root, b.w)), bytes))
+        fail_msg("%s, %s: the masters differ", kind_name[k], kernel->name);
     for (int i = 0; i < TG_MAX_STATES; i++)
-        if (memcmp(tg_data(a.state[i]), tg_data(b.state[i]), bytes)) fail_msg("%s, %s: states differ", kind_name[k], kernel->name);
+        if (memcmp(tg_data(a.state[i]), tg_data(b.state[i]), bytes))
+            fail_msg("%s, %s: states differ", kind_name[k], kernel->name);
     tg_close(root);
 }
 
@@ -109,16 +123,19 @@ static void show_run(const tg_call *c, const tg_task *t)
 }
 
 static const tg_kernel show_kernel = { .name = "copy", .run = show_run, .layout = wants_copy };
-static const tg_op show = { .name = "show", .n_in = 1, .n_out = 1, .infer = show_infer, .kernels = TG_KERNELS(&show_kernel) };
+static const tg_op show = {
+    .name = "show", .n_in = 1, .n_out = 1, .infer = show_infer, .kernels = TG_KERNELS(&show_kernel)
+};
 
-/* Whatever the shape, an update leaves the packed form as if it had been packed anew, and nothing packs it a second time. */
+/* Whatever the shape, an update leaves the packed form as if it had been packed anew, and nothing packs it a second
+ * time. */
 static void updates_write_packed_forms(void **state)
 {
     static const int64_t dims[][2] = { { 1, 1 }, { 15, 3 }, { 16, 5000 }, { 17, 2 }, { 1000, 40 }, { 40000, 1 } };
     (void)state;
     for (size_t i = 0; i < sizeof dims / sizeof *dims; i++) {
         tg_scope *root = tg_open();
-        weights   a = weights_of(root, 2, dims[i]);
+        weights a = weights_of(root, 2, dims[i]);
         tg_split_masters(root, &a.w, 1);
         tg_keep_packs(a.w);
         for (int step = 0; step < 3; step++) {
@@ -138,7 +155,8 @@ static void updates_write_packed_forms(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_master_moves_as_an_f32_weight), cmocka_unit_test(updates_write_packed_forms),
+        cmocka_unit_test(a_master_moves_as_an_f32_weight),
+        cmocka_unit_test(updates_write_packed_forms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

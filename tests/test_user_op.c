@@ -9,7 +9,9 @@
 
 /* ---- swish(x) = x sigmoid(beta x), with its derivative as a second operator ---- */
 
-typedef struct { float beta; } swish_attr;
+typedef struct {
+    float beta;
+} swish_attr;
 
 static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
 
@@ -25,7 +27,7 @@ static int64_t rows(const tg_call *c, int phase) { return phase == 0 ? c->in[0]-
 static void swish_run(const tg_call *c, const tg_task *task)
 {
     const swish_attr *a = c->attr;
-    int64_t           width = tg_count(c->in[0]) / c->in[0]->dim[0];
+    int64_t width = tg_count(c->in[0]) / c->in[0]->dim[0];
     for (int64_t i = task->index * width; i < (task->index + 1) * width; i++) {
         double x = tg_get(c->in[0], i);
         tg_set(c->out[0], i, x * sigmoid((double)a->beta * x));
@@ -35,7 +37,7 @@ static void swish_run(const tg_call *c, const tg_task *task)
 static void swish_grad_run(const tg_call *c, const tg_task *task)
 {
     const swish_attr *a = c->attr;
-    int64_t           width = tg_count(c->in[0]) / c->in[0]->dim[0];
+    int64_t width = tg_count(c->in[0]) / c->in[0]->dim[0];
     for (int64_t i = task->index * width; i < (task->index + 1) * width; i++) {
         double x = tg_get(c->in[1], i), b = (double)a->beta, f = sigmoid(b * x);
         tg_set(c->out[0], i, tg_get(c->in[0], i) * (f + b * x * f * (1 - f)));
@@ -45,8 +47,12 @@ static void swish_grad_run(const tg_call *c, const tg_task *task)
 static const tg_kernel swish_kernel = { .name = "mine", .backend = "ref", .tasks = rows, .run = swish_run };
 static const tg_kernel swish_grad_kernel = { .name = "mine", .backend = "ref", .tasks = rows, .run = swish_grad_run };
 
-static const tg_op swish_grad_op = { .name = "swish_grad", .n_in = 2, .n_out = 1, .attr_size = sizeof(swish_attr),
-                                     .infer = same_shape, .kernels = TG_KERNELS(&swish_grad_kernel) };
+static const tg_op swish_grad_op = { .name = "swish_grad",
+                                     .n_in = 2,
+                                     .n_out = 1,
+                                     .attr_size = sizeof(swish_attr),
+                                     .infer = same_shape,
+                                     .kernels = TG_KERNELS(&swish_grad_kernel) };
 
 static void swish_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
 {
@@ -54,8 +60,14 @@ static void swish_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[
 }
 
 static const tg_op swish_op = {
-    .name = "swish", .n_in = 1, .n_out = 1, .saves_in = TG_BIT(0), .attr_size = sizeof(swish_attr), .infer = same_shape,
-    .backward = swish_backward, .kernels = TG_KERNELS(&swish_kernel),
+    .name = "swish",
+    .n_in = 1,
+    .n_out = 1,
+    .saves_in = TG_BIT(0),
+    .attr_size = sizeof(swish_attr),
+    .infer = same_shape,
+    .backward = swish_backward,
+    .kernels = TG_KERNELS(&swish_kernel),
 };
 
 static tg_tensor *swish(tg_scope *s, tg_tensor *x) { return tg_apply(s, &swish_op, &x, &(swish_attr){ 1.5f }); }
@@ -66,8 +78,7 @@ static void gives_the_numbers(void **state)
 {
     tg_scope *s = tg_open();
     (void)state;
-    expect_numbers(swish(s, vector(s, NUMBERS(0, 1, -2))),
-                   NUMBERS(0, 1 / (1 + exp(-1.5)), -2 / (1 + exp(3))));
+    expect_numbers(swish(s, vector(s, NUMBERS(0, 1, -2))), NUMBERS(0, 1 / (1 + exp(-1.5)), -2 / (1 + exp(3))));
     tg_close(s);
 }
 
@@ -88,7 +99,7 @@ static tg_tensor *for_gradcheck(tg_scope *s, void *context, tg_tensor *const *in
 
 static void has_the_right_derivative(void **state)
 {
-    char      report[256];
+    char report[256];
     tg_scope *s = tg_open();
     (void)state;
     tg_tensor *x = tg_require_grad(s, tg_randn(s, 0, 1, 2, TG_DIM(3, 5)));
@@ -106,7 +117,7 @@ static tg_tensor *twice_too_much(tg_scope *s, void *context, tg_tensor *const *i
 
 static void gradcheck_finds_a_wrong_one(void **state)
 {
-    char      report[256];
+    char report[256];
     tg_scope *s = tg_open();
     (void)state;
     tg_tensor *x = weight(s, NUMBERS(1, 2, 3));
@@ -120,16 +131,17 @@ static void gradcheck_finds_a_wrong_one(void **state)
 static double train(tg_scope *root, int steps)
 {
     tg_seed(root, 5);
-    tg_module *net = tg_sequential(root, (tg_module *[]){
-        tg_layer_linear(root, (tg_layer_linear_config){ .in = 1, .out = 16 }), tg_layer_fn(root, "Swish", swish),
-        tg_layer_linear(root, (tg_layer_linear_config){ .in = 16, .out = 1 }), NULL });
-    tg_optim  *opt = tg_adam(root, net, (tg_adam_config){ .lr = 0.02f });
+    tg_module *net = tg_sequential(
+        root, (tg_module *[]){ tg_layer_linear(root, (tg_layer_linear_config){ .in = 1, .out = 16 }),
+                               tg_layer_fn(root, "Swish", swish),
+                               tg_layer_linear(root, (tg_layer_linear_config){ .in = 16, .out = 1 }), NULL });
+    tg_optim *opt = tg_adam(root, net, (tg_adam_config){ .lr = 0.02f });
     tg_tensor *x = tg_rand(root, -1, 1, 2, TG_DIM(32, 1)), *y = tg_zeros(root, TG_F32, 2, TG_DIM(32, 1));
-    float     *to = tg_edit(root, y);
+    float *to = tg_edit(root, y);
     const float *from = tg_data(x);
     for (int i = 0; to && from && i < 32; i++) to[i] = from[i] * from[i];
     tg_scope *step = tg_train(root);
-    double    last = 0;
+    double last = 0;
     for (int i = 0; i < steps; i++, tg_reset(step)) {
         tg_tensor *loss = tg_mse(step, tg_forward(step, net, x), y, TG_MEAN);
         tg_backward(step, loss);
@@ -167,7 +179,12 @@ static void square_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout
 
 static const tg_kernel square_kernel = { .name = "mine", .backend = "ref", .run = square_run };
 static const tg_op square_op = {
-    .name = "square", .n_in = 1, .n_out = 1, .saves_in = TG_BIT(0), .infer = same_shape, .backward = square_backward,
+    .name = "square",
+    .n_in = 1,
+    .n_out = 1,
+    .saves_in = TG_BIT(0),
+    .infer = same_shape,
+    .backward = square_backward,
     .kernels = TG_KERNELS(&square_kernel),
 };
 
@@ -175,10 +192,10 @@ static tg_tensor *square(tg_scope *s, tg_tensor *x) { return tg_apply(s, &square
 
 static void backward_may_read_numbers(void **state)
 {
-    tg_scope  *root = tg_open(), *s = tg_train(root);
+    tg_scope *root = tg_open(), *s = tg_train(root);
     tg_tensor *x = weight(root, NUMBERS(1, 2, 3));
     (void)state;
-    tg_tensor *h = square(s, tg_affine(s, x, 2, 0)), *y = tg_mul(s, square(s, h), x);       /* 16 x^5 */
+    tg_tensor *h = square(s, tg_affine(s, x, 2, 0)), *y = tg_mul(s, square(s, h), x); /* 16 x^5 */
     for (int i = 1; i <= 2; i++) {
         tg_backward(s, tg_sum(s, y, (tg_axes){ 0 }));
         expect_numbers(tg_grad(x), NUMBERS(i * 80., i * 80. * 16, i * 80. * 81));
@@ -196,8 +213,9 @@ static void picky_run(const tg_call *c, const tg_task *task)
 }
 
 static const tg_kernel picky_kernel = { .name = "mine", .backend = "ref", .run = picky_run };
-static const tg_op picky_op = { .name = "picky", .n_in = 1, .n_out = 1, .infer = same_shape,
-                                .kernels = TG_KERNELS(&picky_kernel) };
+static const tg_op picky_op = {
+    .name = "picky", .n_in = 1, .n_out = 1, .infer = same_shape, .kernels = TG_KERNELS(&picky_kernel)
+};
 
 static void says_what_is_wrong_with_the_data(void **state)
 {
@@ -213,9 +231,12 @@ static void says_what_is_wrong_with_the_data(void **state)
 int main(void)
 {
     const struct CMUnitTest user_operator[] = {
-        cmocka_unit_test(gives_the_numbers), cmocka_unit_test(is_checked_at_once),
-        cmocka_unit_test(has_the_right_derivative), cmocka_unit_test(gradcheck_finds_a_wrong_one),
-        cmocka_unit_test(trains), cmocka_unit_test(backward_may_read_numbers),
+        cmocka_unit_test(gives_the_numbers),
+        cmocka_unit_test(is_checked_at_once),
+        cmocka_unit_test(has_the_right_derivative),
+        cmocka_unit_test(gradcheck_finds_a_wrong_one),
+        cmocka_unit_test(trains),
+        cmocka_unit_test(backward_may_read_numbers),
         cmocka_unit_test(says_what_is_wrong_with_the_data),
     };
     return cmocka_run_group_tests(user_operator, NULL, NULL);

@@ -22,7 +22,10 @@ extern const tg_kernel conv2d_brgemm_winograd_avx512, conv2d_grad_x_brgemm_winog
 extern const tg_kernel conv2d_grad_w_brgemm_winograd_avx512;
 
 typedef enum { FORWARD, GRAD_X, GRAD_W, PASSES } pass_kind;
-static const struct { const tg_op *op; const tg_kernel *direct, *winograd; } passes[PASSES] = {
+static const struct {
+    const tg_op *op;
+    const tg_kernel *direct, *winograd;
+} passes[PASSES] = {
     { &tg_conv2d_op, &conv2d_brgemm_avx512, &conv2d_brgemm_winograd_avx512 },
     { &tg_conv2d_grad_x_op, &conv2d_grad_x_brgemm_avx512, &conv2d_grad_x_brgemm_winograd_avx512 },
     { &tg_conv2d_grad_w_op, &conv2d_grad_w_brgemm_avx512, &conv2d_grad_w_brgemm_winograd_avx512 },
@@ -35,14 +38,14 @@ typedef enum { UNIFORM, RELU_OF_NORMAL, NORMAL } fill;
 typedef struct {
     int64_t images, h, w, in, out;
     pass_kind pass;
-    float  *x, *weights, *gy;           /* GRAD_X reads gy for x, GRAD_W gy for the weights */
+    float *x, *weights, *gy; /* GRAD_X reads gy for x, GRAD_W gy for the weights */
     double *exact;
 } problem;
 
 static float *numbers(fill how, int64_t n, uint64_t seed)
 {
     const tg_stream stream = { seed, 0 };
-    float          *f = malloc((size_t)n * sizeof *f);
+    float *f = malloc((size_t)n * sizeof *f);
     assert_non_null(f);
     for (int64_t i = 0; i < n; i++) {
         const float u = tg_random_uniform(stream, (uint64_t)i);
@@ -64,7 +67,7 @@ static void add_products(const problem *p, int64_t pixel, int64_t tap, double *e
 {
     const int64_t h = pixel / p->w % p->h + tap / 3 - 1, w = pixel % p->w + tap % 3 - 1;
     if (h < 0 || w < 0 || h >= p->h || w >= p->w) return;
-    const int64_t seen = (pixel / (p->h * p->w) * p->h + h) * p->w + w;         /* the input pixel */
+    const int64_t seen = (pixel / (p->h * p->w) * p->h + h) * p->w + w; /* the input pixel */
     for (int64_t o = 0; o < p->out; o++)
         for (int64_t i = 0; i < p->in; i++) {
             const int64_t x = seen * p->in + i, y = pixel * p->out + o, weight = (o * 9 + tap) * p->in + i;
@@ -91,10 +94,7 @@ static void solve(problem *p)
         for (int64_t tap = 0; tap < 9; tap++) add_products(p, i, tap, p->exact);
 }
 
-static void drop(problem *p)
-{
-    free(p->x), free(p->weights), free(p->gy), free(p->exact);
-}
+static void drop(problem *p) { free(p->x), free(p->weights), free(p->gy), free(p->exact); }
 
 static tg_tensor *images_of(tg_scope *s, const problem *p, tg_dtype dtype, const float *f, int64_t channels)
 {
@@ -113,7 +113,7 @@ static tg_tensor *result(tg_scope *s, const problem *p, tg_dtype dtype)
 /* By a kernel; bf16 results are widened. */
 static float *computed(const problem *p, const tg_kernel *kernel, tg_dtype dtype)
 {
-    tg_scope  *s = tg_open();
+    tg_scope *s = tg_open();
     tg_tensor *y = result(s, p, dtype);
     tg_force_kernel(passes[p->pass].op, kernel);
     const float *data = tg_data(tg_cast(s, y, TG_F32));
@@ -144,8 +144,8 @@ static double error_of(const problem *p, const tg_kernel *kernel)
 /* The share of bf16 results that are not those of the direct kernel. */
 static double different(const problem *p)
 {
-    float  *y = computed(p, passes[p->pass].winograd, TG_BF16);
-    float  *want = computed(p, passes[p->pass].direct, TG_BF16);
+    float *y = computed(p, passes[p->pass].winograd, TG_BF16);
+    float *want = computed(p, passes[p->pass].direct, TG_BF16);
     int64_t n = 0;
     for (int64_t i = 0; i < count_of(p); i++) n += y[i] < want[i] || y[i] > want[i];
     free(y);
@@ -159,7 +159,7 @@ static int tile_of(const problem *p)
     tg_scope *s = tg_open();
     tg_tensor *x = tg_zeros(s, TG_F32, 4, TG_DIM(p->images, p->h, p->w, p->pass == GRAD_X ? p->out : p->in));
     tg_tensor *y = tg_zeros(s, TG_F32, 4, TG_DIM(p->images, p->h, p->w, p->pass == GRAD_X ? p->in : p->out));
-    tg_winograd        g = { .x = x, .y = y, .pad = { 1, 1 } };
+    tg_winograd g = { .x = x, .y = y, .pad = { 1, 1 } };
     tg_winograd_grad_w gw = { .x = x, .gy = y, .pad = { 1, 1 } };
     if (p->pass == GRAD_W) tg_winograd_grad_w_plan(&gw);
     else tg_winograd_plan(&g);
@@ -167,14 +167,14 @@ static int tile_of(const problem *p)
     return p->pass == GRAD_W ? 4 * gw.pays : g.tile;
 }
 
-/* Tiles of 2: sums over channels are a ninth as long as the direct kernel's, which makes up for what the transforms lose.
- * Tiles of 4 lose more; in backward-weights their sums are a sixteenth as long. */
+/* Tiles of 2: sums over channels are a ninth as long as the direct kernel's, which makes up for what the transforms
+ * lose. Tiles of 4 lose more; in backward-weights their sums are a sixteenth as long. */
 static const struct {
     const char *name;
-    int64_t     images, side;
-    int         tile;
-    pass_kind   pass;
-    double      most, direct, differ;   /* error; to the direct kernel's; share of bf16 results that are not its */
+    int64_t images, side;
+    int tile;
+    pass_kind pass;
+    double most, direct, differ; /* error; to the direct kernel's; share of bf16 results that are not its */
 } errors[] = {
     { "forward, tiles of 2", 24, 6, 2, FORWARD, 2e-6, 2, 1.5e-3 },
     { "backward-data, tiles of 2", 24, 6, 2, GRAD_X, 2e-6, 2, 1.5e-3 },
@@ -187,13 +187,13 @@ static void check_error(size_t row, int64_t channels, fill how)
 {
     static const char *const name[] = { "uniform", "relu of normal" };
     const pass_kind pass = errors[row].pass;
-    const bool  swap = pass == GRAD_X;
-    problem     p = problem_of(errors[row].images, errors[row].side, errors[row].side, swap ? 64 : channels,
-                               swap ? channels : 64, pass, how);
+    const bool swap = pass == GRAD_X;
+    problem p = problem_of(errors[row].images, errors[row].side, errors[row].side, swap ? 64 : channels,
+                           swap ? channels : 64, pass, how);
     solve(&p);
     assert_int_equal(tile_of(&p), errors[row].tile);
     const double direct = error_of(&p, passes[pass].direct), ours = error_of(&p, passes[pass].winograd);
-    const double share = pass == GRAD_W ? 0 : different(&p);            /* gw is f32 */
+    const double share = pass == GRAD_W ? 0 : different(&p); /* gw is f32 */
     if (!(ours <= errors[row].most && ours <= errors[row].direct * direct && share <= errors[row].differ))
         fail_msg("%s, %s, %d channels: error %.2g, direct %.2g; %.3f %% of bf16 results differ", errors[row].name,
                  name[how], (int)channels, ours, direct, 100 * share);
@@ -219,7 +219,7 @@ static void errors_beside(const problem *p, const tg_kernel *kernel, double *all
     for (int64_t i = 0; i < p->h * p->w; i++)
         for (int64_t o = 0; o < p->out; o++) {
             const bool seen = llabs(i / p->w - 5) <= 1 && llabs(i % p->w - 5) <= 1;
-            double     sum = 0;
+            double sum = 0;
             for (int64_t k = 0; k < 9 * p->in; k++) sum += fabs((double)p->weights[o * 9 * p->in + k]);
             const double error = fabs((double)y[i * p->out + o] - p->exact[i * p->out + o]) / sum;
             *all = fmax(*all, error * 1e-6);
@@ -266,7 +266,7 @@ static void same_kind(const char *name, const problem *p, const float *y)
 static void check_element(size_t row, bool of_gy, const int64_t at[2], float value)
 {
     const int64_t side = errors[row].side, in = errors[row].pass == GRAD_W && isnan(value) ? 130 : 64;
-    problem       p = problem_of(errors[row].images, side, side, in, 80, errors[row].pass, NORMAL);
+    problem p = problem_of(errors[row].images, side, side, in, 80, errors[row].pass, NORMAL);
     const int64_t h = (at[0] + side) % side, w = (at[1] + side) % side;
     (of_gy ? p.gy : p.x)[((side + h) * side + w) * (of_gy ? p.out : p.in) + 5] = value;
     solve(&p);
@@ -291,13 +291,13 @@ static void not_finite(void **state)
 
 /* ---- weights ---- */
 
-/* The value at a point of the polynomial with three coefficients, over the product of the point's distances from the other
- * finite points; at infinity the last coefficient.  Tiles of 2: P(-1) of 0, 1, -1 has the other sign. */
+/* The value at a point of the polynomial with three coefficients, over the product of the point's distances from the
+ * other finite points; at infinity the last coefficient.  Tiles of 2: P(-1) of 0, 1, -1 has the other sign. */
 static double spread(int tile, int point, int tap)
 {
     static const double at[2][5] = { { 0, 1, -1 }, { 0, 0.625, -0.625, 1.5, -1.5 } };
-    const int           finite = tile + 1;
-    double              product = tile == 2 && point == 0 ? -1 : 1;
+    const int finite = tile + 1;
+    double product = tile == 2 && point == 0 ? -1 : 1;
     if (point == finite) return tap == 2;
     for (int i = 0; i < finite; i++)
         if (i != point) product *= at[tile / 4][point] - at[tile / 4][i];
@@ -324,8 +324,8 @@ static void check_weights(const tg_tensor *w, bool backward, int tile, const flo
         for (int64_t k = 0; k < channels; k++)
             for (int64_t j = 0; j < panels * TG_PANEL; j++) {
                 const int64_t panel = point * panels + j / TG_PANEL, o = backward ? k : j, i = backward ? j : k;
-                const double  got = (double)u[(panel * channels + k) * TG_PANEL + j % TG_PANEL];
-                const double  want = j < columns ? transformed(w, o, i, tile, point, backward) : 0;
+                const double got = (double)u[(panel * channels + k) * TG_PANEL + j % TG_PANEL];
+                const double want = j < columns ? transformed(w, o, i, tile, point, backward) : 0;
                 if (!(fabs(got - want) <= 2e-6))
                     fail_msg("%s, point %d, channel %d, column %d: %.9g, want %.9g", backward ? "backward" : "forward",
                              point, (int)k, (int)j, got, want);
@@ -336,10 +336,10 @@ static void check_weights(const tg_tensor *w, bool backward, int tile, const flo
 static void pack_by_rows(const tg_tensor *w, bool backward, int tile)
 {
     const tg_winograd g = { .backward = backward, .tile = tile };
-    int32_t           key[TG_LAYOUT_KEY] = { 0 };
+    int32_t key[TG_LAYOUT_KEY] = { 0 };
     tg_winograd_key(&g, key);
     const size_t size = tg_winograd_layout.bytes(w, key);
-    float       *u = malloc(size);
+    float *u = malloc(size);
     assert_non_null(u);
     memset(u, 0xff, size);
     for (int64_t r = (w->dim[0] - 1) / TG_LAYOUT_ROWS * TG_LAYOUT_ROWS, end = w->dim[0]; r >= 0; r -= TG_LAYOUT_ROWS) {
@@ -357,10 +357,10 @@ static void weights(void **state)
     if (tg_max_isa() < TG_ISA_AVX512) skip();
     for (size_t i = 0; i < sizeof size / sizeof *size; i++)
         for (int half = 0; half < 2; half++) {
-            tg_scope  *s = tg_open();
-            float     *f = numbers(UNIFORM, size[i][0] * 9 * size[i][1], 3);
-            tg_tensor *w = tg_cast(s, tg_from(s, TG_F32, 4, TG_DIM(size[i][0], 3, 3, size[i][1]), f),
-                                   half ? TG_BF16 : TG_F32);
+            tg_scope *s = tg_open();
+            float *f = numbers(UNIFORM, size[i][0] * 9 * size[i][1], 3);
+            tg_tensor *w =
+                tg_cast(s, tg_from(s, TG_F32, 4, TG_DIM(size[i][0], 3, 3, size[i][1]), f), half ? TG_BF16 : TG_F32);
             assert_non_null(tg_data(w));
             for (int tile = 2; tile <= 4; tile += 2) {
                 pack_by_rows(w, false, tile);
@@ -390,15 +390,16 @@ static void same_bits_of(const problem *p, tg_dtype dtype)
 /* Whole and in phases; the last has several rounds, of which one is not full. */
 static void same_bits(void **state)
 {
-    static const int64_t size[][5] = { { 3, 17, 15, 64, 130 }, { 5, 12, 12, 200, 96 }, { 9, 9, 8, 320, 128 },
-                                       { 7, 24, 25, 256, 130 } };
-    const int            before = tg_threads();
+    static const int64_t size[][5] = {
+        { 3, 17, 15, 64, 130 }, { 5, 12, 12, 200, 96 }, { 9, 9, 8, 320, 128 }, { 7, 24, 25, 256, 130 }
+    };
+    const int before = tg_threads();
     (void)state;
     if (tg_max_isa() < TG_ISA_AVX512) skip();
     for (size_t i = 0; i < sizeof size / sizeof *size; i++)
         for (int k = 0; k < 2 * PASSES; k++) {
             const int64_t *n = size[i];
-            problem        p = problem_of(n[0], n[1], n[2], n[3], n[4], k / 2, RELU_OF_NORMAL);
+            problem p = problem_of(n[0], n[1], n[2], n[3], n[4], k / 2, RELU_OF_NORMAL);
             same_bits_of(&p, k % 2 ? TG_BF16 : TG_F32);
             drop(&p);
         }
@@ -411,12 +412,12 @@ static void same_bits(void **state)
 static void refusals(const tg_op *op, bool off)
 {
     const tg_conv2d_attr a = { { 1, 1 }, { 1, 1 }, { 1, 1 }, 1, { 8, 8 }, { 3, 3 } };
-    tg_scope  *s = tg_open();
-    float     *f = numbers(UNIFORM, 64 * 9 * 64, 4);
+    tg_scope *s = tg_open();
+    float *f = numbers(UNIFORM, 64 * 9 * 64, 4);
     tg_tensor *x = tg_from(s, TG_F32, 4, TG_DIM(1, 8, 8, 64), f), *w = tg_from(s, TG_F32, 4, TG_DIM(64, 3, 3, 64), f);
     const bool grad_w = op == &tg_conv2d_grad_w_op;
     tg_tensor *y = tg_zeros(s, TG_F32, 4, grad_w ? TG_DIM(64, 3, 3, 64) : TG_DIM(1, 8, 8, 64));
-    tg_call    c = { .op = op, .in = { x, grad_w ? x : w }, .out = { y }, .attr = &a };
+    tg_call c = { .op = op, .in = { x, grad_w ? x : w }, .out = { y }, .attr = &a };
     for (int i = 0; op->kernels[i]; i++) {
         const tg_kernel *k = op->kernels[i];
         if (!strstr(k->name, "winograd") || k->isa > tg_max_isa()) continue;
@@ -431,7 +432,7 @@ static void refusals(const tg_op *op, bool off)
 static void switch_(void **state)
 {
     const char *value = getenv("TG_WINOGRAD");
-    const bool  off = value && !strcmp(value, "0");
+    const bool off = value && !strcmp(value, "0");
     (void)state;
     refusals(&tg_conv2d_op, off);
     refusals(&tg_conv2d_relu_op, off);
@@ -441,9 +442,9 @@ static void switch_(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest all[] = { cmocka_unit_test(error), cmocka_unit_test(large_pixel),
+    const struct CMUnitTest all[] = { cmocka_unit_test(error),      cmocka_unit_test(large_pixel),
                                       cmocka_unit_test(not_finite), cmocka_unit_test(weights),
-                                      cmocka_unit_test(same_bits), cmocka_unit_test(switch_) };
+                                      cmocka_unit_test(same_bits),  cmocka_unit_test(switch_) };
     const char *off = getenv("TG_WINOGRAD");
     if (off && !strcmp(off, "0")) cmocka_set_test_filter("switch_");
     return cmocka_run_group_tests_name("winograd", all, NULL, NULL);

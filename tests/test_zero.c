@@ -6,7 +6,8 @@
 
 /* ---- 0 is a value ---- */
 
-#define PARTS(version) "{\"__metadata__\":{\"optim/kind\":\"adam\"," version "\"optim/lr\":\"0.0\",\"optim/beta1\":\"0\"," \
+#define PARTS(version) \
+    "{\"__metadata__\":{\"optim/kind\":\"adam\"," version "\"optim/lr\":\"0.0\",\"optim/beta1\":\"0\"," \
     "\"optim/beta2\":\"0.0\",\"optim/eps\":\"0\",\"optim/clip_norm\":\"0\",\"optim/clip_value\":\"0\",\"optim/groups\":\"1\"," \
     "\"optim/group/0/lr_scale\":\"0\",\"optim/group/0/weight_decay\":\"0\",\"optim/schedule/kind\":\"one-cycle\"," \
     "\"optim/schedule/total\":\"9\",\"optim/schedule/warmup\":\"0\",\"optim/schedule/every\":\"0\"," \
@@ -20,9 +21,9 @@ static void zeros_of_other_programs_are_zeros(void **state)
     static const char *const header[] = { PARTS(""), PARTS("\"optim/format\":\"2\",") };
     (void)state;
     for (size_t i = 0; i < sizeof header / sizeof *header; i++) {
-        tg_scope  *s = tg_open();
+        tg_scope *s = tg_open();
         tg_module *net = tg_layer_linear(s, (tg_layer_linear_config){ .in = 1, .out = 1, .no_bias = true });
-        tg_optim  *opt = tg_adam(s, net, (tg_adam_config){ .lr = 1 });
+        tg_optim *opt = tg_adam(s, net, (tg_adam_config){ .lr = 1 });
         put_safetensors("zeros.safetensors", header[i], strlen(header[i]), 4);
         tg_load(s, data_path("zeros.safetensors"), net, opt);
         expect_ok(s);
@@ -36,10 +37,10 @@ static void zeros_of_other_programs_are_zeros(void **state)
 static void zeros_last(void **state)
 {
     (void)state;
-    tg_scope  *s = tg_open();
+    tg_scope *s = tg_open();
     tg_module *net = tg_layer_linear(s, (tg_layer_linear_config){ .in = 1, .out = 1 });
-    tg_optim  *a = tg_adamw(s, net, (tg_adam_config){ .lr = TG_ZERO, .beta1 = TG_ZERO, .eps = TG_ZERO });
-    tg_optim  *b = tg_adamw(s, net, (tg_adam_config){ .lr = 1, .beta2 = 0.5f });
+    tg_optim *a = tg_adamw(s, net, (tg_adam_config){ .lr = TG_ZERO, .beta1 = TG_ZERO, .eps = TG_ZERO });
+    tg_optim *b = tg_adamw(s, net, (tg_adam_config){ .lr = 1, .beta2 = 0.5f });
     tg_save(s, data_path("zeros.safetensors"), net, a);
     tg_load(s, data_path("zeros.safetensors"), net, b);
     expect_ok(s);
@@ -51,7 +52,8 @@ static void zeros_last(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(zeros_of_other_programs_are_zeros), cmocka_unit_test(zeros_last),
+        cmocka_unit_test(zeros_of_other_programs_are_zeros),
+        cmocka_unit_test(zeros_last),
     };
     return cmocka_run_group_tests(tests, data_folder_begin, data_folder_end);
 }

@@ -2,11 +2,16 @@
 #include "system.h"
 #include "zip_files.h"
 
-static const struct { const char *row; zip_member a, b; zip_end end; const char *contains; } rows[] = {
+static const struct {
+    const char *row;
+    zip_member a, b;
+    zip_end end;
+    const char *contains;
+} rows[] = {
     { "stored", .a = { .data = 9 }, .b = { .data = 5 } },
     { "deflated", .a = { .data = 9, .deflated = true }, .b = { .data = 5 } },
-    { "zip64", .a = { .data = 9, .deflated = true, .wide = true },
-      .b = { .data = 5, .wide = true }, .end = { .wide = true } },
+    { "zip64", .a = { .data = 9, .deflated = true, .wide = true }, .b = { .data = 5, .wide = true },
+      .end = { .wide = true } },
     { "descriptor", .a = { .data = 9, .deflated = true, .descriptor = true, .streamed = true },
       .b = { .data = 5, .descriptor = true, .streamed = true, .wide = true } },
     { "descriptor, sizes too", .a = { .data = 9, .descriptor = true } },
@@ -24,8 +29,7 @@ static const struct { const char *row; zip_member a, b; zip_end end; const char 
     { "CRC, streamed", .a = { .data = 9, .descriptor = true, .streamed = true, .crc = 1 },
       .contains = "a.npy: its data descriptor is not what" },
     { "local sizes", .a = { .data = 9, .local = 1 }, .contains = "a.npy: its header is not what" },
-    { "local sizes, zip64", .a = { .data = 9, .local = 1, .wide = true },
-      .contains = "a.npy: its header is not what" },
+    { "local sizes, zip64", .a = { .data = 9, .local = 1, .wide = true }, .contains = "a.npy: its header is not what" },
     { "local name", .a = { .local_name = "c.npy" }, .contains = "a.npy: its header is not what" },
     { "longer local name", .a = { .local_name = "ac.npy" }, .contains = "another name" },
     { "stored, two sizes", .a = { .data = 9, .size = 1 }, .contains = "is stored, but its two sizes differ" },
@@ -84,12 +88,10 @@ static const struct { const char *row; zip_member a, b; zip_end end; const char 
     { "zip64 contradicts", .end = { .wide = true, .bytes = 1 }, .contains = "contradict each other" },
     { "zip64 directory", .end = { .wide = true, .wide_bytes = 1, .bytes = 1 },
       .contains = "its directory is not where" },
-    { "zip64 record elsewhere", .end = { .wide = true, .wide_at = -1 },
-      .contains = "zip64 locator points elsewhere" },
+    { "zip64 record elsewhere", .end = { .wide = true, .wide_at = -1 }, .contains = "zip64 locator points elsewhere" },
     { "zip64 field for nothing", .a = { .extra = "\1\0\4\0abcd" }, .contains = "a zip64 field that is too long" },
     { "zip64 sizes nobody needs", .a = { .twice = 1 } },
-    { "zip64 field that lies", .a = { .twice = 2 },
-      .contains = "a zip64 field that is not what the header says" },
+    { "zip64 field that lies", .a = { .twice = 2 }, .contains = "a zip64 field that is not what the header says" },
     { "extra field too long", .a = { .extra = "\2\0\5\0abcd" }, .contains = "malformed extra fields" },
     { "comment", .end = { .comment = "made on a Tuesday" } },
     { "comment, zip64", .end = { .comment = "made on a Tuesday", .wide = true } },
@@ -108,7 +110,7 @@ static void takes_or_refuses(void **state)
         zip_member m[] = { rows[i].a, rows[i].b };
         if (!m[0].name) m[0].name = "a.npy";
         if (!m[1].name) m[1].name = "b.npy";
-        const blob     b      = zip_make(m, 2, rows[i].end);
+        const blob b = zip_make(m, 2, rows[i].end);
         const uint64_t before = tg_system_requests();
         zip_expect(s, rows[i].row, &b, rows[i].contains);
         assert_true(tg_system_requests() - before < 100);

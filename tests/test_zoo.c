@@ -24,7 +24,7 @@ static void append_shape(char *text, const tg_tensor *t)
 static void expect_entry(void *context, const char *name, tg_slot *slot, tg_module *owner)
 {
     const char *const **state = context;
-    char                text[256];
+    char text[256];
     (void)owner;
     snprintf(text, 128, "%s", name);
     append_shape(text, slot->tensor);
@@ -33,10 +33,10 @@ static void expect_entry(void *context, const char *name, tg_slot *slot, tg_modu
 }
 
 static const struct {
-    const char   *name, *const *state;     /* "conv1.weight 64x3x3x3", ..., NULL */
-    int64_t       numbers;
-    int           classes, size, channels; /* of the images */
-    const double *logits;                  /* the first LOGITS of two images */
+    const char *name, *const *state; /* "conv1.weight 64x3x3x3", ..., NULL */
+    int64_t numbers;
+    int classes, size, channels; /* of the images */
+    const double *logits;        /* the first LOGITS of two images */
 } want[] = {
     { "lenet", lenet_state, lenet_numbers, 10, 28, 1, lenet_logits },
     { "mlp", mlp_state, mlp_numbers, 10, 28, 1, mlp_logits },
@@ -50,8 +50,8 @@ static void names_and_shapes_are_torchvisions(void **unused)
 {
     (void)unused;
     for (int i = 0; i < MODELS; i++) {
-        tg_scope   *root = tg_open();
-        tg_module  *net = tg_find_model(want[i].name)->make(root, want[i].classes);
+        tg_scope *root = tg_open();
+        tg_module *net = tg_find_model(want[i].name)->make(root, want[i].classes);
         const char *const *state = want[i].state;
         expect_ok(root);
         tg_each_param(net, expect_entry, &state);
@@ -66,13 +66,13 @@ static void results_are_torchvisions(void **unused)
 {
     (void)unused;
     for (int i = 0; i < MODELS; i++) {
-        tg_scope  *root = tg_open(), *step = tg_push_modes(root, (tg_modes){ .train = true });
+        tg_scope *root = tg_open(), *step = tg_push_modes(root, (tg_modes){ .train = true });
         tg_module *net = tg_find_model(want[i].name)->make(root, want[i].classes);
-        const int  size = want[i].size;
+        const int size = want[i].size;
         fill_params(root, net, 0.3);
-        tg_tensor   *x = new_wave(step, (wave){ 0, 1, 0 }, 4, TG_DIM(2, size, size, want[i].channels));
+        tg_tensor *x = new_wave(step, (wave){ 0, 1, 0 }, 4, TG_DIM(2, size, size, want[i].channels));
         const float *y = tg_data(tg_forward(step, net, x));
-        double       most = 0, error = 0;
+        double most = 0, error = 0;
         expect_ok(step);
         for (int k = 0; k < LOGITS; k++) {
             most = fmax(most, fabs(want[i].logits[k]));
@@ -91,10 +91,10 @@ static void takes_images_of_its_size(void **unused)
     assert_int_equal(count, 5);
     assert_null(tg_find_model("vgg"));
     for (int i = 0; i < count; i++) {
-        tg_scope      *root = tg_open(), *eval = tg_push(root);
+        tg_scope *root = tg_open(), *eval = tg_push(root);
         const int64_t *input = model[i].input;
-        tg_module     *net = model[i].make(root, 7);
-        tg_tensor     *y = tg_forward(eval, net, tg_fill(eval, 0, 4, TG_DIM(2, input[0], input[1], input[2])));
+        tg_module *net = model[i].make(root, 7);
+        tg_tensor *y = tg_forward(eval, net, tg_fill(eval, 0, 4, TG_DIM(2, input[0], input[1], input[2])));
         expect_ok(eval);
         tg_shape_text shape;
         assert_string_equal(tg_shape(y, &shape), "[2, 7]");
@@ -107,7 +107,8 @@ static void takes_images_of_its_size(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_and_shapes_are_torchvisions), cmocka_unit_test(results_are_torchvisions),
+        cmocka_unit_test(names_and_shapes_are_torchvisions),
+        cmocka_unit_test(results_are_torchvisions),
         cmocka_unit_test(takes_images_of_its_size),
     };
     return cmocka_run_group_tests_name("zoo", tests, NULL, NULL) != 0;

@@ -27,7 +27,11 @@ tg_tensor *new_wave(tg_scope *s, wave formula, int rank, const int64_t *dim)
     return t;
 }
 
-typedef struct { tg_scope *scope; double scale; int n; } filling;
+typedef struct {
+    tg_scope *scope;
+    double scale;
+    int n;
+} filling;
 
 static void fill_one(void *context, const char *name, tg_slot *slot, tg_module *owner)
 {

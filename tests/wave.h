@@ -4,7 +4,9 @@
 #include "tilegrad.h"
 
 /* Element k of a tensor in PyTorch's order of axes is scale sin(0.37 k^2 + 1.7 k + seed) + shift. */
-typedef struct { double seed, scale, shift; } wave;
+typedef struct {
+    double seed, scale, shift;
+} wave;
 /* Fills a leaf; one of rank 4, [n, h, w, c], as PyTorch's [n, c, h, w]. */
 void fill_wave(tg_scope *s, tg_tensor *t, wave formula);
 tg_tensor *new_wave(tg_scope *s, wave formula, int rank, const int64_t *dim);

@@ -8,7 +8,10 @@ witness_report seen;
 
 void witness_start(void) { seen = (witness_report){ .n = 0 }; }
 
-typedef struct { int id, from[3]; int64_t n; } witness_attr;
+typedef struct {
+    int id, from[3];
+    int64_t n;
+} witness_attr;
 
 static void note(const tg_call *c)
 {
@@ -39,7 +42,12 @@ static void stamp_run(const tg_call *c, const tg_task *task)
 
 static const tg_kernel stamp_kernel = { .name = "witness", .backend = "ref", .run = stamp_run, .in_place = true };
 static const tg_op stamp_op = {
-    .name = "stamp", .n_in = 3, .n_out = 1, .optional_in = 7, .attr_size = sizeof(witness_attr), .infer = stamp_infer,
+    .name = "stamp",
+    .n_in = 3,
+    .n_out = 1,
+    .optional_in = 7,
+    .attr_size = sizeof(witness_attr),
+    .infer = stamp_infer,
     .kernels = TG_KERNELS(&stamp_kernel),
 };
 
@@ -61,7 +69,12 @@ static void touch_run(const tg_call *c, const tg_task *task)
 
 static const tg_kernel touch_kernel = { .name = "witness", .backend = "ref", .run = touch_run };
 static const tg_op touch_op = {
-    .name = "touch", .n_in = 2, .optional_in = 2, .writes = 1, .attr_size = sizeof(witness_attr), .infer = touch_infer,
+    .name = "touch",
+    .n_in = 2,
+    .optional_in = 2,
+    .writes = 1,
+    .attr_size = sizeof(witness_attr),
+    .infer = touch_infer,
     .kernels = TG_KERNELS(&touch_kernel),
 };
 
@@ -88,11 +101,13 @@ static void probe_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[
 
 static const tg_kernel probe_kernel = { .name = "witness", .backend = "ref", .run = probe_run };
 static const tg_op probe_op = {
-    .name = "probe", .n_in = 1, .n_out = 1, .attr_size = sizeof(witness_attr), .infer = probe_infer,
-    .backward = probe_backward, .kernels = TG_KERNELS(&probe_kernel),
+    .name = "probe",
+    .n_in = 1,
+    .n_out = 1,
+    .attr_size = sizeof(witness_attr),
+    .infer = probe_infer,
+    .backward = probe_backward,
+    .kernels = TG_KERNELS(&probe_kernel),
 };
 
-tg_tensor *probe(tg_scope *s, int id, tg_tensor *x)
-{
-    return tg_apply(s, &probe_op, &x, &(witness_attr){ .id = id });
-}
+tg_tensor *probe(tg_scope *s, int id, tg_tensor *x) { return tg_apply(s, &probe_op, &x, &(witness_attr){ .id = id }); }

@@ -5,10 +5,10 @@
 
 /* What they saw since witness_start; call i of the program is `id` i of its attributes. */
 typedef struct {
-    int      order[4096], n;             /* ids, as they were executed */
-    int      stale;                      /* inputs that did not have the version that was recorded */
-    int      torn;                       /* inputs whose numbers are not those that their maker wrote */
-    uint64_t first_request, last_request;      /* tg_system_requests() in the first and the last call */
+    int order[4096], n;                   /* ids, as they were executed */
+    int stale;                            /* inputs that did not have the version that was recorded */
+    int torn;                             /* inputs whose numbers are not those that their maker wrote */
+    uint64_t first_request, last_request; /* tg_system_requests() in the first and the last call */
 } witness_report;
 extern witness_report seen;
 void witness_start(void);

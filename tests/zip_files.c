@@ -56,13 +56,15 @@ static blob deflated(const blob *from)
     return b;
 }
 
-typedef struct { uint64_t place, packed, size, crc; } numbers;
+typedef struct {
+    uint64_t place, packed, size, crc;
+} numbers;
 
 static void put_common(blob *b, const zip_member *m, uint64_t crc, uint64_t packed, uint64_t size)
 {
     put(b, 2, (uint64_t)((m->descriptor ? 8 : 0) + m->flags));
     put(b, 2, (uint64_t)((m->deflated ? 8 : 0) + m->method));
-    put(b, 4, 0x21 << 16);                                     /* 1980-01-01 */
+    put(b, 4, 0x21 << 16); /* 1980-01-01 */
     put(b, 4, crc);
     put(b, 4, packed);
     put(b, 4, size);
@@ -130,7 +132,7 @@ static void put_end64(blob *b, uint64_t members, uint64_t place, const zip_end *
 
 blob zip_make(const zip_member *m, int n, zip_end end)
 {
-    blob    b = { 0 };
+    blob b = { 0 };
     numbers v[8];
     assert_true(n <= 8);
     for (int i = 0; i < n; i++) put_member(&b, &m[i], &v[i]);

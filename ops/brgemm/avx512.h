@@ -4,10 +4,7 @@
 #define TG_BRGEMM_AVX512_H
 #include "prefetch.h"
 
-INLINE __m512 widened(__m256i bits)
-{
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
-}
+INLINE __m512 widened(__m256i bits) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16)); }
 
 /* To nearest even; a NaN keeps its upper bits and becomes quiet.  The instruction flushes denormals, as workers do. */
 INLINE __m256i narrowed(__m512 v)
@@ -32,7 +29,7 @@ INLINE __mmask16 mask_of(int64_t columns)
 INLINE __m512 finished(__m512 v, const tg_brgemm *p, int column, __mmask16 mask)
 {
     if (p->bias) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(mask, p->bias + column));
-    return p->relu ? _mm512_max_ps(_mm512_setzero_ps(), v) : v;       /* the second operand if either is a NaN */
+    return p->relu ? _mm512_max_ps(_mm512_setzero_ps(), v) : v; /* the second operand if either is a NaN */
 }
 
 /* Whole vectors are stored without a mask: masked stores are slow on some processors. */
@@ -51,7 +48,9 @@ INLINE void store(const tg_brgemm *p, int64_t at, __m512 v, __mmask16 mask)
 }
 
 /* Two vectors of 32 bf16 become pairs: of elements 0 .. 15 and 16 .. 31. */
-typedef struct { __m512i first, second; } pairs_of_32;
+typedef struct {
+    __m512i first, second;
+} pairs_of_32;
 
 INLINE pairs_of_32 paired(__m512i even, __m512i odd)
 {

@@ -19,10 +19,10 @@
 
 typedef struct {
     const tg_brgemm *p;
-    const tg_brick  *brick;
-    int              count;
-    tg_rows          at;                /* the block's first row */
-    prefetch        *ahead;
+    const tg_brick *brick;
+    int count;
+    tg_rows at; /* the block's first row */
+    prefetch *ahead;
 } work;
 
 /* ---- products ---- */
@@ -56,7 +56,7 @@ INLINE void add_products(int rows, int vecs, bool across, const tg_brgemm *p, co
 INLINE void add_bricks(int rows, int vecs, bool across, const work *w, __m512 sum[16][4])
 {
     const tg_brgemm *p = w->p;
-    const int64_t    step = across ? p->step : 1;
+    const int64_t step = across ? p->step : 1;
     for (int i = 0; i < w->count; i++) {
         const element *a = (const element *)w->brick[i].a + w->at.a, *b = w->brick[i].b;
         for (int64_t k = 0; k < p->k; k += TG_DEPTH) {
@@ -75,7 +75,7 @@ INLINE void add_overlapping(int rows, int taps, const work *w, __m512 sum[16][4]
         const element *a = (const element *)w->brick[i].a + w->at.a, *b = w->brick[i].b;
         prefetch_some(w->ahead);
         for (const element *end = a + row; a < end; a += TAKEN, b += TAKEN * TG_PANEL) {
-            operand        y[5];
+            operand y[5];
             const element *pixel = a;
 #pragma GCC unroll 5
             for (int t = 0; t < taps; t++) y[t] = from_b(b + t * row * TG_PANEL);
@@ -93,7 +93,7 @@ INLINE void add_overlapping(int rows, int taps, const work *w, __m512 sum[16][4]
 INLINE void accumulate(int rows, int vecs, const work *w, __m512 sum[16][4])
 {
     const tg_brgemm *p = w->p;
-    const bool       pixels = vecs == 1 && p->step == 1 && p->row % TAKEN == 0;
+    const bool pixels = vecs == 1 && p->step == 1 && p->row % TAKEN == 0;
     if (ACROSS && p->row == 1) add_bricks(rows, vecs, true, w, sum);
     else if (pixels && p->k == 3 * p->row) add_overlapping(rows, 3, w, sum);
     else if (pixels && p->k == 5 * p->row) add_overlapping(rows, 5, w, sum);
@@ -106,7 +106,7 @@ INLINE void accumulate(int rows, int vecs, const work *w, __m512 sum[16][4])
 INLINE void fetch_rows(int rows, const work *w)
 {
     const size_t size = w->p->store == TG_F32 ? sizeof(float) : sizeof(uint16_t);
-    const char  *c = (const char *)w->p->c + (size_t)w->at.c * size;
+    const char *c = (const char *)w->p->c + (size_t)w->at.c * size;
     for (int r = 0; r < rows; r++, c += (size_t)w->p->c_row * size)
         for (size_t i = 0; i < (size_t)w->p->n * size; i += 64) __builtin_prefetch(c + i, 1);
 }
@@ -118,7 +118,8 @@ INLINE void begin(int rows, int vecs, const work *w, __mmask16 last, __m512 sum[
     for (int r = 0; r < rows; r++) {
 #pragma GCC unroll 4
         for (int v = 0; v < vecs; v++)
-            sum[r][v] = from ? _mm512_maskz_loadu_ps(v == vecs - 1 ? last : 0xffff, from + 16 * v) : _mm512_setzero_ps();
+            sum[r][v] =
+                from ? _mm512_maskz_loadu_ps(v == vecs - 1 ? last : 0xffff, from + 16 * v) : _mm512_setzero_ps();
         if (from) from += w->p->from_row;
     }
 }
@@ -144,7 +145,7 @@ INLINE void finish(int rows, int vecs, const tg_brgemm *p, __mmask16 last, __m51
 INLINE void store_rows(int rows, int vecs, tg_dtype dtype, const work *w, __mmask16 last, __m512 sum[16][4])
 {
     const size_t size = dtype == TG_F32 ? sizeof(float) : sizeof(uint16_t);
-    char        *c = (char *)w->p->c + (size_t)w->at.c * size;
+    char *c = (char *)w->p->c + (size_t)w->at.c * size;
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++, c += (size_t)w->p->c_row * size)
 #pragma GCC unroll 4
@@ -156,8 +157,8 @@ INLINE void store_rows(int rows, int vecs, tg_dtype dtype, const work *w, __mmas
 INLINE void block(int rows, int vecs, const work *w)
 {
     const tg_brgemm *p = w->p;
-    const __mmask16  last = mask_of(p->n - 16 * (vecs - 1));
-    __m512           sum[16][4];
+    const __mmask16 last = mask_of(p->n - 16 * (vecs - 1));
+    __m512 sum[16][4];
     fetch_rows(rows, w);
     begin(rows, vecs, w, last, sum);
     accumulate(rows, vecs, w, sum);
@@ -168,12 +169,9 @@ INLINE void block(int rows, int vecs, const work *w)
 
 typedef void block_function(const work *);
 #define BLOCK(rows, vecs) \
-    static void block_##rows##_##vecs(const work *w) \
-    { \
-        block(rows, vecs, w); \
-    }
-#define BLOCKS_6(X, vecs) X(1, vecs) X(2, vecs) X(3, vecs) X(4, vecs) X(5, vecs) X(6, vecs)
-#define BLOCKS_8(X, vecs) BLOCKS_6(X, vecs) X(7, vecs) X(8, vecs)
+    static void block_##rows##_##vecs(const work *w) { block(rows, vecs, w); }
+#define BLOCKS_6(X, vecs)  X(1, vecs) X(2, vecs) X(3, vecs) X(4, vecs) X(5, vecs) X(6, vecs)
+#define BLOCKS_8(X, vecs)  BLOCKS_6(X, vecs) X(7, vecs) X(8, vecs)
 #define BLOCKS_12(X, vecs) BLOCKS_8(X, vecs) X(9, vecs) X(10, vecs) X(11, vecs) X(12, vecs)
 #define BLOCKS_16(X, vecs) BLOCKS_12(X, vecs) X(13, vecs) X(14, vecs) X(15, vecs) X(16, vecs)
 BLOCKS_16(BLOCK, 1)
@@ -192,12 +190,13 @@ INLINE prefetch ahead_of(const tg_brgemm *p, int count, int most_rows)
 #define NAME(rows, vecs) block_##rows##_##vecs,
 static void run(const tg_brgemm *p, const tg_brick *brick, int count)
 {
-    static block_function *const blocks[4][16] = { { BLOCKS_16(NAME, 1) }, { BLOCKS_12(NAME, 2) },
-                                                   { BLOCKS_8(NAME, 3) }, { BLOCKS_6(NAME, 4) } };
+    static block_function *const blocks[4][16] = {
+        { BLOCKS_16(NAME, 1) }, { BLOCKS_12(NAME, 2) }, { BLOCKS_8(NAME, 3) }, { BLOCKS_6(NAME, 4) }
+    };
     static const int most_rows[4] = { 16, 12, 8, 6 };
-    const int        v = (p->n - 1) / 16;
-    prefetch         f = ahead_of(p, count, most_rows[v]);
-    work             w = { .p = p, .brick = brick, .count = count, .ahead = &f };
+    const int v = (p->n - 1) / 16;
+    prefetch f = ahead_of(p, count, most_rows[v]);
+    work w = { .p = p, .brick = brick, .count = count, .ahead = &f };
     for (int line = 0; line <= p->further; line++)
         for (int r = 0, rows; r < p->m; r += rows) {
             rows = tg_next_rows(p->m - r, most_rows[v]);

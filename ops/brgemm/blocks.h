@@ -15,24 +15,26 @@
 
 enum {
     TG_IMAGES = 32,
-    TG_TILE = 16,                       /* rows and columns of a tile of sums */
-    TG_A_TILE = 16 * 64,                /* bytes of A for 16 rows, and of B for 16 columns */
+    TG_TILE = 16,        /* rows and columns of a tile of sums */
+    TG_A_TILE = 16 * 64, /* bytes of A for 16 rows, and of B for 16 columns */
     TG_B_TILE = 16 * 64,
-    TG_BLOCK_SUMS = 4 * TG_TILE * TG_TILE,          /* most of a block */
+    TG_BLOCK_SUMS = 4 * TG_TILE * TG_TILE, /* most of a block */
 };
 
 /* Where the operands of TG_IMAGES k are: bytes behind the `a` and the `b` of a block. */
-typedef struct { int64_t a, b; } tg_step;
+typedef struct {
+    int64_t a, b;
+} tg_step;
 
 typedef struct {
-    int         m, n;                   /* m <= 32 and n <= 32, or m <= 16 and n <= 64 */
+    int m, n; /* m <= 32 and n <= 32, or m <= 16 and n <= 64 */
     const char *a, *b;
-    int64_t     apart;                  /* bytes of B from a tile to the next: they may belong to two pixels */
-    float      *c;                      /* element (r, j) at r row + j */
-    int64_t     row;
-    bool        add;                    /* to what is there */
+    int64_t apart; /* bytes of B from a tile to the next: they may belong to two pixels */
+    float *c;      /* element (r, j) at r row + j */
+    int64_t row;
+    bool add; /* to what is there */
     const tg_step *step;
-    int         count;                  /* any, also 0 */
+    int count; /* any, also 0 */
 } tg_block_product;
 
 typedef struct {
@@ -42,7 +44,7 @@ typedef struct {
     void (*load_b)(const uint16_t *from, int64_t stride, int k, int lead, int end, int columns, uint16_t *to);
     /* The block at `next`, of the same shape, is fetched to be computed next. */
     void (*run)(const tg_block_product *p, const float *next);
-    void (*leave)(void);                /* after the last `run` of a task */
+    void (*leave)(void); /* after the last `run` of a task */
 } tg_blocks;
 
 extern const tg_blocks tg_blocks_amx_bf16;

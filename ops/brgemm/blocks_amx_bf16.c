@@ -17,7 +17,7 @@ static void load_a(const uint16_t *from, int64_t stride, int k, int rows, uint16
 
 /* ---- configuration: tiles 0 .. 3 are sums, 4 A, 5 A or B, 6 and 7 B; 1, 3 and 7 have the last columns ---- */
 
-static _Thread_local int configured;                    /* shape; 0: no configuration */
+static _Thread_local int configured; /* shape; 0: no configuration */
 
 static void shape(tg_tile_config *config, int tile, int rows, int row_bytes)
 {
@@ -28,8 +28,8 @@ static void shape(tg_tile_config *config, int tile, int rows, int row_bytes)
 static void configure(int m, int n)
 {
     tg_tile_config config = { .palette = 1 };
-    const bool     two = m > ROWS;
-    const int      low = two ? m - ROWS : m, last = 4 * ((n - 1) % TG_TILE + 1);
+    const bool two = m > ROWS;
+    const int low = two ? m - ROWS : m, last = 4 * ((n - 1) % TG_TILE + 1);
     if (configured == 256 * m + n) return;
     for (int t = 0; t < 4; t++)
         shape(&config, t, two && t < 2 ? ROWS : low, t == 3 || (two && t == 1) ? last : ROW_BYTES);
@@ -51,19 +51,30 @@ static void leave(void)
 
 /* What to do with the sums: X(tile, rows below, columns to the right).  The last tile of a row is number 3 or 1. */
 #define EACH_OF_TWO(columns, X) \
-    if ((columns) > 1) { X(0, 0, 0) X(2, ROWS, 0) } \
-    X(1, 0, TG_TILE * ((columns) - 1)) X(3, ROWS, TG_TILE * ((columns) - 1))
+    if ((columns) > 1) { \
+        X(0, 0, 0) X(2, ROWS, 0) \
+    } \
+    X(1, 0, TG_TILE *((columns)-1)) X(3, ROWS, TG_TILE *((columns)-1))
 #define EACH_OF_ONE(columns, X) \
-    if ((columns) > 1) { X(0, 0, 0) } \
-    if ((columns) > 2) { X(1, 0, TG_TILE) } \
-    if ((columns) > 3) { X(2, 0, 2 * TG_TILE) } \
-    X(3, 0, TG_TILE * ((columns) - 1))
+    if ((columns) > 1) { \
+        X(0, 0, 0) \
+    } \
+    if ((columns) > 2) { \
+        X(1, 0, TG_TILE) \
+    } \
+    if ((columns) > 3) { \
+        X(2, 0, 2 * TG_TILE) \
+    } \
+    X(3, 0, TG_TILE *((columns)-1))
 #define EACH(two, columns, X) \
-    if (two) { EACH_OF_TWO(columns, X) } \
-    else { EACH_OF_ONE(columns, X) }
-#define ZERO(t, down, right) TG_TILE_ZERO(t);
-#define LOAD(t, down, right) TG_TILE_STREAM(t, p->c + (down) * p->row + (right), row);
-#define STORE(t, down, right) TG_TILE_STORE(t, p->c + (down) * p->row + (right), row);
+    if (two) { \
+        EACH_OF_TWO(columns, X) \
+    } else { \
+        EACH_OF_ONE(columns, X) \
+    }
+#define ZERO(t, down, right)  TG_TILE_ZERO(t);
+#define LOAD(t, down, right)  TG_TILE_STREAM(t, p->c + (down)*p->row + (right), row);
+#define STORE(t, down, right) TG_TILE_STORE(t, p->c + (down)*p->row + (right), row);
 
 INLINE void step_two(int columns, const char *a, const char *b, int64_t apart)
 {
@@ -107,10 +118,13 @@ INLINE void fetch(bool two, int columns, const float *row, int64_t apart)
 
 INLINE void block(bool two, int columns, const tg_block_product *p, const float *next)
 {
-    const int64_t  row = p->row * (int64_t)sizeof *p->c;
+    const int64_t row = p->row * (int64_t)sizeof *p->c;
     const tg_step *step = p->step;
-    if (p->add) { EACH(two, columns, LOAD) }
-    else { EACH(two, columns, ZERO) }
+    if (p->add) {
+        EACH(two, columns, LOAD)
+    } else {
+        EACH(two, columns, ZERO)
+    }
     for (int i = 0; i < p->count; i++) {
         if (i < ROWS) fetch(two, columns, next + i * p->row, p->row);
         if (two) step_two(columns, p->a + step[i].a, p->b + step[i].b, p->apart);

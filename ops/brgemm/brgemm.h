@@ -11,16 +11,25 @@ const char *tg_brgemm_dtypes(const tg_microkernel *mk, const tg_tensor *a, const
 static inline tg_nest tg_rows_nest(const tg_microkernel *mk, const tg_tensor *x, const tg_tensor *w, const tg_tensor *y,
                                    int64_t rows, bool backward)
 {
-    return (tg_nest){ .mk = mk, .x = x, .w = w, .y = y, .backward = backward, .images = 1, .groups = 1, .line = rows,
-                      .image = rows, .h = { 1, 1, 1, 1, 0, 1, 1, 1 }, .w_axis = { rows, rows, 1, 1, 0, 1, 1, 1 } };
+    return (tg_nest){ .mk = mk,
+                      .x = x,
+                      .w = w,
+                      .y = y,
+                      .backward = backward,
+                      .images = 1,
+                      .groups = 1,
+                      .line = rows,
+                      .image = rows,
+                      .h = { 1, 1, 1, 1, 0, 1, 1, 1 },
+                      .w_axis = { rows, rows, 1, 1, 0, 1, 1, 1 } };
 }
 
 /* w is input 1, or 0 if the nest is turned. */
 const tg_layout *tg_nest_kernel_layout(tg_nest n, int *input, int32_t key[TG_LAYOUT_KEY]);
 tg_scratch tg_nest_kernel_scratch(tg_nest n);
-int64_t    tg_nest_kernel_tasks(tg_nest n, int phase);
-int64_t    tg_nest_kernel_makes(tg_nest n);
-void       tg_nest_kernel_run(tg_nest n, const tg_task *t);
+int64_t tg_nest_kernel_tasks(tg_nest n, int phase);
+int64_t tg_nest_kernel_makes(tg_nest n);
+void tg_nest_kernel_run(tg_nest n, const tg_task *t);
 
 /* The kernel `symbol`_suffix, called `name_` with the suffix, of a call that nest_of(call, microkernel) describes and
  * reject_call may refuse. */
@@ -47,10 +56,14 @@ void       tg_nest_kernel_run(tg_nest n, const tg_task *t);
         tg_nest_kernel_run(nest_of(c, &tg_microkernel_##suffix), t); \
     } \
     extern const tg_kernel symbol##_##suffix; \
-    const tg_kernel symbol##_##suffix = { .name = name_ #suffix, .backend = "brgemm", .isa = isa_, \
-                                          .reject = symbol##_reject_##suffix, .layout = symbol##_layout_##suffix, \
+    const tg_kernel symbol##_##suffix = { .name = name_ #suffix, \
+                                          .backend = "brgemm", \
+                                          .isa = isa_, \
+                                          .reject = symbol##_reject_##suffix, \
+                                          .layout = symbol##_layout_##suffix, \
                                           .scratch = symbol##_scratch_##suffix, \
-                                          .tasks = symbol##_tasks_##suffix, .makes = symbol##_makes_##suffix, \
+                                          .tasks = symbol##_tasks_##suffix, \
+                                          .makes = symbol##_makes_##suffix, \
                                           .run = symbol##_run_##suffix };
 
 /* The same for backward-weights: plan_of(call, microkernel) gives a tg_grad_w_kernel. */
@@ -77,8 +90,12 @@ void       tg_nest_kernel_run(tg_nest n, const tg_task *t);
         tg_grad_w_kernel_run(&g, t); \
     } \
     extern const tg_kernel symbol##_##suffix; \
-    const tg_kernel symbol##_##suffix = { .name = name_ #suffix, .backend = "brgemm", .isa = isa_, \
-                                          .reject = symbol##_reject_##suffix, .scratch = symbol##_scratch_##suffix, \
-                                          .tasks = symbol##_tasks_##suffix, .makes = symbol##_makes_##suffix, \
+    const tg_kernel symbol##_##suffix = { .name = name_ #suffix, \
+                                          .backend = "brgemm", \
+                                          .isa = isa_, \
+                                          .reject = symbol##_reject_##suffix, \
+                                          .scratch = symbol##_scratch_##suffix, \
+                                          .tasks = symbol##_tasks_##suffix, \
+                                          .makes = symbol##_makes_##suffix, \
                                           .run = symbol##_run_##suffix };
 #endif

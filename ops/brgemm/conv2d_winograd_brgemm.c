@@ -3,7 +3,7 @@
 #include "winograd.h"
 #include "winograd_fit.h"
 
-enum { LEAST_CHANNELS = 16 };           /* with fewer, 16 lanes of a vector are not full */
+enum { LEAST_CHANNELS = 16 }; /* with fewer, 16 lanes of a vector are not full */
 
 static const char *unfit(const tg_call *c, const tg_tensor *w)
 {
@@ -18,9 +18,13 @@ static const char too_dear[] = "the transforms would cost more than the products
 static tg_winograd winograd_of(const tg_call *c)
 {
     const tg_conv2d_attr *a = c->attr;
-    const bool            backward = c->op == &tg_conv2d_grad_x_op;
-    tg_winograd g = { .mk = &tg_microkernel_avx512, .x = c->in[0], .w = c->in[1], .y = c->out[0],
-                      .bias = c->op->n_in > 2 ? c->in[2] : NULL, .relu = c->op == &tg_conv2d_relu_op,
+    const bool backward = c->op == &tg_conv2d_grad_x_op;
+    tg_winograd g = { .mk = &tg_microkernel_avx512,
+                      .x = c->in[0],
+                      .w = c->in[1],
+                      .y = c->out[0],
+                      .bias = c->op->n_in > 2 ? c->in[2] : NULL,
+                      .relu = c->op == &tg_conv2d_relu_op,
                       .backward = backward };
     for (int i = 0; i < 2; i++) g.pad[i] = backward ? 2 - a->pad[i] : a->pad[i];
     g.nest = tg_conv_nest(c, g.mk, g.x, g.w, g.y, backward);
@@ -66,7 +70,9 @@ static void run(const tg_call *c, const tg_task *t)
 #define HEAD .name = "brgemm_winograd_avx512", .backend = "brgemm", .isa = TG_ISA_AVX512
 #define KERNEL(symbol) \
     extern const tg_kernel symbol; \
-    const tg_kernel symbol = { HEAD, .reject = reject, .layout = layout, .scratch = scratch, .tasks = tasks, .run = run };
+    const tg_kernel symbol = { \
+        HEAD, .reject = reject, .layout = layout, .scratch = scratch, .tasks = tasks, .run = run \
+    };
 KERNEL(conv2d_brgemm_winograd_avx512)
 KERNEL(conv2d_relu_brgemm_winograd_avx512)
 KERNEL(conv2d_grad_x_brgemm_winograd_avx512)
@@ -76,8 +82,9 @@ KERNEL(conv2d_grad_x_brgemm_winograd_avx512)
 static tg_winograd_grad_w grad_w_of(const tg_call *c)
 {
     const tg_conv2d_attr *a = c->attr;
-    tg_winograd_grad_w    g = { .mk = &tg_microkernel_avx512, .gy = c->in[0], .x = c->in[1], .gw = c->out[0],
-                                .pad = { a->pad[0], a->pad[1] } };
+    tg_winograd_grad_w g = {
+        .mk = &tg_microkernel_avx512, .gy = c->in[0], .x = c->in[1], .gw = c->out[0], .pad = { a->pad[0], a->pad[1] }
+    };
     g.nest = tg_conv_nest(c, g.mk, g.x, g.gw, g.gy, false);
     tg_winograd_grad_w_plan(&g);
     return g;

@@ -11,25 +11,27 @@
 #include "microkernel.h"
 
 /* Where rows of B begin: pixels of lines of images, all of one size; elements from each to the next. */
-typedef struct { int64_t pixels, lines, pixel, line, image; } tg_gemm_rows;
+typedef struct {
+    int64_t pixels, lines, pixel, line, image;
+} tg_gemm_rows;
 
 typedef struct {
     const tg_microkernel *mk;
     const tg_tensor *a, *b, *c;
-    int64_t groups, k, m, n;            /* m and n of a group */
+    int64_t groups, k, m, n; /* m and n of a group */
     tg_gemm_rows b_rows;
     /* derived by tg_gemm_tn_plan */
-    int64_t places, depth;              /* k of a brick, of a slab */
-    int64_t rows, columns;              /* of a block */
-    int64_t down, across, parts;        /* blocks, and parts of k */
-    bool    whole;                      /* a block is whole rows of C */
-    int64_t slabs, panels;              /* of k; of B */
-    size_t  a_bytes, b_bytes, copy_bytes, brick_bytes;
+    int64_t places, depth;       /* k of a brick, of a slab */
+    int64_t rows, columns;       /* of a block */
+    int64_t down, across, parts; /* blocks, and parts of k */
+    bool whole;                  /* a block is whole rows of C */
+    int64_t slabs, panels;       /* of k; of B */
+    size_t a_bytes, b_bytes, copy_bytes, brick_bytes;
 } tg_gemm_tn;
 
-void       tg_gemm_tn_plan(tg_gemm_tn *g);
+void tg_gemm_tn_plan(tg_gemm_tn *g);
 tg_scratch tg_gemm_tn_scratch(const tg_gemm_tn *g);
-int64_t    tg_gemm_tn_tasks(const tg_gemm_tn *g, int phase);
-int64_t    tg_gemm_tn_rows(const tg_gemm_tn *g);    /* whole rows of a task, or 0 */
-void       tg_gemm_tn_run(const tg_gemm_tn *g, const tg_task *t);
+int64_t tg_gemm_tn_tasks(const tg_gemm_tn *g, int phase);
+int64_t tg_gemm_tn_rows(const tg_gemm_tn *g); /* whole rows of a task, or 0 */
+void tg_gemm_tn_run(const tg_gemm_tn *g, const tg_task *t);
 #endif

@@ -2,7 +2,7 @@
 #include "gemm_tn_blocks.h"
 #include "nest_block.h"
 
-enum { PACKED = 8 };                    /* strips of B that a task packs */
+enum { PACKED = 8 }; /* strips of B that a task packs */
 
 /* ---- the plan ---- */
 
@@ -41,11 +41,11 @@ static int places_of(const tg_gemm_tn_blocks *g, int64_t step)
 
 static void pack_b(const tg_gemm_tn_blocks *g, int64_t index, char *packed)
 {
-    const int64_t   step = tg_digit(&index, g->steps), first = index * PACKED, columns = g->tiles * TG_TILE;
+    const int64_t step = tg_digit(&index, g->steps), first = index * PACKED, columns = g->tiles * TG_TILE;
     const uint16_t *from = (const uint16_t *)tg_ptr(g->b) + step * TG_IMAGES * g->n;
     for (int64_t s = first; s < tg_least(g->strips, first + PACKED); s++) {
         const int64_t left = tg_least(columns, g->n - s * columns);
-        char *const   to = packed + s * b_strip(g) + step * g->tiles * TG_B_TILE;
+        char *const to = packed + s * b_strip(g) + step * g->tiles * TG_B_TILE;
         g->mk->load_b(from + s * columns, g->n, places_of(g, step), 0, (int)left,
                       (int)tg_div_up(left, TG_TILE) * TG_TILE, (uint16_t *)(void *)to);
     }
@@ -64,17 +64,22 @@ static void pack_a(const tg_gemm_tn_blocks *g, int64_t m0, int64_t m1, char *to)
 
 static void multiply(const tg_gemm_tn_blocks *g, int64_t m0, int64_t m1, const char *a, const char *b)
 {
-    tg_step          steps[TG_FEW_STEPS];
+    tg_step steps[TG_FEW_STEPS];
     tg_block_product last = { .c = NULL };
     for (int64_t i = 0; i < g->steps; i++)
         steps[i] = (tg_step){ i * g->height / TG_TILE * TG_A_TILE, i * g->tiles * TG_B_TILE };
     for (int64_t m = m0; m < m1; m += g->height, a += a_strip(g))
         for (int64_t s = 0; s < g->strips; s++) {
-            const int64_t          n = s * g->tiles * TG_TILE;
-            const tg_block_product p = { .m = (int)tg_least(g->height, m1 - m), .a = a, .b = b + s * b_strip(g),
-                                         .n = (int)tg_least(g->tiles * TG_TILE, g->n - n), .apart = TG_B_TILE,
-                                         .c = (float *)tg_ptr(g->c) + m * g->n + n, .row = g->n,
-                                         .step = steps, .count = (int)g->steps };
+            const int64_t n = s * g->tiles * TG_TILE;
+            const tg_block_product p = { .m = (int)tg_least(g->height, m1 - m),
+                                         .a = a,
+                                         .b = b + s * b_strip(g),
+                                         .n = (int)tg_least(g->tiles * TG_TILE, g->n - n),
+                                         .apart = TG_B_TILE,
+                                         .c = (float *)tg_ptr(g->c) + m * g->n + n,
+                                         .row = g->n,
+                                         .step = steps,
+                                         .count = (int)g->steps };
             if (last.c) g->mk->run(&last, p.c);
             last = p;
         }

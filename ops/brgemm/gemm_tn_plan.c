@@ -3,14 +3,14 @@
 #include "nest_block.h"
 
 enum {
-    SIDE = 256,                         /* most rows and columns of a block: packing is noise beside its products */
+    SIDE = 256, /* most rows and columns of a block: packing is noise beside its products */
     LEAST_SIDE = 64,
-    DEPTH = 256,                        /* of a slab: sums are read and written rarely, and its A fits in the cache */
-    PART = 2 * DEPTH,                   /* least k of a part: so that its sums are noise */
-    TASKS = 32,                         /* wanted; */
-    ENOUGH_TASKS = 16,                  /* so many are better than parts */
-    SUM_BYTES = 16 << 20,               /* most of all parts of C */
-    B_BYTES = 8 << 20,                  /* most of B, packed for all tasks */
+    DEPTH = 256,          /* of a slab: sums are read and written rarely, and its A fits in the cache */
+    PART = 2 * DEPTH,     /* least k of a part: so that its sums are noise */
+    TASKS = 32,           /* wanted; */
+    ENOUGH_TASKS = 16,    /* so many are better than parts */
+    SUM_BYTES = 16 << 20, /* most of all parts of C */
+    B_BYTES = 8 << 20,    /* most of B, packed for all tasks */
 };
 
 static int64_t rounded_up(int64_t n, int64_t unit) { return tg_div_up(n, unit) * unit; }

@@ -1,21 +1,23 @@
-/* gemm_tn_run.c - one task of C = A^T B: a block of C over a part of k; before it, a panel of B, or after it, the sum of
- * the parts. */
+/* gemm_tn_run.c - one task of C = A^T B: a block of C over a part of k; before it, a panel of B, or after it, the sum
+ * of the parts. */
 #include "gemm_tn.h"
 #include "nest_block.h"
 #include <string.h>
 
 typedef struct {
     const tg_gemm_tn *g;
-    int64_t   group, m0, m1, n0, n1;    /* the block */
-    float    *sums;                     /* [m, n] of the group */
-    char     *a, *b, *copy;             /* b: one panel, or all */
+    int64_t group, m0, m1, n0, n1; /* the block */
+    float *sums;                   /* [m, n] of the group */
+    char *a, *b, *copy;            /* b: one panel, or all */
     tg_brick *bricks;
-    bool      started;                  /* the sums hold something */
-    const tg_ahead *ahead;              /* what will be read after the task, or NULL */
+    bool started;          /* the sums hold something */
+    const tg_ahead *ahead; /* what will be read after the task, or NULL */
 } task;
 
 /* Slab i: some whole bricks; the last one is a brick of fewer k, if some are left over. */
-typedef struct { int64_t k0, places, count; } slab;
+typedef struct {
+    int64_t k0, places, count;
+} slab;
 
 static slab slab_of(const tg_gemm_tn *g, int64_t i)
 {
@@ -29,19 +31,19 @@ static slab slab_of(const tg_gemm_tn *g, int64_t i)
 static void pack_a(const task *t, slab s, tg_places tile)
 {
     const tg_gemm_tn *g = t->g;
-    const int64_t     row = g->groups * g->m, rows = t->m1 - t->m0;
-    const size_t      size = tg_dtype_size(g->a->dtype);
-    const char       *from = (const char *)tg_ptr(g->a) + (size_t)(s.k0 * row + t->group * g->m + t->m0) * size;
+    const int64_t row = g->groups * g->m, rows = t->m1 - t->m0;
+    const size_t size = tg_dtype_size(g->a->dtype);
+    const char *from = (const char *)tg_ptr(g->a) + (size_t)(s.k0 * row + t->group * g->m + t->m0) * size;
     for (int64_t i = 0; i < s.count; i++, from += (size_t)(s.places * row) * size)
         g->mk->load_a(from, g->a->dtype, row, (int)s.places, 0, (int)rows, (int)rows, t->a + (size_t)i * tile.a_bytes);
 }
 
 static const char *row_of_b(const task *t, int64_t k, int64_t n)
 {
-    const tg_gemm_tn   *g = t->g;
+    const tg_gemm_tn *g = t->g;
     const tg_gemm_rows *r = &g->b_rows;
-    const int64_t       line = k / r->pixels, image = line / r->lines;
-    const int64_t       at = k % r->pixels * r->pixel + line % r->lines * r->line + image * r->image;
+    const int64_t line = k / r->pixels, image = line / r->lines;
+    const int64_t at = k % r->pixels * r->pixel + line % r->lines * r->line + image * r->image;
     return (const char *)tg_ptr(g->b) + (size_t)(at + t->group * g->n + n) * tg_dtype_size(g->b->dtype);
 }
 
@@ -52,8 +54,8 @@ static bool ends_pairs(const tg_gemm_tn *g) { return g->mk->element == TG_F32 ||
 static void pack_brick(const task *t, int64_t k, int64_t places, int64_t n, char *to)
 {
     const tg_gemm_tn *g = t->g;
-    const int64_t     columns = tg_least(TG_PANEL, t->n1 - n), pixels = g->b_rows.pixels;
-    const size_t      bytes = (size_t)columns * tg_dtype_size(g->b->dtype);
+    const int64_t columns = tg_least(TG_PANEL, t->n1 - n), pixels = g->b_rows.pixels;
+    const size_t bytes = (size_t)columns * tg_dtype_size(g->b->dtype);
     if (ends_pairs(g) || k % pixels + places <= pixels) {
         for (int64_t i = 0, some; i < places; i += some) {
             some = tg_least(places - i, pixels - (k + i) % pixels);
@@ -91,16 +93,16 @@ static void fetch_share(const tg_ahead *a, int64_t i, int64_t n, tg_brgemm *p)
     }
 }
 
-/* Meanwhile the next panel's B is fetched; the last panel, which has none, fetches the next slab's A.  (Rows of B that do not
- * lie at one distance are not.) */
+/* Meanwhile the next panel's B is fetched; the last panel, which has none, fetches the next slab's A.  (Rows of B that
+ * do not lie at one distance are not.) */
 static void fetch_next(const task *t, slab now, slab next, int64_t n, tg_brgemm *p)
 {
     const tg_gemm_tn *g = t->g;
-    const bool        last = n + TG_PANEL >= t->n1;
-    const slab        s = last ? next : now;
-    const tg_tensor  *from = last ? g->a : g->b;
-    const int64_t     first = last ? t->m0 : n + TG_PANEL, end = last ? t->m1 : tg_least(t->n1, first + TG_PANEL);
-    const int64_t     group = last ? g->m : g->n, row = g->groups * group, size = (int64_t)tg_dtype_size(from->dtype);
+    const bool last = n + TG_PANEL >= t->n1;
+    const slab s = last ? next : now;
+    const tg_tensor *from = last ? g->a : g->b;
+    const int64_t first = last ? t->m0 : n + TG_PANEL, end = last ? t->m1 : tg_least(t->n1, first + TG_PANEL);
+    const int64_t group = last ? g->m : g->n, row = g->groups * group, size = (int64_t)tg_dtype_size(from->dtype);
     if (!s.count || (!last && g->b_rows.pixels < g->k)) return;
     p->ahead = (const char *)tg_ptr(from) + (s.k0 * row + t->group * group + first) * size;
     p->ahead_bytes = (end - first) * size;
@@ -111,15 +113,22 @@ static void fetch_next(const task *t, slab now, slab next, int64_t n, tg_brgemm 
 static void add_slab(task *t, int64_t index, int64_t end)
 {
     const tg_gemm_tn *g = t->g;
-    const slab        s = slab_of(g, index);
-    const tg_places   tile = g->mk->places_of((int)(t->m1 - t->m0), (int)s.places);
+    const slab s = slab_of(g, index);
+    const tg_places tile = g->mk->places_of((int)(t->m1 - t->m0), (int)s.places);
     pack_a(t, s, tile);
     for (int64_t n = t->n0; n < t->n1; n += TG_PANEL) {
         char *const b = t->b + (g->whole ? (size_t)(index * g->panels + n / TG_PANEL) * g->b_bytes : 0);
         float *const c = t->sums + t->m0 * g->n + n;
-        tg_brgemm    p = { .m = (int)(t->m1 - t->m0), .n = (int)tg_least(TG_PANEL, t->n1 - n), .k = tile.k,
-                           .row = tile.row, .step = tile.step, .from = t->started ? c : NULL, .from_row = g->n, .c = c,
-                           .c_row = g->n, .store = TG_F32 };
+        tg_brgemm p = { .m = (int)(t->m1 - t->m0),
+                        .n = (int)tg_least(TG_PANEL, t->n1 - n),
+                        .k = tile.k,
+                        .row = tile.row,
+                        .step = tile.step,
+                        .from = t->started ? c : NULL,
+                        .from_row = g->n,
+                        .c = c,
+                        .c_row = g->n,
+                        .store = TG_F32 };
         if (!g->whole) pack_b(t, s, n, b);
         if (t->ahead) fetch_share(t->ahead, index * g->panels + n / TG_PANEL, g->slabs * g->panels, &p);
         else if (!g->whole) fetch_next(t, s, index + 1 < end ? slab_of(g, index + 1) : (slab){ 0 }, n, &p);
@@ -132,12 +141,12 @@ static void add_slab(task *t, int64_t index, int64_t end)
 
 static void add_slabs(const tg_gemm_tn *g, const tg_task *task_)
 {
-    int64_t       index = task_->index;
+    int64_t index = task_->index;
     const int64_t across = tg_digit(&index, g->across), down = tg_digit(&index, g->down);
     const int64_t part = tg_digit(&index, g->parts), c = g->m * g->n;
-    char         *room = task_->scratch;
-    float *const  first = tg_ptr(g->c), *const others = task_->shared;
-    task          t = { .g = g, .group = index, .m0 = down * g->rows, .n0 = across * g->columns, .a = room };
+    char *room = task_->scratch;
+    float *const first = tg_ptr(g->c), *const others = task_->shared;
+    task t = { .g = g, .group = index, .m0 = down * g->rows, .n0 = across * g->columns, .a = room };
     t.m1 = tg_least(g->m, t.m0 + g->rows);
     t.n1 = tg_least(g->n, t.n0 + g->columns);
     t.ahead = task_->ahead;
@@ -156,8 +165,8 @@ static void add_slabs(const tg_gemm_tn *g, const tg_task *task_)
 static void add_parts(const tg_gemm_tn *g, const tg_task *t)
 {
     const int64_t all = g->groups * g->m * g->n;
-    float *const  c = (float *)tg_ptr(g->c) + t->index * g->n;
-    const float  *sums = (const float *)t->shared + t->index * g->n;
+    float *const c = (float *)tg_ptr(g->c) + t->index * g->n;
+    const float *sums = (const float *)t->shared + t->index * g->n;
     for (int64_t part = 1; part < g->parts; part++, sums += all)
         for (int64_t i = 0; i < g->n; i++) c[i] += sums[i];
 }

@@ -18,35 +18,32 @@
 #include "nest_block.h"
 
 typedef struct {
-    tg_nest n;                          /* of the forward pass: w is gw, y is gy; x and gy are bf16 */
-    bool    gather, merged, direct;
-    bool    mends;                      /* what is NaN may have met zeros beside a line: see mend.h */
-    int64_t in, out, depth;             /* channels of a group; numbers of a row of gw */
-    int64_t width, taps;                /* columns of a tap; taps of a kernel line, 1 if gathered */
-    int64_t rows, tiles, wide;          /* of a strip of A; tiles of a strip of B, of a block */
+    tg_nest n; /* of the forward pass: w is gw, y is gy; x and gy are bf16 */
+    bool gather, merged, direct;
+    bool mends;                /* what is NaN may have met zeros beside a line: see mend.h */
+    int64_t in, out, depth;    /* channels of a group; numbers of a row of gw */
+    int64_t width, taps;       /* columns of a tap; taps of a kernel line, 1 if gathered */
+    int64_t rows, tiles, wide; /* of a strip of A; tiles of a strip of B, of a block */
     int64_t a_strips, b_strips;
-    int64_t chunk, stripe;              /* pixels; columns of gy */
-    int64_t ring;                       /* lines of x that are kept */
-    int64_t across;                     /* tiles of a line */
-    int64_t a_part, b_part, a_parts, b_parts, parts;        /* strips of a task; how many, and parts of lines */
-    int64_t blocks;                     /* of a strip of A and a kernel line */
-    size_t  a_bytes, b_bytes, step_bytes, count_bytes;
+    int64_t chunk, stripe;                           /* pixels; columns of gy */
+    int64_t ring;                                    /* lines of x that are kept */
+    int64_t across;                                  /* tiles of a line */
+    int64_t a_part, b_part, a_parts, b_parts, parts; /* strips of a task; how many, and parts of lines */
+    int64_t blocks;                                  /* of a strip of A and a kernel line */
+    size_t a_bytes, b_bytes, step_bytes, count_bytes;
 } tg_grad_w_blocks;
 
 tg_grad_w_blocks tg_grad_w_blocks_plan(tg_nest n);
 tg_scratch tg_grad_w_blocks_scratch(const tg_grad_w_blocks *g);
-int64_t    tg_grad_w_blocks_tasks(const tg_grad_w_blocks *g, int phase);
-void       tg_grad_w_blocks_run(const tg_grad_w_blocks *g, const tg_task *t);
+int64_t tg_grad_w_blocks_tasks(const tg_grad_w_blocks *g, int phase);
+void tg_grad_w_blocks_run(const tg_grad_w_blocks *g, const tg_task *t);
 
 /* ---- sizes ---- */
 
-static inline int64_t tg_b_columns(const tg_grad_w_blocks *g) { return g->tiles * TG_TILE; }         /* of a strip */
-static inline int64_t tg_a_tile(const tg_grad_w_blocks *g) { return g->rows * 2 * TG_IMAGES; }       /* bytes */
+static inline int64_t tg_b_columns(const tg_grad_w_blocks *g) { return g->tiles * TG_TILE; }   /* of a strip */
+static inline int64_t tg_a_tile(const tg_grad_w_blocks *g) { return g->rows * 2 * TG_IMAGES; } /* bytes */
 static inline int64_t tg_b_tile(const tg_grad_w_blocks *g) { return g->tiles * TG_B_TILE; }
-static inline int64_t tg_all_lines(const tg_grad_w_blocks *g)
-{
-    return tg_div_up(g->n.images, g->n.nb) * g->n.h.out;
-}
+static inline int64_t tg_all_lines(const tg_grad_w_blocks *g) { return tg_div_up(g->n.images, g->n.nb) * g->n.h.out; }
 
 /* Blocks of a kernel line begin with every so many-th tap. */
 static inline int64_t tg_tap_step(const tg_grad_w_blocks *g) { return g->merged ? g->wide : 1; }

@@ -3,15 +3,15 @@
 #include "mend.h"
 
 enum {
-    CHUNK = 20,                         /* pixels: 40 KiB of a strip of A */
-    TASKS = 16,                         /* by cutting lines ... */
-    BLOCKS = 8,                         /* ... and, if need be, strips, which are packed several times then */
-    PART = 64,                          /* least pixels of a part: its sums are noise beside them */
-    HALO = 3,                           /* least lines of a part, in kernels: it packs some of its neighbour's */
+    CHUNK = 20, /* pixels: 40 KiB of a strip of A */
+    TASKS = 16, /* by cutting lines ... */
+    BLOCKS = 8, /* ... and, if need be, strips, which are packed several times then */
+    PART = 64,  /* least pixels of a part: its sums are noise beside them */
+    HALO = 3,   /* least lines of a part, in kernels: it packs some of its neighbour's */
     LEAST_STRIPS = 4,
-    BLOCK_BYTES = 640 << 10,            /* most of a task's sums; A, B and they share the second level of the cache */
-    B_BYTES = 688 << 10,                /* most of kept lines of x, before they are cut into stripes, then strips */
-    SUM_BYTES = 16 << 20,               /* most of all parts of gw */
+    BLOCK_BYTES = 640 << 10, /* most of a task's sums; A, B and they share the second level of the cache */
+    B_BYTES = 688 << 10,     /* most of kept lines of x, before they are cut into stripes, then strips */
+    SUM_BYTES = 16 << 20,    /* most of all parts of gw */
 };
 
 static int64_t piece(int64_t n, int64_t most) { return tg_div_up(n, tg_div_up(n, most)); }
@@ -57,10 +57,10 @@ static void set_stripe(tg_grad_w_blocks *g, int64_t columns)
 static void choose_lines(tg_grad_w_blocks *g)
 {
     const tg_axis *h = &g->n.h;
-    const int64_t  width = g->n.w_axis.out, lines = tg_most(1, tg_least(CHUNK / width, tg_all_lines(g)));
-    const int64_t  images = tg_div_up(lines - 1, h->out);
+    const int64_t width = g->n.w_axis.out, lines = tg_most(1, tg_least(CHUNK / width, tg_all_lines(g)));
+    const int64_t images = tg_div_up(lines - 1, h->out);
     g->chunk = width > CHUNK ? piece(width, CHUNK) : lines * width;
-    const int64_t  kernel = (h->taps - 1) * h->step + 1, above = tg_most(0, -h->off - kernel);
+    const int64_t kernel = (h->taps - 1) * h->step + 1, above = tg_most(0, -h->off - kernel);
     g->ring = (lines - 1) * h->num + kernel + images * (tg_most(0, h->in - h->out * h->num) + above);
     set_stripe(g, width);
     if (g->b_strips * g->ring * g->across * tg_b_tile(g) > B_BYTES) set_stripe(g, tg_least(width, g->chunk));
@@ -87,7 +87,7 @@ static int64_t most_parts(const tg_grad_w_blocks *g)
     const int64_t sums = g->n.groups * g->a_strips * g->n.h.taps * g->blocks * TG_BLOCK_SUMS * (int64_t)sizeof(float);
     const int64_t least = tg_most(tg_div_up(PART, g->n.w_axis.out), (g->n.h.taps - 1) * HALO);
     const int64_t most = tg_least(tg_all_lines(g) / least, SUM_BYTES / sums);
-    int64_t       parts = 1;
+    int64_t parts = 1;
     while (2 * parts <= most && parts < TASKS) parts *= 2;
     return parts;
 }

@@ -6,27 +6,26 @@
 typedef struct {
     const tg_grad_w_blocks *g;
     const tg_blocks *mk;
-    int64_t   group, part;
-    int64_t   a0, a1, b0, b1;           /* strips */
-    char     *a, *b;
-    tg_step  *steps;                    /* of each kernel line and tap: places for a chunk */
-    int32_t  *count;                    /* ... and how many */
-    float    *sums;                     /* all of this part */
-    int64_t   column0, column1;         /* of gy: the stripe */
-    int64_t   w0;                       /* of x: the column that lines of B begin with; it may lie before the edge */
-    int64_t   next;                     /* the line of x to be packed next */
-    bool      started;                  /* the sums hold something */
+    int64_t group, part;
+    int64_t a0, a1, b0, b1; /* strips */
+    char *a, *b;
+    tg_step *steps;           /* of each kernel line and tap: places for a chunk */
+    int32_t *count;           /* ... and how many */
+    float *sums;              /* all of this part */
+    int64_t column0, column1; /* of gy: the stripe */
+    int64_t w0;               /* of x: the column that lines of B begin with; it may lie before the edge */
+    int64_t next;             /* the line of x to be packed next */
+    bool started;             /* the sums hold something */
 } task;
 
 /* Pixels of gy, counted through lines that lie behind each other: of one line, or whole lines. */
-typedef struct { int64_t start, end; } chunk;
+typedef struct {
+    int64_t start, end;
+} chunk;
 
 /* ---- packing ---- */
 
-static int images_of(const tg_grad_w_blocks *g, int64_t q)
-{
-    return (int)tg_least(g->n.nb, g->n.images - q * g->n.nb);
-}
+static int images_of(const tg_grad_w_blocks *g, int64_t q) { return (int)tg_least(g->n.nb, g->n.images - q * g->n.nb); }
 
 /* The tile of column w of x or, gathered, of gy. */
 static char *b_tile(const task *t, int64_t line, int64_t w)
@@ -40,7 +39,7 @@ static int64_t b_strip_bytes(const tg_grad_w_blocks *g) { return g->ring * g->ac
 static void load_b_tile(const task *t, const uint16_t *from, int64_t images, int64_t lead, int64_t end, char *to)
 {
     const tg_grad_w_blocks *g = t->g;
-    const int64_t           stride = g->n.image * g->n.groups * g->in;
+    const int64_t stride = g->n.image * g->n.groups * g->in;
     for (int64_t s = t->b0; s < t->b1; s++, to += b_strip_bytes(g)) {
         const int64_t first = s * tg_b_columns(g), columns = tg_least(tg_b_columns(g), g->width - first);
         t->mk->load_b(from + first, stride, (int)images, (int)(lead - first), (int)(end - first),
@@ -53,13 +52,13 @@ static void load_b_tile(const task *t, const uint16_t *from, int64_t images, int
 static void load_line(const task *t, int64_t line)
 {
     const tg_grad_w_blocks *g = t->g;
-    const tg_nest          *n = &g->n;
-    const tg_block          b = { .n = n, .group = t->group };
-    const int64_t           q = line / n->h.in, apart = n->groups * n->w_axis.apart * g->in, images = images_of(g, q);
-    const int64_t           start = g->gather ? t->column0 : tg_most(t->w0, 0);
-    const int64_t           end = g->gather ? t->column1 : tg_least(t->w0 + g->across, n->w_axis.in);
-    const uint16_t *const   from = (const uint16_t *)(const void *)tg_pixel(&b, q * n->nb, line % n->h.in, 0);
-    char                   *to = b_tile(t, line, start);
+    const tg_nest *n = &g->n;
+    const tg_block b = { .n = n, .group = t->group };
+    const int64_t q = line / n->h.in, apart = n->groups * n->w_axis.apart * g->in, images = images_of(g, q);
+    const int64_t start = g->gather ? t->column0 : tg_most(t->w0, 0);
+    const int64_t end = g->gather ? t->column1 : tg_least(t->w0 + g->across, n->w_axis.in);
+    const uint16_t *const from = (const uint16_t *)(const void *)tg_pixel(&b, q * n->nb, line % n->h.in, 0);
+    char *to = b_tile(t, line, start);
     if (g->in == tg_b_columns(g) && apart == g->in) {
         const int columns = (int)(tg_most(0, end - start) * apart);
         t->mk->load_b(from + start * apart, n->image * apart, (int)images, 0, columns, columns, (uint16_t *)(void *)to);
@@ -77,17 +76,14 @@ static void load_b(task *t, chunk c)
 {
     const tg_nest *n = &t->g->n;
     const tg_axis *h = &n->h;
-    const int64_t  line0 = c.start / n->w_axis.out, line1 = (c.end - 1) / n->w_axis.out;
-    const int64_t  first = tg_least(h->in, tg_most(0, tg_place(h, line0 % h->out, 0)));
-    const int64_t  last = tg_least(h->in - 1, tg_most(-1, tg_place(h, line1 % h->out, h->taps - 1)));
+    const int64_t line0 = c.start / n->w_axis.out, line1 = (c.end - 1) / n->w_axis.out;
+    const int64_t first = tg_least(h->in, tg_most(0, tg_place(h, line0 % h->out, 0)));
+    const int64_t last = tg_least(h->in - 1, tg_most(-1, tg_place(h, line1 % h->out, h->taps - 1)));
     t->next = tg_most(t->next, line0 / h->out * h->in + first);
     for (; t->next <= line1 / h->out * h->in + last; t->next++) load_line(t, t->next);
 }
 
-static char *a_strip(const task *t, int64_t strip)
-{
-    return t->a + (strip - t->a0) * t->g->chunk * tg_a_tile(t->g);
-}
+static char *a_strip(const task *t, int64_t strip) { return t->a + (strip - t->a0) * t->g->chunk * tg_a_tile(t->g); }
 
 static int rows_of(const tg_grad_w_blocks *g, int64_t strip)
 {
@@ -98,11 +94,11 @@ static int rows_of(const tg_grad_w_blocks *g, int64_t strip)
 static void load_a_line(const task *t, int64_t line, int64_t ow, int64_t pixels, int64_t at)
 {
     const tg_grad_w_blocks *g = t->g;
-    const tg_nest          *n = &g->n;
-    const int64_t           q = line / n->h.out, pixel = n->groups * g->out, image = n->h.out * n->w_axis.out * pixel;
-    const int64_t           place = (q * n->nb * n->h.out + line % n->h.out) * n->w_axis.out + ow;
-    const uint16_t         *from = (const uint16_t *)tg_ptr(n->y) + place * pixel + t->group * g->out;
-    char                   *to = t->a + at * tg_a_tile(g);
+    const tg_nest *n = &g->n;
+    const int64_t q = line / n->h.out, pixel = n->groups * g->out, image = n->h.out * n->w_axis.out * pixel;
+    const int64_t place = (q * n->nb * n->h.out + line % n->h.out) * n->w_axis.out + ow;
+    const uint16_t *from = (const uint16_t *)tg_ptr(n->y) + place * pixel + t->group * g->out;
+    char *to = t->a + at * tg_a_tile(g);
     if (g->out == g->rows && pixel == g->out) {
         t->mk->load_a(from, image, images_of(g, q), (int)(pixels * pixel), (uint16_t *)(void *)to);
         return;
@@ -128,10 +124,10 @@ static void load_a(const task *t, chunk c)
 static int steps_of(const task *t, chunk c, int64_t kh, int64_t kw, tg_step *to)
 {
     const tg_grad_w_blocks *g = t->g;
-    const tg_nest          *n = &g->n;
-    int64_t                 line = c.start / n->w_axis.out, ow = c.start % n->w_axis.out, h, w;
-    bool                    inside = tg_meets(&n->h, line % n->h.out, kh, &h);
-    int                     count = 0;
+    const tg_nest *n = &g->n;
+    int64_t line = c.start / n->w_axis.out, ow = c.start % n->w_axis.out, h, w;
+    bool inside = tg_meets(&n->h, line % n->h.out, kh, &h);
+    int count = 0;
     for (int64_t i = c.start; i < c.end; i++, ow++) {
         if (ow == n->w_axis.out) {
             ow = 0;
@@ -140,8 +136,7 @@ static int steps_of(const task *t, chunk c, int64_t kh, int64_t kw, tg_step *to)
         const bool meets = tg_meets(&n->w_axis, ow, kw, &w);
         if (g->gather) w = ow;
         if (!inside || !(meets || g->gather || g->merged)) continue;
-        to[count++] = (tg_step){ (i - c.start) * tg_a_tile(g),
-                                 b_tile(t, line / n->h.out * n->h.in + h, w) - t->b };
+        to[count++] = (tg_step){ (i - c.start) * tg_a_tile(g), b_tile(t, line / n->h.out * n->h.in + h, w) - t->b };
     }
     return count;
 }
@@ -160,10 +155,13 @@ static void make_steps(task *t, chunk c)
 static tg_block_product product_of(const task *t, int64_t a, int64_t kh, int64_t kw, int64_t b)
 {
     const tg_grad_w_blocks *g = t->g;
-    const int64_t           first = b * tg_b_columns(g);
-    const int64_t           block = (a * g->n.h.taps + kh) * g->blocks + b * g->taps + kw / tg_tap_step(g);
-    tg_block_product        p = { .m = rows_of(g, a), .a = a_strip(t, a), .apart = TG_B_TILE,
-                                  .b = t->b + (b - t->b0) * b_strip_bytes(g), .add = t->started };
+    const int64_t first = b * tg_b_columns(g);
+    const int64_t block = (a * g->n.h.taps + kh) * g->blocks + b * g->taps + kw / tg_tap_step(g);
+    tg_block_product p = { .m = rows_of(g, a),
+                           .a = a_strip(t, a),
+                           .apart = TG_B_TILE,
+                           .b = t->b + (b - t->b0) * b_strip_bytes(g),
+                           .add = t->started };
     p.n = (int)tg_least(tg_b_columns(g), g->width - first);
     if (g->merged) {
         p.n = (int)tg_least(g->wide, g->taps - kw) * TG_TILE;
@@ -182,7 +180,7 @@ static tg_block_product product_of(const task *t, int64_t a, int64_t kh, int64_t
 static void add_chunk(task *t, chunk c)
 {
     const tg_grad_w_blocks *g = t->g;
-    tg_block_product        last = { .c = NULL };
+    tg_block_product last = { .c = NULL };
     load_b(t, c);
     load_a(t, c);
     make_steps(t, c);
@@ -202,7 +200,7 @@ static void add_chunk(task *t, chunk c)
 static void add_stripe(task *t, int64_t line0, int64_t line1, int64_t column)
 {
     const tg_grad_w_blocks *g = t->g;
-    const int64_t           width = g->n.w_axis.out, lines = tg_most(1, g->chunk / width);
+    const int64_t width = g->n.w_axis.out, lines = tg_most(1, g->chunk / width);
     t->column0 = column;
     t->column1 = tg_least(width, column + g->stripe);
     t->w0 = tg_place(&g->n.w_axis, column, 0);
@@ -235,17 +233,17 @@ static void mend_strips(const task *t)
 
 static void add_lines(const tg_grad_w_blocks *g, const tg_task *task_)
 {
-    int64_t       index = task_->index;
+    int64_t index = task_->index;
     const int64_t a = tg_digit(&index, g->a_parts), b = tg_digit(&index, g->b_parts);
     const int64_t part = tg_digit(&index, g->parts), group = index, all = tg_all_lines(g);
-    char *const   room = task_->scratch;
-    task          t = { .g = g, .mk = g->n.mk->blocks, .group = group, .a = room, .b = room + g->a_bytes };
+    char *const room = task_->scratch;
+    task t = { .g = g, .mk = g->n.mk->blocks, .group = group, .a = room, .b = room + g->a_bytes };
     t.steps = (tg_step *)(void *)(t.b + g->b_bytes);
     t.count = (int32_t *)(void *)(room + g->a_bytes + g->b_bytes + g->step_bytes);
     t.a0 = a * g->a_part, t.a1 = tg_least(g->a_strips, t.a0 + g->a_part);
     t.b0 = b * g->b_part, t.b1 = tg_least(g->b_strips, t.b0 + g->b_part);
-    t.sums = (float *)task_->shared +
-             (part * g->n.groups + group) * g->a_strips * g->n.h.taps * g->blocks * TG_BLOCK_SUMS;
+    t.sums =
+        (float *)task_->shared + (part * g->n.groups + group) * g->a_strips * g->n.h.taps * g->blocks * TG_BLOCK_SUMS;
     for (int64_t column = 0; column < g->n.w_axis.out; column += g->stripe)
         add_stripe(&t, all * part / g->parts, all * (part + 1) / g->parts, column);
     t.mk->leave();
@@ -271,14 +269,14 @@ static void total_block(const float *block, int64_t row, int64_t parts, int64_t 
 /* A strip's rows of gw, at one kernel line. */
 static void total(const tg_grad_w_blocks *g, const tg_task *t)
 {
-    int64_t       index = t->index;
+    int64_t index = t->index;
     const int64_t kh = tg_digit(&index, g->n.h.taps), strip = tg_digit(&index, g->a_strips), group = index;
     const int64_t row = TG_TILE * (g->merged ? g->wide : g->tiles), columns = tg_b_columns(g), in = g->in;
     const int64_t apart = g->n.groups * g->a_strips * g->n.h.taps * g->blocks * TG_BLOCK_SUMS;
-    const float  *block = (const float *)t->shared +
-                         ((group * g->a_strips + strip) * g->n.h.taps + kh) * g->blocks * TG_BLOCK_SUMS;
-    float *const gw = (float *)tg_ptr(g->n.w) + (group * g->out + strip * g->rows) * g->depth +
-                      kh * g->n.w_axis.taps * in;
+    const float *block =
+        (const float *)t->shared + ((group * g->a_strips + strip) * g->n.h.taps + kh) * g->blocks * TG_BLOCK_SUMS;
+    float *const gw =
+        (float *)tg_ptr(g->n.w) + (group * g->out + strip * g->rows) * g->depth + kh * g->n.w_axis.taps * in;
     for (int64_t b = 0; b < g->b_strips; b++)
         for (int64_t kw = 0; kw < g->taps; kw += tg_tap_step(g), block += TG_BLOCK_SUMS) {
             const int64_t taps = tg_least(g->wide, g->taps - kw), left = g->width - b * columns;

@@ -3,21 +3,21 @@
 #include "mend.h"
 
 enum {
-    PIXELS = 1024,                      /* of a block: so many that sums are read and written rarely */
+    PIXELS = 1024, /* of a block: so many that sums are read and written rarely */
     TASKS = 32,
     FEW_IMAGES = 6,
     FEW_CHANNELS = 16,
-    BLOCK_BYTES = 512 << 10,            /* most of A and of a panel's B */
-    SUM_BYTES = 16 << 20,               /* most of all parts of gw */
+    BLOCK_BYTES = 512 << 10, /* most of A and of a panel's B */
+    SUM_BYTES = 16 << 20,    /* most of all parts of gw */
 };
 
 static void choose_mode(tg_grad_w *g)
 {
     tg_nest *const n = &g->n;
-    const bool     few = n->p.in < FEW_CHANNELS;
-    const bool     runs = tg_neighbours(&n->w_axis) && n->w_axis.taps > 1 && n->groups == 1;
-    const bool     lines = n->mk->lines || (n->mk->load_line && (!few || runs));
-    const bool     images = !lines || (tg_short_lines(n) && n->images >= FEW_IMAGES);
+    const bool few = n->p.in < FEW_CHANNELS;
+    const bool runs = tg_neighbours(&n->w_axis) && n->w_axis.taps > 1 && n->groups == 1;
+    const bool lines = n->mk->lines || (n->mk->load_line && (!few || runs));
+    const bool images = !lines || (tg_short_lines(n) && n->images >= FEW_IMAGES);
     g->places = images || !few || n->mk->load_line;
     g->along = g->places && !images;
     g->paired = g->along && n->mk->load_line;
@@ -32,8 +32,8 @@ static void choose_mode(tg_grad_w *g)
 
 static int64_t pixels_across(const tg_grad_w *g) { return tg_least(g->n.span[1], g->n.w_axis.in); }
 
-/* Tiles of an input line of a block: one of all its pixels or of every num-th, one each of input columns, or if gathered
- * of output columns. */
+/* Tiles of an input line of a block: one of all its pixels or of every num-th, one each of input columns, or if
+ * gathered of output columns. */
 static int64_t tiles_across(const tg_grad_w *g)
 {
     if (g->along) return g->paired && !g->gather ? g->n.w_axis.num : 1;
@@ -44,8 +44,8 @@ static int64_t tiles_across(const tg_grad_w *g)
 static tg_places paired_tile(const tg_grad_w *g)
 {
     const tg_axis *a = &g->n.w_axis;
-    const int64_t  columns = g->n.columns + g->n.columns % 2, shifts = tg_shift(a, a->taps - 1) - tg_shift(a, 0);
-    const int64_t  row = tg_div_up(columns + (g->gather ? 0 : shifts), 2) * 2;
+    const int64_t columns = g->n.columns + g->n.columns % 2, shifts = tg_shift(a, a->taps - 1) - tg_shift(a, 0);
+    const int64_t row = tg_div_up(columns + (g->gather ? 0 : shifts), 2) * 2;
     return (tg_places){ .a_bytes = tg_aligned(g->rows * row * (int64_t)sizeof(uint16_t)), .row = row, .step = 1 };
 }
 
@@ -78,8 +78,8 @@ static void cut_pixels(tg_grad_w *g, int64_t lines, int64_t columns)
 /* Enough pixels: first lines, then images. */
 static void choose_block(tg_grad_w *g)
 {
-    tg_nest      *n = &g->n;
-    const bool    images = g->places && !g->along;
+    tg_nest *n = &g->n;
+    const bool images = g->places && !g->along;
     const int64_t width = n->w_axis.out, columns = images ? width : tg_div_up(width, tg_div_up(width, PIXELS));
     const int64_t most = images ? tg_div_up(n->images, n->nb) : 1;
     g->together = 1;
@@ -99,13 +99,13 @@ static void choose_block(tg_grad_w *g)
 static void choose_images(tg_grad_w *g)
 {
     const tg_nest *n = &g->n;
-    const int64_t  whole = n->images / n->nb;
+    const int64_t whole = n->images / n->nb;
     g->image_blocks = tg_div_up(whole, g->together) + (n->images % n->nb > 0);
 }
 
 static void choose_parts(tg_grad_w *g)
 {
-    tg_nest      *n = &g->n;
+    tg_nest *n = &g->n;
     const int64_t all = n->groups * n->p.count * g->depth * TG_PANEL * (int64_t)sizeof(float);
     const int64_t most = tg_most(1, SUM_BYTES / all), wanted = tg_div_up(TASKS, n->groups);
     g->parts = tg_least(tg_least(wanted, most), g->image_blocks * g->pixel_blocks);

@@ -5,13 +5,13 @@
 
 typedef struct {
     const tg_grad_w *g;
-    tg_block  block;
-    int64_t   together;                 /* blocks of images in it */
-    int64_t   panel0, panel1;
-    char     *a, *b;
+    tg_block block;
+    int64_t together; /* blocks of images in it */
+    int64_t panel0, panel1;
+    char *a, *b;
     tg_brick *bricks;
-    float    *sums;                     /* of panel 0 of the group */
-    bool      started;                  /* the sums hold something */
+    float *sums;  /* of panel 0 of the group */
+    bool started; /* the sums hold something */
 } task;
 
 /* ---- a block ---- */
@@ -20,18 +20,15 @@ typedef struct {
 static void set_block(task *t, int64_t group, int64_t i)
 {
     const tg_grad_w *g = t->g;
-    const tg_nest   *n = &g->n;
-    const int64_t    column = tg_digit(&i, n->blocks[2]), line = tg_digit(&i, n->blocks[1]);
-    const int64_t    whole = n->images / n->nb, first = tg_least(i * g->together, whole);
+    const tg_nest *n = &g->n;
+    const int64_t column = tg_digit(&i, n->blocks[2]), line = tg_digit(&i, n->blocks[1]);
+    const int64_t whole = n->images / n->nb, first = tg_least(i * g->together, whole);
     t->together = first < whole ? tg_least(g->together, whole - first) : 1;
     t->block = tg_block_of(n, group, first * n->nb, line * n->lines, column * n->columns);
     if (g->places && !tg_gathers_lines(g)) t->block.w0 = tg_most(t->block.w0, 0);
 }
 
-static int64_t lines_of(const task *t)
-{
-    return tg_most(0, tg_least(t->g->n.span[0], t->g->n.h.in - t->block.h0));
-}
+static int64_t lines_of(const task *t) { return tg_most(0, tg_least(t->g->n.span[0], t->g->n.h.in - t->block.h0)); }
 
 static bool images(const task *t) { return t->g->places && !t->g->along; }
 
@@ -48,12 +45,12 @@ static char *b_tile(const task *t, int64_t panel, int64_t i)
 /* The channels of a pixel of x, or of all pixels that the taps of a kernel line meet from output column w on. */
 static void load_pixel(const task *t, int64_t q, int64_t h, int64_t w)
 {
-    const tg_nest  *n = &t->g->n;
+    const tg_nest *n = &t->g->n;
     const tg_block *b = &t->block;
-    const int64_t   in = n->p.in, first = t->g->gather ? tg_place(&n->w_axis, b->column0 + w, 0) : b->w0 + w;
-    const int64_t   lead = tg_least(t->g->rows, tg_most(0, -first) * in);
-    const int64_t   end = tg_most(0, tg_least(t->g->rows, (n->w_axis.in - first) * in));
-    const char     *from = tg_pixel(b, b->image + q * n->nb, b->h0 + h, 0);
+    const int64_t in = n->p.in, first = t->g->gather ? tg_place(&n->w_axis, b->column0 + w, 0) : b->w0 + w;
+    const int64_t lead = tg_least(t->g->rows, tg_most(0, -first) * in);
+    const int64_t end = tg_most(0, tg_least(t->g->rows, (n->w_axis.in - first) * in));
+    const char *from = tg_pixel(b, b->image + q * n->nb, b->h0 + h, 0);
     from += first * n->groups * n->w_axis.apart * in * (int64_t)tg_dtype_size(n->x->dtype);
     n->mk->load_a(from, n->x->dtype, n->image * n->groups * in, (int)b->images, (int)lead, (int)end, (int)t->g->rows,
                   a_tile(t, q, h, w));
@@ -72,11 +69,11 @@ static void load_paired_line(const task *t, int64_t h)
 {
     const tg_nest *n = &t->g->n;
     const tg_axis *a = &n->w_axis;
-    const int64_t  first = t->block.column0 + tg_shift(a, 0), last = t->block.column1 + tg_shift(a, a->taps - 1);
-    const int64_t  stride = a->num * a->apart * n->groups * n->p.in, row = t->g->tile.row, start = tg_most(first, 0);
+    const int64_t first = t->block.column0 + tg_shift(a, 0), last = t->block.column1 + tg_shift(a, a->taps - 1);
+    const int64_t stride = a->num * a->apart * n->groups * n->p.in, row = t->g->tile.row, start = tg_most(first, 0);
     for (int64_t phase = 0; phase < a->num; phase++) {
         const int64_t end = tg_least(last, tg_floor_div(a->in - 1 - phase, a->num) + 1);
-        uint16_t     *to = (uint16_t *)(void *)a_tile(t, 0, h, phase);
+        uint16_t *to = (uint16_t *)(void *)a_tile(t, 0, h, phase);
         memset(to, 0, t->g->tile.a_bytes);
         if (start < end)
             n->mk->load_line(tg_pixel(&t->block, t->block.image, t->block.h0 + h, start * a->num + phase), stride,
@@ -87,9 +84,9 @@ static void load_paired_line(const task *t, int64_t h)
 /* Lines with zeros beside them first; of these the pixels that output columns meet through all taps of a line. */
 static void load_gathered_lines(task *t)
 {
-    const tg_nest  *n = &t->g->n;
+    const tg_nest *n = &t->g->n;
     const tg_block *b = &t->block;
-    const int64_t   first = tg_place(&n->w_axis, b->column0, 0), columns = b->column1 - b->column0;
+    const int64_t first = tg_place(&n->w_axis, b->column0, 0), columns = b->column1 - b->column0;
     tg_block_load(&t->block, t->a + t->g->tiles_bytes);
     for (int64_t h = 0; h < lines_of(t); h++) {
         char *const to = a_tile(t, 0, h, 0);
@@ -102,14 +99,15 @@ static void load_gathered_lines(task *t)
 static void load_a(task *t)
 {
     const tg_nest *n = &t->g->n;
-    const int64_t  width = width_of(t), in = n->p.in;
+    const int64_t width = width_of(t), in = n->p.in;
     if (!t->g->places) {
         tg_block_load(&t->block, t->a);
         return;
     }
     if (t->g->paired) {
         if (tg_gathers_lines(t->g)) load_gathered_lines(t);
-        else for (int64_t h = 0; h < lines_of(t); h++) load_paired_line(t, h);
+        else
+            for (int64_t h = 0; h < lines_of(t); h++) load_paired_line(t, h);
         return;
     }
     for (int64_t q = 0; q < t->together; q++)
@@ -124,13 +122,13 @@ static void load_a(task *t)
 /* The columns of a panel, of images at an output pixel or of the pixels of a line from there on. */
 static void load_b_tile(const task *t, int64_t panel, int64_t q, int64_t oh, int64_t ow, int64_t i)
 {
-    const tg_nest  *n = &t->g->n;
+    const tg_nest *n = &t->g->n;
     const tg_block *b = &t->block;
-    const int64_t   channels = n->p.out * n->groups, first = panel * TG_PANEL, width = n->w_axis.out;
-    const int64_t   image = b->image + q * n->nb, pixel = (image * n->h.out + oh) * width + ow;
-    const char     *from = (const char *)tg_ptr(n->y) +
+    const int64_t channels = n->p.out * n->groups, first = panel * TG_PANEL, width = n->w_axis.out;
+    const int64_t image = b->image + q * n->nb, pixel = (image * n->h.out + oh) * width + ow;
+    const char *from = (const char *)tg_ptr(n->y) +
                        (size_t)(pixel * channels + b->group * n->p.out + first) * tg_dtype_size(n->y->dtype);
-    const int64_t   k = images(t) ? b->images : b->column1 - b->column0;
+    const int64_t k = images(t) ? b->images : b->column1 - b->column0;
     n->mk->load_b(from, n->y->dtype, images(t) ? n->h.out * width * channels : channels, (int)k,
                   (int)tg_least(TG_PANEL, n->p.out - first), b_tile(t, panel, i));
 }
@@ -150,9 +148,9 @@ static void load_b(const task *t)
 /* A line of gy with the line of x that a tap meets, where it is inside. */
 static int line_bricks(const task *t, int64_t panel, int64_t kh, int64_t kw, tg_brgemm *p)
 {
-    const tg_nest  *n = &t->g->n;
+    const tg_nest *n = &t->g->n;
     const tg_block *b = &t->block;
-    int             count = 0;
+    int count = 0;
     p->k = b->column1 - b->column0;
     p->step = n->w_axis.num * n->pitch;
     for (int64_t oh = b->line0; oh < b->line1; oh++) {
@@ -167,20 +165,21 @@ static int line_bricks(const task *t, int64_t panel, int64_t kh, int64_t kw, tg_
 /* The same with packed lines, of the columns where the tap is inside. */
 static int along_bricks(const task *t, int64_t panel, int64_t kh, int64_t kw, tg_brgemm *p)
 {
-    const tg_nest  *n = &t->g->n;
+    const tg_nest *n = &t->g->n;
     const tg_block *b = &t->block;
-    const tg_axis  *a = &n->w_axis;
-    const int64_t   tap = tg_place(a, 0, kw), start = tg_most(b->column0, tg_div_up(tg_most(0, -tap), a->num));
-    const int64_t   end = tg_least(b->column1, tg_floor_div(a->in - 1 - tap, a->num) + 1);
-    const size_t    size = tg_a_size(n), a_at = (size_t)((tg_place(a, start, kw) - b->w0) * p->step) * size;
-    const size_t    b_at = (size_t)((start - b->column0) * TG_PANEL) * size;
-    int             count = 0;
+    const tg_axis *a = &n->w_axis;
+    const int64_t tap = tg_place(a, 0, kw), start = tg_most(b->column0, tg_div_up(tg_most(0, -tap), a->num));
+    const int64_t end = tg_least(b->column1, tg_floor_div(a->in - 1 - tap, a->num) + 1);
+    const size_t size = tg_a_size(n), a_at = (size_t)((tg_place(a, start, kw) - b->w0) * p->step) * size;
+    const size_t b_at = (size_t)((start - b->column0) * TG_PANEL) * size;
+    int count = 0;
     p->k = end - start;
     p->step *= a->num;
     for (int64_t oh = b->line0; oh < b->line1 && start < end; oh++) {
         int64_t h;
         if (!tg_meets(&n->h, oh, kh, &h)) continue;
-        t->bricks[count++] = (tg_brick){ .a = a_tile(t, 0, h - b->h0, 0) + a_at, .b = b_tile(t, panel, oh - b->line0) + b_at };
+        t->bricks[count++] =
+            (tg_brick){ .a = a_tile(t, 0, h - b->h0, 0) + a_at, .b = b_tile(t, panel, oh - b->line0) + b_at };
     }
     return count;
 }
@@ -188,11 +187,11 @@ static int along_bricks(const task *t, int64_t panel, int64_t kh, int64_t kw, tg
 /* The same with pixels side by side. */
 static int paired_bricks(const task *t, int64_t panel, int64_t kh, int64_t kw, tg_brgemm *p)
 {
-    const tg_nest  *n = &t->g->n;
+    const tg_nest *n = &t->g->n;
     const tg_block *b = &t->block;
-    const tg_axis  *a = &n->w_axis;
-    const int64_t   shift = tg_shift(a, kw), phase = t->g->gather ? 0 : tg_place(a, 0, kw) - shift * a->num;
-    int             count = 0;
+    const tg_axis *a = &n->w_axis;
+    const int64_t shift = tg_shift(a, kw), phase = t->g->gather ? 0 : tg_place(a, 0, kw) - shift * a->num;
+    int count = 0;
     p->k = b->column1 - b->column0;
     for (int64_t oh = b->line0; oh < b->line1; oh++) {
         int64_t h;
@@ -205,9 +204,9 @@ static int paired_bricks(const task *t, int64_t panel, int64_t kh, int64_t kw, t
 
 static int image_bricks(const task *t, int64_t panel, int64_t kh, int64_t kw)
 {
-    const tg_nest  *n = &t->g->n;
+    const tg_nest *n = &t->g->n;
     const tg_block *b = &t->block;
-    int             count = 0;
+    int count = 0;
     for (int64_t q = 0, i = 0; q < t->together; q++)
         for (int64_t oh = b->line0; oh < b->line1; oh++)
             for (int64_t ow = b->column0; ow < b->column1; ow++, i++) {
@@ -224,24 +223,32 @@ static int image_bricks(const task *t, int64_t panel, int64_t kh, int64_t kw)
 static void product(const task *t, int64_t panel, int64_t kh, int64_t kw)
 {
     const tg_grad_w *g = t->g;
-    const tg_nest   *n = &g->n;
-    float *const     sums = t->sums + (panel * g->depth + (kh * n->p.kernel[1] + kw) * n->p.in) * TG_PANEL;
-    const tg_places  tile = g->paired ? g->tile
-                                      : n->mk->places_of((int)g->rows, (int)(g->along ? width_of(t) : t->block.images));
-    const int64_t    columns = tg_div_up(n->p.out - panel * TG_PANEL, 16) * 16;
-    tg_brgemm        p = { .m = (int)g->rows, .n = (int)tg_least(TG_PANEL, columns), .k = tile.k,
-                           .row = g->places ? tile.row : 1, .step = tile.step, .from = t->started ? sums : NULL,
-                           .from_row = TG_PANEL, .c = sums, .c_row = TG_PANEL, .store = TG_F32 };
-    const int        count = !g->places ? line_bricks(t, panel, kh, kw, &p)
-                             : g->paired ? paired_bricks(t, panel, kh, kw, &p)
-                             : g->along ? along_bricks(t, panel, kh, kw, &p) : image_bricks(t, panel, kh, kw);
+    const tg_nest *n = &g->n;
+    float *const sums = t->sums + (panel * g->depth + (kh * n->p.kernel[1] + kw) * n->p.in) * TG_PANEL;
+    const tg_places tile =
+        g->paired ? g->tile : n->mk->places_of((int)g->rows, (int)(g->along ? width_of(t) : t->block.images));
+    const int64_t columns = tg_div_up(n->p.out - panel * TG_PANEL, 16) * 16;
+    tg_brgemm p = { .m = (int)g->rows,
+                    .n = (int)tg_least(TG_PANEL, columns),
+                    .k = tile.k,
+                    .row = g->places ? tile.row : 1,
+                    .step = tile.step,
+                    .from = t->started ? sums : NULL,
+                    .from_row = TG_PANEL,
+                    .c = sums,
+                    .c_row = TG_PANEL,
+                    .store = TG_F32 };
+    const int count = !g->places  ? line_bricks(t, panel, kh, kw, &p)
+                      : g->paired ? paired_bricks(t, panel, kh, kw, &p)
+                      : g->along  ? along_bricks(t, panel, kh, kw, &p)
+                                  : image_bricks(t, panel, kh, kw);
     tg_run_strips(n->mk, p, g->places ? tile.strip : 0, t->bricks, count);
 }
 
 static void add_block(task *t, int64_t group, int64_t i)
 {
     const tg_nest *n = &t->g->n;
-    const int64_t  taps = t->g->rows > n->p.in ? 1 : n->p.kernel[1];
+    const int64_t taps = t->g->rows > n->p.in ? 1 : n->p.kernel[1];
     set_block(t, group, i);
     load_a(t);
     load_b(t);
@@ -254,11 +261,11 @@ static void add_block(task *t, int64_t group, int64_t i)
 static void add_blocks(const tg_grad_w *g, const tg_task *task_)
 {
     const tg_nest *n = &g->n;
-    int64_t        index = task_->index;
-    const int64_t  panels = tg_digit(&index, g->panel_parts), part = tg_digit(&index, g->parts), group = index;
-    const int64_t  all = g->image_blocks * g->pixel_blocks, panel = n->p.count * g->depth * TG_PANEL;
-    char *const    room = task_->scratch;
-    task           t = { .g = g, .a = room, .b = room + g->a_bytes };
+    int64_t index = task_->index;
+    const int64_t panels = tg_digit(&index, g->panel_parts), part = tg_digit(&index, g->parts), group = index;
+    const int64_t all = g->image_blocks * g->pixel_blocks, panel = n->p.count * g->depth * TG_PANEL;
+    char *const room = task_->scratch;
+    task t = { .g = g, .a = room, .b = room + g->a_bytes };
     t.bricks = (tg_brick *)(void *)(room + g->a_bytes + g->b_bytes);
     t.sums = (float *)task_->shared + (part * n->groups + group) * panel;
     t.panel0 = panels * g->panels;
@@ -272,8 +279,8 @@ static void add_blocks(const tg_grad_w *g, const tg_task *task_)
 enum { SIDE = 16 };
 
 /* Of the sums, added up part by part, into as many of gw, transposed. */
-static inline __attribute__((always_inline))
-void total_of(const tg_grad_w *g, const float *part, int64_t step, int rows, int columns, float *gw)
+static inline __attribute__((always_inline)) void total_of(const tg_grad_w *g, const float *part, int64_t step,
+                                                           int rows, int columns, float *gw)
 {
     float sum[SIDE][SIDE];
     for (int k = 0; k < rows; k++)
@@ -294,14 +301,14 @@ static void total_tile(const tg_grad_w *g, const float *part, int64_t step, int 
 static void total(const tg_grad_w *g, const tg_task *t)
 {
     const tg_nest *n = &g->n;
-    int64_t        index = t->index;
-    const int64_t  k0 = tg_digit(&index, tg_div_up(g->depth, TG_TOTAL_ROWS)) * TG_TOTAL_ROWS;
-    const int64_t  panel = tg_digit(&index, n->p.count), group = index;
-    const int64_t  step = n->groups * n->p.count * g->depth * TG_PANEL;
-    const int64_t  columns = tg_least(TG_PANEL, n->p.out - panel * TG_PANEL);
-    const int64_t  k1 = tg_least(g->depth, k0 + TG_TOTAL_ROWS);
-    const float   *part = (const float *)t->shared + (group * n->p.count + panel) * g->depth * TG_PANEL;
-    float *const   gw = (float *)tg_ptr(n->w) + (group * n->p.out + panel * TG_PANEL) * g->depth;
+    int64_t index = t->index;
+    const int64_t k0 = tg_digit(&index, tg_div_up(g->depth, TG_TOTAL_ROWS)) * TG_TOTAL_ROWS;
+    const int64_t panel = tg_digit(&index, n->p.count), group = index;
+    const int64_t step = n->groups * n->p.count * g->depth * TG_PANEL;
+    const int64_t columns = tg_least(TG_PANEL, n->p.out - panel * TG_PANEL);
+    const int64_t k1 = tg_least(g->depth, k0 + TG_TOTAL_ROWS);
+    const float *part = (const float *)t->shared + (group * n->p.count + panel) * g->depth * TG_PANEL;
+    float *const gw = (float *)tg_ptr(n->w) + (group * n->p.out + panel * TG_PANEL) * g->depth;
     for (int64_t k = k0; k < k1; k += SIDE)
         for (int64_t j = 0; j < columns; j += SIDE)
             total_tile(g, part + k * TG_PANEL + j, step, (int)tg_least(SIDE, k1 - k), (int)tg_least(SIDE, columns - j),

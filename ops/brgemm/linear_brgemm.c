@@ -15,7 +15,7 @@ static bool turns(const tg_microkernel *mk, const tg_tensor *x, const tg_tensor 
 static tg_nest forward(const tg_call *c, const tg_microkernel *mk)
 {
     const tg_tensor *x = c->in[0], *w = c->in[1], *y = c->out[0];
-    const bool       turned = turns(mk, x, w);
+    const bool turned = turns(mk, x, w);
     tg_nest n = turned ? tg_rows_nest(mk, w, x, y, w->dim[0], false) : tg_rows_nest(mk, x, w, y, rows_of(x), false);
     n.turned = turned;
     n.bias = c->in[2];
@@ -32,8 +32,8 @@ static tg_grad_w_kernel grad_w_by_blocks(const tg_microkernel *mk, const tg_tens
                                          const tg_tensor *gw, int64_t rows)
 {
     tg_grad_w_kernel g = { .by = TG_BY_ROWS };
-    g.rows = (tg_gemm_tn_blocks){ .mk = mk->blocks, .a = gy, .b = x, .c = gw, .k = rows, .m = gw->dim[0],
-                                  .n = gw->dim[1] };
+    g.rows =
+        (tg_gemm_tn_blocks){ .mk = mk->blocks, .a = gy, .b = x, .c = gw, .k = rows, .m = gw->dim[0], .n = gw->dim[1] };
     if (tg_gemm_tn_blocks_plan(&g.rows)) return g;
     g.by = TG_BY_BLOCKS;
     g.blocks = tg_grad_w_blocks_plan(tg_rows_nest(mk, x, gw, gy, rows, false));
@@ -43,11 +43,18 @@ static tg_grad_w_kernel grad_w_by_blocks(const tg_microkernel *mk, const tg_tens
 static tg_grad_w_kernel grad_w(const tg_call *c, const tg_microkernel *mk)
 {
     const tg_tensor *gy = c->in[0], *x = c->in[1], *gw = c->out[0];
-    const int64_t    rows = tg_count(gy) / gw->dim[0];
+    const int64_t rows = tg_count(gy) / gw->dim[0];
     if (mk->blocks) return grad_w_by_blocks(mk, gy, x, gw, rows);
     tg_grad_w_kernel g = { .by = TG_BY_MATRICES };
-    g.matrices = (tg_gemm_tn){ .mk = mk, .a = gy, .b = x, .c = gw, .groups = 1, .k = rows, .m = gw->dim[0],
-                               .n = gw->dim[1], .b_rows = { rows, 1, gw->dim[1], 0, 0 } };
+    g.matrices = (tg_gemm_tn){ .mk = mk,
+                               .a = gy,
+                               .b = x,
+                               .c = gw,
+                               .groups = 1,
+                               .k = rows,
+                               .m = gw->dim[0],
+                               .n = gw->dim[1],
+                               .b_rows = { rows, 1, gw->dim[1], 0, 0 } };
     tg_gemm_tn_plan(&g.matrices);
     return g;
 }

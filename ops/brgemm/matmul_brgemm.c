@@ -6,8 +6,8 @@
 static tg_nest nest_of(const tg_call *c, const tg_microkernel *mk)
 {
     const tg_matmul_config *t = c->attr;
-    const tg_tensor        *a = c->in[0];
-    const int64_t           rows = tg_count(a) / a->dim[a->rank - 1];
+    const tg_tensor *a = c->in[0];
+    const int64_t rows = tg_count(a) / a->dim[a->rank - 1];
     return tg_rows_nest(mk, a, c->in[1], c->out[0], rows, !t->transpose_b);
 }
 

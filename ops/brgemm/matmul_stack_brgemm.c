@@ -1,7 +1,8 @@
 /* matmul_stack_brgemm.c - stacks of products in bf16 on tiles: those of attention, and those with a transposed.
  *
- * A task takes some rows of one product.  It packs its A if that is transposed, or if its depth is no multiple of a tile's,
- * and each panel of B before it is multiplied; products of the size that attention has are one task, and pack once. */
+ * A task takes some rows of one product.  It packs its A if that is transposed, or if its depth is no multiple of a
+ * tile's, and each panel of B before it is multiplied; products of the size that attention has are one task, and pack
+ * once. */
 #include "microkernel.h"
 #include "pack_tiles.h"
 #include "products.h"
@@ -9,13 +10,17 @@
 
 enum { ROWS = 512, A_NUMBERS = 512 << 10, PANEL = 2 * TG_TILE, TILE_WORDS = TG_TILE * TG_TILE };
 
-typedef struct { tg_stack s; int64_t depth, rows, blocks; bool packs_a; } plan;
+typedef struct {
+    tg_stack s;
+    int64_t depth, rows, blocks;
+    bool packs_a;
+} plan;
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 static plan plan_of(const tg_call *c)
 {
-    plan          k = { .s = tg_stack_of(c) };
+    plan k = { .s = tg_stack_of(c) };
     const int64_t m = k.s.first.m;
     k.depth = (k.s.first.k + TG_DEPTH - 1) / TG_DEPTH * TG_DEPTH;
     k.rows = smaller(ROWS, A_NUMBERS / (k.depth + 1) / TG_TILE * TG_TILE);
@@ -37,7 +42,8 @@ static void copy(uint16_t *to, const uint16_t *from, int64_t n)
         memcpy(to, from, sizeof *to * TG_DEPTH);
         return;
     }
-#define SOME(size) if (n & (size)) memcpy(to, from, sizeof *to * (size)), to += (size), from += (size)
+#define SOME(size) \
+    if (n & (size)) memcpy(to, from, sizeof *to *(size)), to += (size), from += (size)
     SOME(16);
     SOME(8);
     SOME(4);
@@ -46,25 +52,25 @@ static void copy(uint16_t *to, const uint16_t *from, int64_t n)
 #undef SOME
 }
 
-/* Rows of bf16, `apart` elements from each to the next: themselves if there are enough and they are long enough, else a copy
- * with zeros behind them. */
-static const uint16_t *squared(const uint16_t *from, int64_t apart, int64_t rows, int64_t length, int64_t wanted, square room,
-                               int64_t *row)
+/* Rows of bf16, `apart` elements from each to the next: themselves if there are enough and they are long enough, else a
+ * copy with zeros behind them. */
+static const uint16_t *squared(const uint16_t *from, int64_t apart, int64_t rows, int64_t length, int64_t wanted,
+                               square room, int64_t *row)
 {
     *row = apart;
     if (rows >= wanted && length >= TG_DEPTH) return from;
     memset(room, 0, sizeof(square));
-    for (int64_t i = 0; i < smaller(rows, wanted); i++)
-        copy(room[i], from + i * apart, length);
+    for (int64_t i = 0; i < smaller(rows, wanted); i++) copy(room[i], from + i * apart, length);
     *row = TG_DEPTH;
     return room[0];
 }
 
 /* Two tiles of B, of 32 k from k on and 32 columns, of rows of memory that are k. */
-static void pack_rows(const uint16_t *at, int64_t apart, int64_t rows, int64_t columns, uint16_t *first, uint16_t *second)
+static void pack_rows(const uint16_t *at, int64_t apart, int64_t rows, int64_t columns, uint16_t *first,
+                      uint16_t *second)
 {
-    square                room;
-    int64_t               row;
+    square room;
+    int64_t row;
     const uint16_t *const from = squared(at, apart, rows, columns, TG_DEPTH, room, &row);
     tg_tile_rows_of_pairs((const char *)from, 2 * (size_t)row, TG_TILE, first, second);
 }
@@ -72,19 +78,22 @@ static void pack_rows(const uint16_t *at, int64_t apart, int64_t rows, int64_t c
 /* A tile of 16 rows of memory, 32 numbers of each, with words for rows and rows for words. */
 static void pack_columns(const uint16_t *at, int64_t apart, int64_t rows, int64_t depth, uint16_t *to)
 {
-    square                room;
-    int64_t               row;
+    square room;
+    int64_t row;
     const uint16_t *const from = squared(at, apart, rows, depth, TG_TILE, room, &row);
     tg_tile_of_columns((const char *)from, 2 * (size_t)row, to);
 }
 
-static int64_t plane_of(const plan *k) { return (k->rows + 2 * TG_TILE - 1) / (2 * TG_TILE) * (2 * TG_TILE) * TG_DEPTH; }
+static int64_t plane_of(const plan *k)
+{
+    return (k->rows + 2 * TG_TILE - 1) / (2 * TG_TILE) * (2 * TG_TILE) * TG_DEPTH;
+}
 
 /* Of a transposed, pairs of k are made first, and then turned. */
 static void pack_a(const plan *q, const tg_product *p, int64_t m0, int64_t rows, uint16_t *to)
 {
     const uint16_t *const a = (const uint16_t *)p->a + m0 * p->a_row;
-    uint16_t              pairs[2][2 * TILE_WORDS] __attribute__((aligned(64)));
+    uint16_t pairs[2][2 * TILE_WORDS] __attribute__((aligned(64)));
     for (int64_t k = 0; k < p->k; k += TG_DEPTH, to += plane_of(q)) {
         for (int64_t i = 0; i < rows && p->a_column == 1; i++) {
             if (p->k - k < TG_DEPTH) memset(to + i * TG_DEPTH, 0, sizeof *to * TG_DEPTH);
@@ -101,14 +110,15 @@ static void pack_a(const plan *q, const tg_product *p, int64_t m0, int64_t rows,
 static void pack_panel(const tg_product *p, int64_t n0, uint16_t *to)
 {
     const uint16_t *const b = (const uint16_t *)p->b + n0 * p->b_column;
-    const int64_t         columns = p->n - n0;
+    const int64_t columns = p->n - n0;
     for (int64_t k = 0; k < p->k; k += TG_DEPTH, to += 4 * TILE_WORDS) {
         if (p->b_column == 1) {
             pack_rows(b + k * p->b_row, p->b_row, p->k - k, columns, to, to + 2 * TILE_WORDS);
             continue;
         }
         for (int64_t j = 0; j < PANEL && j < columns; j += TG_TILE)
-            pack_columns(b + j * p->b_column + k, p->b_column, columns - j, p->k - k, to + j / TG_TILE * 2 * TILE_WORDS);
+            pack_columns(b + j * p->b_column + k, p->b_column, columns - j, p->k - k,
+                         to + j / TG_TILE * 2 * TILE_WORDS);
     }
 }
 
@@ -134,24 +144,35 @@ static int64_t tasks(const tg_call *c, int phase)
 
 static void run(const tg_call *c, const tg_task *t)
 {
-    const plan       k = plan_of(c);
+    const plan k = plan_of(c);
     const tg_product p = tg_stack_product(&k.s, t->index / k.blocks);
-    const int64_t    m0 = t->index % k.blocks * k.rows, rows = smaller(k.rows, p.m - m0);
-    uint16_t *const  panel = t->scratch, *const packed = panel + k.depth * PANEL;
-    const tg_brick   brick = { k.packs_a ? packed : (const uint16_t *)p.a + m0 * p.a_row, panel, 0 };
-    tg_brgemm        b = { .m = (int)rows, .k = p.k, .row = k.packs_a ? TG_DEPTH : p.a_row, .step = 1, .c_row = p.n,
-                           .store = TG_BF16, .gap = k.packs_a ? plane_of(&k) - TG_DEPTH : 0 };
+    const int64_t m0 = t->index % k.blocks * k.rows, rows = smaller(k.rows, p.m - m0);
+    uint16_t *const panel = t->scratch, *const packed = panel + k.depth * PANEL;
+    const tg_brick brick = { k.packs_a ? packed : (const uint16_t *)p.a + m0 * p.a_row, panel, 0 };
+    tg_brgemm b = { .m = (int)rows,
+                    .k = p.k,
+                    .row = k.packs_a ? TG_DEPTH : p.a_row,
+                    .step = 1,
+                    .c_row = p.n,
+                    .store = TG_BF16,
+                    .gap = k.packs_a ? plane_of(&k) - TG_DEPTH : 0 };
     if (k.packs_a) pack_a(&k, &p, m0, rows, packed);
     for (int64_t n0 = 0; n0 < p.n; n0 += PANEL) {
         pack_panel(&p, n0, panel);
         b.n = (int)smaller(PANEL, p.n - n0);
         b.c = (uint16_t *)p.y + m0 * p.n + n0;
         if (p.k) tg_microkernel_amx_bf16.run(&b, &brick, 1);
-        else for (int64_t i = 0; i < rows; i++) memset((uint16_t *)b.c + i * p.n, 0, sizeof(uint16_t) * (size_t)b.n);
+        else
+            for (int64_t i = 0; i < rows; i++) memset((uint16_t *)b.c + i * p.n, 0, sizeof(uint16_t) * (size_t)b.n);
     }
     tg_microkernel_amx_bf16.leave();
 }
 
 extern const tg_kernel matmul_stack_brgemm;
-const tg_kernel matmul_stack_brgemm = { .name = "brgemm_stack_amx_bf16", .backend = "brgemm", .isa = TG_ISA_AMX,
-                                        .reject = reject, .scratch = scratch, .tasks = tasks, .run = run };
+const tg_kernel matmul_stack_brgemm = { .name = "brgemm_stack_amx_bf16",
+                                        .backend = "brgemm",
+                                        .isa = TG_ISA_AMX,
+                                        .reject = reject,
+                                        .scratch = scratch,
+                                        .tasks = tasks,
+                                        .run = run };

@@ -2,11 +2,13 @@
 #include "mend.h"
 #include <math.h>
 
-enum { CHANNELS = 64 };                 /* of gw, summed at a time */
+enum { CHANNELS = 64 }; /* of gw, summed at a time */
 
 /* ---- where ---- */
 
-typedef struct { int64_t start, end; } range;
+typedef struct {
+    int64_t start, end;
+} range;
 
 /* The outputs all of whose taps lie inside of the input. */
 static range inside_of(const tg_axis *a)
@@ -37,8 +39,8 @@ static bool is_nan(tg_dtype dtype, const void *p)
 static bool any_nan(tg_dtype dtype, const void *p, int64_t n)
 {
     const uint16_t *half = p;
-    const float    *whole = p;
-    int             any = 0;
+    const float *whole = p;
+    int any = 0;
     if (dtype == TG_BF16)
         for (int64_t i = 0; i < n; i++) any |= (half[i] & 0x7fff) > 0x7f80;
     else
@@ -55,19 +57,19 @@ static double number(tg_dtype dtype, const void *p, int64_t i)
 
 typedef struct {
     const tg_nest *n;
-    tg_axis  h;                         /* of x, whatever was stacked */
-    int64_t  in, group;
+    tg_axis h; /* of x, whatever was stacked */
+    int64_t in, group;
 } outputs;
 
 /* Products of an output and one tap; stops at a NaN. */
 static double tap_sum(const outputs *s, const char *x, int64_t kh, int64_t kw, int64_t o, double sum)
 {
-    const tg_nest  *n = s->n;
-    const int64_t   taps = s->h.taps * n->w_axis.taps, tap = kh * n->w_axis.taps + kw, out = n->p.out;
-    const int64_t   first = n->backward ? (s->group * s->in * taps + tap) * out + o
-                                        : ((s->group * out + o) * taps + tap) * s->in;
-    const int64_t   step = n->backward ? taps * out : 1;
-    const char     *w = at(n->w, first);
+    const tg_nest *n = s->n;
+    const int64_t taps = s->h.taps * n->w_axis.taps, tap = kh * n->w_axis.taps + kw, out = n->p.out;
+    const int64_t first =
+        n->backward ? (s->group * s->in * taps + tap) * out + o : ((s->group * out + o) * taps + tap) * s->in;
+    const int64_t step = n->backward ? taps * out : 1;
+    const char *w = at(n->w, first);
     for (int64_t k = 0; k < s->in && !isnan(sum); k++)
         sum += number(n->x->dtype, x, k) * number(n->w->dtype, w, k * step);
     return sum;
@@ -76,8 +78,8 @@ static double tap_sum(const outputs *s, const char *x, int64_t kh, int64_t kw, i
 static double output_sum(const outputs *s, int64_t image, int64_t oh, int64_t ow, int64_t o)
 {
     const tg_nest *n = s->n;
-    double         sum = n->bias ? number(TG_F32, tg_ptr(n->bias), s->group * n->p.out + o) : 0;
-    int64_t        h, w;
+    double sum = n->bias ? number(TG_F32, tg_ptr(n->bias), s->group * n->p.out + o) : 0;
+    int64_t h, w;
     for (int64_t kh = 0; kh < s->h.taps; kh++) {
         if (!tg_meets(&s->h, oh, kh, &h)) continue;
         for (int64_t kw = 0; kw < n->w_axis.taps; kw++) {
@@ -93,9 +95,9 @@ static double output_sum(const outputs *s, int64_t image, int64_t oh, int64_t ow
 static void mend_pixel(const outputs *s, int64_t image, int64_t oh, int64_t ow, int64_t o0, int64_t o1)
 {
     const tg_nest *n = s->n;
-    const int64_t  pixel = (image * n->h.out + oh) * n->w_axis.out + ow;
-    char *const    y = (char *)(uintptr_t)at(n->y, (pixel * n->groups + s->group) * n->p.out);
-    const size_t   size = tg_dtype_size(n->y->dtype);
+    const int64_t pixel = (image * n->h.out + oh) * n->w_axis.out + ow;
+    char *const y = (char *)(uintptr_t)at(n->y, (pixel * n->groups + s->group) * n->p.out);
+    const size_t size = tg_dtype_size(n->y->dtype);
     if (!any_nan(n->y->dtype, y + (size_t)o0 * size, o1 - o0)) return;
     for (int64_t o = o0; o < o1; o++) {
         if (!is_nan(n->y->dtype, y + (size_t)o * size)) continue;
@@ -108,9 +110,9 @@ static void mend_pixel(const outputs *s, int64_t image, int64_t oh, int64_t ow, 
 void tg_mend_outputs(const tg_block *b, int64_t panel0, int64_t panel1, bool all)
 {
     const tg_nest *n = b->n;
-    const outputs  s = { n, n->stacked ? n->lines_of_x : n->h, n->stacked ? n->w->dim[3] : n->p.in, b->group };
-    const int64_t  o0 = panel0 * n->p.columns, o1 = tg_least(n->p.out, panel1 * n->p.columns);
-    const range    inside = inside_of(&n->w_axis);
+    const outputs s = { n, n->stacked ? n->lines_of_x : n->h, n->stacked ? n->w->dim[3] : n->p.in, b->group };
+    const int64_t o0 = panel0 * n->p.columns, o1 = tg_least(n->p.out, panel1 * n->p.columns);
+    const range inside = inside_of(&n->w_axis);
     for (int64_t i = b->image; i < b->image + b->images; i++)
         for (int64_t oh = b->line0; oh < b->line1; oh++)
             for (int64_t ow = b->column0; ow < b->column1; ow++) {
@@ -119,7 +121,8 @@ void tg_mend_outputs(const tg_block *b, int64_t panel0, int64_t panel1, bool all
             }
 }
 
-void tg_mend_pixels(const tg_nest *n, int64_t image, const int64_t lines[2], const int64_t columns[2], int64_t o0, int64_t o1)
+void tg_mend_pixels(const tg_nest *n, int64_t image, const int64_t lines[2], const int64_t columns[2], int64_t o0,
+                    int64_t o1)
 {
     const outputs s = { n, n->h, n->p.in, 0 };
     for (int64_t h = lines[0]; h < lines[1]; h++)
@@ -130,8 +133,8 @@ void tg_mend_pixels(const tg_nest *n, int64_t image, const int64_t lines[2], con
 
 typedef struct {
     const tg_nest *n;
-    int64_t group, o, kh, kw, c0, c1;   /* of gw: a row, a tap, channels */
-    double  sum[CHANNELS];
+    int64_t group, o, kh, kw, c0, c1; /* of gw: a row, a tap, channels */
+    double sum[CHANNELS];
 } weights;
 
 /* All of them are NaN. */
@@ -146,14 +149,14 @@ static bool hopeless(const weights *t)
 static void add_line(weights *t, int64_t image, int64_t oh, int64_t h)
 {
     const tg_nest *n = t->n;
-    const int64_t  line = (image * n->h.out + oh) * n->w_axis.out, channels = n->groups * n->p.out;
-    const char    *gy = at(n->y, line * channels + t->group * n->p.out + t->o);
-    int64_t        w;
+    const int64_t line = (image * n->h.out + oh) * n->w_axis.out, channels = n->groups * n->p.out;
+    const char *gy = at(n->y, line * channels + t->group * n->p.out + t->o);
+    int64_t w;
     for (int64_t ow = 0; ow < n->w_axis.out; ow++) {
         if (!tg_meets(&n->w_axis, ow, t->kw, &w)) continue;
         const int64_t pixel = image * n->image + h * n->h.apart * n->line + w * n->w_axis.apart;
-        const char   *x = at(n->x, (pixel * n->groups + t->group) * n->p.in + t->c0);
-        const double  g = number(n->y->dtype, gy, ow * channels);
+        const char *x = at(n->x, (pixel * n->groups + t->group) * n->p.in + t->c0);
+        const double g = number(n->y->dtype, gy, ow * channels);
         for (int64_t c = 0; c < t->c1 - t->c0; c++) t->sum[c] += g * number(n->x->dtype, x, c);
     }
 }
@@ -161,7 +164,7 @@ static void add_line(weights *t, int64_t image, int64_t oh, int64_t h)
 static void mend_tap(weights *t, float *gw)
 {
     const tg_nest *n = t->n;
-    int64_t        h;
+    int64_t h;
     if (!any_nan(TG_F32, gw, t->c1 - t->c0)) return;
     for (int64_t c = 0; c < t->c1 - t->c0; c++) t->sum[c] = isnan(gw[c]) ? 0 : NAN;
     for (int64_t image = 0; image < n->images; image++)
@@ -177,7 +180,7 @@ static void mend_tap(weights *t, float *gw)
 void tg_mend_grad_w(const tg_nest *n, int64_t group, int64_t o, int64_t d0, int64_t d1)
 {
     const int64_t in = n->p.in, taps = n->p.kernel[1];
-    float *const  gw = (float *)tg_ptr(n->w) + (group * n->p.out + o) * n->p.kernel[0] * taps * in;
+    float *const gw = (float *)tg_ptr(n->w) + (group * n->p.out + o) * n->p.kernel[0] * taps * in;
     for (int64_t d = d0, next; d < d1; d = next) {
         const int64_t tap = d / in, c = d % in;
         next = tg_least(d1, tg_least((tap + 1) * in, d + CHANNELS));

@@ -4,10 +4,7 @@
 
 /* ---- bf16 and back ---- */
 
-INLINE __m256 widened(__m128i bits)
-{
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
-}
+INLINE __m256 widened(__m128i bits) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16)); }
 
 /* To nearest even; a NaN keeps its upper bits and becomes quiet. */
 INLINE __m128i narrowed(__m256 v)
@@ -23,8 +20,8 @@ INLINE __m128i narrowed(__m256 v)
 static void load(const void *from, tg_dtype dtype, int64_t n, void *to)
 {
     const uint16_t *bits = from;
-    float          *f = to;
-    int64_t         i = 0;
+    float *f = to;
+    int64_t i = 0;
     if (dtype == TG_F32) {
         memcpy(to, from, (size_t)n * sizeof *f);
         return;
@@ -47,8 +44,8 @@ INLINE void load_16(const void *from, tg_dtype dtype, int n, float *to)
 /* 8 columns of two k lie in one vector: the lower halves belong to the even k. */
 static void widen(const void *from, int64_t k, void *to)
 {
-    const char   *pair = from;
-    float        *b = to;
+    const char *pair = from;
+    float *b = to;
     const __m256i upper = _mm256_set1_epi32((int)0xffff0000);
     for (int64_t i = 0; i < k; i += 2, pair += 4 * TG_PANEL, b += 2 * TG_PANEL)
         for (int v = 0; v < 8; v++) {
@@ -70,7 +67,7 @@ INLINE __m256i lanes(int n)
 INLINE __m256 finished(__m256 v, const tg_brgemm *p, int column, int n)
 {
     if (p->bias) v = _mm256_add_ps(v, _mm256_maskload_ps(p->bias + column, lanes(n)));
-    return p->relu ? _mm256_max_ps(_mm256_setzero_ps(), v) : v;       /* the second operand if either is a NaN */
+    return p->relu ? _mm256_max_ps(_mm256_setzero_ps(), v) : v; /* the second operand if either is a NaN */
 }
 
 INLINE void store(const tg_brgemm *p, int64_t at, __m256 v, int n)
@@ -88,10 +85,10 @@ INLINE void store(const tg_brgemm *p, int64_t at, __m256 v, int n)
 
 typedef struct {
     const tg_brgemm *p;
-    const tg_brick  *brick;
-    int              count, column;     /* the block's first column */
-    tg_rows          at;                /* and row */
-    prefetch        *ahead;
+    const tg_brick *brick;
+    int count, column; /* the block's first column */
+    tg_rows at;        /* and row */
+    prefetch *ahead;
 } work;
 
 /* of `times` k of a brick.  across: rows of A are next to each other. */
@@ -117,13 +114,13 @@ INLINE void add_products(int rows, int vecs, bool across, const tg_brgemm *p, co
 INLINE void add_bricks(int rows, int vecs, bool across, const work *w, __m256 sum[12][2])
 {
     const tg_brgemm *p = w->p;
-    const int64_t    step = across ? p->step : 1;
+    const int64_t step = across ? p->step : 1;
     for (int i = 0; i < w->count; i++) {
         const float *a = (const float *)w->brick[i].a + w->at.a, *b = (const float *)w->brick[i].b + w->column;
         for (int64_t k = 0; k < p->k; k += TG_DEPTH) {
             prefetch_some(w->ahead);
-            add_products(rows, vecs, across, p, a + k * step, b + k * TG_PANEL, p->k - k < TG_DEPTH ? p->k - k : TG_DEPTH,
-                         sum);
+            add_products(rows, vecs, across, p, a + k * step, b + k * TG_PANEL,
+                         p->k - k < TG_DEPTH ? p->k - k : TG_DEPTH, sum);
         }
     }
 }
@@ -131,14 +128,15 @@ INLINE void add_bricks(int rows, int vecs, bool across, const work *w, __m256 su
 INLINE void block(int rows, int vecs, const work *w)
 {
     const tg_brgemm *p = w->p;
-    const int        j = w->column, n = p->n - j;         /* columns that exist */
-    const float     *from = p->from ? p->from + w->at.from + j : NULL;
-    __m256           sum[12][2];
+    const int j = w->column, n = p->n - j; /* columns that exist */
+    const float *from = p->from ? p->from + w->at.from + j : NULL;
+    __m256 sum[12][2];
 #pragma GCC unroll 12
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 2
         for (int v = 0; v < vecs; v++)
-            sum[r][v] = !from ? _mm256_setzero_ps() : _mm256_maskload_ps(from + r * p->from_row + 8 * v, lanes(n - 8 * v));
+            sum[r][v] =
+                !from ? _mm256_setzero_ps() : _mm256_maskload_ps(from + r * p->from_row + 8 * v, lanes(n - 8 * v));
     if (p->row == 1) add_bricks(rows, vecs, true, w, sum);
     else add_bricks(rows, vecs, false, w, sum);
 #pragma GCC unroll 12
@@ -150,11 +148,8 @@ INLINE void block(int rows, int vecs, const work *w)
 
 typedef void block_function(const work *);
 #define BLOCK(rows, vecs) \
-    static void block_##rows##_##vecs(const work *w) \
-    { \
-        block(rows, vecs, w); \
-    }
-#define BLOCKS_6(X, vecs) X(1, vecs) X(2, vecs) X(3, vecs) X(4, vecs) X(5, vecs) X(6, vecs)
+    static void block_##rows##_##vecs(const work *w) { block(rows, vecs, w); }
+#define BLOCKS_6(X, vecs)  X(1, vecs) X(2, vecs) X(3, vecs) X(4, vecs) X(5, vecs) X(6, vecs)
 #define BLOCKS_12(X, vecs) BLOCKS_6(X, vecs) X(7, vecs) X(8, vecs) X(9, vecs) X(10, vecs) X(11, vecs) X(12, vecs)
 BLOCKS_12(BLOCK, 1)
 BLOCKS_6(BLOCK, 2)
@@ -162,7 +157,7 @@ BLOCKS_6(BLOCK, 2)
 #define NAME(rows, vecs) block_##rows##_##vecs,
 static block_function *const blocks[2][12] = { { BLOCKS_12(NAME, 1) }, { BLOCKS_6(NAME, 2) } };
 
-enum { FIRST_LEVEL = 24 << 10 };        /* bytes of a panel beside A */
+enum { FIRST_LEVEL = 24 << 10 }; /* bytes of a panel beside A */
 
 /* Of a line of rows, r .. r + rows - 1 and 16 columns, or the last 8. */
 static void run_block(work *w, int line, int r, int rows)
@@ -184,8 +179,8 @@ static void run_rows(work *w, int line, int columns)
 static void run_line(work *w, int line)
 {
     const tg_brgemm *p = w->p;
-    const int        wide = p->n - (p->n % 16 <= 8 ? p->n % 16 : 0);
-    const bool       small = p->k * w->count * p->n * (int64_t)sizeof(float) <= FIRST_LEVEL;
+    const int wide = p->n - (p->n % 16 <= 8 ? p->n % 16 : 0);
+    const bool small = p->k * w->count * p->n * (int64_t)sizeof(float) <= FIRST_LEVEL;
     if (small) run_rows(w, line, wide);
     for (w->column = small ? (wide + 15) / 16 * 16 : 0; w->column < p->n; w->column += 16) {
         const int most = p->n - w->column > 8 ? 6 : 12;
@@ -206,7 +201,7 @@ static int64_t times(const tg_brgemm *p, int count)
 static void run(const tg_brgemm *p, const tg_brick *brick, int count)
 {
     prefetch f = prefetch_in(p, times(p, count));
-    work     w = { .p = p, .brick = brick, .count = count, .ahead = &f };
+    work w = { .p = p, .brick = brick, .count = count, .ahead = &f };
     for (int line = 0; line <= p->further; line++) run_line(&w, line);
 }
 

@@ -2,13 +2,13 @@
 #include "avx512.h"
 #include "microkernel_f32.h"
 
-enum { AHEAD = 1024 };                  /* elements: further than the processor fetches by itself */
+enum { AHEAD = 1024 }; /* elements: further than the processor fetches by itself */
 
 static void load(const void *from, tg_dtype dtype, int64_t n, void *to)
 {
     const uint16_t *bits = from;
-    float          *f = to;
-    int64_t         i = 0;
+    float *f = to;
+    int64_t i = 0;
     if (dtype == TG_F32) {
         memcpy(to, from, (size_t)n * sizeof *f);
         return;
@@ -36,8 +36,8 @@ INLINE void load_16(const void *from, tg_dtype dtype, int n, float *to)
 /* 16 columns of two k lie in one vector: the lower halves belong to the even k. */
 static void widen(const void *from, int64_t k, void *to)
 {
-    const char   *pair = from;
-    float        *b = to;
+    const char *pair = from;
+    float *b = to;
     const __m512i upper = _mm512_set1_epi32((int)0xffff0000);
     for (int64_t i = 0; i < k; i += 2, pair += 4 * TG_PANEL, b += 2 * TG_PANEL)
 #pragma GCC unroll 4
@@ -50,14 +50,14 @@ static void widen(const void *from, int64_t k, void *to)
 
 /* ---- the product ---- */
 
-typedef float  element;
+typedef float element;
 typedef __m512 operand;
 enum { TAKEN = 1, ACROSS = 1 };
 
 INLINE operand from_a(const element *a) { return _mm512_set1_ps(*a); }
 INLINE operand last_of_a(const element *a) { return from_a(a); }
 INLINE operand from_b(const element *b) { return _mm512_loadu_ps(b); }
-INLINE __m512  add(__m512 sum, operand x, operand y) { return _mm512_fmadd_ps(x, y, sum); }
+INLINE __m512 add(__m512 sum, operand x, operand y) { return _mm512_fmadd_ps(x, y, sum); }
 
 #include "avx512_blocks.h"
 

@@ -16,8 +16,11 @@ static void load(const void *from, tg_dtype dtype, int64_t n, void *to)
 static tg_places places_of(int rows, int k)
 {
     const int pairs = (k + 1) / 2;
-    return (tg_places){ .a_bytes = (size_t)rows * TG_IMAGES * 2, .b_bytes = (size_t)pairs * TG_PANEL * 4,
-                        .row = TG_IMAGES, .step = 1, .k = 2 * pairs };
+    return (tg_places){ .a_bytes = (size_t)rows * TG_IMAGES * 2,
+                        .b_bytes = (size_t)pairs * TG_PANEL * 4,
+                        .row = TG_IMAGES,
+                        .step = 1,
+                        .k = 2 * pairs };
 }
 
 /* Not of images: of these it gains nothing here. */
@@ -63,14 +66,26 @@ INLINE operand from_a(const element *a)
 
 INLINE operand last_of_a(const element *a) { return (operand)_mm512_set1_epi32(*a); }
 INLINE operand from_b(const element *b) { return (operand)_mm512_loadu_si512(b); }
-INLINE __m512  add(__m512 sum, operand x, operand y) { return _mm512_dpbf16_ps(sum, x, y); }
+INLINE __m512 add(__m512 sum, operand x, operand y) { return _mm512_dpbf16_ps(sum, x, y); }
 
 #include "avx512_blocks.h"
 
 static const char *reject(void) { return tg_fast_dpbf16() ? NULL : "vdpbf16ps is slower than FP32 on this processor"; }
 
 const tg_microkernel tg_microkernel_avx512_bf16 = {
-    .name = "avx512_bf16", .isa = TG_ISA_AVX512_BF16, .element = TG_BF16, .panel = TG_PANEL, .reject = reject,
-    .depth = 2, .images = 16, .short_line = 14, .places = TG_IMAGES, .load = load, .places_of = places_of,
-    .load_a = load_a, .load_b = load_b, .load_line = load_line, .run = run,
+    .name = "avx512_bf16",
+    .isa = TG_ISA_AVX512_BF16,
+    .element = TG_BF16,
+    .panel = TG_PANEL,
+    .reject = reject,
+    .depth = 2,
+    .images = 16,
+    .short_line = 14,
+    .places = TG_IMAGES,
+    .load = load,
+    .places_of = places_of,
+    .load_a = load_a,
+    .load_b = load_b,
+    .load_line = load_line,
+    .run = run,
 };

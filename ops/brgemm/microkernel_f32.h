@@ -25,7 +25,7 @@ static void tg_f32_load_a(const void *from, tg_dtype dtype, int64_t stride, int 
     const size_t size = tg_dtype_size(dtype);
     for (int i = 0; i < k; i++) {
         const char *place = (const char *)from + i * stride * (int64_t)size;
-        float      *a = (float *)to + 16 * i;
+        float *a = (float *)to + 16 * i;
         tg_fetch_place(place, stride * (int64_t)size, (end - lead) * (int64_t)size);
         for (int c = 0; c < rows; c += 16, a += tg_f32_strip(k)) {
             const int first = lead > c ? lead - c : 0, last = end - c < 16 ? end - c : 16;
@@ -39,19 +39,30 @@ static void tg_f32_load_a(const void *from, tg_dtype dtype, int64_t stride, int 
 static void tg_f32_load_b(const void *from, tg_dtype dtype, int64_t stride, int k, int n, void *to)
 {
     const size_t size = tg_dtype_size(dtype);
-    float       *b = to;
+    float *b = to;
     for (int i = 0; i < k; i++, b += TG_PANEL) {
         const char *place = (const char *)from + i * stride * (int64_t)size;
         tg_fetch_place(place, stride * (int64_t)size, n * (int64_t)size);
-        for (int j = 0; j < n; j += 16)
-            load_16(place + j * (int64_t)size, dtype, n - j < 16 ? n - j : 16, b + j);
+        for (int j = 0; j < n; j += 16) load_16(place + j * (int64_t)size, dtype, n - j < 16 ? n - j : 16, b + j);
     }
 }
 
 #define TG_MICROKERNEL_F32(suffix, isa_) \
     const tg_microkernel tg_microkernel_##suffix = { \
-        .name = #suffix, .isa = isa_, .element = TG_F32, .panel = TG_PANEL, .depth = 1, .images = 16, \
-        .short_line = 14, .places = TG_MAX_PLACES, .lines = true, .load = load, .widen = widen, \
-        .places_of = tg_f32_places_of, .load_a = tg_f32_load_a, .load_b = tg_f32_load_b, .run = run, \
+        .name = #suffix, \
+        .isa = isa_, \
+        .element = TG_F32, \
+        .panel = TG_PANEL, \
+        .depth = 1, \
+        .images = 16, \
+        .short_line = 14, \
+        .places = TG_MAX_PLACES, \
+        .lines = true, \
+        .load = load, \
+        .widen = widen, \
+        .places_of = tg_f32_places_of, \
+        .load_a = tg_f32_load_a, \
+        .load_b = tg_f32_load_b, \
+        .run = run, \
     }
 #endif

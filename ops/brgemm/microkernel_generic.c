@@ -6,14 +6,15 @@ enum { ROWS = 2, COLUMNS = 16 };
 static void load(const void *from, tg_dtype dtype, int64_t n, void *to)
 {
     const uint16_t *bits = from;
-    float          *f = to;
+    float *f = to;
     if (dtype == TG_F32) memcpy(to, from, (size_t)n * sizeof *f);
-    else for (int64_t i = 0; i < n; i++) f[i] = tg_bf16_to_f32(bits[i]);
+    else
+        for (int64_t i = 0; i < n; i++) f[i] = tg_bf16_to_f32(bits[i]);
 }
 
 static void load_16(const void *from, tg_dtype dtype, int n, float *to)
 {
-    if (n == 16 && dtype == TG_F32) {               /* as in microkernel_avx2.c */
+    if (n == 16 && dtype == TG_F32) { /* as in microkernel_avx2.c */
         memcpy(to, from, 16 * sizeof *to);
         return;
     }
@@ -24,7 +25,7 @@ static void load_16(const void *from, tg_dtype dtype, int n, float *to)
 static void widen(const void *from, int64_t k, void *to)
 {
     const uint16_t *pair = from;
-    float          *b = to;
+    float *b = to;
     for (int64_t i = 0; i < k; i += 2, pair += 2 * TG_PANEL, b += 2 * TG_PANEL)
         for (int j = 0; j < TG_PANEL; j++) {
             b[j] = tg_bf16_to_f32(pair[2 * j]);
@@ -36,7 +37,7 @@ static void store_row(const tg_brgemm *p, int64_t place, int j0, const float *su
 {
     for (int j = 0; j < n; j++) {
         const int64_t at = place + j0 + j;
-        float         v = sum[j];
+        float v = sum[j];
         if (p->bias) v += p->bias[j0 + j];
         if (p->relu && v < 0) v = 0;
         if (p->store == TG_F32) ((float *)p->c)[at] = v;

@@ -24,15 +24,15 @@ tg_block tg_block_of(const tg_nest *n, int64_t group, int64_t image, int64_t lin
 const char *tg_pixel(const tg_block *b, int64_t image, int64_t h, int64_t w)
 {
     const tg_nest *n = b->n;
-    const int64_t  at = image * n->image + h * n->h.apart * n->line + w * n->w_axis.apart;
+    const int64_t at = image * n->image + h * n->h.apart * n->line + w * n->w_axis.apart;
     return (const char *)tg_ptr(n->x) + (size_t)((at * n->groups + b->group) * n->p.in) * tg_dtype_size(n->x->dtype);
 }
 
 /* Channels of some pixels, to their planes. */
 static void spread(const tg_nest *n, const char *from, int64_t pixels, char *to)
 {
-    const size_t  bytes = TG_DEPTH * sizeof(uint16_t), plane = (size_t)n->plane * sizeof(uint16_t);
-    const size_t  apart = (size_t)(n->nb * n->pitch) * sizeof(uint16_t);
+    const size_t bytes = TG_DEPTH * sizeof(uint16_t), plane = (size_t)n->plane * sizeof(uint16_t);
+    const size_t apart = (size_t)(n->nb * n->pitch) * sizeof(uint16_t);
     const int64_t in = n->p.in * (int64_t)sizeof(uint16_t), row = n->w_axis.apart * n->groups * in;
     for (int64_t p = 0; p < pixels; p++, from += row, to += apart)
         for (int64_t i = 0; i < in; i += (int64_t)bytes)
@@ -43,8 +43,8 @@ static void spread(const tg_nest *n, const char *from, int64_t pixels, char *to)
 static void load_pixels(const tg_block *b, int64_t image, int64_t h, int64_t w, int64_t end, char *to)
 {
     const tg_nest *n = b->n;
-    const int64_t  apart = n->nb * n->pitch, in = n->p.in;
-    const size_t   size = tg_a_size(n);
+    const int64_t apart = n->nb * n->pitch, in = n->p.in;
+    const size_t size = tg_a_size(n);
     if (n->planes) {
         spread(n, tg_pixel(b, image, h, w), end - w, to);
         return;
@@ -69,9 +69,9 @@ static void clear(const tg_nest *n, char *line, size_t start, size_t end)
 static void load_line(const tg_block *b, int64_t h, char *to)
 {
     const tg_nest *n = b->n;
-    const size_t   size = tg_a_size(n), apart = (size_t)(n->nb * n->pitch) * size;
-    const int64_t  start = tg_most(b->w0, 0), end = tg_least(b->w0 + n->span[1], n->w_axis.in);
-    const int64_t  inside = end > start ? end - start : 0, left = inside ? start - b->w0 : 0;
+    const size_t size = tg_a_size(n), apart = (size_t)(n->nb * n->pitch) * size;
+    const int64_t start = tg_most(b->w0, 0), end = tg_least(b->w0 + n->span[1], n->w_axis.in);
+    const int64_t inside = end > start ? end - start : 0, left = inside ? start - b->w0 : 0;
     clear(n, to, 0, (size_t)left * apart);
     for (int64_t i = 0; i < b->images && inside; i++)
         load_pixels(b, b->image + i, h, start, end, to + (size_t)left * apart + (size_t)(i * n->pitch) * size);

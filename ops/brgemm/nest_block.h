@@ -5,27 +5,24 @@
 
 typedef struct {
     const tg_nest *n;
-    int64_t  group;
-    int64_t  image, images;             /* first, and how many */
-    int64_t  line0, line1, column0, column1;        /* of outputs */
-    int64_t  h0, w0;                    /* the input line and column that A begins with; w0 may lie outside */
-    const char *a;                      /* input (h0, w0) */
+    int64_t group;
+    int64_t image, images;                  /* first, and how many */
+    int64_t line0, line1, column0, column1; /* of outputs */
+    int64_t h0, w0;                         /* the input line and column that A begins with; w0 may lie outside */
+    const char *a;                          /* input (h0, w0) */
 } tg_block;
 
 /* The block that begins with these images, this output line and column. */
-tg_block    tg_block_of(const tg_nest *n, int64_t group, int64_t image, int64_t line, int64_t column);
+tg_block tg_block_of(const tg_nest *n, int64_t group, int64_t image, int64_t line, int64_t column);
 /* Packs A into `to`, unless x itself is A. */
-void        tg_block_load(tg_block *b, char *to);
-const char *tg_pixel(const tg_block *b, int64_t image, int64_t h, int64_t w);     /* of x, inside, in memory */
+void tg_block_load(tg_block *b, char *to);
+const char *tg_pixel(const tg_block *b, int64_t image, int64_t h, int64_t w); /* of x, inside, in memory */
 
 static inline int64_t tg_least(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t tg_most(int64_t a, int64_t b) { return a > b ? a : b; }
 static inline int64_t tg_div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 /* Most axes have den 1, and a division takes as long as 20 additions. */
-static inline int64_t tg_floor_div(int64_t a, int64_t b)
-{
-    return b == 1 ? a : a >= 0 ? a / b : -((b - 1 - a) / b);
-}
+static inline int64_t tg_floor_div(int64_t a, int64_t b) { return b == 1 ? a : a >= 0 ? a / b : -((b - 1 - a) / b); }
 
 /* index runs over `count` values fastest: takes that digit off. */
 static inline int64_t tg_digit(int64_t *index, int64_t count)
@@ -40,18 +37,18 @@ static inline size_t tg_aligned(int64_t bytes) { return (size_t)(bytes + 127) / 
 
 /* ---- steps of planning ---- */
 
-void tg_nest_simplify(tg_nest *n);                  /* drops pixels that nobody reads, joins lines */
-void tg_nest_simplify_grad_w(tg_nest *n);           /* the same, where w is gw: of its panels the shape alone matters */
-bool tg_neighbours(const tg_axis *w);               /* taps of a class meet neighbouring pixels */
-bool tg_short_lines(const tg_nest *n);              /* rows should be images */
-void tg_nest_choose_a(tg_nest *n);                  /* nb, merged and p are set */
-void tg_nest_cut_outputs(tg_nest *n, int64_t lines, int64_t columns);        /* of a block, at most; and A's size */
+void tg_nest_simplify(tg_nest *n);        /* drops pixels that nobody reads, joins lines */
+void tg_nest_simplify_grad_w(tg_nest *n); /* the same, where w is gw: of its panels the shape alone matters */
+bool tg_neighbours(const tg_axis *w);     /* taps of a class meet neighbouring pixels */
+bool tg_short_lines(const tg_nest *n);    /* rows should be images */
+void tg_nest_choose_a(tg_nest *n);        /* nb, merged and p are set */
+void tg_nest_cut_outputs(tg_nest *n, int64_t lines, int64_t columns); /* of a block, at most; and A's size */
 
 /* ---- kernel lines as channels (nest_stack.c) ---- */
 
 bool tg_stacking_pays(const tg_nest *n);
 void tg_stack_lines(tg_nest *n);
-void tg_stacked_line(const tg_block *b, int64_t line, char *to);        /* loads A for a line of outputs */
+void tg_stacked_line(const tg_block *b, int64_t line, char *to); /* loads A for a line of outputs */
 
 /* ---- along an axis ---- */
 
@@ -79,7 +76,10 @@ static inline bool tg_of_phase(const tg_axis *a, int64_t out, int64_t tap)
 }
 
 /* A's element type, and input (h, w) in A, which may be a zero beside a line. */
-static inline size_t tg_a_size(const tg_nest *n) { return n->mk->element == TG_BF16 ? sizeof(uint16_t) : sizeof(float); }
+static inline size_t tg_a_size(const tg_nest *n)
+{
+    return n->mk->element == TG_BF16 ? sizeof(uint16_t) : sizeof(float);
+}
 static inline const char *tg_a_at(const tg_block *b, int64_t h, int64_t w)
 {
     const tg_nest *n = b->n;

@@ -2,18 +2,18 @@
 #include "mend.h"
 
 enum {
-    ROWS = 256,                         /* of a task: so many that widening a panel for them is noise */
-    TILES_ROWS = 1024,                  /* the same for tiles, which take so little time that a task's start shows */
+    ROWS = 256,        /* of a task: so many that widening a panel for them is noise */
+    TILES_ROWS = 1024, /* the same for tiles, which take so little time that a task's start shows */
     LEAST_ROWS = 64,
-    WHOLE_ROWS = 32,                    /* a line is cut into multiples of so many: two tiles */
-    TASKS = 32,                         /* wanted, to be shared by threads */
-    FEW_TASKS = 16,                     /* with fewer, panels are cut, too: but then several tasks read the same A */
-    TURNED_ROWS = 64,                   /* of y^T, of a task: its sums stay in the cache */
-    FEW_IMAGES = 6,                     /* rows are not images if there are fewer */
-    A_BYTES = 640 << 10,                /* most of A: it shares the second level of the cache with a slab of B */
-    B_BYTES = 400 << 10,                /* most of a slab of B */
-    TWO_BYTES = 32 << 10,               /* most of two panels that the first level of the cache holds beside A */
-    STREAM_BYTES = 10 << 20,            /* least of an output that is written past the cache */
+    WHOLE_ROWS = 32,         /* a line is cut into multiples of so many: two tiles */
+    TASKS = 32,              /* wanted, to be shared by threads */
+    FEW_TASKS = 16,          /* with fewer, panels are cut, too: but then several tasks read the same A */
+    TURNED_ROWS = 64,        /* of y^T, of a task: its sums stay in the cache */
+    FEW_IMAGES = 6,          /* rows are not images if there are fewer */
+    A_BYTES = 640 << 10,     /* most of A: it shares the second level of the cache with a slab of B */
+    B_BYTES = 400 << 10,     /* most of a slab of B */
+    TWO_BYTES = 32 << 10,    /* most of two panels that the first level of the cache holds beside A */
+    STREAM_BYTES = 10 << 20, /* least of an output that is written past the cache */
 };
 
 static int64_t positive(int64_t a) { return a < 0 ? -a : a; }
@@ -92,8 +92,8 @@ void tg_nest_choose_a(tg_nest *n)
 {
     const tg_axis *w = &n->w_axis;
     const tg_dtype dtype = n->x->dtype;
-    const int64_t  in = n->p.in, depth = n->mk->depth;
-    const bool     run = n->merged && w->taps > 1;
+    const int64_t in = n->p.in, depth = n->mk->depth;
+    const bool run = n->merged && w->taps > 1;
     n->direct = n->nb == 1 && dtype == n->mk->element && met_by_all(w) && in % depth == 0;
     n->planes = n->planes && !n->direct;
     n->pitch = n->planes ? TG_DEPTH : run ? in : tg_div_up(in, depth) * depth;
@@ -143,7 +143,7 @@ static void cut(tg_nest *n)
     const int64_t blocks = tg_div_up(TASKS, n->p.count);
     const int64_t most = n->mk->tiles ? TILES_ROWS : ROWS;
     const int64_t rows = tg_most(LEAST_ROWS, tg_least(most, tg_div_up(all, blocks))) * phases;
-    int64_t       columns = tg_div_up(width, tg_div_up(width, tg_most(rows, 2 * ROWS * (n->h.out > 1)))), lines = 1;
+    int64_t columns = tg_div_up(width, tg_div_up(width, tg_most(rows, 2 * ROWS * (n->h.out > 1)))), lines = 1;
     while (a_bytes(n, 1, columns) > A_BYTES && columns > LEAST_ROWS) columns = tg_div_up(columns, 2);
     columns = tg_least(width, tg_div_up(columns, WHOLE_ROWS) * WHOLE_ROWS);
     while (lines < n->h.out && lines * columns * n->nb < rows && a_bytes(n, lines + 1, columns) <= A_BYTES) lines++;
@@ -176,7 +176,7 @@ static bool takes_two(const tg_nest *n)
 static void choose_scratch(tg_nest *n)
 {
     const int64_t size = (int64_t)tg_dtype_size(n->mk->element);
-    const bool    widened = n->mk->element != n->w->dtype;
+    const bool widened = n->mk->element != n->w->dtype;
     n->b_bytes = widened ? tg_aligned(n->slab_lines * tg_most(n->slab_k, 2) * n->p.columns * size) : 0;
     n->c_bytes = n->slabs > 1 ? tg_aligned(n->lines * n->columns * n->nb * n->p.columns * (int64_t)sizeof(float)) : 0;
     n->turned_bytes = n->turned ? tg_aligned(n->columns * n->p.out * (int64_t)sizeof(float)) : 0;

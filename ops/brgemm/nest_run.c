@@ -3,25 +3,25 @@
 #include "mend.h"
 
 enum {
-    MOST_AHEAD = 256 << 10,             /* bytes fetched for the next task: more would drive out what is in use */
-    NEAR       = 32 << 10,              /* x that is read where it lies is fetched so far ahead of the first panel */
+    MOST_AHEAD = 256 << 10, /* bytes fetched for the next task: more would drive out what is in use */
+    NEAR = 32 << 10,        /* x that is read where it lies is fetched so far ahead of the first panel */
 };
 
 typedef struct {
     const tg_nest *n;
-    tg_block    block;
-    char       *widened;                /* a slab of the panel */
-    float      *sums;                   /* of the block, between slabs */
-    float      *turned;                 /* the block's rows of y^T */
-    tg_brick   *bricks;
-    int64_t     panel, next;            /* the first, and bytes to the other one of the product, or 0 */
-    int64_t     kh0, kh1, k0, k;        /* the slab: kernel lines; of a kernel of one tap, channels */
-    bool        first, last;            /* of the panel's slabs */
-    const char *weights;                /* the slab, as B */
-    const char *ahead;                  /* what will be read next */
-    int64_t     ahead_bytes;            /* for each row of a product */
-    bool        near;                   /* of the first panel alone */
-    bool        nan;                    /* tiles: an output is */
+    tg_block block;
+    char *widened; /* a slab of the panel */
+    float *sums;   /* of the block, between slabs */
+    float *turned; /* the block's rows of y^T */
+    tg_brick *bricks;
+    int64_t panel, next;     /* the first, and bytes to the other one of the product, or 0 */
+    int64_t kh0, kh1, k0, k; /* the slab: kernel lines; of a kernel of one tap, channels */
+    bool first, last;        /* of the panel's slabs */
+    const char *weights;     /* the slab, as B */
+    const char *ahead;       /* what will be read next */
+    int64_t ahead_bytes;     /* for each row of a product */
+    bool near;               /* of the first panel alone */
+    bool nan;                /* tiles: an output is */
 } sweep;
 
 /* ---- B ---- */
@@ -29,7 +29,7 @@ typedef struct {
 static void set_slab(sweep *s, int64_t i)
 {
     const tg_nest *n = s->n;
-    const bool     split = n->p.kernel[0] * n->p.kernel[1] == 1;
+    const bool split = n->p.kernel[0] * n->p.kernel[1] == 1;
     s->kh0 = split ? 0 : i * n->slab_lines;
     s->kh1 = split ? 1 : tg_least(s->kh0 + n->slab_lines, n->p.kernel[0]);
     s->k0 = split ? i * n->slab_k : 0;
@@ -41,7 +41,7 @@ static void set_slab(sweep *s, int64_t i)
 static void set_weights(sweep *s, const char *packed)
 {
     const tg_nest *n = s->n;
-    const int64_t  k = (s->block.group * n->p.count + s->panel) * n->p.depth + s->kh0 * n->p.line + s->k0;
+    const int64_t k = (s->block.group * n->p.count + s->panel) * n->p.depth + s->kh0 * n->p.line + s->k0;
     s->weights = packed + (size_t)(k * n->p.columns) * tg_dtype_size(n->w->dtype);
     if (n->mk->element == n->w->dtype) return;
     const int64_t rest = n->p.line - s->k0, lines = s->kh1 - s->kh0;
@@ -53,17 +53,20 @@ static void set_weights(sweep *s, const char *packed)
 
 /* Rows that begin at an output pixel are images, or every den-th pixel of the line.  Further lines of rows begin at
  * every den-th pixel, or line, from there; all meet the input through the same taps, or they are a pair of any. */
-typedef struct { int64_t oh, ow, lines; bool pair; } start;
+typedef struct {
+    int64_t oh, ow, lines;
+    bool pair;
+} start;
 
 /* The taps of a kernel line that rows beginning at an output column meet on input line h. */
 static int line_bricks(const sweep *s, int64_t kh, int64_t h, int64_t ow, tg_brick *to)
 {
     const tg_nest *n = s->n;
     const tg_axis *a = &n->w_axis;
-    const int64_t  apart = n->p.merged ? n->p.in : tg_run_depth(&n->p, n->p.in);
-    const size_t   size = tg_a_size(n);
-    int            count = 0;
-    int64_t        k = -1;
+    const int64_t apart = n->p.merged ? n->p.in : tg_run_depth(&n->p, n->p.in);
+    const size_t size = tg_a_size(n);
+    int count = 0;
+    int64_t k = -1;
     for (int64_t i = 0; i < a->taps; i++) {
         const int64_t kw = n->backward ? a->taps - 1 - i : i, w = tg_floor_div(tg_place(a, ow, kw), a->den);
         if (!tg_of_phase(a, ow, kw)) continue;
@@ -87,8 +90,8 @@ static void only_second(const sweep *s, tg_brick *brick, int count)
 static int pair_bricks(const sweep *s, start at, int64_t kh, bool by_both, tg_brick *to)
 {
     const tg_axis *a = &s->n->h;
-    int64_t        h, next;
-    const bool     first = tg_meets(a, at.oh, kh, &h), second = tg_meets(a, at.oh + a->den, kh, &next);
+    int64_t h, next;
+    const bool first = tg_meets(a, at.oh, kh, &h), second = tg_meets(a, at.oh + a->den, kh, &next);
     if (!(first || second) || (first && second) != by_both) return 0;
     const int found = line_bricks(s, kh, first ? h : next, at.ow, to);
     for (int i = 0; i < found; i++) to[i].line = by_both ? 0 : first ? 1 : 2;
@@ -98,7 +101,7 @@ static int pair_bricks(const sweep *s, start at, int64_t kh, bool by_both, tg_br
 
 static int bricks_of(const sweep *s, start at)
 {
-    int     count = 0;
+    int count = 0;
     int64_t h;
     for (int64_t kh = s->kh0; kh < s->kh1 && at.pair; kh++) count += pair_bricks(s, at, kh, false, s->bricks + count);
     for (int64_t kh = s->kh0; kh < s->kh1; kh++)
@@ -111,7 +114,7 @@ static int bricks_of(const sweep *s, start at)
 static int64_t brick_k(const sweep *s, int64_t ow)
 {
     const tg_axis *a = &s->n->w_axis;
-    int64_t        taps = 0;
+    int64_t taps = 0;
     if (s->k) return s->k;
     if (!s->n->merged) return s->n->p.in;
     for (int64_t kw = 0; kw < a->taps; kw++) taps += tg_of_phase(a, ow, kw);
@@ -124,10 +127,10 @@ static int64_t brick_k(const sweep *s, int64_t ow)
 static void store_in_y(const sweep *s, start at, tg_brgemm *g)
 {
     const tg_nest *n = s->n;
-    const bool     images = n->nb > 1;
-    const int64_t  channels = n->p.out * n->groups, line = n->w_axis.out * channels;
-    const int64_t  first = s->block.group * n->p.out + s->panel * n->p.columns;
-    const int64_t  place = (s->block.image * n->h.out + at.oh) * line + at.ow * channels + first;
+    const bool images = n->nb > 1;
+    const int64_t channels = n->p.out * n->groups, line = n->w_axis.out * channels;
+    const int64_t first = s->block.group * n->p.out + s->panel * n->p.columns;
+    const int64_t place = (s->block.image * n->h.out + at.oh) * line + at.ow * channels + first;
     g->c = (char *)tg_ptr(n->y) + (size_t)place * tg_dtype_size(n->y->dtype);
     g->c_row = images ? n->h.out * line : n->w_axis.den * channels;
     g->c_line = images ? n->w_axis.den * channels : n->h.den * line;
@@ -147,18 +150,24 @@ static void store_turned(const sweep *s, start at, tg_brgemm *g)
 
 static void product(sweep *s, start at)
 {
-    const tg_nest  *n = s->n;
+    const tg_nest *n = s->n;
     const tg_block *b = &s->block;
-    const bool      images = n->nb > 1;
-    const int64_t   columns = n->p.columns, pixel = n->nb * columns, line = n->columns * pixel;
-    float *const    sums = s->sums + (at.oh - b->line0) * line + (at.ow - b->column0) * pixel;
-    const int64_t   rows = images ? b->images : tg_div_up(b->column1 - at.ow, n->w_axis.den);
-    tg_brgemm       g = { .m = (int)rows, .next = s->next,
-                          .n = (int)tg_least(n->p.out - s->panel * columns, s->next ? 2 * columns : columns),
-                          .k = brick_k(s, at.ow), .row = images ? n->pitch : n->w_axis.num * n->pitch, .step = 1,
-                          .gap = n->plane - TG_DEPTH, .further = (int)at.lines - 1,
-                          .a_line = images ? n->w_axis.num * n->nb * n->pitch : n->h.num * n->a_line,
-                          .from = s->first ? NULL : sums, .c = sums, .store = TG_F32 };
+    const bool images = n->nb > 1;
+    const int64_t columns = n->p.columns, pixel = n->nb * columns, line = n->columns * pixel;
+    float *const sums = s->sums + (at.oh - b->line0) * line + (at.ow - b->column0) * pixel;
+    const int64_t rows = images ? b->images : tg_div_up(b->column1 - at.ow, n->w_axis.den);
+    tg_brgemm g = { .m = (int)rows,
+                    .next = s->next,
+                    .n = (int)tg_least(n->p.out - s->panel * columns, s->next ? 2 * columns : columns),
+                    .k = brick_k(s, at.ow),
+                    .row = images ? n->pitch : n->w_axis.num * n->pitch,
+                    .step = 1,
+                    .gap = n->plane - TG_DEPTH,
+                    .further = (int)at.lines - 1,
+                    .a_line = images ? n->w_axis.num * n->nb * n->pitch : n->h.num * n->a_line,
+                    .from = s->first ? NULL : sums,
+                    .c = sums,
+                    .store = TG_F32 };
     g.from_row = g.c_row = images ? columns : n->w_axis.den * columns;
     g.from_line = g.c_line = images ? n->w_axis.den * pixel : n->h.den * line;
     if (s->last) (n->turned ? store_turned : store_in_y)(s, at, &g);
@@ -170,11 +179,13 @@ static void product(sweep *s, start at)
 }
 
 /* The taps k0 .. k1 - 1 of an axis that meet an input: the first, and how many. */
-typedef struct { int64_t first, count; } met;
+typedef struct {
+    int64_t first, count;
+} met;
 
 static met met_by(const tg_axis *a, int64_t out, int64_t k0, int64_t k1)
 {
-    met     m = { 0, 0 };
+    met m = { 0, 0 };
     int64_t in;
     for (int64_t k = k0; k < k1; k++)
         if (tg_meets(a, out, k, &in) && !m.count++) m.first = k;
@@ -185,7 +196,7 @@ static met met_by(const tg_axis *a, int64_t out, int64_t k0, int64_t k1)
 static int64_t alike(const tg_axis *a, int64_t out, int64_t end, int64_t k0, int64_t k1)
 {
     const met first = met_by(a, out, k0, k1);
-    int64_t   n = 1;
+    int64_t n = 1;
     for (; (out += a->den) < end; n++) {
         const met m = met_by(a, out, k0, k1);
         if (m.first != first.first || m.count != first.count) break;
@@ -198,7 +209,7 @@ static int64_t alike(const tg_axis *a, int64_t out, int64_t end, int64_t k0, int
 static start start_of(const sweep *s, int64_t oh, int64_t ow)
 {
     const tg_axis *h = &s->n->h;
-    start          at = { .oh = oh, .ow = ow, .lines = 1 };
+    start at = { .oh = oh, .ow = ow, .lines = 1 };
     at.lines = alike(h, oh, s->block.line1, s->kh0, s->kh1);
     if (!s->n->mk->tiles) return at;
     const int64_t pixels = tg_div_up(s->block.column1 - ow, s->n->w_axis.den), next = oh + at.lines * h->den;
@@ -211,7 +222,7 @@ static start start_of(const sweep *s, int64_t oh, int64_t ow)
 /* Rows are pixels: lines that are alike, or pairs. */
 static void sweep_lines(sweep *s)
 {
-    const tg_nest  *n = s->n;
+    const tg_nest *n = s->n;
     const tg_block *b = &s->block;
     for (int64_t ow = b->column0; ow < tg_least(b->column1, b->column0 + n->w_axis.den); ow++)
         for (int64_t phase = b->line0; phase < tg_least(b->line1, b->line0 + n->h.den); phase++)
@@ -225,9 +236,9 @@ static void sweep_lines(sweep *s)
 /* Rows are images: pixels of a line that are alike. */
 static void sweep_images(sweep *s)
 {
-    const tg_nest  *n = s->n;
+    const tg_nest *n = s->n;
     const tg_block *b = &s->block;
-    const int64_t   den = n->w_axis.den;
+    const int64_t den = n->w_axis.den;
     for (int64_t oh = b->line0; oh < b->line1; oh++)
         for (int64_t phase = b->column0; phase < tg_least(b->column1, b->column0 + den); phase++)
             for (int64_t ow = phase, pixels; ow < b->column1; ow += pixels * den) {
@@ -267,9 +278,9 @@ static void look_ahead(sweep *s, const char *weights, int64_t task)
         look_near(s);
         return;
     }
-    int64_t        panel;
+    int64_t panel;
     const tg_block b = block_of(n, task, &panel);
-    const char    *end;
+    const char *end;
     if (n->blocks[3] > 1) {
         const int64_t size = panel_bytes(n);
         s->ahead = weights + (b.group * n->p.count + panel) * size;
@@ -289,7 +300,7 @@ static void look_ahead(sweep *s, const char *weights, int64_t task)
 static void sweep_panels(sweep *s, const char *weights, int64_t panel)
 {
     const tg_nest *n = s->n;
-    const int64_t  end = tg_least(n->p.count, panel + n->panels);
+    const int64_t end = tg_least(n->p.count, panel + n->panels);
     for (s->panel = panel; s->panel < end; s->panel += s->next ? 2 : 1) {
         const bool two = n->two && s->panel + 1 < end && (s->panel + 2) * n->p.columns <= n->p.out;
         s->next = two ? panel_bytes(n) : 0;
@@ -307,8 +318,8 @@ static void sweep_panels(sweep *s, const char *weights, int64_t panel)
 
 void tg_nest_run(const tg_nest *n, const tg_task *t)
 {
-    int64_t     panel;
-    char       *room = t->scratch;
+    int64_t panel;
+    char *room = t->scratch;
     char *const shared = t->shared;
     if (n->shared && t->phase == 0) {
         tg_block b = block_of(n, t->index * n->blocks[3], &panel);

@@ -40,7 +40,7 @@ INLINE void pack_rows(const uint16_t *from, int64_t stride, int k, int64_t secon
     __m512i low[16], high[16];
 #pragma GCC unroll 16
     for (int i = 0; i < 16; i++) {
-        const int     first = i < 8 ? 2 * i : (int)second + 2 * i - 16;
+        const int first = i < 8 ? 2 * i : (int)second + 2 * i - 16;
         const __m512i even = image(from, stride, first, k, mask), odd = image(from, stride, first + 1, k, mask);
         low[i] = _mm512_unpacklo_epi16(even, odd);
         high[i] = _mm512_unpackhi_epi16(even, odd);
@@ -84,7 +84,7 @@ void tg_pack_line(const uint16_t *from, int64_t stride, int k, int rows, int64_t
 /* Pairs of up to 32 channels of two images, of which the second may be missing. */
 INLINE void pack_pair(const uint16_t *even, const uint16_t *odd, int channels, uint16_t *to)
 {
-    const __mmask32   mask = mask32(channels);
+    const __mmask32 mask = mask32(channels);
     const pairs_of_32 p = paired(_mm512_maskz_loadu_epi16(mask, even), _mm512_maskz_loadu_epi16(odd ? mask : 0, odd));
     _mm512_storeu_si512(to, p.first);
     _mm512_storeu_si512(to + 32, p.second);

@@ -29,9 +29,16 @@ int64_t tg_class_start(const tg_panels *p, int64_t class_)
 
 tg_panels tg_panels_of(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY])
 {
-    tg_panels p = { .backward = key[BACKWARD], .merged = key[MERGED], .stacked = key[STACKED], .bf16 = w->dtype == TG_BF16,
-                    .groups = key[GROUPS], .kernel = { 1, 1 }, .classes = key[CLASSES], .dilation = key[DILATION],
-                    .columns = key[COLUMNS], .side = key[TILES] ? TG_TILE : key[COLUMNS] };
+    tg_panels p = { .backward = key[BACKWARD],
+                    .merged = key[MERGED],
+                    .stacked = key[STACKED],
+                    .bf16 = w->dtype == TG_BF16,
+                    .groups = key[GROUPS],
+                    .kernel = { 1, 1 },
+                    .classes = key[CLASSES],
+                    .dilation = key[DILATION],
+                    .columns = key[COLUMNS],
+                    .side = key[TILES] ? TG_TILE : key[COLUMNS] };
     const int64_t of = w->dim[0] / p.groups, in = w->dim[w->rank - 1];
     if (w->rank == 4) p.kernel[0] = w->dim[1], p.kernel[1] = w->dim[2];
     p.in = p.backward ? of : in;
@@ -51,7 +58,7 @@ void tg_panels_key(const tg_tensor *w, const tg_microkernel *mk, bool backward, 
     key[MERGED] = merged || w->dtype != TG_BF16 || in % TG_DEPTH == 0;
     key[GROUPS] = (int32_t)groups;
     key[CLASSES] = (int32_t)classes;
-    key[DILATION] = (int32_t)(dilation % classes);      /* all that tells classes apart */
+    key[DILATION] = (int32_t)(dilation % classes); /* all that tells classes apart */
     key[COLUMNS] = mk->panel;
     key[TILES] = mk->tiles;
     key[STACKED] = stacked;
@@ -66,13 +73,15 @@ static size_t bytes(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY])
 /* ---- packing: by runs of w whose elements become consecutive k of one column, or columns of one k ---- */
 
 typedef struct {
-    tg_panels        p;
+    tg_panels p;
     const tg_tensor *w;
-    void            *to;
+    void *to;
 } packing;
 
 /* The first k of a tap, and k that belong to it beyond the channels: those that pad its run behind its last tap. */
-typedef struct { int64_t k, pad; } tap_place;
+typedef struct {
+    int64_t k, pad;
+} tap_place;
 
 static tap_place stacked_place(const tg_panels *p, int64_t kh, int64_t kw)
 {
@@ -85,7 +94,7 @@ static tap_place place_of(const tg_panels *p, int64_t kh, int64_t kw)
     if (p->stacked) return stacked_place(p, kh, kw);
     const int64_t class_ = tg_class_of(p, kw), start = kh * p->line + tg_class_start(p, class_);
     const int64_t apart = tg_run_depth(p, p->in), taps = tg_class_taps(p, class_);
-    int64_t       before = 0;
+    int64_t before = 0;
     for (int64_t i = 0; i < kw; i++) before += tg_class_of(p, i) == class_;
     if (p->backward) before = taps - 1 - before;
     if (!p->merged) return (tap_place){ start + before * apart, apart - p->in };
@@ -116,7 +125,7 @@ static char *panel(const packing *q, int64_t group, int64_t n)
 static void put_down(const packing *q, const void *from, int64_t n, void *to, int64_t k, int64_t column)
 {
     const uint16_t *half = from;
-    const float    *whole = from;
+    const float *whole = from;
     if (q->p.bf16)
         for (int64_t i = 0; i < n; i++) ((uint16_t *)to)[element(&q->p, k + i, column)] = half ? half[i] : 0;
     else
@@ -127,7 +136,7 @@ static void put_down(const packing *q, const void *from, int64_t n, void *to, in
 static void put_along(const packing *q, const void *from, int64_t n, void *to, int64_t k, int64_t j)
 {
     const uint16_t *half = from;
-    const float    *whole = from;
+    const float *whole = from;
     if (q->p.bf16)
         for (int64_t i = 0; i < n; i++) ((uint16_t *)to)[element(&q->p, k, j + i)] = half ? half[i] : 0;
     else
@@ -138,7 +147,7 @@ static void put_along(const packing *q, const void *from, int64_t n, void *to, i
 static void put_zeros(const packing *q, void *to, int64_t k, int64_t n)
 {
     const tg_panels *p = &q->p;
-    const int64_t    word = p->bf16 ? 2 : 1;
+    const int64_t word = p->bf16 ? 2 : 1;
     for (; n > 0; k++, n--) {
         if (k % word == 0 && n >= word) {
             for (int64_t j = 0; j < p->columns; j += p->side)
@@ -183,11 +192,11 @@ static bool tiles(const tg_panels *p) { return p->side < p->columns; }
 static int64_t pack_whole_tiles(const packing *q, int64_t o, int64_t end, int64_t tap, int64_t k)
 {
     const tg_panels *p = &q->p;
-    const int64_t    column = o % p->out, j = column % p->columns, whole = p->in / TG_DEPTH * TG_DEPTH;
+    const int64_t column = o % p->out, j = column % p->columns, whole = p->in / TG_DEPTH * TG_DEPTH;
     if (end - o != TG_TILE || j % TG_TILE || column + TG_TILE > p->out || k % TG_DEPTH) return 0;
-    uint32_t *const  to = (uint32_t *)(void *)panel(q, o / p->out, column / p->columns);
-    const size_t     row = (size_t)(row_of(q, 1, 0, p->in) - row_of(q, 0, 0, p->in));
-    const char      *from = row_of(q, o, tap, p->in);
+    uint32_t *const to = (uint32_t *)(void *)panel(q, o / p->out, column / p->columns);
+    const size_t row = (size_t)(row_of(q, 1, 0, p->in) - row_of(q, 0, 0, p->in));
+    const char *from = row_of(q, o, tap, p->in);
     for (int64_t i = 0; i < whole; i += TG_DEPTH, from += 2 * TG_DEPTH)
         tg_tile_of_columns(from, row, to + word_of(p, k + i, j));
     return whole;
@@ -199,13 +208,13 @@ static int64_t pack_whole_tiles(const packing *q, int64_t o, int64_t end, int64_
 static int64_t pack_words(const packing *q, int64_t o, int64_t end, int64_t tap, int64_t k)
 {
     const tg_panels *p = &q->p;
-    const int64_t    word = p->bf16 ? 2 : 1, column = o % p->out, j = column % p->columns, rows = end - o;
-    const int64_t    whole = p->in / (4 * word) * (4 * word);
+    const int64_t word = p->bf16 ? 2 : 1, column = o % p->out, j = column % p->columns, rows = end - o;
+    const int64_t whole = p->in / (4 * word) * (4 * word);
     if (rows % 4 || j + rows > p->columns || column + rows > p->out || k % word) return 0;
     if (tiles(p) && (j % 4 || k % (4 * word))) return 0;
-    uint32_t *const  to = (uint32_t *)(void *)panel(q, o / p->out, column / p->columns);
-    const size_t     row = (size_t)(row_of(q, 1, 0, p->in) - row_of(q, 0, 0, p->in));
-    const char      *from = row_of(q, o, tap, p->in);
+    uint32_t *const to = (uint32_t *)(void *)panel(q, o / p->out, column / p->columns);
+    const size_t row = (size_t)(row_of(q, 1, 0, p->in) - row_of(q, 0, 0, p->in));
+    const char *from = row_of(q, o, tap, p->in);
     for (int64_t i = 0; i < whole / word; i += 4)
         for (int64_t r = 0; r < rows; r += 4)
             transpose(from + (size_t)r * row + 4 * i, row, to + word_of(p, k + i * word, j + r), p->side);
@@ -217,13 +226,13 @@ static int64_t pack_words(const packing *q, int64_t o, int64_t end, int64_t tap,
 static void pack_forward_tap(const packing *q, int64_t o, int64_t end, int64_t tap)
 {
     const tg_panels *p = &q->p;
-    const tap_place  at = place_of(p, tap / p->kernel[1], tap % p->kernel[1]);
-    int64_t          done = tiles(p) ? pack_whole_tiles(q, o, end, tap, at.k) : 0;
+    const tap_place at = place_of(p, tap / p->kernel[1], tap % p->kernel[1]);
+    int64_t done = tiles(p) ? pack_whole_tiles(q, o, end, tap, at.k) : 0;
     if (!done) done = pack_words(q, o, end, tap, at.k);
     for (int64_t i = done; i < p->in + at.pad; i += 32)
         for (int64_t row = o; row < end; row++) {
             const int64_t column = row % p->out, n = i + 32 < p->in ? 32 : p->in - i;
-            char *const   to = panel(q, row / p->out, column / p->columns);
+            char *const to = panel(q, row / p->out, column / p->columns);
             const int64_t whole = i + 32 < p->in + at.pad ? 32 : p->in + at.pad - i, real = n > 0 ? n : 0;
             if (real)
                 put_down(q, row_of(q, row, tap, p->in) + (size_t)i * tg_dtype_size(q->w->dtype), real, to, at.k + i,
@@ -236,8 +245,8 @@ static void pack_forward_tap(const packing *q, int64_t o, int64_t end, int64_t t
 static void pad_forward(const packing *q, int64_t group)
 {
     const tg_panels *p = &q->p;
-    const int64_t    first = p->out % p->columns, word = p->bf16 ? 2 : 1;
-    uint32_t *const  to = (uint32_t *)(void *)panel(q, group, p->count - 1);
+    const int64_t first = p->out % p->columns, word = p->bf16 ? 2 : 1;
+    uint32_t *const to = (uint32_t *)(void *)panel(q, group, p->count - 1);
     for (int64_t k = 0; k < p->depth && first; k += word)
         for (int64_t j = first, n; j < p->columns; j += n) {
             n = p->side - j % p->side;
@@ -250,8 +259,8 @@ static void put_pairs(const packing *q, const void *even, const void *odd, int64
 {
     for (int64_t j = 0; j < n; j += q->p.side) {
         const uint16_t *restrict one = (const uint16_t *)even + j, *restrict other = (const uint16_t *)odd + j;
-        uint16_t *restrict       pair = (uint16_t *)to + element(&q->p, k, j);
-        const int64_t            some = n - j < q->p.side ? n - j : q->p.side;
+        uint16_t *restrict pair = (uint16_t *)to + element(&q->p, k, j);
+        const int64_t some = n - j < q->p.side ? n - j : q->p.side;
         for (int64_t i = 0; i < some; i++) {
             pair[2 * i] = one[i];
             pair[2 * i + 1] = other[i];
@@ -264,11 +273,12 @@ static void put_pairs(const packing *q, const void *even, const void *odd, int64
 static int64_t pack_tile_rows(const packing *q, int64_t o, int64_t end, int64_t tap)
 {
     const tg_panels *p = &q->p;
-    const int64_t    channel = o % p->in, k = place_of(p, tap / p->kernel[1], tap % p->kernel[1]).k + channel;
-    const int64_t    rows = end - o;
-    const int64_t    columns = 2 * TG_TILE, whole = p->out / columns * columns;
-    if (k % 2 || rows % 2 || k % TG_DEPTH + rows > TG_DEPTH || channel + rows > p->in || p->columns != columns) return 0;
-    const char  *from = row_of(q, o, tap, p->out);
+    const int64_t channel = o % p->in, k = place_of(p, tap / p->kernel[1], tap % p->kernel[1]).k + channel;
+    const int64_t rows = end - o;
+    const int64_t columns = 2 * TG_TILE, whole = p->out / columns * columns;
+    if (k % 2 || rows % 2 || k % TG_DEPTH + rows > TG_DEPTH || channel + rows > p->in || p->columns != columns)
+        return 0;
+    const char *from = row_of(q, o, tap, p->out);
     const size_t row = (size_t)(row_of(q, 1, 0, p->out) - row_of(q, 0, 0, p->out));
     for (int64_t j = 0; j < whole; j += columns, from += columns * (int64_t)sizeof(uint16_t)) {
         uint16_t *const to = (uint16_t *)(void *)panel(q, o / p->in, j / columns) + element(p, k, 0);
@@ -282,13 +292,13 @@ static int64_t pack_tile_rows(const packing *q, int64_t o, int64_t end, int64_t 
 static int64_t pack_backward_tap(const packing *q, int64_t o, int64_t end, int64_t tap, int64_t first)
 {
     const tg_panels *p = &q->p;
-    const tap_place  at = place_of(p, tap / p->kernel[1], tap % p->kernel[1]);
-    const int64_t    channel = o % p->in, k = at.k + channel;
-    const bool       pair = p->bf16 && k % 2 == 0 && o + 1 < end && channel + 1 < p->in;
-    const char      *from = row_of(q, o, tap, p->out), *next = row_of(q, o + pair, tap, p->out);
-    const size_t     size = tg_dtype_size(q->w->dtype);
+    const tap_place at = place_of(p, tap / p->kernel[1], tap % p->kernel[1]);
+    const int64_t channel = o % p->in, k = at.k + channel;
+    const bool pair = p->bf16 && k % 2 == 0 && o + 1 < end && channel + 1 < p->in;
+    const char *from = row_of(q, o, tap, p->out), *next = row_of(q, o + pair, tap, p->out);
+    const size_t size = tg_dtype_size(q->w->dtype);
     for (int64_t j = first; j < p->out; j += p->columns) {
-        char *const   to = panel(q, o / p->in, j / p->columns);
+        char *const to = panel(q, o / p->in, j / p->columns);
         const int64_t n = p->out - j < p->columns ? p->out - j : p->columns;
         if (pair) put_pairs(q, from + (size_t)j * size, next + (size_t)j * size, n, to, k);
         else put_along(q, from + (size_t)j * size, n, to, k, 0);

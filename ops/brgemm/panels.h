@@ -16,24 +16,24 @@
 #include "microkernel.h"
 
 typedef struct {
-    bool    backward, merged, stacked, bf16;
+    bool backward, merged, stacked, bf16;
     int64_t groups, kernel[2];
-    int64_t in, out;                    /* of a group: channels that are summed over, and columns */
-    int64_t columns, side;              /* of a panel; of those, so many side by side (tiles: TG_TILE) */
-    int64_t classes, dilation;          /* of columns; classes: 1 or the stride */
-    int64_t count;                      /* panels of a group */
-    int64_t line, depth;                /* k of one kh, and of all */
+    int64_t in, out;           /* of a group: channels that are summed over, and columns */
+    int64_t columns, side;     /* of a panel; of those, so many side by side (tiles: TG_TILE) */
+    int64_t classes, dilation; /* of columns; classes: 1 or the stride */
+    int64_t count;             /* panels of a group */
+    int64_t line, depth;       /* k of one kh, and of all */
 } tg_panels;
 
 /* w[oc, kh, kw, ic / groups], or [out, in] of a linear layer. */
 tg_panels tg_panels_of(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY]);
 /* The key of what tg_panels_of should give for a microkernel; weights that lie the same way merged and not have one. */
-void      tg_panels_key(const tg_tensor *w, const tg_microkernel *mk, bool backward, bool merged, bool stacked,
-                        int64_t groups, int64_t classes, int64_t dilation, int32_t key[TG_LAYOUT_KEY]);
+void tg_panels_key(const tg_tensor *w, const tg_microkernel *mk, bool backward, bool merged, bool stacked,
+                   int64_t groups, int64_t classes, int64_t dilation, int32_t key[TG_LAYOUT_KEY]);
 extern const tg_layout tg_panels_layout;
 
 int64_t tg_class_taps(const tg_panels *p, int64_t class_);
-int64_t tg_class_start(const tg_panels *p, int64_t class_);     /* its first k in a line */
+int64_t tg_class_start(const tg_panels *p, int64_t class_); /* its first k in a line */
 
 static inline int64_t tg_class_of(const tg_panels *p, int64_t kw) { return kw * p->dilation % p->classes; }
 /* k that a run of so many takes */

@@ -10,13 +10,21 @@
 #define HERE(v) __asm__ volatile("" : "+v"(v))
 
 /* Memory that will be read soon: some lines of it at each step. */
-typedef struct { const char *at, *end, *piece; int64_t lines, bytes, apart, more; } prefetch;
+typedef struct {
+    const char *at, *end, *piece;
+    int64_t lines, bytes, apart, more;
+} prefetch;
 
 INLINE prefetch prefetch_in(const tg_brgemm *p, int64_t steps)
 {
     const int64_t pieces = p->ahead_pieces > 1 ? p->ahead_pieces : 1, lines = pieces * ((p->ahead_bytes + 63) / 64);
-    return (prefetch){ p->ahead, p->ahead + p->ahead_bytes, p->ahead, (lines + steps - 1) / (steps ? steps : 1),
-                       p->ahead_bytes, p->ahead_apart, p->ahead_bytes ? pieces - 1 : 0 };
+    return (prefetch){ p->ahead,
+                       p->ahead + p->ahead_bytes,
+                       p->ahead,
+                       (lines + steps - 1) / (steps ? steps : 1),
+                       p->ahead_bytes,
+                       p->ahead_apart,
+                       p->ahead_bytes ? pieces - 1 : 0 };
 }
 
 INLINE void prefetch_some(prefetch *f)

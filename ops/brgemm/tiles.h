@@ -4,14 +4,14 @@
 #include <stdint.h>
 
 typedef struct {
-    uint8_t  palette, start_row, reserved[14];
+    uint8_t palette, start_row, reserved[14];
     uint16_t row_bytes[16];
-    uint8_t  rows[16];
+    uint8_t rows[16];
 } tg_tile_config;
 
-#define TG_TILE_CONFIGURE(config)      __asm__ volatile("ldtilecfg %0" ::"m"(config) : "memory")
-#define TG_TILE_RELEASE()              __asm__ volatile("tilerelease" ::: "memory")
-#define TG_TILE_ZERO(t)                __asm__ volatile("tilezero %%tmm" #t ::: "memory")
+#define TG_TILE_CONFIGURE(config) __asm__ volatile("ldtilecfg %0" ::"m"(config) : "memory")
+#define TG_TILE_RELEASE()         __asm__ volatile("tilerelease" ::: "memory")
+#define TG_TILE_ZERO(t)           __asm__ volatile("tilezero %%tmm" #t ::: "memory")
 #define TG_TILE_LOAD(t, from, stride) \
     __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t ::"r"(from), "r"((int64_t)(stride)) : "memory")
 /* The same, of memory that is not soon read again: it pushes nothing out of the first level of the cache. */
@@ -20,5 +20,5 @@ typedef struct {
 #define TG_TILE_STORE(t, to, stride) \
     __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" ::"r"(to), "r"((int64_t)(stride)) : "memory")
 /* c += a b, in bf16 */
-#define TG_TILE_PRODUCT(c, a, b)       __asm__ volatile("tdpbf16ps %%tmm" #b ", %%tmm" #a ", %%tmm" #c ::: "memory")
+#define TG_TILE_PRODUCT(c, a, b) __asm__ volatile("tdpbf16ps %%tmm" #b ", %%tmm" #a ", %%tmm" #c ::: "memory")
 #endif

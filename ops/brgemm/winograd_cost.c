@@ -2,9 +2,12 @@
 #include "nest_block.h"
 #include "winograd.h"
 
-/* In products of one channel with one other of the direct kernel, measured with AVX-512 on a Xeon (family 6, model 207): a
- * product at a point, the transforms of a channel of a tile, and a transformed weight, counted as so many tiles. */
-static const struct { double product, transform, weight; } costs[] = {
+/* In products of one channel with one other of the direct kernel, measured with AVX-512 on a Xeon (family 6, model
+ * 207): a product at a point, the transforms of a channel of a tile, and a transformed weight, counted as so many
+ * tiles. */
+static const struct {
+    double product, transform, weight;
+} costs[] = {
     [TG_WINOGRAD_2] = { 1.4, 110, 14 },
     [TG_WINOGRAD_4] = { 1.4, 720, 14 },
     [TG_WINOGRAD_GRAD_W] = { 1.4, 150, 8 },
@@ -13,14 +16,13 @@ static const struct { double product, transform, weight; } costs[] = {
 int64_t tg_meetings(int64_t in, int64_t out, int64_t pad)
 {
     int64_t n = 0;
-    for (int64_t tap = 0; tap < 3; tap++)
-        n += tg_most(0, tg_least(out, in + pad - tap) - tg_most(0, pad - tap));
+    for (int64_t tap = 0; tap < 3; tap++) n += tg_most(0, tg_least(out, in + pad - tap) - tg_most(0, pad - tap));
     return n;
 }
 
 double tg_winograd_cost(tg_winograd_kind kind, int64_t tiles, int64_t in, int64_t out)
 {
-    const int    points = tg_points_of(kind == TG_WINOGRAD_2 ? 2 : 4);
+    const int points = tg_points_of(kind == TG_WINOGRAD_2 ? 2 : 4);
     const double transforms = costs[kind].transform * (1 / (double)in + 1 / (double)out);
     return costs[kind].product * points * ((double)tiles + costs[kind].weight) + transforms * (double)tiles;
 }
@@ -32,7 +34,7 @@ double tg_direct_cost(const int64_t in[2], const int64_t out[2], const int64_t p
 
 tg_tile_run tg_tile_run_of(const int64_t grid[2], int tile, int64_t first, int64_t end)
 {
-    int64_t       rest = first;
+    int64_t rest = first;
     const int64_t column = tg_digit(&rest, grid[1]), line = tg_digit(&rest, grid[0]);
     return (tg_tile_run){ rest, tile * line, tile * column, tg_least(grid[1] - column, end - first) };
 }

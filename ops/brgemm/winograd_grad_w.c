@@ -1,8 +1,9 @@
 /* winograd_grad_w.c - backward-weights by Winograd's algorithm.  See winograd.h.
  *
- * Tiles are taken in rounds: gy and x are transformed, then multiplied, point by point, into sums S that stay from round
- * to round.  At the end 36 sums become 9 taps.  Few channels: a task does all of this for a part of the tiles, in its
- * cache, and the parts' taps are added.  Many: the phases of a round are cut into tasks, as S is as large as the cache.
+ * Tiles are taken in rounds: gy and x are transformed, then multiplied, point by point, into sums S that stay from
+ * round to round.  At the end 36 sums become 9 taps.  Few channels: a task does all of this for a part of the tiles, in
+ * its cache, and the parts' taps are added.  Many: the phases of a round are cut into tasks, as S is as large as the
+ * cache.
  *
  * What is not finite would spread over all taps of a weight.  So if the gradient is not finite the direct kernel, whose
  * phases follow, makes it again; otherwise its tasks do nothing. */
@@ -14,14 +15,14 @@
 enum {
     TILE = 4,
     POINTS = (TILE + 2) * (TILE + 2),
-    PART_FLOATS = 192 << 10,            /* of S: more is cut into phases */
-    PARTS = 32,                         /* at most */
-    PART_ROUND = 64,                    /* tiles */
-    ROUND_FLOATS = 2 << 20,             /* wanted of D and E of a round in phases ... */
-    ROUND = 128,                        /* ... but so many tiles at least */
-    DEPTH = 192,                        /* most tiles of a product: panels of D and E stay in the cache */
-    STRIP = 16,                         /* tiles, or output channels at the end, of a task */
-    LINE = 16,                          /* floats of a line of the cache: between points, lest they fall into one set */
+    PART_FLOATS = 192 << 10, /* of S: more is cut into phases */
+    PARTS = 32,              /* at most */
+    PART_ROUND = 64,         /* tiles */
+    ROUND_FLOATS = 2 << 20,  /* wanted of D and E of a round in phases ... */
+    ROUND = 128,             /* ... but so many tiles at least */
+    DEPTH = 192,             /* most tiles of a product: panels of D and E stay in the cache */
+    STRIP = 16,              /* tiles, or output channels at the end, of a task */
+    LINE = 16,               /* floats of a line of the cache: between points, lest they fall into one set */
 };
 
 /* ---- the cut ---- */
@@ -57,8 +58,8 @@ void tg_winograd_grad_w_plan(tg_winograd_grad_w *g)
     g->tiled_gy = tiled(g->gy, (const int64_t[]){ 0, 0 }, g->gy);
     g->tiled_x = tiled(g->x, g->pad, g->gy);
     g->tiles = images * g->tiled_gy.grid[0] * g->tiled_gy.grid[1];
-    g->pays = tg_winograd_cost(TG_WINOGRAD_GRAD_W, g->tiles, g->in, g->out)
-              < tg_direct_cost(g->x->dim + 1, g->gy->dim + 1, g->pad, images);
+    g->pays = tg_winograd_cost(TG_WINOGRAD_GRAD_W, g->tiles, g->in, g->out) <
+              tg_direct_cost(g->x->dim + 1, g->gy->dim + 1, g->pad, images);
     cut(g);
     g->d = places(g->round, g->in, TG_PANEL);
     g->e = places(g->round, g->out, tg_least(TG_PANEL, tg_div_up(g->out, LINE) * LINE));
@@ -79,9 +80,9 @@ static size_t flags(const tg_winograd_grad_w *g) { return tg_aligned(strips(g));
 
 tg_scratch tg_winograd_grad_w_scratch(const tg_winograd_grad_w *g)
 {
-    const size_t     size = (size_t)floats(g) * sizeof(float), parts = (size_t)(g->parts * weights(g)) * sizeof(float);
-    const size_t     worker = g->parts ? size : 0, shared = g->parts ? parts : size;
-    const tg_grad_w  direct = tg_grad_w_plan(g->nest);
+    const size_t size = (size_t)floats(g) * sizeof(float), parts = (size_t)(g->parts * weights(g)) * sizeof(float);
+    const size_t worker = g->parts ? size : 0, shared = g->parts ? parts : size;
+    const tg_grad_w direct = tg_grad_w_plan(g->nest);
     const tg_scratch its = tg_grad_w_scratch(&direct);
     return (tg_scratch){ .worker = its.worker > worker ? its.worker : worker,
                          .shared = flags(g) + (its.shared > shared ? its.shared : shared) };
@@ -104,7 +105,9 @@ int64_t tg_winograd_grad_w_tasks(const tg_winograd_grad_w *g, int phase)
 
 /* ---- steps ---- */
 
-typedef struct { float *d, *e, *s; } room;
+typedef struct {
+    float *d, *e, *s;
+} room;
 
 static room room_in(const tg_winograd_grad_w *g, float *f)
 {
@@ -125,12 +128,19 @@ static void transform(const tg_winograd_grad_w *g, bool of_x, int64_t round, int
 /* Sums of a point, 64 output channels and 64 input channels: begun by a first round, or gone on with. */
 static void multiply(const tg_winograd_grad_w *g, bool begin, int64_t tiles, int64_t index, room at)
 {
-    const int64_t out = tg_digit(&index, tg_div_up(g->out, TG_PANEL)), in = tg_digit(&index, tg_div_up(g->in, TG_PANEL));
-    const float  *a = at.e + index * g->e.point + out * g->e.panel, *b = at.d + index * g->d.point + in * g->d.panel;
-    float *const  sums = at.s + index * g->s.point + in * g->s.panel + out * TG_PANEL * g->s.pitch;
-    tg_brgemm     p = { .m = (int)tg_least(g->out - out * TG_PANEL, TG_PANEL),
-                        .n = (int)tg_least(g->in - in * TG_PANEL, TG_PANEL), .row = 1, .step = g->e.pitch,
-                        .from = begin ? NULL : sums, .from_row = TG_PANEL, .c = sums, .c_row = TG_PANEL, .store = TG_F32 };
+    const int64_t out = tg_digit(&index, tg_div_up(g->out, TG_PANEL)),
+                  in = tg_digit(&index, tg_div_up(g->in, TG_PANEL));
+    const float *a = at.e + index * g->e.point + out * g->e.panel, *b = at.d + index * g->d.point + in * g->d.panel;
+    float *const sums = at.s + index * g->s.point + in * g->s.panel + out * TG_PANEL * g->s.pitch;
+    tg_brgemm p = { .m = (int)tg_least(g->out - out * TG_PANEL, TG_PANEL),
+                    .n = (int)tg_least(g->in - in * TG_PANEL, TG_PANEL),
+                    .row = 1,
+                    .step = g->e.pitch,
+                    .from = begin ? NULL : sums,
+                    .from_row = TG_PANEL,
+                    .c = sums,
+                    .c_row = TG_PANEL,
+                    .store = TG_F32 };
     for (int64_t k = 0; k < tiles; k += DEPTH) {
         const tg_brick brick = { .a = a + k * g->e.pitch, .b = b + k * TG_PANEL };
         p.k = tg_least(DEPTH, tiles - k);
@@ -145,7 +155,7 @@ static void multiply(const tg_winograd_grad_w *g, bool begin, int64_t tiles, int
 static void run_part(const tg_winograd_grad_w *g, int64_t part, float *scratch, float *taps)
 {
     const int64_t rounds = tg_div_up(g->rounds, g->parts), first = part * rounds * g->round;
-    const room    r = room_in(g, scratch);
+    const room r = room_in(g, scratch);
     for (int64_t t = first; t < tg_least(g->tiles, first + rounds * g->round); t += g->round) {
         const int64_t end = tg_least(g->tiles, t + g->round);
         transform(g, true, t, t, end, r);
@@ -159,7 +169,7 @@ static void run_part(const tg_winograd_grad_w *g, int64_t part, float *scratch, 
 static void add_parts(const tg_winograd_grad_w *g, int64_t first, int64_t end, const float *taps)
 {
     const int64_t at = first * 9 * g->in, n = (end - first) * 9 * g->in;
-    float *const  gw = (float *)tg_ptr(g->gw) + at;
+    float *const gw = (float *)tg_ptr(g->gw) + at;
     memcpy(gw, taps + at, (size_t)n * sizeof *gw);
     for (int64_t part = 1; part < g->parts; part++) {
         const float *from = taps + part * weights(g) + at;
@@ -172,7 +182,7 @@ static void run_phase(const tg_winograd_grad_w *g, const tg_task *t, float *shar
 {
     const int64_t round = t->phase / 2 * g->round, end = tg_least(g->tiles, round + g->round);
     const int64_t first = round + t->index / 2 * STRIP;
-    const room    r = room_in(g, shared);
+    const room r = room_in(g, shared);
     if (t->phase % 2) multiply(g, round == 0, end - round, t->index, r);
     else transform(g, t->index % 2 == 0, round, first, tg_least(end, first + STRIP), r);
 }
@@ -188,7 +198,7 @@ static bool all_finite(const float *f, int64_t n)
 static bool run_last(const tg_winograd_grad_w *g, int64_t strip, float *shared)
 {
     const int64_t first = strip * STRIP, end = tg_least(g->out, first + STRIP), row = 9 * g->in;
-    float *const  gw = tg_ptr(g->gw);
+    float *const gw = tg_ptr(g->gw);
     if (g->parts) add_parts(g, first, end, shared);
     else tg_winograd_taps(g, first, end, room_in(g, shared).s, gw);
     return all_finite(gw + first * row, (end - first) * row);
@@ -197,7 +207,7 @@ static bool run_last(const tg_winograd_grad_w *g, int64_t strip, float *shared)
 static void run_direct(const tg_winograd_grad_w *g, const tg_task *t, int phase, float *shared)
 {
     const tg_grad_w direct = tg_grad_w_plan(g->nest);
-    tg_task         its = *t;
+    tg_task its = *t;
     its.phase = phase;
     its.shared = shared;
     tg_grad_w_run(&direct, &its);
@@ -205,8 +215,8 @@ static void run_direct(const tg_winograd_grad_w *g, const tg_task *t, int phase,
 
 void tg_winograd_grad_w_run(const tg_winograd_grad_w *g, const tg_task *t)
 {
-    const int    last = last_phase(g);
-    char *const  spoiled = t->shared;
+    const int last = last_phase(g);
+    char *const spoiled = t->shared;
     float *const shared = (float *)(void *)(spoiled + flags(g));
     if (t->phase > last) {
         if (memchr(spoiled, true, (size_t)strips(g))) run_direct(g, t, t->phase - last - 1, shared);

@@ -3,14 +3,14 @@
 #include "winograd.h"
 
 enum {
-    D_FLOATS = 256 << 10,               /* most of D: it shares the second level of the cache with M and a panel of U */
-    U_FLOATS = 1 << 20,                 /* a larger U is read once a round, and not once a task */
-    ROUND_FLOATS = 4 << 20,             /* wanted of D and M of a round ... */
-    ROUND = 128,                        /* ... but so many tiles at least */
-    BLOCK = 128,                        /* most tiles of a task */
-    STRIP = 16,                         /* tiles of a task that transforms alone */
-    TASKS = 32,                         /* wanted, to be shared by threads */
-    LINE = 16,                          /* floats of a line of the cache: between points, lest they fall into one set */
+    D_FLOATS = 256 << 10,   /* most of D: it shares the second level of the cache with M and a panel of U */
+    U_FLOATS = 1 << 20,     /* a larger U is read once a round, and not once a task */
+    ROUND_FLOATS = 4 << 20, /* wanted of D and M of a round ... */
+    ROUND = 128,            /* ... but so many tiles at least */
+    BLOCK = 128,            /* most tiles of a task */
+    STRIP = 16,             /* tiles of a task that transforms alone */
+    TASKS = 32,             /* wanted, to be shared by threads */
+    LINE = 16,              /* floats of a line of the cache: between points, lest they fall into one set */
 };
 
 /* ---- the cut ---- */
@@ -25,8 +25,9 @@ static void choose_tile(tg_winograd *g)
 {
     double least = tg_direct_cost(g->x->dim + 1, g->y->dim + 1, g->pad, g->x->dim[0]);
     for (int tile = 2; tile <= TG_MAX_TILE; tile += 2) {
-        int64_t      grid[2];
-        const double cost = tg_winograd_cost(tile == 2 ? TG_WINOGRAD_2 : TG_WINOGRAD_4, grid_of(g, tile, grid), g->in, g->out);
+        int64_t grid[2];
+        const double cost =
+            tg_winograd_cost(tile == 2 ? TG_WINOGRAD_2 : TG_WINOGRAD_4, grid_of(g, tile, grid), g->in, g->out);
         if (cost >= least) continue;
         least = cost;
         g->tile = tile;
@@ -76,7 +77,10 @@ void tg_winograd_plan(tg_winograd *g)
     else cut_whole(g);
 }
 
-static size_t floats(const tg_winograd *g, tg_point_places at) { return (size_t)(g->points * at.point) * sizeof(float); }
+static size_t floats(const tg_winograd *g, tg_point_places at)
+{
+    return (size_t)(g->points * at.point) * sizeof(float);
+}
 
 tg_scratch tg_winograd_scratch(const tg_winograd *g)
 {
@@ -97,7 +101,7 @@ int64_t tg_winograd_tasks(const tg_winograd *g, int phase)
 static void input(const tg_winograd *g, int64_t first, int64_t end, float *d)
 {
     const tg_tiled x = { g->x, g->tile, { g->pad[0], g->pad[1] }, { g->grid[0], g->grid[1] } };
-    tg_tile_run    r;
+    tg_tile_run r;
     for (int64_t t = first; t < end; t += r.tiles) {
         r = tg_tile_run_of(g->grid, g->tile, t, end);
         tg_winograd_input(&x, &r, g->d, d + (t - first) * g->d.pitch);
@@ -108,9 +112,14 @@ static void input(const tg_winograd *g, int64_t first, int64_t end, float *d)
 static void multiply(const tg_winograd *g, int64_t tiles, const float *d, const float *u, int64_t point, int64_t panel,
                      float *m)
 {
-    const tg_brick  brick = { .a = d + point * g->d.point, .b = u + (point * g->panels + panel) * g->in * TG_PANEL };
-    const tg_brgemm p = { .m = (int)tiles, .n = (int)tg_least(g->out - panel * TG_PANEL, TG_PANEL), .k = g->in,
-                          .row = g->d.pitch, .step = 1, .c = m + point * g->m.point, .c_row = TG_PANEL,
+    const tg_brick brick = { .a = d + point * g->d.point, .b = u + (point * g->panels + panel) * g->in * TG_PANEL };
+    const tg_brgemm p = { .m = (int)tiles,
+                          .n = (int)tg_least(g->out - panel * TG_PANEL, TG_PANEL),
+                          .k = g->in,
+                          .row = g->d.pitch,
+                          .step = 1,
+                          .c = m + point * g->m.point,
+                          .c_row = TG_PANEL,
                           .store = TG_F32 };
     g->mk->run(&p, &brick, 1);
 }
@@ -135,9 +144,9 @@ static void output(const tg_winograd *g, int64_t first, int64_t end, int64_t pan
 /* Tasks of one share of the panels follow each other: they read the same weights. */
 static void run_whole(const tg_winograd *g, const tg_task *t)
 {
-    int64_t       share = t->index;
+    int64_t share = t->index;
     const int64_t first = tg_digit(&share, g->blocks) * g->block, end = tg_least(g->tiles, first + g->block);
-    float *const  d = t->scratch, *const m = d + g->points * g->d.point;
+    float *const d = t->scratch, *const m = d + g->points * g->d.point;
     input(g, first, end, d);
     for (int64_t panel = share * g->share; panel < tg_least(g->panels, (share + 1) * g->share); panel++) {
         for (int64_t point = 0; point < g->points; point++) multiply(g, end - first, d, t->packed, point, panel, m);
@@ -148,9 +157,9 @@ static void run_whole(const tg_winograd *g, const tg_task *t)
 static void run_phase(const tg_winograd *g, const tg_task *t)
 {
     const int64_t round = t->phase / 3 * g->round, end = tg_least(g->tiles, round + g->round);
-    float *const  d = t->shared, *const m = d + g->points * g->d.point;
+    float *const d = t->shared, *const m = d + g->points * g->d.point;
     if (t->phase % 3 == 1) {
-        int64_t       point = t->index;
+        int64_t point = t->index;
         const int64_t panel = tg_digit(&point, g->panels);
         multiply(g, end - round, d, t->packed, point, panel, m + panel * g->m.panel);
         return;

@@ -1,15 +1,15 @@
 /* winograd_points.h - Winograd's transforms of one line of numbers, 16 channels side by side.
  *
  * For m = 4 the points are 0, A, -A, B, -B, infinity.  With P(x) = x (x^2 - A^2) (x^2 - B^2), the transform of inputs
- * has the coefficients of P(x) / (x - p) for each finite point p, and of P itself for infinity; that of a kernel, its value
- * at p divided by the product of p's distances from the other points; that of outputs, the powers of p. */
+ * has the coefficients of P(x) / (x - p) for each finite point p, and of P itself for infinity; that of a kernel, its
+ * value at p divided by the product of p's distances from the other points; that of outputs, the powers of p. */
 #ifndef TG_WINOGRAD_POINTS_H
 #define TG_WINOGRAD_POINTS_H
 #include "avx512.h"
 #include "winograd.h"
 
-#define A 0.625f
-#define B 1.5f
+#define A  0.625f
+#define B  1.5f
 #define AA (A * A)
 #define BB (B * B)
 
@@ -63,7 +63,7 @@ INLINE void kernel_points(int tile, __m512 a, __m512 b, __m512 c, __m512 *to, in
 INLINE void long_kernel_points(const __m512 *p, int from, __m512 *to, int step)
 {
     const __m512 p0 = p[0], p1 = p[from], p2 = p[2 * from], p3 = p[3 * from];
-    const float  at_a = 1 / (2 * AA * (AA - BB)), at_b = 1 / (2 * BB * (BB - AA));
+    const float at_a = 1 / (2 * AA * (AA - BB)), at_b = 1 / (2 * BB * (BB - AA));
     to[0] = times(1 / (AA * BB), p0);
     both(plus(times(at_a, p0), AA * at_a, p2), plus(times(A * at_a, p1), A * AA * at_a, p3), to + step, step);
     both(plus(times(at_b, p0), BB * at_b, p2), plus(times(B * at_b, p1), B * BB * at_b, p3), to + 3 * step, step);

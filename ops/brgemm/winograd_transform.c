@@ -1,4 +1,5 @@
-/* winograd_transform.c - the transforms of x, gy and y of Winograd's algorithm, 16 channels at a time.  See winograd.h. */
+/* winograd_transform.c - the transforms of x, gy and y of Winograd's algorithm, 16 channels at a time.  See winograd.h.
+ */
 #include "winograd_points.h"
 
 static float *place(float *d, tg_point_places at, int64_t channel)
@@ -12,10 +13,10 @@ enum { MOST_LINES = TG_MAX_TILE + 2 };
 
 /* A line of tiles, 16 channels of it. */
 typedef struct {
-    const char *image;                  /* these channels of its first pixel */
-    int64_t     line[MOST_LINES], width;/* where the tiles' lines begin, in elements; pixels of a line */
-    __mmask16   mask[MOST_LINES];       /* of channels, for each line; 0: beyond the edge */
-    int64_t     channels;
+    const char *image;               /* these channels of its first pixel */
+    int64_t line[MOST_LINES], width; /* where the tiles' lines begin, in elements; pixels of a line */
+    __mmask16 mask[MOST_LINES];      /* of channels, for each line; 0: beyond the edge */
+    int64_t channels;
 } window;
 
 INLINE __m512 pixel(const char *at, bool half, __mmask16 mask)
@@ -51,7 +52,7 @@ INLINE void store_points(float *d, int64_t point, int lines, int line, const __m
 INLINE void input_tiles(const window *v, bool half, int tile, int64_t w, int64_t tiles, tg_point_places at, float *d)
 {
     const int lines = tile + 2;
-    __m512    s[MOST_LINES * MOST_LINES];                 /* [column][point along h] */
+    __m512 s[MOST_LINES * MOST_LINES]; /* [column][point along h] */
     input_column(v, half, tile, w, s);
     input_column(v, half, tile, w + 1, s + lines);
     for (int64_t t = 0; t < tiles; t++, d += at.pitch) {
@@ -104,7 +105,7 @@ static void look(window *v, const tg_tiled *x, const tg_tile_run *r, int lines, 
 
 void tg_winograd_input(const tg_tiled *x, const tg_tile_run *r, tg_point_places at, float *d)
 {
-    const bool    half = x->t->dtype == TG_BF16;
+    const bool half = x->t->dtype == TG_BF16;
     const int64_t w = r->w - x->pad[1];
     for (int64_t i = 0; i < x->t->dim[3]; i += 16) {
         window v;
@@ -133,7 +134,7 @@ void tg_winograd_kernel_input(const tg_tiled *gy, const tg_tile_run *r, tg_point
 INLINE void outputs(int tile, const float *m, int64_t point, __m512 y[])
 {
     const int lines = tile + 2;
-    __m512    s[TG_MAX_TILE * MOST_LINES];                /* [output along h][column] */
+    __m512 s[TG_MAX_TILE * MOST_LINES]; /* [output along h][column] */
 #pragma GCC unroll 6
     for (int k = 0; k < lines; k++) {
         __m512 p[MOST_LINES];
@@ -157,12 +158,12 @@ INLINE bool output_tiles(const tg_winograd *g, int tile, const tg_tile_run *r, c
                          const float *m)
 {
     const int64_t *dim = g->y->dim;
-    const int      lines = (int)(dim[1] - r->h < tile ? dim[1] - r->h : tile);
-    unsigned       nan = 0;
+    const int lines = (int)(dim[1] - r->h < tile ? dim[1] - r->h : tile);
+    unsigned nan = 0;
     for (int64_t t = 0; t < r->tiles; t++, m += g->m.pitch)
         for (int j = 0; j < columns; j += 16) {
             const __mmask16 mask = mask_of(columns - j);
-            __m512          y[TG_MAX_TILE * TG_MAX_TILE];
+            __m512 y[TG_MAX_TILE * TG_MAX_TILE];
             outputs(tile, m + j, g->m.point, y);
             nan |= mask & spread_nans(tile, y);
             for (int h = 0; h < lines; h++)
@@ -178,8 +179,10 @@ INLINE bool output_tiles(const tg_winograd *g, int tile, const tg_tile_run *r, c
 bool tg_winograd_output(const tg_winograd *g, const tg_tile_run *r, int64_t channel, const float *m)
 {
     const int64_t *dim = g->y->dim, size = (int64_t)tg_dtype_size(g->y->dtype), pixels = r->image * dim[1] * dim[2];
-    const tg_brgemm p = { .c = (char *)tg_ptr(g->y) + (pixels * g->out + channel) * size, .store = g->y->dtype,
-                          .bias = g->bias ? (const float *)tg_ptr(g->bias) + channel : NULL, .relu = g->relu };
+    const tg_brgemm p = { .c = (char *)tg_ptr(g->y) + (pixels * g->out + channel) * size,
+                          .store = g->y->dtype,
+                          .bias = g->bias ? (const float *)tg_ptr(g->bias) + channel : NULL,
+                          .relu = g->relu };
     const int64_t left = g->out - channel, columns = left < TG_PANEL ? left : TG_PANEL;
     return g->tile == 2 ? output_tiles(g, 2, r, &p, columns, m) : output_tiles(g, 4, r, &p, columns, m);
 }
@@ -189,7 +192,7 @@ bool tg_winograd_output(const tg_winograd *g, const tg_tile_run *r, int64_t chan
 /* Of an output channel, 16 input channels from i on. */
 static void taps_at(const tg_winograd_grad_w *g, int64_t i, const float *s, float *to)
 {
-    __m512          t[3 * MOST_LINES], tap[9];            /* t: [tap along h][column] */
+    __m512 t[3 * MOST_LINES], tap[9]; /* t: [tap along h][column] */
     const __mmask16 mask = mask_of(g->in - i);
 #pragma GCC unroll 6
     for (int k = 0; k < MOST_LINES; k++) {

@@ -6,10 +6,10 @@
 
 typedef struct {
     const tg_tensor *w;
-    bool     backward;
-    int      tile;
-    int64_t  channels, columns, panels; /* of U */
-    float   *to;
+    bool backward;
+    int tile;
+    int64_t channels, columns, panels; /* of U */
+    float *to;
 } packing;
 
 static packing packing_of(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY], void *to)
@@ -32,7 +32,7 @@ static size_t bytes(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY])
 /* Tap k of 16 inputs of row o, from input i on: zeros beyond the last row. */
 INLINE __m512 taps(const packing *q, int64_t o, int64_t k, int64_t i)
 {
-    const int64_t   in = q->w->dim[3], at = o < q->w->dim[0] ? (o * 9 + (q->backward ? 8 - k : k)) * in + i : 0;
+    const int64_t in = q->w->dim[3], at = o < q->w->dim[0] ? (o * 9 + (q->backward ? 8 - k : k)) * in + i : 0;
     const __mmask16 mask = o < q->w->dim[0] ? mask_of(in - i) : 0;
     return q->w->dtype == TG_F32 ? _mm512_maskz_loadu_ps(mask, (const float *)tg_ptr(q->w) + at)
                                  : widened(_mm256_maskz_loadu_epi16(mask, (const uint16_t *)tg_ptr(q->w) + at));
@@ -65,7 +65,7 @@ static float *place_of(const packing *q, int point, int64_t channel, int64_t col
 /* 16 columns from o on, some of which may be the padding of their panel. */
 static void pack_columns(const packing *q, int64_t o)
 {
-    __m512    u[16][TG_MAX_POINTS];
+    __m512 u[16][TG_MAX_POINTS];
     const int points = tg_points_of(q->tile);
     for (int64_t i = 0; i < q->channels; i += 16) {
         for (int r = 0; r < 16; r++) transformed(q, o + r, i, u[r]);
@@ -83,7 +83,7 @@ static void pack_columns(const packing *q, int64_t o)
 
 static void pack_channel(const packing *q, int64_t o)
 {
-    __m512    u[TG_MAX_POINTS];
+    __m512 u[TG_MAX_POINTS];
     const int points = tg_points_of(q->tile);
     for (int64_t j = 0; j < q->panels * TG_PANEL; j += 16) {
         transformed(q, o, j, u);
@@ -94,7 +94,7 @@ static void pack_channel(const packing *q, int64_t o)
 static void pack(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY], int64_t r0, int64_t r1, void *to)
 {
     const packing q = packing_of(w, key, to);
-    const int64_t end = r1 < w->dim[0] ? r1 : q.panels * TG_PANEL;      /* whoever packs the last row also pads */
+    const int64_t end = r1 < w->dim[0] ? r1 : q.panels * TG_PANEL; /* whoever packs the last row also pads */
     for (int64_t o = r0; q.backward ? o < r1 : o < end; o += q.backward ? 1 : 16)
         if (q.backward) pack_channel(&q, o);
         else pack_columns(&q, o);

@@ -20,10 +20,19 @@ static bool fits(const tg_call *const chain[])
 TG_VECTOR_DECLARE(max_pool2d_relu_grad_vector)
 extern const tg_kernel max_pool2d_relu_grad_ref;
 const tg_op tg_max_pool2d_relu_grad_op = {
-    .name = "max_pool2d_relu_grad", .n_in = 3, .n_out = 2, .attr_size = sizeof(tg_pool2d_attr), .infer = infer,
-    .kernels = TG_KERNELS(TG_VECTOR(max_pool2d_relu_grad_vector) &max_pool2d_relu_grad_ref),
+    .name = "max_pool2d_relu_grad",
+    .n_in = 3,
+    .n_out = 2,
+    .attr_size = sizeof(tg_pool2d_attr),
+    .infer = infer,
+    .kernels = TG_KERNELS(TG_VECTOR(max_pool2d_relu_grad_vector) & max_pool2d_relu_grad_ref),
 };
 const tg_rule tg_rule_max_pool2d_relu_grad = {
-    .chain = { &tg_max_pool2d_grad_op, &tg_relu_grad_op, &tg_channel_sum_op }, .fused = &tg_max_pool2d_relu_grad_op,
-    .drops = TG_BIT(3), .emit = { { 1, 0 }, { 2, 0 } }, .n_emit = 2, .attr_of = 0, .fits = fits,
+    .chain = { &tg_max_pool2d_grad_op, &tg_relu_grad_op, &tg_channel_sum_op },
+    .fused = &tg_max_pool2d_relu_grad_op,
+    .drops = TG_BIT(3),
+    .emit = { { 1, 0 }, { 2, 0 } },
+    .n_emit = 2,
+    .attr_of = 0,
+    .fits = fits,
 };

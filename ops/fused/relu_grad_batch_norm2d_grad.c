@@ -21,13 +21,22 @@ static bool is_of_x(const tg_call *const chain[])
 TG_VECTOR_DECLARE(batch_norm2d_relu_grad_vector)
 extern const tg_kernel batch_norm2d_relu_grad_ref;
 const tg_op tg_batch_norm2d_relu_grad_op = {
-    .name = "batch_norm2d_relu_grad", .n_in = 6, .n_out = 3, .optional_out = TG_BIT(0) | TG_BIT(1) | TG_BIT(2),
-    .attr_size = sizeof(tg_batch_norm2d_attr), .infer = tg_batch_norm2d_grad_infer,
-    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_relu_grad_vector) &batch_norm2d_relu_grad_ref),
+    .name = "batch_norm2d_relu_grad",
+    .n_in = 6,
+    .n_out = 3,
+    .optional_out = TG_BIT(0) | TG_BIT(1) | TG_BIT(2),
+    .attr_size = sizeof(tg_batch_norm2d_attr),
+    .infer = tg_batch_norm2d_grad_infer,
+    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_relu_grad_vector) & batch_norm2d_relu_grad_ref),
 };
 const tg_rule tg_rule_batch_norm2d_relu_grad = {
-    .chain = { &tg_relu_grad_op, &tg_batch_norm2d_grad_op }, .fused = &tg_batch_norm2d_relu_grad_op,
-    .drops = TG_BIT(1), .emit = { { 1, 0 }, { 1, 1 }, { 1, 2 } }, .n_emit = 3, .attr_of = 1, .fits = is_of_x,
+    .chain = { &tg_relu_grad_op, &tg_batch_norm2d_grad_op },
+    .fused = &tg_batch_norm2d_relu_grad_op,
+    .drops = TG_BIT(1),
+    .emit = { { 1, 0 }, { 1, 1 }, { 1, 2 } },
+    .n_emit = 3,
+    .attr_of = 1,
+    .fits = is_of_x,
 };
 
 static void relu_grad_batch_norm2d_grad_infer(tg_scope *s, tg_call *c)
@@ -39,14 +48,20 @@ static void relu_grad_batch_norm2d_grad_infer(tg_scope *s, tg_call *c)
 TG_VECTOR_DECLARE(relu_grad_batch_norm2d_grad_vector)
 extern const tg_kernel relu_grad_batch_norm2d_grad_ref;
 const tg_op tg_relu_grad_batch_norm2d_grad_op = {
-    .name = "relu_grad_batch_norm2d_grad", .n_in = 7, .n_out = 4,
+    .name = "relu_grad_batch_norm2d_grad",
+    .n_in = 7,
+    .n_out = 4,
     .optional_out = TG_BIT(0) | TG_BIT(1) | TG_BIT(2) | TG_BIT(3),
-    .attr_size = sizeof(tg_batch_norm2d_attr), .infer = relu_grad_batch_norm2d_grad_infer,
-    .kernels = TG_KERNELS(TG_VECTOR(relu_grad_batch_norm2d_grad_vector) &relu_grad_batch_norm2d_grad_ref),
+    .attr_size = sizeof(tg_batch_norm2d_attr),
+    .infer = relu_grad_batch_norm2d_grad_infer,
+    .kernels = TG_KERNELS(TG_VECTOR(relu_grad_batch_norm2d_grad_vector) & relu_grad_batch_norm2d_grad_ref),
 };
 const tg_rule tg_rule_relu_grad_batch_norm2d_grad = {
-    .chain = { &tg_relu_grad_op, &tg_batch_norm2d_grad_op }, .fused = &tg_relu_grad_batch_norm2d_grad_op,
-    .emit = { { 1, 0 }, { 1, 1 }, { 1, 2 }, { 0, 0 } }, .n_emit = 4, .attr_of = 1,
+    .chain = { &tg_relu_grad_op, &tg_batch_norm2d_grad_op },
+    .fused = &tg_relu_grad_batch_norm2d_grad_op,
+    .emit = { { 1, 0 }, { 1, 1 }, { 1, 2 }, { 0, 0 } },
+    .n_emit = 4,
+    .attr_of = 1,
 };
 
 static void add_relu_grad_batch_norm2d_grad_infer(tg_scope *s, tg_call *c)
@@ -64,13 +79,19 @@ static bool fits(const tg_call *const chain[])
 TG_VECTOR_DECLARE(add_relu_grad_batch_norm2d_grad_vector)
 extern const tg_kernel add_relu_grad_batch_norm2d_grad_ref;
 const tg_op tg_add_relu_grad_batch_norm2d_grad_op = {
-    .name = "add_relu_grad_batch_norm2d_grad", .n_in = 8, .n_out = 4,
+    .name = "add_relu_grad_batch_norm2d_grad",
+    .n_in = 8,
+    .n_out = 4,
     .optional_out = TG_BIT(0) | TG_BIT(1) | TG_BIT(2) | TG_BIT(3),
-    .attr_size = sizeof(tg_batch_norm2d_attr), .infer = add_relu_grad_batch_norm2d_grad_infer,
-    .kernels = TG_KERNELS(TG_VECTOR(add_relu_grad_batch_norm2d_grad_vector) &add_relu_grad_batch_norm2d_grad_ref),
+    .attr_size = sizeof(tg_batch_norm2d_attr),
+    .infer = add_relu_grad_batch_norm2d_grad_infer,
+    .kernels = TG_KERNELS(TG_VECTOR(add_relu_grad_batch_norm2d_grad_vector) & add_relu_grad_batch_norm2d_grad_ref),
 };
 const tg_rule tg_rule_add_relu_grad_batch_norm2d_grad = {
     .chain = { &tg_add_op, &tg_relu_grad_op, &tg_batch_norm2d_grad_op },
     .fused = &tg_add_relu_grad_batch_norm2d_grad_op,
-    .emit = { { 2, 0 }, { 2, 1 }, { 2, 2 }, { 1, 0 } }, .n_emit = 4, .attr_of = 2, .fits = fits,
+    .emit = { { 2, 0 }, { 2, 1 }, { 2, 2 }, { 1, 0 } },
+    .n_emit = 4,
+    .attr_of = 2,
+    .fits = fits,
 };

@@ -3,9 +3,9 @@
 #include <stdio.h>
 
 typedef struct {
-    tg_module                  base;
-    tg_tensor                 *weight, *bias;      /* bias NULL: none */
-    tg_conv2d_config           conv;
+    tg_module base;
+    tg_tensor *weight, *bias; /* bias NULL: none */
+    tg_conv2d_config conv;
     tg_conv_transpose2d_config transpose;
 } conv;
 
@@ -42,11 +42,22 @@ static tg_layer_conv2d_config resolve(tg_layer_conv2d_config c)
 
 static bool check(tg_scope *s, const char *kind, const tg_layer_conv2d_config *c)
 {
-    const struct { const char *name; int got, least; } field[] = {
-        { "in", c->in, 1 },         { "out", c->out, 1 },               { "kernel", c->kernel, 1 },
-        { "stride", c->stride, 1 }, { "pad", c->pad, 0 },               { "dilation", c->dilation, 1 },
-        { "groups", c->groups, 1 }, { "kernel_w", c->kernel_w, 1 },     { "stride_w", c->stride_w, 1 },
-        { "pad_w", c->pad_w, 0 },   { "dilation_w", c->dilation_w, 1 }, { "output_pad", c->output_pad, 0 },
+    const struct {
+        const char *name;
+        int got, least;
+    } field[] = {
+        { "in", c->in, 1 },
+        { "out", c->out, 1 },
+        { "kernel", c->kernel, 1 },
+        { "stride", c->stride, 1 },
+        { "pad", c->pad, 0 },
+        { "dilation", c->dilation, 1 },
+        { "groups", c->groups, 1 },
+        { "kernel_w", c->kernel_w, 1 },
+        { "stride_w", c->stride_w, 1 },
+        { "pad_w", c->pad_w, 0 },
+        { "dilation_w", c->dilation_w, 1 },
+        { "output_pad", c->output_pad, 0 },
         { "output_pad_w", c->output_pad_w, 0 },
     };
     for (size_t i = 0; i < sizeof field / sizeof *field; i++)
@@ -58,7 +69,7 @@ static bool check(tg_scope *s, const char *kind, const tg_layer_conv2d_config *c
 
 static void describe(conv *c, const tg_layer_conv2d_config *config)
 {
-    char  *at = c->base.detail, *end = at + sizeof c->base.detail;
+    char *at = c->base.detail, *end = at + sizeof c->base.detail;
     at += snprintf(at, (size_t)(end - at), "%d, %d, %dx%d", config->in, config->out, config->kernel, config->kernel_w);
     if (config->stride > 1 && at < end) at += snprintf(at, (size_t)(end - at), ", stride %d", config->stride);
     if (config->pad > 0 && at < end) at += snprintf(at, (size_t)(end - at), ", pad %d", config->pad);
@@ -79,12 +90,17 @@ static tg_module *make(tg_scope *s, const char *kind, tg_forward_fn forward, con
         m->base.slots->f32_because = "depthwise convolutions have no BF16 backward-weights";
     if (!c->no_bias) m->bias = tg_param(s, &m->base, "bias", tg_init_uniform(s, fan_in, 1, TG_DIM(c->out)));
     m->conv = (tg_conv2d_config){
-        .stride = { c->stride, c->stride_w }, .pad = { c->pad, c->pad_w }, .dilation = { c->dilation, c->dilation_w },
+        .stride = { c->stride, c->stride_w },
+        .pad = { c->pad, c->pad_w },
+        .dilation = { c->dilation, c->dilation_w },
         .groups = c->groups,
     };
     m->transpose = (tg_conv_transpose2d_config){
-        .stride = { c->stride, c->stride_w }, .pad = { c->pad, c->pad_w }, .dilation = { c->dilation, c->dilation_w },
-        .output_pad = { c->output_pad, c->output_pad_w }, .groups = c->groups,
+        .stride = { c->stride, c->stride_w },
+        .pad = { c->pad, c->pad_w },
+        .dilation = { c->dilation, c->dilation_w },
+        .output_pad = { c->output_pad, c->output_pad_w },
+        .groups = c->groups,
     };
     describe(m, c);
     return tg_ok(s) ? &m->base : NULL;

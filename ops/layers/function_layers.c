@@ -3,8 +3,14 @@
 #include <math.h>
 #include <stdio.h>
 
-typedef struct { tg_module base; tg_tensor *(*fn)(tg_scope *s, tg_tensor *x); } function;
-typedef struct { tg_module base; double number; } numbered;
+typedef struct {
+    tg_module base;
+    tg_tensor *(*fn)(tg_scope *s, tg_tensor *x);
+} function;
+typedef struct {
+    tg_module base;
+    double number;
+} numbered;
 
 static tg_tensor *forward_fn(tg_scope *s, tg_module *m, tg_tensor *x) { return ((function *)m)->fn(s, x); }
 

@@ -3,7 +3,7 @@
 #define TG_LAYER_H
 #include "layers.h"
 
-enum { TG_MAX_PATH = 512 };            /* bytes of the longest name of a parameter, with its end */
+enum { TG_MAX_PATH = 512 }; /* bytes of the longest name of a parameter, with its end */
 
 /* True if got >= least; otherwise fails with "Conv2d: in 0, want at least 1". */
 bool tg_layer_wants(tg_scope *s, const char *kind, const char *field, int got, int least);
@@ -14,7 +14,7 @@ tg_tensor *tg_init_uniform(tg_scope *s, double fan_in, int rank, const int64_t *
 
 /* Nobody replaced the slot's tensor; otherwise fails, with the slot's full name. */
 bool tg_slot_sound(tg_scope *s, const tg_module *m, const tg_slot *slot);
-bool tg_slots_sound(tg_scope *s, const tg_module *m);            /* of m and of all below */
+bool tg_slots_sound(tg_scope *s, const tg_module *m); /* of m and of all below */
 
 /* Writes "layer1.0.conv1" into text, as seen from `top`; returns its length. */
 size_t tg_path_within(const tg_module *top, const tg_module *m, char text[TG_MAX_PATH]);

@@ -13,25 +13,38 @@ extern "C" {
 #endif
 
 typedef struct {
-    int  in, out, kernel;              /* square by these four; stride, dilation, groups: 0 means 1 */
-    int  stride, pad, dilation, groups;
-    int  kernel_w, stride_w, pad_w, dilation_w;   /* if kernel_w > 0: the horizontal ones, the others are vertical */
-    int  output_pad, output_pad_w;     /* ConvTranspose2d only */
+    int in, out, kernel; /* square by these four; stride, dilation, groups: 0 means 1 */
+    int stride, pad, dilation, groups;
+    int kernel_w, stride_w, pad_w, dilation_w; /* if kernel_w > 0: the horizontal ones, the others are vertical */
+    int output_pad, output_pad_w;              /* ConvTranspose2d only */
     bool no_bias;
 } tg_layer_conv2d_config;
 /* weight [out,kh,kw,in/groups], transposed [in,kh,kw,out/groups]; bias */
 tg_module *tg_layer_conv2d(tg_scope *s, tg_layer_conv2d_config config);
 tg_module *tg_layer_conv_transpose2d(tg_scope *s, tg_layer_conv2d_config config);
 
-typedef struct { int in, out; bool no_bias; } tg_layer_linear_config;
-tg_module *tg_layer_linear(tg_scope *s, tg_layer_linear_config config);           /* weight [out,in], bias */
-typedef struct { int features; float eps, momentum; } tg_layer_batch_norm2d_config;   /* 0: 1e-5, 0.1 */
+typedef struct {
+    int in, out;
+    bool no_bias;
+} tg_layer_linear_config;
+tg_module *tg_layer_linear(tg_scope *s, tg_layer_linear_config config); /* weight [out,in], bias */
+typedef struct {
+    int features;
+    float eps, momentum;
+} tg_layer_batch_norm2d_config; /* 0: 1e-5, 0.1 */
 /* weight, bias, running_mean, running_var, num_batches_tracked (i64 []) */
 tg_module *tg_layer_batch_norm2d(tg_scope *s, tg_layer_batch_norm2d_config config);
-typedef struct { int rank; int64_t dim[TG_MAX_RANK]; float eps; } tg_layer_norm_config;
-tg_module *tg_layer_layer_norm(tg_scope *s, tg_layer_norm_config config);         /* weight, bias */
+typedef struct {
+    int rank;
+    int64_t dim[TG_MAX_RANK];
+    float eps;
+} tg_layer_norm_config;
+tg_module *tg_layer_layer_norm(tg_scope *s, tg_layer_norm_config config); /* weight, bias */
 
-typedef struct { int kernel, stride, pad; bool exclude_pad; } tg_layer_pool2d_config;   /* stride 0: the kernel */
+typedef struct {
+    int kernel, stride, pad;
+    bool exclude_pad;
+} tg_layer_pool2d_config; /* stride 0: the kernel */
 tg_module *tg_layer_max_pool2d(tg_scope *s, tg_layer_pool2d_config config);
 tg_module *tg_layer_avg_pool2d(tg_scope *s, tg_layer_pool2d_config config);
 tg_module *tg_layer_adaptive_avg_pool2d(tg_scope *s, int oh, int ow);
@@ -48,20 +61,20 @@ tg_module *tg_sequential(tg_scope *s, tg_module *const *list);
 tg_module *tg_residual(tg_scope *s, tg_module *body, tg_module *skip);
 
 /* ---- the model zoo; inputs [n,28,28,1], [n,32,32,3], [n,224,224,3] ---- */
-tg_module *tg_lenet    (tg_scope *s, int classes);   /* conv 5x5 32, pool, conv 5x5 64, pool, linear 512, linear */
-tg_module *tg_mlp      (tg_scope *s, int classes);   /* 784-1024-1024-classes, relu */
-tg_module *tg_resnet20 (tg_scope *s, int classes);   /* He et al. 2015, CIFAR, 16 to 64 channels; torchvision's names */
-tg_module *tg_resnet18c(tg_scope *s, int classes);   /* ResNet-18 with a 3x3 stem without pooling, for CIFAR */
-tg_module *tg_resnet50 (tg_scope *s, int classes);   /* torchvision's (stride in the 3x3) */
+tg_module *tg_lenet(tg_scope *s, int classes);     /* conv 5x5 32, pool, conv 5x5 64, pool, linear 512, linear */
+tg_module *tg_mlp(tg_scope *s, int classes);       /* 784-1024-1024-classes, relu */
+tg_module *tg_resnet20(tg_scope *s, int classes);  /* He et al. 2015, CIFAR, 16 to 64 channels; torchvision's names */
+tg_module *tg_resnet18c(tg_scope *s, int classes); /* ResNet-18 with a 3x3 stem without pooling, for CIFAR */
+tg_module *tg_resnet50(tg_scope *s, int classes);  /* torchvision's (stride in the 3x3) */
 
 typedef struct {
-    const char *name;                                /* "lenet" */
+    const char *name; /* "lenet" */
     tg_module *(*make)(tg_scope *s, int classes);
-    int64_t     input[3];                            /* h, w, c */
-    const char *about;                               /* "LeNet-5 with 32 and 64 channels: 28x28 grey" */
+    int64_t input[3];  /* h, w, c */
+    const char *about; /* "LeNet-5 with 32 and 64 channels: 28x28 grey" */
 } tg_model_info;
 const tg_model_info *tg_models(int *count);
-const tg_model_info *tg_find_model(const char *name);   /* NULL if there is none */
+const tg_model_info *tg_find_model(const char *name); /* NULL if there is none */
 
 #ifdef __cplusplus
 }

@@ -3,8 +3,8 @@
 #include <stdio.h>
 
 typedef struct {
-    tg_module  base;
-    tg_tensor *weight, *bias;              /* [out, in], [out] or NULL */
+    tg_module base;
+    tg_tensor *weight, *bias; /* [out, in], [out] or NULL */
 } linear;
 
 static tg_tensor *forward(tg_scope *s, tg_module *m, tg_tensor *x)

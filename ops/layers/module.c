@@ -92,10 +92,13 @@ tg_module *tg_child(tg_scope *s, tg_module *parent, const char *name, tg_module 
     if (!tg_ok(s)) return child;
     if (!parent || !child || !name) {
         tg_fail(s, "module: child \"%s\": %s is NULL", name ? name : "",
-                !parent ? "its parent" : !child ? "it" : "its name");
+                !parent  ? "its parent"
+                : !child ? "it"
+                         : "its name");
         return child;
     }
-    if (!tg_wants_home(s, parent->kind, "module", parent->scope) || !tg_wants_home(s, parent->kind, "child", child->scope))
+    if (!tg_wants_home(s, parent->kind, "module", parent->scope) ||
+        !tg_wants_home(s, parent->kind, "child", child->scope))
         return child;
     const char *why = child_trouble(parent, name, child), *own = why ? NULL : tg_strdup(s, name);
     if (why) tg_fail(s, "%s: child \"%.64s\": %s", parent->kind, name, why);
@@ -116,7 +119,9 @@ static tg_tensor *add_slot(tg_scope *s, tg_module *m, const char *name, tg_tenso
     if (!tg_ok(s)) return leaf;
     if (!m || !name || !leaf) {
         tg_fail(s, "module: %s \"%s\": %s is NULL", what, name ? name : "",
-                !m ? "its module" : !leaf ? "it" : "its name");
+                !m      ? "its module"
+                : !leaf ? "it"
+                        : "its name");
         return leaf;
     }
     if (!tg_wants_home(s, m->kind, "module", m->scope) || !tg_wants_tensor(s, m->kind, leaf)) return leaf;
@@ -126,8 +131,13 @@ static tg_tensor *add_slot(tg_scope *s, tg_module *m, const char *name, tg_tenso
     if (!slot) return leaf;
     tg_slot **end = &m->slots;
     while (*end) end = &(*end)->next;
-    *slot = (tg_slot){ .name = own, .tensor = leaf, .added = leaf, .buffer = buffer, .file_axis = -1,
-                       .decays = !buffer && leaf->rank > 1 && strcmp(name, "bias") != 0, .f32_because = f32_because };
+    *slot = (tg_slot){ .name = own,
+                       .tensor = leaf,
+                       .added = leaf,
+                       .buffer = buffer,
+                       .file_axis = -1,
+                       .decays = !buffer && leaf->rank > 1 && strcmp(name, "bias") != 0,
+                       .f32_because = f32_because };
     *end = slot;
     return leaf;
 }
@@ -184,7 +194,8 @@ static bool can_run(tg_scope *s, const tg_module *m, tg_tensor *const *in, int n
     if (!tg_wants_home(s, "forward", "module", m ? m->scope : NULL)) return false;
     if (n_in != m->n_in || n_out != m->n_out)
         return tg_fail(s, "%s: forward with inputs: %d, outputs: %d; want %d and %d", m->kind, n_in, n_out, m->n_in,
-                       m->n_out), false;
+                       m->n_out),
+               false;
     if (!in || !out) return tg_fail(s, "forward: the list of %s is NULL", in ? "outputs" : "inputs"), false;
     for (int k = 0; k < n_in; k++)
         if (!in[k] && n_in > 1) return tg_fail(s, "forward: input %d is NULL", k), false;
@@ -222,7 +233,7 @@ static void run(tg_scope *s, tg_module *m, tg_tensor *const *in, tg_tensor **out
 static void give_out(tg_scope *s, const tg_module *m, tg_tensor **out, int n_out)
 {
     for (int k = 0; k < n_out && tg_ok(s) && m->f32_out && !tg_within_module(s); k++) out[k] = tg_show_f32(s, out[k]);
-    for (int k = 0; out && !tg_ok(s) && k < n_out; k++) out[k] = tg_zeros(s, TG_F32, 0, NULL);     /* without elements */
+    for (int k = 0; out && !tg_ok(s) && k < n_out; k++) out[k] = tg_zeros(s, TG_F32, 0, NULL); /* without elements */
 }
 
 void tg_forward_n(tg_scope *s, tg_module *m, tg_tensor *const *in, int n_in, tg_tensor **out, int n_out)

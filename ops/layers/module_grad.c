@@ -3,7 +3,10 @@
 #include "layer.h"
 #include "run.h"
 
-typedef struct { tg_tensor **leaf; int n; } list;
+typedef struct {
+    tg_tensor **leaf;
+    int n;
+} list;
 
 static void count_one(void *context, const char *name, tg_slot *slot, tg_module *owner)
 {

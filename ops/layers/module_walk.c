@@ -27,7 +27,7 @@ const char *tg_module_path(const tg_module *m)
     char text[TG_MAX_PATH];
     tg_path_within(NULL, m, text);
     const char *path = tg_strdup(m->scope, text);
-    ((tg_module *)m)->path = path;         /* a cache: nobody can tell */
+    ((tg_module *)m)->path = path; /* a cache: nobody can tell */
     return path ? path : "";
 }
 
@@ -38,8 +38,8 @@ bool tg_slot_sound(tg_scope *s, const tg_module *m, const tg_slot *slot)
     char text[TG_MAX_PATH];
     if (slot->tensor == slot->added) return true;
     append(text, tg_path_within(NULL, m, text), slot->name);
-    tg_fail(s, "%s: slot->tensor was replaced, but %s reads the tensor it was made with; write values with tg_edit", text,
-            m->kind);
+    tg_fail(s, "%s: slot->tensor was replaced, but %s reads the tensor it was made with; write values with tg_edit",
+            text, m->kind);
     return false;
 }
 
@@ -81,11 +81,11 @@ void tg_each_param(const tg_module *m, visit_fn visit, void *context)
 static tg_module *find_module(tg_module *m, const char *path, size_t length)
 {
     while (m && length) {
-        const char  *dot = memchr(path, '.', length);
+        const char *dot = memchr(path, '.', length);
         const size_t part = dot ? (size_t)(dot - path) : length, used = part + (dot != NULL);
-        tg_module   *c = m->first_child;
+        tg_module *c = m->first_child;
         while (c && (strncmp(c->name, path, part) != 0 || c->name[part])) c = c->next;
-        if (dot && used == length) return NULL;            /* ends with a dot */
+        if (dot && used == length) return NULL; /* ends with a dot */
         m = c;
         path += used;
         length -= used;
@@ -124,7 +124,10 @@ int64_t tg_param_count(const tg_module *m)
 
 /* ---- freezing ---- */
 
-typedef struct { bool trainable; int n; } wish;
+typedef struct {
+    bool trainable;
+    int n;
+} wish;
 
 static void set_trainable(void *context, const char *name, tg_slot *slot, tg_module *owner)
 {

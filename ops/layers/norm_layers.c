@@ -4,8 +4,8 @@
 #include <stdio.h>
 
 typedef struct {
-    tg_module              base;
-    tg_tensor             *weight, *bias, *mean, *var, *tracked;
+    tg_module base;
+    tg_tensor *weight, *bias, *mean, *var, *tracked;
     tg_batch_norm2d_config config;
 } batch_norm;
 
@@ -43,9 +43,9 @@ tg_module *tg_layer_batch_norm2d(tg_scope *s, tg_layer_batch_norm2d_config c)
 }
 
 typedef struct {
-    tg_module  base;
+    tg_module base;
     tg_tensor *weight, *bias;
-    double     eps;
+    double eps;
 } layer_norm;
 
 static tg_tensor *forward_layer_norm(tg_scope *s, tg_module *m, tg_tensor *x)

@@ -2,8 +2,14 @@
 #include "layer.h"
 #include <stdio.h>
 
-typedef struct { tg_module base; tg_pool2d_config config; } pool;
-typedef struct { tg_module base; int oh, ow; } adaptive_pool;
+typedef struct {
+    tg_module base;
+    tg_pool2d_config config;
+} pool;
+typedef struct {
+    tg_module base;
+    int oh, ow;
+} adaptive_pool;
 
 static tg_tensor *forward_max(tg_scope *s, tg_module *m, tg_tensor *x)
 {

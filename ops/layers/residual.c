@@ -1,7 +1,10 @@
 /* residual.c - relu(body(x) + skip(x)). */
 #include "layer.h"
 
-typedef struct { tg_module base; tg_module *body, *skip; } residual;
+typedef struct {
+    tg_module base;
+    tg_module *body, *skip;
+} residual;
 
 tg_tensor *tg_add_relu(tg_scope *s, tg_tensor *branch, tg_tensor *shortcut)
 {

@@ -9,22 +9,22 @@
 enum { MAX_STAGES = 4, MAX_CONVS = 3 };
 
 typedef struct {
-    tg_module  base;
-    int        convs;
+    tg_module base;
+    int convs;
     tg_module *conv[MAX_CONVS], *bn[MAX_CONVS];
-    tg_module *downsample;                 /* NULL: the input as it is */
+    tg_module *downsample; /* NULL: the input as it is */
 } block;
 
 typedef struct {
-    tg_module  base;
+    tg_module base;
     tg_module *conv1, *bn1, *stage[MAX_STAGES], *fc;
-    bool       pool;                       /* 3x3 max pooling with stride 2 after the stem */
-    int        stages;
+    bool pool; /* 3x3 max pooling with stride 2 after the stem */
+    int stages;
 } resnet;
 
 typedef struct {
-    int  stages, depth[MAX_STAGES], width; /* blocks in each stage; channels of the first, doubled by each */
-    bool bottleneck, imagenet;             /* imagenet: 7x7 stem with stride 2, and pooling */
+    int stages, depth[MAX_STAGES], width; /* blocks in each stage; channels of the first, doubled by each */
+    bool bottleneck, imagenet;            /* imagenet: 7x7 stem with stride 2, and pooling */
 } plan;
 
 /* Conv2d and BatchNorm2d number i (from 1) of m, as children "conv1" and "bn1". */
@@ -42,7 +42,7 @@ static void add_conv_bn(tg_scope *s, tg_module *m, int i, tg_layer_conv2d_config
 static tg_tensor *forward_block(tg_scope *s, tg_module *m, tg_tensor *x)
 {
     const block *b = (const block *)m;
-    tg_tensor   *y = x;
+    tg_tensor *y = x;
     for (int i = 0; i < b->convs; i++) {
         y = tg_forward(s, b->bn[i], tg_forward(s, b->conv[i], y));
         if (i + 1 < b->convs) y = tg_relu(s, y);
@@ -67,11 +67,9 @@ static tg_module *new_block(tg_scope *s, bool bottleneck, int in, int width, int
     for (int i = 0; i < b->convs; i++)
         add_conv_bn(s, &b->base, i + 1, bottleneck ? narrow[i] : basic[i], &b->conv[i], &b->bn[i]);
     if (stride == 1 && in == out) return &b->base;
-    tg_module *list[] = {
-        tg_layer_conv2d(s, (tg_layer_conv2d_config){ in, out, .kernel = 1, .stride = stride, .no_bias = true }),
-        tg_layer_batch_norm2d(s, (tg_layer_batch_norm2d_config){ .features = out }),
-        NULL
-    };
+    tg_module *list[] = { tg_layer_conv2d(
+                              s, (tg_layer_conv2d_config){ in, out, .kernel = 1, .stride = stride, .no_bias = true }),
+                          tg_layer_batch_norm2d(s, (tg_layer_batch_norm2d_config){ .features = out }), NULL };
     b->downsample = tg_child(s, &b->base, "downsample", tg_sequential(s, list));
     return &b->base;
 }
@@ -80,7 +78,7 @@ static tg_module *new_stage(tg_scope *s, const plan *p, int stage, int *channels
 {
     enum { MOST = 8 };
     tg_module *list[MOST + 1] = { NULL };
-    const int  width = p->width << stage;
+    const int width = p->width << stage;
     for (int i = 0; i < p->depth[stage] && i < MOST; i++) {
         list[i] = new_block(s, p->bottleneck, *channels, width, stage > 0 && i == 0 ? 2 : 1);
         *channels = p->bottleneck ? 4 * width : width;

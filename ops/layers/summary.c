@@ -10,16 +10,18 @@
 
 typedef struct {
     const tg_module *top;
-    int              name_width, kind_width, out_width;
+    int name_width, kind_width, out_width;
 } table;
 
-typedef struct { char text[32]; } number_text;
+typedef struct {
+    char text[32];
+} number_text;
 
 /* 25557032 as "25,557,032" */
 static const char *grouped(int64_t n, number_text *buffer)
 {
     char digits[32];
-    int  count = snprintf(digits, sizeof digits, "%lld", (long long)n), length = 0;
+    int count = snprintf(digits, sizeof digits, "%lld", (long long)n), length = 0;
     for (int i = 0; i < count; i++) {
         if (i && (count - i) % 3 == 0) buffer->text[length++] = ',';
         buffer->text[length++] = digits[i];
@@ -32,7 +34,7 @@ static const char *size_text(int64_t bytes, number_text *buffer)
 {
     static const char *const unit[] = { "KiB", "MiB", "GiB", "TiB" };
     double size = (double)bytes / 1024;
-    int    u = 0;
+    int u = 0;
     for (; size >= 1024 && u < 3; u++) size /= 1024;
     if (bytes < 1024) snprintf(buffer->text, sizeof buffer->text, "%lld B", (long long)bytes);
     else snprintf(buffer->text, sizeof buffer->text, "%.1f %s", size, unit[u]);
@@ -59,12 +61,15 @@ static tg_tensor **watch(tg_module *m, tg_tensor **out)
 
 /* ---- rows ---- */
 
-static int64_t bytes_of(const tg_tensor *t)      /* with its master's lower half, if it is split */
+static int64_t bytes_of(const tg_tensor *t) /* with its master's lower half, if it is split */
 {
     return tg_count(t) * (int64_t)tg_dtype_size(tg_is_split(t) ? TG_F32 : t->dtype);
 }
 
-typedef struct { char name[TG_MAX_PATH], kind[160], out[2 * sizeof(tg_shape_text)]; int64_t params, bytes; } row;
+typedef struct {
+    char name[TG_MAX_PATH], kind[160], out[2 * sizeof(tg_shape_text)];
+    int64_t params, bytes;
+} row;
 
 /* A layer is a module with tensors of its own, or without children. */
 static bool is_layer(const tg_module *m) { return m->slots || !m->first_child; }
@@ -120,7 +125,7 @@ static void print_line(const table *t, FILE *to, const char *name, const char *k
 static void print_rows(const table *t, FILE *to, const tg_module *m)
 {
     if (is_layer(m)) {
-        const row   r = row_of(t, m);
+        const row r = row_of(t, m);
         number_text count, size;
         print_line(t, to, r.name, r.kind, r.out, grouped(r.params, &count), size_text(r.bytes, &size));
     }
@@ -129,7 +134,9 @@ static void print_rows(const table *t, FILE *to, const tg_module *m)
 
 /* ---- totals: shared tensors count once ---- */
 
-typedef struct { int64_t params, frozen, bytes; } totals;
+typedef struct {
+    int64_t params, frozen, bytes;
+} totals;
 
 static void add_up(void *context, const char *name, tg_slot *slot, tg_module *owner)
 {
@@ -144,7 +151,7 @@ static void add_up(void *context, const char *name, tg_slot *slot, tg_module *ow
 static void print_table(table *t, FILE *to)
 {
     number_text count, size, frozen;
-    totals      sum = { 0 };
+    totals sum = { 0 };
     widen(&t->name_width, "layer");
     widen(&t->kind_width, "kind");
     widen(&t->out_width, "output");
@@ -173,10 +180,10 @@ void tg_summary_n(tg_scope *s, tg_module *m, FILE *to, const tg_input_shape *inp
         tg_fail(s, "summary: shapes of inputs: %d, want %d for %s", n, m->n_in, m->kind);
         return;
     }
-    tg_scope   *scope = tg_push(s);
-    const int   outputs = count_outputs(m);
+    tg_scope *scope = tg_push(s);
+    const int outputs = count_outputs(m);
     tg_tensor **result = tg_alloc(scope, sizeof *result * (size_t)(outputs + m->n_out + n)), **x = result + outputs;
-    table       t = { .top = m };
+    table t = { .top = m };
     if (result) {
         watch(m, result);
         for (int k = 0; k < n; k++) x[k] = input_of(scope, input + k);

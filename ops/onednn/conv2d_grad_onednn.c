@@ -2,8 +2,8 @@
  * convolution, which is a convolution's derivative in its image: its x plays the part of gy.
  *
  * The derivative in the weights is summed over images in as many parts as there are threads, so its last bits depend on
- * their number.  There is no kernel for it in bf16: oneDNN 2.6.3 computes many shapes wrongly, depthwise and others, and
- * which ones depends on the number of threads. */
+ * their number.  There is no kernel for it in bf16: oneDNN 2.6.3 computes many shapes wrongly, depthwise and others,
+ * and which ones depends on the number of threads. */
 #include "conv2d_onednn.h"
 
 /* ---- in the image ---- */
@@ -11,20 +11,21 @@
 static void add_bias(tg_onednn_plan *plan, const tg_onednn_shape *s, int image)
 {
     dnnl_primitive_desc_t pd;
-    const int             bias = tg_plan_memory(plan, TG_INPUT, 2, TG_F32, 4, (const int64_t[]){ 1, s->ic, 1, 1 },
-                                                (const int64_t[]){ s->ic, 1, s->ic, s->ic });
-    const tg_md          *y = &plan->slot[image].md, *b = &plan->slot[bias].md;
+    const int bias = tg_plan_memory(plan, TG_INPUT, 2, TG_F32, 4, (const int64_t[]){ 1, s->ic, 1, 1 },
+                                    (const int64_t[]){ s->ic, 1, s->ic, s->ic });
+    const tg_md *y = &plan->slot[image].md, *b = &plan->slot[bias].md;
     if (!tg_plan_ok(plan, dnnl_success)) return;
     if (!tg_plan_ok(plan, tg_pd_add(&pd, plan->engine, y, b, y, plan->attr))) return;
-    tg_plan_append(plan, pd, (const tg_plan_arg[]){ { DNNL_ARG_SRC_0, image }, { DNNL_ARG_SRC_1, bias },
-                             { DNNL_ARG_DST, image }, { 0, 0 } });
+    tg_plan_append(plan, pd,
+                   (const tg_plan_arg[]){
+                       { DNNL_ARG_SRC_0, image }, { DNNL_ARG_SRC_1, bias }, { DNNL_ARG_DST, image }, { 0, 0 } });
 }
 
 /* oneDNN wants to know the forward convolution, to choose formats that agree with its. */
 static dnnl_primitive_desc_t grad_x_primitive(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_conv_slots at)
 {
-    const tg_window       win = tg_conv_window(s);
-    const tg_plan_slot   *slot = plan->slot;
+    const tg_window win = tg_conv_window(s);
+    const tg_plan_slot *slot = plan->slot;
     dnnl_primitive_desc_t pd, forward = tg_conv_forward(plan, s, at, -1);
     if (!forward) return NULL;
     const dnnl_status_t status = tg_pd_conv_grad_x(&pd, plan->engine, &win, &slot[at.any_x].md, &slot[at.any_w].md,
@@ -45,8 +46,9 @@ static void build_x(tg_onednn_plan *plan, const tg_onednn_shape *s)
     const int gx = tg_plan_packed(plan, at.x, pd, dnnl_query_diff_src_md);
     tg_plan_reorder(plan, at.y, gy);
     tg_plan_reorder(plan, at.w, w);
-    tg_plan_append(plan, pd, (const tg_plan_arg[]){ { DNNL_ARG_DIFF_DST, gy }, { DNNL_ARG_WEIGHTS, w },
-                             { DNNL_ARG_DIFF_SRC, gx }, { 0, 0 } });
+    tg_plan_append(plan, pd,
+                   (const tg_plan_arg[]){
+                       { DNNL_ARG_DIFF_DST, gy }, { DNNL_ARG_WEIGHTS, w }, { DNNL_ARG_DIFF_SRC, gx }, { 0, 0 } });
     tg_plan_reorder(plan, gx, at.x);
     if (s->option & TG_CONV_BIAS) add_bias(plan, s, at.x);
 }
@@ -69,13 +71,14 @@ const tg_kernel conv_transpose2d_onednn = { GRAD_X };
 static const char *reject_x_bf16(const tg_call *c) { return tg_conv_reject_but_bf16(c, &tg_conv_grad_x_pass); }
 extern const tg_kernel conv2d_grad_x_bf16_onednn;
 const tg_kernel conv2d_grad_x_bf16_onednn = {
-    TG_ONEDNN_BF16_HEAD, .reject = reject_x_bf16, .prepare = prepare_x, .scratch = tg_onednn_scratch,
-    .run = tg_onednn_run,
+    TG_ONEDNN_BF16_HEAD,          .reject = reject_x_bf16, .prepare = prepare_x,
+    .scratch = tg_onednn_scratch, .run = tg_onednn_run,
 };
 
 static const char *reject_x_but_groups(const tg_call *c) { return tg_conv_reject_but_groups(c, &tg_conv_grad_x_pass); }
-#define GRAD_X_GROUPED TG_ONEDNN_HEAD, .reject = reject_x_but_groups, .prepare = prepare_x, \
-                       .scratch = tg_onednn_scratch, .run = tg_onednn_run
+#define GRAD_X_GROUPED \
+    TG_ONEDNN_HEAD, .reject = reject_x_but_groups, .prepare = prepare_x, .scratch = tg_onednn_scratch, \
+                    .run = tg_onednn_run
 extern const tg_kernel conv2d_grad_x_grouped_onednn, conv_transpose2d_grouped_onednn;
 const tg_kernel conv2d_grad_x_grouped_onednn = { GRAD_X_GROUPED };
 const tg_kernel conv_transpose2d_grouped_onednn = { GRAD_X_GROUPED };
@@ -84,8 +87,8 @@ const tg_kernel conv_transpose2d_grouped_onednn = { GRAD_X_GROUPED };
 
 static dnnl_primitive_desc_t grad_w_primitive(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_conv_slots at)
 {
-    const tg_window       win = tg_conv_window(s);
-    const tg_plan_slot   *slot = plan->slot;
+    const tg_window win = tg_conv_window(s);
+    const tg_plan_slot *slot = plan->slot;
     dnnl_primitive_desc_t pd, forward = tg_conv_forward(plan, s, at, -1);
     if (!forward) return NULL;
     const dnnl_status_t status = tg_pd_conv_grad_w(&pd, plan->engine, &win, &slot[at.any_x].md, &slot[at.any_gw].md,
@@ -105,8 +108,9 @@ static void build_w(tg_onednn_plan *plan, const tg_onednn_shape *s)
     const int gw = tg_plan_packed(plan, at.w, pd, dnnl_query_diff_weights_md);
     tg_plan_reorder(plan, at.x, x);
     tg_plan_reorder(plan, at.y, gy);
-    tg_plan_append(plan, pd, (const tg_plan_arg[]){ { DNNL_ARG_SRC, x }, { DNNL_ARG_DIFF_DST, gy },
-                             { DNNL_ARG_DIFF_WEIGHTS, gw }, { 0, 0 } });
+    tg_plan_append(plan, pd,
+                   (const tg_plan_arg[]){
+                       { DNNL_ARG_SRC, x }, { DNNL_ARG_DIFF_DST, gy }, { DNNL_ARG_DIFF_WEIGHTS, gw }, { 0, 0 } });
     tg_plan_reorder(plan, gw, at.w);
 }
 

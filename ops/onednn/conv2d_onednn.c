@@ -1,17 +1,19 @@
 /* conv2d_onednn.c - oneDNN's convolution, on [n, h, w, c] in place.
  *
  * Images and weights are f32 or bf16; biases and the derivative in the weights are f32.  Of the shapes that oneDNN is
- * known to compute wrongly two are in the forward pass of bf16 with AMX: a kernel lower than its stride and not 1x1; 1x1
- * with a stride and padding, with two threads or more.  One is in the derivative in the image of bf16: 1x1 with an odd
- * number of output channels (2.6.3). */
+ * known to compute wrongly two are in the forward pass of bf16 with AMX: a kernel lower than its stride and not 1x1;
+ * 1x1 with a stride and padding, with two threads or more.  One is in the derivative in the image of bf16: 1x1 with an
+ * odd number of output channels (2.6.3). */
 #include "conv2d_onednn.h"
 #include <string.h>
 
-tg_onednn_shape tg_conv_shape(const tg_tensor *x, const tg_tensor *y, const tg_tensor *bias,
-                              const tg_conv2d_attr *attr)
+tg_onednn_shape tg_conv_shape(const tg_tensor *x, const tg_tensor *y, const tg_tensor *bias, const tg_conv2d_attr *attr)
 {
     tg_onednn_shape s = {
-        .n = x->dim[0], .ic = x->dim[3], .oc = y->dim[3], .groups = attr->groups,
+        .n = x->dim[0],
+        .ic = x->dim[3],
+        .oc = y->dim[3],
+        .groups = attr->groups,
         .option = (bias ? TG_CONV_BIAS : 0) | (x->dtype == TG_BF16 ? TG_CONV_BF16 : 0),
     };
     for (int i = 0; i < 2; i++) {
@@ -29,7 +31,7 @@ tg_onednn_shape tg_conv_shape(const tg_tensor *x, const tg_tensor *y, const tg_t
 tg_window tg_conv_window(const tg_onednn_shape *s)
 {
     const bool winograd = s->option & TG_CONV_WINOGRAD;
-    tg_window  win = { winograd ? dnnl_convolution_winograd : dnnl_convolution_direct, { 0 }, { 0 }, { 0 }, { 0 } };
+    tg_window win = { winograd ? dnnl_convolution_winograd : dnnl_convolution_direct, { 0 }, { 0 }, { 0 }, { 0 } };
     for (int i = 0; i < 2; i++) {
         const int64_t covered = (s->out[i] - 1) * s->stride[i] + (s->kernel[i] - 1) * s->dilation[i] + 1;
         win.stride[i] = s->stride[i];
@@ -49,8 +51,8 @@ static int weights(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_conv_part 
     const int64_t oc = s->oc / s->groups, ic = s->ic / s->groups, kh = s->kernel[0], kw = s->kernel[1];
     const int64_t dim[5] = { s->groups, oc, ic, kh, kw };
     const int64_t stride[5] = { oc * kh * kw * ic, kh * kw * ic, 1, kw * ic, ic };
-    const int     skip = s->groups == 1;
-    const bool    any = part.place == TG_NOWHERE;
+    const int skip = s->groups == 1;
+    const bool any = part.place == TG_NOWHERE;
     return tg_plan_memory(plan, part.place, part.k, dtype, 5 - skip, dim + skip, any ? NULL : stride + skip);
 }
 
@@ -74,9 +76,9 @@ static size_t winograd_scratch(const tg_onednn_plan *plan, const tg_conv_slots *
 tg_conv_slots tg_conv_memory(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_conv_part x, tg_conv_part y,
                              tg_conv_part w)
 {
-    const tg_dtype     dtype = dtype_of(s);
+    const tg_dtype dtype = dtype_of(s);
     const tg_conv_part nowhere = { TG_NOWHERE, 0 };
-    tg_conv_slots      at = {
+    tg_conv_slots at = {
         .x = tg_plan_image(plan, x.place, x.k, dtype, s->n, s->ic, s->image),
         .y = tg_plan_image(plan, y.place, y.k, dtype, s->n, s->oc, s->out),
         .w = weights(plan, s, w, w.place == TG_OUTPUT ? TG_F32 : dtype),
@@ -93,12 +95,12 @@ tg_conv_slots tg_conv_memory(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_
 dnnl_primitive_desc_t tg_conv_forward(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_conv_slots at, int bias)
 {
     dnnl_primitive_desc_t pd;
-    const tg_window       win = tg_conv_window(s);
-    const tg_plan_slot   *slot = plan->slot;
+    const tg_window win = tg_conv_window(s);
+    const tg_plan_slot *slot = plan->slot;
     if (!tg_plan_ok(plan, dnnl_success)) return NULL;
-    const dnnl_status_t status = tg_pd_conv(&pd, plan->engine, &win, &slot[at.any_x].md, &slot[at.any_w].md,
-                                            bias >= 0 ? &slot[bias].md : NULL, &slot[at.any_y].md,
-                                            s->option & TG_CONV_RELU ? plan->attr_relu : plan->attr);
+    const dnnl_status_t status =
+        tg_pd_conv(&pd, plan->engine, &win, &slot[at.any_x].md, &slot[at.any_w].md, bias >= 0 ? &slot[bias].md : NULL,
+                   &slot[at.any_y].md, s->option & TG_CONV_RELU ? plan->attr_relu : plan->attr);
     return tg_plan_ok(plan, status) ? pd : NULL;
 }
 
@@ -122,14 +124,14 @@ static tg_onednn_shape shape_with(const tg_call *c, const tg_conv_pass *pass, in
 const char *tg_conv_reject(const tg_call *c, const tg_conv_pass *pass, int64_t option)
 {
     const tg_onednn_shape s = shape_with(c, pass, option);
-    const char           *reason = tg_onednn_wants_f32(c);
+    const char *reason = tg_onednn_wants_f32(c);
     return reason ? reason : tg_onednn_refusal(pass->build, &s);
 }
 
 const char *tg_conv_reject_but_bf16(const tg_call *c, const tg_conv_pass *pass)
 {
     const tg_onednn_shape s = pass->shape(c);
-    const bool            grad_x = pass == &tg_conv_grad_x_pass, single = s.kernel[0] * s.kernel[1] == 1;
+    const bool grad_x = pass == &tg_conv_grad_x_pass, single = s.kernel[0] * s.kernel[1] == 1;
     if (!(s.option & TG_CONV_BF16)) return "wants bf16";
     if (grad_x && (s.option & TG_CONV_BIAS)) return "a bias after the derivative in the image wants f32";
     if (single && (s.stride[0] > 1 || s.stride[1] > 1) && (s.pad[0] || s.pad[1]))
@@ -159,7 +161,7 @@ static void build(tg_onednn_plan *plan, const tg_onednn_shape *s)
     const tg_conv_slots at = tg_conv_memory(plan, s, (tg_conv_part){ TG_INPUT, 0 }, (tg_conv_part){ TG_OUTPUT, 0 },
                                             (tg_conv_part){ TG_INPUT, 1 });
     const bool biased = s->option & TG_CONV_BIAS;
-    const int  bias = biased ? tg_plan_memory(plan, TG_INPUT, 2, TG_F32, 1, &s->oc, (const int64_t[]){ 1 }) : -1;
+    const int bias = biased ? tg_plan_memory(plan, TG_INPUT, 2, TG_F32, 1, &s->oc, (const int64_t[]){ 1 }) : -1;
     dnnl_primitive_desc_t pd = tg_conv_forward(plan, s, at, bias);
     if (!pd) return;
     tg_conv_want_same_bits(plan, s, pd);
@@ -168,8 +170,12 @@ static void build(tg_onednn_plan *plan, const tg_onednn_shape *s)
     const int y = tg_plan_packed(plan, at.y, pd, dnnl_query_dst_md);
     tg_plan_reorder(plan, at.x, x);
     tg_plan_reorder(plan, at.w, w);
-    tg_plan_append(plan, pd, (const tg_plan_arg[]){ { DNNL_ARG_SRC, x }, { DNNL_ARG_WEIGHTS, w }, { DNNL_ARG_DST, y },
-                             { biased ? DNNL_ARG_BIAS : 0, bias }, { 0, 0 } });
+    tg_plan_append(plan, pd,
+                   (const tg_plan_arg[]){ { DNNL_ARG_SRC, x },
+                                          { DNNL_ARG_WEIGHTS, w },
+                                          { DNNL_ARG_DST, y },
+                                          { biased ? DNNL_ARG_BIAS : 0, bias },
+                                          { 0, 0 } });
     tg_plan_reorder(plan, y, at.y);
 }
 
@@ -195,7 +201,7 @@ const tg_kernel conv2d_bf16_onednn = {
 const char *tg_conv_reject_but_groups(const tg_call *c, const tg_conv_pass *pass)
 {
     const tg_onednn_shape s = pass->shape(c);
-    const int64_t read = pass == &tg_conv_grad_x_pass ? s.oc : s.ic;    /* channels that are summed over */
+    const int64_t read = pass == &tg_conv_grad_x_pass ? s.oc : s.ic; /* channels that are summed over */
     if (s.groups == 1) return "one group: own kernels are as fast";
     if (s.option & TG_CONV_BF16 && read / s.groups % 2)
         return "bf16, an odd number of channels: oneDNN multiplies the next pixel by 0, and NaN by 0 is NaN";

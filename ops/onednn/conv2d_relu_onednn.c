@@ -11,9 +11,9 @@
 
 enum { BLOCK = 1 << 16 };
 typedef struct {
-    float       *at;
-    int64_t      n;
-    _Atomic(int) largest;                    /* the bits of a magnitude: they order as numbers do, NaNs above all */
+    float *at;
+    int64_t n;
+    _Atomic(int) largest; /* the bits of a magnitude: they order as numbers do, NaNs above all */
 } pass;
 
 static int64_t blocks(const pass *p) { return (p->n + BLOCK - 1) / BLOCK; }
@@ -21,8 +21,8 @@ static int64_t block_end(const pass *p, int64_t i) { return (i + 1) * BLOCK < p-
 
 static void find_largest(void *context, int64_t i, int worker)
 {
-    pass      *p = context;
-    int        largest = 0, known = atomic_load(&p->largest);
+    pass *p = context;
+    int largest = 0, known = atomic_load(&p->largest);
     const int *bits = (const int *)(const void *)p->at;
     (void)worker;
     for (int64_t j = i * BLOCK, end = block_end(p, i); j < end; j++) {
@@ -42,7 +42,7 @@ static void relu(void *context, int64_t i, int worker)
 /* The largest magnitude in t; NaN if there is one; 0 without t. */
 static double largest_of(const tg_tensor *t)
 {
-    pass  p = { .at = tg_ptr(t), .n = t ? tg_count(t) : 0 };
+    pass p = { .at = tg_ptr(t), .n = t ? tg_count(t) : 0 };
     float value;
     tg_parallel(blocks(&p), find_largest, &p);
     const int bits = p.largest;
@@ -55,7 +55,7 @@ static double largest_of(const tg_tensor *t)
 static bool stays_finite(const tg_call *c)
 {
     const tg_tensor *w = c->in[1];
-    const double     products = (double)(w->dim[1] * w->dim[2] * w->dim[3]);
+    const double products = (double)(w->dim[1] * w->dim[2] * w->dim[3]);
     return products * largest_of(c->in[0]) * largest_of(w) + largest_of(c->in[2]) < 1e-8 * FLT_MAX;
 }
 
@@ -90,7 +90,7 @@ static bool prepare_winograd(tg_call *c, tg_fault *fault) { return prepare_with(
 static tg_scratch scratch(const tg_call *c)
 {
     const tg_onednn_lease *fused = c->state;
-    const tg_scratch       a = tg_lease_scratch(fused), b = tg_lease_scratch(fused->next);
+    const tg_scratch a = tg_lease_scratch(fused), b = tg_lease_scratch(fused->next);
     return a.shared > b.shared ? a : b;
 }
 

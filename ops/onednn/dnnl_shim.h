@@ -11,12 +11,12 @@
 #error "tilegrad wants oneDNN 2.6 or newer"
 #endif
 
-typedef dnnl_memory_desc_t tg_md;           /* 2: the descriptor itself; 3: a handle of one */
+typedef dnnl_memory_desc_t tg_md; /* 2: the descriptor itself; 3: a handle of one */
 
 /* What the three passes of a convolution have in common. */
 typedef struct {
-    dnnl_alg_kind_t how;                    /* dnnl_convolution_direct, _winograd */
-    dnnl_dims_t     stride, dilation, pad_before, pad_after;
+    dnnl_alg_kind_t how; /* dnnl_convolution_direct, _winograd */
+    dnnl_dims_t stride, dilation, pad_before, pad_after;
 } tg_window;
 
 #if DNNL_VERSION_MAJOR >= 3
@@ -32,8 +32,8 @@ static inline dnnl_status_t tg_md_query(tg_md *md, const_dnnl_primitive_desc_t p
 {
     return dnnl_memory_desc_clone(md, dnnl_primitive_desc_query_md(pd, what, 0));
 }
-static inline void   tg_md_free(tg_md *md) { dnnl_memory_desc_destroy(*md); }
-static inline int    tg_md_equal(const tg_md *a, const tg_md *b) { return dnnl_memory_desc_equal(*a, *b); }
+static inline void tg_md_free(tg_md *md) { dnnl_memory_desc_destroy(*md); }
+static inline int tg_md_equal(const tg_md *a, const tg_md *b) { return dnnl_memory_desc_equal(*a, *b); }
 static inline size_t tg_md_bytes(const tg_md *md) { return dnnl_memory_desc_get_size(*md); }
 static inline dnnl_status_t tg_memory_new(dnnl_memory_t *memory, const tg_md *md, dnnl_engine_t engine)
 {
@@ -61,25 +61,24 @@ static inline dnnl_status_t tg_pd_conv(dnnl_primitive_desc_t *pd, dnnl_engine_t 
                                        const tg_md *x, const tg_md *w, const tg_md *b, const tg_md *y,
                                        const_dnnl_primitive_attr_t attr)
 {
-    return dnnl_convolution_forward_primitive_desc_create(
-        pd, engine, dnnl_forward_training, win->how, *x, *w, b ? *b : NULL, *y, win->stride,
-        win->dilation, win->pad_before, win->pad_after, attr);
+    return dnnl_convolution_forward_primitive_desc_create(pd, engine, dnnl_forward_training, win->how, *x, *w,
+                                                          b ? *b : NULL, *y, win->stride, win->dilation,
+                                                          win->pad_before, win->pad_after, attr);
 }
 static inline dnnl_status_t tg_pd_conv_grad_x(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, const tg_window *win,
                                               const tg_md *gx, const tg_md *w, const tg_md *gy,
                                               const_dnnl_primitive_desc_t forward, const_dnnl_primitive_attr_t attr)
 {
     return dnnl_convolution_backward_data_primitive_desc_create(
-        pd, engine, win->how, *gx, *w, *gy, win->stride, win->dilation, win->pad_before,
-        win->pad_after, forward, attr);
+        pd, engine, win->how, *gx, *w, *gy, win->stride, win->dilation, win->pad_before, win->pad_after, forward, attr);
 }
 static inline dnnl_status_t tg_pd_conv_grad_w(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, const tg_window *win,
                                               const tg_md *x, const tg_md *gw, const tg_md *gy,
                                               const_dnnl_primitive_desc_t forward, const_dnnl_primitive_attr_t attr)
 {
-    return dnnl_convolution_backward_weights_primitive_desc_create(
-        pd, engine, win->how, *x, *gw, NULL, *gy, win->stride, win->dilation, win->pad_before,
-        win->pad_after, forward, attr);
+    return dnnl_convolution_backward_weights_primitive_desc_create(pd, engine, win->how, *x, *gw, NULL, *gy,
+                                                                   win->stride, win->dilation, win->pad_before,
+                                                                   win->pad_after, forward, attr);
 }
 
 #else /* 2.6, 2.7 */
@@ -95,8 +94,8 @@ static inline dnnl_status_t tg_md_query(tg_md *md, const_dnnl_primitive_desc_t p
     *md = *dnnl_primitive_desc_query_md(pd, what, 0);
     return dnnl_success;
 }
-static inline void   tg_md_free(tg_md *md) { (void)md; }
-static inline int    tg_md_equal(const tg_md *a, const tg_md *b) { return dnnl_memory_desc_equal(a, b); }
+static inline void tg_md_free(tg_md *md) { (void)md; }
+static inline int tg_md_equal(const tg_md *a, const tg_md *b) { return dnnl_memory_desc_equal(a, b); }
 static inline size_t tg_md_bytes(const tg_md *md) { return dnnl_memory_desc_get_size(md); }
 static inline dnnl_status_t tg_memory_new(dnnl_memory_t *memory, const tg_md *md, dnnl_engine_t engine)
 {
@@ -117,7 +116,7 @@ static inline dnnl_status_t tg_pd_add(dnnl_primitive_desc_t *pd, dnnl_engine_t e
                                       const tg_md *sum, const_dnnl_primitive_attr_t attr)
 {
     dnnl_binary_desc_t what;
-    dnnl_status_t      status = dnnl_binary_desc_init(&what, dnnl_binary_add, a, b, sum);
+    dnnl_status_t status = dnnl_binary_desc_init(&what, dnnl_binary_add, a, b, sum);
     return status ? status : dnnl_primitive_desc_create(pd, &what, attr, engine, NULL);
 }
 static inline dnnl_status_t tg_pd_conv(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, const tg_window *win,
@@ -125,9 +124,9 @@ static inline dnnl_status_t tg_pd_conv(dnnl_primitive_desc_t *pd, dnnl_engine_t 
                                        const_dnnl_primitive_attr_t attr)
 {
     dnnl_convolution_desc_t what;
-    dnnl_status_t           status = dnnl_dilated_convolution_forward_desc_init(
-        &what, dnnl_forward_training, win->how, x, w, b, y, win->stride, win->dilation, win->pad_before,
-        win->pad_after);
+    dnnl_status_t status =
+        dnnl_dilated_convolution_forward_desc_init(&what, dnnl_forward_training, win->how, x, w, b, y, win->stride,
+                                                   win->dilation, win->pad_before, win->pad_after);
     return status ? status : dnnl_primitive_desc_create(pd, &what, attr, engine, NULL);
 }
 static inline dnnl_status_t tg_pd_conv_grad_x(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, const tg_window *win,
@@ -135,7 +134,7 @@ static inline dnnl_status_t tg_pd_conv_grad_x(dnnl_primitive_desc_t *pd, dnnl_en
                                               const_dnnl_primitive_desc_t forward, const_dnnl_primitive_attr_t attr)
 {
     dnnl_convolution_desc_t what;
-    dnnl_status_t           status = dnnl_dilated_convolution_backward_data_desc_init(
+    dnnl_status_t status = dnnl_dilated_convolution_backward_data_desc_init(
         &what, win->how, gx, w, gy, win->stride, win->dilation, win->pad_before, win->pad_after);
     return status ? status : dnnl_primitive_desc_create(pd, &what, attr, engine, forward);
 }
@@ -144,7 +143,7 @@ static inline dnnl_status_t tg_pd_conv_grad_w(dnnl_primitive_desc_t *pd, dnnl_en
                                               const_dnnl_primitive_desc_t forward, const_dnnl_primitive_attr_t attr)
 {
     dnnl_convolution_desc_t what;
-    dnnl_status_t           status = dnnl_dilated_convolution_backward_weights_desc_init(
+    dnnl_status_t status = dnnl_dilated_convolution_backward_weights_desc_init(
         &what, win->how, x, gw, NULL, gy, win->stride, win->dilation, win->pad_before, win->pad_after);
     return status ? status : dnnl_primitive_desc_create(pd, &what, attr, engine, forward);
 }

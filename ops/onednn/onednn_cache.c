@@ -7,32 +7,32 @@
 #include <stddef.h>
 #include <string.h>
 
-typedef struct {                             /* without padding: compared as bytes */
+typedef struct { /* without padding: compared as bytes */
     tg_onednn_build *build;
-    int64_t          threads;                /* oneDNN cuts the work when the primitive is made */
-    tg_onednn_shape  shape;
+    int64_t threads; /* oneDNN cuts the work when the primitive is made */
+    tg_onednn_shape shape;
 } plan_key;
 
 typedef struct entry {
-    plan_key         key;
-    tg_onednn_plan   plan;
-    uint64_t         used;                   /* the clock when it was last asked for */
-    struct entry    *next;                   /* of the same bucket */
+    plan_key key;
+    tg_onednn_plan plan;
+    uint64_t used;      /* the clock when it was last asked for */
+    struct entry *next; /* of the same bucket */
     tg_onednn_lease *idle;
-    int              n_leased;
-    bool             left;                   /* the cache: to be freed when the last lease is back */
+    int n_leased;
+    bool left; /* the cache: to be freed when the last lease is back */
 } entry;
 
 enum { BUCKETS = 256 };
 static struct {
     pthread_mutex_t lock;
-    entry          *bucket[BUCKETS];
-    int             n;
-    uint64_t        clock;
+    entry *bucket[BUCKETS];
+    int n;
+    uint64_t clock;
 } cache = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* A child that is forked while another thread has the lock would never get it. */
-static void take_lock(void)  { pthread_mutex_lock(&cache.lock); }
+static void take_lock(void) { pthread_mutex_lock(&cache.lock); }
 static void leave_lock(void) { pthread_mutex_unlock(&cache.lock); }
 __attribute__((constructor)) static void watch_forks(void) { pthread_atfork(take_lock, leave_lock, leave_lock); }
 
@@ -106,7 +106,7 @@ const char *tg_onednn_refusal(tg_onednn_build *build, const tg_onednn_shape *sha
     const plan_key key = key_for(build, shape);
     pthread_mutex_lock(&cache.lock);
     const entry *e = find(&key);
-    const char  *refusal = e ? e->plan.refusal : NULL;     /* without memory prepare will say so */
+    const char *refusal = e ? e->plan.refusal : NULL; /* without memory prepare will say so */
     pthread_mutex_unlock(&cache.lock);
     return refusal;
 }
@@ -121,10 +121,7 @@ int tg_onednn_cached(void)
 
 /* ---- leases ---- */
 
-static entry *entry_of(const tg_onednn_lease *lease)
-{
-    return (entry *)((char *)lease->plan - offsetof(entry, plan));
-}
+static entry *entry_of(const tg_onednn_lease *lease) { return (entry *)((char *)lease->plan - offsetof(entry, plan)); }
 
 static tg_onednn_lease *take_lease(entry *e)
 {
@@ -151,7 +148,7 @@ tg_onednn_lease *tg_onednn_lease_for(const tg_call *c, tg_onednn_build *build, c
 {
     const plan_key key = key_for(build, shape);
     pthread_mutex_lock(&cache.lock);
-    entry           *e = find(&key);
+    entry *e = find(&key);
     tg_onednn_lease *lease = e && !e->plan.refusal ? take_lease(e) : NULL;
     pthread_mutex_unlock(&cache.lock);
     if (lease && tg_defer(c->scope, give_back, lease)) return lease;

@@ -16,10 +16,10 @@ tg_onednn_lease *tg_onednn_lease_for(const tg_call *c, tg_onednn_build *build, c
 
 /* What kernels have in common whose c->state is a lease. */
 tg_scratch tg_onednn_scratch(const tg_call *c);
-void       tg_onednn_run(const tg_call *c, const tg_task *task);
+void tg_onednn_run(const tg_call *c, const tg_task *task);
 /* NULL if every input and output that is there is f32; else which is not. */
 const char *tg_onednn_wants_f32(const tg_call *c);
 /* A struct's first fields; AVX2, for what oneDNN has below that is not worth having. */
-#define TG_ONEDNN_HEAD .name = "onednn", .backend = "onednn", .isa = TG_ISA_AVX2
+#define TG_ONEDNN_HEAD   .name = "onednn", .backend = "onednn", .isa = TG_ISA_AVX2
 #define TG_WINOGRAD_HEAD .name = "onednn_winograd", .backend = "onednn", .isa = TG_ISA_AVX512
 #endif

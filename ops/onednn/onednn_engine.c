@@ -10,21 +10,21 @@
 
 static struct {
     pthread_once_t once;
-    dnnl_engine_t  engine;
-    const char    *why_not;
-    char           version[320];
+    dnnl_engine_t engine;
+    const char *why_not;
+    char version[320];
 } global = { .once = PTHREAD_ONCE_INIT };
 
 #define TEXT_OF(number) #number
-#define SONAME(major) "libdnnl.so." TEXT_OF(major)
-#define NAME(name) "dnnl_" #name,
+#define SONAME(major)   "libdnnl.so." TEXT_OF(major)
+#define NAME(name)      "dnnl_" #name,
 
 struct tg_dnnl tg_dnnl;
 
 static const char *const files[] = { SONAME(DNNL_VERSION_MAJOR), TG_DNNL_FILE, NULL };
 static const char *const names[] = { TG_DNNL_FUNCTIONS(NAME) NULL };
-static void             *at[sizeof names / sizeof *names - 1];
-static tg_library        library = { .backend = "onednn", .files = files, .names = names, .functions = at };
+static void *at[sizeof names / sizeof *names - 1];
+static tg_library library = { .backend = "onednn", .files = files, .names = names, .functions = at };
 
 static bool load(void)
 {
@@ -41,10 +41,8 @@ static bool load(void)
 static void cap_isa(void)
 {
     static const dnnl_cpu_isa_t of[TG_ISAS] = {
-        [TG_ISA_GENERIC] = dnnl_cpu_isa_sse41,
-        [TG_ISA_AVX2] = dnnl_cpu_isa_avx2,
-        [TG_ISA_AVX512] = dnnl_cpu_isa_avx512_core,
-        [TG_ISA_AVX512_BF16] = dnnl_cpu_isa_avx512_core_bf16,
+        [TG_ISA_GENERIC] = dnnl_cpu_isa_sse41,       [TG_ISA_AVX2] = dnnl_cpu_isa_avx2,
+        [TG_ISA_AVX512] = dnnl_cpu_isa_avx512_core,  [TG_ISA_AVX512_BF16] = dnnl_cpu_isa_avx512_core_bf16,
         [TG_ISA_AMX] = dnnl_cpu_isa_avx512_core_amx,
     };
     if (tg_max_isa() < tg_cpu_isa()) dnnl_set_max_cpu_isa(of[tg_max_isa()]);
@@ -73,7 +71,7 @@ static void start(void)
     if (dnnl_engine_create(&global.engine, dnnl_cpu, 0)) refuse("oneDNN cannot make a CPU engine");
 }
 
-bool        tg_onednn_is_loaded(void) { return atomic_load(&library.loaded); }
+bool tg_onednn_is_loaded(void) { return atomic_load(&library.loaded); }
 const char *tg_onednn_file(void) { return SONAME(DNNL_VERSION_MAJOR); }
 
 const char *tg_onednn_version(void)

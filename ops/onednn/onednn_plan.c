@@ -29,15 +29,15 @@ static int new_slot(tg_onednn_plan *plan, tg_place place, int k, const tg_md *md
 int tg_plan_memory(tg_onednn_plan *plan, tg_place place, int k, tg_dtype dtype, int rank, const int64_t *dim,
                    const int64_t *stride)
 {
-    tg_md       md;
+    tg_md md;
     dnnl_dims_t dims = { 0 }, strides = { 0 };
     for (int i = 0; i < rank; i++) {
         dims[i] = dim[i];
         strides[i] = stride ? stride[i] : 0;
     }
     if (!tg_plan_ok(plan, dnnl_success)) return 0;
-    if (!tg_plan_ok(plan, tg_md_new(&md, dtype == TG_BF16 ? dnnl_bf16 : dnnl_f32, rank, dims,
-                                    stride ? strides : NULL))) return 0;
+    if (!tg_plan_ok(plan, tg_md_new(&md, dtype == TG_BF16 ? dnnl_bf16 : dnnl_f32, rank, dims, stride ? strides : NULL)))
+        return 0;
     return new_slot(plan, place, k, &md);
 }
 
@@ -96,7 +96,7 @@ void tg_plan_append(tg_onednn_plan *plan, dnnl_primitive_desc_t pd, const tg_pla
 void tg_plan_reorder(tg_onednn_plan *plan, int from, int to)
 {
     dnnl_primitive_desc_t pd;
-    const tg_plan_slot   *slot = plan->slot;
+    const tg_plan_slot *slot = plan->slot;
     if (from == to || !tg_plan_ok(plan, dnnl_success)) return;
     if (!tg_plan_ok(plan, tg_pd_reorder(&pd, plan->engine, &slot[from].md, &slot[to].md, plan->attr))) return;
     append(plan, pd, (const tg_plan_arg[]){ { DNNL_ARG_FROM, from }, { DNNL_ARG_TO, to }, { 0 } });
@@ -106,7 +106,7 @@ void tg_plan_reorder(tg_onednn_plan *plan, int from, int to)
 static dnnl_status_t add_relu(dnnl_primitive_attr_t attr)
 {
     dnnl_post_ops_t post_ops;
-    dnnl_status_t   status = dnnl_post_ops_create(&post_ops);
+    dnnl_status_t status = dnnl_post_ops_create(&post_ops);
     if (status) return status;
     status = tg_append_relu(post_ops);
     if (!status) status = dnnl_primitive_attr_set_post_ops(attr, post_ops);
@@ -134,7 +134,11 @@ static bool takes_too_much(const tg_onednn_plan *plan)
     return plan->most_scratch && plan->packed_bytes + plan->scratchpad_bytes > plan->most_scratch;
 }
 
-typedef struct { tg_onednn_plan *plan; tg_onednn_build *build; const tg_onednn_shape *shape; } building;
+typedef struct {
+    tg_onednn_plan *plan;
+    tg_onednn_build *build;
+    const tg_onednn_shape *shape;
+} building;
 
 static void build_plan(void *context)
 {
@@ -207,25 +211,30 @@ tg_scratch tg_lease_scratch(const tg_onednn_lease *lease)
 static void *address(const tg_onednn_plan *plan, const tg_plan_slot *slot, const tg_call *c, void *scratch)
 {
     switch (slot->place) {
-    case TG_INPUT:      return tg_ptr(c->in[slot->k]);
-    case TG_OUTPUT:     return tg_ptr(c->out[slot->k]);
-    case TG_PACKED:     return (char *)scratch + slot->offset;
+    case TG_INPUT: return tg_ptr(c->in[slot->k]);
+    case TG_OUTPUT: return tg_ptr(c->out[slot->k]);
+    case TG_PACKED: return (char *)scratch + slot->offset;
     case TG_SCRATCHPAD: return (char *)scratch + plan->packed_bytes;
-    default:            return NULL;
+    default: return NULL;
     }
 }
 
-typedef struct { const tg_onednn_lease *lease; const tg_call *call; const tg_task *task; } running;
+typedef struct {
+    const tg_onednn_lease *lease;
+    const tg_call *call;
+    const tg_task *task;
+} running;
 
 static void run_lease(void *context)
 {
-    const running         r = *(const running *)context;
+    const running r = *(const running *)context;
     const tg_onednn_lease *lease = r.lease;
-    const tg_onednn_plan  *plan = lease->plan;
-    dnnl_status_t          status = dnnl_success;
+    const tg_onednn_plan *plan = lease->plan;
+    dnnl_status_t status = dnnl_success;
     for (int i = 0; i < plan->n_slots && !status; i++)
         if (lease->memory[i])
-            status = dnnl_memory_set_data_handle(lease->memory[i], address(plan, &plan->slot[i], r.call, r.task->shared));
+            status =
+                dnnl_memory_set_data_handle(lease->memory[i], address(plan, &plan->slot[i], r.call, r.task->shared));
     for (int i = 0; i < plan->n_steps && !status; i++)
         status = dnnl_primitive_execute(plan->step[i].primitive, lease->stream, plan->step[i].n_args, lease->arg[i]);
     if (!status) status = dnnl_stream_wait(lease->stream);

@@ -16,38 +16,40 @@
 typedef struct {
     int64_t n, ic, oc, groups;
     int64_t image[2], out[2], kernel[2], stride[2], pad[2], dilation[2];
-    int64_t option;                          /* bits, the builder's own: there is a bias ... */
+    int64_t option; /* bits, the builder's own: there is a bias ... */
 } tg_onednn_shape;
 
 enum { TG_PLAN_SLOTS = 16, TG_PLAN_STEPS = 5, TG_PLAN_ARGS = 6 };
 typedef enum { TG_NOWHERE, TG_INPUT, TG_OUTPUT, TG_PACKED, TG_SCRATCHPAD } tg_place;
-typedef struct { int arg, slot; } tg_plan_arg;           /* DNNL_ARG_SRC and the like, and the slot it is in */
+typedef struct {
+    int arg, slot;
+} tg_plan_arg; /* DNNL_ARG_SRC and the like, and the slot it is in */
 
 typedef struct {
-    tg_md    md;
+    tg_md md;
     tg_place place;
-    int      k;                              /* which input or output */
-    size_t   offset;                         /* TG_PACKED: into the call's scratch */
+    int k;         /* which input or output */
+    size_t offset; /* TG_PACKED: into the call's scratch */
 } tg_plan_slot;
 
 typedef struct {
     dnnl_primitive_t primitive;
-    int              n_args;
-    tg_plan_arg      arg[TG_PLAN_ARGS];
+    int n_args;
+    tg_plan_arg arg[TG_PLAN_ARGS];
 } tg_plan_step;
 
 typedef struct tg_onednn_lease tg_onednn_lease;
 typedef struct {
-    dnnl_engine_t         engine;
-    dnnl_primitive_attr_t attr, attr_relu;   /* while it is built */
-    dnnl_status_t         status;            /* the first failure */
-    const char           *refusal;           /* why oneDNN cannot serve this shape; NULL: it can */
-    int                   n_slots, n_steps;
-    tg_plan_slot          slot[TG_PLAN_SLOTS];
-    tg_plan_step          step[TG_PLAN_STEPS];
-    size_t                packed_bytes;      /* of scratch; then the primitives' own, which take turns */
-    size_t                scratchpad_bytes;
-    size_t                most_scratch;      /* a builder's limit on the sum of both; 0: none */
+    dnnl_engine_t engine;
+    dnnl_primitive_attr_t attr, attr_relu; /* while it is built */
+    dnnl_status_t status;                  /* the first failure */
+    const char *refusal;                   /* why oneDNN cannot serve this shape; NULL: it can */
+    int n_slots, n_steps;
+    tg_plan_slot slot[TG_PLAN_SLOTS];
+    tg_plan_step step[TG_PLAN_STEPS];
+    size_t packed_bytes; /* of scratch; then the primitives' own, which take turns */
+    size_t scratchpad_bytes;
+    size_t most_scratch; /* a builder's limit on the sum of both; 0: none */
 } tg_onednn_plan;
 typedef void tg_onednn_build(tg_onednn_plan *plan, const tg_onednn_shape *shape);
 
@@ -69,18 +71,18 @@ int tg_plan_packed(tg_onednn_plan *plan, int plain, const_dnnl_primitive_desc_t 
 bool tg_plan_ok(tg_onednn_plan *plan, dnnl_status_t status);
 /* Appends the primitive that pd describes; pd is destroyed.  args end with {0}. */
 void tg_plan_append(tg_onednn_plan *plan, dnnl_primitive_desc_t pd, const tg_plan_arg *args);
-void tg_plan_reorder(tg_onednn_plan *plan, int from, int to);          /* nothing if they are the same */
+void tg_plan_reorder(tg_onednn_plan *plan, int from, int to); /* nothing if they are the same */
 
 /* ---- leases ---- */
 struct tg_onednn_lease {
     const tg_onednn_plan *plan;
-    dnnl_stream_t         stream;
-    dnnl_memory_t         memory[TG_PLAN_SLOTS];
-    dnnl_exec_arg_t       arg[TG_PLAN_STEPS][TG_PLAN_ARGS];
-    tg_onednn_lease      *next;              /* of those that lie idle */
+    dnnl_stream_t stream;
+    dnnl_memory_t memory[TG_PLAN_SLOTS];
+    dnnl_exec_arg_t arg[TG_PLAN_STEPS][TG_PLAN_ARGS];
+    tg_onednn_lease *next; /* of those that lie idle */
 };
-tg_onednn_lease *tg_lease_new(const tg_onednn_plan *plan);             /* NULL: no memory */
-void             tg_lease_free(tg_onednn_lease *lease);                /* NULL: nothing */
-tg_scratch       tg_lease_scratch(const tg_onednn_lease *lease);
-void             tg_lease_run(const tg_onednn_lease *lease, const tg_call *c, const tg_task *task);
+tg_onednn_lease *tg_lease_new(const tg_onednn_plan *plan); /* NULL: no memory */
+void tg_lease_free(tg_onednn_lease *lease);                /* NULL: nothing */
+tg_scratch tg_lease_scratch(const tg_onednn_lease *lease);
+void tg_lease_run(const tg_onednn_lease *lease, const tg_call *c, const tg_task *task);
 #endif

@@ -7,16 +7,18 @@
 #include "products.h"
 
 enum { MOST_TASKS = 32, LEAST_SIDE = 64 };
-static const double TASK_WORK = 1 << 22;         /* multiply-adds that are worth a task */
+static const double TASK_WORK = 1 << 22; /* multiply-adds that are worth a task */
 
-typedef struct { int64_t rows, columns, down, across; } cut;
+typedef struct {
+    int64_t rows, columns, down, across;
+} cut;
 
 /* The longer side of the blocks is halved until there are enough of them; `others` is how many products there are. */
 static cut cut_of(const tg_product *p, int64_t others)
 {
     const double work = (double)p->m * (double)p->n * (double)p->k / TASK_WORK;
     const double wanted = (work < MOST_TASKS ? work : MOST_TASKS) / (double)others;
-    cut          c = { p->m, p->n, 1, 1 };
+    cut c = { p->m, p->n, 1, 1 };
     while ((double)(c.down * c.across) < wanted && (c.rows >= 2 * LEAST_SIDE || c.columns >= 2 * LEAST_SIDE)) {
         int64_t *const side = c.rows > c.columns ? &c.rows : &c.columns;
         *side = ((*side + 1) / 2 + 15) / 16 * 16;
@@ -27,27 +29,30 @@ static cut cut_of(const tg_product *p, int64_t others)
 }
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-static int     larger(int64_t a, int64_t b)  { return (int)(a > b ? a : b); }
+static int larger(int64_t a, int64_t b) { return (int)(a > b ? a : b); }
 
 static void finish(const tg_product *p, int64_t m0, int64_t n0, int64_t rows, int64_t columns)
 {
     for (int64_t i = m0; i < m0 + rows; i++) {
-        float *const       y = (float *)p->y + i * p->n + n0;
+        float *const y = (float *)p->y + i * p->n + n0;
         const float *const bias = p->bias ? p->bias + n0 : NULL;
         for (int64_t j = 0; bias && j < columns; j++) y[j] += bias[j];
         for (int64_t j = 0; p->relu && j < columns; j++) y[j] = y[j] < 0 ? 0 : y[j];
     }
 }
 
-typedef struct { const tg_product *p; int64_t m0, n0, rows, columns; } block;
+typedef struct {
+    const tg_product *p;
+    int64_t m0, n0, rows, columns;
+} block;
 
 static void multiply(void *context)
 {
-    const block            b = *(const block *)context;
+    const block b = *(const block *)context;
     const tg_product *const p = b.p;
-    const bool    ta = p->a_column != 1, tb = p->b_column != 1;
-    const int     lda = ta ? (int)p->a_column : larger(p->a_row, p->k);       /* a side of 1 may lie at any distance */
-    const int     ldb = tb ? (int)p->b_column : larger(p->b_row, b.columns);
+    const bool ta = p->a_column != 1, tb = p->b_column != 1;
+    const int lda = ta ? (int)p->a_column : larger(p->a_row, p->k); /* a side of 1 may lie at any distance */
+    const int ldb = tb ? (int)p->b_column : larger(p->b_row, b.columns);
     tg_openblas.sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)b.rows,
                       (int)b.columns, (int)p->k, 1, (const float *)p->a + b.m0 * p->a_row, lda,
                       (const float *)p->b + b.n0 * p->b_column, ldb, 0, (float *)p->y + b.m0 * p->n + b.n0, (int)p->n);
@@ -55,9 +60,9 @@ static void multiply(void *context)
 
 static void compute(const tg_product *p, int64_t others, int64_t index)
 {
-    const cut     c = cut_of(p, others);
+    const cut c = cut_of(p, others);
     const int64_t m0 = index / c.across * c.rows, n0 = index % c.across * c.columns;
-    block         b = { p, m0, n0, smaller(c.rows, p->m - m0), smaller(c.columns, p->n - n0) };
+    block b = { p, m0, n0, smaller(c.rows, p->m - m0), smaller(c.columns, p->n - n0) };
     tg_with_openmp(1, multiply, &b);
     finish(p, m0, n0, b.rows, b.columns);
 }
@@ -89,15 +94,16 @@ static int64_t matmul_tasks(const tg_call *c, int phase)
 
 static void matmul_run(const tg_call *c, const tg_task *t)
 {
-    const tg_stack   s = tg_stack_of(c);
-    const int64_t    cells = blocks(&s.first, s.matrices);
+    const tg_stack s = tg_stack_of(c);
+    const int64_t cells = blocks(&s.first, s.matrices);
     const tg_product p = tg_stack_product(&s, t->index / cells);
     compute(&p, s.matrices, t->index % cells);
 }
 
 extern const tg_kernel matmul_openblas;
-const tg_kernel matmul_openblas = { .name = "openblas", .backend = "openblas", .reject = matmul_reject,
-                                    .tasks = matmul_tasks, .run = matmul_run };
+const tg_kernel matmul_openblas = {
+    .name = "openblas", .backend = "openblas", .reject = matmul_reject, .tasks = matmul_tasks, .run = matmul_run
+};
 
 /* ---- linear ---- */
 
@@ -114,8 +120,11 @@ const tg_kernel matmul_openblas = { .name = "openblas", .backend = "openblas", .
         compute(&p, 1, t->index); \
     } \
     extern const tg_kernel symbol; \
-    const tg_kernel symbol = { .name = "openblas", .backend = "openblas", .reject = symbol##_reject, \
-                               .tasks = symbol##_tasks, .run = symbol##_run }
+    const tg_kernel symbol = { .name = "openblas", \
+                               .backend = "openblas", \
+                               .reject = symbol##_reject, \
+                               .tasks = symbol##_tasks, \
+                               .run = symbol##_run }
 LINEAR(linear_openblas, tg_linear_product);
 LINEAR(linear_relu_openblas, tg_linear_product);
 LINEAR(linear_grad_x_openblas, tg_linear_grad_x_product);

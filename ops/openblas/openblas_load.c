@@ -10,9 +10,9 @@ struct tg_openblas tg_openblas;
 
 static const char *const files[] = { TG_OPENBLAS_FILE, NULL };
 static const char *const names[] = { "cblas_sgemm", "openblas_get_config", NULL };
-static void             *at[sizeof names / sizeof *names - 1];
-static tg_library        library = { .backend = "openblas", .files = files, .names = names, .functions = at };
-static pthread_once_t    once = PTHREAD_ONCE_INIT;
+static void *at[sizeof names / sizeof *names - 1];
+static tg_library library = { .backend = "openblas", .files = files, .names = names, .functions = at };
+static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void load(void)
 {
@@ -26,7 +26,7 @@ const char *tg_openblas_refusal(void)
     return *library.why_not ? library.why_not : NULL;
 }
 
-bool        tg_openblas_is_loaded(void) { return atomic_load(&library.loaded); }
+bool tg_openblas_is_loaded(void) { return atomic_load(&library.loaded); }
 const char *tg_openblas_file(void) { return files[0]; }
 
 const char *tg_openblas_version(void)

@@ -4,9 +4,9 @@
 #include <cblas.h>
 
 extern struct tg_openblas {
-    __typeof__(cblas_sgemm)         *sgemm;
+    __typeof__(cblas_sgemm) *sgemm;
     __typeof__(openblas_get_config) *get_config;
 } tg_openblas;
 
-const char *tg_openblas_refusal(void);        /* loads it; NULL: it may be used, else why not */
+const char *tg_openblas_refusal(void); /* loads it; NULL: it may be used, else why not */
 #endif

@@ -25,8 +25,7 @@ static void train(const tg_call *c, const tg_tensor *other, bool relu)
     const int64_t channels = c->in[0]->dim[3], n = tg_count(c->in[0]), rows = n / channels;
     for (int64_t channel = 0; channel < channels; channel++) {
         double sum = 0, squares = 0;
-        for (int64_t i = channel; i < n; i += channels)
-            sum += tg_get(c->in[0], i);
+        for (int64_t i = channel; i < n; i += channels) sum += tg_get(c->in[0], i);
         const double mean = sum / (double)rows;
         for (int64_t i = channel; i < n; i += channels)
             squares += (tg_get(c->in[0], i) - mean) * (tg_get(c->in[0], i) - mean);
@@ -34,8 +33,7 @@ static void train(const tg_call *c, const tg_tensor *other, bool relu)
         tg_set(c->out[1], channel, mean);
         tg_set(c->out[1], channels + channel, mean - tg_get(c->out[1], channel));
         tg_set(c->out[2], channel, rstd);
-        if (c->out[3])
-            tg_set(c->out[3], channel, squares / (double)(rows - 1));
+        if (c->out[3]) tg_set(c->out[3], channel, squares / (double)(rows - 1));
         normalise(c, channel, mean_of(c->out[1], channel), tg_get(c->out[2], channel), other, relu);
     }
 }
@@ -56,15 +54,51 @@ static void evaluate(const tg_call *c, const tg_tensor *other, bool relu)
     }
 }
 
-static void run_train(const tg_call *c, const tg_task *t)          { (void)t; train(c, NULL, false); }
-static void run_train_relu(const tg_call *c, const tg_task *t)     { (void)t; train(c, NULL, true); }
-static void run_train_add_relu(const tg_call *c, const tg_task *t) { (void)t; train(c, c->in[3], true); }
-static void run_eval(const tg_call *c, const tg_task *t)           { (void)t; evaluate(c, NULL, false); }
-static void run_eval_relu(const tg_call *c, const tg_task *t)      { (void)t; evaluate(c, NULL, true); }
-static void run_eval_add_relu(const tg_call *c, const tg_task *t)  { (void)t; evaluate(c, c->in[5], true); }
-static void run_again(const tg_call *c, const tg_task *t)          { (void)t; again(c, NULL, false); }
-static void run_relu_again(const tg_call *c, const tg_task *t)     { (void)t; again(c, NULL, true); }
-static void run_add_relu_again(const tg_call *c, const tg_task *t) { (void)t; again(c, c->in[3], true); }
+static void run_train(const tg_call *c, const tg_task *t)
+{
+    (void)t;
+    train(c, NULL, false);
+}
+static void run_train_relu(const tg_call *c, const tg_task *t)
+{
+    (void)t;
+    train(c, NULL, true);
+}
+static void run_train_add_relu(const tg_call *c, const tg_task *t)
+{
+    (void)t;
+    train(c, c->in[3], true);
+}
+static void run_eval(const tg_call *c, const tg_task *t)
+{
+    (void)t;
+    evaluate(c, NULL, false);
+}
+static void run_eval_relu(const tg_call *c, const tg_task *t)
+{
+    (void)t;
+    evaluate(c, NULL, true);
+}
+static void run_eval_add_relu(const tg_call *c, const tg_task *t)
+{
+    (void)t;
+    evaluate(c, c->in[5], true);
+}
+static void run_again(const tg_call *c, const tg_task *t)
+{
+    (void)t;
+    again(c, NULL, false);
+}
+static void run_relu_again(const tg_call *c, const tg_task *t)
+{
+    (void)t;
+    again(c, NULL, true);
+}
+static void run_add_relu_again(const tg_call *c, const tg_task *t)
+{
+    (void)t;
+    again(c, c->in[3], true);
+}
 
 static void run_track(const tg_call *c, const tg_task *t)
 {
@@ -78,13 +112,13 @@ static void run_track(const tg_call *c, const tg_task *t)
 extern const tg_kernel batch_norm2d_ref, batch_norm2d_relu_ref, batch_norm2d_add_relu_ref, batch_norm2d_track_ref;
 extern const tg_kernel batch_norm2d_eval_ref, batch_norm2d_eval_relu_ref, batch_norm2d_eval_add_relu_ref;
 extern const tg_kernel batch_norm2d_again_ref, batch_norm2d_relu_again_ref, batch_norm2d_add_relu_again_ref;
-const tg_kernel batch_norm2d_ref                = { .name = "ref", .backend = "ref", .run = run_train };
-const tg_kernel batch_norm2d_relu_ref           = { .name = "ref", .backend = "ref", .run = run_train_relu };
-const tg_kernel batch_norm2d_add_relu_ref       = { .name = "ref", .backend = "ref", .run = run_train_add_relu };
-const tg_kernel batch_norm2d_track_ref          = { .name = "ref", .backend = "ref", .run = run_track };
-const tg_kernel batch_norm2d_eval_ref           = { .name = "ref", .backend = "ref", .run = run_eval };
-const tg_kernel batch_norm2d_eval_relu_ref      = { .name = "ref", .backend = "ref", .run = run_eval_relu };
-const tg_kernel batch_norm2d_eval_add_relu_ref  = { .name = "ref", .backend = "ref", .run = run_eval_add_relu };
-const tg_kernel batch_norm2d_again_ref          = { .name = "ref", .backend = "ref", .run = run_again };
-const tg_kernel batch_norm2d_relu_again_ref     = { .name = "ref", .backend = "ref", .run = run_relu_again };
+const tg_kernel batch_norm2d_ref = { .name = "ref", .backend = "ref", .run = run_train };
+const tg_kernel batch_norm2d_relu_ref = { .name = "ref", .backend = "ref", .run = run_train_relu };
+const tg_kernel batch_norm2d_add_relu_ref = { .name = "ref", .backend = "ref", .run = run_train_add_relu };
+const tg_kernel batch_norm2d_track_ref = { .name = "ref", .backend = "ref", .run = run_track };
+const tg_kernel batch_norm2d_eval_ref = { .name = "ref", .backend = "ref", .run = run_eval };
+const tg_kernel batch_norm2d_eval_relu_ref = { .name = "ref", .backend = "ref", .run = run_eval_relu };
+const tg_kernel batch_norm2d_eval_add_relu_ref = { .name = "ref", .backend = "ref", .run = run_eval_add_relu };
+const tg_kernel batch_norm2d_again_ref = { .name = "ref", .backend = "ref", .run = run_again };
+const tg_kernel batch_norm2d_relu_again_ref = { .name = "ref", .backend = "ref", .run = run_relu_again };
 const tg_kernel batch_norm2d_add_relu_again_ref = { .name = "ref", .backend = "ref", .run = run_add_relu_again };

@@ -13,19 +13,19 @@ static double broadcast(const tg_tensor *t, const tg_tensor *y, int64_t i)
     return tg_get(t, at);
 }
 
-#define ZIP_REF(op, formula)                                                                                           \
-    static void op##_run(const tg_call *c, const tg_task *task)                                                        \
-    {                                                                                                                  \
-        (void)task;                                                                                                    \
-        for (int64_t i = 0, n = tg_count(c->out[0]); i < n; i++) {                                                     \
-            const double a = broadcast(c->in[0], c->out[0], i), b = broadcast(c->in[1], c->out[0], i);                 \
-            tg_set(c->out[0], i, formula);                                                                             \
-        }                                                                                                              \
-    }                                                                                                                  \
+#define ZIP_REF(op, formula) \
+    static void op##_run(const tg_call *c, const tg_task *task) \
+    { \
+        (void)task; \
+        for (int64_t i = 0, n = tg_count(c->out[0]); i < n; i++) { \
+            const double a = broadcast(c->in[0], c->out[0], i), b = broadcast(c->in[1], c->out[0], i); \
+            tg_set(c->out[0], i, formula); \
+        } \
+    } \
     const tg_kernel op##_ref = { .name = "ref", .backend = "ref", .run = op##_run, .in_place = true };
 
 ZIP_REF(sub, a - b)
-ZIP_REF(mul, a * b)
+ZIP_REF(mul, a *b)
 ZIP_REF(div, a / b)
 
 static void expand_run(const tg_call *c, const tg_task *task)

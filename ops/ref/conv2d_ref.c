@@ -4,10 +4,10 @@
  * ih = oh stride - pad + a dilation of x, and iw likewise; channel o of y with the channels of its group in x. */
 #include "attr.h"
 
-typedef struct {                        /* x, w, y of conv2d, whichever is being computed */
+typedef struct { /* x, w, y of conv2d, whichever is being computed */
     const tg_conv2d_attr *a;
-    const tg_tensor      *x, *w, *y;
-    int64_t               in, out;      /* channels of a group */
+    const tg_tensor *x, *w, *y;
+    int64_t in, out; /* channels of a group */
 } conv;
 
 static conv sides(const tg_call *c, const tg_tensor *x, const tg_tensor *w, const tg_tensor *y)
@@ -39,7 +39,7 @@ static int64_t meets(const conv *v, int axis, int64_t i, int64_t tap)
 /* w[o, a, b, .] times the channels of pixel p of x that belong to o's group */
 static double dot(const conv *v, int64_t p, int64_t o, int64_t a, int64_t b)
 {
-    double  sum = 0;
+    double sum = 0;
     int64_t at = p * v->x->dim[3] + o / v->out * v->in, weight = pixel(v->w, o, a, b) * v->in;
     for (int64_t k = 0; k < v->in; k++) sum += tg_get(v->x, at + k) * tg_get(v->w, weight + k);
     return sum;
@@ -59,7 +59,7 @@ static double y_of(const conv *v, int64_t n, int64_t oh, int64_t ow, int64_t o)
 /* w[., a, b, k] times the channels of pixel p of y in k's group; k is a channel of x */
 static double dot_back(const conv *v, int64_t p, int64_t k, int64_t a, int64_t b)
 {
-    double  sum = 0;
+    double sum = 0;
     int64_t first = k / v->in * v->out;
     for (int64_t o = first; o < first + v->out; o++)
         sum += tg_get(v->y, p * v->y->dim[3] + o) * tg_get(v->w, pixel(v->w, o, a, b) * v->in + k % v->in);
@@ -79,7 +79,7 @@ static double x_of(const conv *v, int64_t n, int64_t ih, int64_t iw, int64_t k)
 
 static double w_of(const conv *v, int64_t o, int64_t a, int64_t b, int64_t k)
 {
-    double  sum = 0;
+    double sum = 0;
     int64_t channel = o / v->out * v->in + k;
     for (int64_t n = 0; n < v->y->dim[0]; n++)
         for (int64_t oh = 0; oh < v->y->dim[1]; oh++)

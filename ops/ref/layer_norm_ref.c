@@ -6,8 +6,7 @@
 static int64_t width_of(const tg_tensor *x, const tg_layer_norm_attr *a)
 {
     int64_t n = 1;
-    for (int i = x->rank - a->axes; i < x->rank; i++)
-        n *= x->dim[i];
+    for (int i = x->rank - a->axes; i < x->rank; i++) n *= x->dim[i];
     return n;
 }
 
@@ -16,8 +15,7 @@ static double at(const tg_tensor *t, int64_t i, double otherwise) { return t ? t
 static double mean_of(const tg_tensor *x, int64_t row, int64_t n)
 {
     double sum = 0;
-    for (int64_t j = 0; j < n; j++)
-        sum += tg_get(x, row * n + j);
+    for (int64_t j = 0; j < n; j++) sum += tg_get(x, row * n + j);
     return sum / (double)n;
 }
 
@@ -29,7 +27,7 @@ static void run(const tg_call *c, const tg_task *t)
     const int64_t n = width_of(x, a);
     for (int64_t row = 0; row < tg_count(x) / n; row++) {
         const double mean = mean_of(x, row, n);
-        double       var = 0;
+        double var = 0;
         for (int64_t j = 0; j < n; j++)
             var += (tg_get(x, row * n + j) - mean) * (tg_get(x, row * n + j) - mean) / (double)n;
         const double rstd = 1 / sqrt(var + (double)a->eps);
@@ -70,10 +68,8 @@ static void run_grad(const tg_call *c, const tg_task *t)
 {
     const int64_t n = width_of(c->in[1], c->attr), rows = tg_count(c->in[1]) / n;
     double *const mean = t->shared;
-    for (int64_t row = 0; row < rows; row++)
-        mean[row] = mean_of(c->in[1], row, n);
-    if (c->out[0])
-        grad_x(c, n, mean);
+    for (int64_t row = 0; row < rows; row++) mean[row] = mean_of(c->in[1], row, n);
+    if (c->out[0]) grad_x(c, n, mean);
     for (int64_t j = 0; j < n; j++) {
         double ggamma = 0, gbeta = 0;
         for (int64_t row = 0; row < rows; row++) {
@@ -81,13 +77,11 @@ static void run_grad(const tg_call *c, const tg_task *t)
             ggamma += gy * (tg_get(c->in[1], row * n + j) - mean[row]) * tg_get(c->in[4], row);
             gbeta += gy;
         }
-        if (c->out[1])
-            tg_set(c->out[1], j, ggamma);
-        if (c->out[2])
-            tg_set(c->out[2], j, gbeta);
+        if (c->out[1]) tg_set(c->out[1], j, ggamma);
+        if (c->out[2]) tg_set(c->out[2], j, gbeta);
     }
 }
 
 extern const tg_kernel layer_norm_ref, layer_norm_grad_ref;
-const tg_kernel layer_norm_ref      = { .name = "ref", .backend = "ref", .run = run };
+const tg_kernel layer_norm_ref = { .name = "ref", .backend = "ref", .run = run };
 const tg_kernel layer_norm_grad_ref = { .name = "ref", .backend = "ref", .scratch = grad_scratch, .run = run_grad };

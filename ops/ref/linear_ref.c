@@ -8,7 +8,7 @@ static void linear_run(const tg_call *c, const tg_task *task)
 {
     (void)task;
     const tg_tensor *x = c->in[0], *w = c->in[1], *b = c->in[2], *y = c->out[0];
-    int64_t          in = last(x), out = last(y);
+    int64_t in = last(x), out = last(y);
     for (int64_t i = 0; i < rows(y); i++)
         for (int64_t o = 0; o < out; o++) {
             double sum = b ? tg_get(b, o) : 0;
@@ -21,7 +21,7 @@ static void grad_x_run(const tg_call *c, const tg_task *task)
 {
     (void)task;
     const tg_tensor *gy = c->in[0], *w = c->in[1], *gx = c->out[0];
-    int64_t          in = last(gx), out = last(gy);
+    int64_t in = last(gx), out = last(gy);
     for (int64_t i = 0; i < rows(gx); i++)
         for (int64_t k = 0; k < in; k++) {
             double sum = 0;
@@ -34,7 +34,7 @@ static void grad_w_run(const tg_call *c, const tg_task *task)
 {
     (void)task;
     const tg_tensor *gy = c->in[0], *x = c->in[1], *gw = c->out[0];
-    int64_t          in = last(x), out = last(gy);
+    int64_t in = last(x), out = last(gy);
     for (int64_t o = 0; o < out; o++)
         for (int64_t k = 0; k < in; k++) {
             double sum = 0;

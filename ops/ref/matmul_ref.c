@@ -18,9 +18,9 @@ static void run(const tg_call *c, const tg_task *task)
 {
     (void)task;
     const tg_matmul_config *t = c->attr;
-    const tg_tensor        *a = c->in[0], *b = c->in[1], *y = c->out[0];
-    const int64_t           m = y->dim[y->rank - 2], n = y->dim[y->rank - 1];
-    const int64_t           depth = a->dim[a->rank - (t->transpose_a ? 2 : 1)];
+    const tg_tensor *a = c->in[0], *b = c->in[1], *y = c->out[0];
+    const int64_t m = y->dim[y->rank - 2], n = y->dim[y->rank - 1];
+    const int64_t depth = a->dim[a->rank - (t->transpose_a ? 2 : 1)];
     for (int64_t i = 0; i < tg_count(y); i++) {
         double sum = 0;
         for (int64_t k = 0; k < depth; k++)

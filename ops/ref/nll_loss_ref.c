@@ -6,16 +6,18 @@
 #include "attr.h"
 #include <math.h>
 
-typedef struct { const tg_tensor *target, *weight; const tg_nll_attr *attr; const tg_task *task; } classes;
+typedef struct {
+    const tg_tensor *target, *weight;
+    const tg_nll_attr *attr;
+    const tg_task *task;
+} classes;
 
 /* The class of a row; -1 if it does not count: ignored, or out of range, which is a fault. */
 static int64_t class_of(const classes *k, int64_t row)
 {
     const int64_t class = (int64_t)tg_get(k->target, row);
-    if (class == k->attr->ignore_index)
-        return -1;
-    if (class >= 0 && class < k->attr->classes)
-        return class;
+    if (class == k->attr->ignore_index) return -1;
+    if (class >= 0 && class < k->attr->classes) return class;
     tg_fault_say(k->task->fault, k->task->index, "class %lld at row %lld, want 0..%lld", (long long)class,
                  (long long)row, (long long)k->attr->classes - 1);
     return -1;
@@ -43,10 +45,8 @@ static double row_loss(const classes *k, const tg_tensor *x, int64_t row, int64_
 static double log_sum(const tg_tensor *x, int64_t row, int64_t n)
 {
     double most = -INFINITY, sum = 0;
-    for (int64_t j = 0; j < n; j++)
-        most = fmax(most, tg_get(x, row * n + j));
-    for (int64_t j = 0; j < n; j++)
-        sum += exp(tg_get(x, row * n + j) - most);
+    for (int64_t j = 0; j < n; j++) most = fmax(most, tg_get(x, row * n + j));
+    for (int64_t j = 0; j < n; j++) sum += exp(tg_get(x, row * n + j) - most);
     return most + log(sum);
 }
 
@@ -64,11 +64,9 @@ static void run(const tg_call *c, const tg_task *t)
         const double l = class < 0 ? 0 : row_loss(&k, c->in[0], row, class, shift);
         loss += l;
         total += class < 0 ? 0 : weight_of(&k, class);
-        if (k.attr->reduction == TG_NONE)
-            tg_set(c->out[0], row, l);
+        if (k.attr->reduction == TG_NONE) tg_set(c->out[0], row, l);
     }
-    if (k.attr->reduction != TG_NONE)
-        tg_set(c->out[0], 0, k.attr->reduction == TG_MEAN ? loss / total : loss);
+    if (k.attr->reduction != TG_NONE) tg_set(c->out[0], 0, k.attr->reduction == TG_MEAN ? loss / total : loss);
     tg_set(c->out[1], 0, total);
 }
 
@@ -78,8 +76,7 @@ static void grad_row(const tg_call *c, const classes *k, int64_t row, double sca
     const tg_tensor *const logp = c->op == &tg_cross_entropy_grad_op ? c->in[4] : NULL;
     const int64_t n = k->attr->classes;
     double sum = 0;
-    for (int64_t j = 0; j < n; j++)
-        sum += class < 0 ? 0 : scale * factor(k, class, j);
+    for (int64_t j = 0; j < n; j++) sum += class < 0 ? 0 : scale * factor(k, class, j);
     for (int64_t j = 0; j < n; j++) {
         const double g = class < 0 ? 0 : scale * factor(k, class, j);
         tg_set(c->out[0], row * n + j, logp && class >= 0 ? g - exp(tg_get(logp, row * n + j)) * sum : g);
@@ -96,7 +93,7 @@ static void run_grad(const tg_call *c, const tg_task *t)
 }
 
 extern const tg_kernel nll_loss_ref, nll_loss_grad_ref, cross_entropy_ref, cross_entropy_grad_ref;
-const tg_kernel nll_loss_ref           = { .name = "ref", .backend = "ref", .run = run };
-const tg_kernel nll_loss_grad_ref      = { .name = "ref", .backend = "ref", .run = run_grad };
-const tg_kernel cross_entropy_ref      = { .name = "ref", .backend = "ref", .run = run };
+const tg_kernel nll_loss_ref = { .name = "ref", .backend = "ref", .run = run };
+const tg_kernel nll_loss_grad_ref = { .name = "ref", .backend = "ref", .run = run_grad };
+const tg_kernel cross_entropy_ref = { .name = "ref", .backend = "ref", .run = run };
 const tg_kernel cross_entropy_grad_ref = { .name = "ref", .backend = "ref", .run = run_grad };

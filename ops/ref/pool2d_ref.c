@@ -4,7 +4,9 @@
 #include <string.h>
 
 /* Pixels of the image, without padding; and the place of the first, with it. */
-typedef struct { int64_t h0, h1, w0, w1, top, left; } window;
+typedef struct {
+    int64_t h0, h1, w0, w1, top, left;
+} window;
 
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -12,15 +14,18 @@ static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 static window window_of(const tg_pool2d_attr *a, int64_t oh, int64_t ow)
 {
     int64_t h = oh * a->stride[0] - a->pad[0], w = ow * a->stride[1] - a->pad[1];
-    return (window){ larger(h, 0), smaller(h + a->kernel[0], a->image[0]),
-                     larger(w, 0), smaller(w + a->kernel[1], a->image[1]), h, w };
+    return (window){
+        larger(h, 0), smaller(h + a->kernel[0], a->image[0]), larger(w, 0), smaller(w + a->kernel[1], a->image[1]), h, w
+    };
 }
 
 static window adaptive_window(const tg_adaptive_pool2d_attr *a, int64_t oh, int64_t ow)
 {
     const int64_t *h = a->image, *o = a->out;
-    return (window){ .h0 = oh * h[0] / o[0], .h1 = ((oh + 1) * h[0] + o[0] - 1) / o[0],
-                     .w0 = ow * h[1] / o[1], .w1 = ((ow + 1) * h[1] + o[1] - 1) / o[1] };
+    return (window){ .h0 = oh * h[0] / o[0],
+                     .h1 = ((oh + 1) * h[0] + o[0] - 1) / o[0],
+                     .w0 = ow * h[1] / o[1],
+                     .w1 = ((ow + 1) * h[1] + o[1] - 1) / o[1] };
 }
 
 static int64_t place(const tg_tensor *t, int64_t n, int64_t i, int64_t j, int64_t c)
@@ -29,7 +34,9 @@ static int64_t place(const tg_tensor *t, int64_t n, int64_t i, int64_t j, int64_
 }
 
 /* Element i of t is that of image n, line, column, channel. */
-typedef struct { int64_t n, line, column, channel; } element;
+typedef struct {
+    int64_t n, line, column, channel;
+} element;
 static element element_of(const tg_tensor *t, int64_t i)
 {
     const int64_t *d = t->dim;
@@ -41,12 +48,12 @@ static element element_of(const tg_tensor *t, int64_t i)
 static void max_run(const tg_call *c, const tg_task *task)
 {
     (void)task;
-    const tg_tensor      *x = c->in[0], *y = c->out[0];
+    const tg_tensor *x = c->in[0], *y = c->out[0];
     const tg_pool2d_attr *a = c->attr;
     for (int64_t i = 0; i < tg_count(y); i++) {
         element e = element_of(y, i);
-        window  v = window_of(a, e.line, e.column);
-        double  best = -INFINITY;
+        window v = window_of(a, e.line, e.column);
+        double best = -INFINITY;
         int64_t index = (v.h0 - v.top) * a->kernel[1] + v.w0 - v.left;
         for (int64_t h = v.h0; h < v.h1; h++)
             for (int64_t w = v.w0; w < v.w1; w++) {
@@ -66,10 +73,7 @@ static tg_scratch sums_scratch(const tg_call *c)
     return (tg_scratch){ .shared = (size_t)tg_count(c->out[0]) * sizeof(double) };
 }
 
-static double *clear(const tg_call *c, const tg_task *task)
-{
-    return memset(task->shared, 0, sums_scratch(c).shared);
-}
+static double *clear(const tg_call *c, const tg_task *task) { return memset(task->shared, 0, sums_scratch(c).shared); }
 
 static void store(const tg_tensor *t, const double *sum)
 {
@@ -87,11 +91,11 @@ static double passed(const tg_call *c, int64_t i)
 static void max_grad_run(const tg_call *c, const tg_task *task)
 {
     const tg_tensor *gy = c->in[0], *gx = c->out[0];
-    double          *sum = clear(c, task);
-    const int64_t    kw = ((const tg_pool2d_attr *)c->attr)->kernel[1];
+    double *sum = clear(c, task);
+    const int64_t kw = ((const tg_pool2d_attr *)c->attr)->kernel[1];
     for (int64_t i = 0; i < tg_count(gy); i++) {
         element e = element_of(gy, i);
-        window  v = window_of(c->attr, e.line, e.column);
+        window v = window_of(c->attr, e.line, e.column);
         int64_t index = (int64_t)tg_get(c->in[1], i), h = v.top + index / kw, w = v.left + index % kw;
         if (index >= 0 && h >= v.h0 && h < v.h1 && w >= v.w0 && w < v.w1)
             sum[place(gx, e.n, h, w, e.channel)] += passed(c, i);
@@ -139,7 +143,7 @@ static void avg_run(const tg_call *c, const tg_task *task)
     (void)task;
     for (int64_t i = 0; i < tg_count(c->out[0]); i++) {
         element e = element_of(c->out[0], i);
-        window  v = window_of(c->attr, e.line, e.column);
+        window v = window_of(c->attr, e.line, e.column);
         tg_set(c->out[0], i, mean(c->in[0], e, v, size_of(c->attr, v)));
     }
 }
@@ -149,7 +153,7 @@ static void avg_grad_run(const tg_call *c, const tg_task *task)
     double *sum = clear(c, task);
     for (int64_t i = 0; i < tg_count(c->in[0]); i++) {
         element e = element_of(c->in[0], i);
-        window  v = window_of(c->attr, e.line, e.column);
+        window v = window_of(c->attr, e.line, e.column);
         spread(c->out[0], sum, e, v, tg_get(c->in[0], i) / size_of(c->attr, v));
     }
     store(c->out[0], sum);
@@ -160,7 +164,7 @@ static void adaptive_run(const tg_call *c, const tg_task *task)
     (void)task;
     for (int64_t i = 0; i < tg_count(c->out[0]); i++) {
         element e = element_of(c->out[0], i);
-        window  v = adaptive_window(c->attr, e.line, e.column);
+        window v = adaptive_window(c->attr, e.line, e.column);
         tg_set(c->out[0], i, mean(c->in[0], e, v, inside(v)));
     }
 }
@@ -170,13 +174,14 @@ static void adaptive_grad_run(const tg_call *c, const tg_task *task)
     double *sum = clear(c, task);
     for (int64_t i = 0; i < tg_count(c->in[0]); i++) {
         element e = element_of(c->in[0], i);
-        window  v = adaptive_window(c->attr, e.line, e.column);
+        window v = adaptive_window(c->attr, e.line, e.column);
         spread(c->out[0], sum, e, v, tg_get(c->in[0], i) / inside(v));
     }
     store(c->out[0], sum);
 }
 
-extern const tg_kernel max_pool2d_ref, max_pool2d_grad_ref, max_pool2d_relu_grad_ref, avg_pool2d_ref, avg_pool2d_grad_ref;
+extern const tg_kernel max_pool2d_ref, max_pool2d_grad_ref, max_pool2d_relu_grad_ref, avg_pool2d_ref,
+    avg_pool2d_grad_ref;
 extern const tg_kernel adaptive_avg_pool2d_ref, adaptive_avg_pool2d_grad_ref;
 #define SUMS .name = "ref", .backend = "ref", .scratch = sums_scratch
 const tg_kernel max_pool2d_ref = { .name = "ref", .backend = "ref", .run = max_run };

@@ -3,12 +3,16 @@
 #include <math.h>
 
 /* x's elements that go into one result are x[first + place_of(i)], 0 <= i < length. */
-typedef struct { int64_t length, step[TG_MAX_RANK], size[TG_MAX_RANK]; int n; int64_t first; } group;
+typedef struct {
+    int64_t length, step[TG_MAX_RANK], size[TG_MAX_RANK];
+    int n;
+    int64_t first;
+} group;
 
 /* The group of result number o. */
 static group group_of(const tg_tensor *x, uint32_t axes, int64_t o)
 {
-    group   g = { .length = 1 };
+    group g = { .length = 1 };
     int64_t step = 1;
     for (int axis = x->rank - 1; axis >= 0; step *= x->dim[axis--]) {
         if (axes & TG_BIT(axis)) {
@@ -37,7 +41,7 @@ static void sum(const tg_call *c, bool mean)
 {
     for (int64_t o = 0, n = tg_count(c->out[0]); o < n; o++) {
         const group g = group_of(c->in[0], axes_of(c), o);
-        double      total = 0;
+        double total = 0;
         for (int64_t i = 0; i < g.length; i++) total += tg_get(c->in[0], place_of(&g, i));
         tg_set(c->out[0], o, mean ? total / (double)g.length : total);
     }
@@ -54,7 +58,7 @@ const tg_kernel mean_ref = { .name = "ref", .backend = "ref", .run = mean_run };
 static int64_t largest(const tg_tensor *x, const group *g)
 {
     int64_t best = 0;
-    double  most = tg_get(x, g->first);
+    double most = tg_get(x, g->first);
     for (int64_t i = 1; i < g->length && !isnan(most); i++) {
         const double v = tg_get(x, place_of(g, i));
         if (v > most || isnan(v)) best = i, most = v;
@@ -79,9 +83,9 @@ static void max_grad_run(const tg_call *c, const tg_task *task)
     const tg_tensor *gy = c->in[0], *x = c->in[1], *y = c->in[2];
     (void)task;
     for (int64_t o = 0, n = tg_count(y); o < n; o++) {
-        const group  g = group_of(x, axes_of(c), o);
+        const group g = group_of(x, axes_of(c), o);
         const double most = tg_get(y, o);
-        int64_t      ties = 0;
+        int64_t ties = 0;
         for (int64_t i = 0; i < g.length; i++) ties += equal(tg_get(x, place_of(&g, i)), most);
         for (int64_t i = 0; i < g.length; i++) {
             const int64_t at = place_of(&g, i);

@@ -28,7 +28,7 @@ static int64_t place(const tg_tensor *t, const int64_t at[TG_MAX_RANK])
 static void permute_run(const tg_call *c, const tg_task *task)
 {
     const tg_permute_attr *a = c->attr;
-    int64_t                out[TG_MAX_RANK], in[TG_MAX_RANK];
+    int64_t out[TG_MAX_RANK], in[TG_MAX_RANK];
     (void)task;
     for (int64_t i = 0, n = tg_count(c->out[0]); i < n; i++) {
         coordinates(c->out[0], i, out);
@@ -41,7 +41,7 @@ const tg_kernel permute_ref = { .name = "ref", .backend = "ref", .run = permute_
 static void concat_run(const tg_call *c, const tg_task *task)
 {
     const int axis = ((const tg_axis_attr *)c->attr)->axis;
-    int64_t   at[TG_MAX_RANK];
+    int64_t at[TG_MAX_RANK];
     (void)task;
     for (int64_t i = 0, n = tg_count(c->out[0]); i < n; i++) {
         int k = 0;
@@ -55,7 +55,7 @@ const tg_kernel concat_ref = { .name = "ref", .backend = "ref", .run = concat_ru
 static void slice_run(const tg_call *c, const tg_task *task)
 {
     const tg_slice_attr *a = c->attr;
-    int64_t              at[TG_MAX_RANK];
+    int64_t at[TG_MAX_RANK];
     (void)task;
     for (int64_t i = 0, n = tg_count(c->out[0]); i < n; i++) {
         coordinates(c->out[0], i, at);
@@ -68,7 +68,7 @@ const tg_kernel slice_ref = { .name = "ref", .backend = "ref", .run = slice_run 
 static void pad_run(const tg_call *c, const tg_task *task)
 {
     const tg_pad_attr *a = c->attr;
-    int64_t            at[TG_MAX_RANK];
+    int64_t at[TG_MAX_RANK];
     (void)task;
     for (int64_t i = 0, n = tg_count(c->out[0]); i < n; i++) {
         coordinates(c->out[0], i, at);

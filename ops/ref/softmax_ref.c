@@ -3,14 +3,15 @@
 #include <math.h>
 
 /* A line of n numbers, `step` apart. */
-typedef struct { int64_t first, n, step; } line;
+typedef struct {
+    int64_t first, n, step;
+} line;
 
 static line line_of(const tg_tensor *x, const void *attr, int64_t number)
 {
     const int axis = ((const tg_softmax_attr *)attr)->axis;
     line l = { .n = x->dim[axis], .step = 1 };
-    for (int i = axis + 1; i < x->rank; i++)
-        l.step *= x->dim[i];
+    for (int i = axis + 1; i < x->rank; i++) l.step *= x->dim[i];
     l.first = number / l.step * l.n * l.step + number % l.step;
     return l;
 }
@@ -19,10 +20,8 @@ static void softmax_line(const tg_call *c, line l, bool logarithm)
 {
     double most = -INFINITY, sum = 0;
     const int64_t end = l.first + l.n * l.step;
-    for (int64_t i = l.first; i < end; i += l.step)
-        most = fmax(most, tg_get(c->in[0], i));
-    for (int64_t i = l.first; i < end; i += l.step)
-        sum += exp(tg_get(c->in[0], i) - most);
+    for (int64_t i = l.first; i < end; i += l.step) most = fmax(most, tg_get(c->in[0], i));
+    for (int64_t i = l.first; i < end; i += l.step) sum += exp(tg_get(c->in[0], i) - most);
     for (int64_t i = l.first; i < end; i += l.step) {
         const double x = tg_get(c->in[0], i) - most;
         tg_set(c->out[0], i, logarithm ? x - log(sum) : exp(x) / sum);
@@ -33,8 +32,7 @@ static void run(const tg_call *c, const tg_task *t)
 {
     (void)t;
     const int64_t lines = tg_count(c->in[0]) / line_of(c->in[0], c->attr, 0).n;
-    for (int64_t i = 0; i < lines; i++)
-        softmax_line(c, line_of(c->in[0], c->attr, i), c->op == &tg_log_softmax_op);
+    for (int64_t i = 0; i < lines; i++) softmax_line(c, line_of(c->in[0], c->attr, i), c->op == &tg_log_softmax_op);
 }
 
 /* softmax: gx = y (gy - sum gy y)      logarithm: gx = gy - e^y sum gy */
@@ -42,8 +40,7 @@ static void grad_line(const tg_call *c, line l, bool logarithm)
 {
     double sum = 0;
     const int64_t end = l.first + l.n * l.step;
-    for (int64_t i = l.first; i < end; i += l.step)
-        sum += tg_get(c->in[0], i) * (logarithm ? 1 : tg_get(c->in[1], i));
+    for (int64_t i = l.first; i < end; i += l.step) sum += tg_get(c->in[0], i) * (logarithm ? 1 : tg_get(c->in[1], i));
     for (int64_t i = l.first; i < end; i += l.step) {
         const double gy = tg_get(c->in[0], i), y = tg_get(c->in[1], i);
         tg_set(c->out[0], i, logarithm ? gy - exp(y) * sum : y * (gy - sum));
@@ -54,12 +51,11 @@ static void run_grad(const tg_call *c, const tg_task *t)
 {
     (void)t;
     const int64_t lines = tg_count(c->in[0]) / line_of(c->in[0], c->attr, 0).n;
-    for (int64_t i = 0; i < lines; i++)
-        grad_line(c, line_of(c->in[0], c->attr, i), c->op == &tg_log_softmax_grad_op);
+    for (int64_t i = 0; i < lines; i++) grad_line(c, line_of(c->in[0], c->attr, i), c->op == &tg_log_softmax_grad_op);
 }
 
 extern const tg_kernel softmax_ref, log_softmax_ref, softmax_grad_ref, log_softmax_grad_ref;
-const tg_kernel softmax_ref          = { .name = "ref", .backend = "ref", .run = run };
-const tg_kernel log_softmax_ref      = { .name = "ref", .backend = "ref", .run = run };
-const tg_kernel softmax_grad_ref     = { .name = "ref", .backend = "ref", .run = run_grad };
+const tg_kernel softmax_ref = { .name = "ref", .backend = "ref", .run = run };
+const tg_kernel log_softmax_ref = { .name = "ref", .backend = "ref", .run = run };
+const tg_kernel softmax_grad_ref = { .name = "ref", .backend = "ref", .run = run_grad };
 const tg_kernel log_softmax_grad_ref = { .name = "ref", .backend = "ref", .run = run_grad };

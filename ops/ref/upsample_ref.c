@@ -5,14 +5,13 @@
 /* Is called for each element of the image that goes into an element of the result. */
 typedef void visitor(const tg_call *c, double *sum, int64_t image, int64_t result, double weight);
 
-static void visit_pixel(const tg_call *c, int64_t n, int64_t oy, int64_t ox, double *sum,
-                        visitor *visit)
+static void visit_pixel(const tg_call *c, int64_t n, int64_t oy, int64_t ox, double *sum, visitor *visit)
 {
     const tg_upsample_attr *a = c->attr;
-    const int64_t           channels = c->in[0]->dim[3];
-    const tg_tap            y = tg_upsample_tap(a, 0, oy), x = tg_upsample_tap(a, 1, ox);
+    const int64_t channels = c->in[0]->dim[3];
+    const tg_tap y = tg_upsample_tap(a, 0, oy), x = tg_upsample_tap(a, 1, ox);
     for (int corner = 0; corner < 4; corner++) {
-        const int    down = corner >> 1, right = corner & 1;
+        const int down = corner >> 1, right = corner & 1;
         const double weight = (down ? y.weight : 1 - y.weight) * (right ? x.weight : 1 - x.weight);
         if (weight == 0) continue;
         const int64_t image = ((n * a->image[0] + y.at + down) * a->image[1] + x.at + right) * channels;
@@ -30,7 +29,7 @@ static tg_scratch scratch(const tg_call *c)
 static void visit_all(const tg_call *c, const tg_task *task, visitor *visit)
 {
     const tg_upsample_attr *a = c->attr;
-    double                 *sum = memset(task->shared, 0, scratch(c).shared);
+    double *sum = memset(task->shared, 0, scratch(c).shared);
     for (int64_t n = 0; n < c->in[0]->dim[0]; n++)
         for (int64_t oy = 0; oy < a->out[0]; oy++)
             for (int64_t ox = 0; ox < a->out[1]; ox++) visit_pixel(c, n, oy, ox, sum, visit);

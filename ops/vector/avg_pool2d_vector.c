@@ -7,13 +7,17 @@
 
 enum { MOST = 4 };
 
-typedef struct { int n; const void *at[MOST]; float share[MOST]; } terms;
+typedef struct {
+    int n;
+    const void *at[MOST];
+    float share[MOST];
+} terms;
 typedef struct {
     tg_windows at[2];
-    int64_t    channels;
-    bool       whole;                   /* padding counts */
-    bool       half;
-    float     *sum;                     /* where bf16 results are summed before they are rounded */
+    int64_t channels;
+    bool whole; /* padding counts */
+    bool half;
+    float *sum; /* where bf16 results are summed before they are rounded */
 } pool;
 
 /* y = sum of share x, plus what was begun. */
@@ -56,14 +60,20 @@ static void add_some(const pool *p, bool begun, bool last, const terms *t, void 
 static pool avg_of(const tg_call *c, const tg_task *t)
 {
     const tg_pool2d_attr *a = c->attr;
-    return (pool){ { tg_pool_windows(a, 0), tg_pool_windows(a, 1) }, c->in[0]->dim[3], !a->exclude_pad,
-                   tg_half(c->in[0]), t->scratch };
+    return (pool){ { tg_pool_windows(a, 0), tg_pool_windows(a, 1) },
+                   c->in[0]->dim[3],
+                   !a->exclude_pad,
+                   tg_half(c->in[0]),
+                   t->scratch };
 }
 
 static pool adaptive_of(const tg_call *c, const tg_task *t)
 {
-    return (pool){ { tg_adaptive_windows(c->attr, 0), tg_adaptive_windows(c->attr, 1) }, c->in[0]->dim[3], false,
-                   tg_half(c->in[0]), t->scratch };
+    return (pool){ { tg_adaptive_windows(c->attr, 0), tg_adaptive_windows(c->attr, 1) },
+                   c->in[0]->dim[3],
+                   false,
+                   tg_half(c->in[0]),
+                   t->scratch };
 }
 
 static int64_t length(const pool *p, int axis, int64_t o)
@@ -92,9 +102,9 @@ static void forward_window(const pool *p, const void *image, int64_t line, int64
 {
     const int64_t h1 = tg_window_end(&p->at[0], line), w1 = tg_window_end(&p->at[1], column);
     const int64_t w0 = tg_window_start(&p->at[1], column);
-    const float   part = share(p, line, column);
-    bool          begun = false;
-    terms         t = { 0 };
+    const float part = share(p, line, column);
+    bool begun = false;
+    terms t = { 0 };
     for (int64_t h = tg_window_start(&p->at[0], line); h < h1; h++)
         for (int64_t w = w0; w < w1; w++)
             put(p, &t, &begun, tg_at(image, p->half, (h * p->at[1].size + w) * p->channels), part, y);
@@ -104,15 +114,15 @@ static void forward_window(const pool *p, const void *image, int64_t line, int64
 static void forward_line(const tg_call *c, const pool *p, int64_t line)
 {
     const int64_t image = line / p->at[0].out * p->at[0].size * p->at[1].size * p->channels;
-    const void   *x = tg_at(tg_ptr(c->in[0]), p->half, image);
-    void         *y = tg_at(tg_ptr(c->out[0]), p->half, line * p->at[1].out * p->channels);
+    const void *x = tg_at(tg_ptr(c->in[0]), p->half, image);
+    void *y = tg_at(tg_ptr(c->out[0]), p->half, line * p->at[1].out * p->channels);
     for (int64_t column = 0; column < p->at[1].out; column++)
         forward_window(p, x, line % p->at[0].out, column, tg_at(y, p->half, column * p->channels));
 }
 
 static void backward_pixel(const pool *p, const tg_holders at[2], const void *gy, void *gx)
 {
-    bool  begun = false;
+    bool begun = false;
     terms t = { 0 };
     for (int64_t i = at[0].first; i <= at[0].last; i++)
         for (int64_t j = at[1].first; j <= at[1].last; j++)
@@ -123,9 +133,9 @@ static void backward_pixel(const pool *p, const tg_holders at[2], const void *gy
 static void backward_line(const tg_call *c, const pool *p, int64_t line)
 {
     const int64_t image = line / p->at[0].size * p->at[0].out * p->at[1].out * p->channels;
-    const void   *gy = tg_at(tg_ptr(c->in[0]), p->half, image);
-    void         *gx = tg_at(tg_ptr(c->out[0]), p->half, line * p->at[1].size * p->channels);
-    tg_holders    at[2] = { tg_holders_begin(&p->at[0]), tg_holders_begin(&p->at[1]) };
+    const void *gy = tg_at(tg_ptr(c->in[0]), p->half, image);
+    void *gx = tg_at(tg_ptr(c->out[0]), p->half, line * p->at[1].size * p->channels);
+    tg_holders at[2] = { tg_holders_begin(&p->at[0]), tg_holders_begin(&p->at[1]) };
     tg_holders_move(&p->at[0], &at[0], line % p->at[0].size);
     for (int64_t column = 0; column < p->at[1].size; column++) {
         tg_holders_move(&p->at[1], &at[1], column);
@@ -139,9 +149,9 @@ static void run_lines(const tg_call *c, const tg_task *t, pool p, void (*line)(c
     for (int64_t i = t->index * step; i < lines && i < (t->index + 1) * step; i++) line(c, &p, i);
 }
 
-static void avg_run(const tg_call *c, const tg_task *t)           { run_lines(c, t, avg_of(c, t), forward_line); }
-static void avg_grad_run(const tg_call *c, const tg_task *t)      { run_lines(c, t, avg_of(c, t), backward_line); }
-static void adaptive_run(const tg_call *c, const tg_task *t)      { run_lines(c, t, adaptive_of(c, t), forward_line); }
+static void avg_run(const tg_call *c, const tg_task *t) { run_lines(c, t, avg_of(c, t), forward_line); }
+static void avg_grad_run(const tg_call *c, const tg_task *t) { run_lines(c, t, avg_of(c, t), backward_line); }
+static void adaptive_run(const tg_call *c, const tg_task *t) { run_lines(c, t, adaptive_of(c, t), forward_line); }
 static void adaptive_grad_run(const tg_call *c, const tg_task *t) { run_lines(c, t, adaptive_of(c, t), backward_line); }
 
 static tg_scratch scratch(const tg_call *c)
@@ -150,7 +160,7 @@ static tg_scratch scratch(const tg_call *c)
 }
 
 #define POOL TG_VECTOR_HEAD, .tasks = tg_pool_tasks, .scratch = scratch
-TG_VECTOR_KERNEL(avg_pool2d_vector)               = { POOL, .run = avg_run };
-TG_VECTOR_KERNEL(avg_pool2d_grad_vector)          = { POOL, .run = avg_grad_run };
-TG_VECTOR_KERNEL(adaptive_avg_pool2d_vector)      = { POOL, .run = adaptive_run };
+TG_VECTOR_KERNEL(avg_pool2d_vector) = { POOL, .run = avg_run };
+TG_VECTOR_KERNEL(avg_pool2d_grad_vector) = { POOL, .run = avg_grad_run };
+TG_VECTOR_KERNEL(adaptive_avg_pool2d_vector) = { POOL, .run = adaptive_run };
 TG_VECTOR_KERNEL(adaptive_avg_pool2d_grad_vector) = { POOL, .run = adaptive_grad_run };

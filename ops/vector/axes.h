@@ -6,20 +6,25 @@
 #include "attr.h"
 #include "core_ops.h"
 
-typedef struct { int n; int64_t size[TG_MAX_RANK], step[TG_MAX_RANK], count; } tg_loop;      /* axes, the last first */
-typedef struct { int64_t at[TG_MAX_RANK], offset; } tg_cursor;
+typedef struct {
+    int n;
+    int64_t size[TG_MAX_RANK], step[TG_MAX_RANK], count;
+} tg_loop; /* axes, the last first */
+typedef struct {
+    int64_t at[TG_MAX_RANK], offset;
+} tg_cursor;
 
 typedef struct {
-    tg_loop kept, gone;                 /* of lanes */
+    tg_loop kept, gone; /* of lanes */
     int64_t lane;
-    bool    gone_last;                  /* a lane is reduced to one number; else lanes are reduced with each other */
+    bool gone_last; /* a lane is reduced to one number; else lanes are reduced with each other */
 } tg_axes_cut;
 
 /* The axes of x that sum, mean, max or sum_to reduce: bit i for axis i. */
 static inline uint32_t tg_axes_of(const tg_call *c)
 {
     const tg_tensor *x = c->in[0], *y = c->out[0];
-    uint32_t         axes = 0;
+    uint32_t axes = 0;
     if (c->op != &tg_sum_to_op) return ((const tg_reduce_attr *)c->attr)->axes;
     for (int i = 0; i < x->rank; i++) {
         const int of_y = i - (x->rank - y->rank);
@@ -39,8 +44,8 @@ static inline void tg_loop_add(tg_loop *l, int64_t size, int64_t step)
 static inline tg_axes_cut tg_cut_axes(const tg_tensor *x, uint32_t axes)
 {
     tg_axes_cut k = { .kept = { .count = 1 }, .gone = { .count = 1 }, .lane = 1 };
-    bool        within = true;          /* the lane */
-    int64_t     step = 1;
+    bool within = true; /* the lane */
+    int64_t step = 1;
     for (int i = x->rank - 1; i >= 0; step *= x->dim[i--]) {
         const bool gone = axes & TG_BIT(i);
         if (x->dim[i] == 1) continue;

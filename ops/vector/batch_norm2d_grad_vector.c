@@ -1,12 +1,11 @@
 /* batch_norm2d_grad_vector.c - the gradient of batch normalisation, alone or behind a relu: two passes.
  *
- * With g the gradient of y (gy, or gy + other, where relu passed, else 0), d = x - mean and m values a channel, where the
- * mean is that handed out in f32, and r what rounding took from it:
- *   0  each block sums g and g d by channel; g is stored if somebody wants it
- *   1  the blocks' sums are added, in order, in double: gbeta = sum g, ggamma = rstd sum g (d - r), and the factors of
- *   2  gx = gamma rstd (g - sum g / m - (d - r) rstd^2 sum g (d - r) / m) = slope g - bend d - shift, the other way round:
- *      the last block's numbers are still in the cache
- * Running statistics do not depend on x: bend = shift = 0.  Where y = relu(batch_norm2d(x)), x says where relu passed. */
+ * With g the gradient of y (gy, or gy + other, where relu passed, else 0), d = x - mean and m values a channel, where
+ * the mean is that handed out in f32, and r what rounding took from it: 0  each block sums g and g d by channel; g is
+ * stored if somebody wants it 1  the blocks' sums are added, in order, in double: gbeta = sum g, ggamma = rstd sum g (d
+ * - r), and the factors of 2  gx = gamma rstd (g - sum g / m - (d - r) rstd^2 sum g (d - r) / m) = slope g - bend d -
+ * shift, the other way round: the last block's numbers are still in the cache Running statistics do not depend on x:
+ * bend = shift = 0.  Where y = relu(batch_norm2d(x)), x says where relu passed. */
 #include "attr.h"
 #include "bf16.h"
 #include "channels.h"
@@ -15,17 +14,17 @@
 #include <string.h>
 
 typedef struct {
-    const void  *gy, *other, *mask, *x;            /* the gradient is gy + other; mask: relu's result; or NULL */
-    const float *gamma, *mean, *rstd;              /* running: rstd is the running variance */
-    const float *rest;                             /* what rounding took from the mean; running: NULL */
-    const float *beta;                             /* instead of a mask; or NULL */
-    void        *gx, *g;                           /* each may be NULL, */
-    float       *ggamma, *gbeta;                   /* and each of these */
-    bool         running;
-    float        eps;
-    tg_channels  p;
-    float       *slope, *bend, *shift, *center, *raise;    /* lines of width */
-    float       *partial;                          /* [blocks][2][c] */
+    const void *gy, *other, *mask, *x; /* the gradient is gy + other; mask: relu's result; or NULL */
+    const float *gamma, *mean, *rstd;  /* running: rstd is the running variance */
+    const float *rest;                 /* what rounding took from the mean; running: NULL */
+    const float *beta;                 /* instead of a mask; or NULL */
+    void *gx, *g;                      /* each may be NULL, */
+    float *ggamma, *gbeta;             /* and each of these */
+    bool running;
+    float eps;
+    tg_channels p;
+    float *slope, *bend, *shift, *center, *raise; /* lines of width */
+    float *partial;                               /* [blocks][2][c] */
 } problem;
 
 static problem problem_of(const tg_call *c, const tg_task *t)
@@ -33,13 +32,21 @@ static problem problem_of(const tg_call *c, const tg_task *t)
     const bool sum = c->op == &tg_add_relu_grad_batch_norm2d_grad_op;
     const bool masks = sum || c->op == &tg_relu_grad_batch_norm2d_grad_op;
     tg_tensor *const *const in = c->in + sum + masks;
-    problem b = { .gy = tg_ptr(c->in[0]), .other = sum ? tg_ptr(c->in[1]) : NULL,
-                  .mask = masks ? tg_ptr(in[0]) : NULL, .x = tg_ptr(in[1]),
-                  .gamma = tg_ptr(in[2]), .mean = tg_ptr(in[3]), .rstd = tg_ptr(in[4]),
-                  .gx = tg_ptr(c->out[0]), .ggamma = tg_ptr(c->out[1]), .gbeta = tg_ptr(c->out[2]),
+    problem b = { .gy = tg_ptr(c->in[0]),
+                  .other = sum ? tg_ptr(c->in[1]) : NULL,
+                  .mask = masks ? tg_ptr(in[0]) : NULL,
+                  .x = tg_ptr(in[1]),
+                  .gamma = tg_ptr(in[2]),
+                  .mean = tg_ptr(in[3]),
+                  .rstd = tg_ptr(in[4]),
+                  .gx = tg_ptr(c->out[0]),
+                  .ggamma = tg_ptr(c->out[1]),
+                  .gbeta = tg_ptr(c->out[2]),
                   .beta = c->op == &tg_batch_norm2d_relu_grad_op ? tg_ptr(in[5]) : NULL,
-                  .g = masks ? tg_ptr(c->out[3]) : NULL, .running = c->op == &tg_batch_norm2d_eval_grad_op,
-                  .eps = ((const tg_batch_norm2d_attr *)c->attr)->eps, .p = tg_channels_of(in[1]) };
+                  .g = masks ? tg_ptr(c->out[3]) : NULL,
+                  .running = c->op == &tg_batch_norm2d_eval_grad_op,
+                  .eps = ((const tg_batch_norm2d_attr *)c->attr)->eps,
+                  .p = tg_channels_of(in[1]) };
     b.rest = b.running ? NULL : b.mean + b.p.c;
     b.slope = t->shared;
     b.bend = b.slope + b.p.width;
@@ -52,7 +59,9 @@ static problem problem_of(const tg_call *c, const tg_task *t)
 
 /* ---- where relu passed ---- */
 
-typedef struct { const float *mean, *scale, *beta; } affine;        /* lines: what relu got is (x - mean) scale + beta */
+typedef struct {
+    const float *mean, *scale, *beta;
+} affine; /* lines: what relu got is (x - mean) scale + beta */
 
 /* g where relu passed; all of it if k is NULL. */
 TG_INLINE float passed(const affine *k, float g, float x, int64_t j)
@@ -67,7 +76,7 @@ TG_INLINE tg_pair passed_pair(const affine *k, tg_pair g, tg_pair x, int64_t j, 
 
 /* ---- phase 0 ---- */
 
-#define LINES(half) (half ? 4 : 2)       /* taken at a time: what is read of them stays in the first cache */
+#define LINES(half) (half ? 4 : 2) /* taken at a time: what is read of them stays in the first cache */
 
 /* Adds `lines` lines.  Inlined with constants for half, lines and k == NULL. */
 TG_INLINE void add_lines(const affine *k, const void *g, const void *x, bool half, int lines, int64_t pairs,
@@ -101,7 +110,7 @@ TG_INLINE void add_rest(const tg_channels *p, const affine *k, const void *g, co
 {
     for (int64_t i = 0; i < n; i++) {
         const int64_t j = tg_place(p, i);
-        const float   v = tg_load(x, half, i), d = passed(k, tg_load(g, half, i), v, j);
+        const float v = tg_load(x, half, i), d = passed(k, tg_load(g, half, i), v, j);
         sum[j] += d;
         product[j] += d * (v - mean[j]);
     }
@@ -141,7 +150,10 @@ static void fetch(const problem *b, int64_t at, int64_t n, bool first)
     if (b->other && (first || !b->g)) tg_fetch(b->other, at, n);
 }
 
-typedef struct { const float *mean; float *sum, *product, *room; } sums;
+typedef struct {
+    const float *mean;
+    float *sum, *product, *room;
+} sums;
 
 /* Adds `lines` lines, or a part of one if there are 0.  Inlined with constants for k == NULL, half and lines. */
 TG_INLINE void add_some(const problem *b, const affine *k, bool half, int lines, int64_t at, int64_t n, const sums *to)
@@ -168,8 +180,8 @@ TG_INLINE void sum_block(const problem *b, bool half, const tg_task *t)
     float *const mean = t->scratch, *const sum = mean + p->width, *const product = sum + p->width;
     float *const scale = product + p->width, *const beta = scale + p->width, *const room = beta + p->width;
     float *const partial = b->partial + 2 * p->c * t->index;
-    const affine  k = { mean, scale, beta };
-    const sums    to = { mean, sum, product, room };
+    const affine k = { mean, scale, beta };
+    const sums to = { mean, sum, product, room };
     const int64_t begin = tg_block_begin(p, t->index), end = begin + tg_rows_of_block(p, t->index) * p->c;
     tg_repeat(p, b->mean, mean);
     memset(sum, 0, 2 * (size_t)p->width * sizeof(float));
@@ -182,7 +194,9 @@ TG_INLINE void sum_block(const problem *b, bool half, const tg_task *t)
 
 /* ---- phase 1 ---- */
 
-typedef struct { double sum[TG_CHANNEL_CHUNK], product[TG_CHANNEL_CHUNK]; } totals;
+typedef struct {
+    double sum[TG_CHANNEL_CHUNK], product[TG_CHANNEL_CHUNK];
+} totals;
 
 static void add_block(totals *all, const float *partial, int64_t c, int64_t n)
 {
@@ -199,10 +213,8 @@ static void spread(const problem *b, int64_t channel, double sum, double product
     const double rstd = b->running ? 1 / sqrt((double)b->rstd[channel] + (double)b->eps) : (double)b->rstd[channel];
     const double rest = b->rest ? (double)b->rest[channel] : 0, slope = (double)b->gamma[channel] * rstd;
     const double bend = slope * rstd * rstd * (product - rest * sum) / m;
-    if (b->ggamma)
-        b->ggamma[channel] = (float)((product - rest * sum) * rstd);
-    if (b->gbeta)
-        b->gbeta[channel] = (float)sum;
+    if (b->ggamma) b->ggamma[channel] = (float)((product - rest * sum) * rstd);
+    if (b->gbeta) b->gbeta[channel] = (float)sum;
     for (int64_t i = channel; i < b->p.width; i += b->p.c) {
         const int64_t j = tg_place(&b->p, i);
         b->slope[j] = tg_plain((float)slope);
@@ -219,10 +231,8 @@ static void combine(const problem *b, const tg_task *t)
     const int64_t first = t->index * TG_CHANNEL_CHUNK, left = p->c - first;
     const int64_t n = left < TG_CHANNEL_CHUNK ? left : TG_CHANNEL_CHUNK;
     totals all = { .sum = { 0 } };
-    for (int64_t k = 0; k < p->blocks; k++)
-        add_block(&all, b->partial + 2 * p->c * k + first, p->c, n);
-    for (int64_t j = 0; j < n; j++)
-        spread(b, first + j, all.sum[j], all.product[j]);
+    for (int64_t k = 0; k < p->blocks; k++) add_block(&all, b->partial + 2 * p->c * k + first, p->c, n);
+    for (int64_t j = 0; j < n; j++) spread(b, first + j, all.sum[j], all.product[j]);
 }
 
 /* ---- phase 2 ---- */
@@ -236,9 +246,10 @@ TG_INLINE void gx_line(const problem *b, const affine *k, const void *g, const v
     for (int64_t j = 0; j < pairs; j++) {
         const int64_t other = half ? pairs + j : j;
         const tg_pair v = tg_load_pair(x, half, j), d = passed_pair(k, tg_load_pair(g, half, j), v, j, other);
-        const float   bent = (v.a - center[j]) * bend[j], other_bent = (v.b - center[other]) * bend[other];
-        tg_store_pair(gx, half, j, (tg_pair){ d.a * slope[j] - (bent + shift[j]),
-                                              d.b * slope[other] - (other_bent + shift[other]) });
+        const float bent = (v.a - center[j]) * bend[j], other_bent = (v.b - center[other]) * bend[other];
+        tg_store_pair(
+            gx, half, j,
+            (tg_pair){ d.a * slope[j] - (bent + shift[j]), d.b * slope[other] - (other_bent + shift[other]) });
     }
 }
 
@@ -247,7 +258,7 @@ TG_INLINE void gx_rest(const problem *b, const affine *k, const void *g, const v
 {
     for (int64_t i = 0; i < n; i++) {
         const int64_t j = tg_place(&b->p, i);
-        const float   v = tg_load(x, half, i), d = passed(k, tg_load(g, half, i), v, j);
+        const float v = tg_load(x, half, i), d = passed(k, tg_load(g, half, i), v, j);
         tg_store(gx, half, i, d * b->slope[j] - ((v - b->center[j]) * b->bend[j] + b->shift[j]));
     }
 }
@@ -266,7 +277,7 @@ TG_INLINE void gx_numbers(const problem *b, const affine *k, bool half, int64_t 
 
 TG_INLINE void block_gx(const problem *b, bool half, const tg_task *t)
 {
-    const affine  k = { b->center, b->slope, b->raise };
+    const affine k = { b->center, b->slope, b->raise };
     const int64_t begin = tg_block_begin(&b->p, t->index), end = begin + tg_rows_of_block(&b->p, t->index) * b->p.c;
     if (b->beta) gx_numbers(b, &k, half, begin, end, t->scratch);
     else gx_numbers(b, NULL, half, begin, end, t->scratch);
@@ -274,21 +285,16 @@ TG_INLINE void block_gx(const problem *b, bool half, const tg_task *t)
 
 TG_INLINE void run_phase(const problem *b, bool half, const tg_task *t)
 {
-    if (t->phase == 0)
-        sum_block(b, half, t);
-    else if (t->phase == 1)
-        combine(b, t);
-    else
-        block_gx(b, half, t);
+    if (t->phase == 0) sum_block(b, half, t);
+    else if (t->phase == 1) combine(b, t);
+    else block_gx(b, half, t);
 }
 
 static void run(const tg_call *c, const tg_task *t)
 {
     const problem b = problem_of(c, t);
-    if (tg_half(c->in[0]))
-        run_phase(&b, true, t);
-    else
-        run_phase(&b, false, t);
+    if (tg_half(c->in[0])) run_phase(&b, true, t);
+    else run_phase(&b, false, t);
 }
 
 static int64_t tasks(const tg_call *c, int phase)
@@ -305,8 +311,8 @@ static tg_scratch scratch(const tg_call *c)
 }
 
 #define GRAD TG_VECTOR_HEAD, .scratch = scratch, .tasks = tasks, .run = run, .in_place = true
-TG_VECTOR_KERNEL(batch_norm2d_grad_vector)           = { GRAD };
-TG_VECTOR_KERNEL(batch_norm2d_eval_grad_vector)      = { GRAD };
-TG_VECTOR_KERNEL(batch_norm2d_relu_grad_vector)      = { GRAD };
+TG_VECTOR_KERNEL(batch_norm2d_grad_vector) = { GRAD };
+TG_VECTOR_KERNEL(batch_norm2d_eval_grad_vector) = { GRAD };
+TG_VECTOR_KERNEL(batch_norm2d_relu_grad_vector) = { GRAD };
 TG_VECTOR_KERNEL(relu_grad_batch_norm2d_grad_vector) = { GRAD };
 TG_VECTOR_KERNEL(add_relu_grad_batch_norm2d_grad_vector) = { GRAD };

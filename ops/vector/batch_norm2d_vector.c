@@ -14,7 +14,9 @@
 #include <math.h>
 #include <string.h>
 
-typedef struct { float *mean, *scale, *beta, *partial; } shared_part;      /* lines of width; partial[blocks][3][c] */
+typedef struct {
+    float *mean, *scale, *beta, *partial;
+} shared_part; /* lines of width; partial[blocks][3][c] */
 
 static shared_part shared_of(const tg_channels *p, const tg_task *t)
 {
@@ -72,8 +74,7 @@ TG_INLINE void sum_numbers(const tg_channels *p, const void *x, bool half, int64
         if (half && end - at >= 2 * n) tg_fetch(x, at + n, n);
         add_lines(tg_at(x, half, at), half, 4, p->pairs, shift, sum, square);
     }
-    for (; end - at >= p->width; at += p->width)
-        add_lines(tg_at(x, half, at), half, 1, p->pairs, shift, sum, square);
+    for (; end - at >= p->width; at += p->width) add_lines(tg_at(x, half, at), half, 1, p->pairs, shift, sum, square);
     add_rest(p, tg_at(x, half, at), half, end - at, shift, sum, square);
     tg_fold(p, sum, partial + p->c);
     tg_fold(p, square, partial + 2 * p->c);
@@ -83,7 +84,7 @@ TG_INLINE void sum_numbers(const tg_channels *p, const void *x, bool half, int64
 static bool center(float *partial, int64_t c, int64_t rows)
 {
     float *const shift = partial, *const sum = partial + c, *const square = sum + c, each = 1 / (float)rows;
-    bool         far = false;
+    bool far = false;
     for (int64_t j = 0; j < c; j++) {
         const float off = sum[j] * each * sum[j];
         far |= off > 64 * (square[j] - off);
@@ -94,7 +95,7 @@ static bool center(float *partial, int64_t c, int64_t rows)
 
 TG_INLINE void sum_block(const tg_channels *p, const void *x, bool half, const tg_task *t)
 {
-    float *const  partial = shared_of(p, t).partial + 3 * p->c * t->index;
+    float *const partial = shared_of(p, t).partial + 3 * p->c * t->index;
     const int64_t begin = tg_block_begin(p, t->index), rows = tg_rows_of_block(p, t->index), end = begin + rows * p->c;
     tg_widen(tg_at(x, half, begin), half, p->c, partial);
     sum_numbers(p, x, half, begin, end, t->scratch, partial);
@@ -103,7 +104,9 @@ TG_INLINE void sum_block(const tg_channels *p, const void *x, bool half, const t
 
 /* ---- phase 1 of training ---- */
 
-typedef struct { double mean[TG_CHANNEL_CHUNK], squares[TG_CHANNEL_CHUNK]; } moments;
+typedef struct {
+    double mean[TG_CHANNEL_CHUNK], squares[TG_CHANNEL_CHUNK];
+} moments;
 
 static void add_block(moments *all, const float *partial, int64_t c, int64_t n, double before, double rows)
 {
@@ -135,8 +138,7 @@ static void combine(const tg_call *c, const tg_channels *p, const tg_task *t)
         mean[k] = (float)all.mean[j];
         mean[p->c + k] = (float)(all.mean[j] - (double)mean[k]);
         rstd[k] = (float)(1 / sqrt(all.squares[j] / rows + eps));
-        if (var)
-            var[k] = (float)(all.squares[j] / (rows - 1));
+        if (var) var[k] = (float)(all.squares[j] / (rows - 1));
         for (int64_t i = k; i < p->width; i += p->c) {
             const int64_t at = tg_place(p, i);
             to.mean[at] = tg_plain(mean[k]);
@@ -156,8 +158,7 @@ static void evaluate(const tg_call *c, const tg_channels *p, const tg_task *t)
     tg_repeat(p, tg_ptr(c->in[3]), to.mean);
     tg_repeat(p, tg_ptr(c->in[2]), to.beta);
 #pragma omp simd
-    for (int64_t j = 0; j < p->c; j++)
-        to.partial[j] = gamma[j] / sqrtf(var[j] + eps);
+    for (int64_t j = 0; j < p->c; j++) to.partial[j] = gamma[j] / sqrtf(var[j] + eps);
     tg_repeat(p, to.partial, to.scale);
 }
 
@@ -183,8 +184,8 @@ TG_INLINE void normalise_line(const tg_channels *p, const shared_part *k, const 
     for (int64_t j = 0; j < pairs; j++) {
         const int64_t i = half ? pairs + j : j;
         const tg_pair v = tg_load_pair(x, half, j);
-        tg_pair       r = { tg_normalised(v.a, k->mean[j], k->scale[j], k->beta[j]),
-                            tg_normalised(v.b, k->mean[i], k->scale[i], k->beta[i]) };
+        tg_pair r = { tg_normalised(v.a, k->mean[j], k->scale[j], k->beta[j]),
+                      tg_normalised(v.b, k->mean[i], k->scale[i], k->beta[i]) };
         if (other) {
             const tg_pair o = tg_load_pair(other, half, j);
             r.a += o.a;
@@ -200,8 +201,8 @@ TG_INLINE void normalise_rest(const tg_channels *p, const shared_part *k, const 
 {
     for (int64_t i = 0; i < n; i++) {
         const int64_t j = tg_place(p, i);
-        const float   v = tg_normalised(tg_load(x, half, i), k->mean[j], k->scale[j], k->beta[j]);
-        const float   sum = other ? v + tg_load(other, half, i) : v;
+        const float v = tg_normalised(tg_load(x, half, i), k->mean[j], k->scale[j], k->beta[j]);
+        const float sum = other ? v + tg_load(other, half, i) : v;
         tg_store(y, half, i, relu && sum < 0 ? 0 : sum);
     }
 }
@@ -218,64 +219,50 @@ TG_INLINE void normalise_lines(const tg_call *c, const tg_channels *p, const tg_
             tg_fetch(x, 3 * p->width, p->width);
             if (other) tg_fetch(other, 3 * p->width, p->width);
         }
-        if (end - i < p->width)
-            normalise_rest(p, &k, x, other, relu, half, end - i, y);
-        else if (other)
-            normalise_line(p, &k, x, other, true, half, y);
-        else if (relu)
-            normalise_line(p, &k, x, NULL, true, half, y);
-        else
-            normalise_line(p, &k, x, NULL, false, half, y);
+        if (end - i < p->width) normalise_rest(p, &k, x, other, relu, half, end - i, y);
+        else if (other) normalise_line(p, &k, x, other, true, half, y);
+        else if (relu) normalise_line(p, &k, x, NULL, true, half, y);
+        else normalise_line(p, &k, x, NULL, false, half, y);
     }
 }
 
 static void normalise(const tg_call *c, const tg_channels *p, const tg_task *t, const tg_tensor *other, bool relu)
 {
-    if (tg_half(c->in[0]))
-        normalise_lines(c, p, t, tg_ptr(other), relu, true);
-    else
-        normalise_lines(c, p, t, tg_ptr(other), relu, false);
+    if (tg_half(c->in[0])) normalise_lines(c, p, t, tg_ptr(other), relu, true);
+    else normalise_lines(c, p, t, tg_ptr(other), relu, false);
 }
 
 static void train(const tg_call *c, const tg_task *t, const tg_tensor *other, bool relu)
 {
     const tg_channels p = tg_channels_of(c->in[0]);
-    if (t->phase == 0 && tg_half(c->in[0]))
-        sum_block(&p, tg_ptr(c->in[0]), true, t);
-    else if (t->phase == 0)
-        sum_block(&p, tg_ptr(c->in[0]), false, t);
-    else if (t->phase == 1)
-        combine(c, &p, t);
-    else
-        normalise(c, &p, t, other, relu);
+    if (t->phase == 0 && tg_half(c->in[0])) sum_block(&p, tg_ptr(c->in[0]), true, t);
+    else if (t->phase == 0) sum_block(&p, tg_ptr(c->in[0]), false, t);
+    else if (t->phase == 1) combine(c, &p, t);
+    else normalise(c, &p, t, other, relu);
 }
 
 static void evaluation(const tg_call *c, const tg_task *t, const tg_tensor *other, bool relu)
 {
     const tg_channels p = tg_channels_of(c->in[0]);
-    if (t->phase == 0)
-        evaluate(c, &p, t);
-    else
-        normalise(c, &p, t, other, relu);
+    if (t->phase == 0) evaluate(c, &p, t);
+    else normalise(c, &p, t, other, relu);
 }
 
 static void again(const tg_call *c, const tg_task *t, const tg_tensor *other, bool relu)
 {
     const tg_channels p = tg_channels_of(c->in[0]);
-    if (t->phase == 0)
-        recall(c, &p, t);
-    else
-        normalise(c, &p, t, other, relu);
+    if (t->phase == 0) recall(c, &p, t);
+    else normalise(c, &p, t, other, relu);
 }
 
-static void run_train(const tg_call *c, const tg_task *t)          { train(c, t, NULL, false); }
-static void run_train_relu(const tg_call *c, const tg_task *t)     { train(c, t, NULL, true); }
+static void run_train(const tg_call *c, const tg_task *t) { train(c, t, NULL, false); }
+static void run_train_relu(const tg_call *c, const tg_task *t) { train(c, t, NULL, true); }
 static void run_train_add_relu(const tg_call *c, const tg_task *t) { train(c, t, c->in[3], true); }
-static void run_eval(const tg_call *c, const tg_task *t)           { evaluation(c, t, NULL, false); }
-static void run_eval_relu(const tg_call *c, const tg_task *t)      { evaluation(c, t, NULL, true); }
-static void run_eval_add_relu(const tg_call *c, const tg_task *t)  { evaluation(c, t, c->in[5], true); }
-static void run_again(const tg_call *c, const tg_task *t)          { again(c, t, NULL, false); }
-static void run_relu_again(const tg_call *c, const tg_task *t)     { again(c, t, NULL, true); }
+static void run_eval(const tg_call *c, const tg_task *t) { evaluation(c, t, NULL, false); }
+static void run_eval_relu(const tg_call *c, const tg_task *t) { evaluation(c, t, NULL, true); }
+static void run_eval_add_relu(const tg_call *c, const tg_task *t) { evaluation(c, t, c->in[5], true); }
+static void run_again(const tg_call *c, const tg_task *t) { again(c, t, NULL, false); }
+static void run_relu_again(const tg_call *c, const tg_task *t) { again(c, t, NULL, true); }
 static void run_add_relu_again(const tg_call *c, const tg_task *t) { again(c, t, c->in[3], true); }
 
 static int64_t train_tasks(const tg_call *c, int phase)
@@ -303,13 +290,13 @@ static tg_scratch eval_scratch(const tg_call *c)
 }
 
 #define TRAIN TG_VECTOR_HEAD, .scratch = train_scratch, .tasks = train_tasks, .in_place = true
-#define EVAL TG_VECTOR_HEAD, .scratch = eval_scratch, .tasks = eval_tasks, .in_place = true
-TG_VECTOR_KERNEL(batch_norm2d_vector)                = { TRAIN, .run = run_train };
-TG_VECTOR_KERNEL(batch_norm2d_relu_vector)           = { TRAIN, .run = run_train_relu };
-TG_VECTOR_KERNEL(batch_norm2d_add_relu_vector)       = { TRAIN, .run = run_train_add_relu };
-TG_VECTOR_KERNEL(batch_norm2d_eval_vector)           = { EVAL, .run = run_eval };
-TG_VECTOR_KERNEL(batch_norm2d_eval_relu_vector)      = { EVAL, .run = run_eval_relu };
-TG_VECTOR_KERNEL(batch_norm2d_eval_add_relu_vector)  = { EVAL, .run = run_eval_add_relu };
-TG_VECTOR_KERNEL(batch_norm2d_again_vector)          = { EVAL, .run = run_again };
-TG_VECTOR_KERNEL(batch_norm2d_relu_again_vector)     = { EVAL, .run = run_relu_again };
+#define EVAL  TG_VECTOR_HEAD, .scratch = eval_scratch, .tasks = eval_tasks, .in_place = true
+TG_VECTOR_KERNEL(batch_norm2d_vector) = { TRAIN, .run = run_train };
+TG_VECTOR_KERNEL(batch_norm2d_relu_vector) = { TRAIN, .run = run_train_relu };
+TG_VECTOR_KERNEL(batch_norm2d_add_relu_vector) = { TRAIN, .run = run_train_add_relu };
+TG_VECTOR_KERNEL(batch_norm2d_eval_vector) = { EVAL, .run = run_eval };
+TG_VECTOR_KERNEL(batch_norm2d_eval_relu_vector) = { EVAL, .run = run_eval_relu };
+TG_VECTOR_KERNEL(batch_norm2d_eval_add_relu_vector) = { EVAL, .run = run_eval_add_relu };
+TG_VECTOR_KERNEL(batch_norm2d_again_vector) = { EVAL, .run = run_again };
+TG_VECTOR_KERNEL(batch_norm2d_relu_again_vector) = { EVAL, .run = run_relu_again };
 TG_VECTOR_KERNEL(batch_norm2d_add_relu_again_vector) = { EVAL, .run = run_add_relu_again };

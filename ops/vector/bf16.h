@@ -11,12 +11,20 @@
 
 TG_INLINE float tg_bf16_value(uint16_t bits)
 {
-    return (union { uint32_t bits; float value; }){ .bits = (uint32_t)bits << 16 }.value;
+    return (union {
+               uint32_t bits;
+               float value;
+           }){ .bits = (uint32_t)bits << 16 }
+        .value;
 }
 
 TG_INLINE uint16_t tg_bf16_bits(float value)
 {
-    const uint32_t u = (union { float value; uint32_t bits; }){ .value = value }.bits;
+    const uint32_t u = (union {
+                           float value;
+                           uint32_t bits;
+                       }){ .value = value }
+                           .bits;
     const uint32_t nearest = u + 0x7fffu + (u >> 16 & 1u), quiet = u | 0x400000u;
     return (uint16_t)((value != value ? quiet : nearest) >> 16);
 }
@@ -35,12 +43,19 @@ TG_INLINE void tg_store(void *y, bool half, int64_t i, float value)
 /* Where the value is one that was loaded, or 0: nothing is to be rounded. */
 TG_INLINE void tg_store_exact(void *y, bool half, int64_t i, float value)
 {
-    if (half) ((uint16_t *)y)[i] = (uint16_t)((union { float value; uint32_t bits; }){ .value = value }.bits >> 16);
+    if (half)
+        ((uint16_t *)y)[i] = (uint16_t)((union {
+                                            float value;
+                                            uint32_t bits;
+                                        }){ .value = value }
+                                            .bits >>
+                                        16);
     else ((float *)y)[i] = value;
 }
 
-/* Whether relu's result y, a bf16 number as it lies in memory, is positive or NaN: taken for a signed integer, a positive
- * number is 0x80 or more (denormals count as 0, as they do in FP32), and a NaN with a sign lies from -0x7f to -1. */
+/* Whether relu's result y, a bf16 number as it lies in memory, is positive or NaN: taken for a signed integer, a
+ * positive number is 0x80 or more (denormals count as 0, as they do in FP32), and a NaN with a sign lies from -0x7f to
+ * -1. */
 TG_INLINE bool tg_relu_passed(uint16_t y) { return (int16_t)y >= 0x80 || ((int16_t)y < 0 && (int16_t)y > -0x80); }
 
 /* y <= 0 ? 0 : gy, which lets the gradient pass where y is NaN. */
@@ -53,11 +68,27 @@ TG_INLINE float tg_relu_grad(const void *gy, const void *y, bool half, int64_t i
 /* ---- bf16 numbers in pairs: the two of a 32-bit word, which shifts take apart and put together, where single ones
  * want permutations of vectors; f32 numbers one by one, as a pair's a, for loops that are written once ---- */
 
-typedef struct { float a, b; } tg_pair;
+typedef struct {
+    float a, b;
+} tg_pair;
 typedef uint32_t tg_word __attribute__((aligned(2), may_alias));
 
-TG_INLINE float    tg_value_of(uint32_t bits) { return (union { uint32_t bits; float value; }){ .bits = bits }.value; }
-TG_INLINE uint32_t tg_value_bits(float value) { return (union { float value; uint32_t bits; }){ .value = value }.bits; }
+TG_INLINE float tg_value_of(uint32_t bits)
+{
+    return (union {
+               uint32_t bits;
+               float value;
+           }){ .bits = bits }
+        .value;
+}
+TG_INLINE uint32_t tg_value_bits(float value)
+{
+    return (union {
+               float value;
+               uint32_t bits;
+           }){ .value = value }
+        .bits;
+}
 
 TG_INLINE tg_pair tg_load_pair(const void *x, bool half, int64_t j)
 {
@@ -88,8 +119,7 @@ TG_INLINE void tg_relu_grad_line(const void *gy, const void *y, bool half, int64
     const uint16_t *const bits = gy, *const mask = y;
     if (half)
 #pragma omp simd
-        for (int64_t i = 0; i < n; i++)
-            ((uint16_t *)g)[i] = bits[i] & (tg_relu_passed(mask[i]) ? 0xffffu : 0);
+        for (int64_t i = 0; i < n; i++) ((uint16_t *)g)[i] = bits[i] & (tg_relu_passed(mask[i]) ? 0xffffu : 0);
     else
 #pragma omp simd
         for (int64_t i = 0; i < n; i++) tg_store(g, false, i, tg_relu_grad(gy, y, false, i));
@@ -104,10 +134,7 @@ TG_INLINE void tg_fetch(const void *x, int64_t i, int64_t n)
 }
 
 /* Element i of x; NULL stays NULL. */
-TG_INLINE void *tg_at(const void *x, bool half, int64_t i)
-{
-    return x ? (char *)x + i * (half ? 2 : 4) : NULL;
-}
+TG_INLINE void *tg_at(const void *x, bool half, int64_t i) { return x ? (char *)x + i * (half ? 2 : 4) : NULL; }
 
 TG_INLINE void tg_widen(const void *x, bool half, int64_t n, float *y)
 {

@@ -8,7 +8,10 @@
 #include <string.h>
 
 /* The axes of y, the last first, and how far each operand goes along them: 0 where it is repeated. */
-typedef struct { int n; int64_t size[TG_MAX_RANK], a[TG_MAX_RANK], b[TG_MAX_RANK]; } lanes;
+typedef struct {
+    int n;
+    int64_t size[TG_MAX_RANK], a[TG_MAX_RANK], b[TG_MAX_RANK];
+} lanes;
 
 /* The step of t along axis number `axis` from the end, given the product of its later sizes. */
 static int64_t step_of(const tg_tensor *t, int axis, int64_t later)
@@ -18,26 +21,26 @@ static int64_t step_of(const tg_tensor *t, int axis, int64_t later)
 
 static lanes lanes_of(const tg_tensor *y, const tg_tensor *a, const tg_tensor *b)
 {
-    lanes   l = { .n = 0 };
+    lanes l = { .n = 0 };
     int64_t later_a = 1, later_b = 1;
     for (int axis = 1; axis <= y->rank; axis++) {
         const int64_t size = y->dim[y->rank - axis];
         const int64_t step_a = step_of(a, axis, later_a), step_b = step_of(b, axis, later_b);
-        const int     k = l.n - 1;
+        const int k = l.n - 1;
         if (step_a) later_a *= size;
         if (step_b) later_b *= size;
         if (size == 1) continue;
-        if (k >= 0 && step_a == l.a[k] * l.size[k] && step_b == l.b[k] * l.size[k])
-            l.size[k] *= size;
-        else
-            l.size[l.n] = size, l.a[l.n] = step_a, l.b[l.n] = step_b, l.n++;
+        if (k >= 0 && step_a == l.a[k] * l.size[k] && step_b == l.b[k] * l.size[k]) l.size[k] *= size;
+        else l.size[l.n] = size, l.a[l.n] = step_a, l.b[l.n] = step_b, l.n++;
     }
     if (!l.n) l = (lanes){ .n = 1, .size = { 1 } };
     return l;
 }
 
 /* Where y and its operands stand, by axis; divisions are for the beginning of a task only. */
-typedef struct { int64_t at[TG_MAX_RANK], a, b; } cursor;
+typedef struct {
+    int64_t at[TG_MAX_RANK], a, b;
+} cursor;
 
 static cursor cursor_at(const lanes *l, int64_t i)
 {
@@ -68,40 +71,45 @@ static int64_t lane_length(const lanes *l, const cursor *c, int64_t most)
 
 /* Lanes of y, side by side in it, and how far operands go from each to the next; an operand that does not move along a
  * lane is a number there. */
-typedef struct { void *y; const void *a, *b; int64_t n, lanes, a_step, b_step; bool a_moves, b_moves; } block;
+typedef struct {
+    void *y;
+    const void *a, *b;
+    int64_t n, lanes, a_step, b_step;
+    bool a_moves, b_moves;
+} block;
 typedef void block_function(const block *p);
 
 /* Inlined with constants for the flags; of operands that do not move all is said by a0, b0. */
-#define LANE(op, sign)                                                                                                 \
-    TG_INLINE void op##_lane(void *y, const void *a, const void *b, int64_t n, bool a_moves, bool b_moves, bool half)  \
-    {                                                                                                                  \
-        const tg_pair a0 = { tg_load(a, half, 0), tg_load(a, half, 0) };                                               \
-        const tg_pair b0 = { tg_load(b, half, 0), tg_load(b, half, 0) };                                               \
-        const int64_t pairs = half ? n / 2 : n;                                                                        \
-        _Pragma("omp simd") for (int64_t j = 0; j < pairs; j++)                                                        \
-        {                                                                                                              \
-            const tg_pair v = a_moves ? tg_load_pair(a, half, j) : a0, w = b_moves ? tg_load_pair(b, half, j) : b0;    \
-            tg_store_pair(y, half, j, (tg_pair){ v.a sign w.a, v.b sign w.b });                                        \
-        }                                                                                                              \
-        for (int64_t i = n - 1; half && n % 2 && i < n; i++)                                                           \
-            tg_store(y, half, i, (a_moves ? tg_load(a, half, i) : a0.a) sign(b_moves ? tg_load(b, half, i) : b0.a));   \
-    }                                                                                                                  \
-    TG_INLINE void op##_lanes(const block *p, bool a_moves, bool b_moves, bool half)                                   \
-    {                                                                                                                  \
-        const char   *a = p->a, *b = p->b;                                                                             \
-        char         *y = p->y;                                                                                        \
-        const int64_t size = half ? 2 : 4;                                                                             \
-        for (int64_t i = 0; i < p->lanes; i++, y += size * p->n, a += size * p->a_step, b += size * p->b_step)         \
-            op##_lane(y, a, b, a_moves || b_moves ? p->n : 1, a_moves, b_moves, half);                                 \
-    }                                                                                                                  \
-    TG_INLINE void op##_any(const block *p, bool half)                                                                 \
-    {                                                                                                                  \
-        if (p->a_moves && p->b_moves) op##_lanes(p, true, true, half);                                                 \
-        else if (p->a_moves) op##_lanes(p, true, false, half);                                                         \
-        else if (p->b_moves) op##_lanes(p, false, true, half);                                                         \
-        else op##_lanes(p, false, false, half);                                                                        \
-    }                                                                                                                  \
-    static void op##_f32(const block *p) { op##_any(p, false); }                                                       \
+#define LANE(op, sign) \
+    TG_INLINE void op##_lane(void *y, const void *a, const void *b, int64_t n, bool a_moves, bool b_moves, bool half) \
+    { \
+        const tg_pair a0 = { tg_load(a, half, 0), tg_load(a, half, 0) }; \
+        const tg_pair b0 = { tg_load(b, half, 0), tg_load(b, half, 0) }; \
+        const int64_t pairs = half ? n / 2 : n; \
+        _Pragma("omp simd") for (int64_t j = 0; j < pairs; j++) \
+        { \
+            const tg_pair v = a_moves ? tg_load_pair(a, half, j) : a0, w = b_moves ? tg_load_pair(b, half, j) : b0; \
+            tg_store_pair(y, half, j, (tg_pair){ v.a sign w.a, v.b sign w.b }); \
+        } \
+        for (int64_t i = n - 1; half && n % 2 && i < n; i++) \
+            tg_store(y, half, i, (a_moves ? tg_load(a, half, i) : a0.a)sign(b_moves ? tg_load(b, half, i) : b0.a)); \
+    } \
+    TG_INLINE void op##_lanes(const block *p, bool a_moves, bool b_moves, bool half) \
+    { \
+        const char *a = p->a, *b = p->b; \
+        char *y = p->y; \
+        const int64_t size = half ? 2 : 4; \
+        for (int64_t i = 0; i < p->lanes; i++, y += size * p->n, a += size * p->a_step, b += size * p->b_step) \
+            op##_lane(y, a, b, a_moves || b_moves ? p->n : 1, a_moves, b_moves, half); \
+    } \
+    TG_INLINE void op##_any(const block *p, bool half) \
+    { \
+        if (p->a_moves && p->b_moves) op##_lanes(p, true, true, half); \
+        else if (p->a_moves) op##_lanes(p, true, false, half); \
+        else if (p->b_moves) op##_lanes(p, false, true, half); \
+        else op##_lanes(p, false, false, half); \
+    } \
+    static void op##_f32(const block *p) { op##_any(p, false); } \
     static void op##_bf16(const block *p) { op##_any(p, true); }
 
 LANE(add, +)
@@ -112,13 +120,17 @@ LANE(div, /)
 /* Whole lanes that operands walk through in steps are taken together. */
 static void zip(const tg_call *c, const tg_task *task, block_function *work)
 {
-    const lanes   l = lanes_of(c->out[0], c->in[0], c->in[1]);
-    const bool    half = tg_half(c->out[0]);
+    const lanes l = lanes_of(c->out[0], c->in[0], c->in[1]);
+    const bool half = tg_half(c->out[0]);
     const int64_t begin = task->index * TG_VECTOR_BLOCK, end = tg_block_end(task->index, tg_count(c->out[0]));
-    cursor        at = cursor_at(&l, begin);
+    cursor at = cursor_at(&l, begin);
     for (int64_t i = begin, n; i < end; i += n) {
-        block p = { .y = tg_at(tg_ptr(c->out[0]), half, i), .a = tg_at(tg_ptr(c->in[0]), half, at.a),
-                    .b = tg_at(tg_ptr(c->in[1]), half, at.b), .lanes = 1, .a_moves = l.a[0], .b_moves = l.b[0] };
+        block p = { .y = tg_at(tg_ptr(c->out[0]), half, i),
+                    .a = tg_at(tg_ptr(c->in[0]), half, at.a),
+                    .b = tg_at(tg_ptr(c->in[1]), half, at.b),
+                    .lanes = 1,
+                    .a_moves = l.a[0],
+                    .b_moves = l.b[0] };
         n = p.n = lane_length(&l, &at, end - i);
         if (l.n == 1 || n < l.size[0]) {
             work(&p);
@@ -134,11 +146,11 @@ static void zip(const tg_call *c, const tg_task *task, block_function *work)
     }
 }
 
-#define ZIP(op)                                                                                                        \
-    static void op##_run(const tg_call *c, const tg_task *task)                                                        \
-    {                                                                                                                  \
-        zip(c, task, tg_half(c->out[0]) ? op##_bf16 : op##_f32);                                                       \
-    }                                                                                                                  \
+#define ZIP(op) \
+    static void op##_run(const tg_call *c, const tg_task *task) \
+    { \
+        zip(c, task, tg_half(c->out[0]) ? op##_bf16 : op##_f32); \
+    } \
     TG_VECTOR_KERNEL(op##_vector) = { TG_ELEMENTWISE_HEAD, .run = op##_run, .in_place = true };
 
 ZIP(add)
@@ -155,14 +167,14 @@ TG_INLINE void repeat(char *y, const char *x, size_t size, int64_t n)
 
 static void expand_run(const tg_call *c, const tg_task *task)
 {
-    const lanes   l = lanes_of(c->out[0], c->in[0], c->in[0]);
-    const size_t  size = tg_dtype_size(c->out[0]->dtype);
-    const char   *x = tg_ptr(c->in[0]);
-    char         *y = tg_ptr(c->out[0]);
+    const lanes l = lanes_of(c->out[0], c->in[0], c->in[0]);
+    const size_t size = tg_dtype_size(c->out[0]->dtype);
+    const char *x = tg_ptr(c->in[0]);
+    char *y = tg_ptr(c->out[0]);
     const int64_t begin = task->index * TG_VECTOR_BLOCK, end = tg_block_end(task->index, tg_count(c->out[0]));
-    cursor        at = cursor_at(&l, begin);
+    cursor at = cursor_at(&l, begin);
     for (int64_t i = begin, n; i < end; i += n, advance(&l, &at, 0, n)) {
-        char       *to = y + (size_t)i * size;
+        char *to = y + (size_t)i * size;
         const char *from = x + (size_t)at.a * size;
         n = lane_length(&l, &at, end - i);
         if (l.a[0]) memcpy(to, from, size * (size_t)n);

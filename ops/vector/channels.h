@@ -15,16 +15,15 @@ enum { TG_LINE = 512, TG_BLOCK_LINES = 64, TG_CHANNEL_CHUNK = 32 };
 
 typedef struct {
     int64_t rows, c, fold, width, block_rows, blocks;
-    bool    half;                       /* the numbers are bf16 */
-    int64_t pairs, apart;               /* of a line; how far the numbers of a pair are apart in a line of f32 */
-    int64_t once;                       /* pairs until channels repeat: they have each of an odd number of them twice */
+    bool half;            /* the numbers are bf16 */
+    int64_t pairs, apart; /* of a line; how far the numbers of a pair are apart in a line of f32 */
+    int64_t once;         /* pairs until channels repeat: they have each of an odd number of them twice */
 } tg_channels;
 
 static inline tg_channels tg_channels_of(const tg_tensor *x)
 {
     tg_channels p = { .c = x->dim[x->rank - 1], .rows = 1, .half = x->dtype == TG_BF16 };
-    for (int i = 0; i < x->rank - 1; i++)
-        p.rows *= x->dim[i];
+    for (int i = 0; i < x->rank - 1; i++) p.rows *= x->dim[i];
     p.fold = p.c < TG_LINE ? TG_LINE / p.c : 1;
     p.fold += p.half && p.fold * p.c % 2;
     p.width = p.fold * p.c;
@@ -60,8 +59,7 @@ static inline void tg_repeat(const tg_channels *p, const float *value, float *li
             line[p->apart + j] = tg_plain(value[2 * j + 1]);
         }
     else
-        for (int64_t i = 0; i < (1 + p->half) * p->once; i++)
-            line[tg_place(p, i)] = tg_plain(value[i % p->c]);
+        for (int64_t i = 0; i < (1 + p->half) * p->once; i++) line[tg_place(p, i)] = tg_plain(value[i % p->c]);
     for (int64_t n = p->once; n < p->pairs; n *= 2) {
         const size_t more = (size_t)(2 * n < p->pairs ? n : p->pairs - n) * sizeof *line;
         memcpy(line + n, line, more);
@@ -93,8 +91,7 @@ static inline void tg_fold_once(float *line, int64_t n, int64_t once)
     for (; n > 1; n = (n + 1) / 2) {
         const int64_t half = (n + 1) / 2 * once, rest = n * once - half;
 #pragma omp simd
-        for (int64_t j = 0; j < rest; j++)
-            line[j] += line[half + j];
+        for (int64_t j = 0; j < rest; j++) line[j] += line[half + j];
     }
 }
 

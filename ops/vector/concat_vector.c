@@ -4,7 +4,10 @@
 #include <string.h>
 
 /* Elements are bytes of some size. */
-typedef struct { char *y; size_t size; } pieces;
+typedef struct {
+    char *y;
+    size_t size;
+} pieces;
 
 static pieces pieces_of(const tg_call *c) { return (pieces){ tg_ptr(c->out[0]), tg_dtype_size(c->out[0]->dtype) }; }
 
@@ -25,12 +28,12 @@ static int64_t run_length(const tg_tensor *t, int axis)
 
 static void concat_run(const tg_call *c, const tg_task *task)
 {
-    const int     axis = ((const tg_axis_attr *)c->attr)->axis;
+    const int axis = ((const tg_axis_attr *)c->attr)->axis;
     const int64_t whole = run_length(c->out[0], axis), end = tg_block_end(task->index, tg_count(c->out[0]));
-    const pieces  p = pieces_of(c);
+    const pieces p = pieces_of(c);
     for (int64_t i = task->index * TG_VECTOR_BLOCK, n; i < end; i += n) {
         int64_t at = i % whole, length;
-        int     k = 0;
+        int k = 0;
         while (at >= (length = run_length(c->in[k], axis))) at -= length, k++;
         n = least(length - at, end - i);
         copy(&p, i, tg_ptr(c->in[k]), i / whole * length + at, n);
@@ -41,11 +44,11 @@ TG_VECTOR_KERNEL(concat_vector) = { TG_VECTOR_HEAD, .tasks = tg_element_tasks, .
 static void slice_run(const tg_call *c, const tg_task *task)
 {
     const tg_slice_attr *a = c->attr;
-    const int64_t        part = run_length(c->out[0], a->axis), whole = run_length(c->in[0], a->axis);
-    const int64_t        skip = part / (a->end - a->start) * a->start;
-    const int64_t        end = tg_block_end(task->index, tg_count(c->out[0]));
-    const pieces         p = pieces_of(c);
-    int64_t              i = task->index * TG_VECTOR_BLOCK, at = i % part, row = i / part * whole + skip;
+    const int64_t part = run_length(c->out[0], a->axis), whole = run_length(c->in[0], a->axis);
+    const int64_t skip = part / (a->end - a->start) * a->start;
+    const int64_t end = tg_block_end(task->index, tg_count(c->out[0]));
+    const pieces p = pieces_of(c);
+    int64_t i = task->index * TG_VECTOR_BLOCK, at = i % part, row = i / part * whole + skip;
     for (int64_t n; i < end; i += n, at = 0, row += whole) {
         n = least(part - at, end - i);
         copy(&p, i, tg_ptr(c->in[0]), row + at, n);
@@ -59,8 +62,8 @@ TG_VECTOR_KERNEL(slice_vector) = { TG_VECTOR_HEAD, .tasks = tg_element_tasks, .r
 static int64_t line_of(const tg_call *c, int last, int64_t line)
 {
     const tg_pad_attr *a = c->attr;
-    const tg_tensor   *x = c->in[0], *y = c->out[0];
-    int64_t            at = 0, step = run_length(x, last);
+    const tg_tensor *x = c->in[0], *y = c->out[0];
+    int64_t at = 0, step = run_length(x, last);
     for (int i = last - 1; i >= 0; line /= y->dim[i--]) {
         const int64_t j = line % y->dim[i] - a->before[i];
         if (j < 0 || j >= x->dim[i]) return -1;
@@ -73,12 +76,18 @@ static int64_t line_of(const tg_call *c, int last, int64_t line)
 static void fill(const pieces *p, int64_t to, int64_t n, const uint32_t *value)
 {
     char *y = p->y + (size_t)to * p->size;
-    if (p->size == 4) for (int64_t j = 0; j < n; j++) memcpy(y + 4 * j, value, 4);
-    else for (int64_t j = 0; j < n; j++) memcpy(y + 2 * j, value, 2);
+    if (p->size == 4)
+        for (int64_t j = 0; j < n; j++) memcpy(y + 4 * j, value, 4);
+    else
+        for (int64_t j = 0; j < n; j++) memcpy(y + 2 * j, value, 2);
 }
 
 /* n elements of a line whose numbers begin at x, from place `at` of it: left padding, x, right padding. */
-typedef struct { const void *x; int64_t left, length; uint32_t value; } line;
+typedef struct {
+    const void *x;
+    int64_t left, length;
+    uint32_t value;
+} line;
 
 static void pad_line(const pieces *p, int64_t to, const line *l, int64_t from, int64_t at, int64_t n)
 {
@@ -92,13 +101,13 @@ static void pad_line(const pieces *p, int64_t to, const line *l, int64_t from, i
 static void pad_run(const tg_call *c, const tg_task *task)
 {
     const tg_pad_attr *a = c->attr;
-    const pieces       p = pieces_of(c);
-    int                last = a->rank > 0 ? a->rank - 1 : 0;
+    const pieces p = pieces_of(c);
+    int last = a->rank > 0 ? a->rank - 1 : 0;
     while (last > 0 && !a->before[last] && !a->after[last]) last--;
     const int64_t whole = run_length(c->out[0], last), end = tg_block_end(task->index, tg_count(c->out[0]));
     line l = { tg_ptr(c->in[0]), a->rank > 0 ? a->before[last] * run_length(c->in[0], last + 1) : 0,
                run_length(c->in[0], last), 0 };
-    const float    value = (float)a->value;
+    const float value = (float)a->value;
     const uint16_t bits = tg_bf16_bits(value);
     if (p.size == 4) memcpy(&l.value, &value, sizeof value);
     else memcpy(&l.value, &bits, sizeof bits);

@@ -1,36 +1,44 @@
 /* conv2d_depthwise_vector.c - conv2d and its derivative in x where every channel is a group of its own.
  *
- * No product of matrices is in it: channel by channel, y is the sum of x w over the taps.  The derivative is such a sum,
- * too, of gy; with strides, pixels of x take turns with the taps, so its lines and columns fall into `stride` classes, in
- * each of which neighbours meet neighbours.  Sums of some neighbours stay in registers, for a vector of channels.
+ * No product of matrices is in it: channel by channel, y is the sum of x w over the taps.  The derivative is such a
+ * sum, too, of gy; with strides, pixels of x take turns with the taps, so its lines and columns fall into `stride`
+ * classes, in each of which neighbours meet neighbours.  Sums of some neighbours stay in registers, for a vector of
+ * channels.
  *
  * Phase 0 turns the weights from [c, taps] to [taps, c].  A task copies what it reads of its channels into scratch, as
  * f32, unless it is f32, and lies well. */
 #include "bf16.h"
 #include "conv2d_shape.h"
 
-enum { CHANNELS = 64 };                 /* of a task that turns weights */
+enum { CHANNELS = 64 }; /* of a task that turns weights */
 /* Floats of a task's input, and the tasks that are wanted, though a task should not be of fewer lines than `LINES`. */
 enum { TASK = 65536, TASKS = 64, LINES = 4 };
-enum { PLANE = 32, WIDE = 8 * PLANE };  /* channels that are copied to lie together, for all pixels of a line; of a task */
+enum {
+    PLANE = 32,
+    WIDE = 8 * PLANE
+}; /* channels that are copied to lie together, for all pixels of a line; of a task */
 
-typedef float    vec   __attribute__((vector_size(4 * TG_LANES), aligned(4), may_alias));
+typedef float vec __attribute__((vector_size(4 * TG_LANES), aligned(4), may_alias));
 typedef uint32_t words __attribute__((vector_size(4 * TG_LANES)));
 typedef uint16_t halves __attribute__((vector_size(2 * TG_LANES), aligned(2), may_alias));
 
 typedef struct {
     tg_conv v;
-    bool    back, relu;                 /* the derivative; relu behind */
+    bool back, relu; /* the derivative; relu behind */
     const tg_tensor *x, *w, *bias;
-    tg_tensor       *y;                 /* in and out: gy and gx of the derivative */
-    int64_t          c, padded;         /* channels; and up to whole vectors, as the weights have them */
-    int64_t          lines, blocks, parts;          /* of y in a task; tasks of an image's lines, and of its channels */
+    tg_tensor *y;                 /* in and out: gy and gx of the derivative */
+    int64_t c, padded;            /* channels; and up to whole vectors, as the weights have them */
+    int64_t lines, blocks, parts; /* of y in a task; tasks of an image's lines, and of its channels */
 } depthwise;
 
-/* The outputs of a class along an axis: output j meets input at + stride j + step t through tap t of `taps`, whose place
- * in w is first + apart t. */
-typedef struct { int64_t n, stride, at, step, taps, first, apart; } class;
-typedef struct { int64_t from, to; } span;
+/* The outputs of a class along an axis: output j meets input at + stride j + step t through tap t of `taps`, whose
+ * place in w is first + apart t. */
+typedef struct {
+    int64_t n, stride, at, step, taps, first, apart;
+} class;
+typedef struct {
+    int64_t from, to;
+} span;
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -43,20 +51,29 @@ static class back_class(const depthwise *d, int axis, int64_t r)
 {
     const int64_t s = d->v.stride[axis], dilation = d->v.dilation[axis], kernel = d->v.kernel[axis];
     const int64_t at = r + d->v.pad[axis];
-    int64_t       first = 0, apart = 1;
+    int64_t first = 0, apart = 1;
     while (apart * dilation % s) apart++;
     while (first < apart && (at - first * dilation) % s) first++;
     const bool any = first < apart && first < kernel;
-    return (class){ .n = r < out_size(d, axis) ? (out_size(d, axis) - 1 - r) / s + 1 : 0, .stride = 1,
-                    .at = any ? (at - first * dilation) / s : 0, .step = -(apart * dilation / s),
-                    .taps = any ? (kernel - 1 - first) / apart + 1 : 0, .first = first, .apart = apart };
+    return (class){ .n = r < out_size(d, axis) ? (out_size(d, axis) - 1 - r) / s + 1 : 0,
+                    .stride = 1,
+                    .at = any ? (at - first * dilation) / s : 0,
+                    .step = -(apart * dilation / s),
+                    .taps = any ? (kernel - 1 - first) / apart + 1 : 0,
+                    .first = first,
+                    .apart = apart };
 }
 
 static class class_of(const depthwise *d, int axis, int64_t r)
 {
     if (d->back) return back_class(d, axis, r);
-    return (class){ .n = out_size(d, axis), .stride = d->v.stride[axis], .at = -d->v.pad[axis],
-                    .step = d->v.dilation[axis], .taps = d->v.kernel[axis], .first = 0, .apart = 1 };
+    return (class){ .n = out_size(d, axis),
+                    .stride = d->v.stride[axis],
+                    .at = -d->v.pad[axis],
+                    .step = d->v.dilation[axis],
+                    .taps = d->v.kernel[axis],
+                    .first = 0,
+                    .apart = 1 };
 }
 
 /* The taps of output j that meet one of `size` inputs. */
@@ -81,8 +98,8 @@ static span inner_of(const class *k, int64_t size)
 
 static void turn_weights(const depthwise *d, const tg_task *t)
 {
-    float        *to = t->shared;
-    const bool    half = tg_half(d->w);
+    float *to = t->shared;
+    const bool half = tg_half(d->w);
     const int64_t first = t->index * CHANNELS, end = smaller(first + CHANNELS, d->padded);
     for (int64_t c = first; c < end; c++) {
         for (int64_t tap = 0; tap < d->v.taps; tap++)
@@ -93,21 +110,21 @@ static void turn_weights(const depthwise *d, const tg_task *t)
 
 /* ---- phase 1: sums ---- */
 
-typedef struct {                        /* the lines that a task reads, from line `low` of the image on */
+typedef struct { /* the lines that a task reads, from line `low` of the image on */
     const float *at;
-    int64_t      low, line, plane, pixel;           /* floats from one to the next */
-    int64_t      channels;              /* of a plane */
+    int64_t low, line, plane, pixel; /* floats from one to the next */
+    int64_t channels;                /* of a plane */
 } source;
 
-typedef struct {                        /* a line of outputs, of one class of columns */
+typedef struct { /* a line of outputs, of one class of columns */
     const depthwise *d;
-    class            columns;
-    span             inner;
-    source           from;
-    const float     *w, *bias, *x;      /* of channel 0; taps and column 0 of the first line that is met */
-    int64_t          lines, line, w_line, w_tap;
-    void            *y;                 /* output 0 */
-    int64_t          y_apart, first, end;           /* elements to the next one; channels, the first as x has it */
+    class columns;
+    span inner;
+    source from;
+    const float *w, *bias, *x; /* of channel 0; taps and column 0 of the first line that is met */
+    int64_t lines, line, w_line, w_tap;
+    void *y;                     /* output 0 */
+    int64_t y_apart, first, end; /* elements to the next one; channels, the first as x has it */
 } line_sum;
 
 /* What is stored: whole vectors, or fewer channels. */
@@ -137,9 +154,9 @@ TG_INLINE void store(const line_sum *k, int64_t j, int64_t c, vec sum, const int
 TG_INLINE void sum_vector(const line_sum *k, int64_t j, int64_t c, span taps, const int count, const int kind)
 {
     const int64_t apart = k->columns.stride * k->from.pixel, step = k->columns.step * k->from.pixel;
-    const float  *line = k->x + (c - k->first) + taps.from * step + j * apart;
-    const float  *w_line = k->w + c + taps.from * k->w_tap;
-    vec           sum[8];
+    const float *line = k->x + (c - k->first) + taps.from * step + j * apart;
+    const float *w_line = k->w + c + taps.from * k->w_tap;
+    vec sum[8];
 #pragma GCC unroll 8
     for (int i = 0; i < count; i++) sum[i] = *(const vec *)(k->bias + c);
     for (int64_t a = 0; a < k->lines; a++, line += k->line, w_line += k->w_line) {
@@ -168,7 +185,7 @@ static void sum_edge(const line_sum *k, int64_t j) { sum_outputs(k, j, taps_of(&
 static void sum_line(const line_sum *k)
 {
     const span inner = k->inner, all = { 0, k->columns.taps };
-    int64_t    j = 0;
+    int64_t j = 0;
     for (; j < inner.from; j++) sum_edge(k, j);
     for (; j + 8 <= inner.to; j += 8) sum_outputs(k, j, all, 8);
     for (; j + 4 <= inner.to; j += 4) sum_outputs(k, j, all, 4);
@@ -180,9 +197,9 @@ static void sum_line(const line_sum *k)
 static void sum_columns(line_sum k, const float *w, int64_t n, int64_t i, int64_t r)
 {
     const depthwise *const d = k.d;
-    const class   lines = class_of(d, 0, i % classes(d, 0));
+    const class lines = class_of(d, 0, i % classes(d, 0));
     const int64_t at = i / classes(d, 0);
-    const span    met = taps_of(&lines, at, in_size(d, 0));
+    const span met = taps_of(&lines, at, in_size(d, 0));
     k.x = k.from.at + (lines.at + at * lines.stride + met.from * lines.step - k.from.low) * k.from.line +
           k.columns.at * k.from.pixel;
     k.w = w + ((lines.first + met.from * lines.apart) * d->v.kernel[1] + k.columns.first) * d->padded;
@@ -227,8 +244,9 @@ static inline void copy_pixel(const void *from, bool half, int64_t channels, flo
 static source source_of(const depthwise *d, int64_t n, span lines, int64_t c, float *scratch)
 {
     const int64_t columns = in_size(d, 1), channels = smaller(d->c - c, WIDE), plane = columns * PLANE;
-    const int64_t line = tg_div_up(channels, PLANE) * plane, first = (n * in_size(d, 0) + lines.from) * columns * d->c + c;
-    const void   *x = tg_at(tg_ptr(d->x), tg_half(d->x), first);
+    const int64_t line = tg_div_up(channels, PLANE) * plane,
+                  first = (n * in_size(d, 0) + lines.from) * columns * d->c + c;
+    const void *x = tg_at(tg_ptr(d->x), tg_half(d->x), first);
     if (in_place(d)) return (source){ x, lines.from, columns * d->c, 0, d->c, WIDE };
     for (int64_t i = lines.from; i < lines.to; i++)
         for (int64_t j = 0; j < columns; j++, x = tg_at(x, tg_half(d->x), d->c)) {
@@ -243,13 +261,19 @@ static void sum_block(const depthwise *d, const tg_task *t)
 {
     const int64_t c = t->index % d->parts * WIDE, block = t->index / d->parts, n = block / d->blocks;
     const int64_t i = block % d->blocks * d->lines, end = smaller(i + d->lines, out_size(d, 0));
-    const source  from = source_of(d, n, lines_met(d, i, end), c, t->scratch);
-    const float  *const w = t->shared;
+    const source from = source_of(d, n, lines_met(d, i, end), c, t->scratch);
+    const float *const w = t->shared;
     for (int64_t r = 0; r < classes(d, 1); r++) {
-        const class   k = class_of(d, 1, r);
-        const line_sum sum = { .d = d, .columns = k, .inner = inner_of(&k, in_size(d, 1)), .from = from,
-                               .w_tap = k.apart * d->padded, .bias = w + d->v.taps * d->padded,
-                               .y_apart = classes(d, 1) * d->c, .first = c, .end = smaller(c + WIDE, d->c) };
+        const class k = class_of(d, 1, r);
+        const line_sum sum = { .d = d,
+                               .columns = k,
+                               .inner = inner_of(&k, in_size(d, 1)),
+                               .from = from,
+                               .w_tap = k.apart * d->padded,
+                               .bias = w + d->v.taps * d->padded,
+                               .y_apart = classes(d, 1) * d->c,
+                               .first = c,
+                               .end = smaller(c + WIDE, d->c) };
         for (int64_t line = i; line < end; line++) sum_columns(sum, w, n, line, r);
     }
 }
@@ -269,14 +293,21 @@ static depthwise cut(depthwise d)
 
 static depthwise forward_of(const tg_call *c)
 {
-    return cut((depthwise){ .v = tg_conv_of(c, c->in[0], c->in[1], c->out[0]), .relu = c->op == &tg_conv2d_relu_op,
-                            .x = c->in[0], .w = c->in[1], .bias = c->in[2], .y = c->out[0] });
+    return cut((depthwise){ .v = tg_conv_of(c, c->in[0], c->in[1], c->out[0]),
+                            .relu = c->op == &tg_conv2d_relu_op,
+                            .x = c->in[0],
+                            .w = c->in[1],
+                            .bias = c->in[2],
+                            .y = c->out[0] });
 }
 
 static depthwise back_of(const tg_call *c)
 {
-    return cut((depthwise){ .v = tg_conv_of(c, c->out[0], c->in[1], c->in[0]), .back = true, .x = c->in[0],
-                            .w = c->in[1], .y = c->out[0] });
+    return cut((depthwise){ .v = tg_conv_of(c, c->out[0], c->in[1], c->in[0]),
+                            .back = true,
+                            .x = c->in[0],
+                            .w = c->in[1],
+                            .y = c->out[0] });
 }
 
 static depthwise of(const tg_call *c) { return c->op == &tg_conv2d_grad_x_op ? back_of(c) : forward_of(c); }
@@ -290,8 +321,8 @@ static const char *reject(const tg_call *c)
 static tg_scratch scratch(const tg_call *c)
 {
     const depthwise d = of(c);
-    const int64_t   planes = tg_div_up(smaller(d.c, WIDE), PLANE) * PLANE;
-    int64_t         most = 0;
+    const int64_t planes = tg_div_up(smaller(d.c, WIDE), PLANE) * PLANE;
+    int64_t most = 0;
     for (int64_t i = 0; i < out_size(&d, 0); i += d.lines) {
         const span met = lines_met(&d, i, smaller(i + d.lines, out_size(&d, 0)));
         most = larger(most, met.to - met.from);

@@ -1,13 +1,15 @@
 /* conv2d_grad_w_grouped_vector.c - conv2d's derivative in w where groups are small, down to one channel (depthwise).
  *
- * A product of matrices would use a few lanes of a vector.  Here lanes are channels of y: for tap (kh, kw) and channel i of a
- * group
+ * A product of matrices would use a few lanes of a vector.  Here lanes are channels of y: for tap (kh, kw) and channel
+ * i of a group
  *
- *     gw[channel][kh][kw][i] = sum over pixels: gy[pixel][channel] x[pixel that the tap meets][i of the channel's group]
+ *     gw[channel][kh][kw][i] = sum over pixels: gy[pixel][channel] x[pixel that the tap meets][i of the channel's
+ * group]
  *
- * A task does so for some vectors of channels and a part of y's lines, block by block; a block's lines stay in the second level
- * of the cache while its kernel lines are summed, one after the other.  Columns are cut where taps leave the image, so padding
- * is never multiplied.  Where a group of x has one channel and lanes are not just neighbours in x, lines are packed first.
+ * A task does so for some vectors of channels and a part of y's lines, block by block; a block's lines stay in the
+ * second level of the cache while its kernel lines are summed, one after the other.  Columns are cut where taps leave
+ * the image, so padding is never multiplied.  Where a group of x has one channel and lanes are not just neighbours in
+ * x, lines are packed first.
  *
  * Phase 0 sums over parts, phase 1 adds the parts, in order, and turns the sums. */
 #include "conv2d_shape.h"
@@ -15,25 +17,25 @@
 #include <string.h>
 
 enum {
-    TASKS = 32,                                 /* wanted */
-    SHARE = 32,                                 /* channels of a task, at least */
-    BLOCK_FLOATS = 64 << 10,                    /* of a block's lines */
-    FEW_CHANNELS = 24,                          /* of a group of x; with more, products of matrices are as fast */
-    PIXELS_AHEAD = 16,                          /* that are fetched before they are summed ... */
-    AHEAD = 1024,                               /* floats that are fetched before they are packed */
-    TURN = 64,                                  /* channels of a task of phase 1 */
+    TASKS = 32,              /* wanted */
+    SHARE = 32,              /* channels of a task, at least */
+    BLOCK_FLOATS = 64 << 10, /* of a block's lines */
+    FEW_CHANNELS = 24,       /* of a group of x; with more, products of matrices are as fast */
+    PIXELS_AHEAD = 16,       /* that are fetched before they are summed ... */
+    AHEAD = 1024,            /* floats that are fetched before they are packed */
+    TURN = 64,               /* channels of a task of phase 1 */
 };
 
 typedef struct {
     tg_conv v;
-    enum { DIRECT, PACKED, PERMUTED } by;       /* depthwise as it lies; one channel of x in a group; several */
-    int     vecs;                               /* most of a panel, whose sums of a kernel line stay in registers */
-    int64_t rows, channels;                     /* of the sums: taps and channels of x's group; channels of y, padded */
-    int64_t share, shares;                      /* channels of a task */
-    int64_t lines, blocks;                      /* of y, of a block; blocks of an image */
-    int64_t part, parts;                        /* blocks of a part */
-    int64_t x_line, y_line;                     /* floats of a line, packed or not */
-    int64_t span;                               /* lines of x of a block */
+    enum { DIRECT, PACKED, PERMUTED } by; /* depthwise as it lies; one channel of x in a group; several */
+    int vecs;                             /* most of a panel, whose sums of a kernel line stay in registers */
+    int64_t rows, channels;               /* of the sums: taps and channels of x's group; channels of y, padded */
+    int64_t share, shares;                /* channels of a task */
+    int64_t lines, blocks;                /* of y, of a block; blocks of an image */
+    int64_t part, parts;                  /* blocks of a part */
+    int64_t x_line, y_line;               /* floats of a line, packed or not */
+    int64_t span;                         /* lines of x of a block */
 } plan;
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -55,7 +57,7 @@ static void cut_channels(plan *p)
 static void cut_lines(plan *p)
 {
     const tg_conv *v = &p->v;
-    const int64_t  x = v->image[1] * p->share, y = v->out[1] * p->share;
+    const int64_t x = v->image[1] * p->share, y = v->out[1] * p->share;
     p->x_line = p->by == PACKED ? x : v->image[1] * v->in;
     p->y_line = p->by == PACKED ? y : v->out[1] * v->of;
     p->lines = 1;
@@ -71,7 +73,7 @@ static void cut_lines(plan *p)
 
 static plan plan_of(const tg_call *c)
 {
-    plan           p = { .v = tg_conv_of(c, c->in[1], c->out[0], c->in[0]) };
+    plan p = { .v = tg_conv_of(c, c->in[1], c->out[0], c->in[0]) };
     const tg_conv *v = &p.v;
     p.by = v->in_group > 1 ? PERMUTED : tg_conv_depthwise(v) && v->in % TG_LANES == 0 ? DIRECT : PACKED;
     p.rows = v->taps * v->in_group;
@@ -103,7 +105,7 @@ static const char *reject(const tg_call *c)
 
 static tg_scratch scratch(const tg_call *c)
 {
-    const plan   p = plan_of(c);
+    const plan p = plan_of(c);
     const size_t packed = p.by == PACKED ? (size_t)(p.span * p.x_line + p.lines * p.y_line) * sizeof(float) : 0;
     return (tg_scratch){ .shared = (size_t)(p.parts * p.rows * p.channels) * sizeof(float), .worker = packed };
 }
@@ -117,12 +119,12 @@ static int64_t tasks(const tg_call *c, int phase)
 /* ---- a task of phase 0 ---- */
 
 typedef struct {
-    const plan  *p;
+    const plan *p;
     const float *gy, *x;
-    int64_t      c0, c1;                        /* its channels, whole vectors */
-    int64_t      image, oh0, oh1, ih0, ih1;     /* the block's lines of y and x */
-    const float *lines_y, *lines_x;             /* they, packed or not */
-    float       *sums;                          /* [rows][channels] of all its channels */
+    int64_t c0, c1;                    /* its channels, whole vectors */
+    int64_t image, oh0, oh1, ih0, ih1; /* the block's lines of y and x */
+    const float *lines_y, *lines_x;    /* they, packed or not */
+    float *sums;                       /* [rows][channels] of all its channels */
 } task;
 
 /* Vectors of the panel that begins with vector j of the task. */
@@ -137,9 +139,9 @@ static int vecs_at(const task *t, int64_t j)
 static bool lines_of(const task *t, int64_t kh, tg_run *r, const float **x, const float **y)
 {
     const tg_conv *v = &t->p->v;
-    const int64_t  shift = kh * v->dilation[0] - v->pad[0], stride = v->stride[0], last = v->image[0] - 1 - shift;
-    const int64_t  oh0 = most(t->oh0, tg_div_up(most(0, -shift), stride));
-    const int64_t  oh1 = least(t->oh1, last < 0 ? 0 : last / stride + 1);
+    const int64_t shift = kh * v->dilation[0] - v->pad[0], stride = v->stride[0], last = v->image[0] - 1 - shift;
+    const int64_t oh0 = most(t->oh0, tg_div_up(most(0, -shift), stride));
+    const int64_t oh1 = least(t->oh1, last < 0 ? 0 : last / stride + 1);
     r->lines = oh1 - oh0;
     r->x_line = stride * t->p->x_line;
     r->y_line = t->p->y_line;
@@ -161,8 +163,8 @@ static void lanes_of(const tg_conv *v, int64_t channel, int32_t from[TG_LANES])
 static void pack_x(const task *t, float *to)
 {
     const tg_conv *v = &t->p->v;
-    const int64_t  width = v->image[1], ahead = tg_div_up(AHEAD, v->in) * v->in;
-    int32_t        from[TG_LANES];
+    const int64_t width = v->image[1], ahead = tg_div_up(AHEAD, v->in) * v->in;
+    int32_t from[TG_LANES];
     for (int64_t j = 0; j < (t->c1 - t->c0) / TG_LANES; j++) {
         lanes_of(v, t->c0 + j * TG_LANES, from);
         const float *x = t->x + (t->image * v->image[0] + t->ih0) * width * v->in;
@@ -179,9 +181,9 @@ static void pack_x(const task *t, float *to)
 static void pack_y(const task *t, float *to)
 {
     const tg_conv *v = &t->p->v;
-    const float   *gy = t->gy + (t->image * v->out[0] + t->oh0) * v->out[1] * v->of + t->c0;
-    const int64_t  pixels = (t->oh1 - t->oh0) * v->out[1], n = least(v->of, t->c1) - t->c0;
-    const int64_t  ahead = tg_div_up(AHEAD, v->of) * v->of;
+    const float *gy = t->gy + (t->image * v->out[0] + t->oh0) * v->out[1] * v->of + t->c0;
+    const int64_t pixels = (t->oh1 - t->oh0) * v->out[1], n = least(v->of, t->c1) - t->c0;
+    const int64_t ahead = tg_div_up(AHEAD, v->of) * v->of;
     for (int64_t w = 0; w < pixels; w++, gy += v->of, to += t->p->share) {
         __builtin_prefetch(gy + ahead);
         memcpy(to, gy, sizeof *to * (size_t)n);
@@ -190,10 +192,7 @@ static void pack_y(const task *t, float *to)
 }
 
 #define RUN(rows, vecs) \
-    static void run_##rows##_##vecs(const tg_run *r) \
-    { \
-        tg_add_run(rows, vecs, r); \
-    }
+    static void run_##rows##_##vecs(const tg_run *r) { tg_add_run(rows, vecs, r); }
 #define ROWS_3(X, vecs) X(1, vecs) X(2, vecs) X(3, vecs)
 #define ROWS_6(X, vecs) ROWS_3(X, vecs) X(4, vecs) X(5, vecs) X(6, vecs)
 #define ROWS_7(X, vecs) ROWS_6(X, vecs) X(7, vecs)
@@ -204,18 +203,20 @@ ROWS_3(RUN, 4)
 typedef void run_function(const tg_run *);
 #define NAME(rows, vecs) run_##rows##_##vecs,
 static run_function *const runs[][7] = { { ROWS_7(NAME, 1) }, { ROWS_6(NAME, 2) }, { ROWS_3(NAME, 4) } };
-static const int most_rows[] = { 7, 6, 3 };     /* so many can be addressed, or kept */
+static const int most_rows[] = { 7, 6, 3 }; /* so many can be addressed, or kept */
 
 /* Columns of y from w0 to w1, all of which meet the taps of a kernel line from a to b. */
-typedef struct { int64_t a, b, w0, w1; } columns;
+typedef struct {
+    int64_t a, b, w0, w1;
+} columns;
 
 static void add_panel(const task *t, const columns *s, int64_t j, int vecs, int64_t kh)
 {
-    const plan    *p = t->p;
+    const plan *p = t->p;
     const tg_conv *v = &p->v;
-    const bool     direct = p->by == DIRECT;
-    tg_run         r = { .pixels = s->w1 - s->w0, .y_pixel = direct ? v->of : p->share };
-    const int64_t  x_pixel = direct ? v->in : p->share, rows = s->b - s->a;
+    const bool direct = p->by == DIRECT;
+    tg_run r = { .pixels = s->w1 - s->w0, .y_pixel = direct ? v->of : p->share };
+    const int64_t x_pixel = direct ? v->in : p->share, rows = s->b - s->a;
     if (!lines_of(t, kh, &r, &r.x, &r.y)) return;
     r.x_pixel = v->stride[1] * x_pixel;
     r.row = v->dilation[1] * x_pixel;
@@ -240,7 +241,7 @@ static void add_columns(const task *t, const columns *s)
 static columns taps_of(const tg_conv *v, int64_t w)
 {
     const int64_t at = w * v->stride[1] - v->pad[1], step = v->dilation[1], last = v->image[1] - 1 - at;
-    columns       s = { .a = tg_div_up(most(0, -at), step), .w0 = w };
+    columns s = { .a = tg_div_up(most(0, -at), step), .w0 = w };
     s.b = last < 0 ? s.a : most(s.a, least(v->kernel[1], last / step + 1));
     return s;
 }
@@ -249,7 +250,7 @@ static columns taps_of(const tg_conv *v, int64_t w)
 static void add_depthwise(const task *t)
 {
     const tg_conv *v = &t->p->v;
-    columns        s = taps_of(v, 0);
+    columns s = taps_of(v, 0);
     for (int64_t w = 1; w <= v->out[1]; w++) {
         const columns next = w < v->out[1] ? taps_of(v, w) : (columns){ -1, -1, w, w };
         if (next.a == s.a && next.b == s.b) continue;
@@ -263,19 +264,13 @@ static void add_depthwise(const task *t)
 
 #if defined __AVX2__
 #define PERMUTED_RUN(taps, channels) \
-    static void permuted_##taps##_##channels(const tg_run *r) \
-    { \
-        tg_add_permuted_run(taps, channels, false, r); \
-    }
+    static void permuted_##taps##_##channels(const tg_run *r) { tg_add_permuted_run(taps, channels, false, r); }
 #define REPEATED_RUN(taps, channels) \
-    static void repeated_##taps##_##channels(const tg_run *r) \
-    { \
-        tg_add_permuted_run(taps, channels, true, r); \
-    }
+    static void repeated_##taps##_##channels(const tg_run *r) { tg_add_permuted_run(taps, channels, true, r); }
 #define CHANNELS_3(X, taps) X(taps, 1) X(taps, 2) X(taps, 3)
 #define CHANNELS_4(X, taps) CHANNELS_3(X, taps) X(taps, 4)
 #if defined __AVX512F__
-#define CHANNELS_P CHANNELS_4
+#define CHANNELS_P          CHANNELS_4
 #define CHANNELS_R(X, taps) CHANNELS_4(X, taps) X(taps, 5) X(taps, 6) X(taps, 7) X(taps, 8)
 #else
 #define CHANNELS_P CHANNELS_3
@@ -290,22 +285,25 @@ CHANNELS_R(REPEATED_RUN, 3)
 
 #define PERMUTED_NAME(taps, channels) permuted_##taps##_##channels,
 #define REPEATED_NAME(taps, channels) repeated_##taps##_##channels,
-static run_function *const permuted[][TG_RUN_PERMUTED] = {
-    { CHANNELS_P(PERMUTED_NAME, 1) }, { CHANNELS_P(PERMUTED_NAME, 2) }, { CHANNELS_P(PERMUTED_NAME, 3) }
-};
-static run_function *const repeated[][TG_RUN_REPEATED] = {
-    { CHANNELS_R(REPEATED_NAME, 1) }, { CHANNELS_R(REPEATED_NAME, 2) }, { CHANNELS_R(REPEATED_NAME, 3) }
-};
+static run_function *const permuted[][TG_RUN_PERMUTED] = { { CHANNELS_P(PERMUTED_NAME, 1) },
+                                                           { CHANNELS_P(PERMUTED_NAME, 2) },
+                                                           { CHANNELS_P(PERMUTED_NAME, 3) } };
+static run_function *const repeated[][TG_RUN_REPEATED] = { { CHANNELS_R(REPEATED_NAME, 1) },
+                                                           { CHANNELS_R(REPEATED_NAME, 2) },
+                                                           { CHANNELS_R(REPEATED_NAME, 3) } };
 
-/* Taps kw, kw + stride .. of a kernel line, through which pixels of x that lie a stride apart meet pixels of y one behind the
- * other: pixel n stride + left of x meets n - t through tap t of these. */
-typedef struct { int64_t kw, count, left; } chain;
+/* Taps kw, kw + stride .. of a kernel line, through which pixels of x that lie a stride apart meet pixels of y one
+ * behind the other: pixel n stride + left of x meets n - t through tap t of these. */
+typedef struct {
+    int64_t kw, count, left;
+} chain;
 
-/* All channels of a group of a vector, of pixels n0 to n1, and of the chain's taps from a to b, which all of them meet. */
+/* All channels of a group of a vector, of pixels n0 to n1, and of the chain's taps from a to b, which all of them meet.
+ */
 static void add_channels(const task *t, tg_run r, const chain *k, int64_t a, int64_t b, int64_t n0, int64_t n1)
 {
     const tg_conv *v = &t->p->v;
-    const bool     one = r.from[TG_LANES - 1] == r.from[0];
+    const bool one = r.from[TG_LANES - 1] == r.from[0];
     r.pixels = n1 - n0;
     r.x += (n0 * v->stride[1] + k->left) * v->in;
     r.y += (n0 - a) * v->of;
@@ -320,8 +318,8 @@ static void add_channels(const task *t, tg_run r, const chain *k, int64_t a, int
 static void add_chain(const task *t, const tg_run *r, const chain *k)
 {
     const tg_conv *v = &t->p->v;
-    const int64_t  stride = v->stride[1], last = v->image[1] - 1 - k->left, out = v->out[1];
-    const int64_t  end = last < 0 ? 0 : least(last / stride + 1, out + k->count - 1);
+    const int64_t stride = v->stride[1], last = v->image[1] - 1 - k->left, out = v->out[1];
+    const int64_t end = last < 0 ? 0 : least(last / stride + 1, out + k->count - 1);
     for (int64_t n = tg_div_up(most(0, -k->left), stride), n1; n < end; n = n1) {
         const int64_t a = most(0, n - out + 1), b = least(k->count, n + 1);
         n1 = a == 0 && b == k->count ? least(end, out) : n + 1;
@@ -333,7 +331,8 @@ static void add_chain(const task *t, const tg_run *r, const chain *k)
 static void add_chains(const task *t, const tg_run *r)
 {
     const tg_conv *v = &t->p->v;
-    const int64_t  stride = v->stride[1], width = v->kernel[1], phases = v->dilation[1] > 1 ? width : least(stride, width);
+    const int64_t stride = v->stride[1], width = v->kernel[1],
+                  phases = v->dilation[1] > 1 ? width : least(stride, width);
     for (int64_t phase = 0; phase < phases; phase++) {
         const int64_t all = v->dilation[1] > 1 ? 1 : tg_div_up(width - phase, stride);
         for (int64_t i = 0, n; i < all; i += n) {
@@ -347,11 +346,11 @@ static void add_chains(const task *t, const tg_run *r)
 static void add_permuted(const task *t)
 {
     const tg_conv *v = &t->p->v;
-    int32_t        from[TG_LANES];
+    int32_t from[TG_LANES];
     for (int64_t c = t->c0; c < t->c1; c += TG_LANES) {
         lanes_of(v, c, from);
-        const bool    one = from[0] == from[TG_LANES - 1];
-        const int64_t first = one ? from[0] : least(from[0], v->in - TG_LANES);         /* of as many neighbours */
+        const bool one = from[0] == from[TG_LANES - 1];
+        const int64_t first = one ? from[0] : least(from[0], v->in - TG_LANES); /* of as many neighbours */
         for (int l = 0; l < TG_LANES; l++) from[l] -= (int32_t)first;
         for (int64_t kh = 0; kh < v->kernel[0]; kh++) {
             tg_run r = { .x_pixel = v->stride[1] * v->in, .y_pixel = v->of, .from = from, .channel = 0 };
@@ -373,7 +372,7 @@ static void add_permuted(const task *t) { (void)t; }
 
 static void add_block(task *t, int64_t index, float *room)
 {
-    const plan    *p = t->p;
+    const plan *p = t->p;
     const tg_conv *v = &p->v;
     t->image = index / p->blocks;
     t->oh0 = index % p->blocks * p->lines;
@@ -396,7 +395,7 @@ static void add_block(task *t, int64_t index, float *room)
 static void add_part(const tg_call *c, const plan *p, const tg_task *t_)
 {
     const int64_t share = t_->index % p->shares, part = t_->index / p->shares, all = p->v.n * p->blocks;
-    task          t = { .p = p, .gy = tg_ptr(c->in[0]), .x = tg_ptr(c->in[1]), .c0 = share * p->share };
+    task t = { .p = p, .gy = tg_ptr(c->in[0]), .x = tg_ptr(c->in[1]), .c0 = share * p->share };
     t.c1 = least(p->channels, t.c0 + p->share);
     t.sums = (float *)t_->shared + part * p->rows * p->channels;
     for (int64_t r = 0; r < p->rows; r++)
@@ -409,10 +408,10 @@ static void add_part(const tg_call *c, const plan *p, const tg_task *t_)
 static void add_parts(const tg_call *c, const plan *p, const tg_task *t)
 {
     const int64_t first = t->index * TURN, n = least(p->v.of - first, TURN), part = p->rows * p->channels;
-    float *const  gw = (float *)tg_ptr(c->out[0]) + first * p->rows;
+    float *const gw = (float *)tg_ptr(c->out[0]) + first * p->rows;
     for (int64_t r = 0; r < p->rows; r++) {
         const float *from = (const float *)t->shared + r * p->channels + first;
-        float        sum[TURN];
+        float sum[TURN];
         memcpy(sum, from, sizeof *sum * (size_t)n);
         for (int64_t k = 1; k < p->parts; k++)
             for (int64_t i = 0; i < n; i++) sum[i] += from[k * part + i];
@@ -427,6 +426,10 @@ static void run(const tg_call *c, const tg_task *t)
     else add_parts(c, &p, t);
 }
 
-TG_VECTOR_KERNEL(conv2d_grad_w_grouped_vector) = { .name = "vector_grouped_" TG_TEXT(TG_VECTOR_SUFFIX), .backend = "vector",
-                                                   .isa = TG_VECTOR_ISA, .reject = reject, .scratch = scratch,
-                                                   .tasks = tasks, .run = run };
+TG_VECTOR_KERNEL(conv2d_grad_w_grouped_vector) = { .name = "vector_grouped_" TG_TEXT(TG_VECTOR_SUFFIX),
+                                                   .backend = "vector",
+                                                   .isa = TG_VECTOR_ISA,
+                                                   .reject = reject,
+                                                   .scratch = scratch,
+                                                   .tasks = tasks,
+                                                   .run = run };

@@ -5,13 +5,13 @@
 #include "conv2d_shape.h"
 #include <string.h>
 
-enum { TASKS = 32, LEAST_PIXELS = 512 };         /* tasks wanted; pixels of a part */
+enum { TASKS = 32, LEAST_PIXELS = 512 }; /* tasks wanted; pixels of a part */
 
 typedef struct {
     tg_conv v;
-    int64_t pixels, columns, size;               /* of y; of the image's matrix: of a row of w; of w */
-    tg_grid grid;                                /* of one group */
-    int64_t cells, parts, part;                  /* blocks of w; parts, and pixels of one */
+    int64_t pixels, columns, size; /* of y; of the image's matrix: of a row of w; of w */
+    tg_grid grid;                  /* of one group */
+    int64_t cells, parts, part;    /* blocks of w; parts, and pixels of one */
 } plan;
 
 static plan plan_of(const tg_call *c)
@@ -41,12 +41,15 @@ static int64_t tasks(const tg_call *c, int phase)
     return phase == 0 ? p.parts * p.cells : phase == 1 && p.parts > 1 ? tg_blocks(p.size) : 0;
 }
 
-typedef struct { tg_patches patches; int64_t first; } pixels_from;       /* the matrix from row `first` on */
+typedef struct {
+    tg_patches patches;
+    int64_t first;
+} pixels_from; /* the matrix from row `first` on */
 
 static void pack_pixels(const void *pixels, int64_t k0, int64_t k1, int64_t n0, int64_t n1, float *to)
 {
     const pixels_from *p = pixels;
-    const int64_t      width = tg_panel_width(n1 - n0);
+    const int64_t width = tg_panel_width(n1 - n0);
     if (n1 - n0 < width) memset(to, 0, sizeof *to * (size_t)((k1 - k0) * width));
     tg_pack_patches(&p->patches, p->first + k0, p->first + k1, n0, n1, to, width);
 }
@@ -64,18 +67,22 @@ static void mend(const tg_call *c, const plan *p, int64_t m0, int64_t m1, int64_
 
 static void compute(const tg_call *c, const plan *p, const tg_task *t)
 {
-    const tg_conv    *v = &p->v;
-    const int64_t     part = t->index / p->cells, of_group = tg_grid_cells(&p->grid);
-    const int64_t     group = t->index % p->cells / of_group, first = part * p->part;
-    const tg_cell     cell = tg_grid_cell(&p->grid, t->index % of_group);
+    const tg_conv *v = &p->v;
+    const int64_t part = t->index / p->cells, of_group = tg_grid_cells(&p->grid);
+    const int64_t group = t->index % p->cells / of_group, first = part * p->part;
+    const tg_cell cell = tg_grid_cell(&p->grid, t->index % of_group);
     const pixels_from x = { tg_conv_patches(v, tg_ptr(c->in[1]), group), first };
-    const float      *gy = tg_ptr(c->in[0]);
-    const tg_matrix   a = { gy + first * v->of + group * v->of_group, 1, v->of, false };
-    float            *gw = p->parts > 1 ? (float *)t->shared + part * p->size : tg_ptr(c->out[0]), *rows[TG_MC];
+    const float *gy = tg_ptr(c->in[0]);
+    const tg_matrix a = { gy + first * v->of + group * v->of_group, 1, v->of, false };
+    float *gw = p->parts > 1 ? (float *)t->shared + part * p->size : tg_ptr(c->out[0]), *rows[TG_MC];
     for (int64_t m = cell.m0; m < cell.m1; m++) rows[m - cell.m0] = gw + (group * v->of_group + m) * p->columns;
     const tg_gemm g = {
         .k = first + p->part < p->pixels ? p->part : p->pixels - first,
-        .a = &a, .pack_a = tg_pack_columns, .by_columns = true, .b = &x, .pack_b = pack_pixels,
+        .a = &a,
+        .pack_a = tg_pack_columns,
+        .by_columns = true,
+        .b = &x,
+        .pack_b = pack_pixels,
     };
     tg_gemm_block(&g, cell, rows, t->scratch);
     if (p->parts == 1) mend(c, p, group * v->of_group + cell.m0, group * v->of_group + cell.m1, cell.n0, cell.n1);
@@ -84,8 +91,8 @@ static void compute(const tg_call *c, const plan *p, const tg_task *t)
 static void add_parts(const tg_call *c, const plan *p, const tg_task *t)
 {
     const int64_t from = t->index * TG_VECTOR_BLOCK, end = tg_block_end(t->index, p->size);
-    const float  *part = t->shared;
-    float *const  gw = tg_ptr(c->out[0]);
+    const float *part = t->shared;
+    float *const gw = tg_ptr(c->out[0]);
     memcpy(gw + from, part + from, sizeof *gw * (size_t)(end - from));
     for (int64_t k = 1; k < p->parts; k++) {
         part += p->size;

@@ -7,12 +7,12 @@
  * Phase 0 packs the weights into panels, residue after residue; phase 1 computes blocks of x. */
 #include "conv2d_shape.h"
 
-enum { MOST_STRIDE = 16 };              /* residues are counted through, one by one */
+enum { MOST_STRIDE = 16 }; /* residues are counted through, one by one */
 
-typedef struct {                        /* one residue, in one direction */
-    int64_t first, places;              /* its lines of x: first, first + stride, .. */
-    int64_t taps, tap, back;            /* taps it meets: tap, tap - back, .. */
-    int64_t origin, step;               /* lines of y: place + origin + step x number of the tap */
+typedef struct {             /* one residue, in one direction */
+    int64_t first, places;   /* its lines of x: first, first + stride, .. */
+    int64_t taps, tap, back; /* taps it meets: tap, tap - back, .. */
+    int64_t origin, step;    /* lines of y: place + origin + step x number of the tap */
 } residue;
 
 static tg_conv conv_of(const tg_call *c) { return tg_conv_of(c, c->out[0], c->in[1], c->in[0]); }
@@ -37,8 +37,8 @@ static int64_t common_divisor(int64_t a, int64_t b)
 static residue residue_of(const tg_conv *v, int axis, int64_t number)
 {
     const int64_t s = v->stride[axis], d = v->dilation[axis], divisor = common_divisor(s, d);
-    residue       r = { .first = ((number - v->pad[axis]) % s + s) % s, .back = s / divisor, .step = d / divisor };
-    int64_t       tap = 0;
+    residue r = { .first = ((number - v->pad[axis]) % s + s) % s, .back = s / divisor, .step = d / divisor };
+    int64_t tap = 0;
     r.places = r.first < v->image[axis] ? (v->image[axis] - 1 - r.first) / s + 1 : 0;
     while (tap < r.back && tap * d % s != number) tap++;
     if (tap == r.back || tap >= v->kernel[axis]) return r;
@@ -49,9 +49,12 @@ static residue residue_of(const tg_conv *v, int axis, int64_t number)
 }
 
 /* Residue number i, in both directions. */
-typedef struct { residue at[2]; int64_t depth; } pair;
+typedef struct {
+    residue at[2];
+    int64_t depth;
+} pair;
 static int64_t pairs(const tg_conv *v) { return v->stride[0] * v->stride[1]; }
-static pair    pair_of(const tg_conv *v, int64_t i)
+static pair pair_of(const tg_conv *v, int64_t i)
 {
     pair p = { { residue_of(v, 0, i / v->stride[1]), residue_of(v, 1, i % v->stride[1]) }, 0 };
     p.depth = p.at[0].taps * p.at[1].taps * v->of_group;
@@ -83,7 +86,7 @@ static tg_scratch scratch(const tg_call *c)
 static int64_t tasks(const tg_call *c, int phase)
 {
     const tg_conv v = conv_of(c);
-    int64_t       n = 0;
+    int64_t n = 0;
     if (phase == 0) return v.groups * panels(&v);
     for (int64_t i = 0; phase == 1 && i < pairs(&v); i++) {
         const pair p = pair_of(&v, i);
@@ -99,8 +102,8 @@ static void pack_residue(const tg_conv *v, const pair *p, const float *w, int64_
 {
     for (int64_t a = 0; a < p->at[0].taps; a++)
         for (int64_t b = 0; b < p->at[1].taps; b++, to += v->of_group * tg_panel_width(n1 - n0)) {
-            const int64_t   line = p->at[0].tap - a * p->at[0].back, column = p->at[1].tap - b * p->at[1].back;
-            const float    *at = w + (line * v->kernel[1] + column) * v->in_group;
+            const int64_t line = p->at[0].tap - a * p->at[0].back, column = p->at[1].tap - b * p->at[1].back;
+            const float *at = w + (line * v->kernel[1] + column) * v->in_group;
             const tg_matrix tap = { at, v->taps * v->in_group, 1, false };
             tg_pack_panel(&tap, 0, v->of_group, n0, n1, to);
         }
@@ -110,8 +113,8 @@ static void pack_weights(const tg_call *c, const tg_conv *v, const tg_task *t)
 {
     const int64_t group = t->index / panels(v), panel = t->index % panels(v), n0 = panel * TG_NR;
     const int64_t n1 = n0 + TG_NR < v->in_group ? n0 + TG_NR : v->in_group;
-    const float  *w = (const float *)tg_ptr(c->in[1]) + group * v->of_group * v->taps * v->in_group;
-    float        *to = (float *)t->shared + group * packed_group(v);
+    const float *w = (const float *)tg_ptr(c->in[1]) + group * v->of_group * v->taps * v->in_group;
+    float *to = (float *)t->shared + group * packed_group(v);
     for (int64_t i = 0; i < pairs(v); i++) {
         const pair p = pair_of(v, i);
         pack_residue(v, &p, w, n0, n1, to + panel * p.depth * TG_NR);
@@ -124,9 +127,15 @@ static void pack_weights(const tg_call *c, const tg_conv *v, const tg_task *t)
 static tg_patches patches_of(const tg_conv *v, const residue r[2], const float *gy, int64_t group)
 {
     return (tg_patches){
-        .image = gy + group * v->of_group, .size = { v->out[0], v->out[1] }, .pitch = v->of, .channels = v->of_group,
-        .places = { r[0].places, r[1].places }, .taps = { r[0].taps, r[1].taps }, .stride = { 1, 1 },
-        .origin = { r[0].origin, r[1].origin }, .step = { r[0].step, r[1].step },
+        .image = gy + group * v->of_group,
+        .size = { v->out[0], v->out[1] },
+        .pitch = v->of,
+        .channels = v->of_group,
+        .places = { r[0].places, r[1].places },
+        .taps = { r[0].taps, r[1].taps },
+        .stride = { 1, 1 },
+        .origin = { r[0].origin, r[1].origin },
+        .step = { r[0].step, r[1].step },
     };
 }
 
@@ -142,15 +151,18 @@ static void find_rows(const tg_conv *v, const residue r[2], int64_t m0, int64_t 
 
 static void compute(const tg_call *c, const tg_conv *v, const pair *p, const float *packed, int64_t index, float *room)
 {
-    const tg_grid    grid = grid_of(v, p);
-    const int64_t    of_group = tg_grid_cells(&grid), group = index / of_group, first = group * v->in_group;
-    const tg_cell    cell = tg_grid_cell(&grid, index % of_group);
+    const tg_grid grid = grid_of(v, p);
+    const int64_t of_group = tg_grid_cells(&grid), group = index / of_group, first = group * v->in_group;
+    const tg_cell cell = tg_grid_cell(&grid, index % of_group);
     const tg_patches patches = patches_of(v, p->at, tg_ptr(c->in[0]), group);
-    const float     *bias = c->op->n_in > 2 ? tg_ptr(c->in[2]) : NULL;
-    float           *rows[TG_MC];
+    const float *bias = c->op->n_in > 2 ? tg_ptr(c->in[2]) : NULL;
+    float *rows[TG_MC];
     find_rows(v, p->at, cell.m0, cell.m1, (float *)tg_ptr(c->out[0]) + first, rows);
     const tg_gemm g = {
-        .k = p->depth, .a = &patches, .pack_a = tg_pack_image, .packed_b = packed + group * packed_group(v),
+        .k = p->depth,
+        .a = &patches,
+        .pack_a = tg_pack_image,
+        .packed_b = packed + group * packed_group(v),
         .bias = bias ? bias + first : NULL,
     };
     tg_gemm_block(&g, cell, rows, room);
@@ -160,13 +172,13 @@ static void compute(const tg_call *c, const tg_conv *v, const pair *p, const flo
 static void run(const tg_call *c, const tg_task *t)
 {
     const tg_conv v = conv_of(c);
-    const float  *packed = t->shared;
+    const float *packed = t->shared;
     if (t->phase == 0) {
         pack_weights(c, &v, t);
         return;
     }
     for (int64_t i = 0, index = t->index; i < pairs(&v); i++) {
-        const pair    p = pair_of(&v, i);
+        const pair p = pair_of(&v, i);
         const int64_t n = v.groups * cells(&v, &p);
         if (index < n) {
             compute(c, &v, &p, packed, index, t->scratch);

@@ -43,9 +43,14 @@ static inline const char *tg_conv_reject(const tg_call *c)
 static inline tg_patches tg_conv_patches(const tg_conv *v, const float *x, int64_t group)
 {
     return (tg_patches){
-        .image = x + group * v->in_group, .size = { v->image[0], v->image[1] }, .pitch = v->in, .channels = v->in_group,
-        .places = { v->out[0], v->out[1] }, .taps = { v->kernel[0], v->kernel[1] },
-        .stride = { v->stride[0], v->stride[1] }, .origin = { -v->pad[0], -v->pad[1] },
+        .image = x + group * v->in_group,
+        .size = { v->image[0], v->image[1] },
+        .pitch = v->in,
+        .channels = v->in_group,
+        .places = { v->out[0], v->out[1] },
+        .taps = { v->kernel[0], v->kernel[1] },
+        .stride = { v->stride[0], v->stride[1] },
+        .origin = { -v->pad[0], -v->pad[1] },
         .step = { v->dilation[0], v->dilation[1] },
     };
 }

@@ -28,25 +28,28 @@ static int64_t tasks(const tg_call *c, int phase)
 
 static void pack_weights(const tg_call *c, const tg_conv *v, const tg_task *t)
 {
-    const int64_t   k = depth(v), group = t->index / panels(v), n0 = t->index % panels(v) * TG_NR;
-    const int64_t   n1 = n0 + TG_NR < v->of_group ? n0 + TG_NR : v->of_group;
-    const float    *w = tg_ptr(c->in[1]);
+    const int64_t k = depth(v), group = t->index / panels(v), n0 = t->index % panels(v) * TG_NR;
+    const int64_t n1 = n0 + TG_NR < v->of_group ? n0 + TG_NR : v->of_group;
+    const float *w = tg_ptr(c->in[1]);
     const tg_matrix weights = { w + group * v->of_group * k, 1, k, false };
     tg_pack_panel(&weights, 0, k, n0, n1, (float *)t->shared + t->index * k * TG_NR);
 }
 
 static void compute(const tg_call *c, const tg_conv *v, const tg_task *t)
 {
-    const tg_grid    grid = grid_of(v);
-    const int64_t    cells = tg_grid_cells(&grid), group = t->index / cells, first = group * v->of_group;
-    const tg_cell    cell = tg_grid_cell(&grid, t->index % cells);
+    const tg_grid grid = grid_of(v);
+    const int64_t cells = tg_grid_cells(&grid), group = t->index / cells, first = group * v->of_group;
+    const tg_cell cell = tg_grid_cell(&grid, t->index % cells);
     const tg_patches patches = tg_conv_patches(v, tg_ptr(c->in[0]), group);
-    const float     *bias = tg_ptr(c->in[2]);
-    float *const     y = tg_ptr(c->out[0]);
-    float           *rows[TG_MC];
+    const float *bias = tg_ptr(c->in[2]);
+    float *const y = tg_ptr(c->out[0]);
+    float *rows[TG_MC];
     for (int64_t m = cell.m0; m < cell.m1; m++) rows[m - cell.m0] = y + m * v->of + first;
     const tg_gemm g = {
-        .k = depth(v), .a = &patches, .pack_a = tg_pack_image, .bias = bias ? bias + first : NULL,
+        .k = depth(v),
+        .a = &patches,
+        .pack_a = tg_pack_image,
+        .bias = bias ? bias + first : NULL,
         .packed_b = (const float *)t->shared + group * panels(v) * depth(v) * TG_NR,
         .relu = c->op == &tg_conv2d_relu_op,
     };

@@ -1,4 +1,5 @@
-/* core_vector.c - the core's own operators: cast and accumulate; add is in binary_vector.c, sum_to in reduce_vector.c. */
+/* core_vector.c - the core's own operators: cast and accumulate; add is in binary_vector.c, sum_to in reduce_vector.c.
+ */
 #include "elementwise.h"
 
 /* ---- cast between f32 and bf16 ---- */
@@ -13,8 +14,8 @@ static const char *cast_reject(const tg_call *c)
 TG_INLINE void cast_block(const tg_call *c, const tg_task *task, bool from, bool to)
 {
     const int64_t at = task->index * TG_VECTOR_BLOCK, n = tg_block_end(task->index, tg_count(c->out[0])) - at;
-    const void   *x = tg_at(tg_ptr(c->in[0]), from, at);
-    void         *y = tg_at(tg_ptr(c->out[0]), to, at);
+    const void *x = tg_at(tg_ptr(c->in[0]), from, at);
+    void *y = tg_at(tg_ptr(c->out[0]), to, at);
 #pragma omp simd
     for (int64_t i = 0; i < n; i++) tg_store(y, to, i, tg_load(x, from, i));
 }
@@ -34,8 +35,8 @@ TG_VECTOR_KERNEL(cast_vector) = { TG_VECTOR_HEAD, .reject = cast_reject, .tasks 
 TG_INLINE void accumulate_block(const tg_call *c, const tg_task *task, bool half)
 {
     const int64_t at = task->index * TG_VECTOR_BLOCK, n = tg_block_end(task->index, tg_count(c->in[0])) - at;
-    const void   *x = tg_at(tg_ptr(c->in[1]), half, at);
-    float        *y = (float *)tg_ptr(c->in[0]) + at;
+    const void *x = tg_at(tg_ptr(c->in[1]), half, at);
+    float *y = (float *)tg_ptr(c->in[0]) + at;
 #pragma omp simd
     for (int64_t i = 0; i < n; i++) y[i] += tg_load(x, half, i);
 }
@@ -48,5 +49,8 @@ static void accumulate_run(const tg_call *c, const tg_task *task)
     else accumulate_block(c, task, false);
 }
 TG_VECTOR_KERNEL(accumulate_vector) = {
-    TG_VECTOR_HEAD, .reject = tg_reject_not_float, .tasks = accumulate_tasks, .run = accumulate_run,
+    TG_VECTOR_HEAD,
+    .reject = tg_reject_not_float,
+    .tasks = accumulate_tasks,
+    .run = accumulate_run,
 };

@@ -1,8 +1,8 @@
 /* dropout_vector.c - dropout.  Philox's rounds (lib/random.c) are written out, so that many blocks of four numbers run
  * side by side; the numbers are those of tg_random_bits.
  *
- * A vector has 64 bits for each 32 of a state: products are as wide, what is in the upper halves is never read, and nothing
- * moves from lane to lane.  C has no way to ask for such a product, so here is the folder's one intrinsic. */
+ * A vector has 64 bits for each 32 of a state: products are as wide, what is in the upper halves is never read, and
+ * nothing moves from lane to lane.  C has no way to ask for such a product, so here is the folder's one intrinsic. */
 #include "attr.h"
 #include "elementwise.h"
 #include <math.h>
@@ -15,19 +15,19 @@
 enum { LANES = 8 };
 #define SHUFFLE_LOW(a, b)  __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
 #define SHUFFLE_HIGH(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
-#define PRODUCT(a, b)      (words)_mm512_mul_epu32((__m512i)(a), (__m512i)(b))
+#define PRODUCT(a, b)      (words) _mm512_mul_epu32((__m512i)(a), (__m512i)(b))
 #elif defined __AVX2__
 enum { LANES = 4 };
 #define SHUFFLE_LOW(a, b)  __builtin_shufflevector(a, b, 0, 4, 1, 5)
 #define SHUFFLE_HIGH(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
-#define PRODUCT(a, b)      (words)_mm256_mul_epu32((__m256i)(a), (__m256i)(b))
+#define PRODUCT(a, b)      (words) _mm256_mul_epu32((__m256i)(a), (__m256i)(b))
 #else
 enum { LANES = 2 };
 #define SHUFFLE_LOW(a, b)  __builtin_shufflevector(a, b, 0, 2)
 #define SHUFFLE_HIGH(a, b) __builtin_shufflevector(a, b, 1, 3)
-#define PRODUCT(a, b)      (((a) & 0xffffffffu) * ((b) & 0xffffffffu))
+#define PRODUCT(a, b)      (((a)&0xffffffffu) * ((b)&0xffffffffu))
 #endif
-enum { BLOCKS = 64 };                   /* at a time */
+enum { BLOCKS = 64 }; /* at a time */
 typedef uint64_t words __attribute__((vector_size(8 * LANES)));
 
 /* The numbers of LANES blocks, whose number is `low` (its lower half) and `high`. */
@@ -64,9 +64,9 @@ static void draw(tg_stream stream, uint64_t first, uint32_t bits[4 * BLOCKS])
 /* uniform(i) >= p, as tg_random_uniform has it, is a comparison of 24-bit numbers. */
 TG_INLINE void drop(const tg_dropout_attr *a, int64_t first, tg_span s, bool half)
 {
-    const float   scale = (float)(1 / (1 - (double)a->p));
+    const float scale = (float)(1 / (1 - (double)a->p));
     const int32_t least = (int32_t)ceil((double)a->p * 0x1p24);
-    uint32_t      bits[4 * BLOCKS];
+    uint32_t bits[4 * BLOCKS];
     for (int64_t i = 0; i < s.n; i += 4 * BLOCKS) {
         const int64_t n = s.n - i < 4 * BLOCKS ? s.n - i : 4 * BLOCKS;
         draw(a->stream, (uint64_t)(first + i) / 4, bits);

@@ -24,11 +24,16 @@ static inline int64_t tg_element_tasks(const tg_call *c, int phase)
 }
 
 /* A task's elements of operands of one shape and dtype. */
-typedef struct { const void *a, *b; void *y; int64_t n; bool half; } tg_span;
+typedef struct {
+    const void *a, *b;
+    void *y;
+    int64_t n;
+    bool half;
+} tg_span;
 
 static inline tg_span tg_span_of(const tg_call *c, const tg_task *task)
 {
-    const bool    half = tg_half(c->out[0]);
+    const bool half = tg_half(c->out[0]);
     const int64_t at = task->index * TG_VECTOR_BLOCK, n = tg_block_end(task->index, tg_count(c->out[0])) - at;
     return (tg_span){ tg_at(tg_ptr(c->in[0]), half, at), tg_at(tg_ptr(c->in[1]), half, at),
                       tg_at(tg_ptr(c->out[0]), half, at), n, half };

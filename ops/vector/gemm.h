@@ -9,40 +9,46 @@
 #include "vector.h"
 
 #if defined __AVX512F__
-enum { TG_LANES = 16, TG_VECS = 4, TG_MR = 12 };     /* tiles of 6 x 4, 8 x 3, 12 x 2 of 32 registers */
+enum { TG_LANES = 16, TG_VECS = 4, TG_MR = 12 }; /* tiles of 6 x 4, 8 x 3, 12 x 2 of 32 registers */
 #elif defined __AVX2__
-enum { TG_LANES = 8, TG_VECS = 2, TG_MR = 6 };       /* 6 x 2 of 16 */
+enum { TG_LANES = 8, TG_VECS = 2, TG_MR = 6 }; /* 6 x 2 of 16 */
 #else
-enum { TG_LANES = 4, TG_VECS = 2, TG_MR = 4 };       /* 4 x 2 of 16: without fused multiply-add products need some */
+enum { TG_LANES = 4, TG_VECS = 2, TG_MR = 4 }; /* 4 x 2 of 16: without fused multiply-add products need some */
 #endif
 
 enum {
-    TG_NR = TG_VECS * TG_LANES,         /* columns of a panel of B, but for the last */
-    TG_MC = 192,                        /* most rows of a block; a multiple of every TG_MR */
-    TG_NC = 512,                        /* most columns of a block whose B is packed by its task */
-    TG_KC = 384,                        /* depth packed at a time */
-    TG_PITCH = TG_KC + 16,              /* of A packed by rows: lines do not fall into one set of the cache */
+    TG_NR = TG_VECS * TG_LANES, /* columns of a panel of B, but for the last */
+    TG_MC = 192,                /* most rows of a block; a multiple of every TG_MR */
+    TG_NC = 512,                /* most columns of a block whose B is packed by its task */
+    TG_KC = 384,                /* depth packed at a time */
+    TG_PITCH = TG_KC + 16,      /* of A packed by rows: lines do not fall into one set of the cache */
 };
 
-typedef struct { int64_t m0, m1, n0, n1; } tg_cell;      /* rows m0 .. m1 - 1, columns n0 .. n1 - 1 of a result */
+typedef struct {
+    int64_t m0, m1, n0, n1;
+} tg_cell; /* rows m0 .. m1 - 1, columns n0 .. n1 - 1 of a result */
 
 /* Matrices in memory: (i, j) is element i row + j column of `at`, f32 or bf16 (half); one of the two distances is 1. */
-typedef struct { const void *at; int64_t row, column; bool half; } tg_matrix;
+typedef struct {
+    const void *at;
+    int64_t row, column;
+    bool half;
+} tg_matrix;
 
 typedef struct {
-    int64_t k;                          /* depth; 0: the product is 0 */
-    const void *a, *b;                  /* for the two functions */
+    int64_t k;         /* depth; 0: the product is 0 */
+    const void *a, *b; /* for the two functions */
     /* NULL: a is a tg_matrix in f32 whose rows are read where they lie.  Or a function that copies them:
      * element (m, k) of A, m0 <= m < m1, k0 <= k < k1, goes to to[(m - m0) TG_PITCH + k - k0]; or, by columns, to
      * to[tg_column_place(m - m0, k - k0)]. */
     void (*pack_a)(const void *a, int64_t m0, int64_t m1, int64_t k0, int64_t k1, float *to);
-    bool  by_columns;
+    bool by_columns;
     /* Element (k, n) of B, n0 <= n < n1 <= n0 + TG_NR, goes to to[(k - k0) w + n - n0], w = tg_panel_width(n1 - n0);
      * what lies beyond n1 is finite. */
     void (*pack_b)(const void *b, int64_t k0, int64_t k1, int64_t n0, int64_t n1, float *to);
-    const float *packed_b;              /* or all of B, packed so: panel n0 at n0 k; NULL: pack_b is called */
-    const float *bias;                  /* [n] or NULL: added at the end */
-    bool  relu;                         /* then max(., 0) */
+    const float *packed_b; /* or all of B, packed so: panel n0 at n0 k; NULL: pack_b is called */
+    const float *bias;     /* [n] or NULL: added at the end */
+    bool relu;             /* then max(., 0) */
 } tg_gemm;
 
 /* Panels are whole vectors wide. */
@@ -66,9 +72,9 @@ void tg_gemm_block(const tg_gemm *g, tg_cell c, float *const *rows, float *scrat
 #define tg_pack_rows    TG_JOIN(tg_pack_rows, TG_VECTOR_SUFFIX)
 #define tg_pack_columns TG_JOIN(tg_pack_columns, TG_VECTOR_SUFFIX)
 #define tg_pack_panel   TG_JOIN(tg_pack_panel, TG_VECTOR_SUFFIX)
-void tg_pack_rows   (const void *matrix, int64_t m0, int64_t m1, int64_t k0, int64_t k1, float *to);   /* column = 1 */
-void tg_pack_columns(const void *matrix, int64_t m0, int64_t m1, int64_t k0, int64_t k1, float *to);   /* row = 1 */
-void tg_pack_panel  (const void *matrix, int64_t k0, int64_t k1, int64_t n0, int64_t n1, float *to);   /* either */
+void tg_pack_rows(const void *matrix, int64_t m0, int64_t m1, int64_t k0, int64_t k1, float *to);    /* column = 1 */
+void tg_pack_columns(const void *matrix, int64_t m0, int64_t m1, int64_t k0, int64_t k1, float *to); /* row = 1 */
+void tg_pack_panel(const void *matrix, int64_t k0, int64_t k1, int64_t n0, int64_t n1, float *to);   /* either */
 
 /* to[k width + j] = from[j row + k], 0 <= k < depth, 0 <= j < columns */
 #define tg_pack_transposed TG_JOIN(tg_pack_transposed, TG_VECTOR_SUFFIX)
@@ -78,7 +84,9 @@ static inline int64_t tg_div_up(int64_t a, int64_t b) { return (a + b - 1) / b; 
 
 /* A result of m x n cut into tasks, by its shape only: 8 of them (16 if B is packed beforehand) are enough for a small
  * machine to share, and each copies its operands.  `others` is how many such results are computed side by side. */
-typedef struct { int64_t m, n, rows, columns, down, across; } tg_grid;   /* down x across cells of rows x columns */
+typedef struct {
+    int64_t m, n, rows, columns, down, across;
+} tg_grid; /* down x across cells of rows x columns */
 static inline int64_t tg_grid_cells(const tg_grid *g) { return g->down * g->across; }
 static inline void tg_grid_halve(tg_grid *g, int64_t *side, int64_t unit)
 {

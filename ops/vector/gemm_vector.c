@@ -6,7 +6,7 @@
 #define INLINE static inline __attribute__((always_inline))
 
 /* A vector may lie anywhere in memory. */
-typedef float   vec  __attribute__((vector_size(4 * TG_LANES), aligned(4), may_alias));
+typedef float vec __attribute__((vector_size(4 * TG_LANES), aligned(4), may_alias));
 typedef int32_t mask __attribute__((vector_size(4 * TG_LANES)));
 
 /* v is made here, not before: of sums as many as registers hold, some would have to make room for it in memory. */
@@ -19,13 +19,13 @@ typedef int32_t mask __attribute__((vector_size(4 * TG_LANES)));
 /* How a tile goes out: rows of C, the columns of it that exist, what is added. */
 typedef struct {
     float *const *rows;
-    int64_t       column;               /* of the tile's first */
-    int           columns;              /* 1 .. TG_NR */
-    bool          add, relu;
-    const float  *bias;                 /* of the tile's first column, or NULL */
+    int64_t column; /* of the tile's first */
+    int columns;    /* 1 .. TG_NR */
+    bool add, relu;
+    const float *bias; /* of the tile's first column, or NULL */
 } target;
 
-INLINE vec positive(vec v) { return (vec)((mask)v & ~(mask)(v < 0)); }       /* a NaN stays: it is not below 0 */
+INLINE vec positive(vec v) { return (vec)((mask)v & ~(mask)(v < 0)); } /* a NaN stays: it is not below 0 */
 
 INLINE vec finished(vec v, const target *t, const float *to, int lane)
 {
@@ -68,7 +68,7 @@ INLINE void tile(int rows, int vecs, int64_t across, int along, int64_t k, const
             for (int v = 0; v < vecs; v++) sum[r][v] += x * y[v];
         }
     }
-    float      buffer[TG_MR * TG_NR];
+    float buffer[TG_MR * TG_NR];
     const bool whole = to->columns == vecs * TG_LANES;
 #pragma GCC unroll 12
     for (int r = 0; r < rows; r++)
@@ -111,9 +111,9 @@ static void sweep(const tg_gemm *g, int m, int64_t k, const float *a, int64_t pi
 {
     tile_function *const compute = tiles[g->by_columns][(to.columns - 1) / TG_LANES];
     for (int r = 0; r < m;) {
-        const int    left = TG_MR - r % TG_MR < m - r ? TG_MR - r % TG_MR : m - r;
+        const int left = TG_MR - r % TG_MR < m - r ? TG_MR - r % TG_MR : m - r;
         const float *at = a + (g->by_columns ? tg_column_place(r, 0) : r * pitch);
-        const int    done = compute(left, k, at, pitch, b, &to);
+        const int done = compute(left, k, at, pitch, b, &to);
         to.rows += done;
         r += done;
     }
@@ -126,11 +126,11 @@ static void layer(const tg_gemm *g, tg_cell c, int64_t k0, float *const *rows, f
     const tg_matrix *in_place = g->pack_a ? NULL : g->a;
     const float *a = in_place ? (const float *)in_place->at + c.m0 * in_place->row + k0 : scratch;
     float *const own_b = scratch + TG_GEMM_A;
-    target       to = { .rows = rows, .add = k0 > 0, .relu = k1 == g->k && g->relu };
+    target to = { .rows = rows, .add = k0 > 0, .relu = k1 == g->k && g->relu };
     if (g->pack_a) g->pack_a(g->a, c.m0, c.m1, k0, k1, scratch);
     for (int64_t n = c.n0; n < c.n1; n += TG_NR) {
         const int64_t end = n + TG_NR < c.n1 ? n + TG_NR : c.n1;
-        const float  *b = g->packed_b ? g->packed_b + n * g->k + k0 * tg_panel_width(end - n) : own_b;
+        const float *b = g->packed_b ? g->packed_b + n * g->k + k0 * tg_panel_width(end - n) : own_b;
         if (!g->packed_b) g->pack_b(g->b, k0, k1, n, end, own_b);
         to.column = n;
         to.columns = (int)(end - n);
@@ -167,8 +167,8 @@ void tg_pack_rows(const void *matrix, int64_t m0, int64_t m1, int64_t k0, int64_
 void tg_pack_columns(const void *matrix, int64_t m0, int64_t m1, int64_t k0, int64_t k1, float *to)
 {
     const tg_matrix *m = matrix;
-    const int64_t    whole = (m1 - m0) / TG_MR * TG_MR, rest = m1 - m0 - whole;
-    int64_t          from = k0 * m->column + m0;
+    const int64_t whole = (m1 - m0) / TG_MR * TG_MR, rest = m1 - m0 - whole;
+    int64_t from = k0 * m->column + m0;
     for (int64_t k = 0; k < k1 - k0; k++, from += m->column) {
         float *panel = to + k * TG_MR;
         for (int64_t i = 0; i < whole; i += TG_MR, panel += TG_KC * TG_MR) copy(m, from + i, TG_MR, panel);
@@ -176,7 +176,7 @@ void tg_pack_columns(const void *matrix, int64_t m0, int64_t m1, int64_t k0, int
     }
 }
 
-typedef float   quad  __attribute__((vector_size(16), aligned(4), may_alias));
+typedef float quad __attribute__((vector_size(16), aligned(4), may_alias));
 #if defined __clang__
 #define SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
 #else
@@ -200,7 +200,7 @@ INLINE void transpose4(const float *from, int64_t row, float *to, int64_t pitch)
  * places whose number has the bit `step`, or has it not. */
 INLINE vec exchanged(vec a, vec b, int step, bool high)
 {
-    mask from;                          /* 0 .. lanes - 1: of a; then b's */
+    mask from; /* 0 .. lanes - 1: of a; then b's */
     for (int i = 0; i < TG_LANES; i++) {
         const bool own = !(i & step) != high;
         from[i] = own ? (high ? TG_LANES : 0) + i : high ? i + step : TG_LANES + i - step;
@@ -250,7 +250,7 @@ static void transpose_some(const float *from, int64_t row, int64_t depth, int64_
 void tg_pack_transposed(const float *from, int64_t row, int64_t depth, int64_t columns, float *to, int64_t width)
 {
     const int64_t deep = depth / TG_LANES * TG_LANES;
-    int64_t       j = 0;
+    int64_t j = 0;
     for (; j + TG_LANES <= columns; j += TG_LANES, from += TG_LANES * row, to += TG_LANES) {
         for (int64_t k = 0; k < deep; k += TG_LANES) transpose_lanes(from + k, row, to + k * width, width);
         transpose_some(from + deep, row, depth - deep, TG_LANES, to + deep * width, width);
@@ -287,7 +287,7 @@ static void pack_straight(const tg_matrix *m, int64_t first, int64_t depth, int6
 void tg_pack_panel(const void *matrix, int64_t k0, int64_t k1, int64_t n0, int64_t n1, float *to)
 {
     const tg_matrix *m = matrix;
-    const int64_t    first = k0 * m->row + n0 * m->column, columns = n1 - n0, width = tg_panel_width(columns);
+    const int64_t first = k0 * m->row + n0 * m->column, columns = n1 - n0, width = tg_panel_width(columns);
     if (columns < width) memset(to, 0, sizeof *to * (size_t)((k1 - k0) * width));
     if (m->column == 1) pack_straight(m, first, k1 - k0, columns, to, width);
     else if (m->half) transpose_halves(m, first, k1 - k0, columns, to, width);

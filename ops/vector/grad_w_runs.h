@@ -1,11 +1,11 @@
 /* grad_w_runs.h - sums of gy x over pixels, lane by lane: what backward-weights of groups is made of.
  *
- * A run is some lines of pixels, all of which meet x through the same taps of a kernel line.  Its sums stay in registers, in
- * `rows` x `vecs` vectors.  Rows are
+ * A run is some lines of pixels, all of which meet x through the same taps of a kernel line.  Its sums stay in
+ * registers, in `rows` x `vecs` vectors.  Rows are
  *
  *     taps of one channel of x a lane     pixels of x, `row` floats apart: x is depthwise, or repeated for each lane
- *     taps x channels of x's group        a pixel's channels come to their lanes by permutation, once for all taps; from tap
- *                                         to tap gy is a pixel behind (permuted runs) */
+ *     taps x channels of x's group        a pixel's channels come to their lanes by permutation, once for all taps;
+ * from tap to tap gy is a pixel behind (permuted runs) */
 #ifndef TG_GRAD_W_RUNS_H
 #define TG_GRAD_W_RUNS_H
 #include "gemm.h"
@@ -17,16 +17,16 @@ typedef float tg_lanes __attribute__((vector_size(4 * TG_LANES), aligned(4), may
 
 typedef struct {
     const float *x, *y;
-    int64_t      lines, pixels;
-    int64_t      x_line, x_pixel, y_line, y_pixel;        /* floats from one that the run meets to the next */
-    int64_t      row;                                     /* floats of x from row to row */
-    float       *sums;
-    int64_t      apart;                                   /* floats from row to row, or channel to channel, of sums */
+    int64_t lines, pixels;
+    int64_t x_line, x_pixel, y_line, y_pixel; /* floats from one that the run meets to the next */
+    int64_t row;                              /* floats of x from row to row */
+    float *sums;
+    int64_t apart; /* floats from row to row, or channel to channel, of sums */
     /* Of permuted runs: */
-    int64_t      tap_apart;                               /* floats from tap to tap of sums */
-    const int32_t *from;                                  /* lane l takes x[from[l] + channel], or all x[channel] */
-    int32_t      channel;                                 /* the first of x's group */
-    int64_t      x_ahead, y_ahead;                        /* floats to what is fetched meanwhile */
+    int64_t tap_apart;        /* floats from tap to tap of sums */
+    const int32_t *from;      /* lane l takes x[from[l] + channel], or all x[channel] */
+    int32_t channel;          /* the first of x's group */
+    int64_t x_ahead, y_ahead; /* floats to what is fetched meanwhile */
 } tg_run;
 
 #define TG_RUN static inline __attribute__((always_inline))
@@ -35,7 +35,8 @@ TG_RUN void tg_add_run(int rows, int vecs, const tg_run *r)
 {
     tg_lanes s[12];
 #pragma GCC unroll 12
-    for (int k = 0; k < rows * vecs; k++) s[k] = *(const tg_lanes *)(r->sums + k / vecs * r->apart + k % vecs * TG_LANES);
+    for (int k = 0; k < rows * vecs; k++)
+        s[k] = *(const tg_lanes *)(r->sums + k / vecs * r->apart + k % vecs * TG_LANES);
     for (int64_t h = 0; h < r->lines; h++) {
         const float *x = r->x + h * r->x_line, *y = r->y + h * r->y_line;
         for (int64_t w = 0; w < r->pixels; w++, x += r->x_pixel, y += r->y_pixel)
@@ -43,7 +44,8 @@ TG_RUN void tg_add_run(int rows, int vecs, const tg_run *r)
             for (int v = 0; v < vecs; v++) {
                 const tg_lanes gy = *(const tg_lanes *)(y + v * TG_LANES);
 #pragma GCC unroll 12
-                for (int k = 0; k < rows; k++) s[k * vecs + v] += gy * *(const tg_lanes *)(x + k * r->row + v * TG_LANES);
+                for (int k = 0; k < rows; k++)
+                    s[k * vecs + v] += gy * *(const tg_lanes *)(x + k * r->row + v * TG_LANES);
             }
     }
 #pragma GCC unroll 12
@@ -83,7 +85,7 @@ TG_RUN tg_lanes tg_permuted(const float *x, tg_lane_places at)
 /* one: all lanes take the same channel. */
 TG_RUN void tg_add_permuted_run(int taps, int channels, bool one, const tg_run *r)
 {
-    tg_lanes       s[TG_RUN_TAPS][TG_RUN_REPEATED];
+    tg_lanes s[TG_RUN_TAPS][TG_RUN_REPEATED];
     tg_lane_places at[TG_RUN_REPEATED];
 #pragma GCC unroll 8
     for (int i = 0; i < channels && !one; i++) at[i] = tg_lane_places_from(r->from, r->channel + i);

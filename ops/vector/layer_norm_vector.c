@@ -10,15 +10,16 @@
 #include <string.h>
 
 /* Rows are cut into blocks; the rows of a block share its sums of ggamma and gbeta, in f32: not too many. */
-typedef struct { int64_t rows, n, block_rows, blocks; } cut;
+typedef struct {
+    int64_t rows, n, block_rows, blocks;
+} cut;
 enum { PIECE = 4096, LEAST_ROWS = 32, MOST_ROWS = 64, CHUNK = 256 };
 
 static cut cut_of(const tg_tensor *x, const void *attr)
 {
     cut k = { .rows = 1, .n = 1 };
     const int rest = x->rank - ((const tg_layer_norm_attr *)attr)->axes;
-    for (int i = 0; i < x->rank; i++)
-        *(i < rest ? &k.rows : &k.n) *= x->dim[i];
+    for (int i = 0; i < x->rank; i++) *(i < rest ? &k.rows : &k.n) *= x->dim[i];
     k.block_rows = TG_VECTOR_BLOCK / k.n;
     k.block_rows = k.block_rows < LEAST_ROWS ? LEAST_ROWS : k.block_rows > MOST_ROWS ? MOST_ROWS : k.block_rows;
     k.blocks = (k.rows + k.block_rows - 1) / k.block_rows;
@@ -27,7 +28,9 @@ static cut cut_of(const tg_tensor *x, const void *attr)
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-typedef struct { float mean, rest, rstd; } row_moments;
+typedef struct {
+    float mean, rest, rstd;
+} row_moments;
 
 static double row_squares(const float *x, int64_t n, float mean)
 {
@@ -36,7 +39,7 @@ static double row_squares(const float *x, int64_t n, float mean)
         const int64_t length = smaller(PIECE, n - i), quarter = tg_line_quarter(length);
         const float *const at = x + i, *const y = at + quarter, *const z = y + quarter, *const w = z + quarter;
         float a = 0, b = 0, c = 0, d = 0;
-    #pragma omp simd reduction(+ : a, b, c, d)
+#pragma omp simd reduction(+ : a, b, c, d)
         for (int64_t j = 0; j < quarter; j++) {
             a += (at[j] - mean) * (at[j] - mean);
             b += (y[j] - mean) * (y[j] - mean);
@@ -44,8 +47,7 @@ static double row_squares(const float *x, int64_t n, float mean)
             d += (w[j] - mean) * (w[j] - mean);
         }
 #pragma omp simd reduction(+ : a)
-        for (int64_t j = 4 * quarter; j < length; j++)
-            a += (at[j] - mean) * (at[j] - mean);
+        for (int64_t j = 4 * quarter; j < length; j++) a += (at[j] - mean) * (at[j] - mean);
         total += ((double)a + (double)b) + ((double)c + (double)d);
     }
     return total;
@@ -67,10 +69,11 @@ static void normalise(const float *x, int64_t n, row_moments k, const float *gam
 }
 
 /* The moments of `count` short rows, TG_LINES at most. */
-static __attribute__((noinline)) void short_moments(const float *x, int64_t n, int64_t count, double eps, row_moments *k)
+static __attribute__((noinline)) void short_moments(const float *x, int64_t n, int64_t count, double eps,
+                                                    row_moments *k)
 {
     double sum[TG_LINES], squares[TG_LINES], rest[TG_LINES], rstd[TG_LINES];
-    float  mean[TG_LINES];
+    float mean[TG_LINES];
     tg_lines_sum(x, false, n, count, sum);
 #pragma omp simd
     for (int i = 0; i < TG_LINES; i++) {
@@ -89,8 +92,7 @@ static __attribute__((noinline)) void short_moments(const float *x, int64_t n, i
 /* Rows from number `row` of t on: where they lie, or widened into room. */
 static const float *rows_of(const tg_tensor *t, int64_t row, int64_t count, int64_t n, float *room)
 {
-    if (!tg_half(t))
-        return (const float *)tg_ptr(t) + row * n;
+    if (!tg_half(t)) return (const float *)tg_ptr(t) + row * n;
     tg_widen(tg_at(tg_ptr(t), true, row * n), true, count * n, room);
     return room;
 }
@@ -116,7 +118,7 @@ static void run(const tg_call *c, const tg_task *t)
         const float *const at = rows_of(c->in[0], row, count, k.n, t->scratch);
         rows_moments(at, &k, count, eps, moments);
         for (int64_t i = 0; i < count; i++) {
-            void *const  y = tg_at(tg_ptr(c->out[0]), half, (row + i) * k.n);
+            void *const y = tg_at(tg_ptr(c->out[0]), half, (row + i) * k.n);
             float *const to = half ? (float *)t->scratch + i * k.n : y;
             ((float *)tg_ptr(c->out[1]))[row + i] = moments[i].mean;
             ((float *)tg_ptr(c->out[2]))[row + i] = moments[i].rstd;
@@ -134,7 +136,9 @@ static tg_scratch scratch(const tg_call *c)
 
 /* ---- the derivative: 0 gx, and each block's sums of gy xhat and gy; 1 these summed ---- */
 
-typedef struct { double sum, product, rest; } row_sums;
+typedef struct {
+    double sum, product, rest;
+} row_sums;
 
 /* With h = gy gamma and d = x - mean: the sums of h, h d and d. */
 static __attribute__((noinline)) row_sums sums_of(const float *gy, const float *x, const float *gamma, int64_t n,
@@ -162,7 +166,7 @@ static void row_gx(const float *gy, const float *x, const float *gamma, int64_t 
                    float *gx)
 {
     const double product = total->product - (double)k.rest * total->sum;
-    const float  shift = (float)(total->sum / (double)n), bend = (float)(product / (double)n) * k.rstd * k.rstd;
+    const float shift = (float)(total->sum / (double)n), bend = (float)(product / (double)n) * k.rstd * k.rstd;
 #pragma omp simd
     for (int64_t j = 0; j < n; j++)
         gx[j] = k.rstd * (gy[j] * (gamma ? gamma[j] : 1) - shift - ((x[j] - k.mean) - k.rest) * bend);
@@ -182,35 +186,29 @@ static void grad_block(const tg_call *c, const tg_task *t, const cut *k)
     const float *const mean = tg_ptr(c->in[3]), *const rstd = tg_ptr(c->in[4]), *const gamma = tg_ptr(c->in[2]);
     float *const partial = (float *)t->shared + 2 * k->n * t->index, *const room = t->scratch;
     const bool parameters = c->out[1] || c->out[2], half = tg_half(c->in[1]);
-    if (parameters)
-        memset(partial, 0, 2 * (size_t)k->n * sizeof(float));
+    if (parameters) memset(partial, 0, 2 * (size_t)k->n * sizeof(float));
     for (int64_t row = t->index * k->block_rows; row < smaller((t->index + 1) * k->block_rows, k->rows); row++) {
         const float *const gy = rows_of(c->in[0], row, 1, k->n, room);
         const float *const x = rows_of(c->in[1], row, 1, k->n, half ? room + k->n : NULL);
         void *const gx = tg_at(tg_ptr(c->out[0]), half, row * k->n);
-        const row_sums    total = sums_of(gy, x, gamma, k->n, mean[row]);
+        const row_sums total = sums_of(gy, x, gamma, k->n, mean[row]);
         const row_moments moments = { mean[row], (float)(total.rest / (double)k->n), rstd[row] };
-        if (parameters)
-            row_parameters(gy, x, k->n, moments, partial, partial + k->n);
-        if (gx)
-            row_gx(gy, x, gamma, k->n, moments, &total, half ? room : gx);
-        if (gx && half)
-            tg_narrow(room, true, k->n, gx);
+        if (parameters) row_parameters(gy, x, k->n, moments, partial, partial + k->n);
+        if (gx) row_gx(gy, x, gamma, k->n, moments, &total, half ? room : gx);
+        if (gx && half) tg_narrow(room, true, k->n, gx);
     }
 }
 
 static void sum_blocks(const float *partial, const cut *k, int64_t chunk, float *to)
 {
     const int64_t first = chunk * CHUNK, n = smaller(CHUNK, k->n - first);
-    double        sum[CHUNK] = { 0 };
+    double sum[CHUNK] = { 0 };
     for (int64_t b = 0; b < k->blocks; b++) {
         const float *const from = partial + 2 * k->n * b + first;
 #pragma omp simd
-        for (int64_t j = 0; j < n; j++)
-            sum[j] += (double)from[j];
+        for (int64_t j = 0; j < n; j++) sum[j] += (double)from[j];
     }
-    for (int64_t j = 0; j < n; j++)
-        to[first + j] = (float)sum[j];
+    for (int64_t j = 0; j < n; j++) to[first + j] = (float)sum[j];
 }
 
 static void run_grad(const tg_call *c, const tg_task *t)
@@ -220,10 +218,8 @@ static void run_grad(const tg_call *c, const tg_task *t)
         grad_block(c, t, &k);
         return;
     }
-    if (c->out[1])
-        sum_blocks(t->shared, &k, t->index, tg_ptr(c->out[1]));
-    if (c->out[2])
-        sum_blocks((const float *)t->shared + k.n, &k, t->index, tg_ptr(c->out[2]));
+    if (c->out[1]) sum_blocks(t->shared, &k, t->index, tg_ptr(c->out[1]));
+    if (c->out[2]) sum_blocks((const float *)t->shared + k.n, &k, t->index, tg_ptr(c->out[2]));
 }
 
 static int64_t tasks(const tg_call *c, int phase) { return phase == 0 ? cut_of(c->in[0], c->attr).blocks : 0; }

@@ -1,7 +1,7 @@
 /* line_sum.h - sums along a line, in double.
  *
- * In long lines four sums run side by side, as one alone would wait for each of its additions.  f32 and bf16 numbers are
- * exact in double, and so are sums of equal ones: the mean of a constant line is that constant. */
+ * In long lines four sums run side by side, as one alone would wait for each of its additions.  f32 and bf16 numbers
+ * are exact in double, and so are sums of equal ones: the mean of a constant line is that constant. */
 #ifndef TG_LINE_SUM_H
 #define TG_LINE_SUM_H
 #include "bf16.h"
@@ -15,8 +15,8 @@ static inline int64_t tg_line_quarter(int64_t n) { return n < TG_SUM_LONG ? 0 : 
 TG_INLINE double tg_line_sum(const void *x, bool half, int64_t n)
 {
     const int64_t quarter = tg_line_quarter(n);
-    const void   *y = tg_at(x, half, quarter), *z = tg_at(y, half, quarter), *w = tg_at(z, half, quarter);
-    double        a = 0, b = 0, c = 0, d = 0;
+    const void *y = tg_at(x, half, quarter), *z = tg_at(y, half, quarter), *w = tg_at(z, half, quarter);
+    double a = 0, b = 0, c = 0, d = 0;
 #pragma omp simd reduction(+ : a, b, c, d)
     for (int64_t j = 0; j < quarter; j++) {
         a += (double)tg_load(x, half, j);
@@ -29,24 +29,27 @@ TG_INLINE double tg_line_sum(const void *x, bool half, int64_t n)
     return (a + b) + (c + d);
 }
 
-/* ---- short lines: as many at a time as a vector of doubles has lanes, so that no line waits for its own additions, and
- * their vectors are added across all at once ---- */
+/* ---- short lines: as many at a time as a vector of doubles has lanes, so that no line waits for its own additions,
+ * and their vectors are added across all at once ---- */
 
 #if defined __AVX512F__
 enum { TG_LINES = 8 };
-#define TG_LINES_STEP_1(a, b) (__builtin_shufflevector(a, b, 0, 8, 2, 10, 4, 12, 6, 14) + \
-                               __builtin_shufflevector(a, b, 1, 9, 3, 11, 5, 13, 7, 15))
-#define TG_LINES_STEP_2(a, b) (__builtin_shufflevector(a, b, 0, 1, 8, 9, 4, 5, 12, 13) + \
-                               __builtin_shufflevector(a, b, 2, 3, 10, 11, 6, 7, 14, 15))
-#define TG_LINES_STEP_4(a, b) (__builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11) + \
-                               __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15))
+#define TG_LINES_STEP_1(a, b) \
+    (__builtin_shufflevector(a, b, 0, 8, 2, 10, 4, 12, 6, 14) + \
+     __builtin_shufflevector(a, b, 1, 9, 3, 11, 5, 13, 7, 15))
+#define TG_LINES_STEP_2(a, b) \
+    (__builtin_shufflevector(a, b, 0, 1, 8, 9, 4, 5, 12, 13) + \
+     __builtin_shufflevector(a, b, 2, 3, 10, 11, 6, 7, 14, 15))
+#define TG_LINES_STEP_4(a, b) \
+    (__builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11) + \
+     __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15))
 #else
 enum { TG_LINES = 4 };
 #define TG_LINES_STEP_1(a, b) (__builtin_shufflevector(a, b, 0, 4, 2, 6) + __builtin_shufflevector(a, b, 1, 5, 3, 7))
 #define TG_LINES_STEP_2(a, b) (__builtin_shufflevector(a, b, 0, 1, 4, 5) + __builtin_shufflevector(a, b, 2, 3, 6, 7))
 #endif
-typedef double   tg_lines_d __attribute__((vector_size(8 * TG_LINES)));
-typedef float    tg_lines_f __attribute__((vector_size(4 * TG_LINES)));
+typedef double tg_lines_d __attribute__((vector_size(8 * TG_LINES)));
+typedef float tg_lines_f __attribute__((vector_size(4 * TG_LINES)));
 typedef uint32_t tg_lines_u __attribute__((vector_size(4 * TG_LINES)));
 typedef uint16_t tg_lines_h __attribute__((vector_size(2 * TG_LINES)));
 
@@ -82,8 +85,8 @@ TG_INLINE const void *tg_line_at(const void *x, bool half, int64_t n, int i, int
 TG_INLINE void tg_lines_sum(const void *x, bool half, int64_t n, int64_t count, double total[TG_LINES])
 {
     const int64_t whole = n / TG_LINES * TG_LINES;
-    const void   *line[TG_LINES];
-    tg_lines_d    sum[TG_LINES];
+    const void *line[TG_LINES];
+    tg_lines_d sum[TG_LINES];
     for (int i = 0; i < TG_LINES; i++) line[i] = tg_line_at(x, half, n, i, count), sum[i] = (tg_lines_d){ 0 };
     for (int64_t j = 0; j < whole; j += TG_LINES)
 #pragma GCC unroll 8
@@ -103,9 +106,9 @@ TG_INLINE void tg_lines_squares(const float *x, int64_t n, int64_t count, const 
                                 double total[TG_LINES])
 {
     const int64_t whole = n / TG_LINES * TG_LINES;
-    const float  *line[TG_LINES];
-    tg_lines_f    sum[TG_LINES];
-    tg_lines_d    wide[TG_LINES];
+    const float *line[TG_LINES];
+    tg_lines_f sum[TG_LINES];
+    tg_lines_d wide[TG_LINES];
     for (int i = 0; i < TG_LINES; i++) line[i] = tg_line_at(x, false, n, i, count), sum[i] = (tg_lines_f){ 0 };
     for (int64_t j = 0; j < whole; j += TG_LINES)
 #pragma GCC unroll 8

@@ -6,15 +6,15 @@
 #include "product_blocks.h"
 
 enum {
-    PIECE = 128,                        /* depth that a task packs */
-    TASKS = 16,                         /* of forward: with fewer outputs each, x is read too often */
-    LEAST_ROWS = 2 * TG_MR,             /* of a task of backward-weights that makes whole rows: the same */
+    PIECE = 128,            /* depth that a task packs */
+    TASKS = 16,             /* of forward: with fewer outputs each, x is read too often */
+    LEAST_ROWS = 2 * TG_MR, /* of a task of backward-weights that makes whole rows: the same */
 };
 
 /* ---- an operand that is packed for all tasks: b[k, n] ---- */
 
 static int64_t packing_tasks(int64_t k, int64_t n) { return tg_div_up(n, TG_NR) * tg_div_up(k, PIECE); }
-static size_t  packed_bytes(int64_t k, int64_t n) { return (size_t)(k * tg_panel_width(n)) * sizeof(float); }
+static size_t packed_bytes(int64_t k, int64_t n) { return (size_t)(k * tg_panel_width(n)) * sizeof(float); }
 
 static void pack(tg_matrix b, int64_t k, int64_t n, int64_t index, float *packed)
 {
@@ -34,12 +34,14 @@ static int64_t outputs_of_task(const tg_product *p)
 }
 
 /* A block of y^T; then the same transposed, if it is to be rounded; then a block of w, if it is to be widened. */
-typedef struct { int64_t pitch, y_pitch, y, w, all; } layout;
+typedef struct {
+    int64_t pitch, y_pitch, y, w, all;
+} layout;
 
 static layout layout_of(const tg_product *p)
 {
     const int64_t outputs = outputs_of_task(p);
-    layout        l = { .pitch = tg_panel_width(p->m) + TG_LANES, .y_pitch = p->n };      /* not a power of two */
+    layout l = { .pitch = tg_panel_width(p->m) + TG_LANES, .y_pitch = p->n }; /* not a power of two */
     l.y = outputs * l.pitch;
     if (p->half_y) l.y_pitch = tg_panel_width(outputs);
     l.w = l.y + (p->half_y ? p->m * l.y_pitch : 0);
@@ -59,12 +61,12 @@ static void finish(const tg_product *p, float *y, int64_t m, int64_t n0, int64_t
 
 static void multiply(const tg_product *p, int64_t index, const float *packed, float *block)
 {
-    const layout    l = layout_of(p);
-    const int64_t   n0 = index * outputs_of_task(p), n1 = n0 + outputs_of_task(p);
-    const tg_cell   c = { n0, n1 < p->n ? n1 : p->n, 0, p->m };
+    const layout l = layout_of(p);
+    const int64_t n0 = index * outputs_of_task(p), n1 = n0 + outputs_of_task(p);
+    const tg_cell c = { n0, n1 < p->n ? n1 : p->n, 0, p->m };
     const tg_matrix w = { p->b, p->b_column, p->b_row, p->half };
-    const tg_gemm   g = { .k = p->k, .a = &w, .pack_a = p->half ? tg_pack_rows : NULL, .packed_b = packed };
-    float          *rows[TG_MC], *const y = p->half_y ? block + l.y : (float *)p->y + n0;
+    const tg_gemm g = { .k = p->k, .a = &w, .pack_a = p->half ? tg_pack_rows : NULL, .packed_b = packed };
+    float *rows[TG_MC], *const y = p->half_y ? block + l.y : (float *)p->y + n0;
     for (int64_t n = c.m0; n < c.m1; n++) rows[n - c.m0] = block + (n - c.m0) * l.pitch;
     tg_gemm_block(&g, c, rows, block + l.w);
     tg_pack_transposed(block, l.pitch, p->m, c.m1 - c.m0, y, l.y_pitch);
@@ -102,10 +104,9 @@ static void run(const tg_call *c, const tg_task *t)
     else multiply(&p, t->index, t->shared, t->scratch);
 }
 
-TG_VECTOR_KERNEL(linear_vector) = { TG_VECTOR_HEAD, .reject = reject, .scratch = scratch, .tasks = tasks,
-                                    .run = run };
-TG_VECTOR_KERNEL(linear_relu_vector) = { TG_VECTOR_HEAD, .reject = reject, .scratch = scratch,
-                                         .tasks = tasks, .run = run };
+TG_VECTOR_KERNEL(linear_vector) = { TG_VECTOR_HEAD, .reject = reject, .scratch = scratch, .tasks = tasks, .run = run };
+TG_VECTOR_KERNEL(linear_relu_vector) = { TG_VECTOR_HEAD, .reject = reject, .scratch = scratch, .tasks = tasks,
+                                         .run = run };
 
 /* ---- backward-data ---- */
 
@@ -155,15 +156,15 @@ static int64_t grad_w_makes(const tg_call *c)
 static int64_t grad_w_tasks(const tg_call *c, int phase)
 {
     const tg_product p = tg_linear_grad_w_product(c);
-    const tg_grid    grid = grad_w_grid(c);
+    const tg_grid grid = grad_w_grid(c);
     return phase == 0 ? packing_tasks(p.k, p.n) : phase == 1 ? tg_grid_cells(&grid) : 0;
 }
 
 static void grad_w_block(const tg_product *p, tg_cell c, const float *packed, float *scratch)
 {
     const tg_matrix gy = { p->a, p->a_row, p->a_column, p->half };
-    const tg_gemm   g = { .k = p->k, .a = &gy, .pack_a = tg_pack_columns, .by_columns = true, .packed_b = packed };
-    float          *rows[TG_MC];
+    const tg_gemm g = { .k = p->k, .a = &gy, .pack_a = tg_pack_columns, .by_columns = true, .packed_b = packed };
+    float *rows[TG_MC];
     for (int64_t m = c.m0; m < c.m1; m++) rows[m - c.m0] = (float *)p->y + m * p->n;
     tg_gemm_block(&g, c, rows, scratch);
 }
@@ -171,10 +172,10 @@ static void grad_w_block(const tg_product *p, tg_cell c, const float *packed, fl
 static void grad_w_run(const tg_call *c, const tg_task *t)
 {
     const tg_product p = tg_linear_grad_w_product(c);
-    const tg_grid    grid = grad_w_grid(c);
+    const tg_grid grid = grad_w_grid(c);
     if (t->phase == 0) pack((tg_matrix){ p.b, p.b_row, p.b_column, p.half }, p.k, p.n, t->index, t->shared);
     else grad_w_block(&p, tg_grid_cell(&grid, t->index), t->shared, t->scratch);
 }
 
-TG_VECTOR_KERNEL(linear_grad_w_vector) = { TG_VECTOR_HEAD, .reject = reject, .scratch = grad_w_scratch,
+TG_VECTOR_KERNEL(linear_grad_w_vector) = { TG_VECTOR_HEAD,        .reject = reject,      .scratch = grad_w_scratch,
                                            .tasks = grad_w_tasks, .makes = grad_w_makes, .run = grad_w_run };

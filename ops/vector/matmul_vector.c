@@ -15,8 +15,8 @@ static int64_t tasks(const tg_call *c, int phase)
 
 static void run(const tg_call *c, const tg_task *t)
 {
-    const tg_stack   s = tg_stack_of(c);
-    const int64_t    blocks = tg_product_blocks(&s.first, s.matrices);
+    const tg_stack s = tg_stack_of(c);
+    const int64_t blocks = tg_product_blocks(&s.first, s.matrices);
     const tg_product p = tg_stack_product(&s, t->index / blocks);
     tg_product_block(&p, s.matrices, t->index % blocks, t->scratch);
 }

@@ -9,16 +9,16 @@
 #include <string.h>
 
 enum {
-    CHUNK   = 32,                       /* channels of a task of phase 1 */
-    AT_ONCE = 9,                        /* pixels of a window */
+    CHUNK = 32,  /* channels of a task of phase 1 */
+    AT_ONCE = 9, /* pixels of a window */
 };
 
 typedef struct {
     const void *gy, *index, *y;
-    void       *g;
-    tg_windows  at[2];
-    int64_t     channels, bands, step, tasks;          /* bands of all images, of a task */
-    bool        half, bytes;            /* numbers are bf16; indices are u8, not i32 */
+    void *g;
+    tg_windows at[2];
+    int64_t channels, bands, step, tasks; /* bands of all images, of a task */
+    bool half, bytes;                     /* numbers are bf16; indices are u8, not i32 */
 } problem;
 
 static int64_t div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -26,9 +26,14 @@ static int64_t div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 static problem problem_of(const tg_call *c)
 {
     const tg_tensor *g = c->out[0];
-    problem p = { tg_ptr(c->in[0]), tg_ptr(c->in[1]), tg_ptr(c->in[2]), tg_ptr(g),
-                  .at = { tg_pool_windows(c->attr, 0), tg_pool_windows(c->attr, 1) }, .channels = g->dim[3],
-                  .half = tg_half(g), .bytes = c->in[1]->dtype == TG_U8 };
+    problem p = { tg_ptr(c->in[0]),
+                  tg_ptr(c->in[1]),
+                  tg_ptr(c->in[2]),
+                  tg_ptr(g),
+                  .at = { tg_pool_windows(c->attr, 0), tg_pool_windows(c->attr, 1) },
+                  .channels = g->dim[3],
+                  .half = tg_half(g),
+                  .bytes = c->in[1]->dtype == TG_U8 };
     const int64_t band = p.at[0].kernel * p.at[1].size * p.channels;
     p.bands = g->dim[0] * div_up(p.at[0].size, p.at[0].kernel);
     p.step = band < TG_VECTOR_BLOCK ? TG_VECTOR_BLOCK / band : 1;
@@ -36,10 +41,7 @@ static problem problem_of(const tg_call *c)
     return p;
 }
 
-static const char *reject(const tg_call *c)
-{
-    return tg_side_by_side(c->attr) ? NULL : "needs windows side by side";
-}
+static const char *reject(const tg_call *c) { return tg_side_by_side(c->attr) ? NULL : "needs windows side by side"; }
 
 /* ---- phase 0 ---- */
 
@@ -48,15 +50,14 @@ static const char *reject(const tg_call *c)
     TG_INLINE void name(int n, int64_t first, const void *gradients, const void *places, int64_t channels, \
                         void *const to[AT_ONCE]) \
     { \
-        const number *const     gy = gradients; \
+        const number *const gy = gradients; \
         const place_type *const index = places; \
-        _Pragma("omp simd") \
-        for (int64_t c = 0; c < channels; c++) { \
-            const number     value = gy[c]; \
+        _Pragma("omp simd") for (int64_t c = 0; c < channels; c++) \
+        { \
+            const number value = gy[c]; \
             const place_type place = index[c]; \
-            _Pragma("GCC unroll 9") \
-            for (int k = 0; k < n; k++) \
-                ((number *)to[k])[c] = value & (number)-(number)(place == (place_type)(first + k)); \
+            _Pragma("GCC unroll 9") for (int k = 0; k < n; k++)((number *)to[k])[c] = \
+                value & (number) - (number)(place == (place_type)(first + k)); \
         } \
     }
 GIVE(give_half_bytes, uint16_t, uint8_t)
@@ -76,8 +77,8 @@ TG_INLINE void give(const problem *p, int n, int64_t first, const void *gy, cons
 static void hand_out(const problem *p, const void *gy, const void *index, int64_t at)
 {
     const int64_t width = p->at[1].kernel, places = p->at[0].kernel * width, line = p->at[1].size * p->channels;
-    const int     n = places == 4 || places == 9 ? (int)places : 1;
-    void         *to[AT_ONCE];
+    const int n = places == 4 || places == 9 ? (int)places : 1;
+    void *to[AT_ONCE];
     for (int64_t first = 0; first < places; first += n) {
         for (int k = 0; k < n; k++)
             to[k] = tg_at(p->g, p->half, at + (first + k) / width * line + (first + k) % width * p->channels);
@@ -109,7 +110,7 @@ static void relu(const problem *p, int64_t from, void *passed)
 static void hand_out_row(const problem *p, int64_t row, int64_t at, void *passed, float *sum)
 {
     const tg_windows *u = &p->at[1];
-    int64_t           from = row * u->out * p->channels;
+    int64_t from = row * u->out * p->channels;
     relu(p, from, passed);
     for (int64_t j = 0; j < u->out; j++, from += p->channels, at += u->kernel * p->channels) {
         const void *const gy = tg_at(passed, p->half, j * p->channels);
@@ -127,17 +128,17 @@ static void clear(const problem *p, int64_t at, int64_t n)
 static void hand_out_band(const problem *p, int64_t band, void *passed, float *sum)
 {
     const tg_windows *v = &p->at[0], *u = &p->at[1];
-    const int64_t     of_image = div_up(v->size, v->kernel), image = band / of_image, row = band % of_image;
-    const int64_t     line = u->size * p->channels, covered = row < v->out ? u->out * u->kernel * p->channels : 0;
-    const int64_t     h0 = row * v->kernel, h1 = h0 + v->kernel < v->size ? h0 + v->kernel : v->size;
-    const int64_t     at = (image * v->size + h0) * line;
+    const int64_t of_image = div_up(v->size, v->kernel), image = band / of_image, row = band % of_image;
+    const int64_t line = u->size * p->channels, covered = row < v->out ? u->out * u->kernel * p->channels : 0;
+    const int64_t h0 = row * v->kernel, h1 = h0 + v->kernel < v->size ? h0 + v->kernel : v->size;
+    const int64_t at = (image * v->size + h0) * line;
     if (covered) hand_out_row(p, image * v->out + row, at, passed, sum);
     for (int64_t h = 0; h < h1 - h0 && covered < line; h++) clear(p, at + h * line + covered, line - covered);
 }
 
 static void hand_out_bands(const problem *p, const tg_task *t)
 {
-    float *const  sum = (float *)t->shared + t->index * p->channels;
+    float *const sum = (float *)t->shared + t->index * p->channels;
     const int64_t end = (t->index + 1) * p->step < p->bands ? (t->index + 1) * p->step : p->bands;
     memset(sum, 0, (size_t)p->channels * sizeof *sum);
     for (int64_t band = t->index * p->step; band < end; band++) hand_out_band(p, band, t->scratch, sum);
@@ -148,7 +149,7 @@ static void hand_out_bands(const problem *p, const tg_task *t)
 static void add_up(const problem *p, const float *sums, int64_t index, float *total)
 {
     const int64_t from = index * CHUNK, n = p->channels - from < CHUNK ? p->channels - from : CHUNK;
-    double        all[CHUNK] = { 0 };
+    double all[CHUNK] = { 0 };
     for (int64_t t = 0; t < p->tasks; t++)
         for (int64_t j = 0; j < n; j++) all[j] += (double)sums[t * p->channels + from + j];
     for (int64_t j = 0; j < n; j++) total[from + j] = (float)all[j];

@@ -7,9 +7,13 @@
 #include "pool2d_windows.h"
 #include <string.h>
 
-enum { MOST = 9, SOURCES = 4, CHANNELS = 32 };     /* CHANNELS: taken at a time */
+enum { MOST = 9, SOURCES = 4, CHANNELS = 32 }; /* CHANNELS: taken at a time */
 
-typedef struct { tg_windows at[2]; int64_t channels; bool half, bytes; } pool;    /* bytes: indices are u8, not i32 */
+typedef struct {
+    tg_windows at[2];
+    int64_t channels;
+    bool half, bytes;
+} pool; /* bytes: indices are u8, not i32 */
 
 /* ---- indices; NONE: nobody wants them ---- */
 
@@ -39,7 +43,11 @@ static void *index_at(const pool *p, const void *index, int64_t i)
 
 /* ---- forward ---- */
 
-typedef struct { int n; const void *at[MOST]; int32_t place[MOST]; } taps;
+typedef struct {
+    int n;
+    const void *at[MOST];
+    int32_t place[MOST];
+} taps;
 
 /* The largest of n pixels, channel by channel; the first of equals, but a NaN wins.  begun: y and index are one too.
  * Taps are copied: the compiler must see that a byte of the index is none of theirs.  Places become bytes in a loop of
@@ -48,16 +56,16 @@ TG_INLINE void largest_channels(int n, bool begun, const taps *from, int64_t fir
                                 index_kind kind, void *y, void *index)
 {
     const taps t = *from;
-    int32_t    places[CHANNELS];
+    int32_t places[CHANNELS];
 #pragma omp simd
     for (int64_t i = 0; i < channels; i++) {
         const int64_t c = first + i;
-        float   best = begun ? tg_load(y, half, c) : tg_load(t.at[0], half, c);
+        float best = begun ? tg_load(y, half, c) : tg_load(t.at[0], half, c);
         int32_t place = begun ? index_load(index, kind, c) : t.place[0];
 #pragma GCC unroll 9
         for (int k = begun ? 0 : 1; k < n; k++) {
-            const float   value = tg_load(t.at[k], half, c);
-            const int32_t take = -((value > best) | (value != value)), here = t.place[k];      /* a mask */
+            const float value = tg_load(t.at[k], half, c);
+            const int32_t take = -((value > best) | (value != value)), here = t.place[k]; /* a mask */
             best = take ? value : best;
             place = (place & ~take) | (here & take);
         }
@@ -72,8 +80,7 @@ TG_INLINE void largest(int n, bool begun, const taps *t, int64_t channels, bool 
                        void *index)
 {
     int64_t c = 0;
-    for (; c + CHANNELS <= channels; c += CHANNELS)
-        largest_channels(n, begun, t, c, CHANNELS, half, kind, y, index);
+    for (; c + CHANNELS <= channels; c += CHANNELS) largest_channels(n, begun, t, c, CHANNELS, half, kind, y, index);
     if (c < channels) largest_channels(n, begun, t, c, channels - c, half, kind, y, index);
 }
 
@@ -82,11 +89,12 @@ TG_INLINE void largest_of(const taps *t, bool begun, int64_t channels, bool half
     if (!begun && t->n == 9) largest(9, false, t, channels, half, kind, y, index);
     else if (!begun && t->n == 6) largest(6, false, t, channels, half, kind, y, index);
     else if (!begun && t->n == 4) largest(4, false, t, channels, half, kind, y, index);
-    else for (int k = 0; k < t->n; k++) {
-        const taps one = { 1, { t->at[k] }, { t->place[k] } };
-        if (begun || k) largest(1, true, &one, channels, half, kind, y, index);
-        else largest(1, false, &one, channels, half, kind, y, index);
-    }
+    else
+        for (int k = 0; k < t->n; k++) {
+            const taps one = { 1, { t->at[k] }, { t->place[k] } };
+            if (begun || k) largest(1, true, &one, channels, half, kind, y, index);
+            else largest(1, false, &one, channels, half, kind, y, index);
+        }
 }
 
 TG_INLINE void largest_indexed(const pool *p, const taps *t, bool begun, bool half, void *y, void *index)
@@ -116,9 +124,9 @@ static void add_tap(const pool *p, const void *image, int64_t line, int64_t colu
 static void forward_window(const pool *p, const void *image, int64_t line, int64_t column, void *y, void *index)
 {
     const tg_windows *v = &p->at[0], *u = &p->at[1];
-    const int64_t     h1 = tg_window_end(v, line), w0 = tg_window_start(u, column), w1 = tg_window_end(u, column);
-    bool              begun = false;
-    taps              t = { 0 };
+    const int64_t h1 = tg_window_end(v, line), w0 = tg_window_start(u, column), w1 = tg_window_end(u, column);
+    bool begun = false;
+    taps t = { 0 };
     for (int64_t h = tg_window_start(v, line); h < h1; h++)
         for (int64_t w = w0; w < w1; w++) {
             if (t.n == MOST) {
@@ -135,17 +143,18 @@ static void forward_window(const pool *p, const void *image, int64_t line, int64
 static taps taps_of(const pool *p, const void *image, int64_t line, int64_t column)
 {
     const int64_t h = first_of(&p->at[0], line), w = first_of(&p->at[1], column);
-    taps          t = { 0 };
+    taps t = { 0 };
     for (int64_t i = 0; i < p->at[0].kernel; i++)
         for (int64_t j = 0; j < p->at[1].kernel; j++) add_tap(p, image, line, column, h + i, w + j, &t);
     return t;
 }
 
-/* Windows that lie inside, and take few enough pixels: the next one's are as far from this one's as windows are apart. */
+/* Windows that lie inside, and take few enough pixels: the next one's are as far from this one's as windows are apart.
+ */
 static bool whole(const pool *p, int64_t line, int64_t column)
 {
     const tg_windows *v = &p->at[0], *u = &p->at[1];
-    const int64_t     h = first_of(v, line), w = first_of(u, column);
+    const int64_t h = first_of(v, line), w = first_of(u, column);
     return h >= 0 && h + v->kernel <= v->size && w >= 0 && w + u->kernel <= u->size && v->kernel * u->kernel <= MOST;
 }
 
@@ -157,7 +166,7 @@ static void move(taps *t, int64_t bytes)
 static void forward_line(const pool *p, const void *image, int64_t line, char *y, char *index)
 {
     const int64_t size = p->channels * (p->half ? 2 : 4), index_size = p->channels * (p->bytes ? 1 : 4);
-    taps          t = { 0 };
+    taps t = { 0 };
     for (int64_t column = 0; column < p->at[1].out; column++, y += size, index += index ? index_size : 0) {
         if (!whole(p, line, column)) {
             forward_window(p, image, line, column, y, index);
@@ -171,7 +180,9 @@ static void forward_line(const pool *p, const void *image, int64_t line, char *y
 
 static pool pool_of(const tg_call *c, const tg_tensor *index)
 {
-    return (pool){ { tg_pool_windows(c->attr, 0), tg_pool_windows(c->attr, 1) }, c->in[0]->dim[3], tg_half(c->in[0]),
+    return (pool){ { tg_pool_windows(c->attr, 0), tg_pool_windows(c->attr, 1) },
+                   c->in[0]->dim[3],
+                   tg_half(c->in[0]),
                    index && index->dtype == TG_U8 };
 }
 
@@ -179,7 +190,7 @@ static pool pool_of(const tg_call *c, const tg_tensor *index)
 static int64_t forward_lines(const tg_call *c)
 {
     const int64_t image = c->out[0]->dim[1], wanted = tg_pool_lines(c), most = wanted < image ? wanted : image;
-    int64_t       lines = 2 * most < image ? most : (image + 1) / 2;
+    int64_t lines = 2 * most < image ? most : (image + 1) / 2;
     while (image % lines) lines--;
     return 4 * lines < most ? most : lines;
 }
@@ -190,19 +201,19 @@ static int64_t forward_tasks(const tg_call *c, int phase) { return tg_pool_tasks
 static int64_t forward_takes(const tg_call *c, int k)
 {
     const tg_pool2d_attr *a = c->attr;
-    const tg_tensor      *x = c->in[k];
-    const int64_t         lines = forward_lines(c), image = c->out[0]->dim[1];
-    const bool            covers = tg_side_by_side(a) && image * a->kernel[0] == x->dim[1];
+    const tg_tensor *x = c->in[k];
+    const int64_t lines = forward_lines(c), image = c->out[0]->dim[1];
+    const bool covers = tg_side_by_side(a) && image * a->kernel[0] == x->dim[1];
     return covers && image % lines == 0 ? lines * a->kernel[0] * x->dim[2] * x->dim[3] : 0;
 }
 
 static void forward_run(const tg_call *c, const tg_task *t)
 {
-    const pool    p = pool_of(c, c->out[1]);
+    const pool p = pool_of(c, c->out[1]);
     const int64_t step = forward_lines(c), lines = c->out[0]->dim[0] * p.at[0].out;
     const int64_t pixels = p.at[0].size * p.at[1].size;
     for (int64_t line = t->index * step; line < lines && line < (t->index + 1) * step; line++) {
-        const void   *image = tg_at(tg_ptr(c->in[0]), p.half, line / p.at[0].out * pixels * p.channels);
+        const void *image = tg_at(tg_ptr(c->in[0]), p.half, line / p.at[0].out * pixels * p.channels);
         const int64_t first = line * p.at[1].out * p.channels;
         forward_line(&p, image, line % p.at[0].out, tg_at(tg_ptr(c->out[0]), p.half, first),
                      index_at(&p, tg_ptr(c->out[1]), first));
@@ -215,7 +226,11 @@ TG_VECTOR_KERNEL(max_pool2d_vector) = { TG_VECTOR_HEAD, .tasks = forward_tasks, 
 /* ---- backward ---- */
 
 /* Gradients of windows, and at which index the pixel stands in each. */
-typedef struct { int n; const void *gy[SOURCES], *index[SOURCES]; int32_t place[SOURCES]; } sources;
+typedef struct {
+    int n;
+    const void *gy[SOURCES], *index[SOURCES];
+    int32_t place[SOURCES];
+} sources;
 
 /* gx = the gradients of windows whose largest pixel is this one, plus what was begun. */
 TG_INLINE void gather(int n, const float *begun, const sources *s, int64_t channels, bool from, bool to,
@@ -262,11 +277,14 @@ static void gather_some(const pool *p, bool begun, bool last, const sources *s, 
     else gather_any(p, begun ? sum : NULL, s, true, false, sum);
 }
 
-typedef struct { const void *gy, *index; int64_t row, column; } pixel;       /* of an image whose gradients these are */
+typedef struct {
+    const void *gy, *index;
+    int64_t row, column;
+} pixel; /* of an image whose gradients these are */
 
 static void backward_pixel(const pool *p, const tg_holders at[2], const pixel *x, float *sum, void *gx)
 {
-    bool    begun = false;
+    bool begun = false;
     sources s = { 0 };
     for (int64_t i = at[0].first; i <= at[0].last; i++)
         for (int64_t j = at[1].first; j <= at[1].last; j++) {
@@ -321,10 +339,10 @@ static void pick_any_line(const pool *p, const pixel *x, void *gx)
 static void backward_line(const tg_call *c, const pool *p, int64_t line, float *sum)
 {
     const int64_t image = line / p->at[0].size * p->at[0].out * p->at[1].out * p->channels;
-    pixel         x = { tg_at(tg_ptr(c->in[0]), p->half, image), index_at(p, tg_ptr(c->in[1]), image),
-                        line % p->at[0].size, 0 };
-    void         *gx = tg_at(tg_ptr(c->out[0]), p->half, line * p->at[1].size * p->channels);
-    tg_holders    at[2] = { tg_holders_begin(&p->at[0]), tg_holders_begin(&p->at[1]) };
+    pixel x = { tg_at(tg_ptr(c->in[0]), p->half, image), index_at(p, tg_ptr(c->in[1]), image), line % p->at[0].size,
+                0 };
+    void *gx = tg_at(tg_ptr(c->out[0]), p->half, line * p->at[1].size * p->channels);
+    tg_holders at[2] = { tg_holders_begin(&p->at[0]), tg_holders_begin(&p->at[1]) };
     if (tg_side_by_side(c->attr)) {
         pick_any_line(p, &x, gx);
         return;
@@ -338,7 +356,7 @@ static void backward_line(const tg_call *c, const pool *p, int64_t line, float *
 
 static void backward_run(const tg_call *c, const tg_task *t)
 {
-    const pool    p = pool_of(c, c->in[1]);
+    const pool p = pool_of(c, c->in[1]);
     const int64_t step = tg_pool_lines(c), lines = c->out[0]->dim[0] * p.at[0].size;
     for (int64_t i = t->index * step; i < lines && i < (t->index + 1) * step; i++) backward_line(c, &p, i, t->scratch);
 }

@@ -9,7 +9,7 @@ TG_INLINE float larger(float most, float v) { return v > most || v != v ? v : mo
 
 TG_INLINE float line_max(const void *x, bool half, int64_t n)
 {
-    float   most = -INFINITY;
+    float most = -INFINITY;
     int32_t nans = 0;
 #pragma omp simd reduction(max : most) reduction(+ : nans)
     for (int64_t j = 0; j < n; j++) {
@@ -42,8 +42,8 @@ TG_INLINE void max_unit(const tg_units *u, const tg_unit *at, const void *x, boo
 static void max_run(const tg_call *c, const tg_task *t)
 {
     const tg_units u = tg_units_of(c->in[0], tg_axes_of(c));
-    const bool     half = tg_half(c->in[0]);
-    float          most[TG_STRIP];
+    const bool half = tg_half(c->in[0]);
+    float most[TG_STRIP];
     for (int64_t i = t->index * u.task_units; i < tg_units_end(&u, t->index); i++) {
         const tg_unit at = tg_unit_at(&u, i);
         if (half) max_unit(&u, &at, tg_ptr(c->in[0]), true, most);
@@ -67,7 +67,10 @@ TG_VECTOR_KERNEL(max_vector) = { TG_VECTOR_HEAD, .reject = tg_reject_not_float, 
 
 TG_INLINE bool ties(float a, float b) { return a == b || (a != a && b != b); }
 
-typedef struct { const void *gy, *x, *y; void *gx; } operands;
+typedef struct {
+    const void *gy, *x, *y;
+    void *gx;
+} operands;
 
 /* share[j]: what each of the elements that equal y[j] gets. */
 TG_INLINE void count_ties(const tg_units *u, const tg_unit *at, const operands *o, bool half, const float *most,
@@ -77,7 +80,7 @@ TG_INLINE void count_ties(const tg_units *u, const tg_unit *at, const operands *
     for (int64_t j = 0; j < at->n; j++) share[j] = 0;
     for (int64_t i = 0; i < u->cut.gone.count; i++, tg_loop_next(&u->cut.gone, &line)) {
         const void *const x = tg_at(o->x, half, at->x + line.offset);
-        int32_t           n = 0;
+        int32_t n = 0;
         if (u->cut.gone_last)
 #pragma omp simd reduction(+ : n)
             for (int64_t j = 0; j < u->cut.lane; j++) n += ties(tg_load(x, half, j), most[0]);
@@ -92,12 +95,12 @@ TG_INLINE void count_ties(const tg_units *u, const tg_unit *at, const operands *
 TG_INLINE void grad_unit(const tg_units *u, const tg_unit *at, const operands *o, bool half)
 {
     tg_cursor line = { .offset = 0 };
-    float     most[TG_STRIP], share[TG_STRIP];
+    float most[TG_STRIP], share[TG_STRIP];
     for (int64_t j = 0; j < at->n; j++) most[j] = tg_load(o->y, half, at->y + j);
     count_ties(u, at, o, half, most, share);
     for (int64_t i = 0; i < u->cut.gone.count; i++, tg_loop_next(&u->cut.gone, &line)) {
         const void *const x = tg_at(o->x, half, at->x + line.offset);
-        void *const       gx = tg_at(o->gx, half, at->x + line.offset);
+        void *const gx = tg_at(o->gx, half, at->x + line.offset);
         if (u->cut.gone_last)
 #pragma omp simd
             for (int64_t j = 0; j < u->cut.lane; j++)
@@ -109,16 +112,13 @@ TG_INLINE void grad_unit(const tg_units *u, const tg_unit *at, const operands *o
     }
 }
 
-static tg_units grad_units(const tg_call *c)
-{
-    return tg_units_of(c->in[1], ((const tg_reduce_attr *)c->attr)->axes);
-}
+static tg_units grad_units(const tg_call *c) { return tg_units_of(c->in[1], ((const tg_reduce_attr *)c->attr)->axes); }
 
 static void grad_run(const tg_call *c, const tg_task *t)
 {
     const tg_units u = grad_units(c);
     const operands o = { tg_ptr(c->in[0]), tg_ptr(c->in[1]), tg_ptr(c->in[2]), tg_ptr(c->out[0]) };
-    const bool     half = tg_half(c->in[1]);
+    const bool half = tg_half(c->in[1]);
     for (int64_t i = t->index * u.task_units; i < tg_units_end(&u, t->index); i++) {
         const tg_unit at = tg_unit_at(&u, i);
         if (half) grad_unit(&u, &at, &o, true);
@@ -133,7 +133,10 @@ static int64_t grad_tasks(const tg_call *c, int phase)
 }
 
 TG_VECTOR_KERNEL(max_grad_vector) = {
-    TG_VECTOR_HEAD, .reject = tg_reject_not_float, .tasks = grad_tasks, .run = grad_run,
+    TG_VECTOR_HEAD,
+    .reject = tg_reject_not_float,
+    .tasks = grad_tasks,
+    .run = grad_run,
 };
 
 /* ---- argmax: the first of the largest ---- */
@@ -141,14 +144,14 @@ TG_VECTOR_KERNEL(max_grad_vector) = {
 TG_INLINE int64_t line_argmax(const void *x, bool half, int64_t n)
 {
     const float most = half ? max_bf16(x, n) : max_f32(x, n);
-    int64_t     j = 0;
+    int64_t j = 0;
     while (j < n - 1 && !ties(tg_load(x, half, j), most)) j++;
     return j;
 }
 
 TG_INLINE void argmax_unit(const tg_units *u, const tg_unit *at, const void *x, bool half, int64_t *y)
 {
-    float   most[TG_STRIP];
+    float most[TG_STRIP];
     int32_t index[TG_STRIP] = { 0 };
     if (u->cut.gone_last) {
         *y = line_argmax(tg_at(x, half, at->x), half, u->cut.lane);
@@ -161,7 +164,7 @@ TG_INLINE void argmax_unit(const tg_units *u, const tg_unit *at, const void *x, 
 #pragma omp simd
         for (int64_t j = 0; j < at->n; j++) {
             const float v = tg_load(from, half, j);
-            const bool  better = v > most[j] || (v != v && most[j] == most[j]);
+            const bool better = v > most[j] || (v != v && most[j] == most[j]);
             most[j] = better ? v : most[j];
             index[j] = better ? i : index[j];
         }
@@ -188,7 +191,8 @@ static void argmax_run(const tg_call *c, const tg_task *t)
 static const char *argmax_reject(const tg_call *c)
 {
     const char *const why = tg_reject_not_float(c);
-    return why || c->in[0]->dim[((const tg_axis_attr *)c->attr)->axis] <= INT32_MAX ? why : "needs an axis of below 2^31";
+    return why || c->in[0]->dim[((const tg_axis_attr *)c->attr)->axis] <= INT32_MAX ? why
+                                                                                    : "needs an axis of below 2^31";
 }
 
 static int64_t argmax_tasks(const tg_call *c, int phase)
@@ -198,5 +202,8 @@ static int64_t argmax_tasks(const tg_call *c, int phase)
 }
 
 TG_VECTOR_KERNEL(argmax_vector) = {
-    TG_VECTOR_HEAD, .reject = argmax_reject, .tasks = argmax_tasks, .run = argmax_run,
+    TG_VECTOR_HEAD,
+    .reject = argmax_reject,
+    .tasks = argmax_tasks,
+    .run = argmax_run,
 };

@@ -6,8 +6,15 @@
 #include "vector.h"
 #include <string.h>
 
-typedef struct { const tg_tensor *target; const float *weight; const tg_nll_attr *attr; const tg_task *task; } classes;
-typedef struct { double loss, total; } sums;
+typedef struct {
+    const tg_tensor *target;
+    const float *weight;
+    const tg_nll_attr *attr;
+    const tg_task *task;
+} classes;
+typedef struct {
+    double loss, total;
+} sums;
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -29,10 +36,8 @@ static int64_t class_of(const classes *k, int64_t row)
     const int64_t class = dtype == TG_I64   ? ((const int64_t *)at)[row]
                           : dtype == TG_I32 ? ((const int32_t *)at)[row]
                                             : ((const uint8_t *)at)[row];
-    if (class == k->attr->ignore_index)
-        return -1;
-    if (class >= 0 && class < k->attr->classes)
-        return class;
+    if (class == k->attr->ignore_index) return -1;
+    if (class >= 0 && class < k->attr->classes) return class;
     tg_fault_say(k->task->fault, k->task->index, "class %lld at row %lld, want 0..%lld", (long long)class,
                  (long long)row, (long long)k->attr->classes - 1);
     return -1;
@@ -47,8 +52,7 @@ static double weighted_sum(const float *x, const float *weight, int64_t n)
     for (int64_t i = 0; i < n; i += TG_SOFTMAX_PIECE) {
         float sum = 0;
 #pragma omp simd reduction(+ : sum)
-        for (int64_t j = i; j < tg_piece_end(i, n); j++)
-            sum += (x ? x[j] : 1) * (weight ? weight[j] : 1);
+        for (int64_t j = i; j < tg_piece_end(i, n); j++) sum += (x ? x[j] : 1) * (weight ? weight[j] : 1);
         total += (double)sum;
     }
     return total;
@@ -66,13 +70,10 @@ static const float *logp_row(const tg_call *c, const tg_task *t, int64_t row, in
 {
     const bool half = tg_half(c->in[0]);
     const void *const x = tg_at(tg_ptr(c->in[0]), half, row * n);
-    if (c->op != &tg_cross_entropy_op)
-        return x;
+    if (c->op != &tg_cross_entropy_op) return x;
     float *const logp = c->out[2] ? (float *)tg_ptr(c->out[2]) + row * n : t->scratch;
-    if (half)
-        tg_log_softmax_row(x, true, n, logp, false);
-    else
-        tg_log_softmax_row(x, false, n, logp, false);
+    if (half) tg_log_softmax_row(x, true, n, logp, false);
+    else tg_log_softmax_row(x, false, n, logp, false);
     return logp;
 }
 
@@ -87,8 +88,7 @@ static void sum_rows(const tg_call *c, const tg_task *t)
         const double loss = class < 0 ? 0 : row_loss(&k, logp, class);
         total.loss += loss;
         total.total += class < 0 ? 0 : weight_of(&k, class);
-        if (each)
-            each[row] = (float)loss;
+        if (each) each[row] = (float)loss;
     }
     ((sums *)t->shared)[t->index] = total;
 }
@@ -108,10 +108,8 @@ static void sum_tasks(const tg_call *c, const sums *part)
 
 static void run(const tg_call *c, const tg_task *t)
 {
-    if (t->phase == 0)
-        sum_rows(c, t);
-    else
-        sum_tasks(c, t->shared);
+    if (t->phase == 0) sum_rows(c, t);
+    else sum_tasks(c, t->shared);
 }
 
 static int64_t tasks(const tg_call *c, int phase) { return phase == 0 ? row_tasks(c) : phase == 1 ? 1 : 0; }
@@ -130,8 +128,7 @@ static void glogp_row(const classes *k, int64_t class, float scale, float *g)
     const int64_t n = k->attr->classes;
     const float e = k->attr->label_smoothing, each = -scale * e / (float)n;
 #pragma omp simd
-    for (int64_t j = 0; j < n; j++)
-        g[j] = each * (k->weight ? k->weight[j] : 1);
+    for (int64_t j = 0; j < n; j++) g[j] = each * (k->weight ? k->weight[j] : 1);
     g[class] -= scale * (1 - e) * (float)weight_of(k, class);
 }
 
@@ -144,10 +141,8 @@ static void gx_row(const classes *k, const float *logp, int64_t class, float sca
         return;
     }
     glogp_row(k, class, scale, g);
-    if (logp && half)
-        tg_log_softmax_grad_row(g, logp, false, n, gx, true);
-    else if (logp)
-        tg_log_softmax_grad_row(g, logp, false, n, gx, false);
+    if (logp && half) tg_log_softmax_grad_row(g, logp, false, n, gx, true);
+    else if (logp) tg_log_softmax_grad_row(g, logp, false, n, gx, false);
 }
 
 static void run_grad(const tg_call *c, const tg_task *t)
@@ -173,7 +168,7 @@ static tg_scratch grad_scratch(const tg_call *c)
 }
 
 #define LOSS TG_VECTOR_HEAD, .tasks = tasks, .scratch = scratch, .run = run
-TG_VECTOR_KERNEL(nll_loss_vector)      = { LOSS };
+TG_VECTOR_KERNEL(nll_loss_vector) = { LOSS };
 TG_VECTOR_KERNEL(cross_entropy_vector) = { LOSS };
 TG_VECTOR_KERNEL(nll_loss_grad_vector) = { TG_VECTOR_HEAD, .tasks = grad_tasks, .run = run_grad };
 TG_VECTOR_KERNEL(cross_entropy_grad_vector) = {

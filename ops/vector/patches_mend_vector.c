@@ -2,7 +2,7 @@
 #include "patches.h"
 #include <math.h>
 
-enum { CHANNELS = 64 };                 /* of a tap, summed at a time */
+enum { CHANNELS = 64 }; /* of a tap, summed at a time */
 
 /* The first value of the pixel that a place (i, j) of image n meets through a tap; NULL if it lies outside. */
 static const float *met(const tg_patches *p, int64_t n, int64_t i, int64_t j, int64_t line, int64_t column)
@@ -28,11 +28,14 @@ static bool none_outside(const tg_patches *p)
     return inside;
 }
 
-typedef float   vec  __attribute__((vector_size(4 * TG_LANES), aligned(4), may_alias));
+typedef float vec __attribute__((vector_size(4 * TG_LANES), aligned(4), may_alias));
 typedef int32_t mask __attribute__((vector_size(4 * TG_LANES)));
 
 /* What is not 0 here was NaN. */
-typedef struct { mask many; int32_t one; } nans;
+typedef struct {
+    mask many;
+    int32_t one;
+} nans;
 
 static inline void look(nans *odd, const float *f, int64_t n)
 {
@@ -58,10 +61,12 @@ static double tap_sum(const tg_patches *p, const float *x, const float *b, int64
 
 static float row_sum(const tg_patches *p, const tg_gemm *g, int64_t row, int64_t n, int64_t columns)
 {
-    const int64_t j = row % p->places[1], i = row / p->places[1] % p->places[0], image = row / p->places[1] / p->places[0];
-    const int64_t panel = n / TG_NR * TG_NR, left = columns - panel, width = tg_panel_width(left < TG_NR ? left : TG_NR);
-    const float  *b = g->packed_b + panel * g->k + n - panel;
-    double        sum = g->bias ? (double)g->bias[n] : 0;
+    const int64_t j = row % p->places[1], i = row / p->places[1] % p->places[0],
+                  image = row / p->places[1] / p->places[0];
+    const int64_t panel = n / TG_NR * TG_NR, left = columns - panel,
+                  width = tg_panel_width(left < TG_NR ? left : TG_NR);
+    const float *b = g->packed_b + panel * g->k + n - panel;
+    double sum = g->bias ? (double)g->bias[n] : 0;
     for (int64_t line = 0; line < p->taps[0]; line++)
         for (int64_t column = 0; column < p->taps[1]; column++, b += p->channels * width) {
             const float *const x = met(p, image, i, j, line, column);
@@ -74,8 +79,8 @@ static float row_sum(const tg_patches *p, const tg_gemm *g, int64_t row, int64_t
 static bool spoiled(const tg_patches *p, tg_cell c, float *const *rows)
 {
     int64_t j = c.m0 % p->places[1], i = c.m0 / p->places[1] % p->places[0], low = 0, high = p->places[1];
-    bool    line = is_inside(p, 0, i);
-    nans    odd = { 0 };
+    bool line = is_inside(p, 0, i);
+    nans odd = { 0 };
     while (low < high && !is_inside(p, 1, low)) low++;
     while (low < high && !is_inside(p, 1, high - 1)) high--;
     for (int64_t m = c.m0; m < c.m1;) {
@@ -102,10 +107,10 @@ void tg_patches_mend(const tg_patches *p, const tg_gemm *g, tg_cell c, float *co
 
 /* ---- columns ---- */
 
-typedef struct {                        /* some channels of one tap, to be summed */
+typedef struct { /* some channels of one tap, to be summed */
     const tg_patches *p;
     int64_t line, column, c0, count;
-    double  sum[CHANNELS];
+    double sum[CHANNELS];
 } part;
 
 /* All of them are NaN. */
@@ -120,7 +125,7 @@ static void add_line(part *s, int64_t n, int64_t i, const float *gy, int64_t apa
 {
     for (int64_t j = 0; j < s->p->places[1]; j++) {
         const float *const x = met(s->p, n, i, j, s->line, s->column);
-        const double       g = (double)gy[j * apart];
+        const double g = (double)gy[j * apart];
         if (!x) continue;
 #pragma omp simd
         for (int64_t c = 0; c < s->count; c++) s->sum[c] += g * (double)x[s->c0 + c];
@@ -137,8 +142,8 @@ static void mend_part(part *s, const float *gy, int64_t images, int64_t apart, f
         if (isnan(to[c])) to[c] = (float)s->sum[c];
 }
 
-void tg_patches_mend_product(const tg_patches *p, const float *gy, int64_t images, int64_t apart, int64_t c0, int64_t c1,
-                             float *to)
+void tg_patches_mend_product(const tg_patches *p, const float *gy, int64_t images, int64_t apart, int64_t c0,
+                             int64_t c1, float *to)
 {
     nans odd = { 0 };
     look(&odd, to, c1 - c0);

@@ -6,9 +6,9 @@
 #include <string.h>
 
 typedef struct {
-    int64_t line, column;               /* tap of the run, its first one */
-    int64_t from, to;                   /* values of the run that are wanted */
-    float  *out;                        /* for the first row */
+    int64_t line, column; /* tap of the run, its first one */
+    int64_t from, to;     /* values of the run that are wanted */
+    float *out;           /* for the first row */
 } run_part;
 
 /* Most runs are short: 16 or 4 numbers at a time, the last ones overlapping, are faster than a call. */
@@ -41,7 +41,7 @@ static inline void copy_run(const tg_patches *p, const float *line, int64_t x, c
 static void copy_rows(const tg_patches *p, int64_t r0, int64_t r1, const run_part *part, int64_t pitch)
 {
     int64_t j = r0 % p->places[1], i = r0 / p->places[1] % p->places[0], n = r0 / p->places[1] / p->places[0];
-    float  *out = part->out;
+    float *out = part->out;
     for (int64_t r = r0; r < r1; r++, out += pitch) {
         const int64_t y = i * p->stride[0] + p->origin[0] + part->line * p->step[0];
         const int64_t x = j * p->stride[1] + p->origin[1] + part->column * p->step[1];
@@ -57,7 +57,7 @@ static void copy_rows(const tg_patches *p, int64_t r0, int64_t r1, const run_par
 
 void tg_pack_patches(const tg_patches *p, int64_t r0, int64_t r1, int64_t c0, int64_t c1, float *to, int64_t pitch)
 {
-    const bool    together = p->channels == p->pitch && (p->step[1] == 1 || p->taps[1] == 1);
+    const bool together = p->channels == p->pitch && (p->step[1] == 1 || p->taps[1] == 1);
     const int64_t length = p->channels * (together ? p->taps[1] : 1), across = together ? 1 : p->taps[1];
     for (int64_t c = c0; c < c1;) {
         const int64_t run = c / length, from = c % length, end = length < from + c1 - c ? length : from + c1 - c;

@@ -10,19 +10,22 @@
 enum { TILE = 32 };
 
 /* The axes of y, the last first: sizes, and steps in x and y. */
-typedef struct { int n; int64_t size[TG_MAX_RANK], x[TG_MAX_RANK], y[TG_MAX_RANK]; } layout;
+typedef struct {
+    int n;
+    int64_t size[TG_MAX_RANK], x[TG_MAX_RANK], y[TG_MAX_RANK];
+} layout;
 
 static layout layout_of(const tg_call *c)
 {
     const tg_permute_attr *a = c->attr;
-    const tg_tensor       *x = c->in[0], *y = c->out[0];
-    layout                 l = { .n = 0 };
-    int64_t                step[TG_MAX_RANK + 1], later = 1;
+    const tg_tensor *x = c->in[0], *y = c->out[0];
+    layout l = { .n = 0 };
+    int64_t step[TG_MAX_RANK + 1], later = 1;
     step[x->rank] = 1;
     for (int i = x->rank - 1; i >= 0; i--) step[i] = step[i + 1] * x->dim[i];
     for (int i = y->rank - 1; i >= 0; i--) {
         const int64_t size = y->dim[i], from = step[a->axis[i] + 1];
-        const int     k = l.n - 1;
+        const int k = l.n - 1;
         if (size == 1) continue;
         if (k >= 0 && from == l.x[k] * l.size[k]) l.size[k] *= size;
         else l.size[l.n] = size, l.x[l.n] = from, l.y[l.n] = later, l.n++;
@@ -84,36 +87,37 @@ typedef uint16_t eight __attribute__((vector_size(16)));
 /* y[i * step_y + j] = x[j * step_x + i], through tiles on the stack: steps are often powers of two, whose lines push
  * each other out of the cache, so each line is touched once.  SIDE: elements of a vector; copies of fixed size are no
  * calls. */
-#define TRANSPOSE(name, type, vector, SIDE)                                                                            \
-    TG_INLINE void name##_line(type *restrict to, const type *restrict from, int64_t n)                                \
-    {                                                                                                                  \
-        int64_t i = 0;                                                                                                 \
-        for (; i + 16 <= n; i += 16) memcpy(to + i, from + i, 16 * sizeof *to);                                        \
-        for (; i < n; i++) to[i] = from[i];                                                                            \
-    }                                                                                                                  \
-    TG_INLINE void name##_interleave(vector v[SIDE])                                                                   \
-    {                                                                                                                  \
-        vector w[SIDE];                                                                                                \
-        _Pragma("GCC unroll 8") for (int q = 0; q < SIDE / 2; q++) {                                                   \
-            w[2 * q] = LOW_##SIDE(v[q], v[q + SIDE / 2]);                                                              \
-            w[2 * q + 1] = HIGH_##SIDE(v[q], v[q + SIDE / 2]);                                                         \
-        }                                                                                                              \
-        _Pragma("GCC unroll 8") for (int q = 0; q < SIDE; q++) v[q] = w[q];                                            \
-    }                                                                                                                  \
-    TG_INLINE void name##_square(type (*to)[TILE], type (*from)[TILE], int64_t i, int64_t j)                           \
-    {                                                                                                                  \
-        vector v[SIDE];                                                                                                \
-        _Pragma("GCC unroll 8") for (int q = 0; q < SIDE; q++) memcpy(v + q, from[j + q] + i, sizeof *v);              \
-        _Pragma("GCC unroll 3") for (int n = 1; n < SIDE; n *= 2) name##_interleave(v);                                \
-        _Pragma("GCC unroll 8") for (int p = 0; p < SIDE; p++) memcpy(to[i + p] + j, v + p, sizeof *v);                \
-    }                                                                                                                  \
-    static void name(const void *x, int64_t step_x, void *y, int64_t step_y, int64_t lines, int64_t length)            \
-    {                                                                                                                  \
-        type from[TILE][TILE], to[TILE][TILE];                                                                         \
-        for (int64_t j = 0; j < length; j++) name##_line(from[j], (const type *)x + j * step_x, lines);                \
-        for (int64_t i = 0; i < lines; i += SIDE)                                                                      \
-            for (int64_t j = 0; j < length; j += SIDE) name##_square(to, from, i, j);                                  \
-        for (int64_t i = 0; i < lines; i++) name##_line((type *)y + i * step_y, to[i], length);                        \
+#define TRANSPOSE(name, type, vector, SIDE) \
+    TG_INLINE void name##_line(type *restrict to, const type *restrict from, int64_t n) \
+    { \
+        int64_t i = 0; \
+        for (; i + 16 <= n; i += 16) memcpy(to + i, from + i, 16 * sizeof *to); \
+        for (; i < n; i++) to[i] = from[i]; \
+    } \
+    TG_INLINE void name##_interleave(vector v[SIDE]) \
+    { \
+        vector w[SIDE]; \
+        _Pragma("GCC unroll 8") for (int q = 0; q < SIDE / 2; q++) \
+        { \
+            w[2 * q] = LOW_##SIDE(v[q], v[q + SIDE / 2]); \
+            w[2 * q + 1] = HIGH_##SIDE(v[q], v[q + SIDE / 2]); \
+        } \
+        _Pragma("GCC unroll 8") for (int q = 0; q < SIDE; q++) v[q] = w[q]; \
+    } \
+    TG_INLINE void name##_square(type(*to)[TILE], type(*from)[TILE], int64_t i, int64_t j) \
+    { \
+        vector v[SIDE]; \
+        _Pragma("GCC unroll 8") for (int q = 0; q < SIDE; q++) memcpy(v + q, from[j + q] + i, sizeof *v); \
+        _Pragma("GCC unroll 3") for (int n = 1; n < SIDE; n *= 2) name##_interleave(v); \
+        _Pragma("GCC unroll 8") for (int p = 0; p < SIDE; p++) memcpy(to[i + p] + j, v + p, sizeof *v); \
+    } \
+    static void name(const void *x, int64_t step_x, void *y, int64_t step_y, int64_t lines, int64_t length) \
+    { \
+        type from[TILE][TILE], to[TILE][TILE]; \
+        for (int64_t j = 0; j < length; j++) name##_line(from[j], (const type *)x + j * step_x, lines); \
+        for (int64_t i = 0; i < lines; i += SIDE) \
+            for (int64_t j = 0; j < length; j += SIDE) name##_square(to, from, i, j); \
+        for (int64_t i = 0; i < lines; i++) name##_line((type *)y + i * step_y, to[i], length); \
     }
 
 TRANSPOSE(transpose_4_bytes, uint32_t, four, 4)
@@ -121,16 +125,16 @@ TRANSPOSE(transpose_2_bytes, uint16_t, eight, 8)
 
 static void transpose_strips(const layout *l, const char *x, char *y, size_t size, int64_t task, int64_t count)
 {
-    const int     read = read_axis(l);
+    const int read = read_axis(l);
     const int64_t lines = l->size[read], length = l->size[0], all = count / (lines * length) * strips(l);
     const int64_t end = (task + 1) * strips_a_task(l) < all ? (task + 1) * strips_a_task(l) : all;
     for (int64_t s = task * strips_a_task(l); s < end; s++) {
         const int64_t i = s % strips(l) * TILE, height = lines - i < TILE ? lines - i : TILE;
-        int64_t       from, to;
+        int64_t from, to;
         locate(l, read, s / strips(l), &from, &to);
         for (int64_t j = 0; j < length; j += TILE) {
-            const char   *tile = x + (size_t)(from + j * l->x[0] + i) * size;
-            char         *turned = y + (size_t)(to + i * l->y[read] + j) * size;
+            const char *tile = x + (size_t)(from + j * l->x[0] + i) * size;
+            char *turned = y + (size_t)(to + i * l->y[read] + j) * size;
             const int64_t width = length - j < TILE ? length - j : TILE;
             if (size == 4) transpose_4_bytes(tile, l->x[0], turned, l->y[read], height, width);
             else transpose_2_bytes(tile, l->x[0], turned, l->y[read], height, width);
@@ -142,7 +146,7 @@ static void transpose_strips(const layout *l, const char *x, char *y, size_t siz
 
 static int64_t permute_tasks(const tg_call *c, int phase)
 {
-    const layout  l = layout_of(c);
+    const layout l = layout_of(c);
     const int64_t count = tg_count(c->out[0]);
     if (phase > 0) return 0;
     if (l.x[0] == 1) return (count / l.size[0] + rows_a_task(l.size[0]) - 1) / rows_a_task(l.size[0]);
@@ -152,9 +156,9 @@ static int64_t permute_tasks(const tg_call *c, int phase)
 
 static void permute_run(const tg_call *c, const tg_task *task)
 {
-    const layout  l = layout_of(c);
+    const layout l = layout_of(c);
     const int64_t count = tg_count(c->out[0]);
-    const size_t  size = tg_dtype_size(c->out[0]->dtype);
+    const size_t size = tg_dtype_size(c->out[0]->dtype);
     if (l.x[0] == 1) copy_rows(&l, tg_ptr(c->in[0]), tg_ptr(c->out[0]), size, task->index, count);
     else transpose_strips(&l, tg_ptr(c->in[0]), tg_ptr(c->out[0]), size, task->index, count);
 }
@@ -166,5 +170,8 @@ static const char *permute_reject(const tg_call *c)
 }
 
 TG_VECTOR_KERNEL(permute_vector) = {
-    TG_VECTOR_HEAD, .reject = permute_reject, .tasks = permute_tasks, .run = permute_run,
+    TG_VECTOR_HEAD,
+    .reject = permute_reject,
+    .tasks = permute_tasks,
+    .run = permute_run,
 };

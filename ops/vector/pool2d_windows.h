@@ -6,8 +6,8 @@
 #include "vector.h"
 
 typedef struct {
-    int64_t size, out;                  /* pixels, windows */
-    int64_t kernel, stride, pad;        /* window o begins at o stride - pad; kernel 0: adaptive windows */
+    int64_t size, out;           /* pixels, windows */
+    int64_t kernel, stride, pad; /* window o begins at o stride - pad; kernel 0: adaptive windows */
 } tg_windows;
 
 static inline tg_windows tg_pool_windows(const tg_pool2d_attr *a, int axis)
@@ -26,7 +26,7 @@ static inline tg_windows tg_adaptive_windows(const tg_adaptive_pool2d_attr *a, i
 
 static inline int64_t tg_window_start(const tg_windows *v, int64_t o)
 {
-    if (!v->kernel) return v->out == 1 ? 0 : o * v->size / v->out;       /* the mean of all needs no division */
+    if (!v->kernel) return v->out == 1 ? 0 : o * v->size / v->out; /* the mean of all needs no division */
     const int64_t start = o * v->stride - v->pad;
     return start > 0 ? start : 0;
 }
@@ -40,7 +40,9 @@ static inline int64_t tg_window_end(const tg_windows *v, int64_t o)
 
 /* Windows first .. last hold the pixel that was asked for last.  Both their starts and their ends grow, so walking
  * through the pixels walks through them. */
-typedef struct { int64_t first, last, first_end, next_start; } tg_holders;
+typedef struct {
+    int64_t first, last, first_end, next_start;
+} tg_holders;
 static inline tg_holders tg_holders_begin(const tg_windows *v) { return (tg_holders){ 0, -1, tg_window_end(v, 0), 0 }; }
 static inline void tg_holders_move(const tg_windows *v, tg_holders *h, int64_t pixel)
 {
@@ -52,8 +54,8 @@ static inline void tg_holders_move(const tg_windows *v, tg_holders *h, int64_t p
 static inline int64_t tg_pool_lines(const tg_call *c)
 {
     const tg_tensor *out = c->out[0];
-    const int64_t    in = tg_count(c->in[0]), elements = in > tg_count(out) ? in : tg_count(out);
-    const int64_t    lines = out->dim[0] * out->dim[1], step = TG_VECTOR_BLOCK * lines / elements;
+    const int64_t in = tg_count(c->in[0]), elements = in > tg_count(out) ? in : tg_count(out);
+    const int64_t lines = out->dim[0] * out->dim[1], step = TG_VECTOR_BLOCK * lines / elements;
     return step > 0 ? step : 1;
 }
 
@@ -64,5 +66,8 @@ static inline int64_t tg_pool_tasks_of(const tg_call *c, int phase, int64_t step
     return phase == 0 ? (lines + step - 1) / step : 0;
 }
 
-static inline int64_t tg_pool_tasks(const tg_call *c, int phase) { return tg_pool_tasks_of(c, phase, tg_pool_lines(c)); }
+static inline int64_t tg_pool_tasks(const tg_call *c, int phase)
+{
+    return tg_pool_tasks_of(c, phase, tg_pool_lines(c));
+}
 #endif

@@ -1,4 +1,5 @@
-/* reduce_axes.h - how reductions over any axes are cut into tasks: a unit is a result, or a strip of a lane of results. */
+/* reduce_axes.h - how reductions over any axes are cut into tasks: a unit is a result, or a strip of a lane of results.
+ */
 #ifndef TG_REDUCE_AXES_H
 #define TG_REDUCE_AXES_H
 #include "axes.h"
@@ -8,15 +9,17 @@ enum { TG_STRIP = 256 };
 
 typedef struct {
     tg_axes_cut cut;
-    int64_t     strips, units, task_units;         /* strips of a lane, if lanes are kept */
+    int64_t strips, units, task_units; /* strips of a lane, if lanes are kept */
 } tg_units;
 
 /* Where a unit's numbers begin in x, and its results in y; how many results. */
-typedef struct { int64_t x, y, n; } tg_unit;
+typedef struct {
+    int64_t x, y, n;
+} tg_unit;
 
 static inline tg_units tg_units_of(const tg_tensor *x, uint32_t axes)
 {
-    tg_units      u = { .cut = tg_cut_axes(x, axes), .strips = 1 };
+    tg_units u = { .cut = tg_cut_axes(x, axes), .strips = 1 };
     const int64_t width = u.cut.lane < TG_STRIP ? u.cut.lane : TG_STRIP;
     if (!u.cut.gone_last) u.strips = (u.cut.lane + TG_STRIP - 1) / TG_STRIP;
     u.units = u.cut.kept.count * u.strips;

@@ -13,11 +13,11 @@ enum { MIN_ROWS = 64, MAX_ROWS = 1024, WIDTH = 1024, LINE = 32768, CHUNK = 32, F
 
 typedef struct {
     int64_t outer, length, inner;
-    int64_t rows, width;                /* of a piece */
-    int64_t pieces, columns;            /* of a length; of inner */
-    int64_t group;                      /* outer indices of one task */
-    double  scale;
-    bool    narrow;                     /* results are bf16 */
+    int64_t rows, width;     /* of a piece */
+    int64_t pieces, columns; /* of a length; of inner */
+    int64_t group;           /* outer indices of one task */
+    double scale;
+    bool narrow; /* results are bf16 */
 } cut;
 
 static int64_t parts(int64_t n, int64_t size) { return (n + size - 1) / size; }
@@ -38,9 +38,9 @@ static cut cut_of(int64_t outer, int64_t length, int64_t inner)
 static bool cut_axes(const tg_call *c, cut *k)
 {
     const tg_tensor *x = c->in[0];
-    const uint32_t   axes = tg_axes_of(c);
-    int64_t          extent[3] = { 1, 1, 1 };           /* outer, length, inner */
-    int              at = 0;
+    const uint32_t axes = tg_axes_of(c);
+    int64_t extent[3] = { 1, 1, 1 }; /* outer, length, inner */
+    int at = 0;
     for (int i = 0; i < x->rank; i++) {
         const bool summed = axes & TG_BIT(i);
         if (x->dim[i] == 1) continue;
@@ -75,8 +75,9 @@ TG_INLINE void add_rows(double *restrict sum, const void *x, bool half, int64_t 
         const void *g = tg_at(f, half, stride), *h = tg_at(g, half, stride);
 #pragma omp simd
         for (int64_t j = 0; j < width; j++)
-            sum[j] += (double)(((tg_load(a, half, j) + tg_load(b, half, j)) + (tg_load(c, half, j) + tg_load(d, half, j))) +
-                               ((tg_load(e, half, j) + tg_load(f, half, j)) + (tg_load(g, half, j) + tg_load(h, half, j))));
+            sum[j] +=
+                (double)(((tg_load(a, half, j) + tg_load(b, half, j)) + (tg_load(c, half, j) + tg_load(d, half, j))) +
+                         ((tg_load(e, half, j) + tg_load(f, half, j)) + (tg_load(g, half, j) + tg_load(h, half, j))));
     }
     for (; r < rows; r++) {
         const void *a = tg_at(x, half, r * stride);
@@ -94,7 +95,7 @@ TG_INLINE void add_lines(const void *x, bool half, int64_t n, int64_t count, dou
 {
     for (int64_t i = 0; i < count; i += TG_LINES) {
         const int64_t some = count - i < TG_LINES ? count - i : TG_LINES;
-        double        sum[TG_LINES];
+        double sum[TG_LINES];
         tg_lines_sum(tg_at(x, half, i * n), half, n, some, sum);
         for (int k = 0; k < some; k++) to[i + k] = (float)(sum[k] * scale);
     }
@@ -103,11 +104,11 @@ TG_INLINE void add_lines(const void *x, bool half, int64_t n, int64_t count, dou
 /* Piece `piece` of outer index o, columns from block `column`, into `to`. */
 TG_INLINE void add_piece(const cut *k, const void *x, bool half, int64_t o, int64_t piece, int64_t column, float *to)
 {
-    double        sum[WIDTH];
+    double sum[WIDTH];
     const int64_t row = piece * k->rows, left = k->length - row, rows = left < k->rows ? left : k->rows;
     const int64_t from = column * k->width, rest = k->inner - from, width = rest < k->width ? rest : k->width;
-    const void   *first = tg_at(x, half, (o * k->length + row) * k->inner + from);
-    const double  scale = direct(k) ? k->scale : 1;
+    const void *first = tg_at(x, half, (o * k->length + row) * k->inner + from);
+    const double scale = direct(k) ? k->scale : 1;
     if (k->inner == 1) sum[0] = half ? add_line_bf16(first, rows) : add_line_f32(first, rows);
     else add_rows(sum, first, half, rows, k->inner, width);
     for (int64_t j = 0; j < width; j++) to[from + j] = (float)(sum[j] * scale);
@@ -155,7 +156,7 @@ static void second_phase(const cut *k, void *y, const float *partial, int64_t ta
 {
     const int64_t chunks = parts(k->inner, CHUNK), o = task / chunks, from = task % chunks * CHUNK;
     const int64_t n = k->inner - from < CHUNK ? k->inner - from : CHUNK, at = o * k->inner + from;
-    double        sum[CHUNK] = { 0 };
+    double sum[CHUNK] = { 0 };
     if (k->pieces == 1) {
         round_sums(k, y, partial, task);
         return;
@@ -243,7 +244,7 @@ static void channel_sum_run(const tg_call *c, const tg_task *task)
 }
 
 TG_VECTOR_KERNEL(channel_sum_vector) = {
-    TG_VECTOR_HEAD, .reject = tg_reject_not_float, .scratch = channel_sum_scratch, .tasks = channel_sum_tasks,
+    TG_VECTOR_HEAD,         .reject = tg_reject_not_float, .scratch = channel_sum_scratch, .tasks = channel_sum_tasks,
     .run = channel_sum_run,
 };
 
@@ -261,12 +262,12 @@ TG_INLINE void mask_row(float *sum, void *g, const void *gy, const void *y, bool
 
 TG_INLINE void mask_piece(const tg_call *c, const tg_task *task, const cut *k, bool half)
 {
-    const void   *gy = tg_ptr(c->in[0]), *y = tg_ptr(c->in[1]);
+    const void *gy = tg_ptr(c->in[0]), *y = tg_ptr(c->in[1]);
     const int64_t piece = task->index / k->columns, from = task->index % k->columns * k->width;
     const int64_t end = (piece + 1) * k->rows < k->length ? (piece + 1) * k->rows : k->length;
     const int64_t n = k->inner - from < k->width ? k->inner - from : k->width;
-    float        *sum = from + (k->pieces > 1 ? (float *)task->shared + piece * k->inner : (float *)tg_ptr(c->out[1]));
-    double        total[WIDTH] = { 0 };
+    float *sum = from + (k->pieces > 1 ? (float *)task->shared + piece * k->inner : (float *)tg_ptr(c->out[1]));
+    double total[WIDTH] = { 0 };
     for (int64_t r = piece * k->rows; r < end;) {
         memset(sum, 0, sizeof *sum * (size_t)n);
         for (const int64_t some = r + FEW < end ? r + FEW : end; r < some; r++) {
@@ -287,6 +288,10 @@ static void relu_grad_channel_sum_run(const tg_call *c, const tg_task *task)
 }
 
 TG_VECTOR_KERNEL(relu_grad_channel_sum_vector) = {
-    TG_VECTOR_HEAD, .reject = tg_reject_not_float, .scratch = channel_sum_scratch, .tasks = channel_sum_tasks,
-    .run = relu_grad_channel_sum_run, .in_place = true,
+    TG_VECTOR_HEAD,
+    .reject = tg_reject_not_float,
+    .scratch = channel_sum_scratch,
+    .tasks = channel_sum_tasks,
+    .run = relu_grad_channel_sum_run,
+    .in_place = true,
 };

@@ -8,7 +8,10 @@
 #include "vector.h"
 
 enum { STRIP = 256 };
-typedef struct { int64_t outer, n, inner, strips, task_rows; bool half; } shape;
+typedef struct {
+    int64_t outer, n, inner, strips, task_rows;
+    bool half;
+} shape;
 
 static shape shape_of(const tg_call *c)
 {
@@ -16,8 +19,7 @@ static shape shape_of(const tg_call *c)
     const int axis = ((const tg_softmax_attr *)c->attr)->axis;
     shape k = { .outer = 1, .n = x->dim[axis], .inner = 1, .half = tg_half(x) || tg_half(c->out[0]) };
     for (int i = 0; i < x->rank; i++)
-        if (i != axis)
-            *(i < axis ? &k.outer : &k.inner) *= x->dim[i];
+        if (i != axis) *(i < axis ? &k.outer : &k.inner) *= x->dim[i];
     k.strips = (k.inner + STRIP - 1) / STRIP;
     k.task_rows = k.n < TG_VECTOR_BLOCK ? TG_VECTOR_BLOCK / k.n : 1;
     return k;
@@ -42,8 +44,7 @@ TG_INLINE void softmax_row(const void *x, bool from, int64_t n, float *room, voi
     }
     const float scale = 1 / (float)total;
 #pragma omp simd
-    for (int64_t j = 0; j < n; j++)
-        tg_store(y, to, j, room[j] * scale);
+    for (int64_t j = 0; j < n; j++) tg_store(y, to, j, room[j] * scale);
 }
 
 TG_INLINE void softmax_grad_row(const void *gy, const void *y, bool from, int64_t n, void *gx, bool to)
@@ -52,26 +53,24 @@ TG_INLINE void softmax_grad_row(const void *gy, const void *y, bool from, int64_
     for (int64_t i = 0; i < n; i += TG_SOFTMAX_PIECE) {
         float sum = 0;
 #pragma omp simd reduction(+ : sum)
-        for (int64_t j = i; j < tg_piece_end(i, n); j++)
-            sum += tg_load(gy, from, j) * tg_load(y, from, j);
+        for (int64_t j = i; j < tg_piece_end(i, n); j++) sum += tg_load(gy, from, j) * tg_load(y, from, j);
         total += (double)sum;
     }
     const float all = (float)total;
 #pragma omp simd
-    for (int64_t j = 0; j < n; j++)
-        tg_store(gx, to, j, tg_load(y, from, j) * (tg_load(gy, from, j) - all));
+    for (int64_t j = 0; j < n; j++) tg_store(gx, to, j, tg_load(y, from, j) * (tg_load(gy, from, j) - all));
 }
 
 /* Not inlined: within an outer loop GCC 12 keeps a reduction's vector in memory. */
-#define ROW(from, to)                                                                                                  \
-    static __attribute__((noinline)) void row_##from##to(const tg_call *c, int64_t at, int64_t n, float *room)         \
-    {                                                                                                                  \
-        const void *const x = tg_at(tg_ptr(c->in[0]), from, at), *const v = tg_at(tg_ptr(c->in[1]), from, at);         \
-        void *const y = tg_at(tg_ptr(c->out[0]), to, at);                                                              \
-        if (c->op == &tg_softmax_op) softmax_row(x, from, n, to ? room : y, y, to);                                    \
-        else if (c->op == &tg_log_softmax_op) tg_log_softmax_row(x, from, n, y, to);                                   \
-        else if (c->op == &tg_softmax_grad_op) softmax_grad_row(x, v, from, n, y, to);                                 \
-        else tg_log_softmax_grad_row(x, v, from, n, y, to);                                                            \
+#define ROW(from, to) \
+    static __attribute__((noinline)) void row_##from##to(const tg_call *c, int64_t at, int64_t n, float *room) \
+    { \
+        const void *const x = tg_at(tg_ptr(c->in[0]), from, at), *const v = tg_at(tg_ptr(c->in[1]), from, at); \
+        void *const y = tg_at(tg_ptr(c->out[0]), to, at); \
+        if (c->op == &tg_softmax_op) softmax_row(x, from, n, to ? room : y, y, to); \
+        else if (c->op == &tg_log_softmax_op) tg_log_softmax_row(x, from, n, y, to); \
+        else if (c->op == &tg_softmax_grad_op) softmax_grad_row(x, v, from, n, y, to); \
+        else tg_log_softmax_grad_row(x, v, from, n, y, to); \
     }
 ROW(0, 0)
 ROW(0, 1)
@@ -83,24 +82,26 @@ static row_function *const rows[2][2] = { { row_00, row_01 }, { row_10, row_11 }
 
 /* ---- a strip: w <= STRIP rows side by side, numbers of a row `step` apart ---- */
 
-enum { FEW = 64 };                       /* numbers of a row that are summed in f32; these sums are added in double */
-typedef struct { float most[STRIP], sum[STRIP]; } strip;
+enum { FEW = 64 }; /* numbers of a row that are summed in f32; these sums are added in double */
+typedef struct {
+    float most[STRIP], sum[STRIP];
+} strip;
 
 /* sum[j]: the sum of `value`, a formula of at = i step + j. */
-#define STRIP_SUM(sum, value)                                                                                          \
-    do {                                                                                                               \
-        double total[STRIP] = { 0 };                                                                                   \
-        for (int64_t first = 0; first < n; first += FEW) {                                                             \
-            float part[STRIP] = { 0 };                                                                                 \
-            for (int64_t i = first; i < smaller(first + FEW, n); i++)                                                  \
-                _Pragma("omp simd") for (int64_t j = 0; j < w; j++)                                                    \
-                {                                                                                                      \
-                    const int64_t at = i * step + j;                                                                   \
-                    part[j] += value;                                                                                  \
-                }                                                                                                      \
-            for (int64_t j = 0; j < w; j++) total[j] += (double)part[j];                                               \
-        }                                                                                                              \
-        for (int64_t j = 0; j < w; j++) (sum)[j] = (float)total[j];                                                    \
+#define STRIP_SUM(sum, value) \
+    do { \
+        double total[STRIP] = { 0 }; \
+        for (int64_t first = 0; first < n; first += FEW) { \
+            float part[STRIP] = { 0 }; \
+            for (int64_t i = first; i < smaller(first + FEW, n); i++) \
+                _Pragma("omp simd") for (int64_t j = 0; j < w; j++) \
+                { \
+                    const int64_t at = i * step + j; \
+                    part[j] += value; \
+                } \
+            for (int64_t j = 0; j < w; j++) total[j] += (double)part[j]; \
+        } \
+        for (int64_t j = 0; j < w; j++) (sum)[j] = (float)total[j]; \
     } while (0)
 
 static void strip_sums(const float *x, int64_t n, int64_t step, int64_t w, strip *s)
@@ -108,8 +109,7 @@ static void strip_sums(const float *x, int64_t n, int64_t step, int64_t w, strip
     for (int64_t j = 0; j < w; j++) s->most[j] = -INFINITY;
     for (int64_t i = 0; i < n; i++)
 #pragma omp simd
-        for (int64_t j = 0; j < w; j++)
-            s->most[j] = x[i * step + j] > s->most[j] ? x[i * step + j] : s->most[j];
+        for (int64_t j = 0; j < w; j++) s->most[j] = x[i * step + j] > s->most[j] ? x[i * step + j] : s->most[j];
     STRIP_SUM(s->sum, tg_exp_f32(x[at] - s->most[j]));
 }
 
@@ -119,8 +119,7 @@ static void softmax_strip(const float *x, int64_t n, int64_t step, int64_t w, fl
     strip_sums(x, n, step, w, &s);
     for (int64_t i = 0; i < n; i++)
 #pragma omp simd
-        for (int64_t j = 0; j < w; j++)
-            y[i * step + j] = tg_exp_f32(x[i * step + j] - s.most[j]) / s.sum[j];
+        for (int64_t j = 0; j < w; j++) y[i * step + j] = tg_exp_f32(x[i * step + j] - s.most[j]) / s.sum[j];
 }
 
 static void log_softmax_strip(const float *x, int64_t n, int64_t step, int64_t w, float *y)
@@ -128,12 +127,10 @@ static void log_softmax_strip(const float *x, int64_t n, int64_t step, int64_t w
     strip s;
     strip_sums(x, n, step, w, &s);
 #pragma omp simd
-    for (int64_t j = 0; j < w; j++)
-        s.sum[j] = tg_log_f32(s.sum[j]);
+    for (int64_t j = 0; j < w; j++) s.sum[j] = tg_log_f32(s.sum[j]);
     for (int64_t i = 0; i < n; i++)
 #pragma omp simd
-        for (int64_t j = 0; j < w; j++)
-            y[i * step + j] = (x[i * step + j] - s.most[j]) - s.sum[j];
+        for (int64_t j = 0; j < w; j++) y[i * step + j] = (x[i * step + j] - s.most[j]) - s.sum[j];
 }
 
 static void softmax_grad_strip(const float *gy, const float *y, int64_t n, int64_t step, int64_t w, float *gx)
@@ -142,8 +139,7 @@ static void softmax_grad_strip(const float *gy, const float *y, int64_t n, int64
     STRIP_SUM(sum, gy[at] * y[at]);
     for (int64_t i = 0; i < n; i++)
 #pragma omp simd
-        for (int64_t j = 0; j < w; j++)
-            gx[i * step + j] = y[i * step + j] * (gy[i * step + j] - sum[j]);
+        for (int64_t j = 0; j < w; j++) gx[i * step + j] = y[i * step + j] * (gy[i * step + j] - sum[j]);
 }
 
 static void log_softmax_grad_strip(const float *gy, const float *y, int64_t n, int64_t step, int64_t w, float *gx)
@@ -152,28 +148,25 @@ static void log_softmax_grad_strip(const float *gy, const float *y, int64_t n, i
     STRIP_SUM(sum, gy[at]);
     for (int64_t i = 0; i < n; i++)
 #pragma omp simd
-        for (int64_t j = 0; j < w; j++)
-            gx[i * step + j] = gy[i * step + j] - tg_exp_f32(y[i * step + j]) * sum[j];
+        for (int64_t j = 0; j < w; j++) gx[i * step + j] = gy[i * step + j] - tg_exp_f32(y[i * step + j]) * sum[j];
 }
 
-typedef struct { int64_t at, n, w, step; } piece;            /* a strip, and where it begins */
+typedef struct {
+    int64_t at, n, w, step;
+} piece; /* a strip, and where it begins */
 
 static void load_piece(const tg_tensor *t, const piece *p, float *room)
 {
     for (int64_t i = 0; i < p->n; i++)
-        if (tg_half(t))
-            tg_widen(tg_at(tg_ptr(t), true, p->at + i * p->step), true, p->w, room + i * p->w);
-        else
-            tg_widen(tg_at(tg_ptr(t), false, p->at + i * p->step), false, p->w, room + i * p->w);
+        if (tg_half(t)) tg_widen(tg_at(tg_ptr(t), true, p->at + i * p->step), true, p->w, room + i * p->w);
+        else tg_widen(tg_at(tg_ptr(t), false, p->at + i * p->step), false, p->w, room + i * p->w);
 }
 
 static void store_piece(const tg_tensor *t, const piece *p, const float *room)
 {
     for (int64_t i = 0; i < p->n; i++)
-        if (tg_half(t))
-            tg_narrow(room + i * p->w, true, p->w, tg_at(tg_ptr(t), true, p->at + i * p->step));
-        else
-            tg_narrow(room + i * p->w, false, p->w, tg_at(tg_ptr(t), false, p->at + i * p->step));
+        if (tg_half(t)) tg_narrow(room + i * p->w, true, p->w, tg_at(tg_ptr(t), true, p->at + i * p->step));
+        else tg_narrow(room + i * p->w, false, p->w, tg_at(tg_ptr(t), false, p->at + i * p->step));
 }
 
 /* second: the second input of a derivative. */
@@ -194,8 +187,7 @@ static void run_strip(const tg_call *c, const shape *k, const piece *p, float *r
         return;
     }
     load_piece(c->in[0], p, room);
-    if (c->in[1])
-        load_piece(c->in[1], p, second);
+    if (c->in[1]) load_piece(c->in[1], p, second);
     work(c->op, p, p->w, room, second, room);
     store_piece(c->out[0], p, room);
 }
@@ -205,8 +197,7 @@ static void run_strip(const tg_call *c, const shape *k, const piece *p, float *r
 static int64_t tasks(const tg_call *c, int phase)
 {
     const shape k = shape_of(c);
-    if (phase > 0)
-        return 0;
+    if (phase > 0) return 0;
     return k.inner == 1 ? (k.outer + k.task_rows - 1) / k.task_rows : k.outer * k.strips;
 }
 
@@ -220,8 +211,7 @@ static void run(const tg_call *c, const tg_task *t)
     }
     row_function *const row = rows[tg_half(c->in[0])][tg_half(c->out[0])];
     const int64_t end = smaller((t->index + 1) * k.task_rows, k.outer);
-    for (int64_t i = t->index * k.task_rows; i < end; i++)
-        row(c, i * k.n, k.n, t->scratch);
+    for (int64_t i = t->index * k.task_rows; i < end; i++) row(c, i * k.n, k.n, t->scratch);
 }
 
 static tg_scratch scratch(const tg_call *c)
@@ -232,7 +222,7 @@ static tg_scratch scratch(const tg_call *c)
 }
 
 #define HEAD TG_VECTOR_HEAD, .tasks = tasks, .scratch = scratch, .run = run, .in_place = true
-TG_VECTOR_KERNEL(softmax_vector)          = { HEAD };
-TG_VECTOR_KERNEL(log_softmax_vector)      = { HEAD };
-TG_VECTOR_KERNEL(softmax_grad_vector)     = { HEAD };
+TG_VECTOR_KERNEL(softmax_vector) = { HEAD };
+TG_VECTOR_KERNEL(log_softmax_vector) = { HEAD };
+TG_VECTOR_KERNEL(softmax_grad_vector) = { HEAD };
 TG_VECTOR_KERNEL(log_softmax_grad_vector) = { HEAD };

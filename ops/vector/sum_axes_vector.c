@@ -28,13 +28,13 @@ TG_INLINE void sum_unit(const tg_units *u, const tg_unit *at, const void *x, boo
 static void run(const tg_call *c, const tg_task *t)
 {
     const tg_units u = tg_units_of(c->in[0], tg_axes_of(c));
-    const bool     half = tg_half(c->in[0]);
-    const int64_t  length = u.cut.gone.count * (u.cut.gone_last ? u.cut.lane : 1);
-    const double   scale = c->op == &tg_mean_op ? 1 / (double)length : 1;
-    double         sum[TG_STRIP];
+    const bool half = tg_half(c->in[0]);
+    const int64_t length = u.cut.gone.count * (u.cut.gone_last ? u.cut.lane : 1);
+    const double scale = c->op == &tg_mean_op ? 1 / (double)length : 1;
+    double sum[TG_STRIP];
     for (int64_t i = t->index * u.task_units; i < tg_units_end(&u, t->index); i++) {
         const tg_unit at = tg_unit_at(&u, i);
-        void *const   y = tg_at(tg_ptr(c->out[0]), half, at.y);
+        void *const y = tg_at(tg_ptr(c->out[0]), half, at.y);
         if (half) sum_unit(&u, &at, tg_ptr(c->in[0]), true, sum);
         else sum_unit(&u, &at, tg_ptr(c->in[0]), false, sum);
         for (int64_t j = 0; j < at.n; j++) {
@@ -51,6 +51,6 @@ static int64_t tasks(const tg_call *c, int phase)
 }
 
 #define ANY TG_VECTOR_HEAD, .reject = tg_reject_not_float, .tasks = tasks, .run = run
-TG_VECTOR_KERNEL(sum_axes_vector)    = { ANY };
-TG_VECTOR_KERNEL(mean_axes_vector)   = { ANY };
+TG_VECTOR_KERNEL(sum_axes_vector) = { ANY };
+TG_VECTOR_KERNEL(mean_axes_vector) = { ANY };
 TG_VECTOR_KERNEL(sum_to_axes_vector) = { ANY };

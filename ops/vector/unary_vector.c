@@ -5,7 +5,7 @@
 
 static const float INV_SQRT_2PI = 0.398942280f;
 
-static inline float normal_pdf(float x)   { return INV_SQRT_2PI * tg_exp_f32(-0.5f * x * x); }
+static inline float normal_pdf(float x) { return INV_SQRT_2PI * tg_exp_f32(-0.5f * x * x); }
 static inline float hard_sigmoid(float x) { return tg_clamp(x * (1.0f / 6) + 0.5f, 0.0f, 1.0f); }
 static inline float silu_slope(float x)
 {
@@ -14,66 +14,69 @@ static inline float silu_slope(float x)
 }
 static inline float hardswish_slope(float x)
 {
-    const float between = (2.0f * x + 3.0f) * (1.0f / 6), above = x < 3.0f ? between : 1.0f;      /* NaN: 1, as PyTorch */
+    const float between = (2.0f * x + 3.0f) * (1.0f / 6), above = x < 3.0f ? between : 1.0f; /* NaN: 1, as PyTorch */
     return x <= -3.0f ? 0.0f : above;
 }
 
 /* y[i] = f(x[i]), or gx[i] = f(gy[i], v[i]) with v = x or y; `setup` reads attributes into constants.  bf16 numbers are
  * taken in pairs. */
-#define EACH(op, setup, values, formula)                                                                               \
-    TG_INLINE void op##_each(const void *attr, tg_span s, bool half)                                                   \
-    {                                                                                                                  \
-        const int64_t pairs = half ? s.n / 2 : s.n;                                                                    \
-        (void)attr;                                                                                                    \
-        setup;                                                                                                         \
-        _Pragma("omp simd") for (int64_t i = 0; i < pairs; i++)                                                        \
-        {                                                                                                              \
-            tg_pair y_ = { 0, 0 };                                                                                     \
-            DO(values(FIRST), y_.a = formula);                                                                         \
-            if (half) DO(values(SECOND), y_.b = formula);                                                              \
-            tg_store_pair(s.y, half, i, y_);                                                                           \
-        }                                                                                                              \
-        for (int64_t i = 2 * pairs; half && i < s.n; i++)                                                              \
-            DO(values(SINGLE), tg_store(s.y, true, i, formula));                                                       \
-    }                                                                                                                  \
+#define EACH(op, setup, values, formula) \
+    TG_INLINE void op##_each(const void *attr, tg_span s, bool half) \
+    { \
+        const int64_t pairs = half ? s.n / 2 : s.n; \
+        (void)attr; \
+        setup; \
+        _Pragma("omp simd") for (int64_t i = 0; i < pairs; i++) \
+        { \
+            tg_pair y_ = { 0, 0 }; \
+            DO(values(FIRST), y_.a = formula); \
+            if (half) DO(values(SECOND), y_.b = formula); \
+            tg_store_pair(s.y, half, i, y_); \
+        } \
+        for (int64_t i = 2 * pairs; half && i < s.n; i++) DO(values(SINGLE), tg_store(s.y, true, i, formula)); \
+    } \
     RUN(op)
-#define RUN(op)                                                                                                        \
-    static void op##_run(const tg_call *c, const tg_task *task)                                                        \
-    {                                                                                                                  \
-        const tg_span s = tg_span_of(c, task);                                                                         \
-        if (s.half) op##_each(c->attr, s, true);                                                                       \
-        else op##_each(c->attr, s, false);                                                                             \
-    }                                                                                                                  \
+#define RUN(op) \
+    static void op##_run(const tg_call *c, const tg_task *task) \
+    { \
+        const tg_span s = tg_span_of(c, task); \
+        if (s.half) op##_each(c->attr, s, true); \
+        else op##_each(c->attr, s, false); \
+    } \
     TG_VECTOR_KERNEL(op##_vector) = { TG_ELEMENTWISE_HEAD, .run = op##_run, .in_place = true };
-#define DO(values, what) do { values; what; } while (0)
-#define FIRST(p)  tg_load_pair(p, half, i).a
-#define SECOND(p) tg_load_pair(p, half, i).b
-#define SINGLE(p) tg_load(p, true, i)
+#define DO(values, what) \
+    do { \
+        values; \
+        what; \
+    } while (0)
+#define FIRST(p)                 tg_load_pair(p, half, i).a
+#define SECOND(p)                tg_load_pair(p, half, i).b
+#define SINGLE(p)                tg_load(p, true, i)
 #define ATTR(type)               ((const tg_##type##_attr *)attr)
-#define X(load)   const float x = load(s.a)
-#define G_X(load) const float g = load(s.a), x = load(s.b)
-#define G_Y(load) const float g = load(s.a), y = load(s.b)
+#define X(load)                  const float x = load(s.a)
+#define G_X(load)                const float g = load(s.a), x = load(s.b)
+#define G_Y(load)                const float g = load(s.a), y = load(s.b)
 #define MAP(op, formula)         EACH(op, , X, formula)
 #define MAP_WITH(op, setup, ...) EACH(op, setup, X, __VA_ARGS__)
 #define ZIP(op, values, formula) EACH(op, , values, formula)
 
 /* ---- without attributes ---- */
 
-MAP(neg,       -x)
-MAP(exp,       tg_exp_f32(x))
-MAP(log,       tg_log_f32(x))
-MAP(sqrt,      sqrtf(x))
-MAP(sigmoid,   tg_sigmoid_f32(x))
-MAP(tanh,      tg_tanh_f32(x))
-MAP(gelu,      x * tg_normal_cdf_f32(x))
-MAP(silu,      x * tg_sigmoid_f32(x))
-MAP(hardswish, x * hard_sigmoid(x))
+MAP(neg, -x)
+MAP(exp, tg_exp_f32(x))
+MAP(log, tg_log_f32(x))
+MAP(sqrt, sqrtf(x))
+MAP(sigmoid, tg_sigmoid_f32(x))
+MAP(tanh, tg_tanh_f32(x))
+MAP(gelu, x *tg_normal_cdf_f32(x))
+MAP(silu, x *tg_sigmoid_f32(x))
+MAP(hardswish, x *hard_sigmoid(x))
 
-ZIP(sigmoid_grad,   G_Y, g * (y * (1.0f - y)))
-ZIP(tanh_grad,      G_Y, g * (1.0f - y * y))
-ZIP(gelu_grad,      G_X, g * (tg_normal_cdf_f32(x) + x * normal_pdf(x)))
-ZIP(silu_grad,      G_X, g * silu_slope(x))
-ZIP(hardswish_grad, G_X, g * hardswish_slope(x))
+ZIP(sigmoid_grad, G_Y, g *(y *(1.0f - y)))
+ZIP(tanh_grad, G_Y, g *(1.0f - y * y))
+ZIP(gelu_grad, G_X, g *(tg_normal_cdf_f32(x) + x * normal_pdf(x)))
+ZIP(silu_grad, G_X, g *silu_slope(x))
+ZIP(hardswish_grad, G_X, g *hardswish_slope(x))
 
 /* Of what relu gives nothing is to be rounded. */
 TG_INLINE void relu_each(const void *attr, tg_span s, bool half)
@@ -96,26 +99,26 @@ RUN(relu_grad)
 
 /* ---- with attributes ---- */
 
-MAP_WITH(affine,
-         const float scale = tg_plain((float)ATTR(affine)->scale); const float shift = tg_plain((float)ATTR(affine)->shift),
-         scale * x + shift)
-MAP_WITH(leaky_relu, const float slope = tg_plain((float)ATTR(leaky_relu)->slope), x * (x > 0.0f ? 1.0f : slope))
-EACH(leaky_relu_grad, const float slope = tg_plain((float)ATTR(leaky_relu)->slope), G_X, g * (x > 0.0f ? 1.0f : slope))
+MAP_WITH(affine, const float scale = tg_plain((float)ATTR(affine)->scale);
+         const float shift = tg_plain((float)ATTR(affine)->shift), scale *x + shift)
+MAP_WITH(leaky_relu, const float slope = tg_plain((float)ATTR(leaky_relu)->slope), x *(x > 0.0f ? 1.0f : slope))
+EACH(leaky_relu_grad, const float slope = tg_plain((float)ATTR(leaky_relu)->slope), G_X, g *(x > 0.0f ? 1.0f : slope))
 
 /* The usual exponents; the others are not vectorised, but shared out among the workers. */
 TG_INLINE void pow_each(const void *attr, tg_span s, bool half)
 {
     const float exponent = (float)ATTR(pow)->exponent;
-#define POWER(formula)                                                                                                 \
-    _Pragma("omp simd") for (int64_t i = 0; i < s.n; i++)                                                              \
-    {                                                                                                                  \
-        const float x = tg_load(s.a, half, i);                                                                         \
-        tg_store(s.y, half, i, formula);                                                                               \
+#define POWER(formula) \
+    _Pragma("omp simd") for (int64_t i = 0; i < s.n; i++) \
+    { \
+        const float x = tg_load(s.a, half, i); \
+        tg_store(s.y, half, i, formula); \
     }
     if (exponent == 1) POWER(x)
     else if (exponent == 2) POWER(x * x)
     else if (exponent == 3) POWER(x * x * x)
-    else for (int64_t i = 0; i < s.n; i++) tg_store(s.y, half, i, powf(tg_load(s.a, half, i), exponent));
+    else
+        for (int64_t i = 0; i < s.n; i++) tg_store(s.y, half, i, powf(tg_load(s.a, half, i), exponent));
 #undef POWER
 }
 RUN(pow)

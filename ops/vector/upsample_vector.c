@@ -24,15 +24,15 @@ TG_INLINE void blend(void *y, const void *p, bool half, int64_t right, int64_t d
 static void upsample_run(const tg_call *c, const tg_task *task)
 {
     const tg_upsample_attr *a = c->attr;
-    const bool              half = tg_half(c->in[0]);
-    const int64_t           channels = c->in[0]->dim[3], line = a->image[1] * channels, n = task->index / a->out[0];
-    const tg_tap            ty = tg_upsample_tap(a, 0, task->index % a->out[0]);
-    const void             *x = tg_at(tg_ptr(c->in[0]), half, (n * a->image[0] + ty.at) * line);
-    const int64_t           down = ty.weight > 0 ? line : 0;
+    const bool half = tg_half(c->in[0]);
+    const int64_t channels = c->in[0]->dim[3], line = a->image[1] * channels, n = task->index / a->out[0];
+    const tg_tap ty = tg_upsample_tap(a, 0, task->index % a->out[0]);
+    const void *x = tg_at(tg_ptr(c->in[0]), half, (n * a->image[0] + ty.at) * line);
+    const int64_t down = ty.weight > 0 ? line : 0;
     for (int64_t ox = 0; ox < a->out[1]; ox++) {
-        const tg_tap  tx = tg_upsample_tap(a, 1, ox);
-        const void   *p = tg_at(x, half, tx.at * channels);
-        void         *y = tg_at(tg_ptr(c->out[0]), half, (task->index * a->out[1] + ox) * channels);
+        const tg_tap tx = tg_upsample_tap(a, 1, ox);
+        const void *p = tg_at(x, half, tx.at * channels);
+        void *y = tg_at(tg_ptr(c->out[0]), half, (task->index * a->out[1] + ox) * channels);
         const int64_t right = tx.weight > 0 ? channels : 0;
         if (!a->bilinear) memcpy(y, p, (half ? sizeof(uint16_t) : sizeof(float)) * (size_t)channels);
         else if (half) blend(y, p, true, right, down, (float)tx.weight, (float)ty.weight, channels);
@@ -55,8 +55,8 @@ TG_INLINE void give_line(const tg_upsample_attr *a, float *gx, const void *gy, b
 {
     for (int64_t ox = 0; ox < a->out[1]; ox++) {
         const tg_tap t = tg_upsample_tap(a, 1, ox);
-        const void  *from = tg_at(gy, half, ox * channels);
-        float       *at = gx + t.at * channels;
+        const void *from = tg_at(gy, half, ox * channels);
+        float *at = gx + t.at * channels;
         add_scaled(at, from, half, (float)(weight * (1 - t.weight)), channels);
         if (t.weight > 0) add_scaled(at + channels, from, half, (float)(weight * t.weight), channels);
     }
@@ -65,13 +65,13 @@ TG_INLINE void give_line(const tg_upsample_attr *a, float *gx, const void *gy, b
 TG_INLINE void sum_line(const tg_call *c, const tg_task *task, bool half, float *sum)
 {
     const tg_upsample_attr *a = c->attr;
-    const int64_t           channels = c->in[0]->dim[3], width = a->image[1] * channels, n = task->index / a->image[0];
-    const int64_t           iy = task->index % a->image[0];
+    const int64_t channels = c->in[0]->dim[3], width = a->image[1] * channels, n = task->index / a->image[0];
+    const int64_t iy = task->index % a->image[0];
     memset(sum, 0, sizeof *sum * (size_t)width);
     for (int64_t oy = 0; oy < a->out[0]; oy++) {
         const tg_tap t = tg_upsample_tap(a, 0, oy);
         const double weight = t.at == iy ? 1 - t.weight : t.at == iy - 1 ? t.weight : 0;
-        const void  *gy = tg_at(tg_ptr(c->in[0]), half, (n * a->out[0] + oy) * a->out[1] * channels);
+        const void *gy = tg_at(tg_ptr(c->in[0]), half, (n * a->out[0] + oy) * a->out[1] * channels);
         if (weight > 0) give_line(a, sum, gy, half, weight, channels);
     }
 }
@@ -81,7 +81,7 @@ static int64_t line_size(const tg_call *c) { return c->out[0]->dim[2] * c->out[0
 static void upsample_grad_run(const tg_call *c, const tg_task *task)
 {
     const bool half = tg_half(c->in[0]);
-    void      *gx = tg_at(tg_ptr(c->out[0]), half, task->index * line_size(c));
+    void *gx = tg_at(tg_ptr(c->out[0]), half, task->index * line_size(c));
     if (!half) {
         sum_line(c, task, false, gx);
         return;
@@ -96,5 +96,8 @@ static tg_scratch upsample_grad_scratch(const tg_call *c)
 }
 
 TG_VECTOR_KERNEL(upsample_grad_vector) = {
-    TG_VECTOR_HEAD, .tasks = line_tasks, .scratch = upsample_grad_scratch, .run = upsample_grad_run,
+    TG_VECTOR_HEAD,
+    .tasks = line_tasks,
+    .scratch = upsample_grad_scratch,
+    .run = upsample_grad_run,
 };

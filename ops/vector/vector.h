@@ -8,9 +8,9 @@
 #include <string.h>
 
 #define TG_JOIN_(a, b) a##_##b
-#define TG_JOIN(a, b) TG_JOIN_(a, b)
-#define TG_TEXT_(a) #a
-#define TG_TEXT(a) TG_TEXT_(a)
+#define TG_JOIN(a, b)  TG_JOIN_(a, b)
+#define TG_TEXT_(a)    #a
+#define TG_TEXT(a)     TG_TEXT_(a)
 #define TG_VECTOR_KERNEL(symbol) \
     extern const tg_kernel TG_JOIN(symbol, TG_VECTOR_SUFFIX); \
     const tg_kernel TG_JOIN(symbol, TG_VECTOR_SUFFIX)

@@ -10,10 +10,13 @@
 #include <math.h>
 #include <stdint.h>
 
-typedef union { float value; uint32_t bits; } tg_float_bits;
-static inline uint32_t tg_bits_of(float value)   { return (tg_float_bits){ .value = value }.bits; }
-static inline float    tg_float_of(uint32_t bits) { return (tg_float_bits){ .bits = bits }.value; }
-static inline float tg_clamp(float x, float low, float high)            /* a NaN stays a NaN */
+typedef union {
+    float value;
+    uint32_t bits;
+} tg_float_bits;
+static inline uint32_t tg_bits_of(float value) { return (tg_float_bits){ .value = value }.bits; }
+static inline float tg_float_of(uint32_t bits) { return (tg_float_bits){ .bits = bits }.value; }
+static inline float tg_clamp(float x, float low, float high) /* a NaN stays a NaN */
 {
     x = x < low ? low : x;
     return x > high ? high : x;
@@ -21,7 +24,10 @@ static inline float tg_clamp(float x, float low, float high)            /* a NaN
 
 /* x = n ln 2 + r with |r| <= ln 2 / 2, n an integer.  Adding 3 * 2^22 rounds to integers and leaves n in the low bits.
  * ln 2 is split so that n times its upper part is exact. */
-typedef struct { float r; int32_t n; } tg_exp_parts;
+typedef struct {
+    float r;
+    int32_t n;
+} tg_exp_parts;
 static inline tg_exp_parts tg_reduce(float x)
 {
     const float shift = 12582912.0f, shifted = x * 1.44269504f + shift, n = shifted - shift;
@@ -32,18 +38,18 @@ static inline tg_exp_parts tg_reduce(float x)
 /* e^r - 1 for |r| <= ln 2 / 2: relative error of e^r 3.1e-9 */
 static inline float tg_expm1_reduced(float r)
 {
-    const float c = (((1.38145986e-3f * r + 8.36871688e-3f) * r + 4.16683880e-2f) * r + 1.66665206e-1f) * r +
-                    0.499999934f;
+    const float c =
+        (((1.38145986e-3f * r + 8.36871688e-3f) * r + 4.16683880e-2f) * r + 1.66665206e-1f) * r + 0.499999934f;
     return r * r * c + r;
 }
 
-static inline float tg_power_of_two(int32_t n) { return tg_float_of((uint32_t)(n + 127) << 23); }   /* -127 < n < 128 */
+static inline float tg_power_of_two(int32_t n) { return tg_float_of((uint32_t)(n + 127) << 23); } /* -127 < n < 128 */
 
 /* The scale 2^n comes in two factors: n reaches 128 and -150, where results are infinite or denormal. */
 static inline float tg_exp_f32(float x)
 {
     const tg_exp_parts parts = tg_reduce(tg_clamp(x, -104.0f, 89.0f));
-    const int32_t      half  = parts.n >> 1;
+    const int32_t half = parts.n >> 1;
     return (1.0f + tg_expm1_reduced(parts.r)) * tg_power_of_two(half) * tg_power_of_two(parts.n - half);
 }
 
@@ -51,19 +57,19 @@ static inline float tg_exp_f32(float x)
  * f - (f^2/2 - s (f^2/2 + R)) to lose nothing near 1.  R: |s| <= 0.1716, error of ln m 8.3e-10. */
 static inline float tg_log_finite(float x)
 {
-    const float    tiny = 1.17549435e-38f;                              /* what is smaller is scaled by 2^23 */
-    const float    y = x < tiny ? x * 8388608.0f : x;
-    const uint32_t shifted = tg_bits_of(y) - 0x3f3504f3u;               /* bits of sqrt(1/2) */
-    const float    e = (float)((int32_t)shifted >> 23) - (x < tiny ? 23.0f : 0.0f);
-    const float    f = tg_float_of((shifted & 0x007fffffu) + 0x3f3504f3u) - 1.0f;
-    const float    s = f / (2.0f + f), z = s * s, square = 0.5f * f * f;
-    const float    R = z * (0.666667742f + z * (0.399777548f + z * 0.298669455f));
+    const float tiny = 1.17549435e-38f; /* what is smaller is scaled by 2^23 */
+    const float y = x < tiny ? x * 8388608.0f : x;
+    const uint32_t shifted = tg_bits_of(y) - 0x3f3504f3u; /* bits of sqrt(1/2) */
+    const float e = (float)((int32_t)shifted >> 23) - (x < tiny ? 23.0f : 0.0f);
+    const float f = tg_float_of((shifted & 0x007fffffu) + 0x3f3504f3u) - 1.0f;
+    const float s = f / (2.0f + f), z = s * s, square = 0.5f * f * f;
+    const float R = z * (0.666667742f + z * (0.399777548f + z * 0.298669455f));
     return e * 0.693359375f + (f - (square - s * (square + R) + e * 2.12194440e-4f));
 }
 static inline float tg_log_f32(float x)
 {
     const float y = tg_log_finite(x);
-    const float edge = x < 0.0f ? NAN : x == 0.0f ? -INFINITY : x;      /* -, 0, and +infinity and NaN as they are */
+    const float edge = x < 0.0f ? NAN : x == 0.0f ? -INFINITY : x; /* -, 0, and +infinity and NaN as they are */
     return x > 0.0f && x < INFINITY ? y : edge;
 }
 
@@ -71,21 +77,23 @@ static inline float tg_log_f32(float x)
 static inline float tg_tanh_f32(float x)
 {
     const tg_exp_parts parts = tg_reduce(2.0f * tg_clamp(fabsf(x), 0.0f, 10.0f));
-    const float        scale = tg_power_of_two(parts.n), t = scale * tg_expm1_reduced(parts.r) + (scale - 1.0f);
+    const float scale = tg_power_of_two(parts.n), t = scale * tg_expm1_reduced(parts.r) + (scale - 1.0f);
     return copysignf(t / (t + 2.0f), x);
 }
 
 static inline float tg_sigmoid_f32(float x) { return 1.0f / (1.0f + tg_exp_f32(-x)); }
 
-/* The probability that a normal number is below x: 1/2 + x P(x^2) / Q(x^2), relative error of the quotient 4.6e-8.  From
+/* The probability that a normal number is below x: 1/2 + x P(x^2) / Q(x^2), relative error of the quotient 4.6e-8. From
  * 5.5 on it is 1, from -5.5 down 0: as exactly, or infinities would leak into gelu. */
 static inline float tg_normal_cdf_f32(float x)
 {
     const float z = x * x;
-    const float P = ((((2.28246773e-8f * z + 6.31342618e-6f) * z + 1.66081532e-4f) * z + 4.66059474e-3f) * z +
-                     3.36051732e-2f) * z + 0.398942262f;
-    const float Q = ((((1.19680135e-6f * z + 7.2659117e-5f) * z + 1.86914066e-3f) * z + 2.85002664e-2f) * z +
-                     0.250901937f) * z + 1.0f;
+    const float P =
+        ((((2.28246773e-8f * z + 6.31342618e-6f) * z + 1.66081532e-4f) * z + 4.66059474e-3f) * z + 3.36051732e-2f) * z +
+        0.398942262f;
+    const float Q =
+        ((((1.19680135e-6f * z + 7.2659117e-5f) * z + 1.86914066e-3f) * z + 2.85002664e-2f) * z + 0.250901937f) * z +
+        1.0f;
     return 0.5f + (z < 30.25f ? x * P / Q : copysignf(0.5f, x));
 }
 #endif

@@ -3,16 +3,22 @@
 
 enum { G = 1, V, FACTOR };
 
-typedef struct { float lr, decay, limit, factor, keep, add, mine, speed; } terms;
+typedef struct {
+    float lr, decay, limit, factor, keep, add, mine, speed;
+} terms;
 
 static terms terms_of(const tg_call *c)
 {
     const tg_sgd_attr *a = c->attr;
     return (terms){
-        .lr = (float)a->lr, .decay = (float)a->weight_decay, .limit = tg_update_limit(a->clip_value),
+        .lr = (float)a->lr,
+        .decay = (float)a->weight_decay,
+        .limit = tg_update_limit(a->clip_value),
         .factor = tg_update_factor(c, FACTOR),
-        .keep = a->first ? 0 : (float)a->momentum, .add = a->first ? 1 : (float)(1 - a->dampening),
-        .mine = a->nesterov ? 1 : 0, .speed = a->nesterov ? (float)a->momentum : 1,
+        .keep = a->first ? 0 : (float)a->momentum,
+        .add = a->first ? 1 : (float)(1 - a->dampening),
+        .mine = a->nesterov ? 1 : 0,
+        .speed = a->nesterov ? (float)a->momentum : 1,
     };
 }
 
@@ -39,15 +45,15 @@ TG_INLINE void momentum(tg_weights w, bool split, const float *restrict g, float
 static void run(const tg_call *c, const tg_task *task)
 {
     const tg_update_rows r = tg_update_rows_of(c, task);
-    const int64_t        n = r.end - r.begin;
-    const tg_weights     w = tg_weights_from(c->in[0], r.begin);
-    const float *const   g = tg_update_operand(c, G, r.begin);
-    float *const         v = tg_update_operand(c, V, r.begin);
-    const terms          t = terms_of(c);
+    const int64_t n = r.end - r.begin;
+    const tg_weights w = tg_weights_from(c->in[0], r.begin);
+    const float *const g = tg_update_operand(c, G, r.begin);
+    float *const v = tg_update_operand(c, V, r.begin);
+    const terms t = terms_of(c);
     if (tg_is_split(c->in[0])) v ? momentum(w, true, g, v, n, t) : plain(w, true, g, n, t);
     else v ? momentum(w, false, g, v, n, t) : plain(w, false, g, n, t);
     tg_repack(c->in[0], r.r0, r.r1);
 }
 
-TG_VECTOR_KERNEL(sgd_update_vector) = { TG_VECTOR_HEAD, .tasks = tg_update_tasks, .takes = tg_update_takes,
-                                        .run = run, .repacks = true };
+TG_VECTOR_KERNEL(sgd_update_vector) = { TG_VECTOR_HEAD, .tasks = tg_update_tasks, .takes = tg_update_takes, .run = run,
+                                        .repacks = true };

@@ -8,7 +8,11 @@
 
 /* An update's loop is made twice, for whether `split` is a constant there: a split weight comes together and apart in
  * registers. */
-typedef struct { float *f32; uint16_t *hi; int16_t *lo; } tg_weights;
+typedef struct {
+    float *f32;
+    uint16_t *hi;
+    int16_t *lo;
+} tg_weights;
 
 /* From element i on. */
 static inline tg_weights tg_weights_from(const tg_tensor *w, int64_t i)
@@ -38,5 +42,8 @@ static inline float *tg_update_operand(const tg_call *c, int k, int64_t i)
     return c->in[k] ? (float *)tg_ptr(c->in[k]) + i : NULL;
 }
 
-static inline float tg_update_factor(const tg_call *c, int k) { return c->in[k] ? *(const float *)tg_ptr(c->in[k]) : 1; }
+static inline float tg_update_factor(const tg_call *c, int k)
+{
+    return c->in[k] ? *(const float *)tg_ptr(c->in[k]) : 1;
+}
 #endif

@@ -13,12 +13,12 @@
 
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t most);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned seed);
-int    LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 ssize_t __real_pread(int fd, void *to, size_t n, off_t at);
 ssize_t __wrap_pread(int fd, void *to, size_t n, off_t at);
 
 enum { FAILS, IS_INTERRUPTED, ENDS, IS_SHORT, HOWS };
-static uint64_t until, how;              /* the until'th pread from now on is one of these; 0: none */
+static uint64_t until, how; /* the until'th pread from now on is one of these; 0: none */
 
 ssize_t __wrap_pread(int fd, void *to, size_t n, off_t at)
 {
@@ -29,7 +29,10 @@ ssize_t __wrap_pread(int fd, void *to, size_t n, off_t at)
 }
 
 /* NumPy's header of it says the same when it is read. */
-typedef struct { char text[TG_NPY_MOST_HEADER]; size_t at; } npy_text;
+typedef struct {
+    char text[TG_NPY_MOST_HEADER];
+    size_t at;
+} npy_text;
 
 static bool take_text(tg_scope *s, void *from, size_t n, void *to)
 {
@@ -61,7 +64,7 @@ static void read_tensor(tg_scope *s, tg_tensor_file *f, int i)
     tg_name_text name;
     assert(tg_tensor_file_find(f, t->name) == i && strlen(tg_printable(t->name, &name)) < sizeof name);
     npy_again(s, t);
-    for (int k = 0; k < 3 && t->bytes >= 2; k++) {       /* the second begins a checksum, the third does not go on */
+    for (int k = 0; k < 3 && t->bytes >= 2; k++) { /* the second begins a checksum, the third does not go on */
         const uint64_t from = k == 1 ? 0 : t->bytes / 2;
         tg_tensor_file_read(s, f, i, from, t->bytes - from < sizeof to ? t->bytes / 4 : 1, to);
     }
@@ -92,14 +95,15 @@ static void missing(tg_scope *s, tg_tensor_file *f)
     assert(tg_tensor_file_find(NULL, "") < 0 && tg_tensor_file_find(f, NULL) < 0);
     assert(!tg_tensor_file_meta(NULL, "") && !tg_tensor_file_meta(f, NULL));
     assert(!tg_tensor_file_can(NULL, TG_F32) && !tg_tensor_file_writable(NULL));
-    assert(tg_file_is_mark("tilegrad.format") && tg_file_is_mark("tilegrad.header") && tg_file_is_mark("tilegrad.tensors"));
+    assert(tg_file_is_mark("tilegrad.format") && tg_file_is_mark("tilegrad.header") &&
+           tg_file_is_mark("tilegrad.tensors"));
     refused(s, tg_tensor_file_reinterpret(s, NULL, 0, "BF16"));
     refused(s, tg_tensor_file_read(s, NULL, 0, 0, 1, to));
     for (int i = 0; i < f->n && i < 4; i++) {
         if (f->tensor[i].trouble || !f->tensor[i].bytes) continue;
         refused(s, tg_tensor_file_reinterpret(s, f, i, NULL));
         refused(s, tg_tensor_file_read(s, f, i, 0, 1, NULL));
-        tg_tensor_file_read(s, f, i, 0, 0, NULL);        /* nothing is asked for */
+        tg_tensor_file_read(s, f, i, 0, 0, NULL); /* nothing is asked for */
         tg_clear(s);
         if (tg_tensor_file_can(&f->tensor[i], TG_F32)) refused(s, tg_tensor_file_numbers(s, f, i, 0, 1, TG_F32, NULL));
     }
@@ -121,12 +125,15 @@ static void misuse(tg_scope *s, tg_tensor_file *f)
     refused(s, tg_tensor_file_numbers(s, f, f->n, 0, 0, TG_F32, to));
     for (int i = 0; i < f->n && i < 4; i++) {
         const uint64_t bytes = f->tensor[i].bytes;
-        const bool     is_f32 = tg_tensor_file_can(&f->tensor[i], TG_F32);
+        const bool is_f32 = tg_tensor_file_can(&f->tensor[i], TG_F32);
         refused(s, tg_tensor_file_read(s, f, i, bytes + 1, 0, to));
         refused(s, tg_tensor_file_read(s, f, i, bytes, 1, to));
-        for (int k = 0; k < 4; k++)      /* of another dtype, before the first, fewer than none, after the last */
-            refused(s, tg_tensor_file_numbers(s, f, i, k == 1 ? -1 : k == 3 ? INT64_MAX : 0, k == 2 ? -1 : INT64_MAX,
-                                              is_f32 && k ? TG_F32 : TG_DTYPES, to));
+        for (int k = 0; k < 4; k++) /* of another dtype, before the first, fewer than none, after the last */
+            refused(s, tg_tensor_file_numbers(s, f, i,
+                                              k == 1   ? -1
+                                              : k == 3 ? INT64_MAX
+                                                       : 0,
+                                              k == 2 ? -1 : INT64_MAX, is_f32 && k ? TG_F32 : TG_DTYPES, to));
     }
     tg_tensor_file_close(f);
     tg_tensor_file_close(f);
@@ -136,7 +143,7 @@ static void misuse(tg_scope *s, tg_tensor_file *f)
 /* Everything once; after `memory` requests, or `bytes` reads, there is a failure (0: none). */
 static void open_and_read(tg_scope *root, const char *path, uint64_t memory, uint64_t bytes)
 {
-    tg_scope *const s = tg_push(root);                   /* with an arena of its own */
+    tg_scope *const s = tg_push(root); /* with an arena of its own */
     tg_system_fail_at(memory);
     until = bytes;
     tg_tensor_file *const f = tg_tensor_file_open(s, path);

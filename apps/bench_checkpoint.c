@@ -138,12 +138,14 @@ static const char *path_in(tg_scope *s, const char *folder, const char *name)
 
 void bench_checkpoint(tg_scope *root, tg_module *net, tg_optim *opt, const char *folder, int rounds)
 {
-    files f = { .root = root,
-                .net = net,
-                .opt = opt,
-                .saved = path_in(root, folder, "bench.safetensors"),
-                .plain = path_in(root, folder, "bench.plain"),
-                .block = tg_alloc(root, BLOCK) };
+    files f = {
+        .root = root,
+        .net = net,
+        .opt = opt,
+        .saved = path_in(root, folder, "bench.safetensors"),
+        .plain = path_in(root, folder, "bench.plain"),
+        .block = tg_alloc(root, BLOCK),
+    };
     if (!tg_ok(root)) return;
     memset(f.block, 0x5a, BLOCK);
     if (save(&f)) {

@@ -24,12 +24,14 @@ static void run(const tg_call *c, const tg_task *task)
 }
 
 static const tg_kernel kernel = { .name = "ref", .backend = "ref", .run = run };
-static const tg_op op = { .name = "check_loss",
-                          .n_in = 1,
-                          .n_out = 1,
-                          .infer = infer,
-                          .backward = backward,
-                          .kernels = (const tg_kernel *const[]){ &kernel, NULL } };
+static const tg_op op = {
+    .name = "check_loss",
+    .n_in = 1,
+    .n_out = 1,
+    .infer = infer,
+    .backward = backward,
+    .kernels = (const tg_kernel *const[]){ &kernel, NULL },
+};
 
 tg_tensor *check_loss(tg_scope *s, tg_tensor *loss) { return tg_apply(s, &op, &loss, NULL); }
 bool check_loss_failed(const tg_scope *s) { return strstr(tg_message(s), "check_loss: the loss is") != NULL; }

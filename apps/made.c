@@ -12,9 +12,9 @@ typedef struct {
     const char *name;
     size_t offset;
 } made_text;
-#define TEXT(name) \
+#define TEXT(field) \
     { \
-#name, offsetof(made, name) \
+        .name = #field, .offset = offsetof(made, field) \
     }
 static const made_text texts[] = {
     TEXT(model), TEXT(classes),   TEXT(input),   TEXT(class_names), TEXT(mean),    TEXT(deviation),

@@ -209,15 +209,17 @@ static error_t parse(int key, char *text, struct argp_state *state)
 train_options train_parse(int argc, char **argv)
 {
     static const struct argp parser = { table, parse, "MODEL", about, NULL, NULL, NULL };
-    train_options o = { .model = -1,
-                        .epochs = 5,
-                        .batch = 128,
-                        .lr = NAN,
-                        .momentum = 0.9f,
-                        .weight_decay = NAN,
-                        .schedule = TG_COSINE,
-                        .seed = 1,
-                        .keep = 3 };
+    train_options o = {
+        .model = -1,
+        .epochs = 5,
+        .batch = 128,
+        .lr = NAN,
+        .momentum = 0.9f,
+        .weight_decay = NAN,
+        .schedule = TG_COSINE,
+        .seed = 1,
+        .keep = 3,
+    };
     int count;
     const tg_model_info *const models = tg_models(&count);
     for (int i = 0; i < count && i < MAX_MODELS; i++) model_names[i] = models[i].name;

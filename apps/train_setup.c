@@ -18,11 +18,13 @@ static tg_optim *make_optimizer(tg_scope *root, tg_module *net, const train_opti
 tg_schedule_config train_schedule(const training *t)
 {
     const int64_t total = tg_loader_batches(t->train_batches) * t->o.epochs;
-    return (tg_schedule_config){ .kind = (tg_schedule_kind)t->o.schedule,
-                                 .total = total,
-                                 .warmup = t->o.warmup,
-                                 .every = (total + 2) / 3,
-                                 .gamma = 0.1f };
+    return (tg_schedule_config){
+        .kind = (tg_schedule_kind)t->o.schedule,
+        .total = total,
+        .warmup = t->o.warmup,
+        .every = (total + 2) / 3,
+        .gamma = 0.1f,
+    };
 }
 
 static void open_data(training *t)
@@ -69,7 +71,11 @@ static void make_loaders(training *t)
     const bool whole = t->left_out > 0;
     const tg_loader_config plain = { .batch = batch, .seed = o->seed, .drop_last = whole };
     const tg_loader_config augmented = {
-        .batch = batch, .seed = o->seed, .drop_last = whole, .crop_pad = t->train->h / 8, .flip = true
+        .batch = batch,
+        .seed = o->seed,
+        .drop_last = whole,
+        .crop_pad = t->train->h / 8,
+        .flip = true,
     };
     const tg_loader_config in_order = { .batch = 250, .no_shuffle = true };
     t->train_batches = tg_loader_new(t->root, t->train, o->augment ? augmented : plain);

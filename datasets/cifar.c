@@ -131,15 +131,17 @@ static tg_dataset *load(tg_scope *s, const cifar_kind *kind, const char *dir, tg
         read_file(s, kind, path[i], count[i], labels + done, images + done * IMAGE);
     if (!tg_ok(s)) return NULL;
 
-    tg_dataset d = { .name = kind->name,
-                     .count = all,
-                     .h = SIDE,
-                     .w = SIDE,
-                     .c = 3,
-                     .classes = kind->limit[kind->labels - 1],
-                     .images = images,
-                     .labels = labels,
-                     .class_names = kind->class_names };
+    tg_dataset d = {
+        .name = kind->name,
+        .count = all,
+        .h = SIDE,
+        .w = SIDE,
+        .c = 3,
+        .classes = kind->limit[kind->labels - 1],
+        .images = images,
+        .labels = labels,
+        .class_names = kind->class_names,
+    };
     for (int k = 0; k < 3; k++) {
         d.mean[k] = kind->mean[k];
         d.deviation[k] = kind->deviation[k];

@@ -97,7 +97,14 @@ tg_dataset *tg_dataset_from(tg_scope *s, int64_t count, int h, int w, int c, int
                             const uint8_t *labels)
 {
     tg_dataset d = {
-        .name = "memory", .count = count, .h = h, .w = w, .c = c, .classes = classes, .images = images, .labels = labels
+        .name = "memory",
+        .count = count,
+        .h = h,
+        .w = w,
+        .c = c,
+        .classes = classes,
+        .images = images,
+        .labels = labels,
     };
     tg_dataset *const kept = tg_dataset_keep(s, &d, "tg_dataset_from");
     if (!kept) return NULL;

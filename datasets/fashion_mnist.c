@@ -16,12 +16,14 @@ static const char sample_note[] = "a sample of Fashion-MNIST; for all 70,000 ima
 /* Mean and deviation are those of all 60,000 training images, for each split and for the sample. */
 static tg_dataset *load(tg_scope *s, const char *folder, tg_split split, const char *name, const char *note)
 {
-    tg_dataset d = { .name = name,
-                     .note = note,
-                     .classes = 10,
-                     .class_names = tg_fashion_names,
-                     .mean = { 0.28604059f },
-                     .deviation = { 0.35302424f } };
+    tg_dataset d = {
+        .name = name,
+        .note = note,
+        .classes = 10,
+        .class_names = tg_fashion_names,
+        .mean = { 0.28604059f },
+        .deviation = { 0.35302424f },
+    };
     return tg_idx_load(s, folder, split, &d) ? tg_dataset_keep(s, &d, folder) : NULL;
 }
 

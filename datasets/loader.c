@@ -268,16 +268,18 @@ tg_loader *tg_loader_new(tg_scope *s, const tg_dataset *data, tg_loader_config c
         return NULL;
     }
     const int64_t whole = data->count / config.batch, some = data->count % config.batch != 0 && !config.drop_last;
-    *l = (tg_loader){ .scope = s,
-                      .data = *data,
-                      .config = config,
-                      .pixels = tg_pixels_of(data, config.no_normalize),
-                      .batches = whole + some,
-                      .ordered = -1,
-                      .process = getpid(),
-                      .lock = PTHREAD_MUTEX_INITIALIZER,
-                      .work = PTHREAD_COND_INITIALIZER,
-                      .done = PTHREAD_COND_INITIALIZER };
+    *l = (tg_loader){
+        .scope = s,
+        .data = *data,
+        .config = config,
+        .pixels = tg_pixels_of(data, config.no_normalize),
+        .batches = whole + some,
+        .ordered = -1,
+        .process = getpid(),
+        .lock = PTHREAD_MUTEX_INITIALIZER,
+        .work = PTHREAD_COND_INITIALIZER,
+        .done = PTHREAD_COND_INITIALIZER,
+    };
     if (!tg_defer(s, loader_close, l)) return NULL;
     if (!config.no_shuffle) l->order = tg_system_alloc((size_t)data->count * sizeof *l->order);
     if ((!config.no_shuffle && !l->order) || !add_slots(l, depth(l) + 1)) tg_fail(s, "loader: no memory for batches");

@@ -163,11 +163,13 @@ static bool own_handles(tg_scope *s, tg_call *c)
 static tg_tensor *record(tg_scope *s, const tg_op *op, tg_tensor *const in[], const void *attr)
 {
     tg_program *p = s->program;
-    tg_call c = { .op = op,
-                  .scope = s,
-                  .name = p->calling,
-                  .segment = p->segment,
-                  .where = p->walking ? p->walking : tg_where_now(p) };
+    tg_call c = {
+        .op = op,
+        .scope = s,
+        .name = p->calling,
+        .segment = p->segment,
+        .where = p->walking ? p->walking : tg_where_now(p),
+    };
     memcpy(c.in, in, sizeof *in * (size_t)op->n_in);
     if (!check_inputs(s, &c) || !copy_attr(s, &c, attr) || !own_handles(s, &c)) return tg_nil();
     if (s->modes.autocast && op->casts && !p->walking) tg_cast_inputs(s, &c);

@@ -157,8 +157,8 @@ bool tg_adopt_grad(tg_scope *s, tg_tensor *leaf, tg_tensor *g); /* g becomes the
 
 /* frame.c */
 int32_t tg_frame_now(const tg_program *p); /* for what is made now: 0 in user code */
-const char *tg_where_now(
-    const tg_program *p); /* the module at work: "layer1.0.conv1"; "": none, or a run or a backward */
+/* the module at work: "layer1.0.conv1"; "": none, or a run or a backward */
+const char *tg_where_now(const tg_program *p);
 bool tg_frame_open(const tg_program *p, int32_t frame);
 
 /* rewrite.c, order.c, recompute.c, widen.c, epilogue.c, plan.c, execute.c: the steps of a run */
@@ -209,10 +209,17 @@ struct tg_fault {
 bool tg_faulted(const tg_fault *fault);
 
 static inline bool tg_writes(const tg_call *c, int k) { return c->in[k] && (c->op->writes & TG_BIT(k)); }
-#define TG_EACH_IN(c, k) \
-    for (int k = 0; k < (c)->op->n_in; k++) \
-        if ((c)->in[k])
-#define TG_EACH_OUT(c, k) \
-    for (int k = 0; k < (c)->op->n_out; k++) \
-        if ((c)->out[k])
+/* The first input, or output, from k on that the call has; n_in, or n_out: none. */
+static inline int tg_next_in(const tg_call *c, int k)
+{
+    while (k < c->op->n_in && !c->in[k]) k++;
+    return k;
+}
+static inline int tg_next_out(const tg_call *c, int k)
+{
+    while (k < c->op->n_out && !c->out[k]) k++;
+    return k;
+}
+#define TG_EACH_IN(c, k)  for (int k = tg_next_in(c, 0); k < (c)->op->n_in; k = tg_next_in(c, k + 1))
+#define TG_EACH_OUT(c, k) for (int k = tg_next_out(c, 0); k < (c)->op->n_out; k = tg_next_out(c, k + 1))
 #endif

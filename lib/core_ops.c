@@ -78,15 +78,17 @@ static void add_ref(const tg_call *c, const tg_task *task)
 
 extern const tg_rule tg_rule_add_relu_grad_batch_norm2d_grad; /* in ops/fused */
 static const tg_kernel add_kernel_ref = { .name = "ref", .backend = "ref", .run = add_ref };
-const tg_op tg_add_op = { .name = "add",
-                          .n_in = 2,
-                          .n_out = 1,
-                          .commutes = true,
-                          .infer = add_infer,
-                          .backward = add_backward,
-                          .remade_by = &tg_add_op,
-                          .kernels = TG_KERNELS(TG_VECTOR(add_vector) & add_kernel_ref),
-                          .rules = TG_RULES(&tg_rule_add_relu_grad_batch_norm2d_grad) };
+const tg_op tg_add_op = {
+    .name = "add",
+    .n_in = 2,
+    .n_out = 1,
+    .commutes = true,
+    .infer = add_infer,
+    .backward = add_backward,
+    .remade_by = &tg_add_op,
+    .kernels = TG_KERNELS(TG_VECTOR(add_vector), &add_kernel_ref),
+    .rules = TG_RULES(&tg_rule_add_relu_grad_batch_norm2d_grad),
+};
 
 tg_tensor *tg_add(tg_scope *s, tg_tensor *a, tg_tensor *b)
 {
@@ -133,16 +135,20 @@ static void sum_to_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout
 }
 
 static const tg_kernel sum_to_kernel_ref = {
-    .name = "ref", .backend = "ref", .scratch = sum_to_scratch, .run = sum_to_ref
+    .name = "ref",
+    .backend = "ref",
+    .scratch = sum_to_scratch,
+    .run = sum_to_ref,
 };
-const tg_op tg_sum_to_op = { .name = "sum_to",
-                             .n_in = 1,
-                             .n_out = 1,
-                             .attr_size = sizeof(tg_sum_to_attr),
-                             .infer = sum_to_infer,
-                             .backward = sum_to_backward,
-                             .kernels = TG_KERNELS(TG_VECTOR(sum_to_vector) TG_VECTOR(sum_to_axes_vector) &
-                                                   sum_to_kernel_ref) };
+const tg_op tg_sum_to_op = {
+    .name = "sum_to",
+    .n_in = 1,
+    .n_out = 1,
+    .attr_size = sizeof(tg_sum_to_attr),
+    .infer = sum_to_infer,
+    .backward = sum_to_backward,
+    .kernels = TG_KERNELS(TG_VECTOR(sum_to_vector), TG_VECTOR(sum_to_axes_vector), &sum_to_kernel_ref),
+};
 
 tg_tensor *tg_sum_to(tg_scope *s, tg_tensor *x, int rank, const int64_t *dim)
 {
@@ -175,11 +181,13 @@ static void accumulate_ref(const tg_call *c, const tg_task *task)
 }
 
 static const tg_kernel accumulate_kernel_ref = { .name = "ref", .backend = "ref", .run = accumulate_ref };
-const tg_op tg_accumulate_op = { .name = "accumulate",
-                                 .n_in = 2,
-                                 .writes = TG_BIT(0),
-                                 .infer = accumulate_infer,
-                                 .kernels = TG_KERNELS(TG_VECTOR(accumulate_vector) & accumulate_kernel_ref) };
+const tg_op tg_accumulate_op = {
+    .name = "accumulate",
+    .n_in = 2,
+    .writes = TG_BIT(0),
+    .infer = accumulate_infer,
+    .kernels = TG_KERNELS(TG_VECTOR(accumulate_vector), &accumulate_kernel_ref),
+};
 
 /* ---- fill: f32 tensors of one value ---- */
 
@@ -198,11 +206,13 @@ static void fill_plain(const tg_call *c, const tg_task *task)
 }
 
 static const tg_kernel fill_kernel = { .name = "ref", .backend = "ref", .tasks = element_tasks, .run = fill_plain };
-const tg_op tg_fill_op = { .name = "fill",
-                           .n_out = 1,
-                           .attr_size = sizeof(tg_fill_attr),
-                           .infer = fill_infer,
-                           .kernels = TG_KERNELS(&fill_kernel) };
+const tg_op tg_fill_op = {
+    .name = "fill",
+    .n_out = 1,
+    .attr_size = sizeof(tg_fill_attr),
+    .infer = fill_infer,
+    .kernels = TG_KERNELS(&fill_kernel),
+};
 
 tg_tensor *tg_fill(tg_scope *s, double value, int rank, const int64_t *dim)
 {
@@ -232,12 +242,14 @@ static void copy_plain(const tg_call *c, const tg_task *task)
 }
 
 static const tg_kernel copy_kernel = { .name = "ref", .backend = "ref", .tasks = element_tasks, .run = copy_plain };
-const tg_op tg_copy_op = { .name = "copy",
-                           .n_in = 1,
-                           .n_out = 1,
-                           .infer = copy_infer,
-                           .backward = copy_backward,
-                           .kernels = TG_KERNELS(&copy_kernel) };
+const tg_op tg_copy_op = {
+    .name = "copy",
+    .n_in = 1,
+    .n_out = 1,
+    .infer = copy_infer,
+    .backward = copy_backward,
+    .kernels = TG_KERNELS(&copy_kernel),
+};
 
 static void cast_infer(tg_scope *s, tg_call *c)
 {
@@ -252,14 +264,16 @@ static void cast_ref(const tg_call *c, const tg_task *task)
 }
 
 static const tg_kernel cast_kernel = { .name = "ref", .backend = "ref", .tasks = element_tasks, .run = cast_ref };
-const tg_op tg_cast_op = { .name = "cast",
-                           .n_in = 1,
-                           .n_out = 1,
-                           .attr_size = sizeof(tg_cast_attr),
-                           .infer = cast_infer,
-                           .backward = copy_backward,
-                           .remade_by = &tg_cast_op,
-                           .kernels = TG_KERNELS(TG_VECTOR(cast_vector) & cast_kernel) };
+const tg_op tg_cast_op = {
+    .name = "cast",
+    .n_in = 1,
+    .n_out = 1,
+    .attr_size = sizeof(tg_cast_attr),
+    .infer = cast_infer,
+    .backward = copy_backward,
+    .remade_by = &tg_cast_op,
+    .kernels = TG_KERNELS(TG_VECTOR(cast_vector), &cast_kernel),
+};
 
 tg_tensor *tg_cast(tg_scope *s, tg_tensor *x, tg_dtype dtype)
 {
@@ -282,7 +296,12 @@ static void detach_infer(tg_scope *s, tg_call *c) { c->out[0] = tg_alias(s, c->i
 
 static const tg_kernel no_kernel = { .name = "ref", .backend = "ref" }; /* an alias computes nothing */
 const tg_op tg_detach_op = {
-    .name = "detach", .n_in = 1, .n_out = 1, .alias = true, .infer = detach_infer, .kernels = TG_KERNELS(&no_kernel)
+    .name = "detach",
+    .n_in = 1,
+    .n_out = 1,
+    .alias = true,
+    .infer = detach_infer,
+    .kernels = TG_KERNELS(&no_kernel),
 };
 
 tg_tensor *tg_detach(tg_scope *s, tg_tensor *x) { return tg_apply(s, &tg_detach_op, &x, NULL); }

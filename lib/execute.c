@@ -24,14 +24,16 @@ static void run_task(void *context, int64_t index, int worker)
 {
     const phase_context *p = context;
     char *const scratch = p->workers ? p->workers + p->worker_bytes * (size_t)worker : NULL;
-    const tg_task task = { .phase = p->phase,
-                           .index = index,
-                           .step = p->step,
-                           .worker = worker,
-                           .shared = p->shared,
-                           .packed = p->packed,
-                           .scratch = scratch,
-                           .fault = p->fault };
+    const tg_task task = {
+        .phase = p->phase,
+        .index = index,
+        .step = p->step,
+        .worker = worker,
+        .shared = p->shared,
+        .packed = p->packed,
+        .scratch = scratch,
+        .fault = p->fault,
+    };
     if (p->last) tg_run_with_epilogue(p->call, &p->parts, &task, scratch + p->room);
     else p->call->kernel->run(p->call, &task);
 }

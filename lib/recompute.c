@@ -152,12 +152,14 @@ static bool add_second(work *w, const tg_call *c, tg_second *s)
     s->made = tg_run_take(w->list, sizeof *s->made);
     if (!s->storage || !s->made) return false;
     *s->storage = (tg_storage){ .bytes = c->out[0]->storage->bytes, .program = w->list->program, .frame = TG_OF_RUN };
-    *s->made = (tg_call){ .op = c->op->remade_by,
-                          .attr = c->attr,
-                          .scope = c->scope,
-                          .where = c->where,
-                          .again = true,
-                          .out = { on_second(w, s, c->out[0]) } };
+    *s->made = (tg_call){
+        .op = c->op->remade_by,
+        .attr = c->attr,
+        .scope = c->scope,
+        .where = c->where,
+        .again = true,
+        .out = { on_second(w, s, c->out[0]) },
+    };
     for (int k = 0; k < s->made->op->n_in; k++) {
         s->made->in[k] = input_again(c, k);
         s->made->in_version[k] = k < c->op->n_in ? c->in_version[k] : s->made->in[k]->storage->version;

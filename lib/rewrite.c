@@ -128,12 +128,14 @@ static tg_call *fused_call(tg_list *l, const chain *c)
     const tg_call *last = l->at[c->at[c->length - 1]];
     tg_call *f = tg_run_take(l, sizeof *f);
     if (!f) return NULL;
-    *f = (tg_call){ .op = r->fused,
-                    .attr = l->at[c->at[r->attr_of]]->attr,
-                    .scope = last->scope,
-                    .where = l->at[c->at[0]]->where,
-                    .name = tg_called(last),
-                    .again = last->again };
+    *f = (tg_call){
+        .op = r->fused,
+        .attr = l->at[c->at[r->attr_of]]->attr,
+        .scope = last->scope,
+        .where = l->at[c->at[0]]->where,
+        .name = tg_called(last),
+        .again = last->again,
+    };
     int n = 0, nth = 0;
     for (int j = 0; j < c->length; j++) {
         const tg_call *call = l->at[c->at[j]];

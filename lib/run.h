@@ -38,8 +38,8 @@ tg_tensor *tg_take_grad(tg_scope *s, tg_tensor *leaf);
 bool tg_wants_home(tg_scope *s, const char *who, const char *what, const tg_scope *home);
 bool tg_wants_tensor(tg_scope *s, const char *who, const tg_tensor *t); /* the same; one with elements */
 struct tg_state;
-bool tg_state_home(struct tg_state *to, const char *what,
-                   const tg_scope *home); /* the same, of a save or load (state.h) */
+/* the same, of a save or load (state.h) */
+bool tg_state_home(struct tg_state *to, const char *what, const tg_scope *home);
 
 /* Between the two, messages about calls name this public function instead of their operators:
  *

@@ -13,7 +13,10 @@
 /* What a function that could not even make a scope returns: failed, and nothing can be made in it. */
 static tg_program nowhere = { .failed = 2 };
 static tg_scope out_of_memory = {
-    .program = &nowhere, .failed = true, .message = "out of memory: a scope", .system_error = ENOMEM
+    .program = &nowhere,
+    .failed = true,
+    .message = "out of memory: a scope",
+    .system_error = ENOMEM,
 };
 static tg_scope orphan = { .program = &nowhere, .failed = true, .message = "the scope is NULL" };
 
@@ -43,10 +46,12 @@ tg_scope *tg_open(void)
         return &out_of_memory;
     }
     p->root = s;
-    p->options = (tg_options){ .fuse = env_flag("TG_FUSE", true),
-                               .eager = env_flag("TG_EAGER", false),
-                               .recompute = env_recompute(),
-                               .epilogues = env_flag("TG_EPILOGUE", true) };
+    p->options = (tg_options){
+        .fuse = env_flag("TG_FUSE", true),
+        .eager = env_flag("TG_EAGER", false),
+        .recompute = env_recompute(),
+        .epilogues = env_flag("TG_EPILOGUE", true),
+    };
     s->program = p;
     tg_pool_open();
     char wrong[TG_MESSAGE];
@@ -62,11 +67,13 @@ tg_scope *tg_push_modes(tg_scope *parent, tg_modes modes)
         tg_fail_system(parent, ENOMEM, "out of memory: a scope");
         return &out_of_memory;
     }
-    *s = (tg_scope){ .program = parent->program,
-                     .parent = parent,
-                     .depth = parent->depth + 1,
-                     .modes = modes,
-                     .life = ++parent->program->lives };
+    *s = (tg_scope){
+        .program = parent->program,
+        .parent = parent,
+        .depth = parent->depth + 1,
+        .modes = modes,
+        .life = ++parent->program->lives,
+    };
     s->sibling = parent->first_child;
     parent->first_child = s;
     return s;

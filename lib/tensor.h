@@ -57,8 +57,8 @@ tg_tensor *tg_from_nchw(tg_scope *s, int64_t n, int64_t c, int64_t h, int64_t w,
 /* f32, uniform in [low, high): never high itself, unless low == high, where each element is low.  Errors: low > high,
  * bounds that are not finite in f32, or a range without an f32 number. */
 tg_tensor *tg_rand(tg_scope *s, double low, double high, int rank, const int64_t *dim);
-tg_tensor *tg_randn(tg_scope *s, double mean, double deviation, int rank,
-                    const int64_t *dim); /* normal; deviation >= 0 */
+/* normal; deviation >= 0 */
+tg_tensor *tg_randn(tg_scope *s, double mean, double deviation, int rank, const int64_t *dim);
 /* A leaf over memory that somebody else owns; it must stay valid and unchanged until release(owner) is called, which
  * happens when s is reset.  release may be NULL. */
 tg_tensor *tg_borrow(tg_scope *s, tg_dtype dtype, int rank, const int64_t *dim, void *data, void (*release)(void *),

@@ -108,14 +108,16 @@ tg_tensor_writer *tg_tensor_file_create(tg_scope *s, const char *path, tg_file_t
     if (!path) tg_fail(s, "tg_tensor_file_create: path is NULL");
     tg_tensor_writer *const w = tg_alloc(s, sizeof *w);
     if (!w || !check_tensors(s, path, tensor, n) || !check_meta(s, path, meta, n_meta)) return NULL;
-    *w = (tg_tensor_writer){ .scope = s,
-                             .kind = choose_kind(path),
-                             .out = { .fd = -1 },
-                             .path = tg_strdup(s, path),
-                             .tensor = tensor,
-                             .n = n,
-                             .meta = meta,
-                             .n_meta = n_meta };
+    *w = (tg_tensor_writer){
+        .scope = s,
+        .kind = choose_kind(path),
+        .out = { .fd = -1 },
+        .path = tg_strdup(s, path),
+        .tensor = tensor,
+        .n = n,
+        .meta = meta,
+        .n_meta = n_meta,
+    };
     if (!tg_defer(s, close_writer, w) || !tg_out_begin(s, &w->out, w->path)) return NULL;
     if (w->kind->begin(s, w) && pass_empty(s, w)) return w;
     tg_tensor_file_abandon(w);

@@ -68,14 +68,16 @@ static bool add_cast(tg_list *l, const tg_call *of, tg_tensor *from, uint32_t ve
 {
     tg_call *c = tg_run_take(l, sizeof *c);
     if (!c) return false;
-    *c = (tg_call){ .op = &tg_cast_op,
-                    .in = { from },
-                    .in_version = { version },
-                    .out = { to },
-                    .scope = of->scope,
-                    .where = of->where,
-                    .attr = to->dtype == TG_F32 ? &to_f32 : &to_bf16,
-                    .again = of->again };
+    *c = (tg_call){
+        .op = &tg_cast_op,
+        .in = { from },
+        .in_version = { version },
+        .out = { to },
+        .scope = of->scope,
+        .where = of->where,
+        .attr = to->dtype == TG_F32 ? &to_f32 : &to_bf16,
+        .again = of->again,
+    };
     l->at[l->n++] = c;
     return true;
 }

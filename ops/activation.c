@@ -14,7 +14,7 @@
         .n_out = 1, \
         .attr_size = bytes, \
         .infer = tg_infer_zip, \
-        .kernels = TG_KERNELS(TG_VECTOR(x##_grad_vector) & x##_grad_ref), \
+        .kernels = TG_KERNELS(TG_VECTOR(x##_grad_vector), &x##_grad_ref), \
     };
 
 ACTIVATION(leaky_relu, sizeof(tg_leaky_relu_attr))
@@ -45,7 +45,7 @@ const tg_op tg_leaky_relu_op = {
     .infer = tg_infer_map,
     .backward = leaky_relu_backward,
     .remade_by = &tg_leaky_relu_op,
-    .kernels = TG_KERNELS(TG_VECTOR(leaky_relu_vector) & leaky_relu_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(leaky_relu_vector), &leaky_relu_ref),
 };
 
 tg_tensor *tg_leaky_relu(tg_scope *s, tg_tensor *x, double slope)
@@ -68,7 +68,7 @@ const tg_op tg_sigmoid_op = {
     .infer = tg_infer_map,
     .backward = sigmoid_backward,
     .remade_by = &tg_sigmoid_op,
-    .kernels = TG_KERNELS(TG_VECTOR(sigmoid_vector) & sigmoid_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(sigmoid_vector), &sigmoid_ref),
 };
 
 tg_tensor *tg_sigmoid(tg_scope *s, tg_tensor *x) { return tg_apply(s, &tg_sigmoid_op, &x, NULL); }
@@ -88,7 +88,7 @@ const tg_op tg_tanh_op = {
     .infer = tg_infer_map,
     .backward = tanh_backward,
     .remade_by = &tg_tanh_op,
-    .kernels = TG_KERNELS(TG_VECTOR(tanh_vector) & tanh_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(tanh_vector), &tanh_ref),
 };
 
 tg_tensor *tg_tanh(tg_scope *s, tg_tensor *x) { return tg_apply(s, &tg_tanh_op, &x, NULL); }
@@ -108,7 +108,7 @@ const tg_op tg_gelu_op = {
     .infer = tg_infer_map,
     .backward = gelu_backward,
     .remade_by = &tg_gelu_op,
-    .kernels = TG_KERNELS(TG_VECTOR(gelu_vector) & gelu_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(gelu_vector), &gelu_ref),
 };
 
 tg_tensor *tg_gelu(tg_scope *s, tg_tensor *x) { return tg_apply(s, &tg_gelu_op, &x, NULL); }
@@ -128,7 +128,7 @@ const tg_op tg_silu_op = {
     .infer = tg_infer_map,
     .backward = silu_backward,
     .remade_by = &tg_silu_op,
-    .kernels = TG_KERNELS(TG_VECTOR(silu_vector) & silu_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(silu_vector), &silu_ref),
 };
 
 tg_tensor *tg_silu(tg_scope *s, tg_tensor *x) { return tg_apply(s, &tg_silu_op, &x, NULL); }
@@ -148,7 +148,7 @@ const tg_op tg_hardswish_op = {
     .infer = tg_infer_map,
     .backward = hardswish_backward,
     .remade_by = &tg_hardswish_op,
-    .kernels = TG_KERNELS(TG_VECTOR(hardswish_vector) & hardswish_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(hardswish_vector), &hardswish_ref),
 };
 
 tg_tensor *tg_hardswish(tg_scope *s, tg_tensor *x) { return tg_apply(s, &tg_hardswish_op, &x, NULL); }

@@ -62,7 +62,7 @@ const tg_op tg_adaptive_avg_pool2d_op = {
     .attr_size = sizeof(tg_adaptive_pool2d_attr),
     .infer = infer,
     .backward = backward,
-    .kernels = TG_KERNELS(TG_VECTOR(adaptive_avg_pool2d_vector) & adaptive_avg_pool2d_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(adaptive_avg_pool2d_vector), &adaptive_avg_pool2d_ref),
 };
 const tg_op tg_adaptive_avg_pool2d_grad_op = {
     .name = "adaptive_avg_pool2d_grad",
@@ -70,7 +70,7 @@ const tg_op tg_adaptive_avg_pool2d_grad_op = {
     .n_out = 1,
     .attr_size = sizeof(tg_adaptive_pool2d_attr),
     .infer = grad_infer,
-    .kernels = TG_KERNELS(TG_VECTOR(adaptive_avg_pool2d_grad_vector) & adaptive_avg_pool2d_grad_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(adaptive_avg_pool2d_grad_vector), &adaptive_avg_pool2d_grad_ref),
 };
 
 tg_tensor *tg_adaptive_avg_pool2d(tg_scope *s, tg_tensor *x, int oh, int ow)

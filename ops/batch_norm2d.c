@@ -102,7 +102,7 @@ const tg_op tg_batch_norm2d_op = {
     .infer = tg_batch_norm2d_infer,
     .backward = batch_norm2d_backward,
     .remade_by = &tg_batch_norm2d_again_op,
-    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_vector) & batch_norm2d_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_vector), &batch_norm2d_ref),
     .rules = TG_RULES(&tg_rule_batch_norm2d_add_relu, &tg_rule_batch_norm2d_relu),
 };
 
@@ -125,7 +125,7 @@ const tg_op tg_batch_norm2d_grad_op = {
     .optional_out = TG_BIT(0) | TG_BIT(1) | TG_BIT(2),
     .attr_size = sizeof(tg_batch_norm2d_attr),
     .infer = tg_batch_norm2d_grad_infer,
-    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_grad_vector) & batch_norm2d_grad_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_grad_vector), &batch_norm2d_grad_ref),
 };
 
 static void batch_norm2d_track_infer(tg_scope *s, tg_call *c)
@@ -148,7 +148,7 @@ const tg_op tg_batch_norm2d_track_op = {
     .writes = TG_BIT(0) | TG_BIT(1),
     .attr_size = sizeof(tg_batch_norm2d_attr),
     .infer = batch_norm2d_track_infer,
-    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_track_vector) & batch_norm2d_track_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_track_vector), &batch_norm2d_track_ref),
 };
 
 tg_tensor *tg_batch_norm2d(tg_scope *s, tg_tensor *x, tg_tensor *gamma, tg_tensor *beta, tg_tensor *running_mean,

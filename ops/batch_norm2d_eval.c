@@ -29,7 +29,7 @@ const tg_op tg_batch_norm2d_eval_op = {
     .infer = tg_batch_norm2d_eval_infer,
     .backward = batch_norm2d_eval_backward,
     .remade_by = &tg_batch_norm2d_eval_op,
-    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_eval_vector) & batch_norm2d_eval_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_eval_vector), &batch_norm2d_eval_ref),
     .rules = TG_RULES(&tg_rule_batch_norm2d_eval_add_relu, &tg_rule_batch_norm2d_eval_relu),
 };
 
@@ -42,5 +42,5 @@ const tg_op tg_batch_norm2d_eval_grad_op = {
     .optional_out = TG_BIT(0) | TG_BIT(1) | TG_BIT(2),
     .attr_size = sizeof(tg_batch_norm2d_attr),
     .infer = tg_batch_norm2d_grad_infer,
-    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_eval_grad_vector) & batch_norm2d_eval_grad_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_eval_grad_vector), &batch_norm2d_eval_grad_ref),
 };

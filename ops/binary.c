@@ -29,7 +29,7 @@ const tg_op tg_sub_op = {
     .infer = tg_infer_pair,
     .backward = sub_backward,
     .remade_by = &tg_sub_op,
-    .kernels = TG_KERNELS(TG_VECTOR(sub_vector) & sub_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(sub_vector), &sub_ref),
 };
 
 tg_tensor *tg_sub(tg_scope *s, tg_tensor *a, tg_tensor *b) { return zip(s, &tg_sub_op, a, b); }
@@ -51,7 +51,7 @@ const tg_op tg_mul_op = {
     .infer = tg_infer_pair,
     .backward = mul_backward,
     .remade_by = &tg_mul_op,
-    .kernels = TG_KERNELS(TG_VECTOR(mul_vector) & mul_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(mul_vector), &mul_ref),
 };
 
 tg_tensor *tg_mul(tg_scope *s, tg_tensor *a, tg_tensor *b) { return zip(s, &tg_mul_op, a, b); }
@@ -72,7 +72,7 @@ const tg_op tg_div_op = {
     .saves_out = TG_BIT(0),
     .infer = tg_infer_pair,
     .backward = div_backward,
-    .kernels = TG_KERNELS(TG_VECTOR(div_vector) & div_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(div_vector), &div_ref),
 };
 
 tg_tensor *tg_div(tg_scope *s, tg_tensor *a, tg_tensor *b) { return zip(s, &tg_div_op, a, b); }

@@ -59,7 +59,7 @@ const tg_op tg_concat_op = {
     .infer = concat_infer,
     .backward = concat_backward,
     .remade_by = &tg_concat_op,
-    .kernels = TG_KERNELS(TG_VECTOR(concat_vector) & concat_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(concat_vector), &concat_ref),
 };
 
 /* bf16 beside f32 becomes f32. */
@@ -125,7 +125,7 @@ const tg_op tg_slice_op = {
     .attr_size = sizeof(tg_slice_attr),
     .infer = slice_infer,
     .backward = slice_backward,
-    .kernels = TG_KERNELS(TG_VECTOR(slice_vector) & slice_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(slice_vector), &slice_ref),
 };
 
 tg_tensor *tg_slice(tg_scope *s, tg_tensor *x, int axis, int64_t start, int64_t end)
@@ -168,7 +168,7 @@ const tg_op tg_pad_op = {
     .attr_size = sizeof(tg_pad_attr),
     .infer = pad_infer,
     .backward = pad_backward,
-    .kernels = TG_KERNELS(TG_VECTOR(pad_vector) & pad_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(pad_vector), &pad_ref),
 };
 
 tg_tensor *tg_pad(tg_scope *s, tg_tensor *x, const int64_t *before, const int64_t *after, double value)

@@ -199,11 +199,9 @@ const tg_op tg_conv2d_op = {
     .infer = tg_conv2d_infer,
     .backward = conv2d_backward,
     .kernels =
-        TG_KERNELS(TG_ONEDNN(conv2d_grouped_onednn) TG_VECTOR(conv2d_depthwise_vector) TG_BRGEMM_BF16(conv2d_brgemm) &
-                       conv2d_brgemm_winograd_avx512,
-                   TG_BRGEMM_F32(conv2d_brgemm) TG_ONEDNN(conv2d_winograd_onednn) TG_ONEDNN(conv2d_onednn)
-                           TG_ONEDNN(conv2d_bf16_onednn) TG_VECTOR(conv2d_vector) &
-                       conv2d_ref),
+        TG_KERNELS(TG_ONEDNN(conv2d_grouped_onednn), TG_VECTOR(conv2d_depthwise_vector), TG_BRGEMM_BF16(conv2d_brgemm),
+                   &conv2d_brgemm_winograd_avx512, TG_BRGEMM_F32(conv2d_brgemm), TG_ONEDNN(conv2d_winograd_onednn),
+                   TG_ONEDNN(conv2d_onednn), TG_ONEDNN(conv2d_bf16_onednn), TG_VECTOR(conv2d_vector), &conv2d_ref),
     .flops = tg_conv2d_flops,
     .rules = TG_RULES(&tg_conv2d_relu_rule),
 };
@@ -220,13 +218,11 @@ const tg_op tg_conv2d_grad_x_op = {
     .n_out = 1,
     .attr_size = sizeof(tg_conv2d_attr),
     .infer = grad_x_infer,
-    .kernels = TG_KERNELS(TG_ONEDNN(conv2d_grad_x_grouped_onednn) TG_VECTOR(conv2d_grad_x_depthwise_vector)
-                                  TG_BRGEMM_BF16(conv2d_grad_x_brgemm) &
-                              conv2d_grad_x_brgemm_winograd_avx512,
-                          TG_BRGEMM_F32(conv2d_grad_x_brgemm) TG_ONEDNN(conv2d_grad_x_winograd_onednn)
-                                  TG_ONEDNN(conv2d_grad_x_onednn) TG_ONEDNN(conv2d_grad_x_bf16_onednn)
-                                      TG_VECTOR(conv2d_grad_x_vector) &
-                              conv2d_grad_x_ref),
+    .kernels = TG_KERNELS(TG_ONEDNN(conv2d_grad_x_grouped_onednn), TG_VECTOR(conv2d_grad_x_depthwise_vector),
+                          TG_BRGEMM_BF16(conv2d_grad_x_brgemm), &conv2d_grad_x_brgemm_winograd_avx512,
+                          TG_BRGEMM_F32(conv2d_grad_x_brgemm), TG_ONEDNN(conv2d_grad_x_winograd_onednn),
+                          TG_ONEDNN(conv2d_grad_x_onednn), TG_ONEDNN(conv2d_grad_x_bf16_onednn),
+                          TG_VECTOR(conv2d_grad_x_vector), &conv2d_grad_x_ref),
     .flops = grad_x_flops,
 };
 
@@ -241,11 +237,10 @@ const tg_op tg_conv2d_grad_w_op = {
     .n_out = 1,
     .attr_size = sizeof(tg_conv2d_attr),
     .infer = grad_w_infer,
-    .kernels = TG_KERNELS(TG_BRGEMM_BF16(conv2d_grad_w_brgemm) & conv2d_grad_w_brgemm_winograd_avx512,
-                          TG_VECTOR(conv2d_grad_w_grouped_vector) TG_BRGEMM_F32(conv2d_grad_w_brgemm)
-                                  TG_ONEDNN(conv2d_grad_w_winograd_onednn) TG_ONEDNN(conv2d_grad_w_onednn)
-                                      TG_VECTOR(conv2d_grad_w_vector) &
-                              conv2d_grad_w_ref),
+    .kernels = TG_KERNELS(TG_BRGEMM_BF16(conv2d_grad_w_brgemm), &conv2d_grad_w_brgemm_winograd_avx512,
+                          TG_VECTOR(conv2d_grad_w_grouped_vector), TG_BRGEMM_F32(conv2d_grad_w_brgemm),
+                          TG_ONEDNN(conv2d_grad_w_winograd_onednn), TG_ONEDNN(conv2d_grad_w_onednn),
+                          TG_VECTOR(conv2d_grad_w_vector), &conv2d_grad_w_ref),
     .flops = grad_w_flops,
 };
 

@@ -111,9 +111,9 @@ const tg_op tg_conv_transpose2d_op = {
     .infer = infer,
     .backward = backward,
     .flops = flops,
-    .kernels = TG_KERNELS(TG_ONEDNN(conv_transpose2d_grouped_onednn) TG_BRGEMM(conv_transpose2d_brgemm)
-                              TG_ONEDNN(conv_transpose2d_onednn) TG_VECTOR(conv_transpose2d_vector) &
-                          conv_transpose2d_ref),
+    .kernels =
+        TG_KERNELS(TG_ONEDNN(conv_transpose2d_grouped_onednn), TG_BRGEMM(conv_transpose2d_brgemm),
+                   TG_ONEDNN(conv_transpose2d_onednn), TG_VECTOR(conv_transpose2d_vector), &conv_transpose2d_ref),
 };
 
 tg_tensor *tg_conv_transpose2d(tg_scope *s, tg_tensor *x, tg_tensor *w, tg_tensor *b, tg_conv_transpose2d_config config)

@@ -26,7 +26,7 @@ const tg_op tg_dropout_op = {
     .infer = dropout_infer,
     .backward = dropout_backward,
     .remade_by = &tg_dropout_op,
-    .kernels = TG_KERNELS(TG_VECTOR(dropout_vector) & dropout_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(dropout_vector), &dropout_ref),
 };
 
 tg_tensor *tg_dropout(tg_scope *s, tg_tensor *x, double p)

@@ -66,7 +66,7 @@ const tg_op tg_layer_norm_op = {
     .attr_size = sizeof(tg_layer_norm_attr),
     .infer = layer_norm_infer,
     .backward = layer_norm_backward,
-    .kernels = TG_KERNELS(TG_VECTOR(layer_norm_vector) & layer_norm_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(layer_norm_vector), &layer_norm_ref),
 };
 
 static bool check_statistics(tg_scope *s, const tg_call *c, int64_t rows)
@@ -107,7 +107,7 @@ const tg_op tg_layer_norm_grad_op = {
     .optional_out = TG_BIT(0) | TG_BIT(1) | TG_BIT(2),
     .attr_size = sizeof(tg_layer_norm_attr),
     .infer = layer_norm_grad_infer,
-    .kernels = TG_KERNELS(TG_VECTOR(layer_norm_grad_vector) & layer_norm_grad_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(layer_norm_grad_vector), &layer_norm_grad_ref),
 };
 
 tg_tensor *tg_layer_norm(tg_scope *s, tg_tensor *x, tg_tensor *gamma, tg_tensor *beta, double eps)

@@ -104,9 +104,8 @@ const tg_op tg_linear_op = {
     .infer = tg_linear_infer,
     .backward = backward,
     .flops = tg_linear_flops,
-    .kernels = TG_KERNELS(TG_BRGEMM_BF16(linear_brgemm) TG_VECTOR(linear_vector) TG_BRGEMM_F32(linear_brgemm)
-                              TG_OPENBLAS(linear_openblas) &
-                          linear_ref),
+    .kernels = TG_KERNELS(TG_BRGEMM_BF16(linear_brgemm), TG_VECTOR(linear_vector), TG_BRGEMM_F32(linear_brgemm),
+                          TG_OPENBLAS(linear_openblas), &linear_ref),
     .rules = TG_RULES(&tg_linear_relu_rule),
 };
 const tg_op tg_linear_grad_x_op = {
@@ -115,9 +114,8 @@ const tg_op tg_linear_grad_x_op = {
     .n_out = 1,
     .infer = grad_x_infer,
     .flops = grad_x_flops,
-    .kernels = TG_KERNELS(TG_BRGEMM_BF16(linear_grad_x_brgemm) TG_VECTOR(linear_grad_x_vector)
-                              TG_BRGEMM_F32(linear_grad_x_brgemm) TG_OPENBLAS(linear_grad_x_openblas) &
-                          linear_grad_x_ref),
+    .kernels = TG_KERNELS(TG_BRGEMM_BF16(linear_grad_x_brgemm), TG_VECTOR(linear_grad_x_vector),
+                          TG_BRGEMM_F32(linear_grad_x_brgemm), TG_OPENBLAS(linear_grad_x_openblas), &linear_grad_x_ref),
 };
 const tg_op tg_linear_grad_w_op = {
     .name = "linear_grad_w",
@@ -125,9 +123,8 @@ const tg_op tg_linear_grad_w_op = {
     .n_out = 1,
     .infer = grad_w_infer,
     .flops = grad_w_flops,
-    .kernels = TG_KERNELS(TG_BRGEMM_BF16(linear_grad_w_brgemm) TG_VECTOR(linear_grad_w_vector)
-                              TG_BRGEMM_F32(linear_grad_w_brgemm) TG_OPENBLAS(linear_grad_w_openblas) &
-                          linear_grad_w_ref),
+    .kernels = TG_KERNELS(TG_BRGEMM_BF16(linear_grad_w_brgemm), TG_VECTOR(linear_grad_w_vector),
+                          TG_BRGEMM_F32(linear_grad_w_brgemm), TG_OPENBLAS(linear_grad_w_openblas), &linear_grad_w_ref),
 };
 
 tg_tensor *tg_linear(tg_scope *s, tg_tensor *x, tg_tensor *w, tg_tensor *b)

@@ -27,7 +27,7 @@ const tg_op tg_pointwise_loss_op = {
     .attr_size = sizeof(tg_pointwise_loss_attr),
     .infer = pointwise_loss_infer,
     .backward = pointwise_loss_backward,
-    .kernels = TG_KERNELS(TG_VECTOR(pointwise_loss_vector) & pointwise_loss_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(pointwise_loss_vector), &pointwise_loss_ref),
 };
 
 static void pointwise_loss_grad_infer(tg_scope *s, tg_call *c)
@@ -47,7 +47,7 @@ const tg_op tg_pointwise_loss_grad_op = {
     .optional_out = TG_BIT(0) | TG_BIT(1),
     .attr_size = sizeof(tg_pointwise_loss_attr),
     .infer = pointwise_loss_grad_infer,
-    .kernels = TG_KERNELS(TG_VECTOR(pointwise_loss_grad_vector) & pointwise_loss_grad_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(pointwise_loss_grad_vector), &pointwise_loss_grad_ref),
 };
 
 /* `name` is what the user called: messages begin with it. */

@@ -92,8 +92,8 @@ const tg_op tg_matmul_op = {
     .infer = infer,
     .backward = backward,
     .flops = flops,
-    .kernels = TG_KERNELS(TG_VECTOR(matmul_vector) TG_BRGEMM(matmul_brgemm) & matmul_stack_brgemm,
-                          TG_VECTOR(matmul_half_vector) TG_OPENBLAS(matmul_openblas) & matmul_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(matmul_vector), TG_BRGEMM(matmul_brgemm), &matmul_stack_brgemm,
+                          TG_VECTOR(matmul_half_vector), TG_OPENBLAS(matmul_openblas), &matmul_ref),
 };
 
 tg_tensor *tg_matmul_with(tg_scope *s, tg_tensor *a, tg_tensor *b, tg_matmul_config config)

@@ -22,7 +22,7 @@ const tg_op tg_max_op = {
     .attr_size = sizeof(tg_reduce_attr),
     .infer = tg_infer_reduce,
     .backward = max_backward,
-    .kernels = TG_KERNELS(TG_VECTOR(max_vector) & max_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(max_vector), &max_ref),
 };
 
 tg_tensor *tg_max(tg_scope *s, tg_tensor *x, tg_axes axes)
@@ -50,7 +50,7 @@ const tg_op tg_max_grad_op = {
     .n_out = 1,
     .attr_size = sizeof(tg_reduce_attr),
     .infer = max_grad_infer,
-    .kernels = TG_KERNELS(TG_VECTOR(max_grad_vector) & max_grad_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(max_grad_vector), &max_grad_ref),
 };
 
 /* ---- argmax ---- */
@@ -73,7 +73,7 @@ const tg_op tg_argmax_op = {
     .n_out = 1,
     .attr_size = sizeof(tg_axis_attr),
     .infer = argmax_infer,
-    .kernels = TG_KERNELS(TG_VECTOR(argmax_vector) & argmax_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(argmax_vector), &argmax_ref),
 };
 
 tg_tensor *tg_argmax(tg_scope *s, tg_tensor *x, int axis)

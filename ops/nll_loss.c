@@ -97,7 +97,7 @@ const tg_op tg_nll_loss_op = {
     .attr_size = sizeof(tg_nll_attr),
     .infer = nll_loss_infer,
     .backward = nll_loss_backward,
-    .kernels = TG_KERNELS(TG_VECTOR(nll_loss_vector) & nll_loss_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(nll_loss_vector), &nll_loss_ref),
 };
 
 void tg_nll_loss_grad_infer(tg_scope *s, tg_call *c, tg_dtype dtype)
@@ -130,7 +130,7 @@ const tg_op tg_nll_loss_grad_op = {
     .optional_in = TG_BIT(2),
     .attr_size = sizeof(tg_nll_attr),
     .infer = nll_loss_grad_infer,
-    .kernels = TG_KERNELS(TG_VECTOR(nll_loss_grad_vector) & nll_loss_grad_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(nll_loss_grad_vector), &nll_loss_grad_ref),
     .rules = TG_RULES(&tg_rule_cross_entropy_grad),
 };
 
@@ -138,11 +138,13 @@ const tg_op tg_nll_loss_grad_op = {
 
 static tg_nll_attr attr_of(const tg_tensor *x, const tg_cross_entropy_config *config)
 {
-    return (tg_nll_attr){ .label_smoothing = config->label_smoothing,
-                          .ignore_index = config->ignore ? config->ignore_index : -100,
-                          .reduction = config->reduction,
-                          .classes = x && x->rank > 0 ? x->dim[x->rank - 1] : 0,
-                          .dtype = x ? x->dtype : TG_F32 };
+    return (tg_nll_attr){
+        .label_smoothing = config->label_smoothing,
+        .ignore_index = config->ignore ? config->ignore_index : -100,
+        .reduction = config->reduction,
+        .classes = x && x->rank > 0 ? x->dim[x->rank - 1] : 0,
+        .dtype = x ? x->dtype : TG_F32,
+    };
 }
 
 tg_tensor *tg_nll_loss(tg_scope *s, tg_tensor *log_probability, tg_tensor *target, tg_cross_entropy_config config)

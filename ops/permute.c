@@ -114,7 +114,7 @@ const tg_op tg_permute_op = {
     .attr_size = sizeof(tg_permute_attr),
     .infer = permute_infer,
     .backward = permute_backward,
-    .kernels = TG_KERNELS(TG_VECTOR(permute_vector) & permute_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(permute_vector), &permute_ref),
 };
 
 tg_tensor *tg_permute(tg_scope *s, tg_tensor *x, const int *axes)

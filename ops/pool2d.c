@@ -120,7 +120,7 @@ const tg_op tg_max_pool2d_op = {
     .attr_size = sizeof(tg_pool2d_attr),
     .infer = max_infer,
     .backward = max_backward,
-    .kernels = TG_KERNELS(TG_VECTOR(max_pool2d_vector) & max_pool2d_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(max_pool2d_vector), &max_pool2d_ref),
 };
 const tg_op tg_max_pool2d_grad_op = {
     .name = "max_pool2d_grad",
@@ -128,7 +128,7 @@ const tg_op tg_max_pool2d_grad_op = {
     .n_out = 1,
     .attr_size = sizeof(tg_pool2d_attr),
     .infer = tg_max_pool2d_grad_infer,
-    .kernels = TG_KERNELS(TG_VECTOR(max_pool2d_grad_vector) & max_pool2d_grad_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(max_pool2d_grad_vector), &max_pool2d_grad_ref),
     .rules = TG_RULES(&tg_rule_max_pool2d_relu_grad),
 };
 const tg_op tg_avg_pool2d_op = {
@@ -138,7 +138,7 @@ const tg_op tg_avg_pool2d_op = {
     .attr_size = sizeof(tg_pool2d_attr),
     .infer = pool_infer,
     .backward = avg_backward,
-    .kernels = TG_KERNELS(TG_VECTOR(avg_pool2d_vector) & avg_pool2d_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(avg_pool2d_vector), &avg_pool2d_ref),
 };
 const tg_op tg_avg_pool2d_grad_op = {
     .name = "avg_pool2d_grad",
@@ -146,7 +146,7 @@ const tg_op tg_avg_pool2d_grad_op = {
     .n_out = 1,
     .attr_size = sizeof(tg_pool2d_attr),
     .infer = grad_infer,
-    .kernels = TG_KERNELS(TG_VECTOR(avg_pool2d_grad_vector) & avg_pool2d_grad_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(avg_pool2d_grad_vector), &avg_pool2d_grad_ref),
 };
 
 static tg_pool2d_attr resolve(const tg_tensor *x, tg_pool2d_config config)

@@ -28,55 +28,61 @@ static inline tg_product tg_linear_product(const tg_call *c)
 {
     const tg_tensor *x = c->in[0], *w = c->in[1], *y = c->out[0];
     const int64_t in = tg_last_dim(x), out = tg_last_dim(y);
-    return (tg_product){ .a = tg_ptr(x),
-                         .b = tg_ptr(w),
-                         .y = tg_ptr(y),
-                         .bias = tg_ptr(c->in[2]),
-                         .m = tg_count(y) / out,
-                         .n = out,
-                         .k = in,
-                         .a_row = in,
-                         .a_column = 1,
-                         .b_row = 1,
-                         .b_column = in,
-                         .relu = c->op == &tg_linear_relu_op,
-                         .half = w->dtype == TG_BF16,
-                         .half_y = y->dtype == TG_BF16 };
+    return (tg_product){
+        .a = tg_ptr(x),
+        .b = tg_ptr(w),
+        .y = tg_ptr(y),
+        .bias = tg_ptr(c->in[2]),
+        .m = tg_count(y) / out,
+        .n = out,
+        .k = in,
+        .a_row = in,
+        .a_column = 1,
+        .b_row = 1,
+        .b_column = in,
+        .relu = c->op == &tg_linear_relu_op,
+        .half = w->dtype == TG_BF16,
+        .half_y = y->dtype == TG_BF16,
+    };
 }
 
 static inline tg_product tg_linear_grad_x_product(const tg_call *c)
 {
     const tg_tensor *gy = c->in[0], *w = c->in[1], *gx = c->out[0];
     const int64_t in = tg_last_dim(gx), out = tg_last_dim(gy);
-    return (tg_product){ .a = tg_ptr(gy),
-                         .b = tg_ptr(w),
-                         .y = tg_ptr(gx),
-                         .m = tg_count(gx) / in,
-                         .n = in,
-                         .k = out,
-                         .a_row = out,
-                         .a_column = 1,
-                         .b_row = in,
-                         .b_column = 1,
-                         .half = w->dtype == TG_BF16,
-                         .half_y = gx->dtype == TG_BF16 };
+    return (tg_product){
+        .a = tg_ptr(gy),
+        .b = tg_ptr(w),
+        .y = tg_ptr(gx),
+        .m = tg_count(gx) / in,
+        .n = in,
+        .k = out,
+        .a_row = out,
+        .a_column = 1,
+        .b_row = in,
+        .b_column = 1,
+        .half = w->dtype == TG_BF16,
+        .half_y = gx->dtype == TG_BF16,
+    };
 }
 
 static inline tg_product tg_linear_grad_w_product(const tg_call *c)
 {
     const tg_tensor *gy = c->in[0], *x = c->in[1], *gw = c->out[0];
     const int64_t in = tg_last_dim(x), out = tg_last_dim(gy);
-    return (tg_product){ .a = tg_ptr(gy),
-                         .b = tg_ptr(x),
-                         .y = tg_ptr(gw),
-                         .m = out,
-                         .n = in,
-                         .k = tg_count(x) / in,
-                         .a_row = 1,
-                         .a_column = out,
-                         .b_row = in,
-                         .b_column = 1,
-                         .half = x->dtype == TG_BF16 };
+    return (tg_product){
+        .a = tg_ptr(gy),
+        .b = tg_ptr(x),
+        .y = tg_ptr(gw),
+        .m = out,
+        .n = in,
+        .k = tg_count(x) / in,
+        .a_row = 1,
+        .a_column = out,
+        .b_row = in,
+        .b_column = 1,
+        .half = x->dtype == TG_BF16,
+    };
 }
 
 /* ---- matmul: a stack of products ---- */
@@ -102,13 +108,15 @@ static inline tg_product tg_matmul_first(const tg_call *c)
 {
     const tg_matmul_config *t = c->attr;
     const tg_tensor *a = c->in[0], *b = c->in[1], *y = c->out[0];
-    tg_product p = { .a = tg_ptr(a),
-                     .b = tg_ptr(b),
-                     .y = tg_ptr(y),
-                     .m = y->dim[y->rank - 2],
-                     .n = tg_last_dim(y),
-                     .half = a->dtype == TG_BF16,
-                     .half_y = y->dtype == TG_BF16 };
+    tg_product p = {
+        .a = tg_ptr(a),
+        .b = tg_ptr(b),
+        .y = tg_ptr(y),
+        .m = y->dim[y->rank - 2],
+        .n = tg_last_dim(y),
+        .half = a->dtype == TG_BF16,
+        .half_y = y->dtype == TG_BF16,
+    };
     p.k = a->dim[a->rank - (t->transpose_a ? 2 : 1)];
     const bool by_columns = t->transpose_a && p.m > 1; /* a single row lies in memory as it does in a matrix */
     p.a_row = by_columns ? 1 : p.k;

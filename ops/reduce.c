@@ -72,7 +72,7 @@ const tg_op tg_sum_op = {
     .attr_size = sizeof(tg_reduce_attr),
     .infer = tg_infer_reduce,
     .backward = sum_backward,
-    .kernels = TG_KERNELS(TG_VECTOR(sum_vector) TG_VECTOR(sum_axes_vector) & sum_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(sum_vector), TG_VECTOR(sum_axes_vector), &sum_ref),
 };
 
 tg_tensor *tg_sum(tg_scope *s, tg_tensor *x, tg_axes axes)
@@ -96,7 +96,7 @@ const tg_op tg_mean_op = {
     .attr_size = sizeof(tg_reduce_attr),
     .infer = tg_infer_reduce,
     .backward = mean_backward,
-    .kernels = TG_KERNELS(TG_VECTOR(mean_vector) TG_VECTOR(mean_axes_vector) & mean_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(mean_vector), TG_VECTOR(mean_axes_vector), &mean_ref),
 };
 
 tg_tensor *tg_mean(tg_scope *s, tg_tensor *x, tg_axes axes)
@@ -135,5 +135,5 @@ const tg_op tg_expand_op = {
     .attr_size = sizeof(tg_shape_attr),
     .infer = expand_infer,
     .backward = expand_backward,
-    .kernels = TG_KERNELS(TG_VECTOR(expand_vector) & expand_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(expand_vector), &expand_ref),
 };

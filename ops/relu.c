@@ -24,7 +24,7 @@ const tg_op tg_relu_op = {
     .infer = tg_infer_map,
     .backward = relu_backward,
     .remade_by = &tg_relu_op,
-    .kernels = TG_KERNELS(TG_VECTOR(relu_vector) & relu_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(relu_vector), &relu_ref),
 };
 
 tg_tensor *tg_relu(tg_scope *s, tg_tensor *x) { return tg_apply(s, &tg_relu_op, &x, NULL); }
@@ -43,7 +43,7 @@ const tg_op tg_channel_sum_op = {
     .n_in = 1,
     .n_out = 1,
     .infer = channel_sum_infer,
-    .kernels = TG_KERNELS(TG_VECTOR(channel_sum_vector) & channel_sum_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(channel_sum_vector), &channel_sum_ref),
 };
 
 /* ---- relu_grad(gy, y) -> y <= 0 ? 0 : gy, so NaN passes it, as in PyTorch;  with channel_sum behind it, in one pass
@@ -61,7 +61,7 @@ const tg_op tg_relu_grad_op = {
     .n_in = 2,
     .n_out = 1,
     .infer = tg_infer_zip,
-    .kernels = TG_KERNELS(TG_VECTOR(relu_grad_vector) & relu_grad_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(relu_grad_vector), &relu_grad_ref),
     .rules =
         TG_RULES(&tg_rule_batch_norm2d_relu_grad, &tg_rule_relu_grad_batch_norm2d_grad, &relu_grad_then_channel_sum),
 };
@@ -79,5 +79,5 @@ const tg_op tg_relu_grad_channel_sum_op = {
     .n_in = 2,
     .n_out = 2,
     .infer = relu_grad_channel_sum_infer,
-    .kernels = TG_KERNELS(TG_VECTOR(relu_grad_channel_sum_vector) & relu_grad_channel_sum_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(relu_grad_channel_sum_vector), &relu_grad_channel_sum_ref),
 };

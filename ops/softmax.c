@@ -41,7 +41,7 @@ const tg_op tg_softmax_op = {
     .attr_size = sizeof(tg_softmax_attr),
     .infer = infer,
     .backward = softmax_backward,
-    .kernels = TG_KERNELS(TG_VECTOR(softmax_vector) & softmax_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(softmax_vector), &softmax_ref),
 };
 
 TG_VECTOR_DECLARE(softmax_grad_vector)
@@ -52,7 +52,7 @@ const tg_op tg_softmax_grad_op = {
     .n_out = 1,
     .attr_size = sizeof(tg_softmax_attr),
     .infer = infer,
-    .kernels = TG_KERNELS(TG_VECTOR(softmax_grad_vector) & softmax_grad_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(softmax_grad_vector), &softmax_grad_ref),
 };
 
 TG_VECTOR_DECLARE(log_softmax_vector)
@@ -65,7 +65,7 @@ const tg_op tg_log_softmax_op = {
     .attr_size = sizeof(tg_softmax_attr),
     .infer = infer,
     .backward = log_softmax_backward,
-    .kernels = TG_KERNELS(TG_VECTOR(log_softmax_vector) & log_softmax_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(log_softmax_vector), &log_softmax_ref),
     .rules = TG_RULES(&tg_rule_cross_entropy),
 };
 
@@ -77,7 +77,7 @@ const tg_op tg_log_softmax_grad_op = {
     .n_out = 1,
     .attr_size = sizeof(tg_softmax_attr),
     .infer = infer,
-    .kernels = TG_KERNELS(TG_VECTOR(log_softmax_grad_vector) & log_softmax_grad_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(log_softmax_grad_vector), &log_softmax_grad_ref),
 };
 
 static tg_softmax_attr attr_of(const tg_tensor *x, int axis)

@@ -26,7 +26,7 @@ const tg_op tg_affine_op = {
     .infer = tg_infer_map,
     .backward = affine_backward,
     .remade_by = &tg_affine_op,
-    .kernels = TG_KERNELS(TG_VECTOR(affine_vector) & affine_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(affine_vector), &affine_ref),
 };
 
 tg_tensor *tg_affine(tg_scope *s, tg_tensor *x, double scale, double shift)
@@ -49,7 +49,7 @@ const tg_op tg_neg_op = {
     .infer = tg_infer_map,
     .backward = neg_backward,
     .remade_by = &tg_neg_op,
-    .kernels = TG_KERNELS(TG_VECTOR(neg_vector) & neg_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(neg_vector), &neg_ref),
 };
 
 tg_tensor *tg_neg(tg_scope *s, tg_tensor *x) { return tg_apply(s, &tg_neg_op, &x, NULL); }
@@ -68,7 +68,7 @@ const tg_op tg_exp_op = {
     .saves_out = TG_BIT(0),
     .infer = tg_infer_map,
     .backward = exp_backward,
-    .kernels = TG_KERNELS(TG_VECTOR(exp_vector) & exp_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(exp_vector), &exp_ref),
 };
 
 tg_tensor *tg_exp(tg_scope *s, tg_tensor *x) { return tg_apply(s, &tg_exp_op, &x, NULL); }
@@ -87,7 +87,7 @@ const tg_op tg_log_op = {
     .saves_in = TG_BIT(0),
     .infer = tg_infer_map,
     .backward = log_backward,
-    .kernels = TG_KERNELS(TG_VECTOR(log_vector) & log_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(log_vector), &log_ref),
 };
 
 tg_tensor *tg_log(tg_scope *s, tg_tensor *x) { return tg_apply(s, &tg_log_op, &x, NULL); }
@@ -106,7 +106,7 @@ const tg_op tg_sqrt_op = {
     .saves_out = TG_BIT(0),
     .infer = tg_infer_map,
     .backward = sqrt_backward,
-    .kernels = TG_KERNELS(TG_VECTOR(sqrt_vector) & sqrt_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(sqrt_vector), &sqrt_ref),
 };
 
 tg_tensor *tg_sqrt(tg_scope *s, tg_tensor *x) { return tg_apply(s, &tg_sqrt_op, &x, NULL); }
@@ -128,7 +128,7 @@ const tg_op tg_pow_op = {
     .attr_size = sizeof(tg_pow_attr),
     .infer = tg_infer_map,
     .backward = pow_backward,
-    .kernels = TG_KERNELS(TG_VECTOR(pow_vector) & pow_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(pow_vector), &pow_ref),
 };
 
 tg_tensor *tg_pow(tg_scope *s, tg_tensor *x, double exponent)

@@ -50,7 +50,7 @@ const tg_op tg_upsample_op = {
     .attr_size = sizeof(tg_upsample_attr),
     .infer = upsample_infer,
     .backward = upsample_backward,
-    .kernels = TG_KERNELS(TG_VECTOR(upsample_vector) & upsample_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(upsample_vector), &upsample_ref),
 };
 
 const tg_op tg_upsample_grad_op = {
@@ -59,7 +59,7 @@ const tg_op tg_upsample_grad_op = {
     .n_out = 1,
     .attr_size = sizeof(tg_upsample_attr),
     .infer = upsample_grad_infer,
-    .kernels = TG_KERNELS(TG_VECTOR(upsample_grad_vector) & upsample_grad_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(upsample_grad_vector), &upsample_grad_ref),
 };
 
 tg_tensor *tg_upsample(tg_scope *s, tg_tensor *x, tg_upsample_config config)

@@ -66,8 +66,8 @@ static double flops(const tg_call *c) { return 14 * (double)tg_count(c->in[W]); 
 #define ADAM_OP(text) \
     { \
         .name = text, .n_in = 5, .optional_in = TG_BIT(FACTOR), .writes = TG_BIT(W) | TG_BIT(M) | TG_BIT(V), \
-        .attr_size = sizeof(tg_adam_attr), .infer = infer, .kernels = TG_KERNELS(TG_VECTOR(adam_update_vector) & ref), \
-        .flops = flops \
+        .attr_size = sizeof(tg_adam_attr), .infer = infer, .kernels = TG_KERNELS(TG_VECTOR(adam_update_vector), &ref), \
+        .flops = flops, \
     }
 
 const tg_op tg_adam_update_op = ADAM_OP("adam_update");

@@ -47,7 +47,11 @@ static void run_norm(const tg_call *c, const tg_task *task)
 }
 
 static const tg_kernel norm_blocks = {
-    .name = "vector", .backend = "vector", .scratch = norm_scratch, .tasks = norm_tasks, .run = run_norm
+    .name = "vector",
+    .backend = "vector",
+    .scratch = norm_scratch,
+    .tasks = norm_tasks,
+    .run = run_norm,
 };
 static const tg_kernel norm_ref = { .name = "ref", .backend = "ref", .run = run_norm_ref };
 

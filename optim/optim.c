@@ -46,14 +46,16 @@ tg_optim *tg_optim_new(tg_scope *s, const tg_optim_kind *kind, const tg_module *
     if (!count) return tg_fail(s, "%s: %s has no parameters", kind->name, m->kind), NULL;
     tg_optim *opt = tg_alloc(s, sizeof *opt);
     if (!opt) return NULL;
-    *opt = (tg_optim){ .kind = kind,
-                       .scope = s,
-                       .n_groups = 1,
-                       .group = { 1, weight_decay, NULL },
-                       .lr = lr,
-                       .grad_norm = (double)NAN,
-                       .schedule = tg_schedule_values_of(&(tg_schedule_config){ .kind = TG_CONSTANT }),
-                       .slots = tg_alloc(s, sizeof *opt->slots * (size_t)count) };
+    *opt = (tg_optim){
+        .kind = kind,
+        .scope = s,
+        .n_groups = 1,
+        .group = { 1, weight_decay, NULL },
+        .lr = lr,
+        .grad_norm = (double)NAN,
+        .schedule = tg_schedule_values_of(&(tg_schedule_config){ .kind = TG_CONSTANT }),
+        .slots = tg_alloc(s, sizeof *opt->slots * (size_t)count),
+    };
     if (opt->slots) tg_each_param(m, add_slot, opt);
     return tg_ok(s) ? opt : NULL;
 }

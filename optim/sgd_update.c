@@ -48,6 +48,6 @@ const tg_op tg_sgd_update_op = {
     .writes = TG_BIT(W) | TG_BIT(V),
     .attr_size = sizeof(tg_sgd_attr),
     .infer = infer,
-    .kernels = TG_KERNELS(TG_VECTOR(sgd_update_vector) & ref),
+    .kernels = TG_KERNELS(TG_VECTOR(sgd_update_vector), &ref),
     .flops = flops,
 };

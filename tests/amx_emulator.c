@@ -100,12 +100,14 @@ static bool decode(const uint8_t *p, const greg_t *g, instruction *i)
 {
     const uint8_t *end = p + 5;
     if (p[0] != 0xc4 || (p[1] & 0x9f) != 0x82 || (p[2] & 0x84)) return false;
-    *i = (instruction){ .opcode = p[3],
-                        .prefix = p[2] & 3,
-                        .third = ~p[2] >> 3 & 15,
-                        .reg = p[4] >> 3 & 7,
-                        .rm = p[4] & 7,
-                        .memory = p[4] >> 6 != 3 };
+    *i = (instruction){
+        .opcode = p[3],
+        .prefix = p[2] & 3,
+        .third = ~p[2] >> 3 & 15,
+        .reg = p[4] >> 3 & 7,
+        .rm = p[4] & 7,
+        .memory = p[4] >> 6 != 3,
+    };
     if (i->memory) end = decode_memory(end, g, p[4] >> 6, p[1] & 0x40 ? 0 : 8, p[1] & 0x20 ? 0 : 8, i);
     else if (!(p[1] & 0x20)) return false;
     i->length = (int)(end - p);

@@ -139,44 +139,67 @@ SIMPLE(checkpoint_bn, tg_checkpoint(s, m->segment[2], a))
 #define TO_ONE       TO(IMAGE, ONE), TO(HALF, ONE), TO(ROWS, ONE), TO(MAT, ONE)
 enum { CONV = LEAF(W3) | LEAF(B3), LINEAR = LEAF(WL) | LEAF(BL) };
 enum { NORM = LEAF(GAMMA) | LEAF(BETA), RUNNING = LEAF(MEAN) | LEAF(VAR) };
-#define OP2(name, weight, second, reads, tracks, ...) \
-    { #name, weight, second, { __VA_ARGS__ }, reads, tracks, false, false, name },
-#define VIEW(name, weight, cuts, ...)        { #name, weight, ALONE, { __VA_ARGS__ }, 0, 0, cuts, true, name },
+#define OP2(name_, weight_, second_, reads_, tracks_, ...) \
+    { \
+        .name = #name_, .weight = weight_, .second = second_, .to = { __VA_ARGS__ }, .reads = reads_, \
+        .tracks = tracks_, .apply = name_ \
+    }
+#define VIEW(name_, weight_, cuts_, ...) \
+    { \
+        .name = #name_, .weight = weight_, .to = { __VA_ARGS__ }, .cuts = cuts_, .views = true, .apply = name_ \
+    }
 #define OP(name, weight, reads, tracks, ...) OP2(name, weight, ALONE, reads, tracks, __VA_ARGS__)
 
 const fuzz_op fuzz_ops[] = {
-    OP(relu, 12, 0, 0, ALL) OP(sigmoid, 2, 0, 0, ALL) OP(tanh_, 2, 0, 0, ALL) OP(silu, 2, 0, 0, ALL)
-        OP(neg, 1, 0, 0, ALL) OP(affine, 2, 0, 0, ALL) VIEW(detach, 1, true, ALL) VIEW(dropout, 3, false, ALL)
-            OP2(add, 8, LIKE_OR_VEC, 0, 0, ALL) OP2(sub, 2, LIKE_OR_VEC, 0, 0, ALL) OP2(mul, 2, LIKE_OR_VEC, 0, 0, ALL)
-                OP(conv3x3, 8, CONV, 0, IMAGES) OP(conv1x1, 3, LEAF(W1) | LEAF(B3), 0, IMAGES) OP(
-                    depthwise, 2, LEAF(WD), 0, IMAGES) OP(conv_stride2, 2, CONV, 0, TO(IMAGE, HALF))
-                    OP(conv_transpose, 2, LEAF(WT) | LEAF(B3), 0, TO(HALF, IMAGE)) OP(linear, 8, LINEAR, 0, BY_FOUR) OP(
-                        matmul, 2, LEAF(WL), 0, ON(MAT), ON(ROWS)) OP(max_pool, 2, 0, 0, TO(IMAGE, HALF))
-                        OP(max_pool3, 2, 0, 0, TO(IMAGE, HALF)) OP(avg_pool, 2, 0, 0, TO(IMAGE, HALF)) OP(
-                            upsample, 3, 0, 0, TO(HALF, IMAGE)) VIEW(to_rows, 3, false, TO(IMAGE, ROWS))
-                            VIEW(to_image, 3, false, TO(ROWS, IMAGE)) OP(flatten, 2, 0, 0, TO(IMAGE, FLAT))
-                                OP(slice_flat, 4, 0, 0,
-                                   TO(FLAT, MAT)) OP(mean_hw, 2, 0, 0, TO(IMAGE, MAT),
-                                                     TO(HALF, MAT)) OP2(concat, 1, LIKE, 0, 0, TO(IMAGE, WIDE))
-                                    OP(slice_wide, 6, 0, 0, TO(WIDE, IMAGE)) OP(permute, 2, 0, 0, IMAGES)
-                                        OP(softmax, 1, 0, 0, BY_FOUR) OP(log_softmax, 1, 0, 0, BY_FOUR)
-                                            OP(mean_0, 2, 0, 0, TO(MAT, VEC),
-                                               TO(ROWS, VEC)) OP(max_0, 1, 0, 0, TO(MAT, VEC), TO(ROWS, VEC))
-                                                OP(layer_norm, 2, NORM,
-                                                   0, BY_FOUR) OP(mean_all, 2, 0, 0, TO_ONE, TO(FLAT, ONE),
-                                                                  TO(VEC, ONE)) OP(mse, 2, LEAF(X1), 0, TO(IMAGE, ONE))
-                                                    OP(batch_norm, 10, NORM, RUNNING,
-                                                       IMAGES) OP(cross_entropy, 6, 0, 0, TO_ONE)
-                                                        OP(conv_relu, 4, CONV, 0,
-                                                           IMAGES) OP(conv_bn_relu, 5, CONV | NORM, RUNNING,
-                                                                      IMAGES) OP(bn_relu, 5, NORM, RUNNING, IMAGES)
-                                                            OP2(bn_add_relu, 5, LIKE, NORM, RUNNING,
-                                                                IMAGES) OP(linear_relu, 5, LINEAR, 0, BY_FOUR)
-                                                                OP(residual, 4, CONV | NORM, RUNNING,
-                                                                   IMAGES) OP(nested, 2, CONV | LINEAR, 0, IMAGES)
-                                                                    OP(checkpoint_conv, 2, CONV | NORM, RUNNING, IMAGES)
-                                                                        OP(checkpoint_linear, 2, LINEAR, 0, BY_FOUR)
-                                                                            OP(checkpoint_bn, 2, NORM, RUNNING, IMAGES)
+    OP(relu, 12, 0, 0, ALL),
+    OP(sigmoid, 2, 0, 0, ALL),
+    OP(tanh_, 2, 0, 0, ALL),
+    OP(silu, 2, 0, 0, ALL),
+    OP(neg, 1, 0, 0, ALL),
+    OP(affine, 2, 0, 0, ALL),
+    VIEW(detach, 1, true, ALL),
+    VIEW(dropout, 3, false, ALL),
+    OP2(add, 8, LIKE_OR_VEC, 0, 0, ALL),
+    OP2(sub, 2, LIKE_OR_VEC, 0, 0, ALL),
+    OP2(mul, 2, LIKE_OR_VEC, 0, 0, ALL),
+    OP(conv3x3, 8, CONV, 0, IMAGES),
+    OP(conv1x1, 3, LEAF(W1) | LEAF(B3), 0, IMAGES),
+    OP(depthwise, 2, LEAF(WD), 0, IMAGES),
+    OP(conv_stride2, 2, CONV, 0, TO(IMAGE, HALF)),
+    OP(conv_transpose, 2, LEAF(WT) | LEAF(B3), 0, TO(HALF, IMAGE)),
+    OP(linear, 8, LINEAR, 0, BY_FOUR),
+    OP(matmul, 2, LEAF(WL), 0, ON(MAT), ON(ROWS)),
+    OP(max_pool, 2, 0, 0, TO(IMAGE, HALF)),
+    OP(max_pool3, 2, 0, 0, TO(IMAGE, HALF)),
+    OP(avg_pool, 2, 0, 0, TO(IMAGE, HALF)),
+    OP(upsample, 3, 0, 0, TO(HALF, IMAGE)),
+    VIEW(to_rows, 3, false, TO(IMAGE, ROWS)),
+    VIEW(to_image, 3, false, TO(ROWS, IMAGE)),
+    OP(flatten, 2, 0, 0, TO(IMAGE, FLAT)),
+    OP(slice_flat, 4, 0, 0, TO(FLAT, MAT)),
+    OP(mean_hw, 2, 0, 0, TO(IMAGE, MAT), TO(HALF, MAT)),
+    OP2(concat, 1, LIKE, 0, 0, TO(IMAGE, WIDE)),
+    OP(slice_wide, 6, 0, 0, TO(WIDE, IMAGE)),
+    OP(permute, 2, 0, 0, IMAGES),
+    OP(softmax, 1, 0, 0, BY_FOUR),
+    OP(log_softmax, 1, 0, 0, BY_FOUR),
+    OP(mean_0, 2, 0, 0, TO(MAT, VEC), TO(ROWS, VEC)),
+    OP(max_0, 1, 0, 0, TO(MAT, VEC), TO(ROWS, VEC)),
+    OP(layer_norm, 2, NORM, 0, BY_FOUR),
+    OP(mean_all, 2, 0, 0, TO_ONE, TO(FLAT, ONE), TO(VEC, ONE)),
+    OP(mse, 2, LEAF(X1), 0, TO(IMAGE, ONE)),
+    OP(batch_norm, 10, NORM, RUNNING, IMAGES),
+    OP(cross_entropy, 6, 0, 0, TO_ONE),
+    OP(conv_relu, 4, CONV, 0, IMAGES),
+    OP(conv_bn_relu, 5, CONV | NORM, RUNNING, IMAGES),
+    OP(bn_relu, 5, NORM, RUNNING, IMAGES),
+    OP2(bn_add_relu, 5, LIKE, NORM, RUNNING, IMAGES),
+    OP(linear_relu, 5, LINEAR, 0, BY_FOUR),
+    OP(residual, 4, CONV | NORM, RUNNING, IMAGES),
+    OP(nested, 2, CONV | LINEAR, 0, IMAGES),
+    OP(checkpoint_conv, 2, CONV | NORM, RUNNING, IMAGES),
+    OP(checkpoint_linear, 2, LINEAR, 0, BY_FOUR),
+    OP(checkpoint_bn, 2, NORM, RUNNING, IMAGES),
 };
 const int fuzz_op_count = sizeof fuzz_ops / sizeof *fuzz_ops;
 

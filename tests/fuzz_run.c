@@ -287,12 +287,14 @@ static bool run_way(fuzz_run *in, uint64_t data_seed)
     const lesson *e = r.lesson;
     r.root = tg_open();
     tg_set_backends(way->backends);
-    *tg_tree_options(r.root) = (tg_options){ .fuse = way->fuse,
-                                             .eager = way->eager,
-                                             .recompute = r.recompute,
-                                             .epilogues = !r.plainly,
-                                             .observe = see,
-                                             .context = &r };
+    *tg_tree_options(r.root) = (tg_options){
+        .fuse = way->fuse,
+        .eager = way->eager,
+        .recompute = r.recompute,
+        .epilogues = !r.plainly,
+        .observe = see,
+        .context = &r,
+    };
     fuzz_open_model(&r.model, r.root, r.p->seed, data_seed);
     fuzz_track_start(&r.track);
     r.step = tg_train(r.root);

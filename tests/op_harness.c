@@ -177,12 +177,14 @@ static void spy_run(const tg_call *c, const tg_task *task)
 }
 
 static const tg_kernel spy_kernel = { .name = "spy", .backend = "ref", .run = spy_run };
-const tg_op spy_op = { .name = "spy",
-                       .n_in = TG_MAX_OUT,
-                       .n_out = 1,
-                       .optional_in = TG_BIT(TG_MAX_OUT) - 1,
-                       .infer = spy_infer,
-                       .kernels = TG_KERNELS(&spy_kernel) };
+const tg_op spy_op = {
+    .name = "spy",
+    .n_in = TG_MAX_OUT,
+    .n_out = 1,
+    .optional_in = TG_BIT(TG_MAX_OUT) - 1,
+    .infer = spy_infer,
+    .kernels = TG_KERNELS(&spy_kernel),
+};
 
 /* ---- running ---- */
 

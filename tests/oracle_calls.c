@@ -86,11 +86,13 @@ static tg_tensor *log_softmax(tg_scope *s, request *r) { return tg_log_softmax(s
 /* a: reduction, label smoothing, ignore, ignore_index; in: x, target, weight */
 static tg_cross_entropy_config classes(const request *r)
 {
-    return (tg_cross_entropy_config){ .weight = r->in[2],
-                                      .label_smoothing = (float)r->a[1],
-                                      .ignore = i(r, 2),
-                                      .ignore_index = i(r, 3),
-                                      .reduction = (tg_reduction)i(r, 0) };
+    return (tg_cross_entropy_config){
+        .weight = r->in[2],
+        .label_smoothing = (float)r->a[1],
+        .ignore = i(r, 2),
+        .ignore_index = i(r, 3),
+        .reduction = (tg_reduction)i(r, 0),
+    };
 }
 static tg_tensor *cross_entropy(tg_scope *s, request *r) { return tg_cross_entropy(s, r->in[0], r->in[1]); }
 static tg_tensor *cross_entropy_with(tg_scope *s, request *r)

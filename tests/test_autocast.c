@@ -18,35 +18,52 @@ static tg_tensor *x, *y, *w, *m, *g, *classes; /* x, y: [2,6,6,4] of the row's d
 ONE(neg)
 ONE(exp)
 ONE(log)
-ONE(sqrt) ONE(relu) ONE(sigmoid) ONE(tanh) ONE(gelu) ONE(silu) ONE(hardswish) ONE(flatten) TWO(add) TWO(sub) TWO(mul)
-    TWO(div)
+ONE(sqrt)
+ONE(relu)
+ONE(sigmoid)
+ONE(tanh)
+ONE(gelu)
+ONE(silu)
+ONE(hardswish)
+ONE(flatten)
+TWO(add)
+TWO(sub)
+TWO(mul)
+TWO(div)
 #define CALL(name, ...) \
     static tg_tensor *name##_row(void) { return tg_##name(s, __VA_ARGS__); }
-        CALL(conv2d, x, w, NULL, (tg_conv2d_config){ 0 })
-            CALL(conv_transpose2d, x, w, NULL, (tg_conv_transpose2d_config){ 0 }) CALL(linear, x, m, g)
-                CALL(matmul, x, m) CALL(mse, x, y, TG_MEAN) CALL(l1, x, y, TG_MEAN) CALL(bce_with_logits, x, y, TG_MEAN)
-                    CALL(cross_entropy, x, classes) CALL(nll_loss, x, classes, (tg_cross_entropy_config){ 0 })
-                        CALL(concat, (tg_tensor *[]){ x, y }, 2, 3) CALL(affine, x, 2, 1) CALL(pow, x, 2)
-                            CALL(leaky_relu, x, 0.1) CALL(dropout, x, 0.5)
-                                CALL(max_pool2d, x, (tg_pool2d_config){ .kernel = { 2, 2 } })
-                                    CALL(avg_pool2d, x, (tg_pool2d_config){ .kernel = { 2, 2 } })
-                                        CALL(adaptive_avg_pool2d, x, 1, 1) CALL(batch_norm2d, x, g, g, NULL, NULL,
-                                                                                (tg_batch_norm2d_config){ 0 })
-                                            CALL(layer_norm, x, g, g, 0) CALL(softmax, x, 3) CALL(log_softmax, x, 3)
-                                                CALL(sum, x, (tg_axes){ 0 }) CALL(mean, x, (tg_axes){ 0 })
-                                                    CALL(max, x, (tg_axes){ 0 }) CALL(reshape, x, 1, TG_DIM(-1))
-                                                        CALL(permute, x, ((const int[]){ 3, 2, 1, 0 }))
-                                                            CALL(transpose, x, 0, 1) CALL(slice, x, 0, 0, 1)
-                                                                CALL(pad, x, TG_DIM(0, 1, 1, 0), TG_DIM(0, 1, 1, 0), 0)
-                                                                    CALL(upsample, x,
-                                                                         (tg_upsample_config){ 12, 12, false, false })
+CALL(conv2d, x, w, NULL, (tg_conv2d_config){ 0 })
+CALL(conv_transpose2d, x, w, NULL, (tg_conv_transpose2d_config){ 0 })
+CALL(linear, x, m, g)
+CALL(matmul, x, m)
+CALL(mse, x, y, TG_MEAN)
+CALL(l1, x, y, TG_MEAN)
+CALL(bce_with_logits, x, y, TG_MEAN)
+CALL(cross_entropy, x, classes)
+CALL(nll_loss, x, classes, (tg_cross_entropy_config){ 0 })
+CALL(concat, (tg_tensor *[]){ x, y }, 2, 3)
+CALL(affine, x, 2, 1)
+CALL(pow, x, 2)
+CALL(leaky_relu, x, 0.1)
+CALL(dropout, x, 0.5)
+CALL(max_pool2d, x, (tg_pool2d_config){ .kernel = { 2, 2 } })
+CALL(avg_pool2d, x, (tg_pool2d_config){ .kernel = { 2, 2 } })
+CALL(adaptive_avg_pool2d, x, 1, 1)
+CALL(batch_norm2d, x, g, g, NULL, NULL, (tg_batch_norm2d_config){ 0 })
+CALL(layer_norm, x, g, g, 0)
+CALL(softmax, x, 3)
+CALL(log_softmax, x, 3)
+CALL(sum, x, (tg_axes){ 0 })
+CALL(mean, x, (tg_axes){ 0 })
+CALL(max, x, (tg_axes){ 0 })
+CALL(reshape, x, 1, TG_DIM(-1))
+CALL(permute, x, ((const int[]){ 3, 2, 1, 0 }))
+CALL(transpose, x, 0, 1)
+CALL(slice, x, 0, 0, 1)
+CALL(pad, x, TG_DIM(0, 1, 1, 0), TG_DIM(0, 1, 1, 0), 0)
+CALL(upsample, x, (tg_upsample_config){ 12, 12, false, false })
 
-                                                                        typedef enum {
-                                                                            LOWER,
-                                                                            FP32,
-                                                                            WIDEST,
-                                                                            AS_IT_COMES
-                                                                        } list;
+typedef enum { LOWER, FP32, WIDEST, AS_IT_COMES } list;
 static const struct {
     const char *name;
     tg_tensor *(*call)(void);

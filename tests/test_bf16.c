@@ -180,20 +180,34 @@ static const tg_kernel fast = { .name = "fast", .backend = "vector", .reject = f
 static const tg_kernel slow = { .name = "ref", .backend = "ref", .run = blend_run };
 static const tg_kernel faulty = { .name = "faulty", .backend = "vector", .reject = f32_only, .run = faulty_run };
 static const tg_op blend_op = {
-    .name = "blend", .n_in = 2, .n_out = 1, .infer = blend_infer, .kernels = TG_KERNELS(&fast, &slow)
+    .name = "blend",
+    .n_in = 2,
+    .n_out = 1,
+    .infer = blend_infer,
+    .kernels = TG_KERNELS(&fast, &slow),
 };
 static const tg_op slow_op = {
-    .name = "blend", .n_in = 2, .n_out = 1, .infer = blend_infer, .kernels = TG_KERNELS(&slow)
+    .name = "blend",
+    .n_in = 2,
+    .n_out = 1,
+    .infer = blend_infer,
+    .kernels = TG_KERNELS(&slow),
 };
 static const tg_op faulty_op = {
-    .name = "blend", .n_in = 2, .n_out = 1, .infer = blend_infer, .kernels = TG_KERNELS(&faulty, &slow)
+    .name = "blend",
+    .n_in = 2,
+    .n_out = 1,
+    .infer = blend_infer,
+    .kernels = TG_KERNELS(&faulty, &slow),
 };
-static const tg_op add_to_op = { .name = "add_to",
-                                 .n_in = 2,
-                                 .n_out = 1,
-                                 .writes = TG_BIT(0),
-                                 .infer = blend_infer,
-                                 .kernels = TG_KERNELS(&fast, &slow) };
+static const tg_op add_to_op = {
+    .name = "add_to",
+    .n_in = 2,
+    .n_out = 1,
+    .writes = TG_BIT(0),
+    .infer = blend_infer,
+    .kernels = TG_KERNELS(&fast, &slow),
+};
 
 /* The kernels that ran, as "cast cast fast cast". */
 static bool note_kernel(void *context, const tg_call *c)

@@ -86,16 +86,18 @@ static void run_block(const tg_blocks *mk, block_case *t)
         mk->load_b(t->x[s] - t->lead, t->x_stride, t->k[s], t->lead, t->end, columns,
                    (uint16_t *)(void *)(b + step[s].b));
     }
-    const tg_block_product p = { .m = t->m,
-                                 .n = t->n,
-                                 .a = a,
-                                 .b = b,
-                                 .apart = TG_B_TILE,
-                                 .c = t->c,
-                                 .row = t->row,
-                                 .add = t->add,
-                                 .step = step,
-                                 .count = t->steps };
+    const tg_block_product p = {
+        .m = t->m,
+        .n = t->n,
+        .a = a,
+        .b = b,
+        .apart = TG_B_TILE,
+        .c = t->c,
+        .row = t->row,
+        .add = t->add,
+        .step = step,
+        .count = t->steps,
+    };
     mk->run(&p, t->c);
     free(a), free(b);
 }

@@ -54,10 +54,12 @@ typedef struct {
 static shape shape_of(const tg_microkernel *mk, dice *d, int i)
 {
     const int odd = i % 2;
-    shape s = { .m = between(d, 1, MOST_M - 1) | odd,
-                .n = between(d, 1, mk->panel - 1) | odd,
-                .k = between(d, 1, MOST_K - 1) | odd,
-                .count = between(d, 0, MOST_BRICKS) };
+    shape s = {
+        .m = between(d, 1, MOST_M - 1) | odd,
+        .n = between(d, 1, mk->panel - 1) | odd,
+        .k = between(d, 1, MOST_K - 1) | odd,
+        .count = between(d, 0, MOST_BRICKS),
+    };
     s.across = between(d, 0, 3) == 0;
     s.add = between(d, 0, 1);
     s.bias = between(d, 0, 1);
@@ -108,17 +110,19 @@ static void fill(const tg_microkernel *mk, dice *d, const shape *s, operands *o)
 static void compute(const tg_microkernel *mk, const shape *s, operands *o)
 {
     tg_brick brick[MOST_BRICKS];
-    tg_brgemm p = { .m = s->m,
-                    .n = s->n,
-                    .k = s->k,
-                    .row = s->across ? 1 : s->stride,
-                    .step = s->across ? s->stride : 1,
-                    .from = s->add ? o->from : NULL,
-                    .from_row = TG_PANEL,
-                    .c_row = s->c_row,
-                    .store = s->bf16 ? TG_BF16 : TG_F32,
-                    .bias = s->bias ? o->bias : NULL,
-                    .relu = s->relu };
+    tg_brgemm p = {
+        .m = s->m,
+        .n = s->n,
+        .k = s->k,
+        .row = s->across ? 1 : s->stride,
+        .step = s->across ? s->stride : 1,
+        .from = s->add ? o->from : NULL,
+        .from_row = TG_PANEL,
+        .c_row = s->c_row,
+        .store = s->bf16 ? TG_BF16 : TG_F32,
+        .bias = s->bias ? o->bias : NULL,
+        .relu = s->relu,
+    };
     for (int i = 0; i < s->count; i++) brick[i] = (tg_brick){ .a = o->a_bytes[i], .b = o->b_bytes[i] };
     p.c = s->bf16 ? (void *)o->c16 : (void *)o->c32;
     mk->run(&p, brick, s->count);
@@ -191,16 +195,18 @@ static uint16_t stored(const tg_microkernel *mk, float from, bool relu)
 {
     uint16_t c[4] = { 0 };
     float row[TG_PANEL] = { from };
-    tg_brgemm p = { .m = 1,
-                    .n = 1,
-                    .row = 1,
-                    .step = 1,
-                    .from = row,
-                    .from_row = TG_PANEL,
-                    .c = c,
-                    .c_row = 1,
-                    .store = TG_BF16,
-                    .relu = relu };
+    tg_brgemm p = {
+        .m = 1,
+        .n = 1,
+        .row = 1,
+        .step = 1,
+        .from = row,
+        .from_row = TG_PANEL,
+        .c = c,
+        .c_row = 1,
+        .store = TG_BF16,
+        .relu = relu,
+    };
     mk->run(&p, NULL, 0);
     return c[0];
 }

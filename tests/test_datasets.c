@@ -256,11 +256,8 @@ static void refuses_bad_cifar(void **state)
     (void)state;
     const blob good = cifar(1, 0, RECORDS), fine = cifar(2, 0, RECORDS), packed = data_gzip(&good);
     blob label = good, coarse = fine, kind = fine, none = { 0 }, shorter = good, longer = good;
-    label.at[3073] = 10;
-    coarse.at[0] = 20;
-    kind.at[2 * 3074 + 1] = 100;
-    shorter.n--;
-    longer.n++;
+    label.at[3073] = 10, coarse.at[0] = 20, kind.at[2 * 3074 + 1] = 100;
+    shorter.n--, longer.n++;
     const struct {
         const char *name, *file;
         const blob *bytes;

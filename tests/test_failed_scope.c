@@ -129,12 +129,14 @@ typedef struct {
 static condition now(void)
 {
     const tg_program *p = s->program;
-    condition c = { .calls = p->n,
-                    .ran = p->ran,
-                    .bytes = p->memory.used,
-                    .counter = p->random_counter,
-                    .seed = p->seed,
-                    .frames = (uint64_t)p->n_frames };
+    condition c = {
+        .calls = p->n,
+        .ran = p->ran,
+        .bytes = p->memory.used,
+        .counter = p->random_counter,
+        .seed = p->seed,
+        .frames = (uint64_t)p->n_frames,
+    };
     for (const tg_storage *t = s->storages; t; t = t->next) {
         c.storages++;
         c.contents = c.contents * 31 + t->version * 7 + t->ran + (uint64_t)t->savers + t->pending;

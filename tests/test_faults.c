@@ -208,7 +208,11 @@ static void picky_run(const tg_call *c, const tg_task *task)
 
 static const tg_kernel picky_kernel = { .name = "mine", .backend = "ref", .tasks = many, .run = picky_run };
 static const tg_op picky_op = {
-    .name = "picky", .n_in = 1, .n_out = 1, .infer = fuse_infer, .kernels = TG_KERNELS(&picky_kernel)
+    .name = "picky",
+    .n_in = 1,
+    .n_out = 1,
+    .infer = fuse_infer,
+    .kernels = TG_KERNELS(&picky_kernel),
 };
 
 static void the_lowest_task_is_reported(void **state)

@@ -70,44 +70,45 @@ static void notices_every_flipped_bit(void **state)
     tg_close(s);
 }
 
+static const struct {
+    const char *name;
+    int rank, want;
+    uint32_t dim[4];
+    size_t data;
+    int byte, value; /* then overwrite one byte of the header */
+    const char *contains;
+} bad_headers[] = {
+    { "no zero", 1, 1, { 9 }, 9, 0, 1, "begins with 0x01000801, wanted 0x00000801" },
+    { "type 10", 1, 1, { 9 }, 9, 2, 10, "begins with 0x00000a01" },
+    { "type 15", 1, 1, { 9 }, 9, 2, 15, "begins with 0x00000f01" },
+    { "bytes for shorts", 1, 1, { 10 }, 19, 2, 11, "declares 20 bytes of data, but holds at most 19" },
+    { "bytes for doubles", 1, 1, { 2 }, 17, 2, 14, "goes on after its 24 bytes" },
+    { "shorts of 778", 1, 1, { 2 }, 4, 2, 11, "element 0 is 778, wanted whole numbers of 0 .. 255" },
+    { "negative bytes", 1, 1, { 90 }, 90, 2, 9, "element 18 is -127, wanted whole numbers" },
+    { "floats below 1", 1, 1, { 2 }, 8, 2, 13, "element 0 is " },
+    { "labels for images", 1, 3, { 90 }, 90, 3, 1, "begins with 0x00000801, wanted 0x00000803" },
+    { "images for labels", 3, 1, { 2, 2, 2 }, 8, 3, 3, "begins with 0x00000803" },
+    { "rank 0", 1, 1, { 9 }, 9, 3, 0, "begins with 0x00000800" },
+    { "rank 255", 1, 1, { 9 }, 9, 3, 255, "begins with 0x000008ff" },
+    { "no images", 3, 3, { 0, 28, 28 }, 0, 2, 8, "size 1 of 3 is 0" },
+    { "no columns", 3, 3, { 3, 28, 0 }, 0, 2, 8, "size 3 of 3 is 0" },
+    { "4 TB", 3, 3, { 60000, 8192, 8192 }, 100, 2, 8, "declares 4026531840000 bytes of data, but holds" },
+    { "sizes wrap to 0", 4, 4, { 1u << 31, 1u << 31, 4, 1 }, 9, 2, 8, "overflow" },
+    { "sizes wrap to 4", 3, 3, { 4194305, 4194305, 0xffff0000u }, 4, 2, 8, "overflow" },
+    { "all ones", 4, 4, { ~0u, ~0u, ~0u, ~0u }, 9, 2, 8, "overflow" },
+    { "one byte short", 1, 1, { 10 }, 9, 2, 8, "declares 10 bytes of data, but holds at most 9" },
+    { "one byte more", 1, 1, { 8 }, 9, 2, 8, "goes on after its 16 bytes" },
+    { "many more", 3, 3, { 1, 1, 1 }, 50000, 2, 8, "goes on after its 17 bytes" },
+};
+
 static void refuses_bad_headers(void **state)
 {
     (void)state;
-    const struct {
-        const char *name;
-        int rank, want;
-        uint32_t dim[4];
-        size_t data;
-        int byte, value; /* then overwrite one byte of the header */
-        const char *contains;
-    } rows[] = {
-        { "no zero", 1, 1, { 9 }, 9, 0, 1, "begins with 0x01000801, wanted 0x00000801" },
-        { "type 10", 1, 1, { 9 }, 9, 2, 10, "begins with 0x00000a01" },
-        { "type 15", 1, 1, { 9 }, 9, 2, 15, "begins with 0x00000f01" },
-        { "bytes for shorts", 1, 1, { 10 }, 19, 2, 11, "declares 20 bytes of data, but holds at most 19" },
-        { "bytes for doubles", 1, 1, { 2 }, 17, 2, 14, "goes on after its 24 bytes" },
-        { "shorts of 778", 1, 1, { 2 }, 4, 2, 11, "element 0 is 778, wanted whole numbers of 0 .. 255" },
-        { "negative bytes", 1, 1, { 90 }, 90, 2, 9, "element 18 is -127, wanted whole numbers" },
-        { "floats below 1", 1, 1, { 2 }, 8, 2, 13, "element 0 is " },
-        { "labels for images", 1, 3, { 90 }, 90, 3, 1, "begins with 0x00000801, wanted 0x00000803" },
-        { "images for labels", 3, 1, { 2, 2, 2 }, 8, 3, 3, "begins with 0x00000803" },
-        { "rank 0", 1, 1, { 9 }, 9, 3, 0, "begins with 0x00000800" },
-        { "rank 255", 1, 1, { 9 }, 9, 3, 255, "begins with 0x000008ff" },
-        { "no images", 3, 3, { 0, 28, 28 }, 0, 2, 8, "size 1 of 3 is 0" },
-        { "no columns", 3, 3, { 3, 28, 0 }, 0, 2, 8, "size 3 of 3 is 0" },
-        { "4 TB", 3, 3, { 60000, 8192, 8192 }, 100, 2, 8, "declares 4026531840000 bytes of data, but holds" },
-        { "sizes wrap to 0", 4, 4, { 1u << 31, 1u << 31, 4, 1 }, 9, 2, 8, "overflow" },
-        { "sizes wrap to 4", 3, 3, { 4194305, 4194305, 0xffff0000u }, 4, 2, 8, "overflow" },
-        { "all ones", 4, 4, { ~0u, ~0u, ~0u, ~0u }, 9, 2, 8, "overflow" },
-        { "one byte short", 1, 1, { 10 }, 9, 2, 8, "declares 10 bytes of data, but holds at most 9" },
-        { "one byte more", 1, 1, { 8 }, 9, 2, 8, "goes on after its 16 bytes" },
-        { "many more", 3, 3, { 1, 1, 1 }, 50000, 2, 8, "goes on after its 17 bytes" },
-    };
     tg_scope *const s = tg_open();
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        blob b = data_idx(rows[i].rank, rows[i].dim, rows[i].data);
-        b.at[rows[i].byte] = (uint8_t)rows[i].value;
-        refused(s, rows[i].name, &b, rows[i].want, rows[i].contains);
+    for (size_t i = 0; i < sizeof bad_headers / sizeof *bad_headers; i++) {
+        blob b = data_idx(bad_headers[i].rank, bad_headers[i].dim, bad_headers[i].data);
+        b.at[bad_headers[i].byte] = (uint8_t)bad_headers[i].value;
+        refused(s, bad_headers[i].name, &b, bad_headers[i].want, bad_headers[i].contains);
     }
     tg_close(s);
 }
@@ -200,42 +201,43 @@ static void reads_gzip_of_many_members(void **state)
 }
 
 /* 0, 1, 127 of each type; and what no byte can be. */
+static const struct {
+    const char *name;
+    int code;
+    size_t size;
+    uint8_t data[4 * 8];
+    const char *refused;
+} other_types[] = {
+    { "byte", 9, 1, { 0, 1, 127, 0 }, NULL },
+    { "byte -128", 9, 1, { 0, 1, 128, 0 }, "element 2 is -128" },
+    { "short", 11, 2, { 0, 0, 0, 1, 0, 127, 0, 0 }, NULL },
+    { "short 256", 11, 2, { 0, 0, 0, 1, 0, 127, 1, 0 }, "element 3 is 256" },
+    { "int", 12, 4, { [7] = 1, [11] = 127 }, NULL },
+    { "int -2^31", 12, 4, { [7] = 1, [8] = 128 }, "element 2 is -2.14748365e+09" },
+    { "float", 13, 4, { [4] = 0x3f, 0x80, 0, 0, 0x42, 0xfe, 0, 0, 0x80 }, NULL },
+    { "float 0.5", 13, 4, { [4] = 0x3f }, "element 1 is 0.5" },
+    { "float NaN", 13, 4, { [8] = 0x7f, 0xc0 }, "element 2 is nan" },
+    { "double", 14, 8, { [8] = 0x3f, 0xf0, [16] = 0x40, 0x5f, 0xc0 }, NULL },
+    { "double 256", 14, 8, { [24] = 0x40, 0x70 }, "element 3 is 256" },
+};
+
 static void converts_other_types(void **state)
 {
-    static const struct {
-        const char *name;
-        int code;
-        size_t size;
-        uint8_t data[4 * 8];
-        const char *refused;
-    } rows[] = {
-        { "byte", 9, 1, { 0, 1, 127, 0 }, NULL },
-        { "byte -128", 9, 1, { 0, 1, 128, 0 }, "element 2 is -128" },
-        { "short", 11, 2, { 0, 0, 0, 1, 0, 127, 0, 0 }, NULL },
-        { "short 256", 11, 2, { 0, 0, 0, 1, 0, 127, 1, 0 }, "element 3 is 256" },
-        { "int", 12, 4, { [7] = 1, [11] = 127 }, NULL },
-        { "int -2^31", 12, 4, { [7] = 1, [8] = 128 }, "element 2 is -2.14748365e+09" },
-        { "float", 13, 4, { [4] = 0x3f, 0x80, 0, 0, 0x42, 0xfe, 0, 0, 0x80 }, NULL },
-        { "float 0.5", 13, 4, { [4] = 0x3f }, "element 1 is 0.5" },
-        { "float NaN", 13, 4, { [8] = 0x7f, 0xc0 }, "element 2 is nan" },
-        { "double", 14, 8, { [8] = 0x3f, 0xf0, [16] = 0x40, 0x5f, 0xc0 }, NULL },
-        { "double 256", 14, 8, { [24] = 0x40, 0x70 }, "element 3 is 256" },
-    };
     static const uint8_t want[4] = { 0, 1, 127, 0 };
     tg_scope *const s = tg_open();
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        blob b = data_idx(1, D(4), 4 * rows[i].size);
+    for (size_t i = 0; i < sizeof other_types / sizeof *other_types; i++) {
+        blob b = data_idx(1, D(4), 4 * other_types[i].size);
         int64_t dim[4];
-        b.at[2] = (uint8_t)rows[i].code;
-        memcpy(b.at + 8, rows[i].data, 4 * rows[i].size);
-        if (rows[i].refused) {
-            refused(s, rows[i].name, &b, 1, rows[i].refused);
+        b.at[2] = (uint8_t)other_types[i].code;
+        memcpy(b.at + 8, other_types[i].data, 4 * other_types[i].size);
+        if (other_types[i].refused) {
+            refused(s, other_types[i].name, &b, 1, other_types[i].refused);
             continue;
         }
         data_put("x", b.at, b.n);
         const uint8_t *const data = tg_idx_read(s, data_path("x"), 1, dim);
-        if (!data) fail_msg("%s: %s", rows[i].name, tg_message(s));
+        if (!data) fail_msg("%s: %s", other_types[i].name, tg_message(s));
         assert_memory_equal(data, want, 4);
         tg_reset(s);
     }

@@ -52,10 +52,17 @@ static void dot_run(const tg_call *c, const tg_task *t)
 }
 
 static const tg_kernel dot_kernel = {
-    .name = "reversed", .run = dot_run, .layout = wants_reversed, .scratch = dot_scratch
+    .name = "reversed",
+    .run = dot_run,
+    .layout = wants_reversed,
+    .scratch = dot_scratch,
 };
 static const tg_op dot = {
-    .name = "dot", .n_in = 2, .n_out = 1, .infer = dot_infer, .kernels = TG_KERNELS(&dot_kernel)
+    .name = "dot",
+    .n_in = 2,
+    .n_out = 1,
+    .infer = dot_infer,
+    .kernels = TG_KERNELS(&dot_kernel),
 };
 
 static void double_infer(tg_scope *s, tg_call *c) { (void)s, (void)c; }
@@ -71,7 +78,11 @@ static void double_run(const tg_call *c, const tg_task *t)
 static const tg_kernel repacking = { .name = "repacking", .run = double_run, .repacks = true };
 static const tg_kernel careless = { .name = "careless", .run = double_run };
 static const tg_op double_op = {
-    .name = "double", .n_in = 1, .writes = 1, .infer = double_infer, .kernels = TG_KERNELS(&repacking, &careless)
+    .name = "double",
+    .n_in = 1,
+    .writes = 1,
+    .infer = double_infer,
+    .kernels = TG_KERNELS(&repacking, &careless),
 };
 
 enum { N = 100 };

@@ -297,14 +297,16 @@ static void run_places(const tg_microkernel *mk, places_case *t)
     const tg_places at = mk->places_of(t->rows, t->k);
     char *a = aligned_alloc(64, at.a_bytes), *b = aligned_alloc(64, at.b_bytes);
     tg_brick brick = { .a = a, .b = b };
-    tg_brgemm p = { .m = t->rows,
-                    .n = t->n,
-                    .k = at.k,
-                    .row = at.row,
-                    .step = at.step,
-                    .c = t->c,
-                    .c_row = TG_PANEL,
-                    .store = TG_F32 };
+    tg_brgemm p = {
+        .m = t->rows,
+        .n = t->n,
+        .k = at.k,
+        .row = at.row,
+        .step = at.step,
+        .c = t->c,
+        .c_row = TG_PANEL,
+        .store = TG_F32,
+    };
     const int most = at.strip ? 16 : t->rows;
     assert_int_equal(at.a_bytes % 64 + at.b_bytes % 64, 0);
     memset(a, 0xff, at.a_bytes), memset(b, 0xff, at.b_bytes); /* NaNs, in either type */

@@ -58,7 +58,8 @@ static void cross_entropy_case(tg_options options, int i)
             .label_smoothing = cross_entropies[i].smoothing,
             .ignore = cross_entropies[i].ignored != -100,
             .ignore_index = cross_entropies[i].ignored,
-            .reduction = cross_entropies[i].reduction });
+            .reduction = cross_entropies[i].reduction,
+        });
     tg_backward_from(s, loss, weights_for(s, loss, 3));
     tg_run(s, false);
     expect_close("cross_entropy: gradient", i, tg_grad(x), cross_entropies[i].gx);

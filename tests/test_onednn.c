@@ -226,12 +226,14 @@ static const char *refusal_of_winograd(int64_t n, int64_t size, int64_t channels
     a.kernel[0] = a.kernel[1] = 3;
     a.pad[0] = a.pad[1] = 1;
     tg_tensor *image = tg_zeros(s, TG_F32, 4, TG_DIM(n, size, size, channels));
-    const tg_call c = { .op = &tg_conv2d_grad_w_op,
-                        .attr = &a,
-                        .scope = s,
-                        .where = "",
-                        .in = { image, image },
-                        .out = { tg_zeros(s, TG_F32, 4, TG_DIM(channels, 3, 3, channels)) } };
+    const tg_call c = {
+        .op = &tg_conv2d_grad_w_op,
+        .attr = &a,
+        .scope = s,
+        .where = "",
+        .in = { image, image },
+        .out = { tg_zeros(s, TG_F32, 4, TG_DIM(channels, 3, 3, channels)) },
+    };
     const char *reason = conv2d_grad_w_winograd_onednn.reject(&c);
     snprintf(text, sizeof text, "%s", reason ? reason : "");
     tg_close(s);

@@ -354,39 +354,41 @@ static void steady_state_asks_the_system_for_nothing(void **state)
 
 /* ---- errors ---- */
 
+static const struct {
+    const char *message;
+    tg_adam_config adam;
+} bad_adam[] = {
+    { "adamw: lr nan, want a finite number of at least 0", { .lr = NAN } },
+    { "adamw: beta1 1, want 0 <= beta1 < 1 (0: the default)", { .lr = 1, .beta1 = 1 } },
+    { "adamw: beta2 nan, want 0 <= beta2 < 1 (0: the default)", { .lr = 1, .beta2 = NAN } },
+    { "adamw: eps -1, want a finite number of at least 0", { .lr = 1, .eps = -1 } },
+};
+
+static const struct {
+    const char *message;
+    tg_sgd_config sgd;
+} bad_sgd[] = {
+    { "sgd: lr 0, want a finite number above 0 (or TG_ZERO)", { .lr = 0 } },
+    { "sgd: lr nan, want a finite number of at least 0", { .lr = NAN } },
+    { "sgd: lr inf, want a finite number of at least 0", { .lr = INFINITY } },
+    { "sgd: lr -1, want a finite number of at least 0", { .lr = -1 } },
+    { "sgd: momentum -0.5, want a finite number of at least 0", { .lr = 1, .momentum = -0.5f } },
+    { "sgd: weight_decay nan, want a finite number of at least 0", { .lr = 1, .weight_decay = NAN } },
+    { "sgd: dampening inf, want a finite number", { .lr = 1, .dampening = INFINITY } },
+    { "sgd: nesterov with momentum 0 and dampening 0, want momentum above 0 and no dampening",
+      { .lr = 1, .nesterov = true } },
+};
+
 static void refuses_bad_optimizers(void **state)
 {
-    static const struct {
-        const char *message;
-        tg_sgd_config sgd;
-    } sgd[] = {
-        { "sgd: lr 0, want a finite number above 0 (or TG_ZERO)", { .lr = 0 } },
-        { "sgd: lr nan, want a finite number of at least 0", { .lr = NAN } },
-        { "sgd: lr inf, want a finite number of at least 0", { .lr = INFINITY } },
-        { "sgd: lr -1, want a finite number of at least 0", { .lr = -1 } },
-        { "sgd: momentum -0.5, want a finite number of at least 0", { .lr = 1, .momentum = -0.5f } },
-        { "sgd: weight_decay nan, want a finite number of at least 0", { .lr = 1, .weight_decay = NAN } },
-        { "sgd: dampening inf, want a finite number", { .lr = 1, .dampening = INFINITY } },
-        { "sgd: nesterov with momentum 0 and dampening 0, want momentum above 0 and no dampening",
-          { .lr = 1, .nesterov = true } },
-    };
-    static const struct {
-        const char *message;
-        tg_adam_config adam;
-    } adam[] = {
-        { "adamw: lr nan, want a finite number of at least 0", { .lr = NAN } },
-        { "adamw: beta1 1, want 0 <= beta1 < 1 (0: the default)", { .lr = 1, .beta1 = 1 } },
-        { "adamw: beta2 nan, want 0 <= beta2 < 1 (0: the default)", { .lr = 1, .beta2 = NAN } },
-        { "adamw: eps -1, want a finite number of at least 0", { .lr = 1, .eps = -1 } },
-    };
     const fixture *f = *state;
-    for (size_t i = 0; i < sizeof sgd / sizeof *sgd; i++, tg_clear(f->root)) {
-        assert_null(tg_sgd(f->root, f->net, sgd[i].sgd));
-        expect_message(f->root, sgd[i].message);
+    for (size_t i = 0; i < sizeof bad_sgd / sizeof *bad_sgd; i++, tg_clear(f->root)) {
+        assert_null(tg_sgd(f->root, f->net, bad_sgd[i].sgd));
+        expect_message(f->root, bad_sgd[i].message);
     }
-    for (size_t i = 0; i < sizeof adam / sizeof *adam; i++, tg_clear(f->root)) {
-        assert_null(tg_adamw(f->root, f->net, adam[i].adam));
-        expect_message(f->root, adam[i].message);
+    for (size_t i = 0; i < sizeof bad_adam / sizeof *bad_adam; i++, tg_clear(f->root)) {
+        assert_null(tg_adamw(f->root, f->net, bad_adam[i].adam));
+        expect_message(f->root, bad_adam[i].message);
     }
     assert_null(tg_sgd(f->root, tg_layer_relu(f->root), (tg_sgd_config){ .lr = 1 }));
     expect_message(f->root, "sgd: ReLU has no parameters");

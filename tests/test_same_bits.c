@@ -52,10 +52,13 @@ static void compute(const convolution *v, tg_dtype dtype, int threads, uint64_t 
     tg_tensor *w = tg_require_grad(root, tg_randn(root, 0, 1, 4, TG_DIM(v->out, v->k, v->k, v->in / v->groups)));
     tg_set_threads(threads);
     tg_scope *s = tg_train(root);
-    tg_tensor *y = tg_conv2d(
-        s, tg_cast(s, x, dtype), tg_cast(s, w, dtype), NULL,
-        (tg_conv2d_config){
-            .stride = { v->s, v->s }, .pad = { v->p, v->p }, .dilation = { v->d, v->d }, .groups = v->groups });
+    tg_tensor *y = tg_conv2d(s, tg_cast(s, x, dtype), tg_cast(s, w, dtype), NULL,
+                             (tg_conv2d_config){
+                                 .stride = { v->s, v->s },
+                                 .pad = { v->p, v->p },
+                                 .dilation = { v->d, v->d },
+                                 .groups = v->groups,
+                             });
     bits[0] = bits_of(y);
     tg_backward(s, tg_mse(s, y, tg_zeros(s, dtype, 4, y->dim), TG_MEAN));
     if (!tg_ok(s)) fail_msg("%s: %s", v->name, tg_message(s));

@@ -107,37 +107,40 @@ static void floats_of_the_library(void **state)
     tg_close(s);
 }
 
+static const struct {
+    const char *dtype;
+    size_t size;
+    int64_t i64, i32;
+    const char *contains;
+} whole_numbers[] = {
+    { "I64", 8, -2, -2, NULL },
+    { "I32", 4, -2, -2, NULL },
+    { "I16", 2, -2, -2, NULL },
+    { "I8", 1, -2, -2, NULL },
+    { "U8", 1, 254, 254, NULL },
+    { "U16", 2, 65534, 65534, NULL },
+    { "BOOL", 1, 1, 1, NULL },
+    { "U32", 4, 4294967294, 0, "tensor 't': element 0 of U32 does not fit i32" },
+    { "U64", 8, 0, 0, "tensor 't': element 0 of U64 does not fit i" },
+};
+
 static void whole_numbers_fit_or_are_refused(void **state)
 {
     static const uint8_t bits[8] = { 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
-    static const struct {
-        const char *dtype;
-        size_t size;
-        int64_t i64, i32;
-        const char *contains;
-    } rows[] = {
-        { "I64", 8, -2, -2, NULL },
-        { "I32", 4, -2, -2, NULL },
-        { "I16", 2, -2, -2, NULL },
-        { "I8", 1, -2, -2, NULL },
-        { "U8", 1, 254, 254, NULL },
-        { "U16", 2, 65534, 65534, NULL },
-        { "BOOL", 1, 1, 1, NULL },
-        { "U32", 4, 4294967294, 0, "tensor 't': element 0 of U32 does not fit i32" },
-        { "U64", 8, 0, 0, "tensor 't': element 0 of U64 does not fit i" },
-    };
     tg_scope *const s = tg_open();
     (void)state;
-    for (size_t i = 0; i < COUNT(rows); i++) {
-        tg_tensor_file *const f = file_of(s, rows[i].dtype, 1, bits, rows[i].size);
+    for (size_t i = 0; i < COUNT(whole_numbers); i++) {
+        tg_tensor_file *const f = file_of(s, whole_numbers[i].dtype, 1, bits, whole_numbers[i].size);
         int64_t i64 = 0;
         int32_t i32 = 0;
-        assert_int_equal(tg_tensor_file_numbers(s, f, 0, 0, 1, TG_I64, &i64), !rows[i].contains || rows[i].i64);
-        assert_true(i64 == rows[i].i64);
+        assert_int_equal(tg_tensor_file_numbers(s, f, 0, 0, 1, TG_I64, &i64),
+                         !whole_numbers[i].contains || whole_numbers[i].i64);
+        assert_true(i64 == whole_numbers[i].i64);
         tg_clear(s);
-        assert_int_equal(tg_tensor_file_numbers(s, f, 0, 0, 1, TG_I32, &i32), !rows[i].contains);
-        assert_true(i32 == rows[i].i32);
-        if (rows[i].contains) data_refused(s, rows[i].dtype, data_path("x"), rows[i].contains);
+        assert_int_equal(tg_tensor_file_numbers(s, f, 0, 0, 1, TG_I32, &i32), !whole_numbers[i].contains);
+        assert_true(i32 == whole_numbers[i].i32);
+        if (whole_numbers[i].contains)
+            data_refused(s, whole_numbers[i].dtype, data_path("x"), whole_numbers[i].contains);
         tg_reset(s);
     }
     int64_t far[5000] = { [4999] = (int64_t)1 << 31 };

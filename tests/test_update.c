@@ -28,14 +28,21 @@ static const char *const kind_name[] = { "sgd", "momentum", "nesterov", "adam", 
 
 static void update(tg_scope *s, kind k, const weights *a, tg_tensor *g, tg_tensor *factor, int step)
 {
-    const tg_sgd_attr sgd = { .lr = 0.01,
-                              .weight_decay = 1e-3,
-                              .momentum = k == SGD ? 0 : 0.9,
-                              .nesterov = k == NESTEROV,
-                              .first = step == 0,
-                              .clip_value = 2 };
+    const tg_sgd_attr sgd = {
+        .lr = 0.01,
+        .weight_decay = 1e-3,
+        .momentum = k == SGD ? 0 : 0.9,
+        .nesterov = k == NESTEROV,
+        .first = step == 0,
+        .clip_value = 2,
+    };
     const tg_adam_attr adam = {
-        .lr = 1e-3, .weight_decay = 1e-2, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .step = step + 1
+        .lr = 1e-3,
+        .weight_decay = 1e-2,
+        .beta1 = 0.9,
+        .beta2 = 0.999,
+        .eps = 1e-8,
+        .step = step + 1,
     };
     if (k <= NESTEROV)
         tg_apply(s, &tg_sgd_update_op, (tg_tensor *[]){ a->w, g, k == SGD ? NULL : a->state[0], factor }, &sgd);
@@ -124,7 +131,11 @@ static void show_run(const tg_call *c, const tg_task *t)
 
 static const tg_kernel show_kernel = { .name = "copy", .run = show_run, .layout = wants_copy };
 static const tg_op show = {
-    .name = "show", .n_in = 1, .n_out = 1, .infer = show_infer, .kernels = TG_KERNELS(&show_kernel)
+    .name = "show",
+    .n_in = 1,
+    .n_out = 1,
+    .infer = show_infer,
+    .kernels = TG_KERNELS(&show_kernel),
 };
 
 /* Whatever the shape, an update leaves the packed form as if it had been packed anew, and nothing packs it a second

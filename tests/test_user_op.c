@@ -47,12 +47,14 @@ static void swish_grad_run(const tg_call *c, const tg_task *task)
 static const tg_kernel swish_kernel = { .name = "mine", .backend = "ref", .tasks = rows, .run = swish_run };
 static const tg_kernel swish_grad_kernel = { .name = "mine", .backend = "ref", .tasks = rows, .run = swish_grad_run };
 
-static const tg_op swish_grad_op = { .name = "swish_grad",
-                                     .n_in = 2,
-                                     .n_out = 1,
-                                     .attr_size = sizeof(swish_attr),
-                                     .infer = same_shape,
-                                     .kernels = TG_KERNELS(&swish_grad_kernel) };
+static const tg_op swish_grad_op = {
+    .name = "swish_grad",
+    .n_in = 2,
+    .n_out = 1,
+    .attr_size = sizeof(swish_attr),
+    .infer = same_shape,
+    .kernels = TG_KERNELS(&swish_grad_kernel),
+};
 
 static void swish_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
 {
@@ -214,7 +216,11 @@ static void picky_run(const tg_call *c, const tg_task *task)
 
 static const tg_kernel picky_kernel = { .name = "mine", .backend = "ref", .run = picky_run };
 static const tg_op picky_op = {
-    .name = "picky", .n_in = 1, .n_out = 1, .infer = same_shape, .kernels = TG_KERNELS(&picky_kernel)
+    .name = "picky",
+    .n_in = 1,
+    .n_out = 1,
+    .infer = same_shape,
+    .kernels = TG_KERNELS(&picky_kernel),
 };
 
 static void says_what_is_wrong_with_the_data(void **state)

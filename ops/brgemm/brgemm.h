@@ -11,17 +11,19 @@ const char *tg_brgemm_dtypes(const tg_microkernel *mk, const tg_tensor *a, const
 static inline tg_nest tg_rows_nest(const tg_microkernel *mk, const tg_tensor *x, const tg_tensor *w, const tg_tensor *y,
                                    int64_t rows, bool backward)
 {
-    return (tg_nest){ .mk = mk,
-                      .x = x,
-                      .w = w,
-                      .y = y,
-                      .backward = backward,
-                      .images = 1,
-                      .groups = 1,
-                      .line = rows,
-                      .image = rows,
-                      .h = { 1, 1, 1, 1, 0, 1, 1, 1 },
-                      .w_axis = { rows, rows, 1, 1, 0, 1, 1, 1 } };
+    return (tg_nest){
+        .mk = mk,
+        .x = x,
+        .w = w,
+        .y = y,
+        .backward = backward,
+        .images = 1,
+        .groups = 1,
+        .line = rows,
+        .image = rows,
+        .h = { 1, 1, 1, 1, 0, 1, 1, 1 },
+        .w_axis = { rows, rows, 1, 1, 0, 1, 1, 1 },
+    };
 }
 
 /* w is input 1, or 0 if the nest is turned. */
@@ -56,15 +58,17 @@ void tg_nest_kernel_run(tg_nest n, const tg_task *t);
         tg_nest_kernel_run(nest_of(c, &tg_microkernel_##suffix), t); \
     } \
     extern const tg_kernel symbol##_##suffix; \
-    const tg_kernel symbol##_##suffix = { .name = name_ #suffix, \
-                                          .backend = "brgemm", \
-                                          .isa = isa_, \
-                                          .reject = symbol##_reject_##suffix, \
-                                          .layout = symbol##_layout_##suffix, \
-                                          .scratch = symbol##_scratch_##suffix, \
-                                          .tasks = symbol##_tasks_##suffix, \
-                                          .makes = symbol##_makes_##suffix, \
-                                          .run = symbol##_run_##suffix };
+    const tg_kernel symbol##_##suffix = { \
+        .name = name_ #suffix, \
+        .backend = "brgemm", \
+        .isa = isa_, \
+        .reject = symbol##_reject_##suffix, \
+        .layout = symbol##_layout_##suffix, \
+        .scratch = symbol##_scratch_##suffix, \
+        .tasks = symbol##_tasks_##suffix, \
+        .makes = symbol##_makes_##suffix, \
+        .run = symbol##_run_##suffix, \
+    };
 
 /* The same for backward-weights: plan_of(call, microkernel) gives a tg_grad_w_kernel. */
 #define TG_GRAD_W_KERNEL(symbol, suffix, isa_, name_, plan_of, reject_call) \
@@ -90,12 +94,14 @@ void tg_nest_kernel_run(tg_nest n, const tg_task *t);
         tg_grad_w_kernel_run(&g, t); \
     } \
     extern const tg_kernel symbol##_##suffix; \
-    const tg_kernel symbol##_##suffix = { .name = name_ #suffix, \
-                                          .backend = "brgemm", \
-                                          .isa = isa_, \
-                                          .reject = symbol##_reject_##suffix, \
-                                          .scratch = symbol##_scratch_##suffix, \
-                                          .tasks = symbol##_tasks_##suffix, \
-                                          .makes = symbol##_makes_##suffix, \
-                                          .run = symbol##_run_##suffix };
+    const tg_kernel symbol##_##suffix = { \
+        .name = name_ #suffix, \
+        .backend = "brgemm", \
+        .isa = isa_, \
+        .reject = symbol##_reject_##suffix, \
+        .scratch = symbol##_scratch_##suffix, \
+        .tasks = symbol##_tasks_##suffix, \
+        .makes = symbol##_makes_##suffix, \
+        .run = symbol##_run_##suffix, \
+    };
 #endif

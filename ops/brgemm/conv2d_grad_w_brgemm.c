@@ -7,15 +7,17 @@ static tg_gemm_tn matrices_of(const tg_call *c, const tg_microkernel *mk)
     const tg_conv2d_attr *a = c->attr;
     const tg_tensor *gy = c->in[0], *x = c->in[1], *gw = c->out[0];
     const int64_t pixels = tg_count(gy) / gw->dim[0], channels = x->dim[3], line = x->dim[2] * channels;
-    tg_gemm_tn g = { .mk = mk,
-                     .a = gy,
-                     .b = x,
-                     .c = gw,
-                     .groups = a->groups,
-                     .k = pixels,
-                     .m = gw->dim[0] / a->groups,
-                     .n = gw->dim[3],
-                     .b_rows = { pixels, 1, channels, 0, 0 } };
+    tg_gemm_tn g = {
+        .mk = mk,
+        .a = gy,
+        .b = x,
+        .c = gw,
+        .groups = a->groups,
+        .k = pixels,
+        .m = gw->dim[0] / a->groups,
+        .n = gw->dim[3],
+        .b_rows = { pixels, 1, channels, 0, 0 },
+    };
     if (a->stride[0] > 1 || a->stride[1] > 1)
         g.b_rows =
             (tg_gemm_rows){ gy->dim[2], gy->dim[1], a->stride[1] * channels, a->stride[0] * line, x->dim[1] * line };

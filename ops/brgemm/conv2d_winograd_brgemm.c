@@ -19,13 +19,15 @@ static tg_winograd winograd_of(const tg_call *c)
 {
     const tg_conv2d_attr *a = c->attr;
     const bool backward = c->op == &tg_conv2d_grad_x_op;
-    tg_winograd g = { .mk = &tg_microkernel_avx512,
-                      .x = c->in[0],
-                      .w = c->in[1],
-                      .y = c->out[0],
-                      .bias = c->op->n_in > 2 ? c->in[2] : NULL,
-                      .relu = c->op == &tg_conv2d_relu_op,
-                      .backward = backward };
+    tg_winograd g = {
+        .mk = &tg_microkernel_avx512,
+        .x = c->in[0],
+        .w = c->in[1],
+        .y = c->out[0],
+        .bias = c->op->n_in > 2 ? c->in[2] : NULL,
+        .relu = c->op == &tg_conv2d_relu_op,
+        .backward = backward,
+    };
     for (int i = 0; i < 2; i++) g.pad[i] = backward ? 2 - a->pad[i] : a->pad[i];
     g.nest = tg_conv_nest(c, g.mk, g.x, g.w, g.y, backward);
     g.nest.relu = g.relu;
@@ -83,7 +85,11 @@ static tg_winograd_grad_w grad_w_of(const tg_call *c)
 {
     const tg_conv2d_attr *a = c->attr;
     tg_winograd_grad_w g = {
-        .mk = &tg_microkernel_avx512, .gy = c->in[0], .x = c->in[1], .gw = c->out[0], .pad = { a->pad[0], a->pad[1] }
+        .mk = &tg_microkernel_avx512,
+        .gy = c->in[0],
+        .x = c->in[1],
+        .gw = c->out[0],
+        .pad = { a->pad[0], a->pad[1] },
     };
     g.nest = tg_conv_nest(c, g.mk, g.x, g.gw, g.gy, false);
     tg_winograd_grad_w_plan(&g);

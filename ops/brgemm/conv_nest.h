@@ -14,18 +14,20 @@ static inline tg_nest tg_conv_nest(const tg_call *c, const tg_microkernel *mk, c
         if (backward) axis[i] = (tg_axis){ in, out, taps, 1, a->pad[i], -a->dilation[i], a->stride[i], 1 };
         else axis[i] = (tg_axis){ in, out, taps, a->stride[i], -a->pad[i], a->dilation[i], 1, 1 };
     }
-    return (tg_nest){ .mk = mk,
-                      .x = x,
-                      .w = w,
-                      .bias = c->op->n_in > 2 ? c->in[2] : NULL,
-                      .y = y,
-                      .backward = backward,
-                      .images = x->dim[0],
-                      .groups = a->groups,
-                      .line = x->dim[2],
-                      .image = x->dim[1] * x->dim[2],
-                      .h = axis[0],
-                      .w_axis = axis[1] };
+    return (tg_nest){
+        .mk = mk,
+        .x = x,
+        .w = w,
+        .bias = c->op->n_in > 2 ? c->in[2] : NULL,
+        .y = y,
+        .backward = backward,
+        .images = x->dim[0],
+        .groups = a->groups,
+        .line = x->dim[2],
+        .image = x->dim[1] * x->dim[2],
+        .h = axis[0],
+        .w_axis = axis[1],
+    };
 }
 
 static inline const char *tg_conv_nest_reject(const tg_call *c, const tg_microkernel *mk, const tg_tensor *w)

@@ -71,15 +71,17 @@ static void multiply(const tg_gemm_tn_blocks *g, int64_t m0, int64_t m1, const c
     for (int64_t m = m0; m < m1; m += g->height, a += a_strip(g))
         for (int64_t s = 0; s < g->strips; s++) {
             const int64_t n = s * g->tiles * TG_TILE;
-            const tg_block_product p = { .m = (int)tg_least(g->height, m1 - m),
-                                         .a = a,
-                                         .b = b + s * b_strip(g),
-                                         .n = (int)tg_least(g->tiles * TG_TILE, g->n - n),
-                                         .apart = TG_B_TILE,
-                                         .c = (float *)tg_ptr(g->c) + m * g->n + n,
-                                         .row = g->n,
-                                         .step = steps,
-                                         .count = (int)g->steps };
+            const tg_block_product p = {
+                .m = (int)tg_least(g->height, m1 - m),
+                .a = a,
+                .b = b + s * b_strip(g),
+                .n = (int)tg_least(g->tiles * TG_TILE, g->n - n),
+                .apart = TG_B_TILE,
+                .c = (float *)tg_ptr(g->c) + m * g->n + n,
+                .row = g->n,
+                .step = steps,
+                .count = (int)g->steps,
+            };
             if (last.c) g->mk->run(&last, p.c);
             last = p;
         }

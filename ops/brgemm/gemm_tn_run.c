@@ -119,16 +119,18 @@ static void add_slab(task *t, int64_t index, int64_t end)
     for (int64_t n = t->n0; n < t->n1; n += TG_PANEL) {
         char *const b = t->b + (g->whole ? (size_t)(index * g->panels + n / TG_PANEL) * g->b_bytes : 0);
         float *const c = t->sums + t->m0 * g->n + n;
-        tg_brgemm p = { .m = (int)(t->m1 - t->m0),
-                        .n = (int)tg_least(TG_PANEL, t->n1 - n),
-                        .k = tile.k,
-                        .row = tile.row,
-                        .step = tile.step,
-                        .from = t->started ? c : NULL,
-                        .from_row = g->n,
-                        .c = c,
-                        .c_row = g->n,
-                        .store = TG_F32 };
+        tg_brgemm p = {
+            .m = (int)(t->m1 - t->m0),
+            .n = (int)tg_least(TG_PANEL, t->n1 - n),
+            .k = tile.k,
+            .row = tile.row,
+            .step = tile.step,
+            .from = t->started ? c : NULL,
+            .from_row = g->n,
+            .c = c,
+            .c_row = g->n,
+            .store = TG_F32,
+        };
         if (!g->whole) pack_b(t, s, n, b);
         if (t->ahead) fetch_share(t->ahead, index * g->panels + n / TG_PANEL, g->slabs * g->panels, &p);
         else if (!g->whole) fetch_next(t, s, index + 1 < end ? slab_of(g, index + 1) : (slab){ 0 }, n, &p);

@@ -157,11 +157,13 @@ static tg_block_product product_of(const task *t, int64_t a, int64_t kh, int64_t
     const tg_grad_w_blocks *g = t->g;
     const int64_t first = b * tg_b_columns(g);
     const int64_t block = (a * g->n.h.taps + kh) * g->blocks + b * g->taps + kw / tg_tap_step(g);
-    tg_block_product p = { .m = rows_of(g, a),
-                           .a = a_strip(t, a),
-                           .apart = TG_B_TILE,
-                           .b = t->b + (b - t->b0) * b_strip_bytes(g),
-                           .add = t->started };
+    tg_block_product p = {
+        .m = rows_of(g, a),
+        .a = a_strip(t, a),
+        .apart = TG_B_TILE,
+        .b = t->b + (b - t->b0) * b_strip_bytes(g),
+        .add = t->started,
+    };
     p.n = (int)tg_least(tg_b_columns(g), g->width - first);
     if (g->merged) {
         p.n = (int)tg_least(g->wide, g->taps - kw) * TG_TILE;

@@ -228,16 +228,18 @@ static void product(const task *t, int64_t panel, int64_t kh, int64_t kw)
     const tg_places tile =
         g->paired ? g->tile : n->mk->places_of((int)g->rows, (int)(g->along ? width_of(t) : t->block.images));
     const int64_t columns = tg_div_up(n->p.out - panel * TG_PANEL, 16) * 16;
-    tg_brgemm p = { .m = (int)g->rows,
-                    .n = (int)tg_least(TG_PANEL, columns),
-                    .k = tile.k,
-                    .row = g->places ? tile.row : 1,
-                    .step = tile.step,
-                    .from = t->started ? sums : NULL,
-                    .from_row = TG_PANEL,
-                    .c = sums,
-                    .c_row = TG_PANEL,
-                    .store = TG_F32 };
+    tg_brgemm p = {
+        .m = (int)g->rows,
+        .n = (int)tg_least(TG_PANEL, columns),
+        .k = tile.k,
+        .row = g->places ? tile.row : 1,
+        .step = tile.step,
+        .from = t->started ? sums : NULL,
+        .from_row = TG_PANEL,
+        .c = sums,
+        .c_row = TG_PANEL,
+        .store = TG_F32,
+    };
     const int count = !g->places  ? line_bricks(t, panel, kh, kw, &p)
                       : g->paired ? paired_bricks(t, panel, kh, kw, &p)
                       : g->along  ? along_bricks(t, panel, kh, kw, &p)

@@ -46,15 +46,17 @@ static tg_grad_w_kernel grad_w(const tg_call *c, const tg_microkernel *mk)
     const int64_t rows = tg_count(gy) / gw->dim[0];
     if (mk->blocks) return grad_w_by_blocks(mk, gy, x, gw, rows);
     tg_grad_w_kernel g = { .by = TG_BY_MATRICES };
-    g.matrices = (tg_gemm_tn){ .mk = mk,
-                               .a = gy,
-                               .b = x,
-                               .c = gw,
-                               .groups = 1,
-                               .k = rows,
-                               .m = gw->dim[0],
-                               .n = gw->dim[1],
-                               .b_rows = { rows, 1, gw->dim[1], 0, 0 } };
+    g.matrices = (tg_gemm_tn){
+        .mk = mk,
+        .a = gy,
+        .b = x,
+        .c = gw,
+        .groups = 1,
+        .k = rows,
+        .m = gw->dim[0],
+        .n = gw->dim[1],
+        .b_rows = { rows, 1, gw->dim[1], 0, 0 },
+    };
     tg_gemm_tn_plan(&g.matrices);
     return g;
 }

@@ -149,13 +149,15 @@ static void run(const tg_call *c, const tg_task *t)
     const int64_t m0 = t->index % k.blocks * k.rows, rows = smaller(k.rows, p.m - m0);
     uint16_t *const panel = t->scratch, *const packed = panel + k.depth * PANEL;
     const tg_brick brick = { k.packs_a ? packed : (const uint16_t *)p.a + m0 * p.a_row, panel, 0 };
-    tg_brgemm b = { .m = (int)rows,
-                    .k = p.k,
-                    .row = k.packs_a ? TG_DEPTH : p.a_row,
-                    .step = 1,
-                    .c_row = p.n,
-                    .store = TG_BF16,
-                    .gap = k.packs_a ? plane_of(&k) - TG_DEPTH : 0 };
+    tg_brgemm b = {
+        .m = (int)rows,
+        .k = p.k,
+        .row = k.packs_a ? TG_DEPTH : p.a_row,
+        .step = 1,
+        .c_row = p.n,
+        .store = TG_BF16,
+        .gap = k.packs_a ? plane_of(&k) - TG_DEPTH : 0,
+    };
     if (k.packs_a) pack_a(&k, &p, m0, rows, packed);
     for (int64_t n0 = 0; n0 < p.n; n0 += PANEL) {
         pack_panel(&p, n0, panel);
@@ -169,10 +171,12 @@ static void run(const tg_call *c, const tg_task *t)
 }
 
 extern const tg_kernel matmul_stack_brgemm;
-const tg_kernel matmul_stack_brgemm = { .name = "brgemm_stack_amx_bf16",
-                                        .backend = "brgemm",
-                                        .isa = TG_ISA_AMX,
-                                        .reject = reject,
-                                        .scratch = scratch,
-                                        .tasks = tasks,
-                                        .run = run };
+const tg_kernel matmul_stack_brgemm = {
+    .name = "brgemm_stack_amx_bf16",
+    .backend = "brgemm",
+    .isa = TG_ISA_AMX,
+    .reject = reject,
+    .scratch = scratch,
+    .tasks = tasks,
+    .run = run,
+};

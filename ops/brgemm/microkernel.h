@@ -159,7 +159,10 @@ static inline void tg_run_strips(const tg_microkernel *mk, tg_brgemm p, int64_t 
 /* Best first; kernels are registered for each of these (ops/kernels.h lists the same names). */
 #define TG_MICROKERNELS(X) \
     X(amx_bf16, TG_ISA_AMX) \
-    X(avx512_bf16, TG_ISA_AVX512_BF16) X(avx512, TG_ISA_AVX512) X(avx2, TG_ISA_AVX2) X(generic, TG_ISA_GENERIC)
+    X(avx512_bf16, TG_ISA_AVX512_BF16) \
+    X(avx512, TG_ISA_AVX512) \
+    X(avx2, TG_ISA_AVX2) \
+    X(generic, TG_ISA_GENERIC)
 #define TG_MICROKERNEL_DECLARE(suffix, isa) extern const tg_microkernel tg_microkernel_##suffix;
 TG_MICROKERNELS(TG_MICROKERNEL_DECLARE)
 #endif

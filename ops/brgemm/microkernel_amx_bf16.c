@@ -381,10 +381,15 @@ typedef void block_function(const work *, int);
 BLOCK(block_1_1, 1, 1, NONE)
 BLOCK(block_1_2, 1, 2, NONE)
 BLOCK(block_2_1, 2, 1, NONE)
-BLOCK(block_4_1, 4, 1, NONE) BLOCK(block_1_4, 1, 4, NONE) BLOCK(block_1_4_a, 1, 4, A) BLOCK(block_2_2, 2, 2, NONE)
-    BLOCK(block_2_2_a, 2, 2, A) BLOCK(block_2_2_b, 2, 2, B) BLOCK(block_2_2_both, 2, 2, BOTH)
+BLOCK(block_4_1, 4, 1, NONE)
+BLOCK(block_1_4, 1, 4, NONE)
+BLOCK(block_1_4_a, 1, 4, A)
+BLOCK(block_2_2, 2, 2, NONE)
+BLOCK(block_2_2_a, 2, 2, A)
+BLOCK(block_2_2_b, 2, 2, B)
+BLOCK(block_2_2_both, 2, 2, BOTH)
 
-        INLINE prefetch ahead_of(const tg_brgemm *p, blocks all, int64_t steps)
+INLINE prefetch ahead_of(const tg_brgemm *p, blocks all, int64_t steps)
 {
     return prefetch_in(p, (p->next ? all.count : (all.count + 1) / 2) * steps);
 }

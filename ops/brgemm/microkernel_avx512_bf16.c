@@ -16,11 +16,13 @@ static void load(const void *from, tg_dtype dtype, int64_t n, void *to)
 static tg_places places_of(int rows, int k)
 {
     const int pairs = (k + 1) / 2;
-    return (tg_places){ .a_bytes = (size_t)rows * TG_IMAGES * 2,
-                        .b_bytes = (size_t)pairs * TG_PANEL * 4,
-                        .row = TG_IMAGES,
-                        .step = 1,
-                        .k = 2 * pairs };
+    return (tg_places){
+        .a_bytes = (size_t)rows * TG_IMAGES * 2,
+        .b_bytes = (size_t)pairs * TG_PANEL * 4,
+        .row = TG_IMAGES,
+        .step = 1,
+        .k = 2 * pairs,
+    };
 }
 
 /* Not of images: of these it gains nothing here. */

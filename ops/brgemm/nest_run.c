@@ -156,18 +156,20 @@ static void product(sweep *s, start at)
     const int64_t columns = n->p.columns, pixel = n->nb * columns, line = n->columns * pixel;
     float *const sums = s->sums + (at.oh - b->line0) * line + (at.ow - b->column0) * pixel;
     const int64_t rows = images ? b->images : tg_div_up(b->column1 - at.ow, n->w_axis.den);
-    tg_brgemm g = { .m = (int)rows,
-                    .next = s->next,
-                    .n = (int)tg_least(n->p.out - s->panel * columns, s->next ? 2 * columns : columns),
-                    .k = brick_k(s, at.ow),
-                    .row = images ? n->pitch : n->w_axis.num * n->pitch,
-                    .step = 1,
-                    .gap = n->plane - TG_DEPTH,
-                    .further = (int)at.lines - 1,
-                    .a_line = images ? n->w_axis.num * n->nb * n->pitch : n->h.num * n->a_line,
-                    .from = s->first ? NULL : sums,
-                    .c = sums,
-                    .store = TG_F32 };
+    tg_brgemm g = {
+        .m = (int)rows,
+        .next = s->next,
+        .n = (int)tg_least(n->p.out - s->panel * columns, s->next ? 2 * columns : columns),
+        .k = brick_k(s, at.ow),
+        .row = images ? n->pitch : n->w_axis.num * n->pitch,
+        .step = 1,
+        .gap = n->plane - TG_DEPTH,
+        .further = (int)at.lines - 1,
+        .a_line = images ? n->w_axis.num * n->nb * n->pitch : n->h.num * n->a_line,
+        .from = s->first ? NULL : sums,
+        .c = sums,
+        .store = TG_F32,
+    };
     g.from_row = g.c_row = images ? columns : n->w_axis.den * columns;
     g.from_line = g.c_line = images ? n->w_axis.den * pixel : n->h.den * line;
     if (s->last) (n->turned ? store_turned : store_in_y)(s, at, &g);

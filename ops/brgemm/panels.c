@@ -29,16 +29,18 @@ int64_t tg_class_start(const tg_panels *p, int64_t class_)
 
 tg_panels tg_panels_of(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY])
 {
-    tg_panels p = { .backward = key[BACKWARD],
-                    .merged = key[MERGED],
-                    .stacked = key[STACKED],
-                    .bf16 = w->dtype == TG_BF16,
-                    .groups = key[GROUPS],
-                    .kernel = { 1, 1 },
-                    .classes = key[CLASSES],
-                    .dilation = key[DILATION],
-                    .columns = key[COLUMNS],
-                    .side = key[TILES] ? TG_TILE : key[COLUMNS] };
+    tg_panels p = {
+        .backward = key[BACKWARD],
+        .merged = key[MERGED],
+        .stacked = key[STACKED],
+        .bf16 = w->dtype == TG_BF16,
+        .groups = key[GROUPS],
+        .kernel = { 1, 1 },
+        .classes = key[CLASSES],
+        .dilation = key[DILATION],
+        .columns = key[COLUMNS],
+        .side = key[TILES] ? TG_TILE : key[COLUMNS],
+    };
     const int64_t of = w->dim[0] / p.groups, in = w->dim[w->rank - 1];
     if (w->rank == 4) p.kernel[0] = w->dim[1], p.kernel[1] = w->dim[2];
     p.in = p.backward ? of : in;

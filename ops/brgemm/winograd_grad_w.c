@@ -132,15 +132,17 @@ static void multiply(const tg_winograd_grad_w *g, bool begin, int64_t tiles, int
                   in = tg_digit(&index, tg_div_up(g->in, TG_PANEL));
     const float *a = at.e + index * g->e.point + out * g->e.panel, *b = at.d + index * g->d.point + in * g->d.panel;
     float *const sums = at.s + index * g->s.point + in * g->s.panel + out * TG_PANEL * g->s.pitch;
-    tg_brgemm p = { .m = (int)tg_least(g->out - out * TG_PANEL, TG_PANEL),
-                    .n = (int)tg_least(g->in - in * TG_PANEL, TG_PANEL),
-                    .row = 1,
-                    .step = g->e.pitch,
-                    .from = begin ? NULL : sums,
-                    .from_row = TG_PANEL,
-                    .c = sums,
-                    .c_row = TG_PANEL,
-                    .store = TG_F32 };
+    tg_brgemm p = {
+        .m = (int)tg_least(g->out - out * TG_PANEL, TG_PANEL),
+        .n = (int)tg_least(g->in - in * TG_PANEL, TG_PANEL),
+        .row = 1,
+        .step = g->e.pitch,
+        .from = begin ? NULL : sums,
+        .from_row = TG_PANEL,
+        .c = sums,
+        .c_row = TG_PANEL,
+        .store = TG_F32,
+    };
     for (int64_t k = 0; k < tiles; k += DEPTH) {
         const tg_brick brick = { .a = a + k * g->e.pitch, .b = b + k * TG_PANEL };
         p.k = tg_least(DEPTH, tiles - k);

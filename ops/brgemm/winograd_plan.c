@@ -113,14 +113,16 @@ static void multiply(const tg_winograd *g, int64_t tiles, const float *d, const 
                      float *m)
 {
     const tg_brick brick = { .a = d + point * g->d.point, .b = u + (point * g->panels + panel) * g->in * TG_PANEL };
-    const tg_brgemm p = { .m = (int)tiles,
-                          .n = (int)tg_least(g->out - panel * TG_PANEL, TG_PANEL),
-                          .k = g->in,
-                          .row = g->d.pitch,
-                          .step = 1,
-                          .c = m + point * g->m.point,
-                          .c_row = TG_PANEL,
-                          .store = TG_F32 };
+    const tg_brgemm p = {
+        .m = (int)tiles,
+        .n = (int)tg_least(g->out - panel * TG_PANEL, TG_PANEL),
+        .k = g->in,
+        .row = g->d.pitch,
+        .step = 1,
+        .c = m + point * g->m.point,
+        .c_row = TG_PANEL,
+        .store = TG_F32,
+    };
     g->mk->run(&p, &brick, 1);
 }
 

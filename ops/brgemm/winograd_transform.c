@@ -179,10 +179,12 @@ INLINE bool output_tiles(const tg_winograd *g, int tile, const tg_tile_run *r, c
 bool tg_winograd_output(const tg_winograd *g, const tg_tile_run *r, int64_t channel, const float *m)
 {
     const int64_t *dim = g->y->dim, size = (int64_t)tg_dtype_size(g->y->dtype), pixels = r->image * dim[1] * dim[2];
-    const tg_brgemm p = { .c = (char *)tg_ptr(g->y) + (pixels * g->out + channel) * size,
-                          .store = g->y->dtype,
-                          .bias = g->bias ? (const float *)tg_ptr(g->bias) + channel : NULL,
-                          .relu = g->relu };
+    const tg_brgemm p = {
+        .c = (char *)tg_ptr(g->y) + (pixels * g->out + channel) * size,
+        .store = g->y->dtype,
+        .bias = g->bias ? (const float *)tg_ptr(g->bias) + channel : NULL,
+        .relu = g->relu,
+    };
     const int64_t left = g->out - channel, columns = left < TG_PANEL ? left : TG_PANEL;
     return g->tile == 2 ? output_tiles(g, 2, r, &p, columns, m) : output_tiles(g, 4, r, &p, columns, m);
 }

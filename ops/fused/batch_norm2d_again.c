@@ -27,7 +27,7 @@ const tg_op tg_batch_norm2d_again_op = {
     .n_out = 1,
     .attr_size = sizeof(tg_batch_norm2d_attr),
     .infer = infer,
-    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_again_vector) & batch_norm2d_again_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_again_vector), &batch_norm2d_again_ref),
 };
 const tg_op tg_batch_norm2d_relu_again_op = {
     .name = "batch_norm2d_relu_again",
@@ -35,7 +35,7 @@ const tg_op tg_batch_norm2d_relu_again_op = {
     .n_out = 1,
     .attr_size = sizeof(tg_batch_norm2d_attr),
     .infer = infer,
-    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_relu_again_vector) & batch_norm2d_relu_again_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_relu_again_vector), &batch_norm2d_relu_again_ref),
 };
 const tg_op tg_batch_norm2d_add_relu_again_op = {
     .name = "batch_norm2d_add_relu_again",
@@ -43,5 +43,5 @@ const tg_op tg_batch_norm2d_add_relu_again_op = {
     .n_out = 1,
     .attr_size = sizeof(tg_batch_norm2d_attr),
     .infer = infer,
-    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_add_relu_again_vector) & batch_norm2d_add_relu_again_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_add_relu_again_vector), &batch_norm2d_add_relu_again_ref),
 };

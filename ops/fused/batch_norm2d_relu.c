@@ -18,7 +18,7 @@ const tg_op tg_batch_norm2d_relu_op = {
     .attr_size = sizeof(tg_batch_norm2d_attr),
     .infer = tg_batch_norm2d_infer,
     .remade_by = &tg_batch_norm2d_relu_again_op,
-    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_relu_vector) & batch_norm2d_relu_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_relu_vector), &batch_norm2d_relu_ref),
 };
 const tg_rule tg_rule_batch_norm2d_relu = {
     .chain = { &tg_batch_norm2d_op, &tg_relu_op },
@@ -38,7 +38,7 @@ const tg_op tg_batch_norm2d_add_relu_op = {
     .attr_size = sizeof(tg_batch_norm2d_attr),
     .infer = tg_batch_norm2d_infer,
     .remade_by = &tg_batch_norm2d_add_relu_again_op,
-    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_add_relu_vector) & batch_norm2d_add_relu_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_add_relu_vector), &batch_norm2d_add_relu_ref),
 };
 const tg_rule tg_rule_batch_norm2d_add_relu = {
     .chain = { &tg_batch_norm2d_op, &tg_add_op, &tg_relu_op },
@@ -58,7 +58,7 @@ const tg_op tg_batch_norm2d_eval_relu_op = {
     .attr_size = sizeof(tg_batch_norm2d_attr),
     .infer = tg_batch_norm2d_eval_infer,
     .remade_by = &tg_batch_norm2d_eval_relu_op,
-    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_eval_relu_vector) & batch_norm2d_eval_relu_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_eval_relu_vector), &batch_norm2d_eval_relu_ref),
 };
 const tg_rule tg_rule_batch_norm2d_eval_relu = {
     .chain = { &tg_batch_norm2d_eval_op, &tg_relu_op },
@@ -77,7 +77,7 @@ const tg_op tg_batch_norm2d_eval_add_relu_op = {
     .attr_size = sizeof(tg_batch_norm2d_attr),
     .infer = tg_batch_norm2d_eval_infer,
     .remade_by = &tg_batch_norm2d_eval_add_relu_op,
-    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_eval_add_relu_vector) & batch_norm2d_eval_add_relu_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_eval_add_relu_vector), &batch_norm2d_eval_add_relu_ref),
 };
 const tg_rule tg_rule_batch_norm2d_eval_add_relu = {
     .chain = { &tg_batch_norm2d_eval_op, &tg_add_op, &tg_relu_op },

@@ -18,12 +18,10 @@ const tg_op tg_conv2d_relu_op = {
     .attr_size = sizeof(tg_conv2d_attr),
     .infer = tg_conv2d_infer,
     .flops = flops,
-    .kernels = TG_KERNELS(TG_ONEDNN(conv2d_relu_grouped_onednn) TG_VECTOR(conv2d_relu_depthwise_vector)
-                                  TG_BRGEMM_BF16(conv2d_relu_brgemm) &
-                              conv2d_relu_brgemm_winograd_avx512,
-                          TG_BRGEMM_F32(conv2d_relu_brgemm) TG_ONEDNN(conv2d_relu_winograd_onednn)
-                                  TG_ONEDNN(conv2d_relu_onednn) TG_VECTOR(conv2d_relu_vector) &
-                              conv2d_relu_ref),
+    .kernels = TG_KERNELS(TG_ONEDNN(conv2d_relu_grouped_onednn), TG_VECTOR(conv2d_relu_depthwise_vector),
+                          TG_BRGEMM_BF16(conv2d_relu_brgemm), &conv2d_relu_brgemm_winograd_avx512,
+                          TG_BRGEMM_F32(conv2d_relu_brgemm), TG_ONEDNN(conv2d_relu_winograd_onednn),
+                          TG_ONEDNN(conv2d_relu_onednn), TG_VECTOR(conv2d_relu_vector), &conv2d_relu_ref),
 };
 
 const tg_rule tg_conv2d_relu_rule = {

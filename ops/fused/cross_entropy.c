@@ -34,7 +34,7 @@ const tg_op tg_cross_entropy_op = {
     .optional_out = TG_BIT(2),
     .attr_size = sizeof(tg_nll_attr),
     .infer = cross_entropy_infer,
-    .kernels = TG_KERNELS(TG_VECTOR(cross_entropy_vector) & cross_entropy_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(cross_entropy_vector), &cross_entropy_ref),
 };
 const tg_rule tg_rule_cross_entropy = {
     .chain = { &tg_log_softmax_op, &tg_nll_loss_op },
@@ -63,7 +63,7 @@ const tg_op tg_cross_entropy_grad_op = {
     .optional_in = TG_BIT(2),
     .attr_size = sizeof(tg_nll_attr),
     .infer = cross_entropy_grad_infer,
-    .kernels = TG_KERNELS(TG_VECTOR(cross_entropy_grad_vector) & cross_entropy_grad_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(cross_entropy_grad_vector), &cross_entropy_grad_ref),
 };
 const tg_rule tg_rule_cross_entropy_grad = {
     .chain = { &tg_nll_loss_grad_op, &tg_log_softmax_grad_op },

@@ -15,9 +15,8 @@ const tg_op tg_linear_relu_op = {
     .optional_in = TG_BIT(2),
     .infer = tg_linear_infer,
     .flops = flops,
-    .kernels = TG_KERNELS(TG_BRGEMM_BF16(linear_relu_brgemm) TG_VECTOR(linear_relu_vector)
-                              TG_BRGEMM_F32(linear_relu_brgemm) TG_OPENBLAS(linear_relu_openblas) &
-                          linear_relu_ref),
+    .kernels = TG_KERNELS(TG_BRGEMM_BF16(linear_relu_brgemm), TG_VECTOR(linear_relu_vector),
+                          TG_BRGEMM_F32(linear_relu_brgemm), TG_OPENBLAS(linear_relu_openblas), &linear_relu_ref),
 };
 
 const tg_rule tg_linear_relu_rule = {

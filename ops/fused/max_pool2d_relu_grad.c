@@ -25,7 +25,7 @@ const tg_op tg_max_pool2d_relu_grad_op = {
     .n_out = 2,
     .attr_size = sizeof(tg_pool2d_attr),
     .infer = infer,
-    .kernels = TG_KERNELS(TG_VECTOR(max_pool2d_relu_grad_vector) & max_pool2d_relu_grad_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(max_pool2d_relu_grad_vector), &max_pool2d_relu_grad_ref),
 };
 const tg_rule tg_rule_max_pool2d_relu_grad = {
     .chain = { &tg_max_pool2d_grad_op, &tg_relu_grad_op, &tg_channel_sum_op },

@@ -27,7 +27,7 @@ const tg_op tg_batch_norm2d_relu_grad_op = {
     .optional_out = TG_BIT(0) | TG_BIT(1) | TG_BIT(2),
     .attr_size = sizeof(tg_batch_norm2d_attr),
     .infer = tg_batch_norm2d_grad_infer,
-    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_relu_grad_vector) & batch_norm2d_relu_grad_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_relu_grad_vector), &batch_norm2d_relu_grad_ref),
 };
 const tg_rule tg_rule_batch_norm2d_relu_grad = {
     .chain = { &tg_relu_grad_op, &tg_batch_norm2d_grad_op },
@@ -54,7 +54,7 @@ const tg_op tg_relu_grad_batch_norm2d_grad_op = {
     .optional_out = TG_BIT(0) | TG_BIT(1) | TG_BIT(2) | TG_BIT(3),
     .attr_size = sizeof(tg_batch_norm2d_attr),
     .infer = relu_grad_batch_norm2d_grad_infer,
-    .kernels = TG_KERNELS(TG_VECTOR(relu_grad_batch_norm2d_grad_vector) & relu_grad_batch_norm2d_grad_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(relu_grad_batch_norm2d_grad_vector), &relu_grad_batch_norm2d_grad_ref),
 };
 const tg_rule tg_rule_relu_grad_batch_norm2d_grad = {
     .chain = { &tg_relu_grad_op, &tg_batch_norm2d_grad_op },
@@ -85,7 +85,7 @@ const tg_op tg_add_relu_grad_batch_norm2d_grad_op = {
     .optional_out = TG_BIT(0) | TG_BIT(1) | TG_BIT(2) | TG_BIT(3),
     .attr_size = sizeof(tg_batch_norm2d_attr),
     .infer = add_relu_grad_batch_norm2d_grad_infer,
-    .kernels = TG_KERNELS(TG_VECTOR(add_relu_grad_batch_norm2d_grad_vector) & add_relu_grad_batch_norm2d_grad_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(add_relu_grad_batch_norm2d_grad_vector), &add_relu_grad_batch_norm2d_grad_ref),
 };
 const tg_rule tg_rule_add_relu_grad_batch_norm2d_grad = {
     .chain = { &tg_add_op, &tg_relu_grad_op, &tg_batch_norm2d_grad_op },

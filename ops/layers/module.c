@@ -131,13 +131,15 @@ static tg_tensor *add_slot(tg_scope *s, tg_module *m, const char *name, tg_tenso
     if (!slot) return leaf;
     tg_slot **end = &m->slots;
     while (*end) end = &(*end)->next;
-    *slot = (tg_slot){ .name = own,
-                       .tensor = leaf,
-                       .added = leaf,
-                       .buffer = buffer,
-                       .file_axis = -1,
-                       .decays = !buffer && leaf->rank > 1 && strcmp(name, "bias") != 0,
-                       .f32_because = f32_because };
+    *slot = (tg_slot){
+        .name = own,
+        .tensor = leaf,
+        .added = leaf,
+        .buffer = buffer,
+        .file_axis = -1,
+        .decays = !buffer && leaf->rank > 1 && strcmp(name, "bias") != 0,
+        .f32_because = f32_because,
+    };
     *end = slot;
     return leaf;
 }

@@ -9,27 +9,49 @@
     F(binary_primitive_desc_create) \
     F(convolution_backward_data_primitive_desc_create) \
     F(convolution_backward_weights_primitive_desc_create) \
-    F(convolution_forward_primitive_desc_create) F(memory_desc_clone) F(memory_desc_create_with_strides) \
-        F(memory_desc_create_with_tag) F(memory_desc_destroy)
+    F(convolution_forward_primitive_desc_create) \
+    F(memory_desc_clone) \
+    F(memory_desc_create_with_strides) \
+    F(memory_desc_create_with_tag) \
+    F(memory_desc_destroy)
 #else
 #define TG_DNNL_OF_VERSION(F) \
     F(binary_desc_init) \
     F(dilated_convolution_backward_data_desc_init) \
     F(dilated_convolution_backward_weights_desc_init) \
-    F(dilated_convolution_forward_desc_init) F(memory_desc_init_by_strides) F(memory_desc_init_by_tag) \
-        F(primitive_desc_create)
+    F(dilated_convolution_forward_desc_init) \
+    F(memory_desc_init_by_strides) \
+    F(memory_desc_init_by_tag) \
+    F(primitive_desc_create)
 #endif
 #define TG_DNNL_FUNCTIONS(F) \
     TG_DNNL_OF_VERSION(F) \
     F(engine_create) \
     F(memory_create) \
     F(memory_desc_equal) \
-    F(memory_desc_get_size) F(memory_destroy) F(memory_set_data_handle) F(post_ops_append_eltwise) F(post_ops_create) \
-        F(post_ops_destroy) F(primitive_attr_clone) F(primitive_attr_create) F(primitive_attr_destroy) \
-            F(primitive_attr_set_post_ops) F(primitive_attr_set_scratchpad_mode) F(primitive_create) \
-                F(primitive_desc_destroy) F(primitive_desc_query) F(primitive_desc_query_md) F(primitive_destroy) \
-                    F(primitive_execute) F(reorder_primitive_desc_create) F(set_max_cpu_isa) F(stream_create) \
-                        F(stream_destroy) F(stream_wait) F(version)
+    F(memory_desc_get_size) \
+    F(memory_destroy) \
+    F(memory_set_data_handle) \
+    F(post_ops_append_eltwise) \
+    F(post_ops_create) \
+    F(post_ops_destroy) \
+    F(primitive_attr_clone) \
+    F(primitive_attr_create) \
+    F(primitive_attr_destroy) \
+    F(primitive_attr_set_post_ops) \
+    F(primitive_attr_set_scratchpad_mode) \
+    F(primitive_create) \
+    F(primitive_desc_destroy) \
+    F(primitive_desc_query) \
+    F(primitive_desc_query_md) \
+    F(primitive_destroy) \
+    F(primitive_execute) \
+    F(reorder_primitive_desc_create) \
+    F(set_max_cpu_isa) \
+    F(stream_create) \
+    F(stream_destroy) \
+    F(stream_wait) \
+    F(version)
 
 #define TG_DNNL_POINTER(name) __typeof__(dnnl_##name) *name;
 extern struct tg_dnnl {

@@ -102,7 +102,11 @@ static void matmul_run(const tg_call *c, const tg_task *t)
 
 extern const tg_kernel matmul_openblas;
 const tg_kernel matmul_openblas = {
-    .name = "openblas", .backend = "openblas", .reject = matmul_reject, .tasks = matmul_tasks, .run = matmul_run
+    .name = "openblas",
+    .backend = "openblas",
+    .reject = matmul_reject,
+    .tasks = matmul_tasks,
+    .run = matmul_run,
 };
 
 /* ---- linear ---- */
@@ -120,11 +124,13 @@ const tg_kernel matmul_openblas = {
         compute(&p, 1, t->index); \
     } \
     extern const tg_kernel symbol; \
-    const tg_kernel symbol = { .name = "openblas", \
-                               .backend = "openblas", \
-                               .reject = symbol##_reject, \
-                               .tasks = symbol##_tasks, \
-                               .run = symbol##_run }
+    const tg_kernel symbol = { \
+        .name = "openblas", \
+        .backend = "openblas", \
+        .reject = symbol##_reject, \
+        .tasks = symbol##_tasks, \
+        .run = symbol##_run, \
+    }
 LINEAR(linear_openblas, tg_linear_product);
 LINEAR(linear_relu_openblas, tg_linear_product);
 LINEAR(linear_grad_x_openblas, tg_linear_grad_x_product);

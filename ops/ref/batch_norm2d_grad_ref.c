@@ -57,16 +57,18 @@ static void run(const tg_call *c, const tg_task *t)
     for (int64_t channel = 0; channel < in[1]->dim[3]; channel++) {
         const double last = tg_get(in[4], channel);
         const double rest = running ? 0 : tg_get(in[3], in[1]->dim[3] + channel);
-        run_channel(c, &(channel_grad){ .gy = c->in[0],
-                                        .other = sum ? c->in[1] : NULL,
-                                        .mask = masked ? in[0] : NULL,
-                                        .x = in[1],
-                                        .beta = c->op == &tg_batch_norm2d_relu_grad_op ? in[5] : NULL,
-                                        .channel = channel,
-                                        .gamma = tg_get(in[2], channel),
-                                        .mean = tg_get(in[3], channel) + rest,
-                                        .rstd = running ? 1 / sqrt(last + eps) : last,
-                                        .running = running });
+        run_channel(c, &(channel_grad){
+                           .gy = c->in[0],
+                           .other = sum ? c->in[1] : NULL,
+                           .mask = masked ? in[0] : NULL,
+                           .x = in[1],
+                           .beta = c->op == &tg_batch_norm2d_relu_grad_op ? in[5] : NULL,
+                           .channel = channel,
+                           .gamma = tg_get(in[2], channel),
+                           .mean = tg_get(in[3], channel) + rest,
+                           .rstd = running ? 1 / sqrt(last + eps) : last,
+                           .running = running,
+                       });
     }
 }
 

@@ -32,21 +32,23 @@ static problem problem_of(const tg_call *c, const tg_task *t)
     const bool sum = c->op == &tg_add_relu_grad_batch_norm2d_grad_op;
     const bool masks = sum || c->op == &tg_relu_grad_batch_norm2d_grad_op;
     tg_tensor *const *const in = c->in + sum + masks;
-    problem b = { .gy = tg_ptr(c->in[0]),
-                  .other = sum ? tg_ptr(c->in[1]) : NULL,
-                  .mask = masks ? tg_ptr(in[0]) : NULL,
-                  .x = tg_ptr(in[1]),
-                  .gamma = tg_ptr(in[2]),
-                  .mean = tg_ptr(in[3]),
-                  .rstd = tg_ptr(in[4]),
-                  .gx = tg_ptr(c->out[0]),
-                  .ggamma = tg_ptr(c->out[1]),
-                  .gbeta = tg_ptr(c->out[2]),
-                  .beta = c->op == &tg_batch_norm2d_relu_grad_op ? tg_ptr(in[5]) : NULL,
-                  .g = masks ? tg_ptr(c->out[3]) : NULL,
-                  .running = c->op == &tg_batch_norm2d_eval_grad_op,
-                  .eps = ((const tg_batch_norm2d_attr *)c->attr)->eps,
-                  .p = tg_channels_of(in[1]) };
+    problem b = {
+        .gy = tg_ptr(c->in[0]),
+        .other = sum ? tg_ptr(c->in[1]) : NULL,
+        .mask = masks ? tg_ptr(in[0]) : NULL,
+        .x = tg_ptr(in[1]),
+        .gamma = tg_ptr(in[2]),
+        .mean = tg_ptr(in[3]),
+        .rstd = tg_ptr(in[4]),
+        .gx = tg_ptr(c->out[0]),
+        .ggamma = tg_ptr(c->out[1]),
+        .gbeta = tg_ptr(c->out[2]),
+        .beta = c->op == &tg_batch_norm2d_relu_grad_op ? tg_ptr(in[5]) : NULL,
+        .g = masks ? tg_ptr(c->out[3]) : NULL,
+        .running = c->op == &tg_batch_norm2d_eval_grad_op,
+        .eps = ((const tg_batch_norm2d_attr *)c->attr)->eps,
+        .p = tg_channels_of(in[1]),
+    };
     b.rest = b.running ? NULL : b.mean + b.p.c;
     b.slope = t->shared;
     b.bend = b.slope + b.p.width;

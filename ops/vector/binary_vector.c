@@ -125,12 +125,14 @@ static void zip(const tg_call *c, const tg_task *task, block_function *work)
     const int64_t begin = task->index * TG_VECTOR_BLOCK, end = tg_block_end(task->index, tg_count(c->out[0]));
     cursor at = cursor_at(&l, begin);
     for (int64_t i = begin, n; i < end; i += n) {
-        block p = { .y = tg_at(tg_ptr(c->out[0]), half, i),
-                    .a = tg_at(tg_ptr(c->in[0]), half, at.a),
-                    .b = tg_at(tg_ptr(c->in[1]), half, at.b),
-                    .lanes = 1,
-                    .a_moves = l.a[0],
-                    .b_moves = l.b[0] };
+        block p = {
+            .y = tg_at(tg_ptr(c->out[0]), half, i),
+            .a = tg_at(tg_ptr(c->in[0]), half, at.a),
+            .b = tg_at(tg_ptr(c->in[1]), half, at.b),
+            .lanes = 1,
+            .a_moves = l.a[0],
+            .b_moves = l.b[0],
+        };
         n = p.n = lane_length(&l, &at, end - i);
         if (l.n == 1 || n < l.size[0]) {
             work(&p);

@@ -13,10 +13,8 @@
 enum { CHANNELS = 64 }; /* of a task that turns weights */
 /* Floats of a task's input, and the tasks that are wanted, though a task should not be of fewer lines than `LINES`. */
 enum { TASK = 65536, TASKS = 64, LINES = 4 };
-enum {
-    PLANE = 32,
-    WIDE = 8 * PLANE
-}; /* channels that are copied to lie together, for all pixels of a line; of a task */
+/* channels that are copied to lie together, for all pixels of a line; of a task */
+enum { PLANE = 32, WIDE = 8 * PLANE };
 
 typedef float vec __attribute__((vector_size(4 * TG_LANES), aligned(4), may_alias));
 typedef uint32_t words __attribute__((vector_size(4 * TG_LANES)));
@@ -55,25 +53,29 @@ static class back_class(const depthwise *d, int axis, int64_t r)
     while (apart * dilation % s) apart++;
     while (first < apart && (at - first * dilation) % s) first++;
     const bool any = first < apart && first < kernel;
-    return (class){ .n = r < out_size(d, axis) ? (out_size(d, axis) - 1 - r) / s + 1 : 0,
-                    .stride = 1,
-                    .at = any ? (at - first * dilation) / s : 0,
-                    .step = -(apart * dilation / s),
-                    .taps = any ? (kernel - 1 - first) / apart + 1 : 0,
-                    .first = first,
-                    .apart = apart };
+    return (class){
+        .n = r < out_size(d, axis) ? (out_size(d, axis) - 1 - r) / s + 1 : 0,
+        .stride = 1,
+        .at = any ? (at - first * dilation) / s : 0,
+        .step = -(apart * dilation / s),
+        .taps = any ? (kernel - 1 - first) / apart + 1 : 0,
+        .first = first,
+        .apart = apart,
+    };
 }
 
 static class class_of(const depthwise *d, int axis, int64_t r)
 {
     if (d->back) return back_class(d, axis, r);
-    return (class){ .n = out_size(d, axis),
-                    .stride = d->v.stride[axis],
-                    .at = -d->v.pad[axis],
-                    .step = d->v.dilation[axis],
-                    .taps = d->v.kernel[axis],
-                    .first = 0,
-                    .apart = 1 };
+    return (class){
+        .n = out_size(d, axis),
+        .stride = d->v.stride[axis],
+        .at = -d->v.pad[axis],
+        .step = d->v.dilation[axis],
+        .taps = d->v.kernel[axis],
+        .first = 0,
+        .apart = 1,
+    };
 }
 
 /* The taps of output j that meet one of `size` inputs. */
@@ -265,15 +267,17 @@ static void sum_block(const depthwise *d, const tg_task *t)
     const float *const w = t->shared;
     for (int64_t r = 0; r < classes(d, 1); r++) {
         const class k = class_of(d, 1, r);
-        const line_sum sum = { .d = d,
-                               .columns = k,
-                               .inner = inner_of(&k, in_size(d, 1)),
-                               .from = from,
-                               .w_tap = k.apart * d->padded,
-                               .bias = w + d->v.taps * d->padded,
-                               .y_apart = classes(d, 1) * d->c,
-                               .first = c,
-                               .end = smaller(c + WIDE, d->c) };
+        const line_sum sum = {
+            .d = d,
+            .columns = k,
+            .inner = inner_of(&k, in_size(d, 1)),
+            .from = from,
+            .w_tap = k.apart * d->padded,
+            .bias = w + d->v.taps * d->padded,
+            .y_apart = classes(d, 1) * d->c,
+            .first = c,
+            .end = smaller(c + WIDE, d->c),
+        };
         for (int64_t line = i; line < end; line++) sum_columns(sum, w, n, line, r);
     }
 }
@@ -293,21 +297,25 @@ static depthwise cut(depthwise d)
 
 static depthwise forward_of(const tg_call *c)
 {
-    return cut((depthwise){ .v = tg_conv_of(c, c->in[0], c->in[1], c->out[0]),
-                            .relu = c->op == &tg_conv2d_relu_op,
-                            .x = c->in[0],
-                            .w = c->in[1],
-                            .bias = c->in[2],
-                            .y = c->out[0] });
+    return cut((depthwise){
+        .v = tg_conv_of(c, c->in[0], c->in[1], c->out[0]),
+        .relu = c->op == &tg_conv2d_relu_op,
+        .x = c->in[0],
+        .w = c->in[1],
+        .bias = c->in[2],
+        .y = c->out[0],
+    });
 }
 
 static depthwise back_of(const tg_call *c)
 {
-    return cut((depthwise){ .v = tg_conv_of(c, c->out[0], c->in[1], c->in[0]),
-                            .back = true,
-                            .x = c->in[0],
-                            .w = c->in[1],
-                            .y = c->out[0] });
+    return cut((depthwise){
+        .v = tg_conv_of(c, c->out[0], c->in[1], c->in[0]),
+        .back = true,
+        .x = c->in[0],
+        .w = c->in[1],
+        .y = c->out[0],
+    });
 }
 
 static depthwise of(const tg_call *c) { return c->op == &tg_conv2d_grad_x_op ? back_of(c) : forward_of(c); }

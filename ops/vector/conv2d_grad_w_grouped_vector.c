@@ -426,10 +426,12 @@ static void run(const tg_call *c, const tg_task *t)
     else add_parts(c, &p, t);
 }
 
-TG_VECTOR_KERNEL(conv2d_grad_w_grouped_vector) = { .name = "vector_grouped_" TG_TEXT(TG_VECTOR_SUFFIX),
-                                                   .backend = "vector",
-                                                   .isa = TG_VECTOR_ISA,
-                                                   .reject = reject,
-                                                   .scratch = scratch,
-                                                   .tasks = tasks,
-                                                   .run = run };
+TG_VECTOR_KERNEL(conv2d_grad_w_grouped_vector) = {
+    .name = "vector_grouped_" TG_TEXT(TG_VECTOR_SUFFIX),
+    .backend = "vector",
+    .isa = TG_VECTOR_ISA,
+    .reject = reject,
+    .scratch = scratch,
+    .tasks = tasks,
+    .run = run,
+};

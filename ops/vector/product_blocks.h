@@ -29,16 +29,18 @@ static inline void tg_product_block(const tg_product *p, int64_t others, int64_t
     float *rows[TG_MC];
     for (int64_t m = c.m0; m < c.m1; m++)
         rows[m - c.m0] = p->half_y ? block + (m - c.m0) * TG_NC - c.n0 : (float *)p->y + m * p->n;
-    const tg_gemm g = { .k = p->k,
-                        .a = &a,
-                        .pack_a = by_columns ? tg_pack_columns
-                                  : p->half  ? tg_pack_rows
-                                             : NULL,
-                        .b = &b,
-                        .by_columns = by_columns,
-                        .pack_b = tg_pack_panel,
-                        .bias = p->bias,
-                        .relu = p->relu };
+    const tg_gemm g = {
+        .k = p->k,
+        .a = &a,
+        .pack_a = by_columns ? tg_pack_columns
+                  : p->half  ? tg_pack_rows
+                             : NULL,
+        .b = &b,
+        .by_columns = by_columns,
+        .pack_b = tg_pack_panel,
+        .bias = p->bias,
+        .relu = p->relu,
+    };
     tg_gemm_block(&g, c, rows, scratch);
     for (int64_t m = c.m0; m < c.m1 && p->half_y; m++)
         tg_narrow(rows[m - c.m0] + c.n0, true, c.n1 - c.n0, tg_at(p->y, true, m * p->n + c.n0));

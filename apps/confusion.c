@@ -1,6 +1,7 @@
 /* confusion.c - see confusion.h. */
 #include "confusion.h"
 #include "canvas.h"
+#include "ints.h"
 #include <stdio.h>
 
 enum { GAP = 16, MANY = 32, SMALL = 8 }; /* more classes than MANY: small squares without numbers */
@@ -36,16 +37,14 @@ static const char *number(int64_t n, char text[24])
     return text;
 }
 
-static int larger(int a, int b) { return a > b ? a : b; }
-
 static layout plan(const confusion *c)
 {
     layout l = { .square = SMALL, .left = GAP, .top = GAP };
     char text[24];
     if (c->classes > MANY) return l;
     for (int i = 0; i < c->classes; i++) {
-        l.left = larger(l.left, GAP + canvas_text_width(c->name[i]) + GAP / 2 + canvas_text_width("00") + GAP / 2);
-        l.square = larger(l.square, canvas_text_width(number(confusion_of(c, i), text)) + GAP);
+        l.left = imax(l.left, GAP + canvas_text_width(c->name[i]) + GAP / 2 + canvas_text_width("00") + GAP / 2);
+        l.square = imax(l.square, canvas_text_width(number(confusion_of(c, i), text)) + GAP);
     }
     l.top += CANVAS_LINE + GAP / 2;
     return l;

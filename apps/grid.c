@@ -1,5 +1,6 @@
 #include "grid.h"
 #include "canvas.h"
+#include "ints.h"
 #include <stdio.h>
 
 enum { IMAGE_SIDE = 120, FRAME = 4, GAP = 16, MAX_SIDE = 1 << 14, MAX_PIXELS = 1 << 27 };
@@ -23,17 +24,15 @@ static void centre(canvas *on, int middle, int y, const char *text, const char *
     canvas_text(on, x + width + CANVAS_DOT, y, hanging, c);
 }
 
-static int larger(int a, int b) { return a > b ? a : b; }
-
 static layout plan(const grid_cell *cells, int count, int columns, int h, int w)
 {
-    const int side = larger(h, w), scale = larger(1, (IMAGE_SIDE + side / 2) / side);
+    const int side = imax(h, w), scale = imax(1, (IMAGE_SIDE + side / 2) / side);
     layout l = { .scale = scale, .w = w * scale, .h = h * scale, .columns = columns < count ? columns : count };
     l.rows = (count + l.columns - 1) / l.columns;
     l.cell_w = l.w + 2 * FRAME;
     for (int i = 0; i < count; i++)
-        l.cell_w = larger(l.cell_w, larger(canvas_text_width(text_of(cells[i].truth)) + canvas_text_width(SLASH),
-                                           canvas_text_width(text_of(cells[i].predicted))));
+        l.cell_w = imax(l.cell_w, imax(canvas_text_width(text_of(cells[i].truth)) + canvas_text_width(SLASH),
+                                       canvas_text_width(text_of(cells[i].predicted))));
     l.cell_w += GAP;
     l.cell_h = l.h + 2 * FRAME + 2 * CANVAS_LINE + GAP;
     return l;

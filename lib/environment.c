@@ -1,5 +1,6 @@
 /* environment.c - see environment.h. */
 #include "environment.h"
+#include "ints.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,8 +61,6 @@ bool tg_environment_wrong(char *text, size_t size)
 
 /* ---- names that are nearly ours ---- */
 
-static int least(int a, int b) { return a < b ? a : b; }
-
 /* How many letters have to be changed, put in or left out to make b of a[0 .. n). */
 static int distance(const char *a, int n, const char *b)
 {
@@ -74,7 +73,7 @@ static int distance(const char *a, int n, const char *b)
         for (int j = 1; j <= m; j++) {
             const int changed = diagonal + (a[i - 1] != b[j - 1]);
             diagonal = row[j];
-            row[j] = least(changed, 1 + least(row[j], row[j - 1]));
+            row[j] = imin(changed, 1 + imin(row[j], row[j - 1]));
         }
     }
     return row[m];

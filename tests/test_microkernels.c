@@ -15,6 +15,7 @@
 #include "dispatch.h"
 #include "parallel.h"
 #include "tilegrad.h"
+#include "ints.h"
 #include <math.h>
 #include <stdio.h>
 
@@ -74,8 +75,6 @@ typedef struct {
     void *c;
     int64_t c_count;
 } product_case;
-
-static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
 /* Rows of all lines; where row r of them begins, in a matrix with these distances. */
 static int rows_of(const tg_brgemm *p) { return p->m * (1 + p->further); }

@@ -9,10 +9,10 @@ enum { PACKED = 8 }; /* strips of B that a task packs */
 bool tg_gemm_tn_blocks_plan(tg_gemm_tn_blocks *g)
 {
     g->rows = tg_rows_to_make(g->c);
-    g->steps = tg_div_up(g->k, TG_IMAGES);
+    g->steps = ceil_div(g->k, TG_IMAGES);
     g->height = g->m > TG_TILE && g->rows > TG_TILE ? 2 * TG_TILE : TG_TILE;
     g->tiles = TG_BLOCK_SUMS / TG_TILE / TG_TILE / (g->height / TG_TILE);
-    g->strips = tg_div_up(g->n, g->tiles * TG_TILE);
+    g->strips = ceil_div(g->n, g->tiles * TG_TILE);
     return g->rows && g->steps <= TG_FEW_STEPS;
 }
 
@@ -23,31 +23,28 @@ static int64_t b_strip(const tg_gemm_tn_blocks *g) { return g->steps * g->tiles 
 tg_scratch tg_gemm_tn_blocks_scratch(const tg_gemm_tn_blocks *g)
 {
     return (tg_scratch){ .shared = (size_t)(g->strips * b_strip(g)),
-                         .worker = (size_t)(tg_div_up(g->rows, g->height) * a_strip(g)) };
+                         .worker = (size_t)(ceil_div(g->rows, g->height) * a_strip(g)) };
 }
 
 int64_t tg_gemm_tn_blocks_tasks(const tg_gemm_tn_blocks *g, int phase)
 {
-    if (phase == 0) return tg_div_up(g->strips, PACKED) * g->steps;
-    return phase == 1 ? tg_div_up(g->m, g->rows) : 0;
+    if (phase == 0) return ceil_div(g->strips, PACKED) * g->steps;
+    return phase == 1 ? ceil_div(g->m, g->rows) : 0;
 }
 
 /* ---- packing ---- */
 
-static int places_of(const tg_gemm_tn_blocks *g, int64_t step)
-{
-    return (int)tg_least(TG_IMAGES, g->k - step * TG_IMAGES);
-}
+static int places_of(const tg_gemm_tn_blocks *g, int64_t step) { return (int)imin(TG_IMAGES, g->k - step * TG_IMAGES); }
 
 static void pack_b(const tg_gemm_tn_blocks *g, int64_t index, char *packed)
 {
     const int64_t step = tg_digit(&index, g->steps), first = index * PACKED, columns = g->tiles * TG_TILE;
     const uint16_t *from = (const uint16_t *)tg_ptr(g->b) + step * TG_IMAGES * g->n;
-    for (int64_t s = first; s < tg_least(g->strips, first + PACKED); s++) {
-        const int64_t left = tg_least(columns, g->n - s * columns);
+    for (int64_t s = first; s < imin(g->strips, first + PACKED); s++) {
+        const int64_t left = imin(columns, g->n - s * columns);
         char *const to = packed + s * b_strip(g) + step * g->tiles * TG_B_TILE;
         g->mk->load_b(from + s * columns, g->n, places_of(g, step), 0, (int)left,
-                      (int)tg_div_up(left, TG_TILE) * TG_TILE, (uint16_t *)(void *)to);
+                      (int)ceil_div(left, TG_TILE) * TG_TILE, (uint16_t *)(void *)to);
     }
 }
 
@@ -57,7 +54,7 @@ static void pack_a(const tg_gemm_tn_blocks *g, int64_t m0, int64_t m1, char *to)
     for (int64_t m = m0; m < m1; m += g->height)
         for (int64_t step = 0; step < g->steps; step++, to += g->height / TG_TILE * TG_A_TILE)
             g->mk->load_a((const uint16_t *)tg_ptr(g->a) + step * TG_IMAGES * g->m + m, g->m, places_of(g, step),
-                          (int)tg_least(g->height, m1 - m), (uint16_t *)(void *)to);
+                          (int)imin(g->height, m1 - m), (uint16_t *)(void *)to);
 }
 
 /* ---- products ---- */
@@ -72,10 +69,10 @@ static void multiply(const tg_gemm_tn_blocks *g, int64_t m0, int64_t m1, const c
         for (int64_t s = 0; s < g->strips; s++) {
             const int64_t n = s * g->tiles * TG_TILE;
             const tg_block_product p = {
-                .m = (int)tg_least(g->height, m1 - m),
+                .m = (int)imin(g->height, m1 - m),
                 .a = a,
                 .b = b + s * b_strip(g),
-                .n = (int)tg_least(g->tiles * TG_TILE, g->n - n),
+                .n = (int)imin(g->tiles * TG_TILE, g->n - n),
                 .apart = TG_B_TILE,
                 .c = (float *)tg_ptr(g->c) + m * g->n + n,
                 .row = g->n,
@@ -90,7 +87,7 @@ static void multiply(const tg_gemm_tn_blocks *g, int64_t m0, int64_t m1, const c
 
 void tg_gemm_tn_blocks_run(const tg_gemm_tn_blocks *g, const tg_task *t)
 {
-    const int64_t m0 = t->index * g->rows, m1 = tg_least(g->m, m0 + g->rows);
+    const int64_t m0 = t->index * g->rows, m1 = imin(g->m, m0 + g->rows);
     if (t->phase == 0) {
         pack_b(g, t->index, t->shared);
         return;

@@ -1,6 +1,7 @@
 /* gemm_tn_plan.c - how C = A^T B is cut: by its shape, never by the number of threads. */
 #include "gemm_tn.h"
 #include "nest_block.h"
+#include "ints.h"
 
 enum {
     SIDE = 256, /* most rows and columns of a block: packing is noise beside its products */
@@ -13,20 +14,15 @@ enum {
     B_BYTES = 8 << 20,    /* most of B, packed for all tasks */
 };
 
-static int64_t rounded_up(int64_t n, int64_t unit) { return tg_div_up(n, unit) * unit; }
-
 /* Nearly equal pieces of at most `most`, in units. */
-static int64_t piece(int64_t n, int64_t most, int64_t unit)
-{
-    return rounded_up(tg_div_up(n, tg_div_up(n, most)), unit);
-}
+static int64_t piece(int64_t n, int64_t most, int64_t unit) { return round_up(ceil_div(n, ceil_div(n, most)), unit); }
 
 static void set_block(tg_gemm_tn *g, int64_t rows, int64_t columns)
 {
-    g->rows = piece(g->m, tg_most(rows, LEAST_SIDE), 16);
-    g->columns = piece(g->n, tg_most(columns, LEAST_SIDE), TG_PANEL);
-    g->down = tg_div_up(g->m, g->rows);
-    g->across = tg_div_up(g->n, g->columns);
+    g->rows = piece(g->m, imax(rows, LEAST_SIDE), 16);
+    g->columns = piece(g->n, imax(columns, LEAST_SIDE), TG_PANEL);
+    g->down = ceil_div(g->m, g->rows);
+    g->across = ceil_div(g->n, g->columns);
 }
 
 /* B is packed once, so a task may be few rows of it all. */
@@ -37,7 +33,7 @@ static bool choose_rows(tg_gemm_tn *g)
     if (!rows || g->groups > 1 || g->k >= 2 * PART || bytes > B_BYTES) return false;
     g->rows = rows;
     g->columns = g->n;
-    g->down = tg_div_up(g->m, rows);
+    g->down = ceil_div(g->m, rows);
     g->across = g->parts = 1;
     return true;
 }
@@ -45,8 +41,8 @@ static bool choose_rows(tg_gemm_tn *g)
 /* Enough tasks: by cutting k if it is long, else smaller blocks. */
 static void choose_blocks(tg_gemm_tn *g)
 {
-    const int64_t all = g->groups * g->m * g->n * (int64_t)sizeof(float), wanted = tg_div_up(TASKS, g->groups);
-    const int64_t most = tg_most(1, tg_least(g->k / PART, SUM_BYTES / all));
+    const int64_t all = g->groups * g->m * g->n * (int64_t)sizeof(float), wanted = ceil_div(TASKS, g->groups);
+    const int64_t most = imax(1, imin(g->k / PART, SUM_BYTES / all));
     set_block(g, SIDE, SIDE);
     g->parts = 1;
     if (g->groups * g->down * g->across >= ENOUGH_TASKS) return;
@@ -54,17 +50,17 @@ static void choose_blocks(tg_gemm_tn *g)
         if (g->rows > g->columns) set_block(g, g->rows / 2, g->columns);
         else set_block(g, g->rows, g->columns / 2);
     }
-    g->parts = tg_least(most, tg_div_up(wanted, g->down * g->across));
+    g->parts = imin(most, ceil_div(wanted, g->down * g->across));
 }
 
 void tg_gemm_tn_plan(tg_gemm_tn *g)
 {
-    const int64_t most = tg_least(g->mk->places, DEPTH), size = (int64_t)tg_dtype_size(g->b->dtype);
-    g->places = most < TG_MAX_PLACES ? most : tg_div_up(g->k, tg_div_up(g->k, most));
+    const int64_t most = imin(g->mk->places, DEPTH), size = (int64_t)tg_dtype_size(g->b->dtype);
+    g->places = most < TG_MAX_PLACES ? most : ceil_div(g->k, ceil_div(g->k, most));
     g->depth = DEPTH / g->places * g->places;
     const int64_t bricks = g->depth / g->places;
-    g->slabs = tg_div_up(g->k - g->k % g->places, g->depth) + (g->k % g->places > 0);
-    g->panels = tg_div_up(g->n, TG_PANEL);
+    g->slabs = ceil_div(g->k - g->k % g->places, g->depth) + (g->k % g->places > 0);
+    g->panels = ceil_div(g->n, TG_PANEL);
     g->b_bytes = tg_aligned(bricks * (int64_t)g->mk->places_of(1, (int)g->places).b_bytes);
     g->whole = choose_rows(g);
     if (!g->whole) choose_blocks(g);

@@ -21,9 +21,9 @@ typedef struct {
 
 static slab slab_of(const tg_gemm_tn *g, int64_t i)
 {
-    const int64_t whole = g->k - g->k % g->places, k0 = tg_least(i * g->depth, whole);
+    const int64_t whole = g->k - g->k % g->places, k0 = imin(i * g->depth, whole);
     if (k0 == whole) return (slab){ k0, g->k - k0, 1 };
-    return (slab){ k0, g->places, tg_least(g->depth, whole - k0) / g->places };
+    return (slab){ k0, g->places, imin(g->depth, whole - k0) / g->places };
 }
 
 /* ---- packing ---- */
@@ -54,11 +54,11 @@ static bool ends_pairs(const tg_gemm_tn *g) { return g->mk->element == TG_F32 ||
 static void pack_brick(const task *t, int64_t k, int64_t places, int64_t n, char *to)
 {
     const tg_gemm_tn *g = t->g;
-    const int64_t columns = tg_least(TG_PANEL, t->n1 - n), pixels = g->b_rows.pixels;
+    const int64_t columns = imin(TG_PANEL, t->n1 - n), pixels = g->b_rows.pixels;
     const size_t bytes = (size_t)columns * tg_dtype_size(g->b->dtype);
     if (ends_pairs(g) || k % pixels + places <= pixels) {
         for (int64_t i = 0, some; i < places; i += some) {
-            some = tg_least(places - i, pixels - (k + i) % pixels);
+            some = imin(places - i, pixels - (k + i) % pixels);
             g->mk->load_b(row_of_b(t, k + i, n), g->b->dtype, g->b_rows.pixel, (int)some, (int)columns, to);
             to += g->mk->places_of(1, (int)some).b_bytes;
         }
@@ -86,7 +86,7 @@ static void fetch_share(const tg_ahead *a, int64_t i, int64_t n, tg_brgemm *p)
         const int64_t bytes = a->piece[k].bytes;
         if (at < bytes) {
             p->ahead = a->piece[k].at + at;
-            p->ahead_bytes = tg_least(end, bytes) - at;
+            p->ahead_bytes = imin(end, bytes) - at;
             return;
         }
         at -= bytes, end -= bytes;
@@ -101,7 +101,7 @@ static void fetch_next(const task *t, slab now, slab next, int64_t n, tg_brgemm 
     const bool last = n + TG_PANEL >= t->n1;
     const slab s = last ? next : now;
     const tg_tensor *from = last ? g->a : g->b;
-    const int64_t first = last ? t->m0 : n + TG_PANEL, end = last ? t->m1 : tg_least(t->n1, first + TG_PANEL);
+    const int64_t first = last ? t->m0 : n + TG_PANEL, end = last ? t->m1 : imin(t->n1, first + TG_PANEL);
     const int64_t group = last ? g->m : g->n, row = g->groups * group, size = (int64_t)tg_dtype_size(from->dtype);
     if (!s.count || (!last && g->b_rows.pixels < g->k)) return;
     p->ahead = (const char *)tg_ptr(from) + (s.k0 * row + t->group * group + first) * size;
@@ -121,7 +121,7 @@ static void add_slab(task *t, int64_t index, int64_t end)
         float *const c = t->sums + t->m0 * g->n + n;
         tg_brgemm p = {
             .m = (int)(t->m1 - t->m0),
-            .n = (int)tg_least(TG_PANEL, t->n1 - n),
+            .n = (int)imin(TG_PANEL, t->n1 - n),
             .k = tile.k,
             .row = tile.row,
             .step = tile.step,
@@ -149,8 +149,8 @@ static void add_slabs(const tg_gemm_tn *g, const tg_task *task_)
     char *room = task_->scratch;
     float *const first = tg_ptr(g->c), *const others = task_->shared;
     task t = { .g = g, .group = index, .m0 = down * g->rows, .n0 = across * g->columns, .a = room };
-    t.m1 = tg_least(g->m, t.m0 + g->rows);
-    t.n1 = tg_least(g->n, t.n0 + g->columns);
+    t.m1 = imin(g->m, t.m0 + g->rows);
+    t.n1 = imin(g->n, t.n0 + g->columns);
     t.ahead = task_->ahead;
     t.sums = (part ? others + (part - 1) * g->groups * c : first) + t.group * c;
     room += g->a_bytes;

@@ -43,7 +43,7 @@ void tg_grad_w_blocks_run(const tg_grad_w_blocks *g, const tg_task *t);
 static inline int64_t tg_b_columns(const tg_grad_w_blocks *g) { return g->tiles * TG_TILE; }   /* of a strip */
 static inline int64_t tg_a_tile(const tg_grad_w_blocks *g) { return g->rows * 2 * TG_IMAGES; } /* bytes */
 static inline int64_t tg_b_tile(const tg_grad_w_blocks *g) { return g->tiles * TG_B_TILE; }
-static inline int64_t tg_all_lines(const tg_grad_w_blocks *g) { return tg_div_up(g->n.images, g->n.nb) * g->n.h.out; }
+static inline int64_t tg_all_lines(const tg_grad_w_blocks *g) { return ceil_div(g->n.images, g->n.nb) * g->n.h.out; }
 
 /* Blocks of a kernel line begin with every so many-th tap. */
 static inline int64_t tg_tap_step(const tg_grad_w_blocks *g) { return g->merged ? g->wide : 1; }

@@ -14,7 +14,7 @@ enum {
     SUM_BYTES = 16 << 20,    /* most of all parts of gw */
 };
 
-static int64_t piece(int64_t n, int64_t most) { return tg_div_up(n, tg_div_up(n, most)); }
+static int64_t piece(int64_t n, int64_t most) { return ceil_div(n, ceil_div(n, most)); }
 
 /* One line of pixels, each of which meets itself, is as many images. */
 static void pixels_to_images(tg_nest *n)
@@ -37,10 +37,10 @@ static void choose_shape(tg_grad_w_blocks *g)
     g->taps = g->gather ? 1 : n->w_axis.taps;
     g->merged = g->width == TG_TILE && g->taps > 1;
     g->mends = (g->gather || g->merged) && tg_meets_padding(&n->w_axis);
-    g->tiles = g->merged ? 1 : tg_least(g->wide, tg_div_up(g->width, TG_TILE));
-    g->a_strips = tg_div_up(g->out, g->rows);
-    g->b_strips = tg_div_up(g->width, tg_b_columns(g));
-    g->blocks = g->b_strips * tg_div_up(g->taps, tg_tap_step(g));
+    g->tiles = g->merged ? 1 : imin(g->wide, ceil_div(g->width, TG_TILE));
+    g->a_strips = ceil_div(g->out, g->rows);
+    g->b_strips = ceil_div(g->width, tg_b_columns(g));
+    g->blocks = g->b_strips * ceil_div(g->taps, tg_tap_step(g));
 }
 
 /* So many columns of gy, and tiles of x or of gathered taps for them. */
@@ -49,7 +49,7 @@ static void set_stripe(tg_grad_w_blocks *g, int64_t columns)
     const tg_axis *w = &g->n.w_axis;
     g->stripe = columns;
     g->across = g->gather ? columns : (columns - 1) * w->num + (g->taps - 1) * w->step + 1;
-    if (!g->merged && !g->gather) g->across = tg_least(g->across, w->in);
+    if (!g->merged && !g->gather) g->across = imin(g->across, w->in);
 }
 
 /* Of the lines that a chunk meets, the last one is less than `ring` behind the first.  At the beginning of an image the
@@ -57,21 +57,21 @@ static void set_stripe(tg_grad_w_blocks *g, int64_t columns)
 static void choose_lines(tg_grad_w_blocks *g)
 {
     const tg_axis *h = &g->n.h;
-    const int64_t width = g->n.w_axis.out, lines = tg_most(1, tg_least(CHUNK / width, tg_all_lines(g)));
-    const int64_t images = tg_div_up(lines - 1, h->out);
+    const int64_t width = g->n.w_axis.out, lines = imax(1, imin(CHUNK / width, tg_all_lines(g)));
+    const int64_t images = ceil_div(lines - 1, h->out);
     g->chunk = width > CHUNK ? piece(width, CHUNK) : lines * width;
-    const int64_t kernel = (h->taps - 1) * h->step + 1, above = tg_most(0, -h->off - kernel);
-    g->ring = (lines - 1) * h->num + kernel + images * (tg_most(0, h->in - h->out * h->num) + above);
+    const int64_t kernel = (h->taps - 1) * h->step + 1, above = imax(0, -h->off - kernel);
+    g->ring = (lines - 1) * h->num + kernel + images * (imax(0, h->in - h->out * h->num) + above);
     set_stripe(g, width);
-    if (g->b_strips * g->ring * g->across * tg_b_tile(g) > B_BYTES) set_stripe(g, tg_least(width, g->chunk));
+    if (g->b_strips * g->ring * g->across * tg_b_tile(g) > B_BYTES) set_stripe(g, imin(width, g->chunk));
 }
 
 static void cut_strips(tg_grad_w_blocks *g, int64_t a, int64_t b)
 {
     g->a_part = piece(g->a_strips, a);
     g->b_part = piece(g->b_strips, b);
-    g->a_parts = tg_div_up(g->a_strips, g->a_part);
-    g->b_parts = tg_div_up(g->b_strips, g->b_part);
+    g->a_parts = ceil_div(g->a_strips, g->a_part);
+    g->b_parts = ceil_div(g->b_strips, g->b_part);
 }
 
 static bool fits(const tg_grad_w_blocks *g)
@@ -85,8 +85,8 @@ static bool fits(const tg_grad_w_blocks *g)
 static int64_t most_parts(const tg_grad_w_blocks *g)
 {
     const int64_t sums = g->n.groups * g->a_strips * g->n.h.taps * g->blocks * TG_BLOCK_SUMS * (int64_t)sizeof(float);
-    const int64_t least = tg_most(tg_div_up(PART, g->n.w_axis.out), (g->n.h.taps - 1) * HALO);
-    const int64_t most = tg_least(tg_all_lines(g) / least, SUM_BYTES / sums);
+    const int64_t least = imax(ceil_div(PART, g->n.w_axis.out), (g->n.h.taps - 1) * HALO);
+    const int64_t most = imin(tg_all_lines(g) / least, SUM_BYTES / sums);
     int64_t parts = 1;
     while (2 * parts <= most && parts < TASKS) parts *= 2;
     return parts;
@@ -98,14 +98,14 @@ static void choose_parts(tg_grad_w_blocks *g)
     const int64_t most = most_parts(g);
     cut_strips(g, g->a_strips, g->b_strips);
     while (g->b_part > 1 && g->b_part * g->ring * g->across * tg_b_tile(g) > B_BYTES)
-        cut_strips(g, g->a_part, tg_div_up(g->b_part, 2));
+        cut_strips(g, g->a_part, ceil_div(g->b_part, 2));
     while (g->a_part + g->b_part > 2) {
         const bool few = g->a_parts * g->b_parts * g->n.groups * most < BLOCKS;
-        if (fits(g) && (!few || tg_most(g->a_part, g->b_part) <= LEAST_STRIPS)) break;
-        if (g->a_part >= g->b_part) cut_strips(g, tg_div_up(g->a_part, 2), g->b_part);
-        else cut_strips(g, g->a_part, tg_div_up(g->b_part, 2));
+        if (fits(g) && (!few || imax(g->a_part, g->b_part) <= LEAST_STRIPS)) break;
+        if (g->a_part >= g->b_part) cut_strips(g, ceil_div(g->a_part, 2), g->b_part);
+        else cut_strips(g, g->a_part, ceil_div(g->b_part, 2));
     }
-    g->parts = tg_least(most, tg_div_up(TASKS, g->a_parts * g->b_parts * g->n.groups));
+    g->parts = imin(most, ceil_div(TASKS, g->a_parts * g->b_parts * g->n.groups));
     g->direct = g->parts == 1;
 }
 
@@ -114,7 +114,7 @@ tg_grad_w_blocks tg_grad_w_blocks_plan(tg_nest n)
     tg_grad_w_blocks g = { .n = n };
     tg_nest_simplify_grad_w(&g.n);
     pixels_to_images(&g.n);
-    g.n.nb = tg_least(g.n.images, TG_IMAGES);
+    g.n.nb = imin(g.n.images, TG_IMAGES);
     g.in = g.n.p.in;
     g.out = g.n.p.out;
     g.depth = g.n.h.taps * g.n.w_axis.taps * g.in;

@@ -25,7 +25,7 @@ typedef struct {
 
 /* ---- packing ---- */
 
-static int images_of(const tg_grad_w_blocks *g, int64_t q) { return (int)tg_least(g->n.nb, g->n.images - q * g->n.nb); }
+static int images_of(const tg_grad_w_blocks *g, int64_t q) { return (int)imin(g->n.nb, g->n.images - q * g->n.nb); }
 
 /* The tile of column w of x or, gathered, of gy. */
 static char *b_tile(const task *t, int64_t line, int64_t w)
@@ -41,9 +41,9 @@ static void load_b_tile(const task *t, const uint16_t *from, int64_t images, int
     const tg_grad_w_blocks *g = t->g;
     const int64_t stride = g->n.image * g->n.groups * g->in;
     for (int64_t s = t->b0; s < t->b1; s++, to += b_strip_bytes(g)) {
-        const int64_t first = s * tg_b_columns(g), columns = tg_least(tg_b_columns(g), g->width - first);
+        const int64_t first = s * tg_b_columns(g), columns = imin(tg_b_columns(g), g->width - first);
         t->mk->load_b(from + first, stride, (int)images, (int)(lead - first), (int)(end - first),
-                      (int)tg_div_up(columns, TG_TILE) * TG_TILE, (uint16_t *)(void *)to);
+                      (int)ceil_div(columns, TG_TILE) * TG_TILE, (uint16_t *)(void *)to);
     }
 }
 
@@ -55,19 +55,19 @@ static void load_line(const task *t, int64_t line)
     const tg_nest *n = &g->n;
     const tg_block b = { .n = n, .group = t->group };
     const int64_t q = line / n->h.in, apart = n->groups * n->w_axis.apart * g->in, images = images_of(g, q);
-    const int64_t start = g->gather ? t->column0 : tg_most(t->w0, 0);
-    const int64_t end = g->gather ? t->column1 : tg_least(t->w0 + g->across, n->w_axis.in);
+    const int64_t start = g->gather ? t->column0 : imax(t->w0, 0);
+    const int64_t end = g->gather ? t->column1 : imin(t->w0 + g->across, n->w_axis.in);
     const uint16_t *const from = (const uint16_t *)(const void *)tg_pixel(&b, q * n->nb, line % n->h.in, 0);
     char *to = b_tile(t, line, start);
     if (g->in == tg_b_columns(g) && apart == g->in) {
-        const int columns = (int)(tg_most(0, end - start) * apart);
+        const int columns = (int)(imax(0, end - start) * apart);
         t->mk->load_b(from + start * apart, n->image * apart, (int)images, 0, columns, columns, (uint16_t *)(void *)to);
         return;
     }
     for (int64_t i = start; i < end; i++, to += tg_b_tile(g)) {
         const int64_t w = g->gather ? tg_place(&n->w_axis, i, 0) : i;
-        load_b_tile(t, from + w * apart, images, tg_least(g->width, tg_most(0, -w) * g->in),
-                    tg_least(g->width, tg_most(0, n->w_axis.in - w) * g->in), to);
+        load_b_tile(t, from + w * apart, images, imin(g->width, imax(0, -w) * g->in),
+                    imin(g->width, imax(0, n->w_axis.in - w) * g->in), to);
     }
 }
 
@@ -77,18 +77,15 @@ static void load_b(task *t, chunk c)
     const tg_nest *n = &t->g->n;
     const tg_axis *h = &n->h;
     const int64_t line0 = c.start / n->w_axis.out, line1 = (c.end - 1) / n->w_axis.out;
-    const int64_t first = tg_least(h->in, tg_most(0, tg_place(h, line0 % h->out, 0)));
-    const int64_t last = tg_least(h->in - 1, tg_most(-1, tg_place(h, line1 % h->out, h->taps - 1)));
-    t->next = tg_most(t->next, line0 / h->out * h->in + first);
+    const int64_t first = imin(h->in, imax(0, tg_place(h, line0 % h->out, 0)));
+    const int64_t last = imin(h->in - 1, imax(-1, tg_place(h, line1 % h->out, h->taps - 1)));
+    t->next = imax(t->next, line0 / h->out * h->in + first);
     for (; t->next <= line1 / h->out * h->in + last; t->next++) load_line(t, t->next);
 }
 
 static char *a_strip(const task *t, int64_t strip) { return t->a + (strip - t->a0) * t->g->chunk * tg_a_tile(t->g); }
 
-static int rows_of(const tg_grad_w_blocks *g, int64_t strip)
-{
-    return (int)tg_least(g->rows, g->out - strip * g->rows);
-}
+static int rows_of(const tg_grad_w_blocks *g, int64_t strip) { return (int)imin(g->rows, g->out - strip * g->rows); }
 
 /* `pixels` of a line, from column `ow` on, to tile number `at`. */
 static void load_a_line(const task *t, int64_t line, int64_t ow, int64_t pixels, int64_t at)
@@ -113,7 +110,7 @@ static void load_a(const task *t, chunk c)
 {
     const int64_t width = t->g->n.w_axis.out;
     for (int64_t i = c.start, next; i < c.end; i = next) {
-        next = tg_least(c.end, (i / width + 1) * width);
+        next = imin(c.end, (i / width + 1) * width);
         load_a_line(t, i / width, i % width, next - i, i - c.start);
     }
 }
@@ -164,9 +161,9 @@ static tg_block_product product_of(const task *t, int64_t a, int64_t kh, int64_t
         .b = t->b + (b - t->b0) * b_strip_bytes(g),
         .add = t->started,
     };
-    p.n = (int)tg_least(tg_b_columns(g), g->width - first);
+    p.n = (int)imin(tg_b_columns(g), g->width - first);
     if (g->merged) {
-        p.n = (int)tg_least(g->wide, g->taps - kw) * TG_TILE;
+        p.n = (int)imin(g->wide, g->taps - kw) * TG_TILE;
         p.apart = g->n.w_axis.step * tg_b_tile(g);
     }
     p.row = g->direct ? g->depth : TG_TILE * (g->merged ? g->wide : g->tiles);
@@ -202,17 +199,17 @@ static void add_chunk(task *t, chunk c)
 static void add_stripe(task *t, int64_t line0, int64_t line1, int64_t column)
 {
     const tg_grad_w_blocks *g = t->g;
-    const int64_t width = g->n.w_axis.out, lines = tg_most(1, g->chunk / width);
+    const int64_t width = g->n.w_axis.out, lines = imax(1, g->chunk / width);
     t->column0 = column;
-    t->column1 = tg_least(width, column + g->stripe);
+    t->column1 = imin(width, column + g->stripe);
     t->w0 = tg_place(&g->n.w_axis, column, 0);
-    if (!g->merged) t->w0 = tg_most(0, t->w0);
+    if (!g->merged) t->w0 = imax(0, t->w0);
     else memset(t->b, 0, g->b_bytes);
     t->next = 0;
     for (int64_t line = line0; line < line1; line += lines) {
-        const int64_t last = (tg_least(line1, line + lines) - 1) * width;
+        const int64_t last = (imin(line1, line + lines) - 1) * width;
         for (; column < t->column1; column += g->chunk)
-            add_chunk(t, (chunk){ line * width + column, last + tg_least(t->column1, column + g->chunk) });
+            add_chunk(t, (chunk){ line * width + column, last + imin(t->column1, column + g->chunk) });
         column = t->column0;
     }
 }
@@ -222,7 +219,7 @@ static void mend_rows(const tg_grad_w_blocks *g, int64_t group, int64_t a, int64
 {
     const int64_t line = g->n.w_axis.taps * g->in;
     const int64_t first = g->merged ? 0 : b0 * tg_b_columns(g);
-    const int64_t end = g->merged ? line : tg_least(line, b1 * tg_b_columns(g));
+    const int64_t end = g->merged ? line : imin(line, b1 * tg_b_columns(g));
     for (int64_t r = 0; r < rows_of(g, a); r++)
         tg_mend_grad_w(&g->n, group, a * g->rows + r, kh * line + first, kh * line + end);
 }
@@ -242,8 +239,8 @@ static void add_lines(const tg_grad_w_blocks *g, const tg_task *task_)
     task t = { .g = g, .mk = g->n.mk->blocks, .group = group, .a = room, .b = room + g->a_bytes };
     t.steps = (tg_step *)(void *)(t.b + g->b_bytes);
     t.count = (int32_t *)(void *)(room + g->a_bytes + g->b_bytes + g->step_bytes);
-    t.a0 = a * g->a_part, t.a1 = tg_least(g->a_strips, t.a0 + g->a_part);
-    t.b0 = b * g->b_part, t.b1 = tg_least(g->b_strips, t.b0 + g->b_part);
+    t.a0 = a * g->a_part, t.a1 = imin(g->a_strips, t.a0 + g->a_part);
+    t.b0 = b * g->b_part, t.b1 = imin(g->b_strips, t.b0 + g->b_part);
     t.sums =
         (float *)task_->shared + (part * g->n.groups + group) * g->a_strips * g->n.h.taps * g->blocks * TG_BLOCK_SUMS;
     for (int64_t column = 0; column < g->n.w_axis.out; column += g->stripe)
@@ -281,8 +278,8 @@ static void total(const tg_grad_w_blocks *g, const tg_task *t)
         (float *)tg_ptr(g->n.w) + (group * g->out + strip * g->rows) * g->depth + kh * g->n.w_axis.taps * in;
     for (int64_t b = 0; b < g->b_strips; b++)
         for (int64_t kw = 0; kw < g->taps; kw += tg_tap_step(g), block += TG_BLOCK_SUMS) {
-            const int64_t taps = tg_least(g->wide, g->taps - kw), left = g->width - b * columns;
-            const int64_t n = g->merged ? taps * in : tg_least(columns, left);
+            const int64_t taps = imin(g->wide, g->taps - kw), left = g->width - b * columns;
+            const int64_t n = g->merged ? taps * in : imin(columns, left);
             total_block(block, row, g->parts, apart, rows_of(g, strip), n, gw + kw * in + b * columns, g->depth);
         }
     if (g->mends) mend_rows(g, group, strip, 0, g->b_strips, kh);

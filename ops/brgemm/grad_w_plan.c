@@ -22,15 +22,15 @@ static void choose_mode(tg_grad_w *g)
     g->along = g->places && !images;
     g->paired = g->along && n->mk->load_line;
     n->nb = 1;
-    if (images && n->mk->places < TG_MAX_PLACES) n->nb = tg_least(n->images, n->mk->places);
-    else if (images) n->nb = tg_div_up(n->images, tg_div_up(n->images, n->mk->images));
+    if (images && n->mk->places < TG_MAX_PLACES) n->nb = imin(n->images, n->mk->places);
+    else if (images) n->nb = ceil_div(n->images, ceil_div(n->images, n->mk->images));
     n->merged = tg_neighbours(&n->w_axis);
     g->gather = (images || g->paired) && few && runs;
     g->mends = (!g->places || g->gather || g->paired) && tg_meets_padding(&n->w_axis);
     g->rows = (g->places ? g->gather : n->merged) ? n->p.kernel[1] * n->p.in : n->p.in;
 }
 
-static int64_t pixels_across(const tg_grad_w *g) { return tg_least(g->n.span[1], g->n.w_axis.in); }
+static int64_t pixels_across(const tg_grad_w *g) { return imin(g->n.span[1], g->n.w_axis.in); }
 
 /* Tiles of an input line of a block: one of all its pixels or of every num-th, one each of input columns, or if
  * gathered of output columns. */
@@ -45,7 +45,7 @@ static tg_places paired_tile(const tg_grad_w *g)
 {
     const tg_axis *a = &g->n.w_axis;
     const int64_t columns = g->n.columns + g->n.columns % 2, shifts = tg_shift(a, a->taps - 1) - tg_shift(a, 0);
-    const int64_t row = tg_div_up(columns + (g->gather ? 0 : shifts), 2) * 2;
+    const int64_t row = ceil_div(columns + (g->gather ? 0 : shifts), 2) * 2;
     return (tg_places){ .a_bytes = tg_aligned(g->rows * row * (int64_t)sizeof(uint16_t)), .row = row, .step = 1 };
 }
 
@@ -80,8 +80,8 @@ static void choose_block(tg_grad_w *g)
 {
     tg_nest *n = &g->n;
     const bool images = g->places && !g->along;
-    const int64_t width = n->w_axis.out, columns = images ? width : tg_div_up(width, tg_div_up(width, PIXELS));
-    const int64_t most = images ? tg_div_up(n->images, n->nb) : 1;
+    const int64_t width = n->w_axis.out, columns = images ? width : ceil_div(width, ceil_div(width, PIXELS));
+    const int64_t most = images ? ceil_div(n->images, n->nb) : 1;
     g->together = 1;
     cut_pixels(g, 1, columns);
     for (int64_t lines = 2; lines <= n->h.out && n->lines * n->columns * n->nb < PIXELS; lines++) {
@@ -100,18 +100,18 @@ static void choose_images(tg_grad_w *g)
 {
     const tg_nest *n = &g->n;
     const int64_t whole = n->images / n->nb;
-    g->image_blocks = tg_div_up(whole, g->together) + (n->images % n->nb > 0);
+    g->image_blocks = ceil_div(whole, g->together) + (n->images % n->nb > 0);
 }
 
 static void choose_parts(tg_grad_w *g)
 {
     tg_nest *n = &g->n;
     const int64_t all = n->groups * n->p.count * g->depth * TG_PANEL * (int64_t)sizeof(float);
-    const int64_t most = tg_most(1, SUM_BYTES / all), wanted = tg_div_up(TASKS, n->groups);
-    g->parts = tg_least(tg_least(wanted, most), g->image_blocks * g->pixel_blocks);
-    g->panel_parts = tg_least(n->p.count, tg_div_up(wanted, g->parts));
-    g->panels = tg_div_up(n->p.count, g->panel_parts);
-    g->panel_parts = tg_div_up(n->p.count, g->panels);
+    const int64_t most = imax(1, SUM_BYTES / all), wanted = ceil_div(TASKS, n->groups);
+    g->parts = imin(imin(wanted, most), g->image_blocks * g->pixel_blocks);
+    g->panel_parts = imin(n->p.count, ceil_div(wanted, g->parts));
+    g->panels = ceil_div(n->p.count, g->panel_parts);
+    g->panel_parts = ceil_div(n->p.count, g->panels);
 }
 
 static void choose_scratch(tg_grad_w *g)
@@ -147,5 +147,5 @@ tg_scratch tg_grad_w_scratch(const tg_grad_w *g)
 int64_t tg_grad_w_tasks(const tg_grad_w *g, int phase)
 {
     if (phase == 0) return g->n.groups * g->parts * g->panel_parts;
-    return phase == 1 ? g->n.groups * g->n.p.count * tg_div_up(g->depth, TG_TOTAL_ROWS) : 0;
+    return phase == 1 ? g->n.groups * g->n.p.count * ceil_div(g->depth, TG_TOTAL_ROWS) : 0;
 }

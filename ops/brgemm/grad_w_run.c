@@ -22,13 +22,13 @@ static void set_block(task *t, int64_t group, int64_t i)
     const tg_grad_w *g = t->g;
     const tg_nest *n = &g->n;
     const int64_t column = tg_digit(&i, n->blocks[2]), line = tg_digit(&i, n->blocks[1]);
-    const int64_t whole = n->images / n->nb, first = tg_least(i * g->together, whole);
-    t->together = first < whole ? tg_least(g->together, whole - first) : 1;
+    const int64_t whole = n->images / n->nb, first = imin(i * g->together, whole);
+    t->together = first < whole ? imin(g->together, whole - first) : 1;
     t->block = tg_block_of(n, group, first * n->nb, line * n->lines, column * n->columns);
-    if (g->places && !tg_gathers_lines(g)) t->block.w0 = tg_most(t->block.w0, 0);
+    if (g->places && !tg_gathers_lines(g)) t->block.w0 = imax(t->block.w0, 0);
 }
 
-static int64_t lines_of(const task *t) { return tg_most(0, tg_least(t->g->n.span[0], t->g->n.h.in - t->block.h0)); }
+static int64_t lines_of(const task *t) { return imax(0, imin(t->g->n.span[0], t->g->n.h.in - t->block.h0)); }
 
 static bool images(const task *t) { return t->g->places && !t->g->along; }
 
@@ -48,8 +48,8 @@ static void load_pixel(const task *t, int64_t q, int64_t h, int64_t w)
     const tg_nest *n = &t->g->n;
     const tg_block *b = &t->block;
     const int64_t in = n->p.in, first = t->g->gather ? tg_place(&n->w_axis, b->column0 + w, 0) : b->w0 + w;
-    const int64_t lead = tg_least(t->g->rows, tg_most(0, -first) * in);
-    const int64_t end = tg_most(0, tg_least(t->g->rows, (n->w_axis.in - first) * in));
+    const int64_t lead = imin(t->g->rows, imax(0, -first) * in);
+    const int64_t end = imax(0, imin(t->g->rows, (n->w_axis.in - first) * in));
     const char *from = tg_pixel(b, b->image + q * n->nb, b->h0 + h, 0);
     from += first * n->groups * n->w_axis.apart * in * (int64_t)tg_dtype_size(n->x->dtype);
     n->mk->load_a(from, n->x->dtype, n->image * n->groups * in, (int)b->images, (int)lead, (int)end, (int)t->g->rows,
@@ -61,7 +61,7 @@ static int64_t width_of(const task *t)
 {
     const tg_nest *n = &t->g->n;
     if (t->g->gather) return t->block.column1 - t->block.column0;
-    return tg_most(0, tg_least(n->span[1], n->w_axis.in - t->block.w0));
+    return imax(0, imin(n->span[1], n->w_axis.in - t->block.w0));
 }
 
 /* The pixels of a line that the taps meet, every num-th to a tile, with zeros where they lie outside the image. */
@@ -70,9 +70,9 @@ static void load_paired_line(const task *t, int64_t h)
     const tg_nest *n = &t->g->n;
     const tg_axis *a = &n->w_axis;
     const int64_t first = t->block.column0 + tg_shift(a, 0), last = t->block.column1 + tg_shift(a, a->taps - 1);
-    const int64_t stride = a->num * a->apart * n->groups * n->p.in, row = t->g->tile.row, start = tg_most(first, 0);
+    const int64_t stride = a->num * a->apart * n->groups * n->p.in, row = t->g->tile.row, start = imax(first, 0);
     for (int64_t phase = 0; phase < a->num; phase++) {
-        const int64_t end = tg_least(last, tg_floor_div(a->in - 1 - phase, a->num) + 1);
+        const int64_t end = imin(last, tg_floor_div(a->in - 1 - phase, a->num) + 1);
         uint16_t *to = (uint16_t *)(void *)a_tile(t, 0, h, phase);
         memset(to, 0, t->g->tile.a_bytes);
         if (start < end)
@@ -130,7 +130,7 @@ static void load_b_tile(const task *t, int64_t panel, int64_t q, int64_t oh, int
                        (size_t)(pixel * channels + b->group * n->p.out + first) * tg_dtype_size(n->y->dtype);
     const int64_t k = images(t) ? b->images : b->column1 - b->column0;
     n->mk->load_b(from, n->y->dtype, images(t) ? n->h.out * width * channels : channels, (int)k,
-                  (int)tg_least(TG_PANEL, n->p.out - first), b_tile(t, panel, i));
+                  (int)imin(TG_PANEL, n->p.out - first), b_tile(t, panel, i));
 }
 
 static void load_b(const task *t)
@@ -168,8 +168,8 @@ static int along_bricks(const task *t, int64_t panel, int64_t kh, int64_t kw, tg
     const tg_nest *n = &t->g->n;
     const tg_block *b = &t->block;
     const tg_axis *a = &n->w_axis;
-    const int64_t tap = tg_place(a, 0, kw), start = tg_most(b->column0, tg_div_up(tg_most(0, -tap), a->num));
-    const int64_t end = tg_least(b->column1, tg_floor_div(a->in - 1 - tap, a->num) + 1);
+    const int64_t tap = tg_place(a, 0, kw), start = imax(b->column0, ceil_div(imax(0, -tap), a->num));
+    const int64_t end = imin(b->column1, tg_floor_div(a->in - 1 - tap, a->num) + 1);
     const size_t size = tg_a_size(n), a_at = (size_t)((tg_place(a, start, kw) - b->w0) * p->step) * size;
     const size_t b_at = (size_t)((start - b->column0) * TG_PANEL) * size;
     int count = 0;
@@ -227,10 +227,10 @@ static void product(const task *t, int64_t panel, int64_t kh, int64_t kw)
     float *const sums = t->sums + (panel * g->depth + (kh * n->p.kernel[1] + kw) * n->p.in) * TG_PANEL;
     const tg_places tile =
         g->paired ? g->tile : n->mk->places_of((int)g->rows, (int)(g->along ? width_of(t) : t->block.images));
-    const int64_t columns = tg_div_up(n->p.out - panel * TG_PANEL, 16) * 16;
+    const int64_t columns = ceil_div(n->p.out - panel * TG_PANEL, 16) * 16;
     tg_brgemm p = {
         .m = (int)g->rows,
-        .n = (int)tg_least(TG_PANEL, columns),
+        .n = (int)imin(TG_PANEL, columns),
         .k = tile.k,
         .row = g->places ? tile.row : 1,
         .step = tile.step,
@@ -271,7 +271,7 @@ static void add_blocks(const tg_grad_w *g, const tg_task *task_)
     t.bricks = (tg_brick *)(void *)(room + g->a_bytes + g->b_bytes);
     t.sums = (float *)task_->shared + (part * n->groups + group) * panel;
     t.panel0 = panels * g->panels;
-    t.panel1 = tg_least(n->p.count, t.panel0 + g->panels);
+    t.panel1 = imin(n->p.count, t.panel0 + g->panels);
     for (int64_t i = all * part / g->parts; i < all * (part + 1) / g->parts; i++) add_block(&t, group, i);
     if (n->mk->leave) n->mk->leave();
 }
@@ -304,16 +304,16 @@ static void total(const tg_grad_w *g, const tg_task *t)
 {
     const tg_nest *n = &g->n;
     int64_t index = t->index;
-    const int64_t k0 = tg_digit(&index, tg_div_up(g->depth, TG_TOTAL_ROWS)) * TG_TOTAL_ROWS;
+    const int64_t k0 = tg_digit(&index, ceil_div(g->depth, TG_TOTAL_ROWS)) * TG_TOTAL_ROWS;
     const int64_t panel = tg_digit(&index, n->p.count), group = index;
     const int64_t step = n->groups * n->p.count * g->depth * TG_PANEL;
-    const int64_t columns = tg_least(TG_PANEL, n->p.out - panel * TG_PANEL);
-    const int64_t k1 = tg_least(g->depth, k0 + TG_TOTAL_ROWS);
+    const int64_t columns = imin(TG_PANEL, n->p.out - panel * TG_PANEL);
+    const int64_t k1 = imin(g->depth, k0 + TG_TOTAL_ROWS);
     const float *part = (const float *)t->shared + (group * n->p.count + panel) * g->depth * TG_PANEL;
     float *const gw = (float *)tg_ptr(n->w) + (group * n->p.out + panel * TG_PANEL) * g->depth;
     for (int64_t k = k0; k < k1; k += SIDE)
         for (int64_t j = 0; j < columns; j += SIDE)
-            total_tile(g, part + k * TG_PANEL + j, step, (int)tg_least(SIDE, k1 - k), (int)tg_least(SIDE, columns - j),
+            total_tile(g, part + k * TG_PANEL + j, step, (int)imin(SIDE, k1 - k), (int)imin(SIDE, columns - j),
                        gw + j * g->depth + k);
     for (int64_t j = 0; j < columns && g->mends; j++) tg_mend_grad_w(n, group, panel * TG_PANEL + j, k0, k1);
 }

@@ -6,6 +6,7 @@
 #include "microkernel.h"
 #include "pack_tiles.h"
 #include "products.h"
+#include "ints.h"
 #include <string.h>
 
 enum { ROWS = 512, A_NUMBERS = 512 << 10, PANEL = 2 * TG_TILE, TILE_WORDS = TG_TILE * TG_TILE };
@@ -16,14 +17,12 @@ typedef struct {
     bool packs_a;
 } plan;
 
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-
 static plan plan_of(const tg_call *c)
 {
     plan k = { .s = tg_stack_of(c) };
     const int64_t m = k.s.first.m;
     k.depth = (k.s.first.k + TG_DEPTH - 1) / TG_DEPTH * TG_DEPTH;
-    k.rows = smaller(ROWS, A_NUMBERS / (k.depth + 1) / TG_TILE * TG_TILE);
+    k.rows = imin(ROWS, A_NUMBERS / (k.depth + 1) / TG_TILE * TG_TILE);
     if (k.rows < TG_TILE) k.rows = TG_TILE;
     k.blocks = (m + k.rows - 1) / k.rows;
     k.rows = (m + k.blocks - 1) / k.blocks;
@@ -60,7 +59,7 @@ static const uint16_t *squared(const uint16_t *from, int64_t apart, int64_t rows
     *row = apart;
     if (rows >= wanted && length >= TG_DEPTH) return from;
     memset(room, 0, sizeof(square));
-    for (int64_t i = 0; i < smaller(rows, wanted); i++) copy(room[i], from + i * apart, length);
+    for (int64_t i = 0; i < imin(rows, wanted); i++) copy(room[i], from + i * apart, length);
     *row = TG_DEPTH;
     return room[0];
 }
@@ -146,7 +145,7 @@ static void run(const tg_call *c, const tg_task *t)
 {
     const plan k = plan_of(c);
     const tg_product p = tg_stack_product(&k.s, t->index / k.blocks);
-    const int64_t m0 = t->index % k.blocks * k.rows, rows = smaller(k.rows, p.m - m0);
+    const int64_t m0 = t->index % k.blocks * k.rows, rows = imin(k.rows, p.m - m0);
     uint16_t *const panel = t->scratch, *const packed = panel + k.depth * PANEL;
     const tg_brick brick = { k.packs_a ? packed : (const uint16_t *)p.a + m0 * p.a_row, panel, 0 };
     tg_brgemm b = {
@@ -161,7 +160,7 @@ static void run(const tg_call *c, const tg_task *t)
     if (k.packs_a) pack_a(&k, &p, m0, rows, packed);
     for (int64_t n0 = 0; n0 < p.n; n0 += PANEL) {
         pack_panel(&p, n0, panel);
-        b.n = (int)smaller(PANEL, p.n - n0);
+        b.n = (int)imin(PANEL, p.n - n0);
         b.c = (uint16_t *)p.y + m0 * p.n + n0;
         if (p.k) tg_microkernel_amx_bf16.run(&b, &brick, 1);
         else

@@ -13,10 +13,10 @@ typedef struct {
 /* The outputs all of whose taps lie inside of the input. */
 static range inside_of(const tg_axis *a)
 {
-    const int64_t reach = (a->taps - 1) * a->step, low = tg_least(0, reach), high = tg_most(0, reach);
-    const int64_t start = tg_most(0, tg_div_up(tg_most(0, -a->off - low), a->num));
+    const int64_t reach = (a->taps - 1) * a->step, low = imin(0, reach), high = imax(0, reach);
+    const int64_t start = imax(0, ceil_div(imax(0, -a->off - low), a->num));
     const int64_t end = tg_floor_div((a->in - 1) * a->den - a->off - high, a->num) + 1;
-    return (range){ start, tg_least(a->out, end) };
+    return (range){ start, imin(a->out, end) };
 }
 
 bool tg_meets_padding(const tg_axis *a)
@@ -111,7 +111,7 @@ void tg_mend_outputs(const tg_block *b, int64_t panel0, int64_t panel1, bool all
 {
     const tg_nest *n = b->n;
     const outputs s = { n, n->stacked ? n->lines_of_x : n->h, n->stacked ? n->w->dim[3] : n->p.in, b->group };
-    const int64_t o0 = panel0 * n->p.columns, o1 = tg_least(n->p.out, panel1 * n->p.columns);
+    const int64_t o0 = panel0 * n->p.columns, o1 = imin(n->p.out, panel1 * n->p.columns);
     const range inside = inside_of(&n->w_axis);
     for (int64_t i = b->image; i < b->image + b->images; i++)
         for (int64_t oh = b->line0; oh < b->line1; oh++)
@@ -183,7 +183,7 @@ void tg_mend_grad_w(const tg_nest *n, int64_t group, int64_t o, int64_t d0, int6
     float *const gw = (float *)tg_ptr(n->w) + (group * n->p.out + o) * n->p.kernel[0] * taps * in;
     for (int64_t d = d0, next; d < d1; d = next) {
         const int64_t tap = d / in, c = d % in;
-        next = tg_least(d1, tg_least((tap + 1) * in, d + CHANNELS));
+        next = imin(d1, imin((tap + 1) * in, d + CHANNELS));
         weights t = { .n = n, .group = group, .o = o, .kh = tap / taps, .kw = tap % taps, .c0 = c, .c1 = c + next - d };
         mend_tap(&t, gw + d);
     }

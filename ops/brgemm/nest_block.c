@@ -12,12 +12,12 @@ static int64_t first_met(const tg_axis *a, int64_t out)
 tg_block tg_block_of(const tg_nest *n, int64_t group, int64_t image, int64_t line, int64_t column)
 {
     tg_block b = { .n = n, .group = group, .image = image, .line0 = line, .column0 = column };
-    b.images = tg_least(n->nb, n->images - image);
-    b.line1 = tg_least(n->h.out, line + n->lines);
-    b.column1 = tg_least(n->w_axis.out, column + n->columns);
-    b.h0 = tg_most(first_met(&n->h, line), 0);
+    b.images = imin(n->nb, n->images - image);
+    b.line1 = imin(n->h.out, line + n->lines);
+    b.column1 = imin(n->w_axis.out, column + n->columns);
+    b.h0 = imax(first_met(&n->h, line), 0);
     b.w0 = first_met(&n->w_axis, column);
-    if (n->nb > 1) b.w0 = tg_most(b.w0, 0);
+    if (n->nb > 1) b.w0 = imax(b.w0, 0);
     return b;
 }
 
@@ -70,7 +70,7 @@ static void load_line(const tg_block *b, int64_t h, char *to)
 {
     const tg_nest *n = b->n;
     const size_t size = tg_a_size(n), apart = (size_t)(n->nb * n->pitch) * size;
-    const int64_t start = tg_most(b->w0, 0), end = tg_least(b->w0 + n->span[1], n->w_axis.in);
+    const int64_t start = imax(b->w0, 0), end = imin(b->w0 + n->span[1], n->w_axis.in);
     const int64_t inside = end > start ? end - start : 0, left = inside ? start - b->w0 : 0;
     clear(n, to, 0, (size_t)left * apart);
     for (int64_t i = 0; i < b->images && inside; i++)

@@ -2,6 +2,7 @@
 #ifndef TG_NEST_BLOCK_H
 #define TG_NEST_BLOCK_H
 #include "nest.h"
+#include "ints.h"
 
 typedef struct {
     const tg_nest *n;
@@ -18,9 +19,6 @@ tg_block tg_block_of(const tg_nest *n, int64_t group, int64_t image, int64_t lin
 void tg_block_load(tg_block *b, char *to);
 const char *tg_pixel(const tg_block *b, int64_t image, int64_t h, int64_t w); /* of x, inside, in memory */
 
-static inline int64_t tg_least(int64_t a, int64_t b) { return a < b ? a : b; }
-static inline int64_t tg_most(int64_t a, int64_t b) { return a > b ? a : b; }
-static inline int64_t tg_div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 /* Most axes have den 1, and a division takes as long as 20 additions. */
 static inline int64_t tg_floor_div(int64_t a, int64_t b) { return b == 1 ? a : a >= 0 ? a / b : -((b - 1 - a) / b); }
 

@@ -71,7 +71,7 @@ bool tg_neighbours(const tg_axis *w)
     return w->taps == 1 || w->den == 1 ? w->taps == 1 || positive(w->step) == 1 : w->den % positive(w->step) == 0;
 }
 
-bool tg_short_lines(const tg_nest *n) { return tg_div_up(n->w_axis.out, n->w_axis.den) <= n->mk->short_line; }
+bool tg_short_lines(const tg_nest *n) { return ceil_div(n->w_axis.out, n->w_axis.den) <= n->mk->short_line; }
 
 /* How weights lie must not depend on the number of images.  Widened runs can be entered at any tap. */
 static bool packs_merged(const tg_nest *n)
@@ -83,7 +83,7 @@ static bool packs_merged(const tg_nest *n)
 static void choose_rows(tg_nest *n)
 {
     const bool images = tg_short_lines(n) && n->images >= FEW_IMAGES;
-    n->nb = images ? tg_div_up(n->images, tg_div_up(n->images, n->mk->images)) : 1;
+    n->nb = images ? ceil_div(n->images, ceil_div(n->images, n->mk->images)) : 1;
     n->planes = n->mk->tiles && n->p.in % TG_DEPTH == 0 && (n->p.in > TG_DEPTH || n->nb > 1);
     n->merged = n->nb == 1 && packs_merged(n) && !n->planes;
 }
@@ -96,7 +96,7 @@ void tg_nest_choose_a(tg_nest *n)
     const bool run = n->merged && w->taps > 1;
     n->direct = n->nb == 1 && dtype == n->mk->element && met_by_all(w) && in % depth == 0;
     n->planes = n->planes && !n->direct;
-    n->pitch = n->planes ? TG_DEPTH : run ? in : tg_div_up(in, depth) * depth;
+    n->pitch = n->planes ? TG_DEPTH : run ? in : ceil_div(in, depth) * depth;
     if (!n->direct) return;
     n->pitch = in * n->groups * w->apart;
     n->a_line = in * n->groups * n->line * n->h.apart;
@@ -107,20 +107,20 @@ void tg_nest_choose_a(tg_nest *n)
 static int64_t a_bytes(const tg_nest *n, int64_t lines, int64_t columns)
 {
     if (n->direct) return n->mk->tiles ? lines * columns * n->p.in * (int64_t)tg_dtype_size(n->mk->element) : 0;
-    const int64_t span = span_of(&n->w_axis, columns), across = n->nb > 1 ? tg_least(n->w_axis.in, span) : span;
-    const int64_t pixels = tg_least(n->h.in, span_of(&n->h, lines)) * across * n->nb;
-    return pixels * tg_most(n->pitch, n->planes ? n->p.in : 0) * (int64_t)tg_dtype_size(n->mk->element);
+    const int64_t span = span_of(&n->w_axis, columns), across = n->nb > 1 ? imin(n->w_axis.in, span) : span;
+    const int64_t pixels = imin(n->h.in, span_of(&n->h, lines)) * across * n->nb;
+    return pixels * imax(n->pitch, n->planes ? n->p.in : 0) * (int64_t)tg_dtype_size(n->mk->element);
 }
 
 void tg_nest_cut_outputs(tg_nest *n, int64_t lines, int64_t columns)
 {
-    n->blocks[1] = tg_div_up(n->h.out, lines);
-    n->lines = tg_div_up(n->h.out, n->blocks[1]);
-    n->columns = tg_least(n->w_axis.out, tg_div_up(columns, n->w_axis.den) * n->w_axis.den);
-    n->blocks[2] = tg_div_up(n->w_axis.out, n->columns);
-    n->span[0] = tg_least(n->h.in, span_of(&n->h, n->lines));
+    n->blocks[1] = ceil_div(n->h.out, lines);
+    n->lines = ceil_div(n->h.out, n->blocks[1]);
+    n->columns = imin(n->w_axis.out, ceil_div(columns, n->w_axis.den) * n->w_axis.den);
+    n->blocks[2] = ceil_div(n->w_axis.out, n->columns);
+    n->span[0] = imin(n->h.in, span_of(&n->h, n->lines));
     n->span[1] = span_of(&n->w_axis, n->columns);
-    if (n->nb > 1) n->span[1] = tg_least(n->span[1], n->w_axis.in);
+    if (n->nb > 1) n->span[1] = imin(n->span[1], n->w_axis.in);
     if (!n->direct) n->a_line = n->span[1] * n->nb * n->pitch + TG_DEPTH;
     n->plane = n->planes ? n->span[0] * n->a_line : TG_DEPTH;
     const int64_t planes = n->planes ? n->p.in / TG_DEPTH : 1;
@@ -140,18 +140,18 @@ static void cut(tg_nest *n)
 {
     const int64_t phases = n->h.den * n->w_axis.den, width = n->w_axis.out;
     const int64_t all = n->images * n->h.out * width * n->groups;
-    const int64_t blocks = tg_div_up(TASKS, n->p.count);
+    const int64_t blocks = ceil_div(TASKS, n->p.count);
     const int64_t most = n->mk->tiles ? TILES_ROWS : ROWS;
-    const int64_t rows = tg_most(LEAST_ROWS, tg_least(most, tg_div_up(all, blocks))) * phases;
-    int64_t columns = tg_div_up(width, tg_div_up(width, tg_most(rows, 2 * ROWS * (n->h.out > 1)))), lines = 1;
-    while (a_bytes(n, 1, columns) > A_BYTES && columns > LEAST_ROWS) columns = tg_div_up(columns, 2);
-    columns = tg_least(width, tg_div_up(columns, WHOLE_ROWS) * WHOLE_ROWS);
+    const int64_t rows = imax(LEAST_ROWS, imin(most, ceil_div(all, blocks))) * phases;
+    int64_t columns = ceil_div(width, ceil_div(width, imax(rows, 2 * ROWS * (n->h.out > 1)))), lines = 1;
+    while (a_bytes(n, 1, columns) > A_BYTES && columns > LEAST_ROWS) columns = ceil_div(columns, 2);
+    columns = imin(width, ceil_div(columns, WHOLE_ROWS) * WHOLE_ROWS);
     while (lines < n->h.out && lines * columns * n->nb < rows && a_bytes(n, lines + 1, columns) <= A_BYTES) lines++;
     tg_nest_cut_outputs(n, lines, columns);
-    n->blocks[0] = tg_div_up(n->images, n->nb);
+    n->blocks[0] = ceil_div(n->images, n->nb);
     const int64_t tasks = n->groups * n->blocks[0] * n->blocks[1] * n->blocks[2];
-    n->panels = tg_div_up(n->p.count, tg_least(n->p.count, tg_div_up(FEW_TASKS, tasks)));
-    n->blocks[3] = tg_div_up(n->p.count, n->panels);
+    n->panels = ceil_div(n->p.count, imin(n->p.count, ceil_div(FEW_TASKS, tasks)));
+    n->blocks[3] = ceil_div(n->p.count, n->panels);
     n->shared = n->blocks[3] > 1 && !n->direct;
 }
 
@@ -159,11 +159,11 @@ static void cut(tg_nest *n)
 static void choose_slabs(tg_nest *n)
 {
     const int64_t row = n->p.columns * (int64_t)tg_dtype_size(n->mk->element), line = n->p.line;
-    const int64_t lines = tg_most(1, B_BYTES / (line * row)), taps = n->p.kernel[0] * n->p.kernel[1];
-    const int64_t times = taps == 1 ? tg_div_up(line * row, B_BYTES) : tg_div_up(n->p.kernel[0], lines);
-    n->slab_lines = taps == 1 ? 1 : tg_div_up(n->p.kernel[0], times);
-    n->slab_k = taps == 1 ? tg_div_up(tg_div_up(line, times), TG_DEPTH) * TG_DEPTH : line;
-    n->slabs = taps == 1 ? tg_div_up(line, n->slab_k) : tg_div_up(n->p.kernel[0], n->slab_lines);
+    const int64_t lines = imax(1, B_BYTES / (line * row)), taps = n->p.kernel[0] * n->p.kernel[1];
+    const int64_t times = taps == 1 ? ceil_div(line * row, B_BYTES) : ceil_div(n->p.kernel[0], lines);
+    n->slab_lines = taps == 1 ? 1 : ceil_div(n->p.kernel[0], times);
+    n->slab_k = taps == 1 ? ceil_div(ceil_div(line, times), TG_DEPTH) * TG_DEPTH : line;
+    n->slabs = taps == 1 ? ceil_div(line, n->slab_k) : ceil_div(n->p.kernel[0], n->slab_lines);
 }
 
 /* Tiles: panels so small that two of them stay in the first level while A comes from the second. */
@@ -177,7 +177,7 @@ static void choose_scratch(tg_nest *n)
 {
     const int64_t size = (int64_t)tg_dtype_size(n->mk->element);
     const bool widened = n->mk->element != n->w->dtype;
-    n->b_bytes = widened ? tg_aligned(n->slab_lines * tg_most(n->slab_k, 2) * n->p.columns * size) : 0;
+    n->b_bytes = widened ? tg_aligned(n->slab_lines * imax(n->slab_k, 2) * n->p.columns * size) : 0;
     n->c_bytes = n->slabs > 1 ? tg_aligned(n->lines * n->columns * n->nb * n->p.columns * (int64_t)sizeof(float)) : 0;
     n->turned_bytes = n->turned ? tg_aligned(n->columns * n->p.out * (int64_t)sizeof(float)) : 0;
     n->brick_bytes = tg_aligned(n->p.kernel[0] * n->p.kernel[1] * (int64_t)sizeof(tg_brick));

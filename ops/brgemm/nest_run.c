@@ -31,9 +31,9 @@ static void set_slab(sweep *s, int64_t i)
     const tg_nest *n = s->n;
     const bool split = n->p.kernel[0] * n->p.kernel[1] == 1;
     s->kh0 = split ? 0 : i * n->slab_lines;
-    s->kh1 = split ? 1 : tg_least(s->kh0 + n->slab_lines, n->p.kernel[0]);
+    s->kh1 = split ? 1 : imin(s->kh0 + n->slab_lines, n->p.kernel[0]);
     s->k0 = split ? i * n->slab_k : 0;
-    s->k = split ? tg_least(n->slab_k, n->p.in - s->k0) : 0;
+    s->k = split ? imin(n->slab_k, n->p.in - s->k0) : 0;
     s->first = i == 0;
     s->last = i == n->slabs - 1;
 }
@@ -45,7 +45,7 @@ static void set_weights(sweep *s, const char *packed)
     s->weights = packed + (size_t)(k * n->p.columns) * tg_dtype_size(n->w->dtype);
     if (n->mk->element == n->w->dtype) return;
     const int64_t rest = n->p.line - s->k0, lines = s->kh1 - s->kh0;
-    n->mk->widen(s->weights, lines > 1 ? lines * n->p.line : tg_least(n->slab_k, rest), s->widened);
+    n->mk->widen(s->weights, lines > 1 ? lines * n->p.line : imin(n->slab_k, rest), s->widened);
     s->weights = s->widened;
 }
 
@@ -155,11 +155,11 @@ static void product(sweep *s, start at)
     const bool images = n->nb > 1;
     const int64_t columns = n->p.columns, pixel = n->nb * columns, line = n->columns * pixel;
     float *const sums = s->sums + (at.oh - b->line0) * line + (at.ow - b->column0) * pixel;
-    const int64_t rows = images ? b->images : tg_div_up(b->column1 - at.ow, n->w_axis.den);
+    const int64_t rows = images ? b->images : ceil_div(b->column1 - at.ow, n->w_axis.den);
     tg_brgemm g = {
         .m = (int)rows,
         .next = s->next,
-        .n = (int)tg_least(n->p.out - s->panel * columns, s->next ? 2 * columns : columns),
+        .n = (int)imin(n->p.out - s->panel * columns, s->next ? 2 * columns : columns),
         .k = brick_k(s, at.ow),
         .row = images ? n->pitch : n->w_axis.num * n->pitch,
         .step = 1,
@@ -214,7 +214,7 @@ static start start_of(const sweep *s, int64_t oh, int64_t ow)
     start at = { .oh = oh, .ow = ow, .lines = 1 };
     at.lines = alike(h, oh, s->block.line1, s->kh0, s->kh1);
     if (!s->n->mk->tiles) return at;
-    const int64_t pixels = tg_div_up(s->block.column1 - ow, s->n->w_axis.den), next = oh + at.lines * h->den;
+    const int64_t pixels = ceil_div(s->block.column1 - ow, s->n->w_axis.den), next = oh + at.lines * h->den;
     if (at.lines % 2 == 0 || pixels > TG_TILE || s->next || next >= s->block.line1) return at;
     at.pair = at.lines == 1;
     at.lines += at.pair ? 1 : -1;
@@ -226,8 +226,8 @@ static void sweep_lines(sweep *s)
 {
     const tg_nest *n = s->n;
     const tg_block *b = &s->block;
-    for (int64_t ow = b->column0; ow < tg_least(b->column1, b->column0 + n->w_axis.den); ow++)
-        for (int64_t phase = b->line0; phase < tg_least(b->line1, b->line0 + n->h.den); phase++)
+    for (int64_t ow = b->column0; ow < imin(b->column1, b->column0 + n->w_axis.den); ow++)
+        for (int64_t phase = b->line0; phase < imin(b->line1, b->line0 + n->h.den); phase++)
             for (int64_t oh = phase, lines; oh < b->line1; oh += lines * n->h.den) {
                 const start at = start_of(s, oh, ow);
                 lines = at.lines;
@@ -242,7 +242,7 @@ static void sweep_images(sweep *s)
     const tg_block *b = &s->block;
     const int64_t den = n->w_axis.den;
     for (int64_t oh = b->line0; oh < b->line1; oh++)
-        for (int64_t phase = b->column0; phase < tg_least(b->column1, b->column0 + den); phase++)
+        for (int64_t phase = b->column0; phase < imin(b->column1, b->column0 + den); phase++)
             for (int64_t ow = phase, pixels; ow < b->column1; ow += pixels * den) {
                 pixels = alike(&n->w_axis, ow, b->column1, 0, n->w_axis.taps);
                 product(s, (start){ .oh = oh, .ow = ow, .lines = pixels });
@@ -286,23 +286,23 @@ static void look_ahead(sweep *s, const char *weights, int64_t task)
     if (n->blocks[3] > 1) {
         const int64_t size = panel_bytes(n);
         s->ahead = weights + (b.group * n->p.count + panel) * size;
-        end = s->ahead + tg_least(n->panels, n->p.count - panel) * size;
+        end = s->ahead + imin(n->panels, n->p.count - panel) * size;
     } else if (n->nb == 1 && (n->blocks[2] == 1 || n->h.out == 1)) {
-        const int64_t line = b.h0 + tg_least(n->span[0], n->h.in - b.h0) - 1;
-        s->ahead = tg_pixel(&b, b.image, b.h0, tg_most(b.w0, 0));
-        end = tg_pixel(&b, b.image, line, tg_least(b.w0 + n->span[1], n->w_axis.in) - 1);
+        const int64_t line = b.h0 + imin(n->span[0], n->h.in - b.h0) - 1;
+        s->ahead = tg_pixel(&b, b.image, b.h0, imax(b.w0, 0));
+        end = tg_pixel(&b, b.image, line, imin(b.w0 + n->span[1], n->w_axis.in) - 1);
     } else {
         return;
     }
     if (end - s->ahead > MOST_AHEAD) return;
     const int64_t rows = (now->line1 - now->line0) * (now->column1 - now->column0) * now->images;
-    s->ahead_bytes = tg_div_up(end - s->ahead, rows * n->panels * n->slabs);
+    s->ahead_bytes = ceil_div(end - s->ahead, rows * n->panels * n->slabs);
 }
 
 static void sweep_panels(sweep *s, const char *weights, int64_t panel)
 {
     const tg_nest *n = s->n;
-    const int64_t end = tg_least(n->p.count, panel + n->panels);
+    const int64_t end = imin(n->p.count, panel + n->panels);
     for (s->panel = panel; s->panel < end; s->panel += s->next ? 2 : 1) {
         const bool two = n->two && s->panel + 1 < end && (s->panel + 2) * n->p.columns <= n->p.out;
         s->next = two ? panel_bytes(n) : 0;

@@ -14,7 +14,7 @@ bool tg_stacking_pays(const tg_nest *n)
     const int64_t lines = n->h.taps, in = lines > 1 ? n->w->dim[3] : 0, run = n->w_axis.taps * in;
     if (!n->mk->tiles || n->backward || n->groups > 1 || in > CHANNELS || lines > LINES) return false;
     if (lines < 2 || n->w_axis.taps == 1 || n->w_axis.step != 1 || tg_short_lines(n)) return false;
-    return 2 * tg_div_up(lines * run, TG_DEPTH) <= lines * tg_div_up(run, TG_DEPTH);
+    return 2 * ceil_div(lines * run, TG_DEPTH) <= lines * ceil_div(run, TG_DEPTH);
 }
 
 void tg_stack_lines(tg_nest *n)
@@ -48,7 +48,7 @@ void tg_stacked_line(const tg_block *b, int64_t line, char *to)
     const tg_nest *n = b->n;
     const tg_axis *h = &n->lines_of_x;
     const int64_t lines = h->taps, in = n->w->dim[3];
-    const int64_t start = tg_most(b->w0, 0), pixels = tg_most(0, tg_least(b->w0 + n->span[1], n->w_axis.in) - start);
+    const int64_t start = imax(b->w0, 0), pixels = imax(0, imin(b->w0 + n->span[1], n->w_axis.in) - start);
     const int64_t left = pixels ? (start - b->w0) * n->p.in : 0, inside = pixels * n->p.in;
     uint16_t *const row = (uint16_t *)(void *)to;
     const uint16_t *const image = (const uint16_t *)tg_ptr(n->x) + b->image * n->image * in;

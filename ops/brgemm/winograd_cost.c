@@ -16,7 +16,7 @@ static const struct {
 int64_t tg_meetings(int64_t in, int64_t out, int64_t pad)
 {
     int64_t n = 0;
-    for (int64_t tap = 0; tap < 3; tap++) n += tg_most(0, tg_least(out, in + pad - tap) - tg_most(0, pad - tap));
+    for (int64_t tap = 0; tap < 3; tap++) n += imax(0, imin(out, in + pad - tap) - imax(0, pad - tap));
     return n;
 }
 
@@ -36,5 +36,5 @@ tg_tile_run tg_tile_run_of(const int64_t grid[2], int tile, int64_t first, int64
 {
     int64_t rest = first;
     const int64_t column = tg_digit(&rest, grid[1]), line = tg_digit(&rest, grid[0]);
-    return (tg_tile_run){ rest, tile * line, tile * column, tg_least(grid[1] - column, end - first) };
+    return (tg_tile_run){ rest, tile * line, tile * column, imin(grid[1] - column, end - first) };
 }

@@ -29,25 +29,25 @@ enum {
 
 static tg_tiled tiled(const tg_tensor *t, const int64_t pad[2], const tg_tensor *gy)
 {
-    return (tg_tiled){ t, TILE, { pad[0], pad[1] }, { tg_div_up(gy->dim[1], TILE), tg_div_up(gy->dim[2], TILE) } };
+    return (tg_tiled){ t, TILE, { pad[0], pad[1] }, { ceil_div(gy->dim[1], TILE), ceil_div(gy->dim[2], TILE) } };
 }
 
 /* Of `rows` tiles or sums of all panels of some channels. */
 static tg_point_places places(int64_t rows, int64_t channels, int64_t pitch)
 {
     const int64_t panel = rows * pitch;
-    return (tg_point_places){ tg_div_up(channels, TG_PANEL) * panel + LINE, panel, pitch };
+    return (tg_point_places){ ceil_div(channels, TG_PANEL) * panel + LINE, panel, pitch };
 }
 
 static void cut(tg_winograd_grad_w *g)
 {
-    const int64_t sums = POINTS * g->out * tg_div_up(g->in, TG_PANEL) * TG_PANEL;
-    const int64_t most = tg_most(ROUND, ROUND_FLOATS / (POINTS * (g->in + g->out)));
-    g->parts = sums > PART_FLOATS ? 0 : tg_least(PARTS, tg_div_up(g->tiles, PART_ROUND));
-    g->rounds = tg_div_up(g->tiles, g->parts ? PART_ROUND : most);
-    g->round = tg_div_up(g->tiles, g->rounds);
-    g->rounds = tg_div_up(g->tiles, g->round);
-    if (g->parts) g->parts = tg_div_up(g->rounds, tg_div_up(g->rounds, g->parts));
+    const int64_t sums = POINTS * g->out * ceil_div(g->in, TG_PANEL) * TG_PANEL;
+    const int64_t most = imax(ROUND, ROUND_FLOATS / (POINTS * (g->in + g->out)));
+    g->parts = sums > PART_FLOATS ? 0 : imin(PARTS, ceil_div(g->tiles, PART_ROUND));
+    g->rounds = ceil_div(g->tiles, g->parts ? PART_ROUND : most);
+    g->round = ceil_div(g->tiles, g->rounds);
+    g->rounds = ceil_div(g->tiles, g->round);
+    if (g->parts) g->parts = ceil_div(g->rounds, ceil_div(g->rounds, g->parts));
 }
 
 void tg_winograd_grad_w_plan(tg_winograd_grad_w *g)
@@ -62,18 +62,18 @@ void tg_winograd_grad_w_plan(tg_winograd_grad_w *g)
               tg_direct_cost(g->x->dim + 1, g->gy->dim + 1, g->pad, images);
     cut(g);
     g->d = places(g->round, g->in, TG_PANEL);
-    g->e = places(g->round, g->out, tg_least(TG_PANEL, tg_div_up(g->out, LINE) * LINE));
+    g->e = places(g->round, g->out, imin(TG_PANEL, ceil_div(g->out, LINE) * LINE));
     g->s = places(g->out, g->in, TG_PANEL);
 }
 
 static int64_t floats(const tg_winograd_grad_w *g) { return POINTS * (g->d.point + g->e.point + g->s.point); }
 static int64_t products(const tg_winograd_grad_w *g)
 {
-    return POINTS * tg_div_up(g->in, TG_PANEL) * tg_div_up(g->out, TG_PANEL);
+    return POINTS * ceil_div(g->in, TG_PANEL) * ceil_div(g->out, TG_PANEL);
 }
 static int64_t weights(const tg_winograd_grad_w *g) { return g->out * 9 * g->in; }
 
-static int64_t strips(const tg_winograd_grad_w *g) { return tg_div_up(g->out, STRIP); }
+static int64_t strips(const tg_winograd_grad_w *g) { return ceil_div(g->out, STRIP); }
 
 /* Of shared scratch: for each strip of the gradient, whether it is spoiled; then all else. */
 static size_t flags(const tg_winograd_grad_w *g) { return tg_aligned(strips(g)); }
@@ -100,7 +100,7 @@ int64_t tg_winograd_grad_w_tasks(const tg_winograd_grad_w *g, int phase)
     }
     if (phase == last) return strips(g);
     if (g->parts) return g->parts;
-    return phase % 2 ? products(g) : 2 * tg_div_up(g->round, STRIP);
+    return phase % 2 ? products(g) : 2 * ceil_div(g->round, STRIP);
 }
 
 /* ---- steps ---- */
@@ -128,13 +128,12 @@ static void transform(const tg_winograd_grad_w *g, bool of_x, int64_t round, int
 /* Sums of a point, 64 output channels and 64 input channels: begun by a first round, or gone on with. */
 static void multiply(const tg_winograd_grad_w *g, bool begin, int64_t tiles, int64_t index, room at)
 {
-    const int64_t out = tg_digit(&index, tg_div_up(g->out, TG_PANEL)),
-                  in = tg_digit(&index, tg_div_up(g->in, TG_PANEL));
+    const int64_t out = tg_digit(&index, ceil_div(g->out, TG_PANEL)), in = tg_digit(&index, ceil_div(g->in, TG_PANEL));
     const float *a = at.e + index * g->e.point + out * g->e.panel, *b = at.d + index * g->d.point + in * g->d.panel;
     float *const sums = at.s + index * g->s.point + in * g->s.panel + out * TG_PANEL * g->s.pitch;
     tg_brgemm p = {
-        .m = (int)tg_least(g->out - out * TG_PANEL, TG_PANEL),
-        .n = (int)tg_least(g->in - in * TG_PANEL, TG_PANEL),
+        .m = (int)imin(g->out - out * TG_PANEL, TG_PANEL),
+        .n = (int)imin(g->in - in * TG_PANEL, TG_PANEL),
         .row = 1,
         .step = g->e.pitch,
         .from = begin ? NULL : sums,
@@ -145,7 +144,7 @@ static void multiply(const tg_winograd_grad_w *g, bool begin, int64_t tiles, int
     };
     for (int64_t k = 0; k < tiles; k += DEPTH) {
         const tg_brick brick = { .a = a + k * g->e.pitch, .b = b + k * TG_PANEL };
-        p.k = tg_least(DEPTH, tiles - k);
+        p.k = imin(DEPTH, tiles - k);
         g->mk->run(&p, &brick, 1);
         p.from = sums;
     }
@@ -156,10 +155,10 @@ static void multiply(const tg_winograd_grad_w *g, bool begin, int64_t tiles, int
 /* Taps of a part of the tiles: some rounds. */
 static void run_part(const tg_winograd_grad_w *g, int64_t part, float *scratch, float *taps)
 {
-    const int64_t rounds = tg_div_up(g->rounds, g->parts), first = part * rounds * g->round;
+    const int64_t rounds = ceil_div(g->rounds, g->parts), first = part * rounds * g->round;
     const room r = room_in(g, scratch);
-    for (int64_t t = first; t < tg_least(g->tiles, first + rounds * g->round); t += g->round) {
-        const int64_t end = tg_least(g->tiles, t + g->round);
+    for (int64_t t = first; t < imin(g->tiles, first + rounds * g->round); t += g->round) {
+        const int64_t end = imin(g->tiles, t + g->round);
         transform(g, true, t, t, end, r);
         transform(g, false, t, t, end, r);
         for (int64_t i = 0; i < products(g); i++) multiply(g, t == first, end - t, i, r);
@@ -182,11 +181,11 @@ static void add_parts(const tg_winograd_grad_w *g, int64_t first, int64_t end, c
 /* Strips 2 i are x's, 2 i + 1 gy's of the same tiles. */
 static void run_phase(const tg_winograd_grad_w *g, const tg_task *t, float *shared)
 {
-    const int64_t round = t->phase / 2 * g->round, end = tg_least(g->tiles, round + g->round);
+    const int64_t round = t->phase / 2 * g->round, end = imin(g->tiles, round + g->round);
     const int64_t first = round + t->index / 2 * STRIP;
     const room r = room_in(g, shared);
     if (t->phase % 2) multiply(g, round == 0, end - round, t->index, r);
-    else transform(g, t->index % 2 == 0, round, first, tg_least(end, first + STRIP), r);
+    else transform(g, t->index % 2 == 0, round, first, imin(end, first + STRIP), r);
 }
 
 static bool all_finite(const float *f, int64_t n)
@@ -199,7 +198,7 @@ static bool all_finite(const float *f, int64_t n)
 /* Some output channels of gw; false: they are spoiled. */
 static bool run_last(const tg_winograd_grad_w *g, int64_t strip, float *shared)
 {
-    const int64_t first = strip * STRIP, end = tg_least(g->out, first + STRIP), row = 9 * g->in;
+    const int64_t first = strip * STRIP, end = imin(g->out, first + STRIP), row = 9 * g->in;
     float *const gw = tg_ptr(g->gw);
     if (g->parts) add_parts(g, first, end, shared);
     else tg_winograd_taps(g, first, end, room_in(g, shared).s, gw);

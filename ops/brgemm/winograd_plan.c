@@ -17,7 +17,7 @@ enum {
 
 static int64_t grid_of(const tg_winograd *g, int tile, int64_t grid[2])
 {
-    for (int i = 0; i < 2; i++) grid[i] = tg_div_up(g->y->dim[1 + i], tile);
+    for (int i = 0; i < 2; i++) grid[i] = ceil_div(g->y->dim[1 + i], tile);
     return g->x->dim[0] * grid[0] * grid[1];
 }
 
@@ -39,11 +39,11 @@ static void cut_whole(tg_winograd *g)
 {
     g->round = g->tiles;
     g->rounds = 1;
-    g->blocks = tg_div_up(g->tiles, tg_most(1, tg_least(BLOCK, D_FLOATS / (g->points * g->d.pitch))));
-    g->block = tg_div_up(g->tiles, g->blocks);
-    g->blocks = tg_div_up(g->tiles, g->block);
-    g->share = tg_div_up(g->panels, tg_least(g->panels, tg_div_up(TASKS, g->blocks)));
-    g->shares = tg_div_up(g->panels, g->share);
+    g->blocks = ceil_div(g->tiles, imax(1, imin(BLOCK, D_FLOATS / (g->points * g->d.pitch))));
+    g->block = ceil_div(g->tiles, g->blocks);
+    g->blocks = ceil_div(g->tiles, g->block);
+    g->share = ceil_div(g->panels, imin(g->panels, ceil_div(TASKS, g->blocks)));
+    g->shares = ceil_div(g->panels, g->share);
     g->d.point = g->block * g->d.pitch + LINE;
     g->m = (tg_point_places){ .point = g->block * TG_PANEL + LINE, .pitch = TG_PANEL };
 }
@@ -51,12 +51,12 @@ static void cut_whole(tg_winograd *g)
 /* A task transforms some tiles, or multiplies a point's with a panel. */
 static void cut_phases(tg_winograd *g)
 {
-    const int64_t most = tg_most(ROUND, ROUND_FLOATS / (g->points * (g->in + g->out)));
-    g->rounds = tg_div_up(g->tiles, most);
-    g->round = tg_div_up(g->tiles, g->rounds);
-    g->rounds = tg_div_up(g->tiles, g->round);
+    const int64_t most = imax(ROUND, ROUND_FLOATS / (g->points * (g->in + g->out)));
+    g->rounds = ceil_div(g->tiles, most);
+    g->round = ceil_div(g->tiles, g->rounds);
+    g->rounds = ceil_div(g->tiles, g->round);
     g->block = STRIP;
-    g->blocks = tg_div_up(g->round, STRIP);
+    g->blocks = ceil_div(g->round, STRIP);
     g->d.point = g->round * g->d.pitch + LINE;
     g->m = (tg_point_places){ .panel = g->round * TG_PANEL, .pitch = TG_PANEL };
     g->m.point = g->panels * g->m.panel + LINE;
@@ -70,8 +70,8 @@ void tg_winograd_plan(tg_winograd *g)
     if (!g->tile) return;
     g->points = tg_points_of(g->tile);
     g->tiles = grid_of(g, g->tile, g->grid);
-    g->panels = tg_div_up(g->out, TG_PANEL);
-    g->d = (tg_point_places){ .panel = TG_PANEL, .pitch = tg_div_up(g->in, LINE) * LINE };
+    g->panels = ceil_div(g->out, TG_PANEL);
+    g->d = (tg_point_places){ .panel = TG_PANEL, .pitch = ceil_div(g->in, LINE) * LINE };
     g->phased = g->points * g->in * g->out > U_FLOATS;
     if (g->phased) cut_phases(g);
     else cut_whole(g);
@@ -115,7 +115,7 @@ static void multiply(const tg_winograd *g, int64_t tiles, const float *d, const 
     const tg_brick brick = { .a = d + point * g->d.point, .b = u + (point * g->panels + panel) * g->in * TG_PANEL };
     const tg_brgemm p = {
         .m = (int)tiles,
-        .n = (int)tg_least(g->out - panel * TG_PANEL, TG_PANEL),
+        .n = (int)imin(g->out - panel * TG_PANEL, TG_PANEL),
         .k = g->in,
         .row = g->d.pitch,
         .step = 1,
@@ -128,9 +128,9 @@ static void multiply(const tg_winograd *g, int64_t tiles, const float *d, const 
 
 static void mend(const tg_winograd *g, const tg_tile_run *r, int64_t panel)
 {
-    const int64_t lines[2] = { r->h, tg_least(g->y->dim[1], r->h + g->tile) };
-    const int64_t columns[2] = { r->w, tg_least(g->y->dim[2], r->w + r->tiles * g->tile) };
-    tg_mend_pixels(&g->nest, r->image, lines, columns, panel * TG_PANEL, tg_least(g->out, (panel + 1) * TG_PANEL));
+    const int64_t lines[2] = { r->h, imin(g->y->dim[1], r->h + g->tile) };
+    const int64_t columns[2] = { r->w, imin(g->y->dim[2], r->w + r->tiles * g->tile) };
+    tg_mend_pixels(&g->nest, r->image, lines, columns, panel * TG_PANEL, imin(g->out, (panel + 1) * TG_PANEL));
 }
 
 /* y of a panel of tiles, the first of which is m's. */
@@ -147,10 +147,10 @@ static void output(const tg_winograd *g, int64_t first, int64_t end, int64_t pan
 static void run_whole(const tg_winograd *g, const tg_task *t)
 {
     int64_t share = t->index;
-    const int64_t first = tg_digit(&share, g->blocks) * g->block, end = tg_least(g->tiles, first + g->block);
+    const int64_t first = tg_digit(&share, g->blocks) * g->block, end = imin(g->tiles, first + g->block);
     float *const d = t->scratch, *const m = d + g->points * g->d.point;
     input(g, first, end, d);
-    for (int64_t panel = share * g->share; panel < tg_least(g->panels, (share + 1) * g->share); panel++) {
+    for (int64_t panel = share * g->share; panel < imin(g->panels, (share + 1) * g->share); panel++) {
         for (int64_t point = 0; point < g->points; point++) multiply(g, end - first, d, t->packed, point, panel, m);
         output(g, first, end, panel, m);
     }
@@ -158,7 +158,7 @@ static void run_whole(const tg_winograd *g, const tg_task *t)
 
 static void run_phase(const tg_winograd *g, const tg_task *t)
 {
-    const int64_t round = t->phase / 3 * g->round, end = tg_least(g->tiles, round + g->round);
+    const int64_t round = t->phase / 3 * g->round, end = imin(g->tiles, round + g->round);
     float *const d = t->shared, *const m = d + g->points * g->d.point;
     if (t->phase % 3 == 1) {
         int64_t point = t->index;
@@ -166,7 +166,7 @@ static void run_phase(const tg_winograd *g, const tg_task *t)
         multiply(g, end - round, d, t->packed, point, panel, m + panel * g->m.panel);
         return;
     }
-    const int64_t first = round + t->index * g->block, last = tg_least(end, first + g->block), at = first - round;
+    const int64_t first = round + t->index * g->block, last = imin(end, first + g->block), at = first - round;
     if (t->phase % 3 == 0) {
         input(g, first, last, d + at * g->d.pitch);
         return;

@@ -5,6 +5,7 @@
 #include "openblas_load.h"
 #include "openmp.h"
 #include "products.h"
+#include "ints.h"
 
 enum { MOST_TASKS = 32, LEAST_SIDE = 64 };
 static const double TASK_WORK = 1 << 22; /* multiply-adds that are worth a task */
@@ -28,9 +29,6 @@ static cut cut_of(const tg_product *p, int64_t others)
     return c;
 }
 
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-static int larger(int64_t a, int64_t b) { return (int)(a > b ? a : b); }
-
 static void finish(const tg_product *p, int64_t m0, int64_t n0, int64_t rows, int64_t columns)
 {
     for (int64_t i = m0; i < m0 + rows; i++) {
@@ -51,8 +49,8 @@ static void multiply(void *context)
     const block b = *(const block *)context;
     const tg_product *const p = b.p;
     const bool ta = p->a_column != 1, tb = p->b_column != 1;
-    const int lda = ta ? (int)p->a_column : larger(p->a_row, p->k); /* a side of 1 may lie at any distance */
-    const int ldb = tb ? (int)p->b_column : larger(p->b_row, b.columns);
+    const int lda = ta ? (int)p->a_column : imax(p->a_row, p->k); /* a side of 1 may lie at any distance */
+    const int ldb = tb ? (int)p->b_column : imax(p->b_row, b.columns);
     tg_openblas.sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)b.rows,
                       (int)b.columns, (int)p->k, 1, (const float *)p->a + b.m0 * p->a_row, lda,
                       (const float *)p->b + b.n0 * p->b_column, ldb, 0, (float *)p->y + b.m0 * p->n + b.n0, (int)p->n);
@@ -62,7 +60,7 @@ static void compute(const tg_product *p, int64_t others, int64_t index)
 {
     const cut c = cut_of(p, others);
     const int64_t m0 = index / c.across * c.rows, n0 = index % c.across * c.columns;
-    block b = { p, m0, n0, smaller(c.rows, p->m - m0), smaller(c.columns, p->n - n0) };
+    block b = { p, m0, n0, imin(c.rows, p->m - m0), imin(c.columns, p->n - n0) };
     tg_with_openmp(1, multiply, &b);
     finish(p, m0, n0, b.rows, b.columns);
 }

@@ -1,5 +1,6 @@
 /* pool2d_ref.c - what the pooling operators are. */
 #include "attr.h"
+#include "ints.h"
 #include <math.h>
 #include <string.h>
 
@@ -8,15 +9,12 @@ typedef struct {
     int64_t h0, h1, w0, w1, top, left;
 } window;
 
-static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-
 static window window_of(const tg_pool2d_attr *a, int64_t oh, int64_t ow)
 {
     int64_t h = oh * a->stride[0] - a->pad[0], w = ow * a->stride[1] - a->pad[1];
-    return (window){
-        larger(h, 0), smaller(h + a->kernel[0], a->image[0]), larger(w, 0), smaller(w + a->kernel[1], a->image[1]), h, w
-    };
+    return (window){ imax(h, 0), imin(h + a->kernel[0], a->image[0]),
+                     imax(w, 0), imin(w + a->kernel[1], a->image[1]),
+                     h,          w };
 }
 
 static window adaptive_window(const tg_adaptive_pool2d_attr *a, int64_t oh, int64_t ow)

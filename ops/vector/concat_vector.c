@@ -1,6 +1,7 @@
 /* concat_vector.c - concat, slice, pad: a block of the result is put together from runs of consecutive elements. */
 #include "attr.h"
 #include "elementwise.h"
+#include "ints.h"
 #include <string.h>
 
 /* Elements are bytes of some size. */
@@ -15,8 +16,6 @@ static void copy(const pieces *p, int64_t to, const void *x, int64_t from, int64
 {
     tg_copy_row(p->y + (size_t)to * p->size, (const char *)x + (size_t)from * p->size, (size_t)n * p->size);
 }
-
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* The elements of t for one index of the axes before `axis`. */
 static int64_t run_length(const tg_tensor *t, int axis)
@@ -35,7 +34,7 @@ static void concat_run(const tg_call *c, const tg_task *task)
         int64_t at = i % whole, length;
         int k = 0;
         while (at >= (length = run_length(c->in[k], axis))) at -= length, k++;
-        n = least(length - at, end - i);
+        n = imin(length - at, end - i);
         copy(&p, i, tg_ptr(c->in[k]), i / whole * length + at, n);
     }
 }
@@ -50,7 +49,7 @@ static void slice_run(const tg_call *c, const tg_task *task)
     const pieces p = pieces_of(c);
     int64_t i = task->index * TG_VECTOR_BLOCK, at = i % part, row = i / part * whole + skip;
     for (int64_t n; i < end; i += n, at = 0, row += whole) {
-        n = least(part - at, end - i);
+        n = imin(part - at, end - i);
         copy(&p, i, tg_ptr(c->in[0]), row + at, n);
     }
 }
@@ -91,8 +90,8 @@ typedef struct {
 
 static void pad_line(const pieces *p, int64_t to, const line *l, int64_t from, int64_t at, int64_t n)
 {
-    const int64_t begin = least(l->left > at ? l->left - at : 0, n);
-    const int64_t end = least(l->left + l->length > at ? l->left + l->length - at : 0, n);
+    const int64_t begin = imin(l->left > at ? l->left - at : 0, n);
+    const int64_t end = imin(l->left + l->length > at ? l->left + l->length - at : 0, n);
     fill(p, to, begin, &l->value);
     if (end > begin) copy(p, to + begin, l->x, from + at + begin - l->left, end - begin);
     fill(p, to + end, n - end, &l->value);
@@ -113,7 +112,7 @@ static void pad_run(const tg_call *c, const tg_task *task)
     else memcpy(&l.value, &bits, sizeof bits);
     for (int64_t i = task->index * TG_VECTOR_BLOCK, n; i < end; i += n) {
         const int64_t from = line_of(c, last, i / whole);
-        n = least(whole - i % whole, end - i);
+        n = imin(whole - i % whole, end - i);
         if (from < 0) fill(&p, i, n, &l.value);
         else pad_line(&p, i, &l, from, i % whole, n);
     }

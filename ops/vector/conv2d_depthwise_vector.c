@@ -9,6 +9,7 @@
  * f32, unless it is f32, and lies well. */
 #include "bf16.h"
 #include "conv2d_shape.h"
+#include "ints.h"
 
 enum { CHANNELS = 64 }; /* of a task that turns weights */
 /* Floats of a task's input, and the tasks that are wanted, though a task should not be of fewer lines than `LINES`. */
@@ -38,8 +39,6 @@ typedef struct {
     int64_t from, to;
 } span;
 
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 static int64_t in_size(const depthwise *d, int axis) { return d->x->dim[1 + axis]; }
 static int64_t out_size(const depthwise *d, int axis) { return d->y->dim[1 + axis]; }
 static int64_t classes(const depthwise *d, int axis) { return d->back ? d->v.stride[axis] : 1; }
@@ -83,17 +82,17 @@ static span taps_of(const class *k, int64_t j, int64_t size)
 {
     const int64_t step = k->step > 0 ? k->step : -k->step, at = k->at + j * k->stride;
     const int64_t before = k->step > 0 ? -at : at - (size - 1), behind = k->step > 0 ? size - 1 - at : at;
-    const int64_t from = before > 0 ? tg_div_up(before, step) : 0, to = behind < 0 ? 0 : behind / step + 1;
-    return (span){ smaller(from, k->taps), larger(smaller(to, k->taps), smaller(from, k->taps)) };
+    const int64_t from = before > 0 ? ceil_div(before, step) : 0, to = behind < 0 ? 0 : behind / step + 1;
+    return (span){ imin(from, k->taps), imax(imin(to, k->taps), imin(from, k->taps)) };
 }
 
 /* The outputs all of whose taps do. */
 static span inner_of(const class *k, int64_t size)
 {
-    const int64_t end = k->at + (k->taps - 1) * k->step, low = smaller(k->at, end), high = larger(k->at, end);
-    const int64_t from = smaller(low < 0 ? tg_div_up(-low, k->stride) : 0, k->n);
+    const int64_t end = k->at + (k->taps - 1) * k->step, low = imin(k->at, end), high = imax(k->at, end);
+    const int64_t from = imin(low < 0 ? ceil_div(-low, k->stride) : 0, k->n);
     const int64_t to = high > size - 1 ? 0 : (size - 1 - high) / k->stride + 1;
-    return (span){ from, larger(smaller(to, k->n), from) };
+    return (span){ from, imax(imin(to, k->n), from) };
 }
 
 /* ---- phase 0: weights [taps, c], and the bias behind them ---- */
@@ -102,7 +101,7 @@ static void turn_weights(const depthwise *d, const tg_task *t)
 {
     float *to = t->shared;
     const bool half = tg_half(d->w);
-    const int64_t first = t->index * CHANNELS, end = smaller(first + CHANNELS, d->padded);
+    const int64_t first = t->index * CHANNELS, end = imin(first + CHANNELS, d->padded);
     for (int64_t c = first; c < end; c++) {
         for (int64_t tap = 0; tap < d->v.taps; tap++)
             to[tap * d->padded + c] = c < d->c ? tg_load(tg_ptr(d->w), half, c * d->v.taps + tap) : 0;
@@ -210,7 +209,7 @@ static void sum_columns(line_sum k, const float *w, int64_t n, int64_t i, int64_
     k.w_line = lines.apart * d->v.kernel[1] * d->padded;
     k.y = tg_at(tg_ptr(d->y), tg_half(d->y), ((n * out_size(d, 0) + i) * out_size(d, 1) + r) * d->c);
     for (const int64_t end = k.end; k.first < end; k.first = k.end, k.x += k.from.plane) {
-        k.end = smaller(k.first + k.from.channels, end);
+        k.end = imin(k.first + k.from.channels, end);
         sum_line(&k);
     }
 }
@@ -223,8 +222,8 @@ static span lines_met(const depthwise *d, int64_t i, int64_t end)
         const class k = class_of(d, 0, i % classes(d, 0));
         const int64_t at = k.at + i / classes(d, 0) * k.stride, last = at + (k.taps - 1) * k.step;
         if (!k.taps) continue;
-        met.from = smaller(met.from, larger(smaller(at, last), 0));
-        met.to = larger(met.to, smaller(larger(at, last) + 1, in_size(d, 0)));
+        met.from = imin(met.from, imax(imin(at, last), 0));
+        met.to = imax(met.to, imin(imax(at, last) + 1, in_size(d, 0)));
     }
     return met.from < met.to ? met : (span){ 0, 0 };
 }
@@ -245,8 +244,8 @@ static inline void copy_pixel(const void *from, bool half, int64_t channels, flo
 /* Lines of image n, from channel c on: where they lie, or as f32 in scratch. */
 static source source_of(const depthwise *d, int64_t n, span lines, int64_t c, float *scratch)
 {
-    const int64_t columns = in_size(d, 1), channels = smaller(d->c - c, WIDE), plane = columns * PLANE;
-    const int64_t line = tg_div_up(channels, PLANE) * plane,
+    const int64_t columns = in_size(d, 1), channels = imin(d->c - c, WIDE), plane = columns * PLANE;
+    const int64_t line = ceil_div(channels, PLANE) * plane,
                   first = (n * in_size(d, 0) + lines.from) * columns * d->c + c;
     const void *x = tg_at(tg_ptr(d->x), tg_half(d->x), first);
     if (in_place(d)) return (source){ x, lines.from, columns * d->c, 0, d->c, WIDE };
@@ -262,7 +261,7 @@ static source source_of(const depthwise *d, int64_t n, span lines, int64_t c, fl
 static void sum_block(const depthwise *d, const tg_task *t)
 {
     const int64_t c = t->index % d->parts * WIDE, block = t->index / d->parts, n = block / d->blocks;
-    const int64_t i = block % d->blocks * d->lines, end = smaller(i + d->lines, out_size(d, 0));
+    const int64_t i = block % d->blocks * d->lines, end = imin(i + d->lines, out_size(d, 0));
     const source from = source_of(d, n, lines_met(d, i, end), c, t->scratch);
     const float *const w = t->shared;
     for (int64_t r = 0; r < classes(d, 1); r++) {
@@ -276,7 +275,7 @@ static void sum_block(const depthwise *d, const tg_task *t)
             .bias = w + d->v.taps * d->padded,
             .y_apart = classes(d, 1) * d->c,
             .first = c,
-            .end = smaller(c + WIDE, d->c),
+            .end = imin(c + WIDE, d->c),
         };
         for (int64_t line = i; line < end; line++) sum_columns(sum, w, n, line, r);
     }
@@ -287,11 +286,11 @@ static void sum_block(const depthwise *d, const tg_task *t)
 static depthwise cut(depthwise d)
 {
     d.c = d.v.in;
-    d.padded = tg_div_up(d.c, TG_LANES) * TG_LANES;
-    d.parts = tg_div_up(d.c, WIDE);
-    d.lines = larger(TASK / (in_size(&d, 1) * smaller(d.padded, WIDE) * (d.back ? 1 : d.v.stride[0])), 1);
-    while (d.lines >= 2 * LINES && d.v.n * d.parts * tg_div_up(out_size(&d, 0), d.lines) < TASKS) d.lines /= 2;
-    d.blocks = tg_div_up(out_size(&d, 0), d.lines);
+    d.padded = ceil_div(d.c, TG_LANES) * TG_LANES;
+    d.parts = ceil_div(d.c, WIDE);
+    d.lines = imax(TASK / (in_size(&d, 1) * imin(d.padded, WIDE) * (d.back ? 1 : d.v.stride[0])), 1);
+    while (d.lines >= 2 * LINES && d.v.n * d.parts * ceil_div(out_size(&d, 0), d.lines) < TASKS) d.lines /= 2;
+    d.blocks = ceil_div(out_size(&d, 0), d.lines);
     return d;
 }
 
@@ -329,11 +328,11 @@ static const char *reject(const tg_call *c)
 static tg_scratch scratch(const tg_call *c)
 {
     const depthwise d = of(c);
-    const int64_t planes = tg_div_up(smaller(d.c, WIDE), PLANE) * PLANE;
+    const int64_t planes = ceil_div(imin(d.c, WIDE), PLANE) * PLANE;
     int64_t most = 0;
     for (int64_t i = 0; i < out_size(&d, 0); i += d.lines) {
-        const span met = lines_met(&d, i, smaller(i + d.lines, out_size(&d, 0)));
-        most = larger(most, met.to - met.from);
+        const span met = lines_met(&d, i, imin(i + d.lines, out_size(&d, 0)));
+        most = imax(most, met.to - met.from);
     }
     return (tg_scratch){ .shared = (size_t)((d.v.taps + 1) * d.padded) * sizeof(float),
                          .worker = in_place(&d) ? 0 : (size_t)(most * in_size(&d, 1) * planes) * sizeof(float) };
@@ -342,7 +341,7 @@ static tg_scratch scratch(const tg_call *c)
 static int64_t tasks(const tg_call *c, int phase)
 {
     const depthwise d = of(c);
-    return phase == 0 ? tg_div_up(d.padded, CHANNELS) : phase == 1 ? d.v.n * d.blocks * d.parts : 0;
+    return phase == 0 ? ceil_div(d.padded, CHANNELS) : phase == 1 ? d.v.n * d.blocks * d.parts : 0;
 }
 
 static void run(const tg_call *c, const tg_task *t)

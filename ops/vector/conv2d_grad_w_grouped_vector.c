@@ -14,6 +14,7 @@
  * Phase 0 sums over parts, phase 1 adds the parts, in order, and turns the sums. */
 #include "conv2d_shape.h"
 #include "grad_w_runs.h"
+#include "ints.h"
 #include <string.h>
 
 enum {
@@ -38,20 +39,17 @@ typedef struct {
     int64_t span;                         /* lines of x of a block */
 } plan;
 
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
-
 static int64_t span_of(const tg_conv *v, int64_t lines)
 {
-    return least(v->image[0], (lines - 1) * v->stride[0] + (v->kernel[0] - 1) * v->dilation[0] + 1);
+    return imin(v->image[0], (lines - 1) * v->stride[0] + (v->kernel[0] - 1) * v->dilation[0] + 1);
 }
 
 static void cut_channels(plan *p)
 {
     p->channels = tg_panel_width(p->v.of);
-    p->shares = tg_div_up(p->channels, most(SHARE, p->vecs * TG_LANES));
-    p->share = tg_panel_width(tg_div_up(p->channels, p->shares));
-    p->shares = tg_div_up(p->channels, p->share);
+    p->shares = ceil_div(p->channels, imax(SHARE, p->vecs * TG_LANES));
+    p->share = tg_panel_width(ceil_div(p->channels, p->shares));
+    p->shares = ceil_div(p->channels, p->share);
 }
 
 static void cut_lines(plan *p)
@@ -62,13 +60,13 @@ static void cut_lines(plan *p)
     p->y_line = p->by == PACKED ? y : v->out[1] * v->of;
     p->lines = 1;
     while (p->lines < v->out[0] && span_of(v, p->lines + 1) * x + (p->lines + 1) * y <= BLOCK_FLOATS) p->lines++;
-    p->blocks = tg_div_up(v->out[0], p->lines);
-    p->lines = tg_div_up(v->out[0], p->blocks);
-    p->blocks = tg_div_up(v->out[0], p->lines);
+    p->blocks = ceil_div(v->out[0], p->lines);
+    p->lines = ceil_div(v->out[0], p->blocks);
+    p->blocks = ceil_div(v->out[0], p->lines);
     p->span = span_of(v, p->lines);
     const int64_t all = v->n * p->blocks;
-    p->part = tg_div_up(all, least(all, tg_div_up(TASKS, p->shares)));
-    p->parts = tg_div_up(all, p->part);
+    p->part = ceil_div(all, imin(all, ceil_div(TASKS, p->shares)));
+    p->parts = ceil_div(all, p->part);
 }
 
 static plan plan_of(const tg_call *c)
@@ -113,7 +111,7 @@ static tg_scratch scratch(const tg_call *c)
 static int64_t tasks(const tg_call *c, int phase)
 {
     const plan p = plan_of(c);
-    return phase == 0 ? p.parts * p.shares : phase == 1 ? tg_div_up(p.v.of, TURN) : 0;
+    return phase == 0 ? p.parts * p.shares : phase == 1 ? ceil_div(p.v.of, TURN) : 0;
 }
 
 /* ---- a task of phase 0 ---- */
@@ -140,8 +138,8 @@ static bool lines_of(const task *t, int64_t kh, tg_run *r, const float **x, cons
 {
     const tg_conv *v = &t->p->v;
     const int64_t shift = kh * v->dilation[0] - v->pad[0], stride = v->stride[0], last = v->image[0] - 1 - shift;
-    const int64_t oh0 = most(t->oh0, tg_div_up(most(0, -shift), stride));
-    const int64_t oh1 = least(t->oh1, last < 0 ? 0 : last / stride + 1);
+    const int64_t oh0 = imax(t->oh0, ceil_div(imax(0, -shift), stride));
+    const int64_t oh1 = imin(t->oh1, last < 0 ? 0 : last / stride + 1);
     r->lines = oh1 - oh0;
     r->x_line = stride * t->p->x_line;
     r->y_line = t->p->y_line;
@@ -156,14 +154,14 @@ static bool lines_of(const task *t, int64_t kh, tg_run *r, const float **x, cons
 /* Lane by lane the channel of x, of a vector of y's channels; beyond the last one, any. */
 static void lanes_of(const tg_conv *v, int64_t channel, int32_t from[TG_LANES])
 {
-    for (int l = 0; l < TG_LANES; l++) from[l] = (int32_t)(least(channel + l, v->of - 1) / v->of_group * v->in_group);
+    for (int l = 0; l < TG_LANES; l++) from[l] = (int32_t)(imin(channel + l, v->of - 1) / v->of_group * v->in_group);
 }
 
 /* Lines of a panel lie pixel by pixel, panel after panel. */
 static void pack_x(const task *t, float *to)
 {
     const tg_conv *v = &t->p->v;
-    const int64_t width = v->image[1], ahead = tg_div_up(AHEAD, v->in) * v->in;
+    const int64_t width = v->image[1], ahead = ceil_div(AHEAD, v->in) * v->in;
     int32_t from[TG_LANES];
     for (int64_t j = 0; j < (t->c1 - t->c0) / TG_LANES; j++) {
         lanes_of(v, t->c0 + j * TG_LANES, from);
@@ -182,8 +180,8 @@ static void pack_y(const task *t, float *to)
 {
     const tg_conv *v = &t->p->v;
     const float *gy = t->gy + (t->image * v->out[0] + t->oh0) * v->out[1] * v->of + t->c0;
-    const int64_t pixels = (t->oh1 - t->oh0) * v->out[1], n = least(v->of, t->c1) - t->c0;
-    const int64_t ahead = tg_div_up(AHEAD, v->of) * v->of;
+    const int64_t pixels = (t->oh1 - t->oh0) * v->out[1], n = imin(v->of, t->c1) - t->c0;
+    const int64_t ahead = ceil_div(AHEAD, v->of) * v->of;
     for (int64_t w = 0; w < pixels; w++, gy += v->of, to += t->p->share) {
         __builtin_prefetch(gy + ahead);
         memcpy(to, gy, sizeof *to * (size_t)n);
@@ -224,7 +222,7 @@ static void add_panel(const task *t, const columns *s, int64_t j, int vecs, int6
     r.y += s->w0 * r.y_pixel + j * TG_LANES;
     r.sums = t->sums + (kh * v->kernel[1] + s->a) * p->channels + t->c0 + j * TG_LANES;
     for (int64_t k = 0, n; k < rows; k += n, r.x += n * r.row, r.sums += n * p->channels) {
-        n = tg_div_up(rows - k, tg_div_up(rows - k, most_rows[vecs / 2]));
+        n = ceil_div(rows - k, ceil_div(rows - k, most_rows[vecs / 2]));
         runs[vecs / 2][n - 1](&r);
     }
 }
@@ -241,8 +239,8 @@ static void add_columns(const task *t, const columns *s)
 static columns taps_of(const tg_conv *v, int64_t w)
 {
     const int64_t at = w * v->stride[1] - v->pad[1], step = v->dilation[1], last = v->image[1] - 1 - at;
-    columns s = { .a = tg_div_up(most(0, -at), step), .w0 = w };
-    s.b = last < 0 ? s.a : most(s.a, least(v->kernel[1], last / step + 1));
+    columns s = { .a = ceil_div(imax(0, -at), step), .w0 = w };
+    s.b = last < 0 ? s.a : imax(s.a, imin(v->kernel[1], last / step + 1));
     return s;
 }
 
@@ -309,7 +307,7 @@ static void add_channels(const task *t, tg_run r, const chain *k, int64_t a, int
     r.y += (n0 - a) * v->of;
     r.sums += (k->kw + a * v->stride[1]) * v->in_group * t->p->channels;
     for (int64_t i = 0, n; i < v->in_group; i += n, r.sums += n * r.apart, r.channel += (int32_t)n) {
-        n = tg_div_up(v->in_group - i, tg_div_up(v->in_group - i, one ? TG_RUN_REPEATED : TG_RUN_PERMUTED));
+        n = ceil_div(v->in_group - i, ceil_div(v->in_group - i, one ? TG_RUN_REPEATED : TG_RUN_PERMUTED));
         (one ? repeated[b - a - 1] : permuted[b - a - 1])[n - 1](&r);
         r.x_ahead = r.y_ahead = 0;
     }
@@ -319,10 +317,10 @@ static void add_chain(const task *t, const tg_run *r, const chain *k)
 {
     const tg_conv *v = &t->p->v;
     const int64_t stride = v->stride[1], last = v->image[1] - 1 - k->left, out = v->out[1];
-    const int64_t end = last < 0 ? 0 : least(last / stride + 1, out + k->count - 1);
-    for (int64_t n = tg_div_up(most(0, -k->left), stride), n1; n < end; n = n1) {
-        const int64_t a = most(0, n - out + 1), b = least(k->count, n + 1);
-        n1 = a == 0 && b == k->count ? least(end, out) : n + 1;
+    const int64_t end = last < 0 ? 0 : imin(last / stride + 1, out + k->count - 1);
+    for (int64_t n = ceil_div(imax(0, -k->left), stride), n1; n < end; n = n1) {
+        const int64_t a = imax(0, n - out + 1), b = imin(k->count, n + 1);
+        n1 = a == 0 && b == k->count ? imin(end, out) : n + 1;
         add_channels(t, *r, k, a, b, n, n1);
     }
 }
@@ -332,11 +330,11 @@ static void add_chains(const task *t, const tg_run *r)
 {
     const tg_conv *v = &t->p->v;
     const int64_t stride = v->stride[1], width = v->kernel[1],
-                  phases = v->dilation[1] > 1 ? width : least(stride, width);
+                  phases = v->dilation[1] > 1 ? width : imin(stride, width);
     for (int64_t phase = 0; phase < phases; phase++) {
-        const int64_t all = v->dilation[1] > 1 ? 1 : tg_div_up(width - phase, stride);
+        const int64_t all = v->dilation[1] > 1 ? 1 : ceil_div(width - phase, stride);
         for (int64_t i = 0, n; i < all; i += n) {
-            n = tg_div_up(all - i, tg_div_up(all - i, TG_RUN_TAPS));
+            n = ceil_div(all - i, ceil_div(all - i, TG_RUN_TAPS));
             const int64_t kw = phase + i * stride;
             add_chain(t, r, &(chain){ kw, n, kw * v->dilation[1] - v->pad[1] });
         }
@@ -350,7 +348,7 @@ static void add_permuted(const task *t)
     for (int64_t c = t->c0; c < t->c1; c += TG_LANES) {
         lanes_of(v, c, from);
         const bool one = from[0] == from[TG_LANES - 1];
-        const int64_t first = one ? from[0] : least(from[0], v->in - TG_LANES); /* of as many neighbours */
+        const int64_t first = one ? from[0] : imin(from[0], v->in - TG_LANES); /* of as many neighbours */
         for (int l = 0; l < TG_LANES; l++) from[l] -= (int32_t)first;
         for (int64_t kh = 0; kh < v->kernel[0]; kh++) {
             tg_run r = { .x_pixel = v->stride[1] * v->in, .y_pixel = v->of, .from = from, .channel = 0 };
@@ -376,9 +374,9 @@ static void add_block(task *t, int64_t index, float *room)
     const tg_conv *v = &p->v;
     t->image = index / p->blocks;
     t->oh0 = index % p->blocks * p->lines;
-    t->oh1 = least(v->out[0], t->oh0 + p->lines);
-    t->ih0 = most(0, t->oh0 * v->stride[0] - v->pad[0]);
-    t->ih1 = least(v->image[0], (t->oh1 - 1) * v->stride[0] - v->pad[0] + (v->kernel[0] - 1) * v->dilation[0] + 1);
+    t->oh1 = imin(v->out[0], t->oh0 + p->lines);
+    t->ih0 = imax(0, t->oh0 * v->stride[0] - v->pad[0]);
+    t->ih1 = imin(v->image[0], (t->oh1 - 1) * v->stride[0] - v->pad[0] + (v->kernel[0] - 1) * v->dilation[0] + 1);
     if (t->ih1 <= t->ih0) return;
     t->lines_x = t->x + (t->image * v->image[0] + t->ih0) * p->x_line + (p->by == DIRECT ? t->c0 : 0);
     t->lines_y = t->gy + (t->image * v->out[0] + t->oh0) * p->y_line + (p->by == DIRECT ? t->c0 : 0);
@@ -396,18 +394,18 @@ static void add_part(const tg_call *c, const plan *p, const tg_task *t_)
 {
     const int64_t share = t_->index % p->shares, part = t_->index / p->shares, all = p->v.n * p->blocks;
     task t = { .p = p, .gy = tg_ptr(c->in[0]), .x = tg_ptr(c->in[1]), .c0 = share * p->share };
-    t.c1 = least(p->channels, t.c0 + p->share);
+    t.c1 = imin(p->channels, t.c0 + p->share);
     t.sums = (float *)t_->shared + part * p->rows * p->channels;
     for (int64_t r = 0; r < p->rows; r++)
         memset(t.sums + r * p->channels + t.c0, 0, sizeof(float) * (size_t)(t.c1 - t.c0));
-    for (int64_t i = part * p->part; i < least(all, (part + 1) * p->part); i++) add_block(&t, i, t_->scratch);
+    for (int64_t i = part * p->part; i < imin(all, (part + 1) * p->part); i++) add_block(&t, i, t_->scratch);
 }
 
 /* ---- phase 1 ---- */
 
 static void add_parts(const tg_call *c, const plan *p, const tg_task *t)
 {
-    const int64_t first = t->index * TURN, n = least(p->v.of - first, TURN), part = p->rows * p->channels;
+    const int64_t first = t->index * TURN, n = imin(p->v.of - first, TURN), part = p->rows * p->channels;
     float *const gw = (float *)tg_ptr(c->out[0]) + first * p->rows;
     for (int64_t r = 0; r < p->rows; r++) {
         const float *from = (const float *)t->shared + r * p->channels + first;

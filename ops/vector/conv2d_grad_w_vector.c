@@ -22,9 +22,9 @@ static plan plan_of(const tg_call *c)
     p.size = p.v.of * p.columns;
     p.grid = tg_grid_of(p.v.of_group, p.columns, TASKS);
     p.cells = p.v.groups * tg_grid_cells(&p.grid);
-    const int64_t wanted = tg_div_up(TASKS, p.cells), most = tg_div_up(p.pixels, LEAST_PIXELS);
-    p.part = tg_div_up(p.pixels, wanted < most ? wanted : most);
-    p.parts = tg_div_up(p.pixels, p.part);
+    const int64_t wanted = ceil_div(TASKS, p.cells), most = ceil_div(p.pixels, LEAST_PIXELS);
+    p.part = ceil_div(p.pixels, wanted < most ? wanted : most);
+    p.parts = ceil_div(p.pixels, p.part);
     return p;
 }
 

@@ -61,7 +61,7 @@ static pair pair_of(const tg_conv *v, int64_t i)
     return p;
 }
 
-static int64_t panels(const tg_conv *v) { return tg_div_up(v->in_group, TG_NR); }
+static int64_t panels(const tg_conv *v) { return ceil_div(v->in_group, TG_NR); }
 static int64_t packed_group(const tg_conv *v) { return panels(v) * v->taps * v->of_group * TG_NR; }
 
 static tg_grid grid_of(const tg_conv *v, const pair *p)

@@ -6,7 +6,7 @@
 static tg_conv conv_of(const tg_call *c) { return tg_conv_of(c, c->in[0], c->in[1], c->out[0]); }
 
 static int64_t depth(const tg_conv *v) { return v->taps * v->in_group; }
-static int64_t panels(const tg_conv *v) { return tg_div_up(v->of_group, TG_NR); }
+static int64_t panels(const tg_conv *v) { return ceil_div(v->of_group, TG_NR); }
 static tg_grid grid_of(const tg_conv *v)
 {
     return tg_grid_of_packed(v->n * v->out[0] * v->out[1], v->of_group, v->groups);

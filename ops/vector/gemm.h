@@ -7,6 +7,7 @@
 #ifndef TG_GEMM_H
 #define TG_GEMM_H
 #include "vector.h"
+#include "ints.h"
 
 #if defined __AVX512F__
 enum { TG_LANES = 16, TG_VECS = 4, TG_MR = 12 }; /* tiles of 6 x 4, 8 x 3, 12 x 2 of 32 registers */
@@ -80,8 +81,6 @@ void tg_pack_panel(const void *matrix, int64_t k0, int64_t k1, int64_t n0, int64
 #define tg_pack_transposed TG_JOIN(tg_pack_transposed, TG_VECTOR_SUFFIX)
 void tg_pack_transposed(const float *from, int64_t row, int64_t depth, int64_t columns, float *to, int64_t width);
 
-static inline int64_t tg_div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 /* A result of m x n cut into tasks, by its shape only: 8 of them (16 if B is packed beforehand) are enough for a small
  * machine to share, and each copies its operands.  `others` is how many such results are computed side by side. */
 typedef struct {
@@ -90,16 +89,16 @@ typedef struct {
 static inline int64_t tg_grid_cells(const tg_grid *g) { return g->down * g->across; }
 static inline void tg_grid_halve(tg_grid *g, int64_t *side, int64_t unit)
 {
-    *side = tg_div_up(tg_div_up(*side, 2), unit) * unit;
-    g->down = tg_div_up(g->m, g->rows);
-    g->across = tg_div_up(g->n, g->columns);
+    *side = ceil_div(ceil_div(*side, 2), unit) * unit;
+    g->down = ceil_div(g->m, g->rows);
+    g->across = ceil_div(g->n, g->columns);
 }
 
 /* Every task packs its part of B: columns are cut before rows, for those of other rows pack the same again. */
 static inline tg_grid tg_grid_of(int64_t m, int64_t n, int64_t others)
 {
-    tg_grid g = { .m = m, .n = n, .rows = 2 * tg_div_up(m, tg_div_up(m, TG_MC)) };
-    g.columns = 2 * tg_div_up(n, tg_div_up(n, TG_NC));
+    tg_grid g = { .m = m, .n = n, .rows = 2 * ceil_div(m, ceil_div(m, TG_MC)) };
+    g.columns = 2 * ceil_div(n, ceil_div(n, TG_NC));
     tg_grid_halve(&g, &g.rows, TG_MR);
     tg_grid_halve(&g, &g.columns, TG_NR);
     while (g.columns > TG_NR && tg_grid_cells(&g) * others < 8) tg_grid_halve(&g, &g.columns, TG_NR);
@@ -110,7 +109,7 @@ static inline tg_grid tg_grid_of(int64_t m, int64_t n, int64_t others)
 /* B is packed beforehand: rows are cut before columns, for those of other columns pack the same of A again. */
 static inline tg_grid tg_grid_of_packed(int64_t m, int64_t n, int64_t others)
 {
-    tg_grid g = { .m = m, .n = n, .rows = 2 * tg_div_up(m, tg_div_up(m, TG_MC)), .columns = 2 * n };
+    tg_grid g = { .m = m, .n = n, .rows = 2 * ceil_div(m, ceil_div(m, TG_MC)), .columns = 2 * n };
     tg_grid_halve(&g, &g.rows, TG_MR);
     tg_grid_halve(&g, &g.columns, TG_NR);
     while (g.rows > 8 * TG_MR && tg_grid_cells(&g) * others < 16) tg_grid_halve(&g, &g.rows, TG_MR);

@@ -6,6 +6,7 @@
 #include "attr.h"
 #include "line_sum.h"
 #include "vector.h"
+#include "ints.h"
 #include <math.h>
 #include <string.h>
 
@@ -26,8 +27,6 @@ static cut cut_of(const tg_tensor *x, const void *attr)
     return k;
 }
 
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-
 typedef struct {
     float mean, rest, rstd;
 } row_moments;
@@ -36,7 +35,7 @@ static double row_squares(const float *x, int64_t n, float mean)
 {
     double total = 0;
     for (int64_t i = 0; i < n; i += PIECE) {
-        const int64_t length = smaller(PIECE, n - i), quarter = tg_line_quarter(length);
+        const int64_t length = imin(PIECE, n - i), quarter = tg_line_quarter(length);
         const float *const at = x + i, *const y = at + quarter, *const z = y + quarter, *const w = z + quarter;
         float a = 0, b = 0, c = 0, d = 0;
 #pragma omp simd reduction(+ : a, b, c, d)
@@ -111,10 +110,10 @@ static void run(const tg_call *c, const tg_task *t)
     const cut k = cut_of(c->in[0], c->attr);
     const bool half = tg_half(c->in[0]);
     const double eps = (double)((const tg_layer_norm_attr *)c->attr)->eps;
-    const int64_t end = smaller((t->index + 1) * k.block_rows, k.rows);
+    const int64_t end = imin((t->index + 1) * k.block_rows, k.rows);
     for (int64_t row = t->index * k.block_rows, count; row < end; row += count) {
         row_moments moments[TG_LINES];
-        count = smaller(together(&k), end - row);
+        count = imin(together(&k), end - row);
         const float *const at = rows_of(c->in[0], row, count, k.n, t->scratch);
         rows_moments(at, &k, count, eps, moments);
         for (int64_t i = 0; i < count; i++) {
@@ -149,7 +148,7 @@ static __attribute__((noinline)) row_sums sums_of(const float *gy, const float *
         const float *const g = gy + i, *const v = x + i, *const scale = gamma ? gamma + i : NULL;
         float sum = 0, product = 0, rest = 0;
 #pragma omp simd reduction(+ : sum, product, rest)
-        for (int64_t j = 0; j < smaller(PIECE, n - i); j++) {
+        for (int64_t j = 0; j < imin(PIECE, n - i); j++) {
             const float h = g[j] * (scale ? scale[j] : 1), d = v[j] - mean;
             sum += h;
             product += h * d;
@@ -187,7 +186,7 @@ static void grad_block(const tg_call *c, const tg_task *t, const cut *k)
     float *const partial = (float *)t->shared + 2 * k->n * t->index, *const room = t->scratch;
     const bool parameters = c->out[1] || c->out[2], half = tg_half(c->in[1]);
     if (parameters) memset(partial, 0, 2 * (size_t)k->n * sizeof(float));
-    for (int64_t row = t->index * k->block_rows; row < smaller((t->index + 1) * k->block_rows, k->rows); row++) {
+    for (int64_t row = t->index * k->block_rows; row < imin((t->index + 1) * k->block_rows, k->rows); row++) {
         const float *const gy = rows_of(c->in[0], row, 1, k->n, room);
         const float *const x = rows_of(c->in[1], row, 1, k->n, half ? room + k->n : NULL);
         void *const gx = tg_at(tg_ptr(c->out[0]), half, row * k->n);
@@ -201,7 +200,7 @@ static void grad_block(const tg_call *c, const tg_task *t, const cut *k)
 
 static void sum_blocks(const float *partial, const cut *k, int64_t chunk, float *to)
 {
-    const int64_t first = chunk * CHUNK, n = smaller(CHUNK, k->n - first);
+    const int64_t first = chunk * CHUNK, n = imin(CHUNK, k->n - first);
     double sum[CHUNK] = { 0 };
     for (int64_t b = 0; b < k->blocks; b++) {
         const float *const from = partial + 2 * k->n * b + first;

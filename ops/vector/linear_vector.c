@@ -13,12 +13,12 @@ enum {
 
 /* ---- an operand that is packed for all tasks: b[k, n] ---- */
 
-static int64_t packing_tasks(int64_t k, int64_t n) { return tg_div_up(n, TG_NR) * tg_div_up(k, PIECE); }
+static int64_t packing_tasks(int64_t k, int64_t n) { return ceil_div(n, TG_NR) * ceil_div(k, PIECE); }
 static size_t packed_bytes(int64_t k, int64_t n) { return (size_t)(k * tg_panel_width(n)) * sizeof(float); }
 
 static void pack(tg_matrix b, int64_t k, int64_t n, int64_t index, float *packed)
 {
-    const int64_t pieces = tg_div_up(k, PIECE), n0 = index / pieces * TG_NR, k0 = index % pieces * PIECE;
+    const int64_t pieces = ceil_div(k, PIECE), n0 = index / pieces * TG_NR, k0 = index % pieces * PIECE;
     const int64_t n1 = n0 + TG_NR < n ? n0 + TG_NR : n, k1 = k0 + PIECE < k ? k0 + PIECE : k;
     tg_pack_panel(&b, k0, k1, n0, n1, packed + n0 * k + k0 * tg_panel_width(n1 - n0));
 }
@@ -29,7 +29,7 @@ static bool from_weights(const tg_product *p) { return p->m <= p->n && p->m <= T
 
 static int64_t outputs_of_task(const tg_product *p)
 {
-    const int64_t outputs = tg_div_up(tg_div_up(p->n, TASKS), TG_MR) * TG_MR;
+    const int64_t outputs = ceil_div(ceil_div(p->n, TASKS), TG_MR) * TG_MR;
     return outputs < TG_MC ? outputs : TG_MC;
 }
 
@@ -93,7 +93,7 @@ static int64_t tasks(const tg_call *c, int phase)
     const tg_product p = tg_linear_product(c);
     if (!from_weights(&p)) return phase == 0 ? tg_product_blocks(&p, 1) : 0;
     if (phase == 0) return packing_tasks(p.k, p.m);
-    return phase == 1 ? tg_div_up(p.n, outputs_of_task(&p)) : 0;
+    return phase == 1 ? ceil_div(p.n, outputs_of_task(&p)) : 0;
 }
 
 static void run(const tg_call *c, const tg_task *t)
@@ -144,7 +144,7 @@ static tg_grid grad_w_grid(const tg_call *c)
 {
     const int64_t rows = tg_rows_to_make(c->out[0]), m = c->out[0]->dim[0], n = c->out[0]->dim[1];
     if (rows < LEAST_ROWS || rows > TG_MC) return tg_grid_of_packed(m, n, 1);
-    return (tg_grid){ m, n, rows, n, tg_div_up(m, rows), 1 };
+    return (tg_grid){ m, n, rows, n, ceil_div(m, rows), 1 };
 }
 
 static int64_t grad_w_makes(const tg_call *c)

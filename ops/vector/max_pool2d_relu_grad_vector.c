@@ -6,6 +6,7 @@
 #include "bf16.h"
 #include "pool2d.h"
 #include "pool2d_windows.h"
+#include "ints.h"
 #include <string.h>
 
 enum {
@@ -21,8 +22,6 @@ typedef struct {
     bool half, bytes;                     /* numbers are bf16; indices are u8, not i32 */
 } problem;
 
-static int64_t div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 static problem problem_of(const tg_call *c)
 {
     const tg_tensor *g = c->out[0];
@@ -35,9 +34,9 @@ static problem problem_of(const tg_call *c)
                   .half = tg_half(g),
                   .bytes = c->in[1]->dtype == TG_U8 };
     const int64_t band = p.at[0].kernel * p.at[1].size * p.channels;
-    p.bands = g->dim[0] * div_up(p.at[0].size, p.at[0].kernel);
+    p.bands = g->dim[0] * ceil_div(p.at[0].size, p.at[0].kernel);
     p.step = band < TG_VECTOR_BLOCK ? TG_VECTOR_BLOCK / band : 1;
-    p.tasks = div_up(p.bands, p.step);
+    p.tasks = ceil_div(p.bands, p.step);
     return p;
 }
 
@@ -128,7 +127,7 @@ static void clear(const problem *p, int64_t at, int64_t n)
 static void hand_out_band(const problem *p, int64_t band, void *passed, float *sum)
 {
     const tg_windows *v = &p->at[0], *u = &p->at[1];
-    const int64_t of_image = div_up(v->size, v->kernel), image = band / of_image, row = band % of_image;
+    const int64_t of_image = ceil_div(v->size, v->kernel), image = band / of_image, row = band % of_image;
     const int64_t line = u->size * p->channels, covered = row < v->out ? u->out * u->kernel * p->channels : 0;
     const int64_t h0 = row * v->kernel, h1 = h0 + v->kernel < v->size ? h0 + v->kernel : v->size;
     const int64_t at = (image * v->size + h0) * line;
@@ -167,7 +166,7 @@ static void run(const tg_call *c, const tg_task *t)
 static int64_t tasks(const tg_call *c, int phase)
 {
     const problem p = problem_of(c);
-    return phase == 0 ? p.tasks : phase == 1 ? div_up(p.channels, CHUNK) : 0;
+    return phase == 0 ? p.tasks : phase == 1 ? ceil_div(p.channels, CHUNK) : 0;
 }
 
 static tg_scratch scratch(const tg_call *c)

@@ -4,6 +4,7 @@
 #include "attr.h"
 #include "softmax_row.h"
 #include "vector.h"
+#include "ints.h"
 #include <string.h>
 
 typedef struct {
@@ -15,8 +16,6 @@ typedef struct {
 typedef struct {
     double loss, total;
 } sums;
-
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 static int64_t rows_of(const tg_call *c) { return tg_count(c->in[1]); }
 
@@ -82,7 +81,7 @@ static void sum_rows(const tg_call *c, const tg_task *t)
     const classes k = { c->in[1], tg_ptr(c->in[2]), c->attr, t };
     float *const each = k.attr->reduction == TG_NONE ? tg_ptr(c->out[0]) : NULL;
     sums total = { 0, 0 };
-    for (int64_t row = t->index * task_rows(c); row < smaller((t->index + 1) * task_rows(c), rows_of(c)); row++) {
+    for (int64_t row = t->index * task_rows(c); row < imin((t->index + 1) * task_rows(c), rows_of(c)); row++) {
         const float *const logp = logp_row(c, t, row, k.attr->classes);
         const int64_t class = class_of(&k, row);
         const double loss = class < 0 ? 0 : row_loss(&k, logp, class);
@@ -153,7 +152,7 @@ static void run_grad(const tg_call *c, const tg_task *t)
     const float *const gloss = tg_ptr(c->in[0]);
     const float divisor = k.attr->reduction == TG_MEAN ? *(const float *)tg_ptr(c->in[3]) : 1;
     const float *const logp = c->op == &tg_cross_entropy_grad_op ? tg_ptr(c->in[4]) : NULL;
-    for (int64_t row = t->index * task_rows(c); row < smaller((t->index + 1) * task_rows(c), rows_of(c)); row++) {
+    for (int64_t row = t->index * task_rows(c); row < imin((t->index + 1) * task_rows(c), rows_of(c)); row++) {
         void *const gx = tg_at(tg_ptr(c->out[0]), half, row * n);
         const float scale = gloss[k.attr->reduction == TG_NONE ? row : 0] / divisor;
         gx_row(&k, logp ? logp + row * n : NULL, class_of(&k, row), scale, half, logp ? t->scratch : gx, gx);

@@ -6,6 +6,7 @@
 #include "attr.h"
 #include "softmax_row.h"
 #include "vector.h"
+#include "ints.h"
 
 enum { STRIP = 256 };
 typedef struct {
@@ -24,8 +25,6 @@ static shape shape_of(const tg_call *c)
     k.task_rows = k.n < TG_VECTOR_BLOCK ? TG_VECTOR_BLOCK / k.n : 1;
     return k;
 }
-
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* ---- a row; room for it in f32, which may be y ---- */
 
@@ -93,8 +92,7 @@ typedef struct {
         double total[STRIP] = { 0 }; \
         for (int64_t first = 0; first < n; first += FEW) { \
             float part[STRIP] = { 0 }; \
-            for (int64_t i = first; i < smaller(first + FEW, n); i++) \
-                _Pragma("omp simd") for (int64_t j = 0; j < w; j++) \
+            for (int64_t i = first; i < imin(first + FEW, n); i++) _Pragma("omp simd") for (int64_t j = 0; j < w; j++) \
                 { \
                     const int64_t at = i * step + j; \
                     part[j] += value; \
@@ -206,18 +204,18 @@ static void run(const tg_call *c, const tg_task *t)
     const shape k = shape_of(c);
     if (k.inner > 1) {
         const int64_t column = t->index % k.strips * STRIP, at = t->index / k.strips * k.n * k.inner + column;
-        run_strip(c, &k, &(piece){ at, k.n, smaller(STRIP, k.inner - column), k.inner }, t->scratch);
+        run_strip(c, &k, &(piece){ at, k.n, imin(STRIP, k.inner - column), k.inner }, t->scratch);
         return;
     }
     row_function *const row = rows[tg_half(c->in[0])][tg_half(c->out[0])];
-    const int64_t end = smaller((t->index + 1) * k.task_rows, k.outer);
+    const int64_t end = imin((t->index + 1) * k.task_rows, k.outer);
     for (int64_t i = t->index * k.task_rows; i < end; i++) row(c, i * k.n, k.n, t->scratch);
 }
 
 static tg_scratch scratch(const tg_call *c)
 {
     const shape k = shape_of(c);
-    const int64_t numbers = k.inner == 1 ? k.n : c->op->n_in * k.n * smaller(STRIP, k.inner);
+    const int64_t numbers = k.inner == 1 ? k.n : c->op->n_in * k.n * imin(STRIP, k.inner);
     return (tg_scratch){ .worker = k.half ? (size_t)numbers * sizeof(float) : 0 };
 }
 

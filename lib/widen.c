@@ -8,7 +8,7 @@
 
 static const tg_cast_attr to_f32 = { TG_F32 }, to_bf16 = { TG_BF16 };
 
-static bool is_half(const tg_tensor *t) { return t && t->dtype == TG_BF16; }
+static bool is_bf16(const tg_tensor *t) { return t && t->dtype == TG_BF16; }
 
 /* How many of its tensors are bf16; 0 for what stays as it is: casts, and what writes bf16 in place. */
 static int halves(const tg_call *c)
@@ -16,9 +16,9 @@ static int halves(const tg_call *c)
     int n = 0;
     if (c->op == &tg_cast_op) return 0;
     TG_EACH_IN(c, k)
-        if (tg_writes(c, k) && is_half(c->in[k])) return 0;
-    TG_EACH_IN(c, k) n += is_half(c->in[k]);
-    TG_EACH_OUT(c, k) n += is_half(c->out[k]);
+        if (tg_writes(c, k) && is_bf16(c->in[k])) return 0;
+    TG_EACH_IN(c, k) n += is_bf16(c->in[k]);
+    TG_EACH_OUT(c, k) n += is_bf16(c->out[k]);
     return n;
 }
 
@@ -45,9 +45,9 @@ static bool better_in_f32(tg_call *c)
     if (!left_to_ref(c)) return false;
     tg_call twin = *c;
     TG_EACH_IN(c, k)
-        if (is_half(c->in[k])) in[k] = as_f32(c->in[k]), twin.in[k] = in + k;
+        if (is_bf16(c->in[k])) in[k] = as_f32(c->in[k]), twin.in[k] = in + k;
     TG_EACH_OUT(c, k)
-        if (is_half(c->out[k])) out[k] = as_f32(c->out[k]), twin.out[k] = out + k;
+        if (is_bf16(c->out[k])) out[k] = as_f32(c->out[k]), twin.out[k] = out + k;
     return !left_to_ref(&twin);
 }
 
@@ -98,14 +98,14 @@ static bool add_widened(tg_list *l, const tg_call *c)
     *twin = *c;
     twin->kernel = NULL;
     TG_EACH_IN(c, k)
-        if (is_half(c->in[k])) {
+        if (is_bf16(c->in[k])) {
             twin->in[k] = wide_input(l, c, twin, k);
             twin->in_version[k] = 0;
             if (!twin->in[k]) return false;
         }
     l->at[l->n++] = twin;
     TG_EACH_OUT(c, k)
-        if (is_half(c->out[k])) {
+        if (is_bf16(c->out[k])) {
             twin->out[k] = wide_tensor(l, c->out[k]);
             if (!twin->out[k] || !add_cast(l, c, twin->out[k], 0, c->out[k])) return false;
         }

@@ -4,7 +4,7 @@
 
 TG_VECTOR_DECLARE(matmul_vector)
 TG_BRGEMM_DECLARE(matmul_brgemm)
-TG_VECTOR_DECLARE(matmul_half_vector)
+TG_VECTOR_DECLARE(matmul_bf16_vector)
 extern const tg_kernel matmul_stack_brgemm, matmul_openblas, matmul_ref;
 
 /* The last two axes of a matrix, as they count. */
@@ -93,7 +93,7 @@ const tg_op tg_matmul_op = {
     .backward = backward,
     .flops = flops,
     .kernels = TG_KERNELS(TG_VECTOR(matmul_vector), TG_BRGEMM(matmul_brgemm), &matmul_stack_brgemm,
-                          TG_VECTOR(matmul_half_vector), TG_OPENBLAS(matmul_openblas), &matmul_ref),
+                          TG_VECTOR(matmul_bf16_vector), TG_OPENBLAS(matmul_openblas), &matmul_ref),
 };
 
 tg_tensor *tg_matmul_with(tg_scope *s, tg_tensor *a, tg_tensor *b, tg_matmul_config config)

@@ -5,12 +5,12 @@
 
 /* y[m, n] = a[m, k] b[k, n] (+ bias[n]) (then relu); element (i, j) of a is element i a_row + j a_column of memory. */
 typedef struct {
-    const void *a, *b; /* f32, or both bf16: `half` */
+    const void *a, *b; /* f32, or both bf16: `is_bf16` */
     const float *bias;
-    void *y; /* f32, or bf16: `half_y` */
+    void *y; /* f32, or bf16: `y_is_bf16` */
     int64_t m, n, k;
     int64_t a_row, a_column, b_row, b_column; /* of a and of b one of the two is 1 */
-    bool relu, half, half_y;
+    bool relu, is_bf16, y_is_bf16;
 } tg_product;
 
 static inline const char *tg_product_reject(const tg_call *c)
@@ -41,8 +41,8 @@ static inline tg_product tg_linear_product(const tg_call *c)
         .b_row = 1,
         .b_column = in,
         .relu = c->op == &tg_linear_relu_op,
-        .half = w->dtype == TG_BF16,
-        .half_y = y->dtype == TG_BF16,
+        .is_bf16 = w->dtype == TG_BF16,
+        .y_is_bf16 = y->dtype == TG_BF16,
     };
 }
 
@@ -61,8 +61,8 @@ static inline tg_product tg_linear_grad_x_product(const tg_call *c)
         .a_column = 1,
         .b_row = in,
         .b_column = 1,
-        .half = w->dtype == TG_BF16,
-        .half_y = gx->dtype == TG_BF16,
+        .is_bf16 = w->dtype == TG_BF16,
+        .y_is_bf16 = gx->dtype == TG_BF16,
     };
 }
 
@@ -81,7 +81,7 @@ static inline tg_product tg_linear_grad_w_product(const tg_call *c)
         .a_column = out,
         .b_row = in,
         .b_column = 1,
-        .half = x->dtype == TG_BF16,
+        .is_bf16 = x->dtype == TG_BF16,
     };
 }
 
@@ -114,8 +114,8 @@ static inline tg_product tg_matmul_first(const tg_call *c)
         .y = tg_ptr(y),
         .m = y->dim[y->rank - 2],
         .n = tg_last_dim(y),
-        .half = a->dtype == TG_BF16,
-        .half_y = y->dtype == TG_BF16,
+        .is_bf16 = a->dtype == TG_BF16,
+        .y_is_bf16 = y->dtype == TG_BF16,
     };
     p.k = a->dim[a->rank - (t->transpose_a ? 2 : 1)];
     const bool by_columns = t->transpose_a && p.m > 1; /* a single row lies in memory as it does in a matrix */
@@ -156,8 +156,8 @@ static inline tg_stack tg_stack_of(const tg_call *c)
 static inline tg_product tg_stack_product(const tg_stack *s, int64_t matrix)
 {
     tg_product p = s->first;
-    const int64_t size = p.half ? 2 : 4;
-    p.y = (char *)p.y + matrix * p.m * p.n * (p.half_y ? 2 : 4);
+    const int64_t size = p.is_bf16 ? 2 : 4;
+    p.y = (char *)p.y + matrix * p.m * p.n * (p.y_is_bf16 ? 2 : 4);
     for (int i = s->rank - 1; i >= 0; i--) {
         p.a = (const char *)p.a + matrix % s->dim[i] * s->a_step[i] * size;
         p.b = (const char *)p.b + matrix % s->dim[i] * s->b_step[i] * size;

@@ -22,7 +22,7 @@ typedef struct {
 
 typedef union {
     uint8_t byte[ROWS][ROW_BYTES];
-    uint16_t half[ROWS][2 * PAIRS];
+    uint16_t bf16[ROWS][2 * PAIRS];
     uint32_t word[ROWS][PAIRS];
     float number[ROWS][PAIRS];
 } tile;

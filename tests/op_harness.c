@@ -96,10 +96,10 @@ static unsigned inputs_of(const tg_op *op, const op_sample *sample, tg_dtype dty
 
 static op_sample with_bf16(const op_sample *sample, unsigned inputs)
 {
-    op_sample half = *sample;
+    op_sample bf16 = *sample;
     for (int k = 0; k < TG_MAX_IN; k++)
-        if (inputs & TG_BIT(k)) half.in[k].dtype = TG_BF16;
-    return half;
+        if (inputs & TG_BIT(k)) bf16.in[k].dtype = TG_BF16;
+    return bf16;
 }
 
 /* Shape rules see no numbers. */
@@ -118,7 +118,7 @@ static bool accepts(const tg_op *op, const op_sample *sample, char why[HARNESS_T
     return !*why;
 }
 
-bool bf16_sample(const tg_op *op, const op_sample *sample, op_sample *half, char why[HARNESS_TEXT])
+bool bf16_sample(const tg_op *op, const op_sample *sample, op_sample *bf16, char why[HARNESS_TEXT])
 {
     const unsigned all = inputs_of(op, sample, TG_F32);
     char other[HARNESS_TEXT];
@@ -126,8 +126,8 @@ bool bf16_sample(const tg_op *op, const op_sample *sample, op_sample *half, char
     for (int n = __builtin_popcount(all); n > 0; n--)
         for (unsigned some = all; some; some = (some - 1) & all) {
             if (__builtin_popcount(some) != n) continue;
-            *half = with_bf16(sample, some);
-            if (accepts(op, half, some == all ? why : other)) return true;
+            *bf16 = with_bf16(sample, some);
+            if (accepts(op, bf16, some == all ? why : other)) return true;
         }
     return false;
 }

@@ -23,7 +23,7 @@ int wanted_sets(const tg_op *op);
 unsigned wanted_set(const tg_op *op, int i);
 
 /* The row with bf16 in place of f32 for as many inputs as the shape rule takes so; false, and why, if that is none. */
-bool bf16_sample(const tg_op *op, const op_sample *sample, op_sample *half, char why[HARNESS_TEXT]);
+bool bf16_sample(const tg_op *op, const op_sample *sample, op_sample *bf16, char why[HARNESS_TEXT]);
 
 /* Makes the inputs of a row as leaves of s; the same numbers each time. */
 void make_inputs(tg_scope *s, const tg_op *op, const op_sample *sample, tg_tensor *in[TG_MAX_IN]);

@@ -5,7 +5,7 @@
     &(const tg_softmax_attr) { a, TG_F32 }
 #define AXIS_BF16(a) \
     &(const tg_softmax_attr) { a, TG_BF16 }
-#define HALF(low, high, ...) \
+#define BF16(low, high, ...) \
     { \
         1, TG_BF16, DIMS_(__VA_ARGS__), FILL_UNIFORM, low, high \
     }
@@ -36,10 +36,10 @@
         { "many_rows", { FR(-4, 4, 700, 31) }, AXIS(1), 0, grad }, \
         { "long_row", { FR(-4, 4, 2, 20000) }, AXIS(1), 0, grad }, \
         { "far_from_zero", { FR(900, 1100, 4, 33) }, AXIS(1), 1e-4, -1 }, /* f32 there is too coarse */ \
-        { "to_bf16", { HALF(-4, 4, 4, 33) }, AXIS_BF16(1), 0, -1 },       /* and gradcheck wants f32 */ \
+        { "to_bf16", { BF16(-4, 4, 4, 33) }, AXIS_BF16(1), 0, -1 },       /* and gradcheck wants f32 */ \
         { "f32_to_bf16", { F(4, 33) }, AXIS_BF16(1), 0, -1 }, \
-        { "long_row_to_bf16", { HALF(-4, 4, 2, 20000) }, AXIS_BF16(1), 0, -1 }, \
-        { "middle_axis_to_bf16", { HALF(-4, 4, 3, 7, 300) }, AXIS_BF16(1), 0, -1 }, \
+        { "long_row_to_bf16", { BF16(-4, 4, 2, 20000) }, AXIS_BF16(1), 0, -1 }, \
+        { "middle_axis_to_bf16", { BF16(-4, 4, 3, 7, 300) }, AXIS_BF16(1), 0, -1 }, \
     { \
         0 \
     }
@@ -52,9 +52,9 @@ const op_sample samples_log_softmax[] = { SOFTMAX_ROWS(0) };
         { "rank_1", { F(17), FR(low, high, 17) }, AXIS(0), 0, 0 }, \
         { "middle_axis", { F(3, 7, 300), FR(low, high, 3, 7, 300) }, AXIS(1), 0, 0 }, \
         { "many_rows", { F(700, 31), FR(low, high, 700, 31) }, AXIS(1), 0, 0 }, \
-        { "to_bf16", { HALF(-1, 1, 5, 33), HALF(low, high, 5, 33) }, AXIS_BF16(1), 0, 0 }, \
+        { "to_bf16", { BF16(-1, 1, 5, 33), BF16(low, high, 5, 33) }, AXIS_BF16(1), 0, 0 }, \
         { "f32_to_bf16", { F(5, 33), FR(low, high, 5, 33) }, AXIS_BF16(1), 0, 0 }, \
-        { "middle_axis_to_bf16", { HALF(-1, 1, 3, 7, 300), HALF(low, high, 3, 7, 300) }, AXIS_BF16(1), 0, 0 }, \
+        { "middle_axis_to_bf16", { BF16(-1, 1, 3, 7, 300), BF16(low, high, 3, 7, 300) }, AXIS_BF16(1), 0, 0 }, \
     { \
         0 \
     }
@@ -88,7 +88,7 @@ const op_sample samples_log_softmax_grad[] = { SOFTMAX_GRAD_ROWS(-6, -0.1) };
 extern const op_sample samples_nll_loss[], samples_cross_entropy[];
 const op_sample samples_nll_loss[] = { LOSS_ROWS };
 const op_sample samples_cross_entropy[] = {
-    { "of_bf16", { HALF(-4, 4, 40, 33), CLASSES(33, 40), NONE }, NLL_BF16(0.1f, -100, TG_MEAN, 33), 0, 0 }, LOSS_ROWS
+    { "of_bf16", { BF16(-4, 4, 40, 33), CLASSES(33, 40), NONE }, NLL_BF16(0.1f, -100, TG_MEAN, 33), 0, 0 }, LOSS_ROWS
 };
 
 #define TOTAL NUMBER(2, 3)

@@ -3,7 +3,7 @@
 
 #define ATTR \
     &(const tg_batch_norm2d_attr) { .eps = 1e-5f, .momentum = 0.1f }
-#define HALF(...) \
+#define BF16(...) \
     { \
         1, TG_BF16, DIMS_(__VA_ARGS__), FILL_UNIFORM, 0, 0 \
     } /* uniform in -1 .. 1 */
@@ -30,7 +30,7 @@ const op_sample samples_batch_norm2d[] = {
     { "600_three_blocks", { F(X600), SCALE(600), F(600) }, ATTR, 0, 0 },
     { "33_momentum_eps", { F(2, 4, 4, 33), SCALE(33), F(33) }, &(const tg_batch_norm2d_attr){ 1e-2f, 0.5f }, 0, 0 },
     { "far_from_zero", { FR(1000, 1001, 2, 75, 75, 3), SCALE(3), F(3) }, ATTR, 1e-3, TOO_COARSE },
-    { "bf16", { HALF(X17), SCALE(17), F(17) }, ATTR, 0, TOO_COARSE },
+    { "bf16", { BF16(X17), SCALE(17), F(17) }, ATTR, 0, TOO_COARSE },
     { 0 }
 };
 
@@ -56,7 +56,7 @@ const op_sample samples_batch_norm2d_again[] = {
     { "three_channels_two_blocks", { F(X3), SCALE(3), F(3), FOUND(3) }, ATTR, 0, 0 },
     { "17", { F(X17), SCALE(17), F(17), FOUND(17) }, ATTR, 0, 0 },
     { "600_three_blocks", { F(X600), SCALE(600), F(600), FOUND(600) }, ATTR, 0, 0 },
-    { "bf16", { HALF(X17), SCALE(17), F(17), FOUND(17) }, ATTR, 0, 0 },
+    { "bf16", { BF16(X17), SCALE(17), F(17), FOUND(17) }, ATTR, 0, 0 },
     { 0 }
 };
 
@@ -83,7 +83,7 @@ const op_sample samples_batch_norm2d_grad[] = {
     { "16", { F(X16), F(X16), SCALE(16), F(2, 16), SCALE(16), F(16) }, ATTR, 2e-5, 0 },
     { "17", { F(X17), F(X17), SCALE(17), F(2, 17), SCALE(17), F(17) }, ATTR, 0, 0 },
     { "600_three_blocks", { F(X600), F(X600), SCALE(600), F(2, 600), SCALE(600), F(600) }, ATTR, 2e-5, 0 },
-    { "bf16", { HALF(X17), HALF(X17), SCALE(17), F(2, 17), SCALE(17), F(17) }, ATTR, 0, 0 },
+    { "bf16", { BF16(X17), BF16(X17), SCALE(17), F(2, 17), SCALE(17), F(17) }, ATTR, 0, 0 },
     { 0 }
 };
 
@@ -95,7 +95,7 @@ const op_sample samples_batch_norm2d_relu_grad[] = {
     { "17", { F(X17), F(X17), SCALE(17), F(2, 17), SCALE(17), F(17) }, ATTR, 0, 0 },
     { "64", { F(X64), F(X64), SCALE(64), F(2, 64), SCALE(64), F(64) }, ATTR, 2e-5, 0 },
     { "600_three_blocks", { F(X600), F(X600), SCALE(600), F(2, 600), SCALE(600), F(600) }, ATTR, 2e-5, 0 },
-    { "bf16", { HALF(X17), HALF(X17), SCALE(17), F(2, 17), SCALE(17), F(17) }, ATTR, 0, 0 },
+    { "bf16", { BF16(X17), BF16(X17), SCALE(17), F(2, 17), SCALE(17), F(17) }, ATTR, 0, 0 },
     { 0 }
 };
 
@@ -133,7 +133,7 @@ const op_sample samples_batch_norm2d_eval[] = {
     { "three_channels_two_blocks", { F(X3), EVALUATION(3) }, ATTR, 0, STATISTICS_ARE_NOT_DIFFERENTIATED },
     { "17", { F(X17), EVALUATION(17) }, ATTR, 0, STATISTICS_ARE_NOT_DIFFERENTIATED },
     { "600_three_blocks", { F(X600), EVALUATION(600) }, ATTR, 0, STATISTICS_ARE_NOT_DIFFERENTIATED },
-    { "bf16", { HALF(X17), EVALUATION(17) }, ATTR, 0, STATISTICS_ARE_NOT_DIFFERENTIATED },
+    { "bf16", { BF16(X17), EVALUATION(17) }, ATTR, 0, STATISTICS_ARE_NOT_DIFFERENTIATED },
     { 0 }
 };
 
@@ -174,7 +174,7 @@ const op_sample samples_layer_norm[] = {
     { "long_rows", { F(3, 9000), SCALE(9000), F(9000) }, LAST(1), 0, 0 },
     { "many_rows", { F(700, 64), SCALE(64), F(64) }, LAST(1), 0, 0 },
     { "far_from_zero", { FR(1000, 1001, 4, 65), SCALE(65), F(65) }, LAST(1), 1e-3, TOO_COARSE },
-    { "bf16", { HALF(5, 33), SCALE(33), F(33) }, LAST(1), 0, TOO_COARSE },
+    { "bf16", { BF16(5, 33), SCALE(33), F(33) }, LAST(1), 0, TOO_COARSE },
     { 0 }
 };
 
@@ -195,6 +195,6 @@ const op_sample samples_dropout[] = {
     { "half", { F(33, 31) }, &(const tg_dropout_attr){ 0.5f, { 3, 7 } }, 0, 0 },
     { "two_blocks", { F(16385) }, &(const tg_dropout_attr){ 0.1f, { 1ull << 40, 1ull << 33 } }, 0, 0 },
     { "nothing", { F(17) }, &(const tg_dropout_attr){ 0, { 0, 0 } }, 0, 0 },
-    { "bf16", { HALF(33) }, &(const tg_dropout_attr){ 0.25f, { 5, 5 } }, 0, TOO_COARSE },
+    { "bf16", { BF16(33) }, &(const tg_dropout_attr){ 0.25f, { 5, 5 } }, 0, TOO_COARSE },
     { 0 }
 };

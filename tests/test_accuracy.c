@@ -310,8 +310,8 @@ static void relu_of_nan(void **state)
     (void)state;
     for (int i = 0; i < (int)(sizeof masks / sizeof *masks); i++)
         for (const tg_kernel *const *k = masks[i].op->kernels; *k; k++)
-            for (int half = 0; half < 2; half++)
-                if (runs_here(*k)) mask_case(i, *k, half ? TG_BF16 : TG_F32);
+            for (int bf16 = 0; bf16 < 2; bf16++)
+                if (runs_here(*k)) mask_case(i, *k, bf16 ? TG_BF16 : TG_F32);
 }
 
 /* ---- denormals count as 0, as ops.h says ---- */
@@ -319,8 +319,8 @@ static void relu_of_nan(void **state)
 static void denormals(void **state)
 {
     (void)state;
-    for (int half = 0; half < 2; half++) {
-        const tg_dtype dtype = half ? TG_BF16 : TG_F32;
+    for (int bf16 = 0; bf16 < 2; bf16++) {
+        const tg_dtype dtype = bf16 ? TG_BF16 : TG_F32;
         tg_scope *root = tg_open(), *s = tg_train(root);
         tg_tensor *x = tg_cast(s, vector(root, 2, (const double[]){ 0, -90 }), dtype);
         expect_numbers(tg_cast(s, tg_log_softmax(s, x, 0), TG_F32), NUMBERS(0, -90));

@@ -162,7 +162,7 @@ TILES_USED static void register_test(void **state)
 /* ---- products ---- */
 
 static float flushed(float x) { return fabsf(x) < FLT_MIN ? copysignf(0, x) : x; }
-static float half_of(const uint8_t *at)
+static float bf16_of(const uint8_t *at)
 {
     uint16_t bits;
     memcpy(&bits, at, 2);
@@ -177,13 +177,13 @@ static void plain_bf16(product_shape p, const uint8_t *a, const uint8_t *b, floa
             float sum[2] = { 0, 0 };
             for (int k = 0; k < 2 * p.k; k++)
                 sum[k % 2] = flushed(
-                    fmaf(half_of(a + 64 * m + 2 * k), half_of(b + 64 * (k / 2) + 4 * n + 2 * (k % 2)), sum[k % 2]));
+                    fmaf(bf16_of(a + 64 * m + 2 * k), bf16_of(b + 64 * (k / 2) + 4 * n + 2 * (k % 2)), sum[k % 2]));
             c[16 * m + n] = flushed(flushed(c[16 * m + n]) + flushed(sum[0] + sum[1]));
         }
 }
 
 /* Numbers of all sizes, denormals among them, but no NaN: those have more than one form. */
-static uint16_t any_half(uint32_t *state, bool wild)
+static uint16_t any_bf16(uint32_t *state, bool wild)
 {
     const uint32_t bits = noise(state);
     if (!wild) return tg_f32_to_bf16((float)(int)(bits % 2001) / 1000 - 1);
@@ -195,8 +195,8 @@ TILES_USED static void check_bf16(product_shape p, bool wild, uint32_t *random)
     const shapes s = shapes_of(p);
     uint16_t a[512], b[512];
     float got[WORDS], want[WORDS];
-    for (int i = 0; i < 512; i++) a[i] = any_half(random, wild), b[i] = any_half(random, wild);
-    for (int i = 0; i < WORDS; i++) got[i] = want[i] = tg_bf16_to_f32(any_half(random, wild)) * 1.001f;
+    for (int i = 0; i < 512; i++) a[i] = any_bf16(random, wild), b[i] = any_bf16(random, wild);
+    for (int i = 0; i < WORDS; i++) got[i] = want[i] = tg_bf16_to_f32(any_bf16(random, wild)) * 1.001f;
     configure(&s);
     TILELOAD(0, got, 64);
     TILELOAD(1, a, 64);
@@ -228,7 +228,7 @@ static void rounding_test(void **state)
         const shapes s = one_shape(3, 16, 64);
         uint16_t a[512], b[512];
         float got[WORDS] = { 0 }, want[WORDS] = { 0 };
-        for (int i = 0; i < 512; i++) a[i] = any_half(&random, false), b[i] = any_half(&random, false);
+        for (int i = 0; i < 512; i++) a[i] = any_bf16(&random, false), b[i] = any_bf16(&random, false);
         __builtin_ia32_ldmxcsr(to_zero);
         configure(&s);
         TILEZERO(0);

@@ -17,7 +17,7 @@
 
 typedef struct {
     tg_scope *root, *s;
-    tg_tensor *leaf, *half, *weight, *image, *w4, *one, *three, *logits, *square, *classes;
+    tg_tensor *leaf, *bf16, *weight, *image, *w4, *one, *three, *logits, *square, *classes;
     tg_module *module;
     tg_optim *optim;
     tg_dataset *dataset;
@@ -114,7 +114,7 @@ static void open_world(world *w)
     *w = (world){ .root = tg_open() };
     w->s = s = tg_train(w->root);
     w->leaf = tg_from(s, TG_F32, 1, two, (float[]){ 1, 2 });
-    w->half = tg_zeros(s, TG_BF16, 1, two);
+    w->bf16 = tg_zeros(s, TG_BF16, 1, two);
     w->weight = tg_require_grad(s, tg_full(s, 1, 1, TG_DIM(1)));
     w->image = tg_zeros(s, TG_F32, 4, image_dim);
     w->w4 = tg_zeros(s, TG_F32, 4, TG_DIM(1, 1, 1, 1));

@@ -32,12 +32,12 @@ static void casts_round_to_nearest(void **state)
         if ((*k)->isa > tg_max_isa()) continue;
         tg_scope *s = tg_open();
         tg_force_kernel(&tg_cast_op, *k);
-        const uint16_t *half = tg_data(tg_cast(s, tg_from(s, TG_F32, 1, TG_DIM(n), values), TG_BF16));
+        const uint16_t *bf16 = tg_data(tg_cast(s, tg_from(s, TG_F32, 1, TG_DIM(n), values), TG_BF16));
         tg_force_kernel(NULL, NULL);
         expect_ok(s);
         for (int i = 0; i < n; i++)
-            if (half[i] != tg_f32_to_bf16(values[i]) && !(fabsf(values[i]) < FLT_MIN))
-                fail_msg("%s: %a becomes %#x, want %#x", (*k)->name, (double)values[i], half[i],
+            if (bf16[i] != tg_f32_to_bf16(values[i]) && !(fabsf(values[i]) < FLT_MIN))
+                fail_msg("%s: %a becomes %#x, want %#x", (*k)->name, (double)values[i], bf16[i],
                          tg_f32_to_bf16(values[i]));
         tg_close(s);
     }
@@ -86,19 +86,19 @@ static void cross_entropy_of_bf16_is_f32(void **state)
 /* ---- backward in bf16 against backward in f32, on the same numbers ---- */
 
 /* Gradients of the row's inputs, one behind the other; how many.  f32: as f32, from numbers that bf16 has. */
-static int64_t gradients(const tg_op *op, const op_sample *half, bool f32, float *to, int64_t room,
+static int64_t gradients(const tg_op *op, const op_sample *bf16, bool f32, float *to, int64_t room,
                          char why[HARNESS_TEXT])
 {
     tg_scope *root = tg_open(), *s = tg_train(root);
     tg_tensor *in[TG_MAX_IN], *x[TG_MAX_IN];
     int64_t n = 0;
-    make_inputs(root, op, half, in);
+    make_inputs(root, op, bf16, in);
     for (int k = 0; k < TG_MAX_IN; k++) {
         x[k] = in[k];
         if (in[k] && (in[k]->dtype == TG_BF16 || in[k]->dtype == TG_F32)) tg_require_grad(root, in[k]);
         if (in[k] && f32 && in[k]->dtype == TG_BF16) x[k] = tg_cast(s, in[k], TG_F32);
     }
-    tg_tensor *y = tg_apply(s, op, x, half->attr);
+    tg_tensor *y = tg_apply(s, op, x, bf16->attr);
     tg_tensor *seed = tg_copy(root, tg_cast(s, tg_rand(s, -1, 1, y->rank, y->dim), TG_BF16));
     tg_backward_from(s, y, tg_cast(s, seed, y->dtype));
     for (int k = 0; k < TG_MAX_IN; k++) {
@@ -112,13 +112,13 @@ static int64_t gradients(const tg_op *op, const op_sample *half, bool f32, float
     return n;
 }
 
-static bool gradients_agree(const tg_op *op, const op_sample *half, char why[HARNESS_TEXT])
+static bool gradients_agree(const tg_op *op, const op_sample *bf16, char why[HARNESS_TEXT])
 {
     enum { ROOM = 100000 };
     static float one[ROOM], other[ROOM];
     double distance = 0, size = 0;
-    int64_t n = gradients(op, half, false, one, ROOM, why);
-    if (*why || gradients(op, half, true, other, ROOM, why) != n || *why) return false;
+    int64_t n = gradients(op, bf16, false, one, ROOM, why);
+    if (*why || gradients(op, bf16, true, other, ROOM, why) != n || *why) return false;
     for (int64_t i = 0; i < n; i++) {
         if (isnan(one[i]) && isnan(other[i])) continue;
         distance += (double)(one[i] - other[i]) * (double)(one[i] - other[i]);
@@ -134,11 +134,11 @@ static void backward_agrees_with_f32(void **state)
     (void)state;
     for (int i = 0; i < op_table_count; i++)
         for (const op_sample *row = op_table[i].samples; op_table[i].op->backward && row->name; row++) {
-            op_sample half;
+            op_sample bf16;
             char why[HARNESS_TEXT];
-            if (row->grad_tolerance < 0 || !bf16_sample(op_table[i].op, row, &half, why)) continue;
+            if (row->grad_tolerance < 0 || !bf16_sample(op_table[i].op, row, &bf16, why)) continue;
             rows++;
-            if (gradients_agree(op_table[i].op, &half, why)) continue;
+            if (gradients_agree(op_table[i].op, &bf16, why)) continue;
             print_error("%s/%s: %s\n", op_table[i].op->name, row->name, why);
             wrong++;
         }

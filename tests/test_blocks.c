@@ -39,7 +39,7 @@ static float *singles(int64_t n)
     return to;
 }
 
-static double half(const uint16_t *from, int64_t i) { return (double)tg_bf16_to_f32(from[i]); }
+static double from_bf16(const uint16_t *from, int64_t i) { return (double)tg_bf16_to_f32(from[i]); }
 
 typedef struct {
     int m, n, lead, end, steps;
@@ -107,7 +107,8 @@ static void check_block(const block_case *t, int r, int j)
     double sum = t->add ? (double)t->before[r * t->row + j] : 0, size = fabs(sum);
     for (int s = 0; s < t->steps; s++)
         for (int i = 0; i < t->k[s] && j >= t->lead && j < t->end; i++) {
-            const double term = half(t->x[s], i * t->x_stride + j - t->lead) * half(t->y[s], i * t->y_stride + r);
+            const double term =
+                from_bf16(t->x[s], i * t->x_stride + j - t->lead) * from_bf16(t->y[s], i * t->y_stride + r);
             sum += term, size += fabs(term);
         }
     const float got = t->c[r * t->row + j];

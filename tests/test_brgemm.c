@@ -275,8 +275,8 @@ static void same_bits(void **state)
     const int before = tg_threads();
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        for (int half = 0; half < 2; half++) {
-            const tg_dtype dtype = half ? TG_BF16 : TG_F32;
+        for (int bf16 = 0; bf16 < 2; bf16++) {
+            const tg_dtype dtype = bf16 ? TG_BF16 : TG_F32;
             const uint64_t one = bits_of(&cases[i], dtype, 1);
             for (int n = 2; n <= 4; n++) assert_true(bits_of(&cases[i], dtype, n) == one);
         }

@@ -150,9 +150,9 @@ static void stacks(void **state)
     tg_set_backends(c.kernel->backend);
     tg_force_kernel(&tg_matmul_op, c.kernel);
     tg_scope *root = tg_open();
-    for (int half = 0; half < 2; half++)
+    for (int bf16 = 0; bf16 < 2; bf16++)
         for (int i = 0; i < BATCHES * BATCHES; i++) {
-            c.dtype = half ? TG_BF16 : TG_F32;
+            c.dtype = bf16 ? TG_BF16 : TG_F32;
             c.a = batches[i / BATCHES], c.b = batches[i % BATCHES];
             check_sizes(root, c);
         }

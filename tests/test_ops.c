@@ -173,9 +173,9 @@ static void add(test_list *l, op_case c, const char *kind, CMUnitTestFunction ru
 static void bf16_is_refused(void **state)
 {
     const op_case *t = *state;
-    op_sample half;
+    op_sample bf16;
     char why[HARNESS_TEXT];
-    assert_false(bf16_sample(t->op, t->sample, &half, why));
+    assert_false(bf16_sample(t->op, t->sample, &bf16, why));
     print_message("%s skipped: %s\n", t->name, why);
     skip();
 }
@@ -217,14 +217,14 @@ static void add_kernels(test_list *l, const op_case *plain, const char *suffix)
     }
 }
 
-/* half: where the row may be written again with bf16 inputs. */
-static void add_row(test_list *l, const tg_op *op, const op_sample *row, op_sample *half)
+/* bf16: where the row may be written again with bf16 inputs. */
+static void add_row(test_list *l, const tg_op *op, const op_sample *row, op_sample *bf16)
 {
     const op_case plain = { .op = op, .sample = row };
     char why[HARNESS_TEXT];
     add_kernels(l, &plain, "");
     if (op->backward && row->grad_tolerance >= 0) add(l, plain, "gradcheck", gradcheck_test);
-    if (bf16_sample(op, row, half, why)) add_kernels(l, &(op_case){ .op = op, .sample = half }, "/bf16");
+    if (bf16_sample(op, row, bf16, why)) add_kernels(l, &(op_case){ .op = op, .sample = bf16 }, "/bf16");
     else add(l, plain, "bf16", bf16_is_refused);
 }
 

@@ -72,7 +72,7 @@ typedef struct {
     const char *name;
     tg_module *(*make)(tg_scope *s, int classes);
     const int64_t *image;
-    bool half;
+    bool bf16;
     int at_least; /* values made again in three steps */
 } network;
 
@@ -88,7 +88,7 @@ static outcome train(const network *n, tg_recompute_mode mode, witness_of_run *w
     tg_optim *optim = tg_sgd(root, net, (tg_sgd_config){ .lr = 0.05f, .momentum = 0.9f });
     tg_tensor *x = tg_rand(root, -1, 1, 4, TG_DIM(4, n->image[0], n->image[1], n->image[2]));
     tg_tensor *y = tg_zeros(root, TG_I64, 1, TG_DIM(4));
-    tg_optimize(root, net, optim, n->half ? TG_BF16 : TG_F32);
+    tg_optimize(root, net, optim, n->bf16 ? TG_BF16 : TG_F32);
     for (int i = 0; i < 3; i++, tg_reset(s)) {
         tg_backward(s, tg_cross_entropy(s, tg_forward(s, net, x), y));
         tg_update(s, optim);

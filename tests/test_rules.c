@@ -89,12 +89,12 @@ static void rule_test(void **state)
     int rows = 0;
     for (const op_sample *row = rows_of(rule->fused); row->name && rows < ROWS_OF_A_RULE; row++) {
         const chain_case c = { rule, row };
-        op_sample half;
+        op_sample bf16;
         if (!chain_fires(&c)) continue;
         rows++;
         check_all(&c, 1e-5);
-        if (!bf16_sample(rule->fused, row, &half, why)) print_message("%s/bf16 skipped: %s\n", row->name, why);
-        else check_all(&(chain_case){ rule, &half }, 0x1p-6);
+        if (!bf16_sample(rule->fused, row, &bf16, why)) print_message("%s/bf16 skipped: %s\n", row->name, why);
+        else check_all(&(chain_case){ rule, &bf16 }, 0x1p-6);
     }
     if (!rows) fail_msg("%s: no row of the fused operator makes the rule fire", rule->fused->name);
 }

@@ -356,11 +356,11 @@ static void weights(void **state)
     (void)state;
     if (tg_max_isa() < TG_ISA_AVX512) skip();
     for (size_t i = 0; i < sizeof size / sizeof *size; i++)
-        for (int half = 0; half < 2; half++) {
+        for (int bf16 = 0; bf16 < 2; bf16++) {
             tg_scope *s = tg_open();
             float *f = numbers(UNIFORM, size[i][0] * 9 * size[i][1], 3);
             tg_tensor *w =
-                tg_cast(s, tg_from(s, TG_F32, 4, TG_DIM(size[i][0], 3, 3, size[i][1]), f), half ? TG_BF16 : TG_F32);
+                tg_cast(s, tg_from(s, TG_F32, 4, TG_DIM(size[i][0], 3, 3, size[i][1]), f), bf16 ? TG_BF16 : TG_F32);
             assert_non_null(tg_data(w));
             for (int tile = 2; tile <= 4; tile += 2) {
                 pack_by_rows(w, false, tile);

@@ -38,11 +38,11 @@ static bool is_nan(tg_dtype dtype, const void *p)
 /* Some of n numbers are. */
 static bool any_nan(tg_dtype dtype, const void *p, int64_t n)
 {
-    const uint16_t *half = p;
+    const uint16_t *bf16 = p;
     const float *whole = p;
     int any = 0;
     if (dtype == TG_BF16)
-        for (int64_t i = 0; i < n; i++) any |= (half[i] & 0x7fff) > 0x7f80;
+        for (int64_t i = 0; i < n; i++) any |= (bf16[i] & 0x7fff) > 0x7f80;
     else
         for (int64_t i = 0; i < n; i++) any |= whole[i] != whole[i];
     return any;

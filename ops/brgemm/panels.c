@@ -126,10 +126,10 @@ static char *panel(const packing *q, int64_t group, int64_t n)
 /* n elements (NULL: zeros) become k, k + 1, .. of a column */
 static void put_down(const packing *q, const void *from, int64_t n, void *to, int64_t k, int64_t column)
 {
-    const uint16_t *half = from;
+    const uint16_t *bf16 = from;
     const float *whole = from;
     if (q->p.bf16)
-        for (int64_t i = 0; i < n; i++) ((uint16_t *)to)[element(&q->p, k + i, column)] = half ? half[i] : 0;
+        for (int64_t i = 0; i < n; i++) ((uint16_t *)to)[element(&q->p, k + i, column)] = bf16 ? bf16[i] : 0;
     else
         for (int64_t i = 0; i < n; i++) ((float *)to)[element(&q->p, k + i, column)] = whole ? whole[i] : 0;
 }
@@ -137,10 +137,10 @@ static void put_down(const packing *q, const void *from, int64_t n, void *to, in
 /* n elements (NULL: zeros) become columns j, j + 1, .. of a k */
 static void put_along(const packing *q, const void *from, int64_t n, void *to, int64_t k, int64_t j)
 {
-    const uint16_t *half = from;
+    const uint16_t *bf16 = from;
     const float *whole = from;
     if (q->p.bf16)
-        for (int64_t i = 0; i < n; i++) ((uint16_t *)to)[element(&q->p, k, j + i)] = half ? half[i] : 0;
+        for (int64_t i = 0; i < n; i++) ((uint16_t *)to)[element(&q->p, k, j + i)] = bf16 ? bf16[i] : 0;
     else
         for (int64_t i = 0; i < n; i++) ((float *)to)[element(&q->p, k, j + i)] = whole ? whole[i] : 0;
 }

@@ -19,26 +19,26 @@ typedef struct {
     int64_t channels;
 } window;
 
-INLINE __m512 pixel(const char *at, bool half, __mmask16 mask)
+INLINE __m512 pixel(const char *at, bool is_bf16, __mmask16 mask)
 {
-    return half ? widened(_mm256_maskz_loadu_epi16(mask, at)) : _mm512_maskz_loadu_ps(mask, at);
+    return is_bf16 ? widened(_mm256_maskz_loadu_epi16(mask, at)) : _mm512_maskz_loadu_ps(mask, at);
 }
 
-INLINE void column(const window *v, bool half, int lines, int64_t w, __m512 p[])
+INLINE void column(const window *v, bool is_bf16, int lines, int64_t w, __m512 p[])
 {
     const bool inside = w >= 0 && w < v->width;
 #pragma GCC unroll 6
     for (int i = 0; i < lines; i++) {
         const __mmask16 mask = inside ? v->mask[i] : 0;
-        p[i] = pixel(v->image + (mask ? (v->line[i] + w * v->channels) * (half ? 2 : 4) : 0), half, mask);
+        p[i] = pixel(v->image + (mask ? (v->line[i] + w * v->channels) * (is_bf16 ? 2 : 4) : 0), is_bf16, mask);
     }
 }
 
 /* A column of pixels, transformed along h. */
-INLINE void input_column(const window *v, bool half, int tile, int64_t w, __m512 to[])
+INLINE void input_column(const window *v, bool is_bf16, int tile, int64_t w, __m512 to[])
 {
     __m512 p[MOST_LINES];
-    column(v, half, tile + 2, w, p);
+    column(v, is_bf16, tile + 2, w, p);
     input_points(tile, p, 1, to, 1);
 }
 
@@ -49,15 +49,15 @@ INLINE void store_points(float *d, int64_t point, int lines, int line, const __m
 }
 
 /* Tiles beside each other share two columns. */
-INLINE void input_tiles(const window *v, bool half, int tile, int64_t w, int64_t tiles, tg_point_places at, float *d)
+INLINE void input_tiles(const window *v, bool is_bf16, int tile, int64_t w, int64_t tiles, tg_point_places at, float *d)
 {
     const int lines = tile + 2;
     __m512 s[MOST_LINES * MOST_LINES]; /* [column][point along h] */
-    input_column(v, half, tile, w, s);
-    input_column(v, half, tile, w + 1, s + lines);
+    input_column(v, is_bf16, tile, w, s);
+    input_column(v, is_bf16, tile, w + 1, s + lines);
     for (int64_t t = 0; t < tiles; t++, d += at.pitch) {
 #pragma GCC unroll 4
-        for (int k = 0; k < tile; k++) input_column(v, half, tile, w + tile * t + 2 + k, s + (2 + k) * lines);
+        for (int k = 0; k < tile; k++) input_column(v, is_bf16, tile, w + tile * t + 2 + k, s + (2 + k) * lines);
 #pragma GCC unroll 6
         for (int i = 0; i < lines; i++) {
             __m512 p[MOST_LINES];
@@ -70,14 +70,14 @@ INLINE void input_tiles(const window *v, bool half, int tile, int64_t w, int64_t
 }
 
 /* gy of a tile, 4 x 4. */
-INLINE void kernel_tiles(const window *v, bool half, int64_t w, int64_t tiles, tg_point_places at, float *e)
+INLINE void kernel_tiles(const window *v, bool is_bf16, int64_t w, int64_t tiles, tg_point_places at, float *e)
 {
     for (int64_t t = 0; t < tiles; t++, e += at.pitch) {
         __m512 s[TG_MAX_TILE * MOST_LINES];
 #pragma GCC unroll 4
         for (int k = 0; k < TG_MAX_TILE; k++) {
             __m512 p[TG_MAX_TILE];
-            column(v, half, TG_MAX_TILE, w + TG_MAX_TILE * t + k, p);
+            column(v, is_bf16, TG_MAX_TILE, w + TG_MAX_TILE * t + k, p);
             long_kernel_points(p, 1, s + k * MOST_LINES, 1);
         }
 #pragma GCC unroll 6
@@ -105,15 +105,15 @@ static void look(window *v, const tg_tiled *x, const tg_tile_run *r, int lines, 
 
 void tg_winograd_input(const tg_tiled *x, const tg_tile_run *r, tg_point_places at, float *d)
 {
-    const bool half = x->t->dtype == TG_BF16;
+    const bool is_bf16 = x->t->dtype == TG_BF16;
     const int64_t w = r->w - x->pad[1];
     for (int64_t i = 0; i < x->t->dim[3]; i += 16) {
         window v;
         look(&v, x, r, x->tile + 2, i);
         float *const to = place(d, at, i);
-        if (x->tile == 2 && half) input_tiles(&v, true, 2, w, r->tiles, at, to);
+        if (x->tile == 2 && is_bf16) input_tiles(&v, true, 2, w, r->tiles, at, to);
         else if (x->tile == 2) input_tiles(&v, false, 2, w, r->tiles, at, to);
-        else if (half) input_tiles(&v, true, 4, w, r->tiles, at, to);
+        else if (is_bf16) input_tiles(&v, true, 4, w, r->tiles, at, to);
         else input_tiles(&v, false, 4, w, r->tiles, at, to);
     }
 }

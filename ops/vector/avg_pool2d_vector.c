@@ -16,7 +16,7 @@ typedef struct {
     tg_windows at[2];
     int64_t channels;
     bool whole; /* padding counts */
-    bool half;
+    bool is_bf16;
     float *sum; /* where bf16 results are summed before they are rounded */
 } pool;
 
@@ -52,7 +52,7 @@ TG_INLINE void add_any(bool begun, const float *sum, const terms *t, int64_t cha
 /* last: y is finished. */
 static void add_some(const pool *p, bool begun, bool last, const terms *t, void *y)
 {
-    if (!p->half) add_any(begun, y, t, p->channels, false, false, y);
+    if (!p->is_bf16) add_any(begun, y, t, p->channels, false, false, y);
     else if (last) add_any(begun, p->sum, t, p->channels, true, true, y);
     else add_any(begun, p->sum, t, p->channels, true, false, p->sum);
 }
@@ -63,7 +63,7 @@ static pool avg_of(const tg_call *c, const tg_task *t)
     return (pool){ { tg_pool_windows(a, 0), tg_pool_windows(a, 1) },
                    c->in[0]->dim[3],
                    !a->exclude_pad,
-                   tg_half(c->in[0]),
+                   tg_is_bf16(c->in[0]),
                    t->scratch };
 }
 
@@ -72,7 +72,7 @@ static pool adaptive_of(const tg_call *c, const tg_task *t)
     return (pool){ { tg_adaptive_windows(c->attr, 0), tg_adaptive_windows(c->attr, 1) },
                    c->in[0]->dim[3],
                    false,
-                   tg_half(c->in[0]),
+                   tg_is_bf16(c->in[0]),
                    t->scratch };
 }
 
@@ -107,17 +107,17 @@ static void forward_window(const pool *p, const void *image, int64_t line, int64
     terms t = { 0 };
     for (int64_t h = tg_window_start(&p->at[0], line); h < h1; h++)
         for (int64_t w = w0; w < w1; w++)
-            put(p, &t, &begun, tg_at(image, p->half, (h * p->at[1].size + w) * p->channels), part, y);
+            put(p, &t, &begun, tg_at(image, p->is_bf16, (h * p->at[1].size + w) * p->channels), part, y);
     add_some(p, begun, true, &t, y);
 }
 
 static void forward_line(const tg_call *c, const pool *p, int64_t line)
 {
     const int64_t image = line / p->at[0].out * p->at[0].size * p->at[1].size * p->channels;
-    const void *x = tg_at(tg_ptr(c->in[0]), p->half, image);
-    void *y = tg_at(tg_ptr(c->out[0]), p->half, line * p->at[1].out * p->channels);
+    const void *x = tg_at(tg_ptr(c->in[0]), p->is_bf16, image);
+    void *y = tg_at(tg_ptr(c->out[0]), p->is_bf16, line * p->at[1].out * p->channels);
     for (int64_t column = 0; column < p->at[1].out; column++)
-        forward_window(p, x, line % p->at[0].out, column, tg_at(y, p->half, column * p->channels));
+        forward_window(p, x, line % p->at[0].out, column, tg_at(y, p->is_bf16, column * p->channels));
 }
 
 static void backward_pixel(const pool *p, const tg_holders at[2], const void *gy, void *gx)
@@ -126,20 +126,20 @@ static void backward_pixel(const pool *p, const tg_holders at[2], const void *gy
     terms t = { 0 };
     for (int64_t i = at[0].first; i <= at[0].last; i++)
         for (int64_t j = at[1].first; j <= at[1].last; j++)
-            put(p, &t, &begun, tg_at(gy, p->half, (i * p->at[1].out + j) * p->channels), share(p, i, j), gx);
+            put(p, &t, &begun, tg_at(gy, p->is_bf16, (i * p->at[1].out + j) * p->channels), share(p, i, j), gx);
     add_some(p, begun, true, &t, gx);
 }
 
 static void backward_line(const tg_call *c, const pool *p, int64_t line)
 {
     const int64_t image = line / p->at[0].size * p->at[0].out * p->at[1].out * p->channels;
-    const void *gy = tg_at(tg_ptr(c->in[0]), p->half, image);
-    void *gx = tg_at(tg_ptr(c->out[0]), p->half, line * p->at[1].size * p->channels);
+    const void *gy = tg_at(tg_ptr(c->in[0]), p->is_bf16, image);
+    void *gx = tg_at(tg_ptr(c->out[0]), p->is_bf16, line * p->at[1].size * p->channels);
     tg_holders at[2] = { tg_holders_begin(&p->at[0]), tg_holders_begin(&p->at[1]) };
     tg_holders_move(&p->at[0], &at[0], line % p->at[0].size);
     for (int64_t column = 0; column < p->at[1].size; column++) {
         tg_holders_move(&p->at[1], &at[1], column);
-        backward_pixel(p, at, gy, tg_at(gx, p->half, column * p->channels));
+        backward_pixel(p, at, gy, tg_at(gx, p->is_bf16, column * p->channels));
     }
 }
 
@@ -156,7 +156,7 @@ static void adaptive_grad_run(const tg_call *c, const tg_task *t) { run_lines(c,
 
 static tg_scratch scratch(const tg_call *c)
 {
-    return (tg_scratch){ .worker = tg_half(c->in[0]) ? sizeof(float) * (size_t)c->in[0]->dim[3] : 0 };
+    return (tg_scratch){ .worker = tg_is_bf16(c->in[0]) ? sizeof(float) * (size_t)c->in[0]->dim[3] : 0 };
 }
 
 #define POOL TG_VECTOR_HEAD, .tasks = tg_pool_tasks, .scratch = scratch

@@ -78,10 +78,10 @@ TG_INLINE tg_pair passed_pair(const affine *k, tg_pair g, tg_pair x, int64_t j, 
 
 /* ---- phase 0 ---- */
 
-#define LINES(half) (half ? 4 : 2) /* taken at a time: what is read of them stays in the first cache */
+#define LINES(is_bf16) (is_bf16 ? 4 : 2) /* taken at a time: what is read of them stays in the first cache */
 
-/* Adds `lines` lines.  Inlined with constants for half, lines and k == NULL. */
-TG_INLINE void add_lines(const affine *k, const void *g, const void *x, bool half, int lines, int64_t pairs,
+/* Adds `lines` lines.  Inlined with constants for is_bf16, lines and k == NULL. */
+TG_INLINE void add_lines(const affine *k, const void *g, const void *x, bool is_bf16, int lines, int64_t pairs,
                          const float *mean, float *sum, float *product)
 {
 #pragma omp simd
@@ -89,9 +89,9 @@ TG_INLINE void add_lines(const affine *k, const void *g, const void *x, bool hal
         tg_pair s = { 0, 0 }, q = { 0, 0 };
 #pragma GCC unroll 4
         for (int i = 0; i < lines; i++) {
-            const int64_t other = half ? pairs + j : j;
-            const tg_pair v = tg_load_pair(x, half, i * pairs + j);
-            const tg_pair d = passed_pair(k, tg_load_pair(g, half, i * pairs + j), v, j, other);
+            const int64_t other = is_bf16 ? pairs + j : j;
+            const tg_pair v = tg_load_pair(x, is_bf16, i * pairs + j);
+            const tg_pair d = passed_pair(k, tg_load_pair(g, is_bf16, i * pairs + j), v, j, other);
             s.a += d.a;
             s.b += d.b;
             q.a += d.a * (v.a - mean[j]);
@@ -99,7 +99,7 @@ TG_INLINE void add_lines(const affine *k, const void *g, const void *x, bool hal
         }
         sum[j] += s.a;
         product[j] += q.a;
-        if (half) {
+        if (is_bf16) {
             sum[pairs + j] += s.b;
             product[pairs + j] += q.b;
         }
@@ -107,39 +107,39 @@ TG_INLINE void add_lines(const affine *k, const void *g, const void *x, bool hal
 }
 
 /* Adds a line of n numbers that is not whole. */
-TG_INLINE void add_rest(const tg_channels *p, const affine *k, const void *g, const void *x, bool half, int64_t n,
+TG_INLINE void add_rest(const tg_channels *p, const affine *k, const void *g, const void *x, bool is_bf16, int64_t n,
                         const float *mean, float *sum, float *product)
 {
     for (int64_t i = 0; i < n; i++) {
         const int64_t j = tg_place(p, i);
-        const float v = tg_load(x, half, i), d = passed(k, tg_load(g, half, i), v, j);
+        const float v = tg_load(x, is_bf16, i), d = passed(k, tg_load(g, is_bf16, i), v, j);
         sum[j] += d;
         product[j] += d * (v - mean[j]);
     }
 }
 
-TG_INLINE void add_line(const void *a, const void *b, bool half, int64_t n, void *sum)
+TG_INLINE void add_line(const void *a, const void *b, bool is_bf16, int64_t n, void *sum)
 {
-    const int64_t pairs = half ? n / 2 : n;
+    const int64_t pairs = is_bf16 ? n / 2 : n;
 #pragma omp simd
     for (int64_t j = 0; j < pairs; j++) {
-        const tg_pair v = tg_load_pair(a, half, j), w = tg_load_pair(b, half, j);
-        tg_store_pair(sum, half, j, (tg_pair){ v.a + w.a, v.b + w.b });
+        const tg_pair v = tg_load_pair(a, is_bf16, j), w = tg_load_pair(b, is_bf16, j);
+        tg_store_pair(sum, is_bf16, j, (tg_pair){ v.a + w.a, v.b + w.b });
     }
-    if (half && n % 2) tg_store(sum, half, n - 1, tg_load(a, half, n - 1) + tg_load(b, half, n - 1));
+    if (is_bf16 && n % 2) tg_store(sum, is_bf16, n - 1, tg_load(a, is_bf16, n - 1) + tg_load(b, is_bf16, n - 1));
 }
 
 /* n numbers of g from `at` on: gy itself, or masked, in their place or in `room`. */
-TG_INLINE const void *masked(const problem *b, bool half, int64_t at, int64_t n, void *room)
+TG_INLINE const void *masked(const problem *b, bool is_bf16, int64_t at, int64_t n, void *room)
 {
-    const void *gy = tg_at(b->gy, half, at);
-    void *const g = b->g ? tg_at(b->g, half, at) : room;
+    const void *gy = tg_at(b->gy, is_bf16, at);
+    void *const g = b->g ? tg_at(b->g, is_bf16, at) : room;
     if (b->other) {
-        add_line(gy, tg_at(b->other, half, at), half, n, room);
+        add_line(gy, tg_at(b->other, is_bf16, at), is_bf16, n, room);
         gy = room;
     }
     if (!b->mask) return gy;
-    tg_relu_grad_line(gy, tg_at(b->mask, half, at), half, n, g);
+    tg_relu_grad_line(gy, tg_at(b->mask, is_bf16, at), is_bf16, n, g);
     return g;
 }
 
@@ -157,26 +157,27 @@ typedef struct {
     float *sum, *product, *room;
 } sums;
 
-/* Adds `lines` lines, or a part of one if there are 0.  Inlined with constants for k == NULL, half and lines. */
-TG_INLINE void add_some(const problem *b, const affine *k, bool half, int lines, int64_t at, int64_t n, const sums *to)
+/* Adds `lines` lines, or a part of one if there are 0.  Inlined with constants for k == NULL, is_bf16 and lines. */
+TG_INLINE void add_some(const problem *b, const affine *k, bool is_bf16, int lines, int64_t at, int64_t n,
+                        const sums *to)
 {
-    const void *const g = masked(b, half, at, n, to->room), *const x = tg_at(b->x, half, at);
-    if (lines) add_lines(k, g, x, half, lines, b->p.pairs, to->mean, to->sum, to->product);
-    else add_rest(&b->p, k, g, x, half, n, to->mean, to->sum, to->product);
+    const void *const g = masked(b, is_bf16, at, n, to->room), *const x = tg_at(b->x, is_bf16, at);
+    if (lines) add_lines(k, g, x, is_bf16, lines, b->p.pairs, to->mean, to->sum, to->product);
+    else add_rest(&b->p, k, g, x, is_bf16, n, to->mean, to->sum, to->product);
 }
 
-TG_INLINE void add_numbers(const problem *b, const affine *k, bool half, int64_t at, int64_t end, const sums *to)
+TG_INLINE void add_numbers(const problem *b, const affine *k, bool is_bf16, int64_t at, int64_t end, const sums *to)
 {
-    const int64_t width = b->p.width, n = LINES(half) * width;
+    const int64_t width = b->p.width, n = LINES(is_bf16) * width;
     for (; end - at >= n; at += n) {
-        if (half && end - at >= 2 * n) fetch(b, at + n, n, true);
-        add_some(b, k, half, LINES(half), at, n, to);
+        if (is_bf16 && end - at >= 2 * n) fetch(b, at + n, n, true);
+        add_some(b, k, is_bf16, LINES(is_bf16), at, n, to);
     }
-    for (; end - at >= width; at += width) add_some(b, k, half, 1, at, width, to);
-    add_some(b, k, half, 0, at, end - at, to);
+    for (; end - at >= width; at += width) add_some(b, k, is_bf16, 1, at, width, to);
+    add_some(b, k, is_bf16, 0, at, end - at, to);
 }
 
-TG_INLINE void sum_block(const problem *b, bool half, const tg_task *t)
+TG_INLINE void sum_block(const problem *b, bool is_bf16, const tg_task *t)
 {
     const tg_channels *const p = &b->p;
     float *const mean = t->scratch, *const sum = mean + p->width, *const product = sum + p->width;
@@ -188,8 +189,8 @@ TG_INLINE void sum_block(const problem *b, bool half, const tg_task *t)
     tg_repeat(p, b->mean, mean);
     memset(sum, 0, 2 * (size_t)p->width * sizeof(float));
     if (b->beta) tg_repeat_affine(p, b->gamma, b->rstd, b->rest, b->beta, partial, scale, beta);
-    if (b->beta) add_numbers(b, &k, half, begin, end, &to);
-    else add_numbers(b, NULL, half, begin, end, &to);
+    if (b->beta) add_numbers(b, &k, is_bf16, begin, end, &to);
+    else add_numbers(b, NULL, is_bf16, begin, end, &to);
     tg_fold(p, sum, partial);
     tg_fold(p, product, partial + p->c);
 }
@@ -239,63 +240,64 @@ static void combine(const problem *b, const tg_task *t)
 
 /* ---- phase 2 ---- */
 
-/* gx may be g or x.  Inlined with constants for half and k == NULL. */
-TG_INLINE void gx_line(const problem *b, const affine *k, const void *g, const void *x, bool half, void *gx)
+/* gx may be g or x.  Inlined with constants for is_bf16 and k == NULL. */
+TG_INLINE void gx_line(const problem *b, const affine *k, const void *g, const void *x, bool is_bf16, void *gx)
 {
     const int64_t pairs = b->p.pairs;
     const float *const center = b->center, *const bend = b->bend, *const slope = b->slope, *const shift = b->shift;
 #pragma omp simd
     for (int64_t j = 0; j < pairs; j++) {
-        const int64_t other = half ? pairs + j : j;
-        const tg_pair v = tg_load_pair(x, half, j), d = passed_pair(k, tg_load_pair(g, half, j), v, j, other);
+        const int64_t other = is_bf16 ? pairs + j : j;
+        const tg_pair v = tg_load_pair(x, is_bf16, j), d = passed_pair(k, tg_load_pair(g, is_bf16, j), v, j, other);
         const float bent = (v.a - center[j]) * bend[j], other_bent = (v.b - center[other]) * bend[other];
         tg_store_pair(
-            gx, half, j,
+            gx, is_bf16, j,
             (tg_pair){ d.a * slope[j] - (bent + shift[j]), d.b * slope[other] - (other_bent + shift[other]) });
     }
 }
 
 /* A line of n numbers that is not whole. */
-TG_INLINE void gx_rest(const problem *b, const affine *k, const void *g, const void *x, bool half, int64_t n, void *gx)
+TG_INLINE void gx_rest(const problem *b, const affine *k, const void *g, const void *x, bool is_bf16, int64_t n,
+                       void *gx)
 {
     for (int64_t i = 0; i < n; i++) {
         const int64_t j = tg_place(&b->p, i);
-        const float v = tg_load(x, half, i), d = passed(k, tg_load(g, half, i), v, j);
-        tg_store(gx, half, i, d * b->slope[j] - ((v - b->center[j]) * b->bend[j] + b->shift[j]));
+        const float v = tg_load(x, is_bf16, i), d = passed(k, tg_load(g, is_bf16, i), v, j);
+        tg_store(gx, is_bf16, i, d * b->slope[j] - ((v - b->center[j]) * b->bend[j] + b->shift[j]));
     }
 }
 
-TG_INLINE void gx_numbers(const problem *b, const affine *k, bool half, int64_t at, int64_t end, void *room)
+TG_INLINE void gx_numbers(const problem *b, const affine *k, bool is_bf16, int64_t at, int64_t end, void *room)
 {
     for (const int64_t width = b->p.width; at < end; at += width) {
         const int64_t n = end - at < width ? end - at : width;
-        const void *const g = b->g ? tg_at(b->g, half, at) : masked(b, half, at, n, room);
-        const void *const x = tg_at(b->x, half, at);
-        if (half && end - at >= 4 * width) fetch(b, at + 3 * width, width, false);
-        if (n < width) gx_rest(b, k, g, x, half, n, tg_at(b->gx, half, at));
-        else gx_line(b, k, g, x, half, tg_at(b->gx, half, at));
+        const void *const g = b->g ? tg_at(b->g, is_bf16, at) : masked(b, is_bf16, at, n, room);
+        const void *const x = tg_at(b->x, is_bf16, at);
+        if (is_bf16 && end - at >= 4 * width) fetch(b, at + 3 * width, width, false);
+        if (n < width) gx_rest(b, k, g, x, is_bf16, n, tg_at(b->gx, is_bf16, at));
+        else gx_line(b, k, g, x, is_bf16, tg_at(b->gx, is_bf16, at));
     }
 }
 
-TG_INLINE void block_gx(const problem *b, bool half, const tg_task *t)
+TG_INLINE void block_gx(const problem *b, bool is_bf16, const tg_task *t)
 {
     const affine k = { b->center, b->slope, b->raise };
     const int64_t begin = tg_block_begin(&b->p, t->index), end = begin + tg_rows_of_block(&b->p, t->index) * b->p.c;
-    if (b->beta) gx_numbers(b, &k, half, begin, end, t->scratch);
-    else gx_numbers(b, NULL, half, begin, end, t->scratch);
+    if (b->beta) gx_numbers(b, &k, is_bf16, begin, end, t->scratch);
+    else gx_numbers(b, NULL, is_bf16, begin, end, t->scratch);
 }
 
-TG_INLINE void run_phase(const problem *b, bool half, const tg_task *t)
+TG_INLINE void run_phase(const problem *b, bool is_bf16, const tg_task *t)
 {
-    if (t->phase == 0) sum_block(b, half, t);
+    if (t->phase == 0) sum_block(b, is_bf16, t);
     else if (t->phase == 1) combine(b, t);
-    else block_gx(b, half, t);
+    else block_gx(b, is_bf16, t);
 }
 
 static void run(const tg_call *c, const tg_task *t)
 {
     const problem b = problem_of(c, t);
-    if (tg_half(c->in[0])) run_phase(&b, true, t);
+    if (tg_is_bf16(c->in[0])) run_phase(&b, true, t);
     else run_phase(&b, false, t);
 }
 

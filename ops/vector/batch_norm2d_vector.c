@@ -26,8 +26,8 @@ static shared_part shared_of(const tg_channels *p, const tg_task *t)
 
 /* ---- phase 0 of training ---- */
 
-/* Adds `lines` lines.  Inlined with constants for half and lines. */
-TG_INLINE void add_lines(const void *x, bool half, int lines, int64_t pairs, const float *shift, float *sum,
+/* Adds `lines` lines.  Inlined with constants for is_bf16 and lines. */
+TG_INLINE void add_lines(const void *x, bool is_bf16, int lines, int64_t pairs, const float *shift, float *sum,
                          float *square)
 {
 #pragma omp simd
@@ -35,8 +35,8 @@ TG_INLINE void add_lines(const void *x, bool half, int lines, int64_t pairs, con
         tg_pair s = { 0, 0 }, q = { 0, 0 };
 #pragma GCC unroll 4
         for (int i = 0; i < lines; i++) {
-            const tg_pair v = tg_load_pair(x, half, i * pairs + j);
-            const tg_pair d = { v.a - shift[j], v.b - shift[half ? pairs + j : j] };
+            const tg_pair v = tg_load_pair(x, is_bf16, i * pairs + j);
+            const tg_pair d = { v.a - shift[j], v.b - shift[is_bf16 ? pairs + j : j] };
             s.a += d.a;
             s.b += d.b;
             q.a += d.a * d.a;
@@ -44,7 +44,7 @@ TG_INLINE void add_lines(const void *x, bool half, int lines, int64_t pairs, con
         }
         sum[j] += s.a;
         square[j] += q.a;
-        if (half) {
+        if (is_bf16) {
             sum[pairs + j] += s.b;
             square[pairs + j] += q.b;
         }
@@ -52,30 +52,31 @@ TG_INLINE void add_lines(const void *x, bool half, int lines, int64_t pairs, con
 }
 
 /* Adds a line of n numbers that is not whole. */
-TG_INLINE void add_rest(const tg_channels *p, const void *x, bool half, int64_t n, const float *shift, float *sum,
+TG_INLINE void add_rest(const tg_channels *p, const void *x, bool is_bf16, int64_t n, const float *shift, float *sum,
                         float *square)
 {
     for (int64_t i = 0; i < n; i++) {
         const int64_t j = tg_place(p, i);
-        const float d = tg_load(x, half, i) - shift[j];
+        const float d = tg_load(x, is_bf16, i) - shift[j];
         sum[j] += d;
         square[j] += d * d;
     }
 }
 
 /* Sums x[at..end) by channel: partial has the shifts, and gets the sums and squares. */
-TG_INLINE void sum_numbers(const tg_channels *p, const void *x, bool half, int64_t at, int64_t end, float *room,
+TG_INLINE void sum_numbers(const tg_channels *p, const void *x, bool is_bf16, int64_t at, int64_t end, float *room,
                            float *partial)
 {
     float *const shift = room, *const sum = shift + p->width, *const square = sum + p->width;
     tg_repeat(p, partial, shift);
     memset(sum, 0, 2 * (size_t)p->width * sizeof(float));
     for (int64_t n = 4 * p->width; end - at >= n; at += n) {
-        if (half && end - at >= 2 * n) tg_fetch(x, at + n, n);
-        add_lines(tg_at(x, half, at), half, 4, p->pairs, shift, sum, square);
+        if (is_bf16 && end - at >= 2 * n) tg_fetch(x, at + n, n);
+        add_lines(tg_at(x, is_bf16, at), is_bf16, 4, p->pairs, shift, sum, square);
     }
-    for (; end - at >= p->width; at += p->width) add_lines(tg_at(x, half, at), half, 1, p->pairs, shift, sum, square);
-    add_rest(p, tg_at(x, half, at), half, end - at, shift, sum, square);
+    for (; end - at >= p->width; at += p->width)
+        add_lines(tg_at(x, is_bf16, at), is_bf16, 1, p->pairs, shift, sum, square);
+    add_rest(p, tg_at(x, is_bf16, at), is_bf16, end - at, shift, sum, square);
     tg_fold(p, sum, partial + p->c);
     tg_fold(p, square, partial + 2 * p->c);
 }
@@ -93,13 +94,13 @@ static bool center(float *partial, int64_t c, int64_t rows)
     return far;
 }
 
-TG_INLINE void sum_block(const tg_channels *p, const void *x, bool half, const tg_task *t)
+TG_INLINE void sum_block(const tg_channels *p, const void *x, bool is_bf16, const tg_task *t)
 {
     float *const partial = shared_of(p, t).partial + 3 * p->c * t->index;
     const int64_t begin = tg_block_begin(p, t->index), rows = tg_rows_of_block(p, t->index), end = begin + rows * p->c;
-    tg_widen(tg_at(x, half, begin), half, p->c, partial);
-    sum_numbers(p, x, half, begin, end, t->scratch, partial);
-    if (center(partial, p->c, rows)) sum_numbers(p, x, half, begin, end, t->scratch, partial);
+    tg_widen(tg_at(x, is_bf16, begin), is_bf16, p->c, partial);
+    sum_numbers(p, x, is_bf16, begin, end, t->scratch, partial);
+    if (center(partial, p->c, rows)) sum_numbers(p, x, is_bf16, begin, end, t->scratch, partial);
 }
 
 /* ---- phase 1 of training ---- */
@@ -177,65 +178,65 @@ static void recall(const tg_call *c, const tg_channels *p, const tg_task *t)
 
 /* Inlined with constants for `other` == NULL and relu, one loop for each variant.  y may be x. */
 TG_INLINE void normalise_line(const tg_channels *p, const shared_part *k, const void *x, const void *other, bool relu,
-                              bool half, void *y)
+                              bool is_bf16, void *y)
 {
     const int64_t pairs = p->pairs;
 #pragma omp simd
     for (int64_t j = 0; j < pairs; j++) {
-        const int64_t i = half ? pairs + j : j;
-        const tg_pair v = tg_load_pair(x, half, j);
+        const int64_t i = is_bf16 ? pairs + j : j;
+        const tg_pair v = tg_load_pair(x, is_bf16, j);
         tg_pair r = { tg_normalised(v.a, k->mean[j], k->scale[j], k->beta[j]),
                       tg_normalised(v.b, k->mean[i], k->scale[i], k->beta[i]) };
         if (other) {
-            const tg_pair o = tg_load_pair(other, half, j);
+            const tg_pair o = tg_load_pair(other, is_bf16, j);
             r.a += o.a;
             r.b += o.b;
         }
-        tg_store_pair(y, half, j, (tg_pair){ relu && r.a < 0 ? 0 : r.a, relu && r.b < 0 ? 0 : r.b });
+        tg_store_pair(y, is_bf16, j, (tg_pair){ relu && r.a < 0 ? 0 : r.a, relu && r.b < 0 ? 0 : r.b });
     }
 }
 
 /* A line of n numbers that is not whole. */
 TG_INLINE void normalise_rest(const tg_channels *p, const shared_part *k, const void *x, const void *other, bool relu,
-                              bool half, int64_t n, void *y)
+                              bool is_bf16, int64_t n, void *y)
 {
     for (int64_t i = 0; i < n; i++) {
         const int64_t j = tg_place(p, i);
-        const float v = tg_normalised(tg_load(x, half, i), k->mean[j], k->scale[j], k->beta[j]);
-        const float sum = other ? v + tg_load(other, half, i) : v;
-        tg_store(y, half, i, relu && sum < 0 ? 0 : sum);
+        const float v = tg_normalised(tg_load(x, is_bf16, i), k->mean[j], k->scale[j], k->beta[j]);
+        const float sum = other ? v + tg_load(other, is_bf16, i) : v;
+        tg_store(y, is_bf16, i, relu && sum < 0 ? 0 : sum);
     }
 }
 
 TG_INLINE void normalise_lines(const tg_call *c, const tg_channels *p, const tg_task *t, const void *others, bool relu,
-                               bool half)
+                               bool is_bf16)
 {
     const shared_part k = shared_of(p, t);
     const int64_t begin = tg_block_begin(p, t->index), end = begin + tg_rows_of_block(p, t->index) * p->c;
     for (int64_t i = begin; i < end; i += p->width) {
-        const void *const x = tg_at(tg_ptr(c->in[0]), half, i), *const other = tg_at(others, half, i);
-        void *const y = tg_at(tg_ptr(c->out[0]), half, i);
-        if (half && end - i >= 4 * p->width) {
+        const void *const x = tg_at(tg_ptr(c->in[0]), is_bf16, i), *const other = tg_at(others, is_bf16, i);
+        void *const y = tg_at(tg_ptr(c->out[0]), is_bf16, i);
+        if (is_bf16 && end - i >= 4 * p->width) {
             tg_fetch(x, 3 * p->width, p->width);
             if (other) tg_fetch(other, 3 * p->width, p->width);
         }
-        if (end - i < p->width) normalise_rest(p, &k, x, other, relu, half, end - i, y);
-        else if (other) normalise_line(p, &k, x, other, true, half, y);
-        else if (relu) normalise_line(p, &k, x, NULL, true, half, y);
-        else normalise_line(p, &k, x, NULL, false, half, y);
+        if (end - i < p->width) normalise_rest(p, &k, x, other, relu, is_bf16, end - i, y);
+        else if (other) normalise_line(p, &k, x, other, true, is_bf16, y);
+        else if (relu) normalise_line(p, &k, x, NULL, true, is_bf16, y);
+        else normalise_line(p, &k, x, NULL, false, is_bf16, y);
     }
 }
 
 static void normalise(const tg_call *c, const tg_channels *p, const tg_task *t, const tg_tensor *other, bool relu)
 {
-    if (tg_half(c->in[0])) normalise_lines(c, p, t, tg_ptr(other), relu, true);
+    if (tg_is_bf16(c->in[0])) normalise_lines(c, p, t, tg_ptr(other), relu, true);
     else normalise_lines(c, p, t, tg_ptr(other), relu, false);
 }
 
 static void train(const tg_call *c, const tg_task *t, const tg_tensor *other, bool relu)
 {
     const tg_channels p = tg_channels_of(c->in[0]);
-    if (t->phase == 0 && tg_half(c->in[0])) sum_block(&p, tg_ptr(c->in[0]), true, t);
+    if (t->phase == 0 && tg_is_bf16(c->in[0])) sum_block(&p, tg_ptr(c->in[0]), true, t);
     else if (t->phase == 0) sum_block(&p, tg_ptr(c->in[0]), false, t);
     else if (t->phase == 1) combine(c, &p, t);
     else normalise(c, &p, t, other, relu);

@@ -1,8 +1,8 @@
 /* bf16.h - loads and stores of f32 or bf16, for loops that compute in FP32 and are written once for both.
  *
- * `half` says that the numbers are bf16.  It must be a constant where the loop is: a function with such a parameter is
- * inlined, and called once with true and once with false.  A load is a shift; a store rounds to nearest, ties to even,
- * and keeps NaNs, as tg_f32_to_bf16 does, but without branches. */
+ * `is_bf16` says that the numbers are bf16.  It must be a constant where the loop is: a function with such a parameter
+ * is inlined, and called once with true and once with false.  A load is a shift; a store rounds to nearest, ties to
+ * even, and keeps NaNs, as tg_f32_to_bf16 does, but without branches. */
 #ifndef TG_BF16_H
 #define TG_BF16_H
 #include "op.h"
@@ -29,21 +29,21 @@ TG_INLINE uint16_t tg_bf16_bits(float value)
     return (uint16_t)((value != value ? quiet : nearest) >> 16);
 }
 
-TG_INLINE float tg_load(const void *x, bool half, int64_t i)
+TG_INLINE float tg_load(const void *x, bool is_bf16, int64_t i)
 {
-    return half ? tg_bf16_value(((const uint16_t *)x)[i]) : ((const float *)x)[i];
+    return is_bf16 ? tg_bf16_value(((const uint16_t *)x)[i]) : ((const float *)x)[i];
 }
 
-TG_INLINE void tg_store(void *y, bool half, int64_t i, float value)
+TG_INLINE void tg_store(void *y, bool is_bf16, int64_t i, float value)
 {
-    if (half) ((uint16_t *)y)[i] = tg_bf16_bits(value);
+    if (is_bf16) ((uint16_t *)y)[i] = tg_bf16_bits(value);
     else ((float *)y)[i] = value;
 }
 
 /* Where the value is one that was loaded, or 0: nothing is to be rounded. */
-TG_INLINE void tg_store_exact(void *y, bool half, int64_t i, float value)
+TG_INLINE void tg_store_exact(void *y, bool is_bf16, int64_t i, float value)
 {
-    if (half)
+    if (is_bf16)
         ((uint16_t *)y)[i] = (uint16_t)((union {
                                             float value;
                                             uint32_t bits;
@@ -59,9 +59,9 @@ TG_INLINE void tg_store_exact(void *y, bool half, int64_t i, float value)
 TG_INLINE bool tg_relu_passed(uint16_t y) { return (int16_t)y >= 0x80 || ((int16_t)y < 0 && (int16_t)y > -0x80); }
 
 /* y <= 0 ? 0 : gy, which lets the gradient pass where y is NaN. */
-TG_INLINE float tg_relu_grad(const void *gy, const void *y, bool half, int64_t i)
+TG_INLINE float tg_relu_grad(const void *gy, const void *y, bool is_bf16, int64_t i)
 {
-    if (!half) return ((const float *)y)[i] <= 0.0f ? 0.0f : ((const float *)gy)[i];
+    if (!is_bf16) return ((const float *)y)[i] <= 0.0f ? 0.0f : ((const float *)gy)[i];
     return tg_bf16_value(tg_relu_passed(((const uint16_t *)y)[i]) ? ((const uint16_t *)gy)[i] : 0);
 }
 
@@ -90,9 +90,9 @@ TG_INLINE uint32_t tg_value_bits(float value)
         .bits;
 }
 
-TG_INLINE tg_pair tg_load_pair(const void *x, bool half, int64_t j)
+TG_INLINE tg_pair tg_load_pair(const void *x, bool is_bf16, int64_t j)
 {
-    if (!half) return (tg_pair){ ((const float *)x)[j], 0 };
+    if (!is_bf16) return (tg_pair){ ((const float *)x)[j], 0 };
     const uint32_t word = ((const tg_word *)x)[j];
     return (tg_pair){ tg_value_of(word << 16), tg_value_of(word & 0xffff0000u) };
 }
@@ -107,17 +107,17 @@ TG_INLINE uint32_t tg_nearest(float value)
 
 TG_INLINE float tg_plain(float value) { return value != value ? tg_value_of(0x7fc00000u) : value; }
 
-TG_INLINE void tg_store_pair(void *y, bool half, int64_t j, tg_pair v)
+TG_INLINE void tg_store_pair(void *y, bool is_bf16, int64_t j, tg_pair v)
 {
-    if (half) ((tg_word *)y)[j] = tg_nearest(v.a) >> 16 | (tg_nearest(v.b) & 0xffff0000u);
+    if (is_bf16) ((tg_word *)y)[j] = tg_nearest(v.a) >> 16 | (tg_nearest(v.b) & 0xffff0000u);
     else ((float *)y)[j] = v.a;
 }
 
 /* g = y <= 0 ? 0 : gy, for n numbers; those of bf16 never leave their 16 bits. */
-TG_INLINE void tg_relu_grad_line(const void *gy, const void *y, bool half, int64_t n, void *g)
+TG_INLINE void tg_relu_grad_line(const void *gy, const void *y, bool is_bf16, int64_t n, void *g)
 {
     const uint16_t *const bits = gy, *const mask = y;
-    if (half)
+    if (is_bf16)
 #pragma omp simd
         for (int64_t i = 0; i < n; i++) ((uint16_t *)g)[i] = bits[i] & (tg_relu_passed(mask[i]) ? 0xffffu : 0);
     else
@@ -134,19 +134,19 @@ TG_INLINE void tg_fetch(const void *x, int64_t i, int64_t n)
 }
 
 /* Element i of x; NULL stays NULL. */
-TG_INLINE void *tg_at(const void *x, bool half, int64_t i) { return x ? (char *)x + i * (half ? 2 : 4) : NULL; }
+TG_INLINE void *tg_at(const void *x, bool is_bf16, int64_t i) { return x ? (char *)x + i * (is_bf16 ? 2 : 4) : NULL; }
 
-TG_INLINE void tg_widen(const void *x, bool half, int64_t n, float *y)
+TG_INLINE void tg_widen(const void *x, bool is_bf16, int64_t n, float *y)
 {
 #pragma omp simd
-    for (int64_t i = 0; i < n; i++) y[i] = tg_load(x, half, i);
+    for (int64_t i = 0; i < n; i++) y[i] = tg_load(x, is_bf16, i);
 }
 
-TG_INLINE void tg_narrow(const float *x, bool half, int64_t n, void *y)
+TG_INLINE void tg_narrow(const float *x, bool is_bf16, int64_t n, void *y)
 {
 #pragma omp simd
-    for (int64_t i = 0; i < n; i++) tg_store(y, half, i, x[i]);
+    for (int64_t i = 0; i < n; i++) tg_store(y, is_bf16, i, x[i]);
 }
 
-static inline bool tg_half(const tg_tensor *t) { return t && t->dtype == TG_BF16; }
+static inline bool tg_is_bf16(const tg_tensor *t) { return t && t->dtype == TG_BF16; }
 #endif

@@ -81,33 +81,36 @@ typedef void block_function(const block *p);
 
 /* Inlined with constants for the flags; of operands that do not move all is said by a0, b0. */
 #define LANE(op, sign) \
-    TG_INLINE void op##_lane(void *y, const void *a, const void *b, int64_t n, bool a_moves, bool b_moves, bool half) \
+    TG_INLINE void op##_lane(void *y, const void *a, const void *b, int64_t n, bool a_moves, bool b_moves, \
+                             bool is_bf16) \
     { \
-        const tg_pair a0 = { tg_load(a, half, 0), tg_load(a, half, 0) }; \
-        const tg_pair b0 = { tg_load(b, half, 0), tg_load(b, half, 0) }; \
-        const int64_t pairs = half ? n / 2 : n; \
+        const tg_pair a0 = { tg_load(a, is_bf16, 0), tg_load(a, is_bf16, 0) }; \
+        const tg_pair b0 = { tg_load(b, is_bf16, 0), tg_load(b, is_bf16, 0) }; \
+        const int64_t pairs = is_bf16 ? n / 2 : n; \
         _Pragma("omp simd") for (int64_t j = 0; j < pairs; j++) \
         { \
-            const tg_pair v = a_moves ? tg_load_pair(a, half, j) : a0, w = b_moves ? tg_load_pair(b, half, j) : b0; \
-            tg_store_pair(y, half, j, (tg_pair){ v.a sign w.a, v.b sign w.b }); \
+            const tg_pair v = a_moves ? tg_load_pair(a, is_bf16, j) : a0, \
+                          w = b_moves ? tg_load_pair(b, is_bf16, j) : b0; \
+            tg_store_pair(y, is_bf16, j, (tg_pair){ v.a sign w.a, v.b sign w.b }); \
         } \
-        for (int64_t i = n - 1; half && n % 2 && i < n; i++) \
-            tg_store(y, half, i, (a_moves ? tg_load(a, half, i) : a0.a)sign(b_moves ? tg_load(b, half, i) : b0.a)); \
+        for (int64_t i = n - 1; is_bf16 && n % 2 && i < n; i++) \
+            tg_store(y, is_bf16, i, \
+                     (a_moves ? tg_load(a, is_bf16, i) : a0.a)sign(b_moves ? tg_load(b, is_bf16, i) : b0.a)); \
     } \
-    TG_INLINE void op##_lanes(const block *p, bool a_moves, bool b_moves, bool half) \
+    TG_INLINE void op##_lanes(const block *p, bool a_moves, bool b_moves, bool is_bf16) \
     { \
         const char *a = p->a, *b = p->b; \
         char *y = p->y; \
-        const int64_t size = half ? 2 : 4; \
+        const int64_t size = is_bf16 ? 2 : 4; \
         for (int64_t i = 0; i < p->lanes; i++, y += size * p->n, a += size * p->a_step, b += size * p->b_step) \
-            op##_lane(y, a, b, a_moves || b_moves ? p->n : 1, a_moves, b_moves, half); \
+            op##_lane(y, a, b, a_moves || b_moves ? p->n : 1, a_moves, b_moves, is_bf16); \
     } \
-    TG_INLINE void op##_any(const block *p, bool half) \
+    TG_INLINE void op##_any(const block *p, bool is_bf16) \
     { \
-        if (p->a_moves && p->b_moves) op##_lanes(p, true, true, half); \
-        else if (p->a_moves) op##_lanes(p, true, false, half); \
-        else if (p->b_moves) op##_lanes(p, false, true, half); \
-        else op##_lanes(p, false, false, half); \
+        if (p->a_moves && p->b_moves) op##_lanes(p, true, true, is_bf16); \
+        else if (p->a_moves) op##_lanes(p, true, false, is_bf16); \
+        else if (p->b_moves) op##_lanes(p, false, true, is_bf16); \
+        else op##_lanes(p, false, false, is_bf16); \
     } \
     static void op##_f32(const block *p) { op##_any(p, false); } \
     static void op##_bf16(const block *p) { op##_any(p, true); }
@@ -121,14 +124,14 @@ LANE(div, /)
 static void zip(const tg_call *c, const tg_task *task, block_function *work)
 {
     const lanes l = lanes_of(c->out[0], c->in[0], c->in[1]);
-    const bool half = tg_half(c->out[0]);
+    const bool is_bf16 = tg_is_bf16(c->out[0]);
     const int64_t begin = task->index * TG_VECTOR_BLOCK, end = tg_block_end(task->index, tg_count(c->out[0]));
     cursor at = cursor_at(&l, begin);
     for (int64_t i = begin, n; i < end; i += n) {
         block p = {
-            .y = tg_at(tg_ptr(c->out[0]), half, i),
-            .a = tg_at(tg_ptr(c->in[0]), half, at.a),
-            .b = tg_at(tg_ptr(c->in[1]), half, at.b),
+            .y = tg_at(tg_ptr(c->out[0]), is_bf16, i),
+            .a = tg_at(tg_ptr(c->in[0]), is_bf16, at.a),
+            .b = tg_at(tg_ptr(c->in[1]), is_bf16, at.b),
             .lanes = 1,
             .a_moves = l.a[0],
             .b_moves = l.b[0],
@@ -151,7 +154,7 @@ static void zip(const tg_call *c, const tg_task *task, block_function *work)
 #define ZIP(op) \
     static void op##_run(const tg_call *c, const tg_task *task) \
     { \
-        zip(c, task, tg_half(c->out[0]) ? op##_bf16 : op##_f32); \
+        zip(c, task, tg_is_bf16(c->out[0]) ? op##_bf16 : op##_f32); \
     } \
     TG_VECTOR_KERNEL(op##_vector) = { TG_ELEMENTWISE_HEAD, .run = op##_run, .in_place = true };
 

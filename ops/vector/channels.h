@@ -15,21 +15,21 @@ enum { TG_LINE = 512, TG_BLOCK_LINES = 64, TG_CHANNEL_CHUNK = 32 };
 
 typedef struct {
     int64_t rows, c, fold, width, block_rows, blocks;
-    bool half;            /* the numbers are bf16 */
+    bool is_bf16;         /* the numbers are bf16 */
     int64_t pairs, apart; /* of a line; how far the numbers of a pair are apart in a line of f32 */
     int64_t once;         /* pairs until channels repeat: they have each of an odd number of them twice */
 } tg_channels;
 
 static inline tg_channels tg_channels_of(const tg_tensor *x)
 {
-    tg_channels p = { .c = x->dim[x->rank - 1], .rows = 1, .half = x->dtype == TG_BF16 };
+    tg_channels p = { .c = x->dim[x->rank - 1], .rows = 1, .is_bf16 = x->dtype == TG_BF16 };
     for (int i = 0; i < x->rank - 1; i++) p.rows *= x->dim[i];
     p.fold = p.c < TG_LINE ? TG_LINE / p.c : 1;
-    p.fold += p.half && p.fold * p.c % 2;
+    p.fold += p.is_bf16 && p.fold * p.c % 2;
     p.width = p.fold * p.c;
-    p.apart = p.half ? p.width / 2 : 0;
-    p.pairs = p.half ? p.apart : p.width;
-    p.once = p.half ? (1 + p.c % 2) * p.c / 2 : p.c;
+    p.apart = p.is_bf16 ? p.width / 2 : 0;
+    p.pairs = p.is_bf16 ? p.apart : p.width;
+    p.once = p.is_bf16 ? (1 + p.c % 2) * p.c / 2 : p.c;
     p.block_rows = p.fold * TG_BLOCK_LINES;
     p.blocks = (p.rows + p.block_rows - 1) / p.block_rows;
     return p;
@@ -48,22 +48,22 @@ static inline int64_t tg_channel_chunks(const tg_channels *p)
 }
 
 /* Where number i of a line has its place in a line of f32 that goes with it. */
-static inline int64_t tg_place(const tg_channels *p, int64_t i) { return p->half ? i / 2 + i % 2 * p->apart : i; }
+static inline int64_t tg_place(const tg_channels *p, int64_t i) { return p->is_bf16 ? i / 2 + i % 2 * p->apart : i; }
 
 /* value[c], NaNs plain, repeated along a line. */
 static inline void tg_repeat(const tg_channels *p, const float *value, float *line)
 {
-    if (p->half && p->c % 2 == 0)
+    if (p->is_bf16 && p->c % 2 == 0)
         for (int64_t j = 0; j < p->once; j++) {
             line[j] = tg_plain(value[2 * j]);
             line[p->apart + j] = tg_plain(value[2 * j + 1]);
         }
     else
-        for (int64_t i = 0; i < (1 + p->half) * p->once; i++) line[tg_place(p, i)] = tg_plain(value[i % p->c]);
+        for (int64_t i = 0; i < (1 + p->is_bf16) * p->once; i++) line[tg_place(p, i)] = tg_plain(value[i % p->c]);
     for (int64_t n = p->once; n < p->pairs; n *= 2) {
         const size_t more = (size_t)(2 * n < p->pairs ? n : p->pairs - n) * sizeof *line;
         memcpy(line + n, line, more);
-        if (p->half) memcpy(line + p->apart + n, line + p->apart, more);
+        if (p->is_bf16) memcpy(line + p->apart + n, line + p->apart, more);
     }
 }
 
@@ -99,7 +99,7 @@ static inline void tg_fold_once(float *line, int64_t n, int64_t once)
 static inline void tg_fold(const tg_channels *p, float *restrict line, float *restrict sum)
 {
     tg_fold_once(line, p->pairs / p->once, p->once);
-    if (!p->half) {
+    if (!p->is_bf16) {
         memcpy(sum, line, (size_t)p->c * sizeof *sum);
         return;
     }

@@ -100,12 +100,12 @@ static span inner_of(const class *k, int64_t size)
 static void turn_weights(const depthwise *d, const tg_task *t)
 {
     float *to = t->shared;
-    const bool half = tg_half(d->w);
+    const bool is_bf16 = tg_is_bf16(d->w);
     const int64_t first = t->index * CHANNELS, end = imin(first + CHANNELS, d->padded);
     for (int64_t c = first; c < end; c++) {
         for (int64_t tap = 0; tap < d->v.taps; tap++)
-            to[tap * d->padded + c] = c < d->c ? tg_load(tg_ptr(d->w), half, c * d->v.taps + tap) : 0;
-        to[d->v.taps * d->padded + c] = d->bias && c < d->c ? tg_load(tg_ptr(d->bias), tg_half(d->bias), c) : 0;
+            to[tap * d->padded + c] = c < d->c ? tg_load(tg_ptr(d->w), is_bf16, c * d->v.taps + tap) : 0;
+        to[d->v.taps * d->padded + c] = d->bias && c < d->c ? tg_load(tg_ptr(d->bias), tg_is_bf16(d->bias), c) : 0;
     }
 }
 
@@ -137,9 +137,9 @@ TG_INLINE halves nearest(vec sum)
     return __builtin_convertvector(((up & ~nan) | ((u | 0x400000u) & nan)) >> 16, halves);
 }
 
-static void store_few(void *y, bool half, vec sum, int64_t channels)
+static void store_few(void *y, bool is_bf16, vec sum, int64_t channels)
 {
-    for (int64_t c = 0; c < channels; c++) tg_store(y, half, c, sum[c]);
+    for (int64_t c = 0; c < channels; c++) tg_store(y, is_bf16, c, sum[c]);
 }
 
 TG_INLINE void store(const line_sum *k, int64_t j, int64_t c, vec sum, const int kind)
@@ -148,7 +148,7 @@ TG_INLINE void store(const line_sum *k, int64_t j, int64_t c, vec sum, const int
     if (k->d->relu) sum = (vec)((words)sum & ~(words)(sum < 0));
     if (kind == FLOATS) *(vec *)((float *)k->y + at) = sum;
     else if (kind == HALVES) *(halves *)((uint16_t *)k->y + at) = nearest(sum);
-    else store_few(tg_at(k->y, tg_half(k->d->y), at), tg_half(k->d->y), sum, k->end - c);
+    else store_few(tg_at(k->y, tg_is_bf16(k->d->y), at), tg_is_bf16(k->d->y), sum, k->end - c);
 }
 
 /* The sums of `count` neighbours over the same taps, of a vector of channels. */
@@ -174,7 +174,7 @@ TG_INLINE void sum_vector(const line_sum *k, int64_t j, int64_t c, span taps, co
 TG_INLINE void sum_outputs(const line_sum *k, int64_t j, span taps, const int count)
 {
     int64_t c = k->first;
-    if (tg_half(k->d->y))
+    if (tg_is_bf16(k->d->y))
         for (; c + TG_LANES <= k->end; c += TG_LANES) sum_vector(k, j, c, taps, count, HALVES);
     else
         for (; c + TG_LANES <= k->end; c += TG_LANES) sum_vector(k, j, c, taps, count, FLOATS);
@@ -207,7 +207,7 @@ static void sum_columns(line_sum k, const float *w, int64_t n, int64_t i, int64_
     k.lines = met.to - met.from;
     k.line = lines.step * k.from.line;
     k.w_line = lines.apart * d->v.kernel[1] * d->padded;
-    k.y = tg_at(tg_ptr(d->y), tg_half(d->y), ((n * out_size(d, 0) + i) * out_size(d, 1) + r) * d->c);
+    k.y = tg_at(tg_ptr(d->y), tg_is_bf16(d->y), ((n * out_size(d, 0) + i) * out_size(d, 1) + r) * d->c);
     for (const int64_t end = k.end; k.first < end; k.first = k.end, k.x += k.from.plane) {
         k.end = imin(k.first + k.from.channels, end);
         sum_line(&k);
@@ -228,17 +228,17 @@ static span lines_met(const depthwise *d, int64_t i, int64_t end)
     return met.from < met.to ? met : (span){ 0, 0 };
 }
 
-static bool in_place(const depthwise *d) { return !tg_half(d->x) && d->c % TG_LANES == 0; }
+static bool in_place(const depthwise *d) { return !tg_is_bf16(d->x) && d->c % TG_LANES == 0; }
 
 /* Channels of a pixel, to planes. */
-static inline void copy_pixel(const void *from, bool half, int64_t channels, float *to, int64_t plane)
+static inline void copy_pixel(const void *from, bool is_bf16, int64_t channels, float *to, int64_t plane)
 {
-    for (; channels > 0; channels -= PLANE, to += plane, from = tg_at(from, half, PLANE))
+    for (; channels > 0; channels -= PLANE, to += plane, from = tg_at(from, is_bf16, PLANE))
         if (channels >= PLANE)
 #pragma omp simd
-            for (int64_t k = 0; k < PLANE; k++) to[k] = tg_load(from, half, k);
+            for (int64_t k = 0; k < PLANE; k++) to[k] = tg_load(from, is_bf16, k);
         else
-            for (int64_t k = 0; k < PLANE; k++) to[k] = k < channels ? tg_load(from, half, k) : 0;
+            for (int64_t k = 0; k < PLANE; k++) to[k] = k < channels ? tg_load(from, is_bf16, k) : 0;
 }
 
 /* Lines of image n, from channel c on: where they lie, or as f32 in scratch. */
@@ -247,12 +247,12 @@ static source source_of(const depthwise *d, int64_t n, span lines, int64_t c, fl
     const int64_t columns = in_size(d, 1), channels = imin(d->c - c, WIDE), plane = columns * PLANE;
     const int64_t line = ceil_div(channels, PLANE) * plane,
                   first = (n * in_size(d, 0) + lines.from) * columns * d->c + c;
-    const void *x = tg_at(tg_ptr(d->x), tg_half(d->x), first);
+    const void *x = tg_at(tg_ptr(d->x), tg_is_bf16(d->x), first);
     if (in_place(d)) return (source){ x, lines.from, columns * d->c, 0, d->c, WIDE };
     for (int64_t i = lines.from; i < lines.to; i++)
-        for (int64_t j = 0; j < columns; j++, x = tg_at(x, tg_half(d->x), d->c)) {
+        for (int64_t j = 0; j < columns; j++, x = tg_at(x, tg_is_bf16(d->x), d->c)) {
             float *const to = scratch + (i - lines.from) * line + j * PLANE;
-            if (tg_half(d->x)) copy_pixel(x, true, channels, to, plane);
+            if (tg_is_bf16(d->x)) copy_pixel(x, true, channels, to, plane);
             else copy_pixel(x, false, channels, to, plane);
         }
     return (source){ scratch, lines.from, line, plane, PLANE, PLANE };

@@ -22,7 +22,7 @@ TG_INLINE void cast_block(const tg_call *c, const tg_task *task, bool from, bool
 
 static void cast_run(const tg_call *c, const tg_task *task)
 {
-    const bool from = tg_half(c->in[0]), to = tg_half(c->out[0]);
+    const bool from = tg_is_bf16(c->in[0]), to = tg_is_bf16(c->out[0]);
     if (from && !to) cast_block(c, task, true, false);
     else if (to && !from) cast_block(c, task, false, true);
     else if (from) cast_block(c, task, true, true);
@@ -32,20 +32,20 @@ TG_VECTOR_KERNEL(cast_vector) = { TG_VECTOR_HEAD, .reject = cast_reject, .tasks 
 
 /* ---- accumulate: y += x, y in f32 ---- */
 
-TG_INLINE void accumulate_block(const tg_call *c, const tg_task *task, bool half)
+TG_INLINE void accumulate_block(const tg_call *c, const tg_task *task, bool is_bf16)
 {
     const int64_t at = task->index * TG_VECTOR_BLOCK, n = tg_block_end(task->index, tg_count(c->in[0])) - at;
-    const void *x = tg_at(tg_ptr(c->in[1]), half, at);
+    const void *x = tg_at(tg_ptr(c->in[1]), is_bf16, at);
     float *y = (float *)tg_ptr(c->in[0]) + at;
 #pragma omp simd
-    for (int64_t i = 0; i < n; i++) y[i] += tg_load(x, half, i);
+    for (int64_t i = 0; i < n; i++) y[i] += tg_load(x, is_bf16, i);
 }
 
 static int64_t accumulate_tasks(const tg_call *c, int phase) { return phase == 0 ? tg_blocks(tg_count(c->in[0])) : 0; }
 
 static void accumulate_run(const tg_call *c, const tg_task *task)
 {
-    if (tg_half(c->in[1])) accumulate_block(c, task, true);
+    if (tg_is_bf16(c->in[1])) accumulate_block(c, task, true);
     else accumulate_block(c, task, false);
 }
 TG_VECTOR_KERNEL(accumulate_vector) = {

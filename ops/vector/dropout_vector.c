@@ -62,7 +62,7 @@ static void draw(tg_stream stream, uint64_t first, uint32_t bits[4 * BLOCKS])
 }
 
 /* uniform(i) >= p, as tg_random_uniform has it, is a comparison of 24-bit numbers. */
-TG_INLINE void drop(const tg_dropout_attr *a, int64_t first, tg_span s, bool half)
+TG_INLINE void drop(const tg_dropout_attr *a, int64_t first, tg_span s, bool is_bf16)
 {
     const float scale = (float)(1 / (1 - (double)a->p));
     const int32_t least = (int32_t)ceil((double)a->p * 0x1p24);
@@ -72,8 +72,8 @@ TG_INLINE void drop(const tg_dropout_attr *a, int64_t first, tg_span s, bool hal
         draw(a->stream, (uint64_t)(first + i) / 4, bits);
 #pragma omp simd
         for (int64_t j = 0; j < n; j++) {
-            const float v = tg_load(s.a, half, i + j) * scale;
-            tg_store(s.y, half, i + j, (int32_t)(bits[j] >> 8) >= least ? v : 0.0f);
+            const float v = tg_load(s.a, is_bf16, i + j) * scale;
+            tg_store(s.y, is_bf16, i + j, (int32_t)(bits[j] >> 8) >= least ? v : 0.0f);
         }
     }
 }
@@ -81,7 +81,7 @@ TG_INLINE void drop(const tg_dropout_attr *a, int64_t first, tg_span s, bool hal
 static void run(const tg_call *c, const tg_task *t)
 {
     const tg_span s = tg_span_of(c, t);
-    if (s.half) drop(c->attr, t->index * TG_VECTOR_BLOCK, s, true);
+    if (s.is_bf16) drop(c->attr, t->index * TG_VECTOR_BLOCK, s, true);
     else drop(c->attr, t->index * TG_VECTOR_BLOCK, s, false);
 }
 

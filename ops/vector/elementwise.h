@@ -28,15 +28,15 @@ typedef struct {
     const void *a, *b;
     void *y;
     int64_t n;
-    bool half;
+    bool is_bf16;
 } tg_span;
 
 static inline tg_span tg_span_of(const tg_call *c, const tg_task *task)
 {
-    const bool half = tg_half(c->out[0]);
+    const bool is_bf16 = tg_is_bf16(c->out[0]);
     const int64_t at = task->index * TG_VECTOR_BLOCK, n = tg_block_end(task->index, tg_count(c->out[0])) - at;
-    return (tg_span){ tg_at(tg_ptr(c->in[0]), half, at), tg_at(tg_ptr(c->in[1]), half, at),
-                      tg_at(tg_ptr(c->out[0]), half, at), n, half };
+    return (tg_span){ tg_at(tg_ptr(c->in[0]), is_bf16, at), tg_at(tg_ptr(c->in[1]), is_bf16, at),
+                      tg_at(tg_ptr(c->out[0]), is_bf16, at), n, is_bf16 };
 }
 
 #define TG_ELEMENTWISE_HEAD TG_VECTOR_HEAD, .reject = tg_reject_not_float, .tasks = tg_element_tasks

@@ -153,7 +153,7 @@ void tg_gemm_block(const tg_gemm *g, tg_cell c, float *const *rows, float *scrat
 /* n numbers from element i on */
 INLINE void copy(const tg_matrix *m, int64_t i, int64_t n, float *to)
 {
-    if (m->half) tg_widen(tg_at(m->at, true, i), true, n, to);
+    if (m->is_bf16) tg_widen(tg_at(m->at, true, i), true, n, to);
     else memcpy(to, (const float *)m->at + i, (size_t)n * sizeof *to);
 }
 
@@ -278,8 +278,8 @@ static void pack_straight(const tg_matrix *m, int64_t first, int64_t depth, int6
 {
     for (int64_t k = 0; k < depth; k++, first += m->row, to += width)
         if (columns == TG_NR) {
-            const char *const ahead = tg_at(m->at, m->half, first + 16 * m->row);
-            for (int i = 0; i < TG_NR * (m->half ? 2 : 4); i += 64) __builtin_prefetch(ahead + i);
+            const char *const ahead = tg_at(m->at, m->is_bf16, first + 16 * m->row);
+            for (int i = 0; i < TG_NR * (m->is_bf16 ? 2 : 4); i += 64) __builtin_prefetch(ahead + i);
             copy(m, first, TG_NR, to);
         } else copy(m, first, columns, to);
 }
@@ -290,6 +290,6 @@ void tg_pack_panel(const void *matrix, int64_t k0, int64_t k1, int64_t n0, int64
     const int64_t first = k0 * m->row + n0 * m->column, columns = n1 - n0, width = tg_panel_width(columns);
     if (columns < width) memset(to, 0, sizeof *to * (size_t)((k1 - k0) * width));
     if (m->column == 1) pack_straight(m, first, k1 - k0, columns, to, width);
-    else if (m->half) transpose_halves(m, first, k1 - k0, columns, to, width);
+    else if (m->is_bf16) transpose_halves(m, first, k1 - k0, columns, to, width);
     else tg_pack_transposed((const float *)m->at + first, m->column, k1 - k0, columns, to, width);
 }

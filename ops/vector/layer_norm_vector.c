@@ -91,7 +91,7 @@ static __attribute__((noinline)) void short_moments(const float *x, int64_t n, i
 /* Rows from number `row` of t on: where they lie, or widened into room. */
 static const float *rows_of(const tg_tensor *t, int64_t row, int64_t count, int64_t n, float *room)
 {
-    if (!tg_half(t)) return (const float *)tg_ptr(t) + row * n;
+    if (!tg_is_bf16(t)) return (const float *)tg_ptr(t) + row * n;
     tg_widen(tg_at(tg_ptr(t), true, row * n), true, count * n, room);
     return room;
 }
@@ -108,7 +108,7 @@ static void rows_moments(const float *x, const cut *k, int64_t count, double eps
 static void run(const tg_call *c, const tg_task *t)
 {
     const cut k = cut_of(c->in[0], c->attr);
-    const bool half = tg_half(c->in[0]);
+    const bool is_bf16 = tg_is_bf16(c->in[0]);
     const double eps = (double)((const tg_layer_norm_attr *)c->attr)->eps;
     const int64_t end = imin((t->index + 1) * k.block_rows, k.rows);
     for (int64_t row = t->index * k.block_rows, count; row < end; row += count) {
@@ -117,12 +117,12 @@ static void run(const tg_call *c, const tg_task *t)
         const float *const at = rows_of(c->in[0], row, count, k.n, t->scratch);
         rows_moments(at, &k, count, eps, moments);
         for (int64_t i = 0; i < count; i++) {
-            void *const y = tg_at(tg_ptr(c->out[0]), half, (row + i) * k.n);
-            float *const to = half ? (float *)t->scratch + i * k.n : y;
+            void *const y = tg_at(tg_ptr(c->out[0]), is_bf16, (row + i) * k.n);
+            float *const to = is_bf16 ? (float *)t->scratch + i * k.n : y;
             ((float *)tg_ptr(c->out[1]))[row + i] = moments[i].mean;
             ((float *)tg_ptr(c->out[2]))[row + i] = moments[i].rstd;
             normalise(at + i * k.n, k.n, moments[i], tg_ptr(c->in[1]), tg_ptr(c->in[2]), to);
-            if (half) tg_narrow(to, true, k.n, y);
+            if (is_bf16) tg_narrow(to, true, k.n, y);
         }
     }
 }
@@ -130,7 +130,7 @@ static void run(const tg_call *c, const tg_task *t)
 static tg_scratch scratch(const tg_call *c)
 {
     const cut k = cut_of(c->in[0], c->attr);
-    return (tg_scratch){ .worker = tg_half(c->in[0]) ? (size_t)(together(&k) * k.n) * sizeof(float) : 0 };
+    return (tg_scratch){ .worker = tg_is_bf16(c->in[0]) ? (size_t)(together(&k) * k.n) * sizeof(float) : 0 };
 }
 
 /* ---- the derivative: 0 gx, and each block's sums of gy xhat and gy; 1 these summed ---- */
@@ -184,17 +184,17 @@ static void grad_block(const tg_call *c, const tg_task *t, const cut *k)
 {
     const float *const mean = tg_ptr(c->in[3]), *const rstd = tg_ptr(c->in[4]), *const gamma = tg_ptr(c->in[2]);
     float *const partial = (float *)t->shared + 2 * k->n * t->index, *const room = t->scratch;
-    const bool parameters = c->out[1] || c->out[2], half = tg_half(c->in[1]);
+    const bool parameters = c->out[1] || c->out[2], is_bf16 = tg_is_bf16(c->in[1]);
     if (parameters) memset(partial, 0, 2 * (size_t)k->n * sizeof(float));
     for (int64_t row = t->index * k->block_rows; row < imin((t->index + 1) * k->block_rows, k->rows); row++) {
         const float *const gy = rows_of(c->in[0], row, 1, k->n, room);
-        const float *const x = rows_of(c->in[1], row, 1, k->n, half ? room + k->n : NULL);
-        void *const gx = tg_at(tg_ptr(c->out[0]), half, row * k->n);
+        const float *const x = rows_of(c->in[1], row, 1, k->n, is_bf16 ? room + k->n : NULL);
+        void *const gx = tg_at(tg_ptr(c->out[0]), is_bf16, row * k->n);
         const row_sums total = sums_of(gy, x, gamma, k->n, mean[row]);
         const row_moments moments = { mean[row], (float)(total.rest / (double)k->n), rstd[row] };
         if (parameters) row_parameters(gy, x, k->n, moments, partial, partial + k->n);
-        if (gx) row_gx(gy, x, gamma, k->n, moments, &total, half ? room : gx);
-        if (gx && half) tg_narrow(room, true, k->n, gx);
+        if (gx) row_gx(gy, x, gamma, k->n, moments, &total, is_bf16 ? room : gx);
+        if (gx && is_bf16) tg_narrow(room, true, k->n, gx);
     }
 }
 
@@ -233,7 +233,7 @@ static tg_scratch grad_scratch(const tg_call *c)
 {
     const cut k = cut_of(c->in[1], c->attr);
     return (tg_scratch){ .shared = c->out[1] || c->out[2] ? (size_t)(2 * k.n * k.blocks) * sizeof(float) : 0,
-                         .worker = tg_half(c->in[1]) ? 2 * (size_t)k.n * sizeof(float) : 0 };
+                         .worker = tg_is_bf16(c->in[1]) ? 2 * (size_t)k.n * sizeof(float) : 0 };
 }
 
 TG_VECTOR_KERNEL(layer_norm_vector) = {

@@ -12,20 +12,20 @@ enum { TG_SUM_WIDTH = 16, TG_SUM_LONG = 512 };
 /* Numbers of each of the four. */
 static inline int64_t tg_line_quarter(int64_t n) { return n < TG_SUM_LONG ? 0 : n / (4 * TG_SUM_WIDTH) * TG_SUM_WIDTH; }
 
-TG_INLINE double tg_line_sum(const void *x, bool half, int64_t n)
+TG_INLINE double tg_line_sum(const void *x, bool is_bf16, int64_t n)
 {
     const int64_t quarter = tg_line_quarter(n);
-    const void *y = tg_at(x, half, quarter), *z = tg_at(y, half, quarter), *w = tg_at(z, half, quarter);
+    const void *y = tg_at(x, is_bf16, quarter), *z = tg_at(y, is_bf16, quarter), *w = tg_at(z, is_bf16, quarter);
     double a = 0, b = 0, c = 0, d = 0;
 #pragma omp simd reduction(+ : a, b, c, d)
     for (int64_t j = 0; j < quarter; j++) {
-        a += (double)tg_load(x, half, j);
-        b += (double)tg_load(y, half, j);
-        c += (double)tg_load(z, half, j);
-        d += (double)tg_load(w, half, j);
+        a += (double)tg_load(x, is_bf16, j);
+        b += (double)tg_load(y, is_bf16, j);
+        c += (double)tg_load(z, is_bf16, j);
+        d += (double)tg_load(w, is_bf16, j);
     }
 #pragma omp simd reduction(+ : a)
-    for (int64_t j = 4 * quarter; j < n; j++) a += (double)tg_load(x, half, j);
+    for (int64_t j = 4 * quarter; j < n; j++) a += (double)tg_load(x, is_bf16, j);
     return (a + b) + (c + d);
 }
 
@@ -63,10 +63,10 @@ TG_INLINE void tg_lines_across(tg_lines_d v[TG_LINES])
 #endif
 }
 
-TG_INLINE void tg_lines_load(const void *x, bool half, int64_t i, tg_lines_f *to)
+TG_INLINE void tg_lines_load(const void *x, bool is_bf16, int64_t i, tg_lines_f *to)
 {
     tg_lines_h bits;
-    if (half) {
+    if (is_bf16) {
         memcpy(&bits, (const uint16_t *)x + i, sizeof bits);
         const tg_lines_u wide = __builtin_convertvector(bits, tg_lines_u) << 16;
         memcpy(to, &wide, sizeof wide);
@@ -76,29 +76,29 @@ TG_INLINE void tg_lines_load(const void *x, bool half, int64_t i, tg_lines_f *to
 }
 
 /* Where line i of `count` begins in x; beyond the last it is the last again. */
-TG_INLINE const void *tg_line_at(const void *x, bool half, int64_t n, int i, int64_t count)
+TG_INLINE const void *tg_line_at(const void *x, bool is_bf16, int64_t n, int i, int64_t count)
 {
-    return tg_at(x, half, (i < count ? i : count - 1) * n);
+    return tg_at(x, is_bf16, (i < count ? i : count - 1) * n);
 }
 
 /* The sums of lines 0 .. count - 1, each of n numbers; those from count on are none. */
-TG_INLINE void tg_lines_sum(const void *x, bool half, int64_t n, int64_t count, double total[TG_LINES])
+TG_INLINE void tg_lines_sum(const void *x, bool is_bf16, int64_t n, int64_t count, double total[TG_LINES])
 {
     const int64_t whole = n / TG_LINES * TG_LINES;
     const void *line[TG_LINES];
     tg_lines_d sum[TG_LINES];
-    for (int i = 0; i < TG_LINES; i++) line[i] = tg_line_at(x, half, n, i, count), sum[i] = (tg_lines_d){ 0 };
+    for (int i = 0; i < TG_LINES; i++) line[i] = tg_line_at(x, is_bf16, n, i, count), sum[i] = (tg_lines_d){ 0 };
     for (int64_t j = 0; j < whole; j += TG_LINES)
 #pragma GCC unroll 8
         for (int i = 0; i < TG_LINES; i++) {
             tg_lines_f v;
-            tg_lines_load(line[i], half, j, &v);
+            tg_lines_load(line[i], is_bf16, j, &v);
             sum[i] += __builtin_convertvector(v, tg_lines_d);
         }
     tg_lines_across(sum);
     memcpy(total, sum, sizeof *sum);
     for (int64_t j = whole; j < n; j++)
-        for (int i = 0; i < TG_LINES; i++) total[i] += (double)tg_load(line[i], half, j);
+        for (int i = 0; i < TG_LINES; i++) total[i] += (double)tg_load(line[i], is_bf16, j);
 }
 
 /* The sums of squared differences from mean[line], in f32: for lines shorter than TG_SUM_LONG. */

@@ -43,9 +43,9 @@ static layout layout_of(const tg_product *p)
     const int64_t outputs = outputs_of_task(p);
     layout l = { .pitch = tg_panel_width(p->m) + TG_LANES, .y_pitch = p->n }; /* not a power of two */
     l.y = outputs * l.pitch;
-    if (p->half_y) l.y_pitch = tg_panel_width(outputs);
-    l.w = l.y + (p->half_y ? p->m * l.y_pitch : 0);
-    l.all = l.w + (p->half ? TG_GEMM_A : 0);
+    if (p->y_is_bf16) l.y_pitch = tg_panel_width(outputs);
+    l.w = l.y + (p->y_is_bf16 ? p->m * l.y_pitch : 0);
+    l.all = l.w + (p->is_bf16 ? TG_GEMM_A : 0);
     return l;
 }
 
@@ -56,7 +56,7 @@ static void finish(const tg_product *p, float *y, int64_t m, int64_t n0, int64_t
         for (int64_t i = 0; i < n1 - n0; i++) y[i] += p->bias[n0 + i];
     if (p->relu)
         for (int64_t i = 0; i < n1 - n0; i++) y[i] = y[i] < 0 ? 0 : y[i];
-    if (p->half_y) tg_narrow(y, true, n1 - n0, tg_at(p->y, true, m * p->n + n0));
+    if (p->y_is_bf16) tg_narrow(y, true, n1 - n0, tg_at(p->y, true, m * p->n + n0));
 }
 
 static void multiply(const tg_product *p, int64_t index, const float *packed, float *block)
@@ -64,9 +64,9 @@ static void multiply(const tg_product *p, int64_t index, const float *packed, fl
     const layout l = layout_of(p);
     const int64_t n0 = index * outputs_of_task(p), n1 = n0 + outputs_of_task(p);
     const tg_cell c = { n0, n1 < p->n ? n1 : p->n, 0, p->m };
-    const tg_matrix w = { p->b, p->b_column, p->b_row, p->half };
-    const tg_gemm g = { .k = p->k, .a = &w, .pack_a = p->half ? tg_pack_rows : NULL, .packed_b = packed };
-    float *rows[TG_MC], *const y = p->half_y ? block + l.y : (float *)p->y + n0;
+    const tg_matrix w = { p->b, p->b_column, p->b_row, p->is_bf16 };
+    const tg_gemm g = { .k = p->k, .a = &w, .pack_a = p->is_bf16 ? tg_pack_rows : NULL, .packed_b = packed };
+    float *rows[TG_MC], *const y = p->y_is_bf16 ? block + l.y : (float *)p->y + n0;
     for (int64_t n = c.m0; n < c.m1; n++) rows[n - c.m0] = block + (n - c.m0) * l.pitch;
     tg_gemm_block(&g, c, rows, block + l.w);
     tg_pack_transposed(block, l.pitch, p->m, c.m1 - c.m0, y, l.y_pitch);
@@ -100,7 +100,7 @@ static void run(const tg_call *c, const tg_task *t)
 {
     const tg_product p = tg_linear_product(c);
     if (!from_weights(&p)) tg_product_block(&p, 1, t->index, t->scratch);
-    else if (t->phase == 0) pack((tg_matrix){ p.a, p.a_column, p.a_row, p.half }, p.k, p.m, t->index, t->shared);
+    else if (t->phase == 0) pack((tg_matrix){ p.a, p.a_column, p.a_row, p.is_bf16 }, p.k, p.m, t->index, t->shared);
     else multiply(&p, t->index, t->shared, t->scratch);
 }
 
@@ -162,7 +162,7 @@ static int64_t grad_w_tasks(const tg_call *c, int phase)
 
 static void grad_w_block(const tg_product *p, tg_cell c, const float *packed, float *scratch)
 {
-    const tg_matrix gy = { p->a, p->a_row, p->a_column, p->half };
+    const tg_matrix gy = { p->a, p->a_row, p->a_column, p->is_bf16 };
     const tg_gemm g = { .k = p->k, .a = &gy, .pack_a = tg_pack_columns, .by_columns = true, .packed_b = packed };
     float *rows[TG_MC];
     for (int64_t m = c.m0; m < c.m1; m++) rows[m - c.m0] = (float *)p->y + m * p->n;
@@ -173,7 +173,7 @@ static void grad_w_run(const tg_call *c, const tg_task *t)
 {
     const tg_product p = tg_linear_grad_w_product(c);
     const tg_grid grid = grad_w_grid(c);
-    if (t->phase == 0) pack((tg_matrix){ p.b, p.b_row, p.b_column, p.half }, p.k, p.n, t->index, t->shared);
+    if (t->phase == 0) pack((tg_matrix){ p.b, p.b_row, p.b_column, p.is_bf16 }, p.k, p.n, t->index, t->shared);
     else grad_w_block(&p, tg_grid_cell(&grid, t->index), t->shared, t->scratch);
 }
 

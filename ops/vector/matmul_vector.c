@@ -21,10 +21,10 @@ static void run(const tg_call *c, const tg_task *t)
     tg_product_block(&p, s.matrices, t->index % blocks, t->scratch);
 }
 
-static const char *reject_half(const tg_call *c) { return c->in[0]->dtype == TG_BF16 ? NULL : "want bf16"; }
+static const char *reject_f32(const tg_call *c) { return c->in[0]->dtype == TG_BF16 ? NULL : "want bf16"; }
 
 TG_VECTOR_KERNEL(matmul_vector) = { TG_VECTOR_HEAD, .reject = tg_product_reject, .scratch = scratch, .tasks = tasks,
                                     .run = run };
 /* bf16, which is widened as it is packed: behind the products of bf16. */
-TG_VECTOR_KERNEL(matmul_half_vector) = { TG_VECTOR_HEAD, .reject = reject_half, .scratch = scratch, .tasks = tasks,
+TG_VECTOR_KERNEL(matmul_bf16_vector) = { TG_VECTOR_HEAD, .reject = reject_f32, .scratch = scratch, .tasks = tasks,
                                          .run = run };

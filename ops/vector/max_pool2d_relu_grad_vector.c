@@ -19,7 +19,7 @@ typedef struct {
     void *g;
     tg_windows at[2];
     int64_t channels, bands, step, tasks; /* bands of all images, of a task */
-    bool half, bytes;                     /* numbers are bf16; indices are u8, not i32 */
+    bool is_bf16, bytes;                  /* numbers are bf16; indices are u8, not i32 */
 } problem;
 
 static problem problem_of(const tg_call *c)
@@ -31,7 +31,7 @@ static problem problem_of(const tg_call *c)
                   tg_ptr(g),
                   .at = { tg_pool_windows(c->attr, 0), tg_pool_windows(c->attr, 1) },
                   .channels = g->dim[3],
-                  .half = tg_half(g),
+                  .is_bf16 = tg_is_bf16(g),
                   .bytes = c->in[1]->dtype == TG_U8 };
     const int64_t band = p.at[0].kernel * p.at[1].size * p.channels;
     p.bands = g->dim[0] * ceil_div(p.at[0].size, p.at[0].kernel);
@@ -59,15 +59,15 @@ static const char *reject(const tg_call *c) { return tg_side_by_side(c->attr) ? 
                 value & (number) - (number)(place == (place_type)(first + k)); \
         } \
     }
-GIVE(give_half_bytes, uint16_t, uint8_t)
-GIVE(give_half_words, uint16_t, int32_t)
+GIVE(give_bf16_bytes, uint16_t, uint8_t)
+GIVE(give_bf16_words, uint16_t, int32_t)
 GIVE(give_bytes, uint32_t, uint8_t)
 GIVE(give_words, uint32_t, int32_t)
 
 TG_INLINE void give(const problem *p, int n, int64_t first, const void *gy, const void *index, void *const to[AT_ONCE])
 {
-    if (p->half && p->bytes) give_half_bytes(n, first, gy, index, p->channels, to);
-    else if (p->half) give_half_words(n, first, gy, index, p->channels, to);
+    if (p->is_bf16 && p->bytes) give_bf16_bytes(n, first, gy, index, p->channels, to);
+    else if (p->is_bf16) give_bf16_words(n, first, gy, index, p->channels, to);
     else if (p->bytes) give_bytes(n, first, gy, index, p->channels, to);
     else give_words(n, first, gy, index, p->channels, to);
 }
@@ -80,16 +80,16 @@ static void hand_out(const problem *p, const void *gy, const void *index, int64_
     void *to[AT_ONCE];
     for (int64_t first = 0; first < places; first += n) {
         for (int k = 0; k < n; k++)
-            to[k] = tg_at(p->g, p->half, at + (first + k) / width * line + (first + k) % width * p->channels);
+            to[k] = tg_at(p->g, p->is_bf16, at + (first + k) / width * line + (first + k) % width * p->channels);
         if (n == 4) give(p, 4, first, gy, index, to);
         else if (n == 9) give(p, 9, first, gy, index, to);
         else give(p, 1, first, gy, index, to);
     }
 }
 
-static void add(const void *gy, bool half, int64_t channels, float *sum)
+static void add(const void *gy, bool is_bf16, int64_t channels, float *sum)
 {
-    if (half)
+    if (is_bf16)
 #pragma omp simd
         for (int64_t c = 0; c < channels; c++) sum[c] += tg_bf16_value(((const uint16_t *)gy)[c]);
     else
@@ -100,8 +100,8 @@ static void add(const void *gy, bool half, int64_t channels, float *sum)
 /* What relu passes of the gradients of a row of windows, from element `from` on. */
 static void relu(const problem *p, int64_t from, void *passed)
 {
-    const void *const gy = tg_at(p->gy, p->half, from), *const y = tg_at(p->y, p->half, from);
-    if (p->half) tg_relu_grad_line(gy, y, true, p->at[1].out * p->channels, passed);
+    const void *const gy = tg_at(p->gy, p->is_bf16, from), *const y = tg_at(p->y, p->is_bf16, from);
+    if (p->is_bf16) tg_relu_grad_line(gy, y, true, p->at[1].out * p->channels, passed);
     else tg_relu_grad_line(gy, y, false, p->at[1].out * p->channels, passed);
 }
 
@@ -112,16 +112,16 @@ static void hand_out_row(const problem *p, int64_t row, int64_t at, void *passed
     int64_t from = row * u->out * p->channels;
     relu(p, from, passed);
     for (int64_t j = 0; j < u->out; j++, from += p->channels, at += u->kernel * p->channels) {
-        const void *const gy = tg_at(passed, p->half, j * p->channels);
+        const void *const gy = tg_at(passed, p->is_bf16, j * p->channels);
         hand_out(p, gy, (const char *)p->index + from * (p->bytes ? 1 : 4), at);
-        add(gy, p->half, p->channels, sum);
+        add(gy, p->is_bf16, p->channels, sum);
     }
 }
 
 /* Zeros for what no window covers. */
 static void clear(const problem *p, int64_t at, int64_t n)
 {
-    memset(tg_at(p->g, p->half, at), 0, (size_t)n * (p->half ? 2 : 4));
+    memset(tg_at(p->g, p->is_bf16, at), 0, (size_t)n * (p->is_bf16 ? 2 : 4));
 }
 
 static void hand_out_band(const problem *p, int64_t band, void *passed, float *sum)

@@ -12,7 +12,7 @@ enum { MOST = 9, SOURCES = 4, CHANNELS = 32 }; /* CHANNELS: taken at a time */
 typedef struct {
     tg_windows at[2];
     int64_t channels;
-    bool half, bytes;
+    bool is_bf16, bytes;
 } pool; /* bytes: indices are u8, not i32 */
 
 /* ---- indices; NONE: nobody wants them ---- */
@@ -51,8 +51,8 @@ typedef struct {
 
 /* The largest of n pixels, channel by channel; the first of equals, but a NaN wins.  begun: y and index are one too.
  * Taps are copied: the compiler must see that a byte of the index is none of theirs.  Places become bytes in a loop of
- * their own, for a loop with bytes in it takes 64 channels at a time or half a vector of the others. */
-TG_INLINE void largest_channels(int n, bool begun, const taps *from, int64_t first, int64_t channels, bool half,
+ * their own, for a loop with bytes in it takes 64 channels at a time or is_bf16 a vector of the others. */
+TG_INLINE void largest_channels(int n, bool begun, const taps *from, int64_t first, int64_t channels, bool is_bf16,
                                 index_kind kind, void *y, void *index)
 {
     const taps t = *from;
@@ -60,53 +60,54 @@ TG_INLINE void largest_channels(int n, bool begun, const taps *from, int64_t fir
 #pragma omp simd
     for (int64_t i = 0; i < channels; i++) {
         const int64_t c = first + i;
-        float best = begun ? tg_load(y, half, c) : tg_load(t.at[0], half, c);
+        float best = begun ? tg_load(y, is_bf16, c) : tg_load(t.at[0], is_bf16, c);
         int32_t place = begun ? index_load(index, kind, c) : t.place[0];
 #pragma GCC unroll 9
         for (int k = begun ? 0 : 1; k < n; k++) {
-            const float value = tg_load(t.at[k], half, c);
+            const float value = tg_load(t.at[k], is_bf16, c);
             const int32_t take = -((value > best) | (value != value)), here = t.place[k]; /* a mask */
             best = take ? value : best;
             place = (place & ~take) | (here & take);
         }
-        tg_store_exact(y, half, c, best);
+        tg_store_exact(y, is_bf16, c, best);
         places[i] = place;
     }
 #pragma omp simd
     for (int64_t i = 0; i < channels; i++) index_store(index, kind, first + i, places[i]);
 }
 
-TG_INLINE void largest(int n, bool begun, const taps *t, int64_t channels, bool half, index_kind kind, void *y,
+TG_INLINE void largest(int n, bool begun, const taps *t, int64_t channels, bool is_bf16, index_kind kind, void *y,
                        void *index)
 {
     int64_t c = 0;
-    for (; c + CHANNELS <= channels; c += CHANNELS) largest_channels(n, begun, t, c, CHANNELS, half, kind, y, index);
-    if (c < channels) largest_channels(n, begun, t, c, channels - c, half, kind, y, index);
+    for (; c + CHANNELS <= channels; c += CHANNELS) largest_channels(n, begun, t, c, CHANNELS, is_bf16, kind, y, index);
+    if (c < channels) largest_channels(n, begun, t, c, channels - c, is_bf16, kind, y, index);
 }
 
-TG_INLINE void largest_of(const taps *t, bool begun, int64_t channels, bool half, index_kind kind, void *y, void *index)
+TG_INLINE void largest_of(const taps *t, bool begun, int64_t channels, bool is_bf16, index_kind kind, void *y,
+                          void *index)
 {
-    if (!begun && t->n == 9) largest(9, false, t, channels, half, kind, y, index);
-    else if (!begun && t->n == 6) largest(6, false, t, channels, half, kind, y, index);
-    else if (!begun && t->n == 4) largest(4, false, t, channels, half, kind, y, index);
+    if (!begun && t->n == 9) largest(9, false, t, channels, is_bf16, kind, y, index);
+    else if (!begun && t->n == 6) largest(6, false, t, channels, is_bf16, kind, y, index);
+    else if (!begun && t->n == 4) largest(4, false, t, channels, is_bf16, kind, y, index);
     else
         for (int k = 0; k < t->n; k++) {
             const taps one = { 1, { t->at[k] }, { t->place[k] } };
-            if (begun || k) largest(1, true, &one, channels, half, kind, y, index);
-            else largest(1, false, &one, channels, half, kind, y, index);
+            if (begun || k) largest(1, true, &one, channels, is_bf16, kind, y, index);
+            else largest(1, false, &one, channels, is_bf16, kind, y, index);
         }
 }
 
-TG_INLINE void largest_indexed(const pool *p, const taps *t, bool begun, bool half, void *y, void *index)
+TG_INLINE void largest_indexed(const pool *p, const taps *t, bool begun, bool is_bf16, void *y, void *index)
 {
-    if (!index) largest_of(t, begun, p->channels, half, NONE, y, index);
-    else if (p->bytes) largest_of(t, begun, p->channels, half, BYTES, y, index);
-    else largest_of(t, begun, p->channels, half, WORDS, y, index);
+    if (!index) largest_of(t, begun, p->channels, is_bf16, NONE, y, index);
+    else if (p->bytes) largest_of(t, begun, p->channels, is_bf16, BYTES, y, index);
+    else largest_of(t, begun, p->channels, is_bf16, WORDS, y, index);
 }
 
 static void reduce(const pool *p, const taps *t, bool begun, void *y, void *index)
 {
-    if (p->half) largest_indexed(p, t, begun, true, y, index);
+    if (p->is_bf16) largest_indexed(p, t, begun, true, y, index);
     else largest_indexed(p, t, begun, false, y, index);
 }
 
@@ -116,7 +117,7 @@ static int64_t first_of(const tg_windows *v, int64_t o) { return o * v->stride -
 static void add_tap(const pool *p, const void *image, int64_t line, int64_t column, int64_t h, int64_t w, taps *t)
 {
     const tg_windows *v = &p->at[0], *u = &p->at[1];
-    t->at[t->n] = tg_at(image, p->half, (h * u->size + w) * p->channels);
+    t->at[t->n] = tg_at(image, p->is_bf16, (h * u->size + w) * p->channels);
     t->place[t->n++] = (int32_t)((h - first_of(v, line)) * u->kernel + w - first_of(u, column));
 }
 
@@ -165,7 +166,7 @@ static void move(taps *t, int64_t bytes)
 
 static void forward_line(const pool *p, const void *image, int64_t line, char *y, char *index)
 {
-    const int64_t size = p->channels * (p->half ? 2 : 4), index_size = p->channels * (p->bytes ? 1 : 4);
+    const int64_t size = p->channels * (p->is_bf16 ? 2 : 4), index_size = p->channels * (p->bytes ? 1 : 4);
     taps t = { 0 };
     for (int64_t column = 0; column < p->at[1].out; column++, y += size, index += index ? index_size : 0) {
         if (!whole(p, line, column)) {
@@ -182,11 +183,11 @@ static pool pool_of(const tg_call *c, const tg_tensor *index)
 {
     return (pool){ { tg_pool_windows(c->attr, 0), tg_pool_windows(c->attr, 1) },
                    c->in[0]->dim[3],
-                   tg_half(c->in[0]),
+                   tg_is_bf16(c->in[0]),
                    index && index->dtype == TG_U8 };
 }
 
-/* Lines of y of a task: part of an image, at most a half, if that makes no crumbs of it; else the image. */
+/* Lines of y of a task: part of an image, at most a is_bf16, if that makes no crumbs of it; else the image. */
 static int64_t forward_lines(const tg_call *c)
 {
     const int64_t image = c->out[0]->dim[1], wanted = tg_pool_lines(c), most = wanted < image ? wanted : image;
@@ -213,9 +214,9 @@ static void forward_run(const tg_call *c, const tg_task *t)
     const int64_t step = forward_lines(c), lines = c->out[0]->dim[0] * p.at[0].out;
     const int64_t pixels = p.at[0].size * p.at[1].size;
     for (int64_t line = t->index * step; line < lines && line < (t->index + 1) * step; line++) {
-        const void *image = tg_at(tg_ptr(c->in[0]), p.half, line / p.at[0].out * pixels * p.channels);
+        const void *image = tg_at(tg_ptr(c->in[0]), p.is_bf16, line / p.at[0].out * pixels * p.channels);
         const int64_t first = line * p.at[1].out * p.channels;
-        forward_line(&p, image, line % p.at[0].out, tg_at(tg_ptr(c->out[0]), p.half, first),
+        forward_line(&p, image, line % p.at[0].out, tg_at(tg_ptr(c->out[0]), p.is_bf16, first),
                      index_at(&p, tg_ptr(c->out[1]), first));
     }
 }
@@ -272,7 +273,7 @@ TG_INLINE void gather_any(const pool *p, const float *begun, const sources *s, b
 /* last: gx is finished.  Sums of bf16 wait in `sum`. */
 static void gather_some(const pool *p, bool begun, bool last, const sources *s, float *sum, void *gx)
 {
-    if (!p->half) gather_any(p, begun ? gx : NULL, s, false, false, gx);
+    if (!p->is_bf16) gather_any(p, begun ? gx : NULL, s, false, false, gx);
     else if (last) gather_any(p, begun ? sum : NULL, s, true, true, gx);
     else gather_any(p, begun ? sum : NULL, s, true, false, sum);
 }
@@ -294,7 +295,7 @@ static void backward_pixel(const pool *p, const tg_holders at[2], const pixel *x
                 begun = true;
                 s.n = 0;
             }
-            s.gy[s.n] = tg_at(x->gy, p->half, from);
+            s.gy[s.n] = tg_at(x->gy, p->is_bf16, from);
             s.index[s.n] = index_at(p, x->index, from);
             s.place[s.n++] = (int32_t)(h * p->at[1].kernel + x->column - first_of(&p->at[1], j));
         }
@@ -302,11 +303,11 @@ static void backward_pixel(const pool *p, const tg_holders at[2], const pixel *x
 }
 
 /* A pixel of a window gets its gradient, or nothing. */
-TG_INLINE void pick(const void *gy, const void *index, int32_t place, int64_t channels, bool half, index_kind kind,
+TG_INLINE void pick(const void *gy, const void *index, int32_t place, int64_t channels, bool is_bf16, index_kind kind,
                     void *gx)
 {
     const uint16_t *const bits = gy;
-    if (half)
+    if (is_bf16)
 #pragma omp simd
         for (int64_t c = 0; c < channels; c++) ((uint16_t *)gx)[c] = index_is(index, kind, c, place) ? bits[c] : 0;
     else
@@ -315,23 +316,23 @@ TG_INLINE void pick(const void *gy, const void *index, int32_t place, int64_t ch
             ((float *)gx)[c] = index_is(index, kind, c, place) ? ((const float *)gy)[c] : 0;
 }
 
-TG_INLINE void pick_line(const pool *p, const pixel *x, bool half, index_kind kind, void *gx)
+TG_INLINE void pick_line(const pool *p, const pixel *x, bool is_bf16, index_kind kind, void *gx)
 {
     const int64_t row = x->row / p->at[0].kernel, width = p->at[1].kernel, channels = p->channels;
     const int64_t columns = row < p->at[0].out ? p->at[1].out : 0, done = columns * width * channels;
     for (int64_t j = 0; j < columns; j++) {
         const int64_t from = (row * columns + j) * channels, first = x->row % p->at[0].kernel * width;
         for (int64_t k = 0; k < width; k++)
-            pick(tg_at(x->gy, half, from), index_at(p, x->index, from), (int32_t)(first + k), channels, half, kind,
-                 tg_at(gx, half, (j * width + k) * channels));
+            pick(tg_at(x->gy, is_bf16, from), index_at(p, x->index, from), (int32_t)(first + k), channels, is_bf16,
+                 kind, tg_at(gx, is_bf16, (j * width + k) * channels));
     }
-    memset(tg_at(gx, half, done), 0, (size_t)(p->at[1].size * channels - done) * (half ? 2 : 4));
+    memset(tg_at(gx, is_bf16, done), 0, (size_t)(p->at[1].size * channels - done) * (is_bf16 ? 2 : 4));
 }
 
 static void pick_any_line(const pool *p, const pixel *x, void *gx)
 {
-    if (p->half && p->bytes) pick_line(p, x, true, BYTES, gx);
-    else if (p->half) pick_line(p, x, true, WORDS, gx);
+    if (p->is_bf16 && p->bytes) pick_line(p, x, true, BYTES, gx);
+    else if (p->is_bf16) pick_line(p, x, true, WORDS, gx);
     else if (p->bytes) pick_line(p, x, false, BYTES, gx);
     else pick_line(p, x, false, WORDS, gx);
 }
@@ -339,9 +340,9 @@ static void pick_any_line(const pool *p, const pixel *x, void *gx)
 static void backward_line(const tg_call *c, const pool *p, int64_t line, float *sum)
 {
     const int64_t image = line / p->at[0].size * p->at[0].out * p->at[1].out * p->channels;
-    pixel x = { tg_at(tg_ptr(c->in[0]), p->half, image), index_at(p, tg_ptr(c->in[1]), image), line % p->at[0].size,
+    pixel x = { tg_at(tg_ptr(c->in[0]), p->is_bf16, image), index_at(p, tg_ptr(c->in[1]), image), line % p->at[0].size,
                 0 };
-    void *gx = tg_at(tg_ptr(c->out[0]), p->half, line * p->at[1].size * p->channels);
+    void *gx = tg_at(tg_ptr(c->out[0]), p->is_bf16, line * p->at[1].size * p->channels);
     tg_holders at[2] = { tg_holders_begin(&p->at[0]), tg_holders_begin(&p->at[1]) };
     if (tg_side_by_side(c->attr)) {
         pick_any_line(p, &x, gx);
@@ -350,7 +351,7 @@ static void backward_line(const tg_call *c, const pool *p, int64_t line, float *
     tg_holders_move(&p->at[0], &at[0], x.row);
     for (; x.column < p->at[1].size; x.column++) {
         tg_holders_move(&p->at[1], &at[1], x.column);
-        backward_pixel(p, at, &x, sum, tg_at(gx, p->half, x.column * p->channels));
+        backward_pixel(p, at, &x, sum, tg_at(gx, p->is_bf16, x.column * p->channels));
     }
 }
 
@@ -363,7 +364,7 @@ static void backward_run(const tg_call *c, const tg_task *t)
 
 static tg_scratch backward_scratch(const tg_call *c)
 {
-    return (tg_scratch){ .worker = tg_half(c->in[0]) ? sizeof(float) * (size_t)c->in[0]->dim[3] : 0 };
+    return (tg_scratch){ .worker = tg_is_bf16(c->in[0]) ? sizeof(float) * (size_t)c->in[0]->dim[3] : 0 };
 }
 
 TG_VECTOR_KERNEL(max_pool2d_grad_vector) = { TG_VECTOR_HEAD, .tasks = tg_pool_tasks, .scratch = backward_scratch,

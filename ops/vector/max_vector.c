@@ -7,13 +7,13 @@
 
 TG_INLINE float larger(float most, float v) { return v > most || v != v ? v : most; }
 
-TG_INLINE float line_max(const void *x, bool half, int64_t n)
+TG_INLINE float line_max(const void *x, bool is_bf16, int64_t n)
 {
     float most = -INFINITY;
     int32_t nans = 0;
 #pragma omp simd reduction(max : most) reduction(+ : nans)
     for (int64_t j = 0; j < n; j++) {
-        const float v = tg_load(x, half, j);
+        const float v = tg_load(x, is_bf16, j);
         most = v > most ? v : most;
         nans += v != v;
     }
@@ -24,32 +24,32 @@ TG_INLINE float line_max(const void *x, bool half, int64_t n)
 static __attribute__((noinline)) float max_f32(const void *x, int64_t n) { return line_max(x, false, n); }
 static __attribute__((noinline)) float max_bf16(const void *x, int64_t n) { return line_max(x, true, n); }
 
-TG_INLINE void max_unit(const tg_units *u, const tg_unit *at, const void *x, bool half, float *most)
+TG_INLINE void max_unit(const tg_units *u, const tg_unit *at, const void *x, bool is_bf16, float *most)
 {
     tg_cursor line = { .offset = 0 };
     for (int64_t j = 0; j < at->n; j++) most[j] = -INFINITY;
     for (int64_t i = 0; i < u->cut.gone.count; i++, tg_loop_next(&u->cut.gone, &line)) {
-        const void *const from = tg_at(x, half, at->x + line.offset);
+        const void *const from = tg_at(x, is_bf16, at->x + line.offset);
         if (u->cut.gone_last) {
-            most[0] = larger(most[0], half ? max_bf16(from, u->cut.lane) : max_f32(from, u->cut.lane));
+            most[0] = larger(most[0], is_bf16 ? max_bf16(from, u->cut.lane) : max_f32(from, u->cut.lane));
             continue;
         }
 #pragma omp simd
-        for (int64_t j = 0; j < at->n; j++) most[j] = larger(most[j], tg_load(from, half, j));
+        for (int64_t j = 0; j < at->n; j++) most[j] = larger(most[j], tg_load(from, is_bf16, j));
     }
 }
 
 static void max_run(const tg_call *c, const tg_task *t)
 {
     const tg_units u = tg_units_of(c->in[0], tg_axes_of(c));
-    const bool half = tg_half(c->in[0]);
+    const bool is_bf16 = tg_is_bf16(c->in[0]);
     float most[TG_STRIP];
     for (int64_t i = t->index * u.task_units; i < tg_units_end(&u, t->index); i++) {
         const tg_unit at = tg_unit_at(&u, i);
-        if (half) max_unit(&u, &at, tg_ptr(c->in[0]), true, most);
+        if (is_bf16) max_unit(&u, &at, tg_ptr(c->in[0]), true, most);
         else max_unit(&u, &at, tg_ptr(c->in[0]), false, most);
         for (int64_t j = 0; j < at.n; j++) {
-            if (half) tg_store(tg_ptr(c->out[0]), true, at.y + j, most[j]);
+            if (is_bf16) tg_store(tg_ptr(c->out[0]), true, at.y + j, most[j]);
             else tg_store(tg_ptr(c->out[0]), false, at.y + j, most[j]);
         }
     }
@@ -73,42 +73,42 @@ typedef struct {
 } operands;
 
 /* share[j]: what each of the elements that equal y[j] gets. */
-TG_INLINE void count_ties(const tg_units *u, const tg_unit *at, const operands *o, bool half, const float *most,
+TG_INLINE void count_ties(const tg_units *u, const tg_unit *at, const operands *o, bool is_bf16, const float *most,
                           float *share)
 {
     tg_cursor line = { .offset = 0 };
     for (int64_t j = 0; j < at->n; j++) share[j] = 0;
     for (int64_t i = 0; i < u->cut.gone.count; i++, tg_loop_next(&u->cut.gone, &line)) {
-        const void *const x = tg_at(o->x, half, at->x + line.offset);
+        const void *const x = tg_at(o->x, is_bf16, at->x + line.offset);
         int32_t n = 0;
         if (u->cut.gone_last)
 #pragma omp simd reduction(+ : n)
-            for (int64_t j = 0; j < u->cut.lane; j++) n += ties(tg_load(x, half, j), most[0]);
+            for (int64_t j = 0; j < u->cut.lane; j++) n += ties(tg_load(x, is_bf16, j), most[0]);
         else
 #pragma omp simd
-            for (int64_t j = 0; j < at->n; j++) share[j] += ties(tg_load(x, half, j), most[j]) ? 1.0f : 0.0f;
+            for (int64_t j = 0; j < at->n; j++) share[j] += ties(tg_load(x, is_bf16, j), most[j]) ? 1.0f : 0.0f;
         share[0] += (float)n;
     }
-    for (int64_t j = 0; j < at->n; j++) share[j] = tg_load(o->gy, half, at->y + j) / share[j];
+    for (int64_t j = 0; j < at->n; j++) share[j] = tg_load(o->gy, is_bf16, at->y + j) / share[j];
 }
 
-TG_INLINE void grad_unit(const tg_units *u, const tg_unit *at, const operands *o, bool half)
+TG_INLINE void grad_unit(const tg_units *u, const tg_unit *at, const operands *o, bool is_bf16)
 {
     tg_cursor line = { .offset = 0 };
     float most[TG_STRIP], share[TG_STRIP];
-    for (int64_t j = 0; j < at->n; j++) most[j] = tg_load(o->y, half, at->y + j);
-    count_ties(u, at, o, half, most, share);
+    for (int64_t j = 0; j < at->n; j++) most[j] = tg_load(o->y, is_bf16, at->y + j);
+    count_ties(u, at, o, is_bf16, most, share);
     for (int64_t i = 0; i < u->cut.gone.count; i++, tg_loop_next(&u->cut.gone, &line)) {
-        const void *const x = tg_at(o->x, half, at->x + line.offset);
-        void *const gx = tg_at(o->gx, half, at->x + line.offset);
+        const void *const x = tg_at(o->x, is_bf16, at->x + line.offset);
+        void *const gx = tg_at(o->gx, is_bf16, at->x + line.offset);
         if (u->cut.gone_last)
 #pragma omp simd
             for (int64_t j = 0; j < u->cut.lane; j++)
-                tg_store(gx, half, j, ties(tg_load(x, half, j), most[0]) ? share[0] : 0.0f);
+                tg_store(gx, is_bf16, j, ties(tg_load(x, is_bf16, j), most[0]) ? share[0] : 0.0f);
         else
 #pragma omp simd
             for (int64_t j = 0; j < at->n; j++)
-                tg_store(gx, half, j, ties(tg_load(x, half, j), most[j]) ? share[j] : 0.0f);
+                tg_store(gx, is_bf16, j, ties(tg_load(x, is_bf16, j), most[j]) ? share[j] : 0.0f);
     }
 }
 
@@ -118,10 +118,10 @@ static void grad_run(const tg_call *c, const tg_task *t)
 {
     const tg_units u = grad_units(c);
     const operands o = { tg_ptr(c->in[0]), tg_ptr(c->in[1]), tg_ptr(c->in[2]), tg_ptr(c->out[0]) };
-    const bool half = tg_half(c->in[1]);
+    const bool is_bf16 = tg_is_bf16(c->in[1]);
     for (int64_t i = t->index * u.task_units; i < tg_units_end(&u, t->index); i++) {
         const tg_unit at = tg_unit_at(&u, i);
-        if (half) grad_unit(&u, &at, &o, true);
+        if (is_bf16) grad_unit(&u, &at, &o, true);
         else grad_unit(&u, &at, &o, false);
     }
 }
@@ -141,29 +141,29 @@ TG_VECTOR_KERNEL(max_grad_vector) = {
 
 /* ---- argmax: the first of the largest ---- */
 
-TG_INLINE int64_t line_argmax(const void *x, bool half, int64_t n)
+TG_INLINE int64_t line_argmax(const void *x, bool is_bf16, int64_t n)
 {
-    const float most = half ? max_bf16(x, n) : max_f32(x, n);
+    const float most = is_bf16 ? max_bf16(x, n) : max_f32(x, n);
     int64_t j = 0;
-    while (j < n - 1 && !ties(tg_load(x, half, j), most)) j++;
+    while (j < n - 1 && !ties(tg_load(x, is_bf16, j), most)) j++;
     return j;
 }
 
-TG_INLINE void argmax_unit(const tg_units *u, const tg_unit *at, const void *x, bool half, int64_t *y)
+TG_INLINE void argmax_unit(const tg_units *u, const tg_unit *at, const void *x, bool is_bf16, int64_t *y)
 {
     float most[TG_STRIP];
     int32_t index[TG_STRIP] = { 0 };
     if (u->cut.gone_last) {
-        *y = line_argmax(tg_at(x, half, at->x), half, u->cut.lane);
+        *y = line_argmax(tg_at(x, is_bf16, at->x), is_bf16, u->cut.lane);
         return;
     }
     tg_cursor line = { .offset = 0 };
-    for (int64_t j = 0; j < at->n; j++) most[j] = tg_load(x, half, at->x + j);
+    for (int64_t j = 0; j < at->n; j++) most[j] = tg_load(x, is_bf16, at->x + j);
     for (int32_t i = 0; i < (int32_t)u->cut.gone.count; i++, tg_loop_next(&u->cut.gone, &line)) {
-        const void *const from = tg_at(x, half, at->x + line.offset);
+        const void *const from = tg_at(x, is_bf16, at->x + line.offset);
 #pragma omp simd
         for (int64_t j = 0; j < at->n; j++) {
-            const float v = tg_load(from, half, j);
+            const float v = tg_load(from, is_bf16, j);
             const bool better = v > most[j] || (v != v && most[j] == most[j]);
             most[j] = better ? v : most[j];
             index[j] = better ? i : index[j];
@@ -183,7 +183,7 @@ static void argmax_run(const tg_call *c, const tg_task *t)
     int64_t *const y = tg_ptr(c->out[0]);
     for (int64_t i = t->index * u.task_units; i < tg_units_end(&u, t->index); i++) {
         const tg_unit at = tg_unit_at(&u, i);
-        if (tg_half(c->in[0])) argmax_unit(&u, &at, tg_ptr(c->in[0]), true, y + at.y);
+        if (tg_is_bf16(c->in[0])) argmax_unit(&u, &at, tg_ptr(c->in[0]), true, y + at.y);
         else argmax_unit(&u, &at, tg_ptr(c->in[0]), false, y + at.y);
     }
 }

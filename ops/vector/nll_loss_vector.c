@@ -67,11 +67,11 @@ static double row_loss(const classes *k, const float *logp, int64_t class)
 /* The logarithms of the probabilities of a row: given, or made of logits, in the output or in scratch. */
 static const float *logp_row(const tg_call *c, const tg_task *t, int64_t row, int64_t n)
 {
-    const bool half = tg_half(c->in[0]);
-    const void *const x = tg_at(tg_ptr(c->in[0]), half, row * n);
+    const bool is_bf16 = tg_is_bf16(c->in[0]);
+    const void *const x = tg_at(tg_ptr(c->in[0]), is_bf16, row * n);
     if (c->op != &tg_cross_entropy_op) return x;
     float *const logp = c->out[2] ? (float *)tg_ptr(c->out[2]) + row * n : t->scratch;
-    if (half) tg_log_softmax_row(x, true, n, logp, false);
+    if (is_bf16) tg_log_softmax_row(x, true, n, logp, false);
     else tg_log_softmax_row(x, false, n, logp, false);
     return logp;
 }
@@ -132,15 +132,15 @@ static void glogp_row(const classes *k, int64_t class, float scale, float *g)
 }
 
 /* gx of one row; g: room for it in f32, or gx itself. */
-static void gx_row(const classes *k, const float *logp, int64_t class, float scale, bool half, float *g, void *gx)
+static void gx_row(const classes *k, const float *logp, int64_t class, float scale, bool is_bf16, float *g, void *gx)
 {
     const int64_t n = k->attr->classes;
     if (class < 0) {
-        memset(gx, 0, (size_t)n * (half ? sizeof(uint16_t) : sizeof(float)));
+        memset(gx, 0, (size_t)n * (is_bf16 ? sizeof(uint16_t) : sizeof(float)));
         return;
     }
     glogp_row(k, class, scale, g);
-    if (logp && half) tg_log_softmax_grad_row(g, logp, false, n, gx, true);
+    if (logp && is_bf16) tg_log_softmax_grad_row(g, logp, false, n, gx, true);
     else if (logp) tg_log_softmax_grad_row(g, logp, false, n, gx, false);
 }
 
@@ -148,14 +148,14 @@ static void run_grad(const tg_call *c, const tg_task *t)
 {
     const classes k = { c->in[1], tg_ptr(c->in[2]), c->attr, t };
     const int64_t n = k.attr->classes;
-    const bool half = tg_half(c->out[0]);
+    const bool is_bf16 = tg_is_bf16(c->out[0]);
     const float *const gloss = tg_ptr(c->in[0]);
     const float divisor = k.attr->reduction == TG_MEAN ? *(const float *)tg_ptr(c->in[3]) : 1;
     const float *const logp = c->op == &tg_cross_entropy_grad_op ? tg_ptr(c->in[4]) : NULL;
     for (int64_t row = t->index * task_rows(c); row < imin((t->index + 1) * task_rows(c), rows_of(c)); row++) {
-        void *const gx = tg_at(tg_ptr(c->out[0]), half, row * n);
+        void *const gx = tg_at(tg_ptr(c->out[0]), is_bf16, row * n);
         const float scale = gloss[k.attr->reduction == TG_NONE ? row : 0] / divisor;
-        gx_row(&k, logp ? logp + row * n : NULL, class_of(&k, row), scale, half, logp ? t->scratch : gx, gx);
+        gx_row(&k, logp ? logp + row * n : NULL, class_of(&k, row), scale, is_bf16, logp ? t->scratch : gx, gx);
     }
 }
 

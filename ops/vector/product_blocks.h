@@ -15,7 +15,7 @@ static inline int64_t tg_product_blocks(const tg_product *p, int64_t others)
 /* A block that is to be rounded is computed beside its place. */
 static inline tg_scratch tg_product_scratch(const tg_product *p)
 {
-    const size_t block = p->half_y ? TG_MC * TG_NC * sizeof(float) : 0;
+    const size_t block = p->y_is_bf16 ? TG_MC * TG_NC * sizeof(float) : 0;
     return (tg_scratch){ .worker = tg_gemm_scratch(true) + block };
 }
 
@@ -23,18 +23,18 @@ static inline void tg_product_block(const tg_product *p, int64_t others, int64_t
 {
     const tg_grid grid = tg_grid_of(p->m, p->n, others);
     const tg_cell c = tg_grid_cell(&grid, index);
-    const tg_matrix a = { p->a, p->a_row, p->a_column, p->half }, b = { p->b, p->b_row, p->b_column, p->half };
+    const tg_matrix a = { p->a, p->a_row, p->a_column, p->is_bf16 }, b = { p->b, p->b_row, p->b_column, p->is_bf16 };
     const bool by_columns = p->a_column != 1;
     float *const block = scratch + TG_GEMM_A + TG_GEMM_B;
     float *rows[TG_MC];
     for (int64_t m = c.m0; m < c.m1; m++)
-        rows[m - c.m0] = p->half_y ? block + (m - c.m0) * TG_NC - c.n0 : (float *)p->y + m * p->n;
+        rows[m - c.m0] = p->y_is_bf16 ? block + (m - c.m0) * TG_NC - c.n0 : (float *)p->y + m * p->n;
     const tg_gemm g = {
         .k = p->k,
         .a = &a,
-        .pack_a = by_columns ? tg_pack_columns
-                  : p->half  ? tg_pack_rows
-                             : NULL,
+        .pack_a = by_columns   ? tg_pack_columns
+                  : p->is_bf16 ? tg_pack_rows
+                               : NULL,
         .b = &b,
         .by_columns = by_columns,
         .pack_b = tg_pack_panel,
@@ -42,7 +42,7 @@ static inline void tg_product_block(const tg_product *p, int64_t others, int64_t
         .relu = p->relu,
     };
     tg_gemm_block(&g, c, rows, scratch);
-    for (int64_t m = c.m0; m < c.m1 && p->half_y; m++)
+    for (int64_t m = c.m0; m < c.m1 && p->y_is_bf16; m++)
         tg_narrow(rows[m - c.m0] + c.n0, true, c.n1 - c.n0, tg_at(p->y, true, m * p->n + c.n0));
 }
 #endif

@@ -49,7 +49,7 @@ static bool cut_axes(const tg_call *c, cut *k)
         extent[at] *= x->dim[i];
     }
     *k = cut_of(extent[0], extent[1], extent[2]);
-    k->narrow = tg_half(c->out[0]);
+    k->narrow = tg_is_bf16(c->out[0]);
     return true;
 }
 
@@ -65,24 +65,25 @@ static cut cut_rows(const tg_tensor *x)
 static bool direct(const cut *k) { return k->pieces == 1 && !k->narrow; }
 
 /* Eight rows at a time in f32, these sums in double: few loads and stores of sums, and small rounding errors. */
-TG_INLINE void add_rows(double *restrict sum, const void *x, bool half, int64_t rows, int64_t stride, int64_t width)
+TG_INLINE void add_rows(double *restrict sum, const void *x, bool is_bf16, int64_t rows, int64_t stride, int64_t width)
 {
     int64_t r = 0;
     memset(sum, 0, sizeof *sum * (size_t)width);
     for (; r + 8 <= rows; r += 8) {
-        const void *a = tg_at(x, half, r * stride), *b = tg_at(a, half, stride), *c = tg_at(b, half, stride);
-        const void *d = tg_at(c, half, stride), *e = tg_at(d, half, stride), *f = tg_at(e, half, stride);
-        const void *g = tg_at(f, half, stride), *h = tg_at(g, half, stride);
+        const void *a = tg_at(x, is_bf16, r * stride), *b = tg_at(a, is_bf16, stride), *c = tg_at(b, is_bf16, stride);
+        const void *d = tg_at(c, is_bf16, stride), *e = tg_at(d, is_bf16, stride), *f = tg_at(e, is_bf16, stride);
+        const void *g = tg_at(f, is_bf16, stride), *h = tg_at(g, is_bf16, stride);
 #pragma omp simd
         for (int64_t j = 0; j < width; j++)
-            sum[j] +=
-                (double)(((tg_load(a, half, j) + tg_load(b, half, j)) + (tg_load(c, half, j) + tg_load(d, half, j))) +
-                         ((tg_load(e, half, j) + tg_load(f, half, j)) + (tg_load(g, half, j) + tg_load(h, half, j))));
+            sum[j] += (double)(((tg_load(a, is_bf16, j) + tg_load(b, is_bf16, j)) +
+                                (tg_load(c, is_bf16, j) + tg_load(d, is_bf16, j))) +
+                               ((tg_load(e, is_bf16, j) + tg_load(f, is_bf16, j)) +
+                                (tg_load(g, is_bf16, j) + tg_load(h, is_bf16, j))));
     }
     for (; r < rows; r++) {
-        const void *a = tg_at(x, half, r * stride);
+        const void *a = tg_at(x, is_bf16, r * stride);
 #pragma omp simd
-        for (int64_t j = 0; j < width; j++) sum[j] += (double)tg_load(a, half, j);
+        for (int64_t j = 0; j < width; j++) sum[j] += (double)tg_load(a, is_bf16, j);
     }
 }
 
@@ -91,26 +92,26 @@ static __attribute__((noinline)) double add_line_f32(const void *x, int64_t n) {
 static __attribute__((noinline)) double add_line_bf16(const void *x, int64_t n) { return tg_line_sum(x, true, n); }
 
 /* Sums of `count` lines that are results, or wait to be rounded. */
-TG_INLINE void add_lines(const void *x, bool half, int64_t n, int64_t count, double scale, float *to)
+TG_INLINE void add_lines(const void *x, bool is_bf16, int64_t n, int64_t count, double scale, float *to)
 {
     for (int64_t i = 0; i < count; i += TG_LINES) {
         const int64_t some = count - i < TG_LINES ? count - i : TG_LINES;
         double sum[TG_LINES];
-        tg_lines_sum(tg_at(x, half, i * n), half, n, some, sum);
+        tg_lines_sum(tg_at(x, is_bf16, i * n), is_bf16, n, some, sum);
         for (int k = 0; k < some; k++) to[i + k] = (float)(sum[k] * scale);
     }
 }
 
 /* Piece `piece` of outer index o, columns from block `column`, into `to`. */
-TG_INLINE void add_piece(const cut *k, const void *x, bool half, int64_t o, int64_t piece, int64_t column, float *to)
+TG_INLINE void add_piece(const cut *k, const void *x, bool is_bf16, int64_t o, int64_t piece, int64_t column, float *to)
 {
     double sum[WIDTH];
     const int64_t row = piece * k->rows, left = k->length - row, rows = left < k->rows ? left : k->rows;
     const int64_t from = column * k->width, rest = k->inner - from, width = rest < k->width ? rest : k->width;
-    const void *first = tg_at(x, half, (o * k->length + row) * k->inner + from);
+    const void *first = tg_at(x, is_bf16, (o * k->length + row) * k->inner + from);
     const double scale = direct(k) ? k->scale : 1;
-    if (k->inner == 1) sum[0] = half ? add_line_bf16(first, rows) : add_line_f32(first, rows);
-    else add_rows(sum, first, half, rows, k->inner, width);
+    if (k->inner == 1) sum[0] = is_bf16 ? add_line_bf16(first, rows) : add_line_f32(first, rows);
+    else add_rows(sum, first, is_bf16, rows, k->inner, width);
     for (int64_t j = 0; j < width; j++) to[from + j] = (float)(sum[j] * scale);
 }
 
@@ -128,19 +129,19 @@ static size_t partial_bytes(const cut *k)
     return direct(k) ? 0 : sizeof(float) * (size_t)(k->outer * k->pieces * k->inner);
 }
 
-TG_INLINE void first_phase(const cut *k, const void *x, bool half, float *y, float *partial, int64_t task)
+TG_INLINE void first_phase(const cut *k, const void *x, bool is_bf16, float *y, float *partial, int64_t task)
 {
     const int64_t column = task % k->columns, piece = task / k->columns % k->pieces;
     const int64_t begin = task / k->columns / k->pieces * k->group;
     const int64_t end = begin + k->group < k->outer ? begin + k->group : k->outer;
     if (k->inner == 1 && k->length < TG_SUM_LONG) {
-        add_lines(tg_at(x, half, begin * k->length), half, k->length, end - begin, direct(k) ? k->scale : 1,
+        add_lines(tg_at(x, is_bf16, begin * k->length), is_bf16, k->length, end - begin, direct(k) ? k->scale : 1,
                   (direct(k) ? y : partial) + begin);
         return;
     }
     for (int64_t o = begin; o < end; o++) {
         float *sum = direct(k) ? y + o * k->inner : partial + (o * k->pieces + piece) * k->inner;
-        add_piece(k, x, half, o, piece, column, sum);
+        add_piece(k, x, is_bf16, o, piece, column, sum);
     }
 }
 
@@ -173,7 +174,7 @@ static void second_phase(const cut *k, void *y, const float *partial, int64_t ta
 static void run(const tg_call *c, const tg_task *task, const cut *k)
 {
     const void *x = tg_ptr(c->in[0]);
-    if (task->phase == 0 && tg_half(c->in[0])) first_phase(k, x, true, tg_ptr(c->out[0]), task->shared, task->index);
+    if (task->phase == 0 && tg_is_bf16(c->in[0])) first_phase(k, x, true, tg_ptr(c->out[0]), task->shared, task->index);
     else if (task->phase == 0) first_phase(k, x, false, tg_ptr(c->out[0]), task->shared, task->index);
     else second_phase(k, tg_ptr(c->out[0]), task->shared, task->index);
 }
@@ -250,17 +251,17 @@ TG_VECTOR_KERNEL(channel_sum_vector) = {
 
 /* ---- relu_grad_channel_sum: a row is masked and added in one pass ---- */
 
-TG_INLINE void mask_row(float *sum, void *g, const void *gy, const void *y, bool half, int64_t n)
+TG_INLINE void mask_row(float *sum, void *g, const void *gy, const void *y, bool is_bf16, int64_t n)
 {
 #pragma omp simd
     for (int64_t j = 0; j < n; j++) {
-        const float masked = tg_relu_grad(gy, y, half, j);
-        tg_store_exact(g, half, j, masked);
+        const float masked = tg_relu_grad(gy, y, is_bf16, j);
+        tg_store_exact(g, is_bf16, j, masked);
         sum[j] += masked;
     }
 }
 
-TG_INLINE void mask_piece(const tg_call *c, const tg_task *task, const cut *k, bool half)
+TG_INLINE void mask_piece(const tg_call *c, const tg_task *task, const cut *k, bool is_bf16)
 {
     const void *gy = tg_ptr(c->in[0]), *y = tg_ptr(c->in[1]);
     const int64_t piece = task->index / k->columns, from = task->index % k->columns * k->width;
@@ -272,7 +273,8 @@ TG_INLINE void mask_piece(const tg_call *c, const tg_task *task, const cut *k, b
         memset(sum, 0, sizeof *sum * (size_t)n);
         for (const int64_t some = r + FEW < end ? r + FEW : end; r < some; r++) {
             const int64_t at = r * k->inner + from;
-            mask_row(sum, tg_at(tg_ptr(c->out[0]), half, at), tg_at(gy, half, at), tg_at(y, half, at), half, n);
+            mask_row(sum, tg_at(tg_ptr(c->out[0]), is_bf16, at), tg_at(gy, is_bf16, at), tg_at(y, is_bf16, at), is_bf16,
+                     n);
         }
         for (int64_t j = 0; j < n; j++) total[j] += (double)sum[j];
     }
@@ -283,7 +285,7 @@ static void relu_grad_channel_sum_run(const tg_call *c, const tg_task *task)
 {
     const cut k = cut_rows(c->in[0]);
     if (task->phase == 1) second_phase(&k, tg_ptr(c->out[1]), task->shared, task->index);
-    else if (tg_half(c->in[0])) mask_piece(c, task, &k, true);
+    else if (tg_is_bf16(c->in[0])) mask_piece(c, task, &k, true);
     else mask_piece(c, task, &k, false);
 }
 

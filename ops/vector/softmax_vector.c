@@ -11,14 +11,14 @@
 enum { STRIP = 256 };
 typedef struct {
     int64_t outer, n, inner, strips, task_rows;
-    bool half;
+    bool is_bf16;
 } shape;
 
 static shape shape_of(const tg_call *c)
 {
     const tg_tensor *const x = c->in[0];
     const int axis = ((const tg_softmax_attr *)c->attr)->axis;
-    shape k = { .outer = 1, .n = x->dim[axis], .inner = 1, .half = tg_half(x) || tg_half(c->out[0]) };
+    shape k = { .outer = 1, .n = x->dim[axis], .inner = 1, .is_bf16 = tg_is_bf16(x) || tg_is_bf16(c->out[0]) };
     for (int i = 0; i < x->rank; i++)
         if (i != axis) *(i < axis ? &k.outer : &k.inner) *= x->dim[i];
     k.strips = (k.inner + STRIP - 1) / STRIP;
@@ -156,14 +156,14 @@ typedef struct {
 static void load_piece(const tg_tensor *t, const piece *p, float *room)
 {
     for (int64_t i = 0; i < p->n; i++)
-        if (tg_half(t)) tg_widen(tg_at(tg_ptr(t), true, p->at + i * p->step), true, p->w, room + i * p->w);
+        if (tg_is_bf16(t)) tg_widen(tg_at(tg_ptr(t), true, p->at + i * p->step), true, p->w, room + i * p->w);
         else tg_widen(tg_at(tg_ptr(t), false, p->at + i * p->step), false, p->w, room + i * p->w);
 }
 
 static void store_piece(const tg_tensor *t, const piece *p, const float *room)
 {
     for (int64_t i = 0; i < p->n; i++)
-        if (tg_half(t)) tg_narrow(room + i * p->w, true, p->w, tg_at(tg_ptr(t), true, p->at + i * p->step));
+        if (tg_is_bf16(t)) tg_narrow(room + i * p->w, true, p->w, tg_at(tg_ptr(t), true, p->at + i * p->step));
         else tg_narrow(room + i * p->w, false, p->w, tg_at(tg_ptr(t), false, p->at + i * p->step));
 }
 
@@ -178,8 +178,8 @@ static void work(const tg_op *op, const piece *p, int64_t step, const float *x, 
 
 static void run_strip(const tg_call *c, const shape *k, const piece *p, float *room)
 {
-    float *const second = room + (k->half ? p->n * p->w : 0);
-    if (!k->half) {
+    float *const second = room + (k->is_bf16 ? p->n * p->w : 0);
+    if (!k->is_bf16) {
         const float *const x = tg_ptr(c->in[0]), *const v = tg_ptr(c->in[1]);
         work(c->op, p, p->step, x + p->at, v ? v + p->at : NULL, (float *)tg_ptr(c->out[0]) + p->at);
         return;
@@ -207,7 +207,7 @@ static void run(const tg_call *c, const tg_task *t)
         run_strip(c, &k, &(piece){ at, k.n, imin(STRIP, k.inner - column), k.inner }, t->scratch);
         return;
     }
-    row_function *const row = rows[tg_half(c->in[0])][tg_half(c->out[0])];
+    row_function *const row = rows[tg_is_bf16(c->in[0])][tg_is_bf16(c->out[0])];
     const int64_t end = imin((t->index + 1) * k.task_rows, k.outer);
     for (int64_t i = t->index * k.task_rows; i < end; i++) row(c, i * k.n, k.n, t->scratch);
 }
@@ -216,7 +216,7 @@ static tg_scratch scratch(const tg_call *c)
 {
     const shape k = shape_of(c);
     const int64_t numbers = k.inner == 1 ? k.n : c->op->n_in * k.n * imin(STRIP, k.inner);
-    return (tg_scratch){ .worker = k.half ? (size_t)numbers * sizeof(float) : 0 };
+    return (tg_scratch){ .worker = k.is_bf16 ? (size_t)numbers * sizeof(float) : 0 };
 }
 
 #define HEAD TG_VECTOR_HEAD, .tasks = tasks, .scratch = scratch, .run = run, .in_place = true

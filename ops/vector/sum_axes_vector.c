@@ -8,37 +8,37 @@
 static __attribute__((noinline)) double line_f32(const void *x, int64_t n) { return tg_line_sum(x, false, n); }
 static __attribute__((noinline)) double line_bf16(const void *x, int64_t n) { return tg_line_sum(x, true, n); }
 
-TG_INLINE void add_row(const void *x, bool half, int64_t n, double *sum)
+TG_INLINE void add_row(const void *x, bool is_bf16, int64_t n, double *sum)
 {
 #pragma omp simd
-    for (int64_t j = 0; j < n; j++) sum[j] += (double)tg_load(x, half, j);
+    for (int64_t j = 0; j < n; j++) sum[j] += (double)tg_load(x, is_bf16, j);
 }
 
-TG_INLINE void sum_unit(const tg_units *u, const tg_unit *at, const void *x, bool half, double *sum)
+TG_INLINE void sum_unit(const tg_units *u, const tg_unit *at, const void *x, bool is_bf16, double *sum)
 {
     tg_cursor line = { .offset = 0 };
     for (int64_t j = 0; j < at->n; j++) sum[j] = 0;
     for (int64_t i = 0; i < u->cut.gone.count; i++, tg_loop_next(&u->cut.gone, &line)) {
-        const void *const from = tg_at(x, half, at->x + line.offset);
-        if (!u->cut.gone_last) add_row(from, half, at->n, sum);
-        else sum[0] += half ? line_bf16(from, u->cut.lane) : line_f32(from, u->cut.lane);
+        const void *const from = tg_at(x, is_bf16, at->x + line.offset);
+        if (!u->cut.gone_last) add_row(from, is_bf16, at->n, sum);
+        else sum[0] += is_bf16 ? line_bf16(from, u->cut.lane) : line_f32(from, u->cut.lane);
     }
 }
 
 static void run(const tg_call *c, const tg_task *t)
 {
     const tg_units u = tg_units_of(c->in[0], tg_axes_of(c));
-    const bool half = tg_half(c->in[0]);
+    const bool is_bf16 = tg_is_bf16(c->in[0]);
     const int64_t length = u.cut.gone.count * (u.cut.gone_last ? u.cut.lane : 1);
     const double scale = c->op == &tg_mean_op ? 1 / (double)length : 1;
     double sum[TG_STRIP];
     for (int64_t i = t->index * u.task_units; i < tg_units_end(&u, t->index); i++) {
         const tg_unit at = tg_unit_at(&u, i);
-        void *const y = tg_at(tg_ptr(c->out[0]), half, at.y);
-        if (half) sum_unit(&u, &at, tg_ptr(c->in[0]), true, sum);
+        void *const y = tg_at(tg_ptr(c->out[0]), is_bf16, at.y);
+        if (is_bf16) sum_unit(&u, &at, tg_ptr(c->in[0]), true, sum);
         else sum_unit(&u, &at, tg_ptr(c->in[0]), false, sum);
         for (int64_t j = 0; j < at.n; j++) {
-            if (half) tg_store(y, true, j, (float)(sum[j] * scale));
+            if (is_bf16) tg_store(y, true, j, (float)(sum[j] * scale));
             else tg_store(y, false, j, (float)(sum[j] * scale));
         }
     }

@@ -21,26 +21,26 @@ static inline float hardswish_slope(float x)
 /* y[i] = f(x[i]), or gx[i] = f(gy[i], v[i]) with v = x or y; `setup` reads attributes into constants.  bf16 numbers are
  * taken in pairs. */
 #define EACH(op, setup, values, formula) \
-    TG_INLINE void op##_each(const void *attr, tg_span s, bool half) \
+    TG_INLINE void op##_each(const void *attr, tg_span s, bool is_bf16) \
     { \
-        const int64_t pairs = half ? s.n / 2 : s.n; \
+        const int64_t pairs = is_bf16 ? s.n / 2 : s.n; \
         (void)attr; \
         setup; \
         _Pragma("omp simd") for (int64_t i = 0; i < pairs; i++) \
         { \
             tg_pair y_ = { 0, 0 }; \
             DO(values(FIRST), y_.a = formula); \
-            if (half) DO(values(SECOND), y_.b = formula); \
-            tg_store_pair(s.y, half, i, y_); \
+            if (is_bf16) DO(values(SECOND), y_.b = formula); \
+            tg_store_pair(s.y, is_bf16, i, y_); \
         } \
-        for (int64_t i = 2 * pairs; half && i < s.n; i++) DO(values(SINGLE), tg_store(s.y, true, i, formula)); \
+        for (int64_t i = 2 * pairs; is_bf16 && i < s.n; i++) DO(values(SINGLE), tg_store(s.y, true, i, formula)); \
     } \
     RUN(op)
 #define RUN(op) \
     static void op##_run(const tg_call *c, const tg_task *task) \
     { \
         const tg_span s = tg_span_of(c, task); \
-        if (s.half) op##_each(c->attr, s, true); \
+        if (s.is_bf16) op##_each(c->attr, s, true); \
         else op##_each(c->attr, s, false); \
     } \
     TG_VECTOR_KERNEL(op##_vector) = { TG_ELEMENTWISE_HEAD, .run = op##_run, .in_place = true };
@@ -49,8 +49,8 @@ static inline float hardswish_slope(float x)
         values; \
         what; \
     } while (0)
-#define FIRST(p)                 tg_load_pair(p, half, i).a
-#define SECOND(p)                tg_load_pair(p, half, i).b
+#define FIRST(p)                 tg_load_pair(p, is_bf16, i).a
+#define SECOND(p)                tg_load_pair(p, is_bf16, i).b
 #define SINGLE(p)                tg_load(p, true, i)
 #define ATTR(type)               ((const tg_##type##_attr *)attr)
 #define X(load)                  const float x = load(s.a)
@@ -79,21 +79,21 @@ ZIP(silu_grad, G_X, g *silu_slope(x))
 ZIP(hardswish_grad, G_X, g *hardswish_slope(x))
 
 /* Of what relu gives nothing is to be rounded. */
-TG_INLINE void relu_each(const void *attr, tg_span s, bool half)
+TG_INLINE void relu_each(const void *attr, tg_span s, bool is_bf16)
 {
     (void)attr;
 #pragma omp simd
     for (int64_t i = 0; i < s.n; i++) {
-        const float x = tg_load(s.a, half, i);
-        tg_store_exact(s.y, half, i, x < 0.0f ? 0.0f : x);
+        const float x = tg_load(s.a, is_bf16, i);
+        tg_store_exact(s.y, is_bf16, i, x < 0.0f ? 0.0f : x);
     }
 }
 RUN(relu)
 
-TG_INLINE void relu_grad_each(const void *attr, tg_span s, bool half)
+TG_INLINE void relu_grad_each(const void *attr, tg_span s, bool is_bf16)
 {
     (void)attr;
-    tg_relu_grad_line(s.a, s.b, half, s.n, s.y);
+    tg_relu_grad_line(s.a, s.b, is_bf16, s.n, s.y);
 }
 RUN(relu_grad)
 
@@ -105,20 +105,20 @@ MAP_WITH(leaky_relu, const float slope = tg_plain((float)ATTR(leaky_relu)->slope
 EACH(leaky_relu_grad, const float slope = tg_plain((float)ATTR(leaky_relu)->slope), G_X, g *(x > 0.0f ? 1.0f : slope))
 
 /* The usual exponents; the others are not vectorised, but shared out among the workers. */
-TG_INLINE void pow_each(const void *attr, tg_span s, bool half)
+TG_INLINE void pow_each(const void *attr, tg_span s, bool is_bf16)
 {
     const float exponent = (float)ATTR(pow)->exponent;
 #define POWER(formula) \
     _Pragma("omp simd") for (int64_t i = 0; i < s.n; i++) \
     { \
-        const float x = tg_load(s.a, half, i); \
-        tg_store(s.y, half, i, formula); \
+        const float x = tg_load(s.a, is_bf16, i); \
+        tg_store(s.y, is_bf16, i, formula); \
     }
     if (exponent == 1) POWER(x)
     else if (exponent == 2) POWER(x * x)
     else if (exponent == 3) POWER(x * x * x)
     else
-        for (int64_t i = 0; i < s.n; i++) tg_store(s.y, half, i, powf(tg_load(s.a, half, i), exponent));
+        for (int64_t i = 0; i < s.n; i++) tg_store(s.y, is_bf16, i, powf(tg_load(s.a, is_bf16, i), exponent));
 #undef POWER
 }
 RUN(pow)

@@ -49,8 +49,8 @@ static inline float tg_power_of_two(int32_t n) { return tg_float_of((uint32_t)(n
 static inline float tg_exp_f32(float x)
 {
     const tg_exp_parts parts = tg_reduce(tg_clamp(x, -104.0f, 89.0f));
-    const int32_t half = parts.n >> 1;
-    return (1.0f + tg_expm1_reduced(parts.r)) * tg_power_of_two(half) * tg_power_of_two(parts.n - half);
+    const int32_t is_bf16 = parts.n >> 1;
+    return (1.0f + tg_expm1_reduced(parts.r)) * tg_power_of_two(is_bf16) * tg_power_of_two(parts.n - is_bf16);
 }
 
 /* x = 2^e m with sqrt(1/2) <= m < sqrt 2, f = m - 1, s = f / (2 + f): ln m = 2 atanh s = 2 s + s R(s^2), written

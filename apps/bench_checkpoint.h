@@ -2,7 +2,7 @@
  */
 #ifndef TG_APPS_BENCH_CHECKPOINT_H
 #define TG_APPS_BENCH_CHECKPOINT_H
-#include "tilegrad.h"
+#include <tilegrad/tilegrad.h>
 
 /* Prints what `rounds` saves and loads of net and opt took, in turn with plain ones; files in `folder` are removed
  * afterwards.  The error is kept in root. */

@@ -1,7 +1,7 @@
 /* bench_ops.h - `tilegrad bench --ops`: each operator by itself, forward and backward, on shapes that networks have. */
 #ifndef TG_APPS_BENCH_OPS_H
 #define TG_APPS_BENCH_OPS_H
-#include "tilegrad.h"
+#include <tilegrad/tilegrad.h>
 
 enum { BENCH_INPUTS = 4, BENCH_RANK = 4 };
 typedef struct {

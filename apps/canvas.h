@@ -1,7 +1,7 @@
 /* canvas.h - an image that is drawn on, and becomes a PNG. */
 #ifndef TG_CANVAS_H
 #define TG_CANVAS_H
-#include "scope.h"
+#include <tilegrad/scope.h>
 
 /* Pixels of a letter's dot, of a line of text. */
 enum { CANVAS_DOT = 2, CANVAS_LINE = CANVAS_DOT * 10 };

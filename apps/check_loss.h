@@ -1,7 +1,7 @@
 /* check_loss.h - a loss that is not a number stops the training, before it reaches the weights. */
 #ifndef TG_APPS_CHECK_LOSS_H
 #define TG_APPS_CHECK_LOSS_H
-#include "tilegrad.h"
+#include <tilegrad/tilegrad.h>
 
 /* The loss itself; if it is not finite the step does not happen: it fails, and the weights stay as they were. */
 tg_tensor *check_loss(tg_scope *s, tg_tensor *loss);

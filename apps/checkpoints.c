@@ -1,7 +1,7 @@
 /* checkpoints.c - see checkpoints.h. */
 #include "checkpoints.h"
 #include "run_folder.h"
-#include "tensor_file.h"
+#include <tilegrad/tensor_file.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

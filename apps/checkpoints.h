@@ -1,7 +1,7 @@
 /* checkpoints.h - the checkpoints in a training's folder: last.safetensors and ckpt-00001234.safetensors. */
 #ifndef TG_APPS_CHECKPOINTS_H
 #define TG_APPS_CHECKPOINTS_H
-#include "tilegrad.h"
+#include <tilegrad/tilegrad.h>
 
 #define LAST_NAME "last.safetensors"
 #define BEST_NAME "best.safetensors"

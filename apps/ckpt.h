@@ -4,7 +4,7 @@
 #define TG_APPS_CKPT_H
 #include "command.h"
 #include "status_line.h"
-#include "tensor_file.h"
+#include <tilegrad/tensor_file.h>
 
 /* The subcommands; see command.h. */
 int ckpt_inspect(int argc, char **argv);

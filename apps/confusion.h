@@ -1,7 +1,7 @@
 /* confusion.h - which classes a classifier takes for which. */
 #ifndef TG_CONFUSION_H
 #define TG_CONFUSION_H
-#include "scope.h"
+#include <tilegrad/scope.h>
 
 /* count[truth * (classes + 1) + predicted]; the last column: without a class */
 typedef struct {

@@ -1,7 +1,7 @@
 /* evaluate.h - what a classifier makes of images. */
 #ifndef TG_APPS_EVALUATE_H
 #define TG_APPS_EVALUATE_H
-#include "tilegrad.h"
+#include <tilegrad/tilegrad.h>
 
 /* A row of logits has the class of its largest.  If one of them is NaN, or the largest is infinite (so that softmax
  * gives NaN), it has none, and is never right. */

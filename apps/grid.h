@@ -1,7 +1,7 @@
 /* grid.h - a PNG that shows what a classifier does: images in a grid, under each its true and its predicted class. */
 #ifndef TG_GRID_H
 #define TG_GRID_H
-#include "scope.h"
+#include <tilegrad/scope.h>
 
 typedef struct {
     const uint8_t *pixels;         /* [h, w, c] */

@@ -1,7 +1,7 @@
 /* machine.h - what computes: for reports, and for telling whether two runs can have the same bits. */
 #ifndef TG_APPS_MACHINE_H
 #define TG_APPS_MACHINE_H
-#include "tilegrad.h"
+#include <tilegrad/tilegrad.h>
 
 /* The libraries in this build, by the files that are loaded when a kernel first needs them; NULL: not in this build. */
 const char *machine_onednn_file(void), *machine_openblas_file(void);

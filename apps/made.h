@@ -3,8 +3,8 @@
  * All of it is text, as it stands in the file; what a file lacks is NULL. */
 #ifndef TG_APPS_MADE_H
 #define TG_APPS_MADE_H
-#include "tensor_file.h"
-#include "tilegrad.h"
+#include <tilegrad/tensor_file.h>
+#include <tilegrad/tilegrad.h>
 
 typedef struct {
     const char *model, *classes, *input;        /* "lenet", "10", "28x28x1" */

@@ -3,7 +3,7 @@
  * A value that does not do ends the program with status 2: "--epochs '0': want a whole number from 1 to ...". */
 #ifndef TG_APPS_OPTIONS_H
 #define TG_APPS_OPTIONS_H
-#include "tilegrad.h"
+#include <tilegrad/tilegrad.h>
 #include <argp.h>
 
 int64_t option_whole(struct argp_state *state, const char *name, const char *text, int64_t low, int64_t high);

@@ -1,8 +1,8 @@
 /* output.h - standard output and standard error of the command.
  *
  * Whatever is printed to stdout or stderr, by whomever (argp and the library, too), passes one function that escapes
- * what a terminal might take for a command, what turns the direction of text, and invalid UTF-8 (lib/printable.h); a
- * line feed alone stays.  At exit, output that could not be written makes status 0 a failure, with a message. */
+ * what a terminal might take for a command, what turns the direction of text, and invalid UTF-8 (lib/base/printable.h);
+ * a line feed alone stays.  At exit, output that could not be written makes status 0 a failure, with a message. */
 #ifndef TG_APPS_OUTPUT_H
 #define TG_APPS_OUTPUT_H
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* peak.c - short loops of the multiplying instruction on registers alone, on all threads at once; the best of some. */
 #include "peak.h"
 #include "status_line.h"
-#include "tilegrad.h"
+#include <tilegrad/tilegrad.h>
 #include <string.h>
 
 enum { ROUNDS = 5, TURNS = 100000 };

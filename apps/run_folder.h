@@ -4,7 +4,7 @@
  * for the first time, or again after it had worked. */
 #ifndef TG_APPS_RUN_FOLDER_H
 #define TG_APPS_RUN_FOLDER_H
-#include "tilegrad.h"
+#include <tilegrad/tilegrad.h>
 #include <stdio.h>
 
 typedef struct {

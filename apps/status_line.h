@@ -1,7 +1,7 @@
 /* status_line.h - a line that is drawn again and again on a terminal, and now and then a plain one elsewhere. */
 #ifndef TG_APPS_STATUS_LINE_H
 #define TG_APPS_STATUS_LINE_H
-#include "tilegrad.h"
+#include <tilegrad/tilegrad.h>
 #include <stdio.h>
 
 typedef struct {

@@ -1,9 +1,9 @@
 /* tilegrad.c - the `tilegrad` command. */
 #include "command.h"
-#include "environment.h"
+#include <tilegrad/environment.h>
 #include "output.h"
 #include "signals.h"
-#include "tilegrad.h"
+#include <tilegrad/tilegrad.h>
 #include <argp.h>
 #include <stddef.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* tour.h - calls of every operator, for `tilegrad kernels`. */
 #ifndef TG_APPS_TOUR_H
 #define TG_APPS_TOUR_H
-#include "tilegrad.h"
+#include <tilegrad/tilegrad.h>
 
 /* Records training steps and evaluations of networks, and calls of the operators that those lack, at usual sizes, and
  * has each looked at by `observe` with the kernel it would run on.  Nothing is computed.  False, with `message`, if a

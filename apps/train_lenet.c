@@ -2,7 +2,7 @@
  *
  * Read it from top to bottom; every call is explained in the header that its name suggests, beginning with scope.h.
  * Nothing runs when it is called: calls are recorded, and run when somebody needs numbers (tg_update, tg_item). */
-#include "tilegrad.h"
+#include <tilegrad/tilegrad.h>
 #include <math.h>
 #include <stdio.h>
 

@@ -1,7 +1,7 @@
 /* train_options.h - the command line of `tilegrad train`, and what of it a checkpoint keeps. */
 #ifndef TG_APPS_TRAIN_OPTIONS_H
 #define TG_APPS_TRAIN_OPTIONS_H
-#include "tilegrad.h"
+#include <tilegrad/tilegrad.h>
 
 typedef enum { OPTIMIZER_SGD, OPTIMIZER_ADAM, OPTIMIZER_ADAMW } optimizer_kind;
 

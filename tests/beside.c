@@ -1,6 +1,6 @@
 /* beside.c - see beside.h. */
 #include "beside.h"
-#include "tilegrad.h"
+#include <tilegrad/tilegrad.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>

@@ -1,5 +1,5 @@
 /* copy_tensors.c - copies a file of tensors, piece by piece, through the library: copy_tensors FROM TO. */
-#include "tensor_file.h"
+#include <tilegrad/tensor_file.h>
 #include <stdio.h>
 #include <string.h>
 

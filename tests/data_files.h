@@ -1,7 +1,7 @@
 /* data_files.h - good and bad data files for tests, in a folder of their own. */
 #ifndef TG_DATA_FILES_H
 #define TG_DATA_FILES_H
-#include "datasets.h"
+#include <tilegrad/datasets.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>

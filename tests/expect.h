@@ -1,7 +1,7 @@
 /* expect.h - what the tests of the core share: numbers and messages expected, a small network, what lasts. */
 #ifndef TG_EXPECT_H
 #define TG_EXPECT_H
-#include "tilegrad.h"
+#include <tilegrad/tilegrad.h>
 
 /* cmocka's failure, with what was got and wanted; they return only if all is well. */
 void expect_ok(const tg_scope *s);

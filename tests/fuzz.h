@@ -5,7 +5,7 @@
  * settled without tensors, in fuzz_track.c: which results exist, and what was overwritten since they were made. */
 #ifndef TG_FUZZ_H
 #define TG_FUZZ_H
-#include "tilegrad.h"
+#include <tilegrad/tilegrad.h>
 
 enum { MAX_STEPS = 64, MAX_NESTING = 6, FUZZ_TEXT = 400 };
 

@@ -5,7 +5,7 @@
  * 5 seconds for each file, so that crashes and hangs are found like any other difference.  A file of which they think
  * differently is kept: fuzz_safetensors.SEED. */
 #include "fuzz_safetensors_make.h"
-#include "tensor_file.h"
+#include <tilegrad/tensor_file.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #ifndef TG_FUZZ_SAFETENSORS_MODEL_H
 #define TG_FUZZ_SAFETENSORS_MODEL_H
 #include "fuzz_safetensors_make.h"
-#include "random.h"
+#include <tilegrad/random.h>
 #include <stdbool.h>
 
 enum { MOST_TENSORS = 7, MOST_SIZES = 10, MOST_META = 5, MOST_TEXT = 640, MARKS = 3 };

@@ -7,7 +7,7 @@
 #ifndef TG_OP_SAMPLES_H
 #define TG_OP_SAMPLES_H
 #include "attr.h"
-#include "tilegrad.h"
+#include <tilegrad/tilegrad.h>
 
 typedef enum { FILL_UNIFORM, FILL_CLASSES, FILL_DISTINCT } sample_fill;
 

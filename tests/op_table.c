@@ -1,7 +1,7 @@
 /* op_table.c - see op_table.h. */
 #include "op_table.h"
 #include "attr.h"
-#include "frame.h"
+#include <tilegrad/frame.h>
 #include "run.h"
 #include <string.h>
 

@@ -5,7 +5,7 @@
  * use: 0 nothing; 1 its gradient is wanted; 2 its numbers are wanted afterwards; 3 it is the gradient of the result.
  * The answer is a line "error MESSAGE", or "ok N" and N times a line "dtype rank d0 d1 .." followed by the bytes: the
  * result, then what is wanted of each input, gradients in f32.  A gradient that did not come has dtype "none". */
-#include "tilegrad.h"
+#include <tilegrad/tilegrad.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -12,14 +12,10 @@
 
 static char *read_header(const char *name)
 {
-    static const char *const folders[] = { "lib", "autograd", "ops", "ops/layers", "optim", "datasets" };
-    FILE *from = NULL;
-    char path[256], *source = calloc(1, 65536);
-    for (int i = 0; i < 6 && !from; i++) {
-        snprintf(path, sizeof path, "%s/%s", folders[i], name);
-        from = fopen(path, "r");
-    }
-    if (!from || !source || !fread(source, 1, 65535, from)) fail_msg("%s cannot be read: not in the sources?", name);
+    char path[512], *source = calloc(1, 65536);
+    snprintf(path, sizeof path, "%s/tilegrad/%s", TG_INCLUDE, name);
+    FILE *const from = fopen(path, "r");
+    if (!from || !source || !fread(source, 1, 65535, from)) fail_msg("%s cannot be read", path);
     fclose(from);
     return source;
 }

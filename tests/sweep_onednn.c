@@ -9,7 +9,7 @@
  * agree may round to neighbours.  Winograd's sums are of transformed operands: WINOGRAD times as much. */
 #include "attr.h"
 #include "dispatch.h"
-#include "tilegrad.h"
+#include <tilegrad/tilegrad.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 #ifndef TG_TENSOR_FILES_H
 #define TG_TENSOR_FILES_H
 #include "data_files.h"
-#include "tensor_file.h"
+#include <tilegrad/tensor_file.h>
 
 /* A safetensors file in the folder of data_files.h: this header, and so many bytes of data; byte i is i * 7 + 3. */
 void put_safetensors(const char *name, const char *header, size_t n, size_t data);

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <cmocka.h>
 #include "amx_emulator.h"
-#include "cpu.h"
-#include "dtype.h"
+#include <tilegrad/cpu.h>
+#include <tilegrad/dtype.h>
 #include "tile_code.h"
 #include <float.h>
 #include <math.h>

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-#include "tilegrad.h"
+#include <tilegrad/tilegrad.h>
 #include <math.h>
 
 #define RANK(...)   (int)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t))

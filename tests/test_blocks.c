@@ -10,7 +10,7 @@
 #include <cmocka.h>
 #include "dispatch.h"
 #include "microkernel.h"
-#include "tilegrad.h"
+#include <tilegrad/tilegrad.h>
 #include <math.h>
 
 enum { BLOCKS = 500, MOST_STEPS = 5 };

@@ -15,8 +15,8 @@
 #include "attr.h"
 #include "dispatch.h"
 #include "brick_place.h"
-#include "parallel.h"
-#include "tilegrad.h"
+#include <tilegrad/parallel.h>
+#include <tilegrad/tilegrad.h>
 
 enum { SHAPES = 5000, MOST_M = 40, MOST_K = 70, MOST_BRICKS = 4, GUARD = 12345 };
 

@@ -11,7 +11,7 @@
 #include "data_files.h"
 #include "expect.h"
 #include "system.h"
-#include "tilegrad.h"
+#include <tilegrad/tilegrad.h>
 #include "update.h"
 
 static bool has_bf16(void) { return tg_max_isa() >= TG_ISA_AVX512; }

@@ -17,7 +17,7 @@
 #include "attr.h"
 #include "core.h"
 #include "dispatch.h"
-#include "tilegrad.h"
+#include <tilegrad/tilegrad.h>
 
 enum { CASES = 1000, MOST_WORK = 150000, BAD_EVERY = 3, MOST_BAD = 3 };
 

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include "dispatch.h"
-#include "tilegrad.h"
+#include <tilegrad/tilegrad.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>

@@ -1,6 +1,6 @@
 /* test_epilogue.c - updates that run on the rows of a gradient as they are made, poolings on lines of what they pool
- * (lib/epilogue.c): where, with the bits of a step without them.  The program fuzzer compares them on random programs
- * (fuzz_run.c). */
+ * (lib/run/epilogue.c): where, with the bits of a step without them.  The program fuzzer compares them on random
+ * programs (fuzz_run.c). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,10 +8,10 @@
 #include <string.h>
 #include <cmocka.h>
 #include "attr.h"
-#include "cpu.h"
+#include <tilegrad/cpu.h>
 #include "dispatch.h"
 #include "expect.h"
-#include "parallel.h"
+#include <tilegrad/parallel.h>
 #include "run.h"
 
 enum { IN = 1030, HIDDEN = 520, CLASSES = 7, BATCH = 70, STEPS = 3 };

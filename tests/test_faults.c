@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include "core.h"
 #include "expect.h"
-#include "parallel.h"
+#include <tilegrad/parallel.h>
 #include <math.h>
 
 /* ---- an operator that faults when it is told to, in the forward or in the backward ---- */

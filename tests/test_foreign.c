@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include "data_files.h"
 #include "expect.h"
-#include "tilegrad.h"
+#include <tilegrad/tilegrad.h>
 
 /* A file's path that stays, for data_path's does not. */
 #define PATH(variable, name) \

@@ -1,6 +1,6 @@
 /* test_headers.cpp - the public headers are pedantic C++17 too, macros included, and the library can be called from
  * there. */
-#include "tilegrad.h"
+#include <tilegrad/tilegrad.h>
 #include <cmath>
 #include <cstdio>
 

@@ -9,7 +9,7 @@
 #include "core.h"
 #include "dispatch.h"
 #include "expect.h"
-#include "parallel.h"
+#include <tilegrad/parallel.h>
 #include "system.h"
 #include "witness.h"
 #include <math.h>

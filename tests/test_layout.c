@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include "core.h"
 #include "dispatch.h"
-#include "tilegrad.h"
+#include <tilegrad/tilegrad.h>
 
 /* ---- an operator whose kernel reads w backwards: y = sum of w[i] x[i], and an effect that doubles w ---- */
 

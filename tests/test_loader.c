@@ -1,5 +1,5 @@
 /* test_loader.c - batches: which images, in which order, how they look; whoever prepares them. */
-#include "datasets.h"
+#include <tilegrad/datasets.h>
 #include "system.h"
 #include <setjmp.h>
 #include <stdarg.h>

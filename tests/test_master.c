@@ -8,7 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "expect.h"
-#include "tilegrad.h"
+#include <tilegrad/tilegrad.h>
 
 static uint32_t bits_of(float value)
 {

@@ -9,7 +9,7 @@
 #include <string.h>
 #include "attr.h"
 #include "dispatch.h"
-#include "tilegrad.h"
+#include <tilegrad/tilegrad.h>
 
 enum { MOST = 6 * 5 * 5, BATCHES = 7, MOST_KERNELS = 16 };
 

@@ -1,7 +1,7 @@
 /* test_messages.c - what a scope says of a failure: one printable line, and whether the system refused. */
 #include "data_files.h"
-#include "state.h"
-#include "tensor_file.h"
+#include <tilegrad/state.h>
+#include <tilegrad/tensor_file.h>
 #include <errno.h>
 #include <string.h>
 

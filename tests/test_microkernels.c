@@ -13,8 +13,8 @@
 #include "attr.h"
 #include "brick_place.h"
 #include "dispatch.h"
-#include "parallel.h"
-#include "tilegrad.h"
+#include <tilegrad/parallel.h>
+#include <tilegrad/tilegrad.h>
 #include "ints.h"
 #include <math.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* test_npy.c - headers of .npy: what is taken, and what is refused. */
 #include "little_endian.h"
-#include "tensor_file.h"
+#include <tilegrad/tensor_file.h>
 #include "zip_files.h"
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* test_npz.c - .npz: written and read, compressed, damaged, without memory.  test_zip.c has what is refused. */
 #include "little_endian.h"
 #include "system.h"
-#include "tensor_file.h"
+#include <tilegrad/tensor_file.h>
 #include "zip_files.h"
 #include <fcntl.h>
 #include <stdio.h>

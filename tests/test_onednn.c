@@ -8,7 +8,7 @@
 #include "attr.h"
 #include "dispatch.h"
 #include "system.h"
-#include "tilegrad.h"
+#include <tilegrad/tilegrad.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,16 +1,15 @@
 #!/usr/bin/env bash
 # The program in README compiles as strict C11 against the public headers, and is the one in apps/train_lenet.c.
-# usage: test_readme.sh SOURCE_FOLDER
+# usage: test_readme.sh SOURCE_FOLDER INCLUDE_FOLDER
 set -euo pipefail
 source=$1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-flags=(-std=c11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only)
-for folder in lib autograd ops ops/layers optim datasets; do flags+=("-I$source/$folder"); done
+flags=(-std=c11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only "-I$2")
 
 awk '/^```c$/ { inside = 1; next } /^```$/ { inside = 0 } inside' "$source/README.md" >"$work/body"
 {
-    echo '#include "tilegrad.h"'
+    echo '#include <tilegrad/tilegrad.h>'
     echo '#include <stdio.h>'
     echo 'int main(void) {'
     cat "$work/body"

@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include "checksum.h"
-#include "parallel.h"
-#include "tilegrad.h"
+#include <tilegrad/parallel.h>
+#include <tilegrad/tilegrad.h>
 
 /* ---- one convolution, its two derivatives and its bias ---- */
 

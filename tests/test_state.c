@@ -10,7 +10,7 @@
 #include "data_files.h"
 #include "expect.h"
 #include "state_items.h"
-#include "tilegrad.h"
+#include <tilegrad/tilegrad.h>
 
 /* ---- a thing with everything ---- */
 

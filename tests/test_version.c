@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <cmocka.h>
-#include "tilegrad.h"
+#include <tilegrad/tilegrad.h>
 
 #if TG_VERSION_MAJOR < 0 || TG_VERSION_MINOR < 0 || TG_VERSION_PATCH < 0
 #error "a version has no negative parts"

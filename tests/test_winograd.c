@@ -13,8 +13,8 @@
 #include <string.h>
 #include "conv2d.h"
 #include "dispatch.h"
-#include "parallel.h"
-#include "tilegrad.h"
+#include <tilegrad/parallel.h>
+#include <tilegrad/tilegrad.h>
 #include "winograd.h"
 
 extern const tg_kernel conv2d_brgemm_avx512, conv2d_grad_x_brgemm_avx512, conv2d_grad_w_brgemm_avx512;

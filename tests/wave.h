@@ -1,7 +1,7 @@
 /* wave.h - numbers that Python and C both make (tests/oracle/formula.py), so that no weights need to be stored. */
 #ifndef TG_WAVE_H
 #define TG_WAVE_H
-#include "tilegrad.h"
+#include <tilegrad/tilegrad.h>
 
 /* Element k of a tensor in PyTorch's order of axes is scale sin(0.37 k^2 + 1.7 k + seed) + shift. */
 typedef struct {

@@ -1,7 +1,7 @@
 /* witness.h - operators that watch the core from inside a run. */
 #ifndef TG_WITNESS_H
 #define TG_WITNESS_H
-#include "op.h"
+#include <tilegrad/op.h>
 
 /* What they saw since witness_start; call i of the program is `id` i of its attributes. */
 typedef struct {

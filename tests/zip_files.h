@@ -2,7 +2,7 @@
 #ifndef TG_ZIP_FILES_H
 #define TG_ZIP_FILES_H
 #include "data_files.h"
-#include "tensor_file.h"
+#include <tilegrad/tensor_file.h>
 
 /* A member: a .npy of version 1.0 with this dictionary (NULL: "{'descr': '|u1', ... 'shape': (data,), }") and `data`
  * bytes, byte i being i * 7 + 3; or `raw`.  What follows are lies, and what is unusual. */

@@ -1,5 +1,5 @@
-/* dropout_vector.c - dropout.  Philox's rounds (lib/random.c) are written out, so that many blocks of four numbers run
- * side by side; the numbers are those of tg_random_bits.
+/* dropout_vector.c - dropout.  Philox's rounds (lib/record/random.c) are written out, so that many blocks of four
+ * numbers run side by side; the numbers are those of tg_random_bits.
  *
  * A vector has 64 bits for each 32 of a state: products are as wide, what is in the upper halves is never read, and
  * nothing moves from lane to lane.  C has no way to ask for such a product, so here is the folder's one intrinsic. */

@@ -29,7 +29,7 @@ typedef struct {
     int64_t m0, m1, n0, n1;
 } tg_cell; /* rows m0 .. m1 - 1, columns n0 .. n1 - 1 of a result */
 
-/* Matrices in memory: (i, j) is element i row + j column of `at`, f32 or bf16 (is_bf16); one of the two distances is 1.
+/* Matrices in memory: (i, j) is element i row + j column of `at`, f32 or bf16; one of the two distances is 1.
  */
 typedef struct {
     const void *at;

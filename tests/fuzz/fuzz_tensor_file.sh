@@ -12,11 +12,11 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 # Instrumented: the readers, and what they allocate with.  The rest comes from the library.
-readers=(lib/tensor_file.c lib/tensor_file_names.c lib/tensor_file_convert.c lib/tensor_file_form.c lib/safetensors_read.c)
-for file in lib/npy*.c lib/npz_read.c lib/zip*.c; do
+readers=(lib/files/tensor_file.c lib/files/tensor_file_names.c lib/files/tensor_file_convert.c lib/files/tensor_file_form.c lib/files/safetensors_read.c)
+for file in lib/npy*.c lib/files/npz_read.c lib/zip*.c; do
     [[ -f $file ]] && readers+=("$file")
 done
-sources=(tests/fuzz/fuzz_tensor_file.c "${readers[@]}" lib/checksum.c lib/scope.c lib/arena.c lib/system.c)
+sources=(tests/fuzz/fuzz_tensor_file.c "${readers[@]}" lib/files/checksum.c lib/record/scope.c lib/base/arena.c lib/base/system.c)
 read -ra libraries < <(sed -n 's/^Libs: .*libtilegrad.a//p' "$build/tilegrad-static.pc" | sed 's/-fopenmp/-lgomp/')
 compile() {
     clang -std=c11 -D_GNU_SOURCE -O1 -g -Ilib "${@:2}" "${sources[@]}" "$build/libtilegrad_inside.a" "${libraries[@]}" \

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Judges files that may be safetensors, by the rules of lib/tensor_file.h and with none of its code.
+"""Judges files that may be safetensors, by the rules of lib/files/tensor_file.h and with none of its code.
 
 usage: safetensors_oracle.py CASES
 

@@ -30,14 +30,6 @@ typedef struct tg_pack { /* a packed form that a weight keeps */
     struct tg_pack *next;
 } tg_pack;
 
-struct tg_packing { /* of a call in a run: what it reads packed */
-    const tg_layout *layout;
-    int32_t key[TG_LAYOUT_KEY];
-    int input;
-    size_t bytes;
-    tg_pack *kept; /* NULL: packed into the call's scratch */
-};
-
 typedef struct tg_storage { /* bytes; aliases share it */
     void *data;             /* NULL: no memory now */
     size_t bytes;
@@ -161,44 +153,11 @@ int32_t tg_frame_now(const tg_program *p); /* for what is made now: 0 in user co
 const char *tg_where_now(const tg_program *p);
 bool tg_frame_open(const tg_program *p, int32_t frame);
 
-/* rewrite.c, order.c, recompute.c, widen.c, epilogue.c, plan.c, execute.c: the steps of a run */
-typedef struct {
-    tg_program *program;
-    tg_call **at; /* copies of the pending calls, and fused ones, in the order in which they run */
-    int n;
-    bool middle; /* the program goes on: user code holds the tensors it made */
-} tg_list;
-/* run.c */
-void tg_drop_failed(tg_program *p);                    /* pending calls of scopes that failed: as if never recorded */
-void *tg_run_take(tg_list *l, size_t bytes);           /* memory as long as the run; NULL: none */
-bool tg_held(const tg_list *l, const tg_storage *t);   /* somebody outside of the record may ask for it */
-bool tg_wanted(const tg_list *l, const tg_storage *t); /* held, or a backward to come will read it */
-bool tg_dies(const tg_list *l, const tg_storage *t);   /* nobody will ask for it after its last use in the list */
-bool tg_rewrite(tg_list *l);                           /* chains become fused calls; false: no memory */
-bool tg_effects_last(tg_list *l);                      /* false: no memory */
-bool tg_recompute(tg_list *l);                         /* cheap values made twice, not kept; false: no memory */
-bool tg_widen_calls(tg_list *l);                       /* casts around what ref would run in bf16; false: no memory */
-void tg_find_last_uses(const tg_list *l);              /* sets last_use of every storage in the list */
-bool tg_plan(tg_list *l);                              /* memory for all; false: undone, nothing has changed */
-tg_call *tg_execute(tg_list *l, tg_fault *fault); /* NULL: all ran; else the call whose kernel found its data wrong */
-size_t tg_scratch_bytes(const tg_call *c, size_t *worker); /* of all workers and shared; of one worker */
+/* lib/run/run.c: the door by which resetting a scope reaches the steps of a run (tg_run, in run.h, is the other) */
+void tg_drop_failed(tg_program *p); /* pending calls of scopes that failed: as if never recorded */
 
-/* epilogue.c */
-void tg_find_epilogues(tg_list *l);
-size_t tg_epilogue_bytes(const tg_call *c); /* of what a task makes; 0: c has no epilogue */
-typedef struct {
-    int input;
-    int64_t made, taken;
-} tg_parts; /* of the epilogue; numbers of a task of each */
-tg_parts tg_parts_of(const tg_call *c);
-/* A task of c's last phase, then those of its epilogue; room for tg_epilogue_bytes. */
-void tg_run_with_epilogue(const tg_call *c, const tg_parts *parts, const tg_task *task, char *room);
-
-/* layout.c */
-bool tg_find_packing(tg_scope *s, tg_list *l, tg_call *c); /* sets c->packing; false: s has failed */
-size_t tg_packing_bytes(const tg_call *c);                 /* in the call's scratch */
-const void *tg_pack_input(const tg_call *c);               /* packs it if need be; NULL: there is none */
-void tg_note_repacked(tg_storage *t);                      /* an update has written the packs in use */
+/* packs.c */
+void tg_note_repacked(tg_storage *t); /* an update has written the packs in use */
 void tg_drop_packs(tg_storage *t);
 
 /* fault.c */

@@ -2,7 +2,7 @@
  *
  * First come the calls that wait for no write, in their order, then the others, in theirs; among these the writes that
  * nobody waits for sink to the end. */
-#include "core.h"
+#include "steps.h"
 
 /* ---- first what waits for no write ---- */
 

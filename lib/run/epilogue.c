@@ -7,7 +7,7 @@
  * numbers, which lie in the worker's scratch.  As a whole the value never exists.  The tasks and their sums are the
  * same as without, so the bits are.  The kernel is told what the epilogue will read besides: an update is bound by
  * memory, and the product before it by arithmetic. */
-#include "core.h"
+#include "steps.h"
 #include "master.h"
 
 /* Inputs that live longer than they would have: as large as the value that needs no memory now, or no matter. */

@@ -89,7 +89,7 @@ typedef struct { /* one piece of work of a kernel */
     void *shared;       /* the call's bytes, 64-byte aligned, for all workers and phases */
     const void *packed; /* the input that the kernel's `layout` names, packed; 64-byte aligned */
     tg_fault *fault;
-    const tg_ahead *ahead; /* what the call's epilogue reads next (lib/epilogue.c), or NULL */
+    const tg_ahead *ahead; /* what the call's epilogue reads next (lib/run/epilogue.c), or NULL */
 } tg_task;
 
 typedef struct {

@@ -7,7 +7,7 @@
  * Who waits looks at memory for a moment, which is what most waits take, and then sleeps: looking on would use up its
  * share of a processor that others want. */
 #include "team.h"
-#include "trace.h"
+#include "clock.h"
 #include <linux/futex.h>
 #include <pthread.h>
 #include <stdalign.h>

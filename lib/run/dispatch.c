@@ -1,6 +1,5 @@
 /* dispatch.c - see dispatch.h. */
 #include "dispatch.h"
-#include "kernels.h"
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,10 +63,6 @@ const char *tg_backends(void)
 
 /* ---- libraries ---- */
 
-static const char *not_built(const tg_call *c) { return (void)c, "not in this build"; }
-const tg_kernel tg_onednn_not_built = { .name = "onednn", .backend = "onednn", .reject = not_built };
-const tg_kernel tg_openblas_not_built = { .name = "openblas", .backend = "openblas", .reject = not_built };
-
 void tg_backend_is_missing(const char *name, const char *why)
 {
     const unsigned i = place_of(name, strlen(name));
@@ -79,8 +74,7 @@ static const char *broken_promise(const tg_kernel *kernel)
 {
     const unsigned bits = allowed_now();
     if (!kernel->backend || !(bits & NAMED)) return NULL;
-    if (kernel->reject == not_built && bits & bit_of(kernel->backend, strlen(kernel->backend)))
-        return "not in this build";
+    if (!kernel->run && bits & bit_of(kernel->backend, strlen(kernel->backend))) return "not in this build";
     const unsigned i = place_of(kernel->backend, strlen(kernel->backend));
     return i < KNOWN && bits & 1u << i ? atomic_load(&missing[i]) : NULL;
 }

@@ -1,6 +1,6 @@
 /* plan.c - a dry pass of the allocator: every output and scratch gets its address before anything runs, and what dies
  * gives its block to those that come later.  If there is not enough, everything is undone. */
-#include "core.h"
+#include "steps.h"
 #include "parallel.h"
 
 void tg_find_last_uses(const tg_list *l)

@@ -2,7 +2,7 @@
  * would run it in f32, it runs in f32, between casts.
  *
  * The f32 tensors belong to the run: nobody else sees them, and each gives its memory back after its last use. */
-#include "core.h"
+#include "steps.h"
 #include "core_ops.h"
 #include "dispatch.h"
 

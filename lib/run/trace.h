@@ -1,4 +1,4 @@
-/* trace.h - what TG_VERBOSE prints, to stderr, and the clock.
+/* trace.h - what TG_VERBOSE prints, to stderr.
  *
  *     TG_VERBOSE=1          a line an executed kernel: operator, kernel, ISA, shapes, dtype, ms, GFLOP/s, module
  *                           and one for each weight that was packed
@@ -7,7 +7,6 @@
 #define TG_TRACE_H
 #include "op.h"
 
-double tg_now_ms(void);
 bool tg_trace_calls(void);
 bool tg_trace_dispatch(void);
 void tg_trace_call(const tg_call *c, double ms);

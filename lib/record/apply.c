@@ -2,7 +2,7 @@
  * in eager mode.  See op.h for what authors of operators see, core.h for the structures. */
 #include "core.h"
 #include "system.h"
-#include "trace.h"
+#include "clock.h"
 #include <string.h>
 
 /* ---- appending ---- */

@@ -1,6 +1,5 @@
-/* printable.c - see printable.h; tg_printable: tensor_file.h. */
+/* printable.c - see printable.h. */
 #include "printable.h"
-#include "tensor_file.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -55,27 +54,4 @@ size_t tg_printable_text(const char *text, size_t n, char *to, size_t room)
     }
     if (room > 0) to[have] = 0;
     return all;
-}
-
-/* A backslash is doubled, so that no two names look alike. */
-const char *tg_printable(const char *name, tg_name_text *text)
-{
-    static const char rest[] = "...";
-    if (!text) return "";
-    const size_t room = sizeof text->text - sizeof rest;
-    size_t have = 0, left = name ? strlen(name) : 0;
-    for (size_t step; left > 0; name += step, left -= step) {
-        char piece[TG_PIECE];
-        step = tg_printable_piece(name, left, piece);
-        if (*name == '\\') strcpy(piece, "\\\\");
-        const size_t more = strlen(piece);
-        if (have + more > room) {
-            memcpy(text->text + have, rest, sizeof rest);
-            return text->text;
-        }
-        memcpy(text->text + have, piece, more);
-        have += more;
-    }
-    text->text[have] = 0;
-    return text->text;
 }

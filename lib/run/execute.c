@@ -1,7 +1,8 @@
 /* execute.c - runs the planned list.  Nothing here allocates. */
-#include "core.h"
+#include "steps.h"
 #include "parallel.h"
 #include "trace.h"
+#include "clock.h"
 #include <assert.h>
 
 /* A phase of so few tasks does not go over the data. */

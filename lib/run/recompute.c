@@ -7,7 +7,7 @@
  *
  * Not every such value: only where a run holds much, and where the late readers compute so much for each byte that
  * reading and writing it once more does not count. */
-#include "core.h"
+#include "steps.h"
 
 enum {
     HELD_AT_LEAST = 48 << 20, /* bytes at the peak: less may lie in the third level of the cache */

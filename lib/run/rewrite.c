@@ -2,7 +2,7 @@
  *
  * The list is the run's copy: the record, which backward differentiates, is not touched.  A chain is a sequence of
  * calls, each reading out[0] of the one before.  What somebody wants of a chain must be an output of the fused call. */
-#include "core.h"
+#include "steps.h"
 #include <string.h>
 
 enum { WINDOW = 32, SPAN = WINDOW * TG_MAX_CHAIN }; /* how far apart two links, and the ends of a chain, may be */
@@ -12,28 +12,6 @@ typedef struct {
     int length;
     int at[TG_MAX_CHAIN], slot[TG_MAX_CHAIN]; /* places in the list; the input that links to the one before */
 } chain;
-
-/* ---- who wants a value ---- */
-
-/* C code that is still at work has handles to what the invocation made: a module's forward, or the walk of backward. */
-static bool is_open(const tg_program *p, int32_t frame)
-{
-    return frame == TG_CLOSED ? p->walking != NULL : tg_frame_open(p, frame);
-}
-
-bool tg_held(const tg_list *l, const tg_storage *t)
-{
-    if (t->leaf || t->outer || t->pinned) return true;
-    return l->middle && (t->frame == 0 || is_open(l->program, t->frame));
-}
-
-bool tg_wanted(const tg_list *l, const tg_storage *t) { return tg_held(l, t) || t->savers > 0; }
-
-bool tg_dies(const tg_list *l, const tg_storage *t)
-{
-    if (t->leaf || t->outer || t->pinned || t->savers > 0 || t->frame == 0) return false;
-    return !is_open(l->program, t->frame);
-}
 
 static void count_readers(tg_list *l)
 {

@@ -3,13 +3,12 @@
  * It happens or does not.  What can fail for want of resources comes before the first kernel, and then nothing has
  * changed and the calls stay pending; a kernel can only fault on data, and what lasts is written at the end. */
 #include "run.h"
-#include "core.h"
+#include "steps.h"
 #include "dispatch.h"
 #include "parallel.h"
 #include "pool.h"
 #include "trace.h"
-
-void *tg_run_take(tg_list *l, size_t bytes) { return tg_arena_take(&l->program->run_arena, bytes); }
+#include "clock.h"
 
 /* ---- copy ---- */
 

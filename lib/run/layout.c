@@ -1,15 +1,10 @@
-/* layout.c - weights in the forms that kernels read: made in scratch before a call, or kept with the weight.  See op.h.
- */
-#include "core.h"
+/* layout.c - the packed forms of weights that a run's calls read: made in scratch before a call, or kept with the
+ * weight.  See op.h. */
+#include "clock.h"
 #include "parallel.h"
+#include "steps.h"
 #include "trace.h"
 #include <string.h>
-
-enum {
-    TASK = 16384, /* elements that one task packs, about */
-    MAKERS = 16,
-    MOST_ROWS = 64, /* tasks that make a tensor by rows; rows for one of them, about */
-};
 
 /* ---- before a run ---- */
 
@@ -67,22 +62,6 @@ static void pack_rows(void *context, int64_t index, int worker)
     j->packing->layout->pack(j->w, j->packing->key, r0, r1 < j->rows ? r1 : j->rows, j->to);
 }
 
-int64_t tg_rows_of_task(const tg_tensor *w)
-{
-    if (!w) return TG_LAYOUT_ROWS;
-    const int64_t row = w->rank ? tg_count(w) / w->dim[0] : 1, rows = TASK / row / TG_LAYOUT_ROWS * TG_LAYOUT_ROWS;
-    return rows > TG_LAYOUT_ROWS ? rows : TG_LAYOUT_ROWS;
-}
-
-int64_t tg_rows_to_make(const tg_tensor *t)
-{
-    if (!t || !t->rank) return 0;
-    const int64_t unit = tg_rows_of_task(t), rows = t->dim[0];
-    const int64_t tasks = (rows + MOST_ROWS * MAKERS - 1) / (MOST_ROWS * MAKERS) * MAKERS;
-    const int64_t each = ((rows + tasks - 1) / tasks + unit - 1) / unit * unit;
-    return (rows + each - 1) / each < MAKERS / 2 ? 0 : each;
-}
-
 const void *tg_pack_input(const tg_call *c)
 {
     const tg_packing *packing = c->packing;
@@ -99,31 +78,4 @@ const void *tg_pack_input(const tg_call *c)
     kept->filled = true;
     kept->version = w->storage->ran;
     return kept->data;
-}
-
-/* ---- updates ---- */
-
-void tg_repack(const tg_tensor *w, int64_t r0, int64_t r1)
-{
-    for (tg_pack *p = w && w->storage ? w->storage->packs : NULL; p; p = p->next)
-        if (p->used) p->layout->pack(w, p->key, r0, r1, p->data);
-}
-
-void tg_note_repacked(tg_storage *t)
-{
-    for (tg_pack *p = t->packs; p; p = p->next) {
-        if (!p->used) continue;
-        p->filled = true;
-        p->version = t->ran;
-        p->used = false;
-    }
-}
-
-void tg_drop_packs(tg_storage *t)
-{
-    for (tg_pack *p = t->packs; p; p = p->next) {
-        tg_memory_poison(p->data, p->bytes);
-        tg_memory_give(&t->program->memory, p->data, p->bytes);
-    }
-    t->packs = NULL;
 }

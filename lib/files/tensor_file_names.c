@@ -94,3 +94,26 @@ const char *tg_file_name_twice(const void *things, size_t size, int n, const int
         if (!strcmp(name_of(&names, by_name[i]), name_of(&names, by_name[i - 1]))) return name_of(&names, by_name[i]);
     return NULL;
 }
+
+/* A backslash is doubled, so that no two names look alike. */
+const char *tg_printable(const char *name, tg_name_text *text)
+{
+    static const char rest[] = "...";
+    if (!text) return "";
+    const size_t room = sizeof text->text - sizeof rest;
+    size_t have = 0, left = name ? strlen(name) : 0;
+    for (size_t step; left > 0; name += step, left -= step) {
+        char piece[TG_PIECE];
+        step = tg_printable_piece(name, left, piece);
+        if (*name == '\\') strcpy(piece, "\\\\");
+        const size_t more = strlen(piece);
+        if (have + more > room) {
+            memcpy(text->text + have, rest, sizeof rest);
+            return text->text;
+        }
+        memcpy(text->text + have, piece, more);
+        have += more;
+    }
+    text->text[have] = 0;
+    return text->text;
+}

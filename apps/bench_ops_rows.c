@@ -140,6 +140,9 @@ const bench_op bench_op_rows[] = {
     { "depthwise_5", depthwise_5, { S(16, 28, 28, 240), S(240, 5, 5, 1) }, 0 },
     { "depthwise_7", depthwise_7, { S(16, 28, 28, 192), S(192, 7, 7, 1) }, 0 },
     { "grouped_3x3", grouped_3x3, { S(16, 28, 28, 256), S(256, 3, 3, 8) }, 0 },
+    { "grouped_3x3_of_16", grouped_3x3, { S(16, 14, 14, 512), S(512, 3, 3, 16) }, 0 },
+    { "grouped_3x3_of_24", grouped_3x3, { S(16, 14, 14, 768), S(768, 3, 3, 24) }, 0 },
+    { "grouped_3x3_of_32", grouped_3x3, { S(16, 7, 7, 1024), S(1024, 3, 3, 32) }, 0 },
     { "grouped_3x3_of_4", grouped_3x3, { S(8, 56, 56, 128), S(128, 3, 3, 4) }, 0 },
     { NULL, NULL, { { 0, { 0 } } }, 0 },
 };

@@ -52,7 +52,8 @@ OPERATORS = {
     "matmul": torch.matmul, "linear": lambda x, w, b: F.linear(x, w, b.to(w.dtype)),
     "conv_1x1": conv(0), "conv_3x3": conv(1), "depthwise_3": conv(1), "depthwise_3_s2": conv(1, 2),
     "depthwise_5": conv(2), "depthwise_7": conv(3), "grouped_3x3": conv(1),
-    "grouped_3x3_of_4": conv(1),
+    "grouped_3x3_of_4": conv(1), "grouped_3x3_of_16": conv(1), "grouped_3x3_of_24": conv(1),
+    "grouped_3x3_of_32": conv(1),
 }
 
 

@@ -8,6 +8,7 @@ static inline tg_nest tg_conv_nest(const tg_call *c, const tg_microkernel *mk, c
                                    const tg_tensor *y, bool backward)
 {
     const tg_conv2d_attr *a = c->attr;
+    const int64_t joined = tg_panels_joined(w, mk, a->groups);
     tg_axis axis[2];
     for (int i = 0; i < 2; i++) {
         const int64_t in = x->dim[1 + i], out = y->dim[1 + i], taps = w->dim[1 + i];
@@ -22,7 +23,8 @@ static inline tg_nest tg_conv_nest(const tg_call *c, const tg_microkernel *mk, c
         .y = y,
         .backward = backward,
         .images = x->dim[0],
-        .groups = a->groups,
+        .groups = a->groups / joined,
+        .joined = joined,
         .line = x->dim[2],
         .image = x->dim[1] * x->dim[2],
         .h = axis[0],

@@ -32,10 +32,10 @@ static void choose_shape(tg_grad_w_blocks *g)
     const tg_nest *n = &g->n;
     g->rows = g->out > TG_TILE ? 2 * TG_TILE : TG_TILE;
     g->wide = TG_BLOCK_SUMS / TG_TILE / g->rows;
-    g->gather = g->in < TG_TILE && n->w_axis.taps > 1 && n->groups == 1 && tg_neighbours(&n->w_axis);
+    g->gather = g->in < TG_TILE && n->w_axis.taps > 1 && n->groups * n->joined == 1 && tg_neighbours(&n->w_axis);
     g->width = g->gather ? n->w_axis.taps * g->in : g->in;
     g->taps = g->gather ? 1 : n->w_axis.taps;
-    g->merged = g->width == TG_TILE && g->taps > 1;
+    g->merged = g->width == TG_TILE && g->taps > 1 && n->joined == 1;
     g->mends = (g->gather || g->merged) && tg_meets_padding(&n->w_axis);
     g->tiles = g->merged ? 1 : imin(g->wide, ceil_div(g->width, TG_TILE));
     g->a_strips = ceil_div(g->out, g->rows);
@@ -106,7 +106,7 @@ static void choose_parts(tg_grad_w_blocks *g)
         else cut_strips(g, g->a_part, ceil_div(g->b_part, 2));
     }
     g->parts = imin(most, ceil_div(TASKS, g->a_parts * g->b_parts * g->n.groups));
-    g->direct = g->parts == 1;
+    g->direct = g->parts == 1 && g->n.joined == 1;
 }
 
 tg_grad_w_blocks tg_grad_w_blocks_plan(tg_nest n)

@@ -265,6 +265,18 @@ static void total_block(const float *block, int64_t row, int64_t parts, int64_t 
     }
 }
 
+/* Of joined groups, which are one strip by one strip: of each row the channels of its own group. */
+static void total_joined(const tg_grad_w_blocks *g, const float *block, int64_t row, int64_t apart, int64_t group,
+                         int64_t kh)
+{
+    const int64_t in = g->in / g->n.joined, out = g->out / g->n.joined, taps = g->n.h.taps * g->taps;
+    for (int64_t kw = 0; kw < g->taps; kw++, block += TG_BLOCK_SUMS)
+        for (int64_t r = 0; r < g->out; r++) {
+            float *const gw = (float *)tg_ptr(g->n.w) + ((group * g->out + r) * taps + kh * g->taps + kw) * in;
+            total_block(block + r * row + r / out * in, row, g->parts, apart, 1, in, gw, in);
+        }
+}
+
 /* A strip's rows of gw, at one kernel line. */
 static void total(const tg_grad_w_blocks *g, const tg_task *t)
 {
@@ -274,6 +286,10 @@ static void total(const tg_grad_w_blocks *g, const tg_task *t)
     const int64_t apart = g->n.groups * g->a_strips * g->n.h.taps * g->blocks * TG_BLOCK_SUMS;
     const float *block =
         (const float *)t->shared + ((group * g->a_strips + strip) * g->n.h.taps + kh) * g->blocks * TG_BLOCK_SUMS;
+    if (g->n.joined > 1) {
+        total_joined(g, block, row, apart, group, kh);
+        return;
+    }
     float *const gw =
         (float *)tg_ptr(g->n.w) + (group * g->out + strip * g->rows) * g->depth + kh * g->n.w_axis.taps * in;
     for (int64_t b = 0; b < g->b_strips; b++)

@@ -57,17 +57,17 @@ static double number(tg_dtype dtype, const void *p, int64_t i)
 
 typedef struct {
     const tg_nest *n;
-    tg_axis h; /* of x, whatever was stacked */
-    int64_t in, group;
+    tg_axis h;         /* of x, whatever was stacked */
+    int64_t in, group; /* channels of x that an output meets; of the nest */
 } outputs;
 
-/* Products of an output and one tap; stops at a NaN. */
-static double tap_sum(const outputs *s, const char *x, int64_t kh, int64_t kw, int64_t o, double sum)
+/* Products of output o of a group and one tap; stops at a NaN. */
+static double tap_sum(const outputs *s, const char *x, int64_t group, int64_t o, int64_t tap, double sum)
 {
     const tg_nest *n = s->n;
-    const int64_t taps = s->h.taps * n->w_axis.taps, tap = kh * n->w_axis.taps + kw, out = n->p.out;
+    const int64_t taps = s->h.taps * n->w_axis.taps, out = n->p.out / n->joined;
     const int64_t first =
-        n->backward ? (s->group * s->in * taps + tap) * out + o : ((s->group * out + o) * taps + tap) * s->in;
+        n->backward ? (group * s->in * taps + tap) * out + o : ((group * out + o) * taps + tap) * s->in;
     const int64_t step = n->backward ? taps * out : 1;
     const char *w = at(n->w, first);
     for (int64_t k = 0; k < s->in && !isnan(sum); k++)
@@ -78,14 +78,16 @@ static double tap_sum(const outputs *s, const char *x, int64_t kh, int64_t kw, i
 static double output_sum(const outputs *s, int64_t image, int64_t oh, int64_t ow, int64_t o)
 {
     const tg_nest *n = s->n;
-    double sum = n->bias ? number(TG_F32, tg_ptr(n->bias), s->group * n->p.out + o) : 0;
+    const int64_t out = n->p.out / n->joined, group = s->group * n->joined + o / out, groups = n->groups * n->joined;
+    double sum = n->bias ? number(TG_F32, tg_ptr(n->bias), group * out + o % out) : 0;
     int64_t h, w;
     for (int64_t kh = 0; kh < s->h.taps; kh++) {
         if (!tg_meets(&s->h, oh, kh, &h)) continue;
         for (int64_t kw = 0; kw < n->w_axis.taps; kw++) {
             if (!tg_meets(&n->w_axis, ow, kw, &w)) continue;
             const int64_t pixel = image * n->image + h * s->h.apart * n->line + w * n->w_axis.apart;
-            sum = tap_sum(s, at(n->x, (pixel * n->groups + s->group) * s->in), kh, kw, o, sum);
+            const char *x = at(n->x, (pixel * groups + group) * s->in);
+            sum = tap_sum(s, x, group, o % out, kh * n->w_axis.taps + kw, sum);
         }
     }
     return n->relu && sum < 0 ? 0 : sum;
@@ -110,7 +112,8 @@ static void mend_pixel(const outputs *s, int64_t image, int64_t oh, int64_t ow, 
 void tg_mend_outputs(const tg_block *b, int64_t panel0, int64_t panel1, bool all)
 {
     const tg_nest *n = b->n;
-    const outputs s = { n, n->stacked ? n->lines_of_x : n->h, n->stacked ? n->w->dim[3] : n->p.in, b->group };
+    const outputs s = { n, n->stacked ? n->lines_of_x : n->h, n->stacked ? n->w->dim[3] : n->p.in / n->joined,
+                        b->group };
     const int64_t o0 = panel0 * n->p.columns, o1 = imin(n->p.out, panel1 * n->p.columns);
     const range inside = inside_of(&n->w_axis);
     for (int64_t i = b->image; i < b->image + b->images; i++)

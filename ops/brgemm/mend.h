@@ -1,9 +1,10 @@
 /* mend.h - results that are NaN because of what was not to be multiplied.
  *
- * Products read more than they should where that is faster: pixels behind a run of taps, whose weights are zeros, and
- * zeros beside the image, whose weights are not.  That adds 0, unless the other factor is NaN or infinite: then the
- * result is NaN.  So it is enough to look for NaNs where that may have happened, and to sum those results once more by
- * their definition, in double; most that are NaN by themselves are found to be so at their first products. */
+ * Products read more than they should where that is faster: pixels behind a run of taps and channels of other groups,
+ * whose weights are zeros, and zeros beside the image, whose weights are not.  That adds 0, unless the other factor is
+ * NaN or infinite: then the result is NaN.  So it is enough to look for NaNs where that may have happened, and to sum
+ * those results once more by their definition, in double; most that are NaN by themselves are found to be so at their
+ * first products. */
 #ifndef TG_MEND_H
 #define TG_MEND_H
 #include "nest_block.h"

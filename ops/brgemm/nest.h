@@ -30,6 +30,7 @@ typedef struct {
     bool relu, backward;
     bool read_at_once; /* y is, by an epilogue */
     int64_t images, groups;
+    int64_t joined;      /* groups of w in each: see panels.h */
     int64_t line, image; /* of x in memory, in pixels: columns of a line, pixels of an image */
     tg_axis h, w_axis;
     /* derived by tg_nest_plan */

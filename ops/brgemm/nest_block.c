@@ -39,6 +39,16 @@ static void spread(const tg_nest *n, const char *from, int64_t pixels, char *to)
             memcpy(to + (size_t)i / bytes * plane, from + i, TG_DEPTH * sizeof(uint16_t));
 }
 
+/* The same where A is one plane.  Some bytes of a constant number are copied without a call. */
+static void copy_pixels(const tg_nest *n, const char *from, int64_t pixels, char *to)
+{
+    enum { BYTES = 16 };
+    const size_t apart = (size_t)(n->nb * n->pitch) * sizeof(uint16_t), in = (size_t)n->p.in * sizeof(uint16_t);
+    const size_t row = (size_t)(n->w_axis.apart * n->groups) * in;
+    for (int64_t p = 0; p < pixels; p++, from += row, to += apart)
+        for (size_t i = 0; i < in; i += BYTES) memcpy(to + i, from + i, BYTES);
+}
+
 /* Pixels w .. end - 1 of a line of an image, which lie inside. */
 static void load_pixels(const tg_block *b, int64_t image, int64_t h, int64_t w, int64_t end, char *to)
 {
@@ -51,6 +61,10 @@ static void load_pixels(const tg_block *b, int64_t image, int64_t h, int64_t w, 
     }
     if (apart == in && n->groups == 1 && n->w_axis.apart == 1) {
         n->mk->load(tg_pixel(b, image, h, w), n->x->dtype, (end - w) * in, to);
+        return;
+    }
+    if (n->mk->tiles && n->pitch == in && in % 8 == 0) {
+        copy_pixels(n, tg_pixel(b, image, h, w), end - w, to);
         return;
     }
     for (; w < end; w++, to += (size_t)apart * size) {

@@ -61,7 +61,7 @@ void tg_nest_simplify_grad_w(tg_nest *n)
 {
     int32_t key[TG_LAYOUT_KEY];
     tg_nest_simplify(n);
-    tg_panels_key(n->w, n->mk, false, true, false, n->groups, 1, 1, key);
+    tg_panels_key(n->w, n->mk, false, true, false, n->groups * n->joined, 1, 1, key);
     n->p = tg_panels_of(n->w, key);
 }
 
@@ -183,9 +183,10 @@ static void choose_scratch(tg_nest *n)
     n->brick_bytes = tg_aligned(n->p.kernel[0] * n->p.kernel[1] * (int64_t)sizeof(tg_brick));
 }
 
-/* Zeros beside the image, or beyond the end of a run of taps what follows it. */
+/* Zeros beside the image, or beyond the end of a run of taps what follows it, or what belongs to other groups. */
 static bool meets_padding(const tg_nest *n)
 {
+    if (n->joined > 1) return true;
     const bool behind = n->mk->tiles && n->merged && n->w_axis.taps > 1 && n->p.in % TG_DEPTH;
     return n->nb == 1 && (behind || tg_meets_padding(&n->w_axis) || (n->stacked && tg_meets_padding(&n->lines_of_x)));
 }
@@ -210,7 +211,7 @@ void tg_nest_plan(tg_nest *n)
 
 void tg_nest_key(const tg_nest *n, int32_t key[TG_LAYOUT_KEY])
 {
-    tg_panels_key(n->w, n->mk, n->backward, packs_merged(n), n->stacked, n->groups, n->w_axis.den,
+    tg_panels_key(n->w, n->mk, n->backward, packs_merged(n), n->stacked, n->groups * n->joined, n->w_axis.den,
                   positive(n->w_axis.step), key);
 }
 

@@ -249,13 +249,14 @@ static void sweep_images(sweep *s)
             }
 }
 
-/* A task: a block of outputs, and where its panels begin. */
+/* A task: a block of outputs, and where its panels begin.  Groups come one after the other, as their channels lie side
+ * by side: a processor fetches lines of memory in pairs, and a page's all together. */
 static tg_block block_of(const tg_nest *n, int64_t task, int64_t *panel)
 {
     *panel = tg_digit(&task, n->blocks[3]) * n->panels;
+    const int64_t group = tg_digit(&task, n->groups);
     const int64_t column = tg_digit(&task, n->blocks[2]), line = tg_digit(&task, n->blocks[1]);
-    const int64_t image = tg_digit(&task, n->blocks[0]);
-    return tg_block_of(n, task, image * n->nb, line * n->lines, column * n->columns);
+    return tg_block_of(n, group, task * n->nb, line * n->lines, column * n->columns);
 }
 
 static int64_t panel_bytes(const tg_nest *n) { return n->p.depth * n->p.columns * (int64_t)tg_dtype_size(n->w->dtype); }
@@ -282,12 +283,13 @@ static void look_ahead(sweep *s, const char *weights, int64_t task)
     }
     int64_t panel;
     const tg_block b = block_of(n, task, &panel);
+    const bool same_pixels = b.image == now->image && b.line0 == now->line0 && b.column0 == now->column0;
     const char *end;
     if (n->blocks[3] > 1) {
         const int64_t size = panel_bytes(n);
         s->ahead = weights + (b.group * n->p.count + panel) * size;
         end = s->ahead + imin(n->panels, n->p.count - panel) * size;
-    } else if (n->nb == 1 && (n->blocks[2] == 1 || n->h.out == 1)) {
+    } else if (!same_pixels && n->nb == 1 && (n->blocks[2] == 1 || n->h.out == 1)) {
         const int64_t line = b.h0 + imin(n->span[0], n->h.in - b.h0) - 1;
         s->ahead = tg_pixel(&b, b.image, b.h0, imax(b.w0, 0));
         end = tg_pixel(&b, b.image, line, imin(b.w0 + n->span[1], n->w_axis.in) - 1);

@@ -12,7 +12,7 @@ enum { CHANNELS = 4, LINES = 16 }; /* at most, of x and of a kernel */
 bool tg_stacking_pays(const tg_nest *n)
 {
     const int64_t lines = n->h.taps, in = lines > 1 ? n->w->dim[3] : 0, run = n->w_axis.taps * in;
-    if (!n->mk->tiles || n->backward || n->groups > 1 || in > CHANNELS || lines > LINES) return false;
+    if (!n->mk->tiles || n->backward || n->groups * n->joined > 1 || in > CHANNELS || lines > LINES) return false;
     if (lines < 2 || n->w_axis.taps == 1 || n->w_axis.step != 1 || tg_short_lines(n)) return false;
     return 2 * ceil_div(lines * run, TG_DEPTH) <= lines * ceil_div(run, TG_DEPTH);
 }

@@ -1,5 +1,7 @@
 /* panels.c - see panels.h. */
 #include "panels.h"
+#include "ints.h"
+#include "pack_joined.h"
 #include "pack_tiles.h"
 #include <string.h>
 
@@ -27,6 +29,20 @@ int64_t tg_class_start(const tg_panels *p, int64_t class_)
     return k;
 }
 
+/* A tile multiplies TG_DEPTH channels by TG_TILE, however few there are. */
+static int64_t joined_groups(const tg_tensor *w, int64_t groups)
+{
+    const int64_t largest = imax(w->dim[0] / groups, w->dim[w->rank - 1]);
+    int64_t joined = imin(groups, TG_DEPTH / largest);
+    while (joined > 1 && groups % joined) joined--;
+    return imax(joined, 1);
+}
+
+int64_t tg_panels_joined(const tg_tensor *w, const tg_microkernel *mk, int64_t groups)
+{
+    return mk->tiles ? joined_groups(w, groups) : 1;
+}
+
 tg_panels tg_panels_of(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY])
 {
     tg_panels p = {
@@ -34,14 +50,15 @@ tg_panels tg_panels_of(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY])
         .merged = key[MERGED],
         .stacked = key[STACKED],
         .bf16 = w->dtype == TG_BF16,
-        .groups = key[GROUPS],
+        .joined = key[TILES] ? joined_groups(w, key[GROUPS]) : 1,
         .kernel = { 1, 1 },
         .classes = key[CLASSES],
         .dilation = key[DILATION],
         .columns = key[COLUMNS],
         .side = key[TILES] ? TG_TILE : key[COLUMNS],
     };
-    const int64_t of = w->dim[0] / p.groups, in = w->dim[w->rank - 1];
+    p.groups = key[GROUPS] / p.joined;
+    const int64_t of = w->dim[0] / p.groups, in = w->dim[w->rank - 1] * p.joined;
     if (w->rank == 4) p.kernel[0] = w->dim[1], p.kernel[1] = w->dim[2];
     p.in = p.backward ? of : in;
     p.out = p.backward ? in : of;
@@ -54,7 +71,7 @@ tg_panels tg_panels_of(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY])
 void tg_panels_key(const tg_tensor *w, const tg_microkernel *mk, bool backward, bool merged, bool stacked,
                    int64_t groups, int64_t classes, int64_t dilation, int32_t key[TG_LAYOUT_KEY])
 {
-    const int64_t in = backward ? w->dim[0] / groups : w->dim[w->rank - 1];
+    const int64_t in = (backward ? w->dim[0] / groups : w->dim[w->rank - 1]) * tg_panels_joined(w, mk, groups);
     memset(key, 0, sizeof *key * TG_LAYOUT_KEY);
     key[BACKWARD] = backward;
     key[MERGED] = merged || w->dtype != TG_BF16 || in % TG_DEPTH == 0;
@@ -80,18 +97,13 @@ typedef struct {
     void *to;
 } packing;
 
-/* The first k of a tap, and k that belong to it beyond the channels: those that pad its run behind its last tap. */
-typedef struct {
-    int64_t k, pad;
-} tap_place;
-
-static tap_place stacked_place(const tg_panels *p, int64_t kh, int64_t kw)
+static tg_tap_place stacked_place(const tg_panels *p, int64_t kh, int64_t kw)
 {
     const int64_t tap = kw * p->kernel[0] + kh, taps = p->kernel[0] * p->kernel[1];
-    return (tap_place){ tap * p->in, tap == taps - 1 ? p->line - taps * p->in : 0 };
+    return (tg_tap_place){ tap * p->in, tap == taps - 1 ? p->line - taps * p->in : 0 };
 }
 
-static tap_place place_of(const tg_panels *p, int64_t kh, int64_t kw)
+tg_tap_place tg_place_of(const tg_panels *p, int64_t kh, int64_t kw)
 {
     if (p->stacked) return stacked_place(p, kh, kw);
     const int64_t class_ = tg_class_of(p, kw), start = kh * p->line + tg_class_start(p, class_);
@@ -99,8 +111,9 @@ static tap_place place_of(const tg_panels *p, int64_t kh, int64_t kw)
     int64_t before = 0;
     for (int64_t i = 0; i < kw; i++) before += tg_class_of(p, i) == class_;
     if (p->backward) before = taps - 1 - before;
-    if (!p->merged) return (tap_place){ start + before * apart, apart - p->in };
-    return (tap_place){ start + before * p->in, before == taps - 1 ? tg_run_depth(p, taps * p->in) - taps * p->in : 0 };
+    if (!p->merged) return (tg_tap_place){ start + before * apart, apart - p->in };
+    return (tg_tap_place){ start + before * p->in,
+                           before == taps - 1 ? tg_run_depth(p, taps * p->in) - taps * p->in : 0 };
 }
 
 /* In words: numbers in f32, or pairs of bf16. */
@@ -228,7 +241,7 @@ static int64_t pack_words(const packing *q, int64_t o, int64_t end, int64_t tap,
 static void pack_forward_tap(const packing *q, int64_t o, int64_t end, int64_t tap)
 {
     const tg_panels *p = &q->p;
-    const tap_place at = place_of(p, tap / p->kernel[1], tap % p->kernel[1]);
+    const tg_tap_place at = tg_place_of(p, tap / p->kernel[1], tap % p->kernel[1]);
     int64_t done = tiles(p) ? pack_whole_tiles(q, o, end, tap, at.k) : 0;
     if (!done) done = pack_words(q, o, end, tap, at.k);
     for (int64_t i = done; i < p->in + at.pad; i += 32)
@@ -275,7 +288,7 @@ static void put_pairs(const packing *q, const void *even, const void *odd, int64
 static int64_t pack_tile_rows(const packing *q, int64_t o, int64_t end, int64_t tap)
 {
     const tg_panels *p = &q->p;
-    const int64_t channel = o % p->in, k = place_of(p, tap / p->kernel[1], tap % p->kernel[1]).k + channel;
+    const int64_t channel = o % p->in, k = tg_place_of(p, tap / p->kernel[1], tap % p->kernel[1]).k + channel;
     const int64_t rows = end - o;
     const int64_t columns = 2 * TG_TILE, whole = p->out / columns * columns;
     if (k % 2 || rows % 2 || k % TG_DEPTH + rows > TG_DEPTH || channel + rows > p->in || p->columns != columns)
@@ -294,7 +307,7 @@ static int64_t pack_tile_rows(const packing *q, int64_t o, int64_t end, int64_t 
 static int64_t pack_backward_tap(const packing *q, int64_t o, int64_t end, int64_t tap, int64_t first)
 {
     const tg_panels *p = &q->p;
-    const tap_place at = place_of(p, tap / p->kernel[1], tap % p->kernel[1]);
+    const tg_tap_place at = tg_place_of(p, tap / p->kernel[1], tap % p->kernel[1]);
     const int64_t channel = o % p->in, k = at.k + channel;
     const bool pair = p->bf16 && k % 2 == 0 && o + 1 < end && channel + 1 < p->in;
     const char *from = row_of(q, o, tap, p->out), *next = row_of(q, o + pair, tap, p->out);
@@ -332,6 +345,10 @@ static void pack_forward(const packing *q, int64_t r0, int64_t r1, int64_t tap)
 static void pack(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY], int64_t r0, int64_t r1, void *to)
 {
     const packing q = { tg_panels_of(w, key), w, to };
+    if (q.p.joined > 1) {
+        tg_pack_joined(&q.p, w, r0, r1, to);
+        return;
+    }
     const int64_t taps = q.p.kernel[0] * q.p.kernel[1];
     for (int64_t tap = 0; tap < taps; tap++) (q.p.backward ? pack_backward : pack_forward)(&q, r0, r1, tap);
     for (int64_t o = r0; o < r1 && !q.p.backward; o++)

@@ -10,7 +10,10 @@
  * neighbours meet neighbouring pixels a class is one run (`merged`), else each tap is one.  Runs of bf16 weights are
  * padded to a multiple of TG_DEPTH with zeros, and columns beyond the last are zero.
  *
- * `stacked` (forward, merged): the kernel lines count as channels, [group][panel][kw][kh][channel] is one run. */
+ * `stacked` (forward, merged): the kernel lines count as channels, [group][panel][kw][kh][channel] is one run.
+ *
+ * Small groups of w are `joined` for tiles: as many as fill one of TG_DEPTH channels are a group here, whose weights
+ * are block-diagonal, with zeros where channels of different groups meet. */
 #ifndef TG_PANELS_H
 #define TG_PANELS_H
 #include "microkernel.h"
@@ -18,6 +21,7 @@
 typedef struct {
     bool backward, merged, stacked, bf16;
     int64_t groups, kernel[2];
+    int64_t joined;            /* groups of w in each group */
     int64_t in, out;           /* of a group: channels that are summed over, and columns */
     int64_t columns, side;     /* of a panel; of those, so many side by side (tiles: TG_TILE) */
     int64_t classes, dilation; /* of columns; classes: 1 or the stride */
@@ -27,10 +31,19 @@ typedef struct {
 
 /* w[oc, kh, kw, ic / groups], or [out, in] of a linear layer. */
 tg_panels tg_panels_of(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY]);
-/* The key of what tg_panels_of should give for a microkernel; weights that lie the same way merged and not have one. */
+/* How many of w's groups are joined. */
+int64_t tg_panels_joined(const tg_tensor *w, const tg_microkernel *mk, int64_t groups);
+/* The key of what tg_panels_of should give for a microkernel and w's groups; weights that lie the same way merged and
+ * not have one. */
 void tg_panels_key(const tg_tensor *w, const tg_microkernel *mk, bool backward, bool merged, bool stacked,
                    int64_t groups, int64_t classes, int64_t dilation, int32_t key[TG_LAYOUT_KEY]);
 extern const tg_layout tg_panels_layout;
+
+/* The first k of a tap, and k that belong to it beyond the channels: those that pad its run behind its last tap. */
+typedef struct {
+    int64_t k, pad;
+} tg_tap_place;
+tg_tap_place tg_place_of(const tg_panels *p, int64_t kh, int64_t kw);
 
 int64_t tg_class_taps(const tg_panels *p, int64_t class_);
 int64_t tg_class_start(const tg_panels *p, int64_t class_); /* its first k in a line */

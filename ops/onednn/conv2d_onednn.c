@@ -198,6 +198,14 @@ const tg_kernel conv2d_bf16_onednn = {
 
 /* ---- groups ---- */
 
+/* On tiles own kernels are faster backward, and forward where small groups are joined or channels fill tiles. */
+static bool tiles_are_faster(const tg_onednn_shape *s, bool grad_x)
+{
+    const int64_t in = s->ic / s->groups, out = s->oc / s->groups;
+    if (!(s->option & TG_CONV_BF16) || tg_max_isa() < TG_ISA_AMX) return false;
+    return grad_x || (in <= 16 && out <= 16) || (in % 32 == 0 && out % 32 == 0);
+}
+
 const char *tg_conv_reject_but_groups(const tg_call *c, const tg_conv_pass *pass)
 {
     const tg_onednn_shape s = pass->shape(c);
@@ -205,6 +213,7 @@ const char *tg_conv_reject_but_groups(const tg_call *c, const tg_conv_pass *pass
     if (s.groups == 1) return "one group: own kernels are as fast";
     if (s.option & TG_CONV_BF16 && read / s.groups % 2)
         return "bf16, an odd number of channels: oneDNN multiplies the next pixel by 0, and NaN by 0 is NaN";
+    if (tiles_are_faster(&s, pass == &tg_conv_grad_x_pass)) return "bf16 in groups: own kernels are faster on tiles";
     return s.option & TG_CONV_BF16 ? tg_conv_reject_but_bf16(c, pass) : tg_conv_reject(c, pass, TG_CONV_SAME_BITS);
 }
 

@@ -19,7 +19,7 @@ enum { TG_CONV_BIAS = 1, TG_CONV_RELU = 2, TG_CONV_WINOGRAD = 4, TG_CONV_BF16 = 
  * have different places among the kernels of an operator. */
 const char *tg_conv_reject(const tg_call *c, const tg_conv_pass *pass, int64_t option); /* all but f32 */
 const char *tg_conv_reject_but_bf16(const tg_call *c, const tg_conv_pass *pass);
-/* All but groups, forward and backward-data, in f32 and bf16: there oneDNN is faster than own kernels, and no sum
+/* All but groups, forward and backward-data, in f32 and bf16: there oneDNN is faster than most own kernels, and no sum
  * depends on the number of threads. */
 const char *tg_conv_reject_but_groups(const tg_call *c, const tg_conv_pass *pass);
 #define TG_ONEDNN_BF16_HEAD .name = "onednn_bf16", .backend = "onednn", .isa = TG_ISA_AVX512

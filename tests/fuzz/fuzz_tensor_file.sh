@@ -13,13 +13,13 @@ trap 'rm -rf "$work"' EXIT
 
 # Instrumented: the readers, and what they allocate with.  The rest comes from the library.
 readers=(lib/files/tensor_file.c lib/files/tensor_file_names.c lib/files/tensor_file_convert.c lib/files/tensor_file_form.c lib/files/safetensors_read.c)
-for file in lib/npy*.c lib/files/npz_read.c lib/zip*.c; do
+for file in lib/files/npy*.c lib/files/npz_read.c lib/files/zip*.c; do
     [[ -f $file ]] && readers+=("$file")
 done
 sources=(tests/fuzz/fuzz_tensor_file.c "${readers[@]}" lib/files/checksum.c lib/record/scope.c lib/base/arena.c lib/base/system.c)
 read -ra libraries < <(sed -n 's/^Libs: .*libtilegrad.a//p' "$build/tilegrad-static.pc" | sed 's/-fopenmp/-lgomp/')
 compile() {
-    clang -std=c11 -D_GNU_SOURCE -O1 -g -Ilib "${@:2}" "${sources[@]}" "$build/libtilegrad_inside.a" "${libraries[@]}" \
+    clang -std=c11 -D_GNU_SOURCE -O1 -g -Ilib/base -Ilib/record -Ilib/files "${@:2}" "${sources[@]}" "$build/libtilegrad_inside.a" "${libraries[@]}" \
         -Wl,--wrap=pread -o "$work/$1"
 }
 compile fuzz -fsanitize=fuzzer,address

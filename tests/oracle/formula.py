@@ -1,4 +1,4 @@
-"""Numbers that Python and C both make, so that no weights need to be stored: see tests/wave.h."""
+"""Numbers that Python and C both make, so that no weights need to be stored: see tests/support/wave.h."""
 import math
 import torch
 

@@ -3,7 +3,7 @@
 
     python3 tests/oracle/gan.py > tests/oracle/gan.h       (Debian: python3-torch)
 
-All numbers come from one formula, which tests/wave.c has too.
+All numbers come from one formula, which tests/support/wave.c has too.
 """
 import torch
 import torch.nn as nn

@@ -3,7 +3,7 @@
 
     python3 tests/oracle/losses.py > tests/oracle/losses.h       (Debian: python3-torch)
 
-All numbers come from one formula, which tests/wave.c has too.  Arrays are in PyTorch's order of axes.
+All numbers come from one formula, which tests/support/wave.c has too.  Arrays are in PyTorch's order of axes.
 """
 import textwrap
 import torch

@@ -1,4 +1,4 @@
-"""The program tests/oracle_calls.c, one process for each way to run it."""
+"""The program tests/oracle/oracle_calls.c, one process for each way to run it."""
 import os
 import subprocess
 import tempfile

@@ -1,9 +1,9 @@
 /* op_samples.h - the table that drives all tests of operators: one row is one call.
  *
- * For each operator x of ops/ops.def (and optim/optim.def) there is an array `samples_x`, in a file tests/samples_*.c,
- * that ends with an empty row; an operator without one does not link.  Each row is run by `ref` and by every kernel
- * that does not reject it, and compared; if the operator is differentiable, each row is gradchecked.
- * Choose sizes around the tile edges: 1, 15, 16, 17, 31, 33. */
+ * For each operator x of ops/ops.def (and optim/optim.def) there is an array `samples_x`, in a file
+ * tests/support/samples_*.c, that ends with an empty row; an operator without one does not link.  Each row is run by
+ * `ref` and by every kernel that does not reject it, and compared; if the operator is differentiable, each row is
+ * gradchecked. Choose sizes around the tile edges: 1, 15, 16, 17, 31, 33. */
 #ifndef TG_OP_SAMPLES_H
 #define TG_OP_SAMPLES_H
 #include "attr.h"

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include "expect.h"
-#include "oracle/gan.h"
+#include "gan.h"
 #include "wave.h"
 #include <math.h>
 

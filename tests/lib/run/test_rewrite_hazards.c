@@ -1,4 +1,5 @@
-/* test_hazards.c - for each rule: {read, write} x {before, inside, after the chain} x {input, intermediate, output}.
+/* test_rewrite_hazards.c - for each rule: {read, write} x {before, inside, after the chain} x {input, intermediate,
+ * output}.
  *
  * Whatever a program does around the links of a chain, it sees the numbers that it would see without rules. */
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-/* test_record_scopes.c - the rules of gradients and scopes (R7, R8), each as a small program. */
+/* test_scope.c - the rules of gradients and scopes (R7, R8), each as a small program. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* test_png.c - the grid of images that `tilegrad train` writes, read back with libpng. */
+/* test_grid.c - the grid of images that `tilegrad train` writes, read back with libpng. */
 #include "grid.h"
 #include <errno.h>
 #include <setjmp.h>

@@ -4,7 +4,7 @@
 # usage: test_install.sh CMAKE BUILD_FOLDER     (CC, CXX: what it was built with; SANITIZE: the sanitizers)
 set -euo pipefail
 command -v pkg-config >/dev/null || { echo "skipped: no pkg-config"; exit 77; }
-cmake=$1 build=$2 tests=$(cd "$(dirname "$0")" && pwd)
+cmake=$1 build=$2 tests=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 sanitize=${SANITIZE:+-fsanitize=$SANITIZE}
@@ -54,7 +54,7 @@ sed 's/tg_axes    all  = { 0 }/tg_axes    all  = {}/' "$work/program.c" >"$work/
 headers=$root/include/tilegrad
 exported=$(nm -D --defined-only "$libraries/libtilegrad.so" | awk '{ print $3 }' | sort)
 inline=$(sed -nE 's/^static inline .*\<(tg_[a-z0-9_]+)\(.*/\1/p' "$headers"/*.h)
-wanted=$({ sed -nE 's/^CHECK\((tg_[a-z0-9_]+),.*/\1/p' "$tests/public_functions.def" | grep -vxF "$inline"
+wanted=$({ sed -nE 's/^CHECK\((tg_[a-z0-9_]+),.*/\1/p' "$tests/support/public_functions.def" | grep -vxF "$inline"
            sed -nE 's/^extern const tg_op (.*);/\1/p' "$headers"/*.h | tr -d ' ' | tr , '\n'; } | sort)
 same 'the shared library exports (<) what is not public, or not (>) what is' "$exported" "$wanted"
 others=$(nm -g --defined-only "$libraries/libtilegrad.a" | awk 'NF == 3 && $3 !~ /^tg_/ { print $3 }')

@@ -54,7 +54,7 @@ completed() (
     tilegrad() { "$program" "$@"; }
     complete() { :; }
     program=$tilegrad
-    . "$here/../packaging/tilegrad.bash"
+    . "$here/../../packaging/tilegrad.bash"
     COMP_WORDS=(tilegrad "$@") COMP_CWORD=$#
     _tilegrad
     printf '%s\n' "${COMPREPLY[@]}"
@@ -180,7 +180,7 @@ harmless() {
         (( failures++ ))
     fi
 }
-ln -s "$(realpath "$here/../datasets/sample")" "$work/$nasty"
+ln -s "$(realpath "$here/../../datasets/sample")" "$work/$nasty"
 for command in "$nasty" "train $nasty" "train --$nasty" "bench $nasty" "kernels $nasty" "eval $nasty" "ckpt $nasty" \
                "ckpt inspect $nasty" "ckpt inspect --$nasty" "ckpt diff $nasty $nasty" "ckpt average $nasty $nasty x" \
                "info $nasty" "train lenet --data $nasty" "train lenet --data-dir $nasty --data sample" \
@@ -203,7 +203,7 @@ expect 0 'u001b'                                       ckpt verify "$work/out$na
 # ---- a last batch of one image, of which batch norm has no variance on planes of 1x1 ----
 mkdir "$work/cifar"
 for name in data_batch_{1..5} test_batch; do
-    { printf '\1'; zcat "$here/../datasets/sample/train-images-idx3-ubyte.gz" | tail -c +17 | head -c 3072; } \
+    { printf '\1'; zcat "$here/../../datasets/sample/train-images-idx3-ubyte.gz" | tail -c +17 | head -c 3072; } \
         >"$work/cifar/$name.bin"
 done
 fives=(--data "$work/cifar" --lr 0.0001 --epochs 1)

@@ -1,11 +1,11 @@
-/* test_autograd.c - gradients where frameworks differ, against PyTorch's (tests/oracle/gradients.py): micro-batches, a
+/* test_backward.c - gradients where frameworks differ, against PyTorch's (tests/oracle/gradients.py): micro-batches, a
  * second backward, two losses, part of a graph, frozen and shared weights, the gradient of the input, checkpointing. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
 #include "expect.h"
-#include "oracle/gradients.h"
+#include "gradients.h"
 #include "wave.h"
 #include <math.h>
 

@@ -17,8 +17,8 @@ except ImportError:
     sys.exit(77)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-TOOLS = os.path.join(os.path.dirname(HERE), "apps", "interop")
-sys.path[:0] = [os.path.join(HERE, "oracle"), TOOLS]
+TOOLS = os.path.join(os.path.dirname(os.path.dirname(HERE)), "apps", "interop")
+sys.path[:0] = [os.path.join(os.path.dirname(HERE), "oracle"), TOOLS]
 sys.dont_write_bytecode = True
 import pt2st as tool_pt2st           # noqa: E402
 import tensor_file                  # noqa: E402

@@ -1,4 +1,5 @@
-/* test_tensor_writer.c - what cannot be written, two writers at once, what is left behind; and how names are printed.
+/* test_tensor_file_write.c - what cannot be written, two writers at once, what is left behind; and how names are
+ * printed.
  */
 #include "tensor_files.h"
 #include <dirent.h>

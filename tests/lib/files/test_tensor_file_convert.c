@@ -1,4 +1,4 @@
-/* test_tensor_numbers.c - a file's numbers as those of another dtype. */
+/* test_tensor_file_convert.c - a file's numbers as those of another dtype. */
 #include "tensor_files.h"
 #include <math.h>
 #include <stdlib.h>

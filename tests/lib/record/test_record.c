@@ -1,5 +1,5 @@
 /* test_record.c - the rules of the record (R1 to R6, R10, R11), each as a small program.
- * R7 and R8: test_record_scopes.c. */
+ * R7 and R8: test_scope.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -10,7 +10,7 @@ idx() {
 # make_images FOLDER TRAIN TEST: the first images of the sample, as an IDX folder.
 make_images() {
     local folder=$1 sample part name count
-    sample=$(dirname "${BASH_SOURCE[0]}")/../datasets/sample
+    sample=$(dirname "${BASH_SOURCE[0]}")/../../datasets/sample
     mkdir -p "$folder"
     for part in "train $2" "t10k $3"; do
         read -r name count <<<"$part"

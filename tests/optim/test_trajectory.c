@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include "expect.h"
-#include "oracle/trajectory.h"
+#include "trajectory.h"
 #include "wave.h"
 #include <math.h>
 

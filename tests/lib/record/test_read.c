@@ -1,4 +1,4 @@
-/* test_reading.c - tg_f32 and tg_i64 of tensors of each dtype, and tensors read from a file by name. */
+/* test_read.c - tg_f32 and tg_i64 of tensors of each dtype, and tensors read from a file by name. */
 #include "tensor_files.h"
 #include "core.h"
 #include "expect.h"

@@ -345,7 +345,7 @@ static void takes_little_memory(void **state)
 
 /* ---- files of this version, from now on ---- */
 
-#define VERSION_1 "tests/files/version-1.safetensors"
+#define VERSION_1 "tests/lib/files/data/version-1.safetensors"
 static const going_on of_version_1 = { "", ADAM, TG_F32, 1 };
 
 /* `test_checkpoint write`, once for each version of the format. */

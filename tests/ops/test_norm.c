@@ -10,7 +10,7 @@
 #include "wave.h"
 
 typedef tg_tensor *(*loss_function)(tg_scope *s, tg_tensor *x, tg_tensor *target, tg_reduction reduction);
-#include "oracle/losses.h"
+#include "losses.h"
 
 static const tg_options modes[] = { { .fuse = true }, { .fuse = false }, { .eager = true } };
 enum { MODES = sizeof modes / sizeof *modes, CLASSES = 5, ROWS = 6 };

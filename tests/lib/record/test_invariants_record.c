@@ -1,5 +1,5 @@
 /* test_invariants_record.c - invariants of the record and of what rewrites it: numbers 1, 2, 7, 8, 9, 16 of seventeen
- * (the others: test_invariants_run.c).  test_hazards and fuzz_programs show more of them. */
+ * (the others: test_invariants_run.c).  test_rewrite_hazards and fuzz_programs show more of them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include "expect.h"
-#include "oracle/models.h"
+#include "models.h"
 #include "wave.h"
 #include <math.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
-/* test_rules.c - for each rule and each subset of the chain's outputs that somebody wants: the same numbers as without
- * rules, and one call instead of the chain if the rule hands out all that is wanted.  In bf16 too, where a chain rounds
- * what lies between its links. */
+/* test_rewrite.c - for each rule and each subset of the chain's outputs that somebody wants: the same numbers as
+ * without rules, and one call instead of the chain if the rule hands out all that is wanted.  In bf16 too, where a
+ * chain rounds what lies between its links. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

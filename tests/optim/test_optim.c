@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include "expect.h"
-#include "oracle/schedules.h"
+#include "schedules.h"
 #include "system.h"
 #include "update.h"
 #include <math.h>

@@ -13,8 +13,8 @@
  * that the gradient of an f32 weight is not rounded on its way through a bf16 copy. */
 static tg_dtype gradient_dtype(const tg_tensor *t)
 {
-    while (t->made && t->made->op == &tg_cast_op) t = t->made->in[0];
-    return t->made ? t->dtype : TG_F32;
+    while (t->node->made && t->node->made->op == &tg_cast_op) t = t->node->made->in[0];
+    return t->node->made ? t->dtype : TG_F32;
 }
 
 /* A gradient has its tensor's shape. */
@@ -27,17 +27,17 @@ static tg_tensor *fitted(tg_scope *s, const tg_tensor *t, tg_tensor *g)
 
 static void arrive(tg_scope *s, tg_tensor *t, tg_tensor *g, uint32_t walk)
 {
-    if (!t->needs_grad || !g || !tg_ok(s)) return;
+    if (!t->node->needs_grad || !g || !tg_ok(s)) return;
     g = fitted(s, t, g);
-    t->walk_grad = t->walk == walk ? tg_add(s, t->walk_grad, g) : g;
-    t->walk = walk;
+    t->node->walk_grad = t->node->walk == walk ? tg_add(s, t->node->walk_grad, g) : g;
+    t->node->walk = walk;
 }
 
 /* ---- segments of tg_checkpoint: their calls are recorded again, into twins of their outputs ---- */
 
 static tg_tensor *twin_of(tg_tensor *t, const tg_call *c)
 {
-    return t && t->twin && t->made && t->made->segment == c->segment ? t->twin : t;
+    return t && t->node->twin && t->node->made && t->node->made->segment == c->segment ? t->node->twin : t;
 }
 
 static bool record_twin(tg_scope *s, const tg_call *c)
@@ -52,7 +52,7 @@ static bool record_twin(tg_scope *s, const tg_call *c)
     TG_EACH_IN(&again, k)
         if (tg_ok(s)) tg_need(s, again.in[k]);
     if (!tg_ok(s) || !tg_append(&again)) return false;
-    TG_EACH_OUT(c, k) c->out[k]->twin = again.out[k];
+    TG_EACH_OUT(c, k) c->out[k]->node->twin = again.out[k];
     return true;
 }
 
@@ -89,7 +89,7 @@ static bool reached(const tg_call *c, uint32_t walk, tg_tensor *gout[])
     bool any = false;
     memset(gout, 0, sizeof *gout * TG_MAX_OUT);
     TG_EACH_OUT(c, k) {
-        gout[k] = c->out[k]->walk == walk ? c->out[k]->walk_grad : NULL;
+        gout[k] = c->out[k]->node->walk == walk ? c->out[k]->node->walk_grad : NULL;
         any = any || gout[k];
     }
     return any;
@@ -102,7 +102,7 @@ static void differentiate(tg_scope *s, tg_call *c, tg_tensor *const gout[], uint
     if (c->segment) {
         TG_EACH_IN(c, k) seen.in[k] = twin_of(c->in[k], c);
         TG_EACH_OUT(c, k) seen.out[k] = twin_of(c->out[k], c);
-        TG_EACH_IN(c, k) seen.in[k]->needs_grad = c->in[k]->needs_grad;
+        TG_EACH_IN(c, k) seen.in[k]->node->needs_grad = c->in[k]->node->needs_grad;
     }
     s->program->walking = c->where;
     c->op->backward(s, &seen, gout, gin);
@@ -132,8 +132,8 @@ static void walk_record(tg_scope *s, size_t end, uint32_t walk)
 /* The walk's gradient becomes the leaf's: as it is, if nobody else owns it, else added or copied. */
 static void settle(tg_scope *s, tg_tensor *leaf)
 {
-    tg_tensor *g = leaf->walk_grad, *had = tg_grad(leaf);
-    leaf->walk_grad = NULL;
+    tg_tensor *g = leaf->node->walk_grad, *had = tg_grad(leaf);
+    leaf->node->walk_grad = NULL;
     if (had) {
         tg_apply(s, &tg_accumulate_op, (tg_tensor *[]){ had, g }, NULL);
         return;
@@ -150,7 +150,7 @@ static void settle_leaves(tg_scope *s, size_t end, uint32_t walk)
         const tg_call *c = p->record[i];
         if (!c->taped) continue;
         TG_EACH_IN(c, k)
-            if (!c->in[k]->made && c->in[k]->walk == walk && c->in[k]->walk_grad) settle(s, c->in[k]);
+            if (!c->in[k]->node->made && c->in[k]->node->walk == walk && c->in[k]->node->walk_grad) settle(s, c->in[k]);
     }
 }
 
@@ -158,19 +158,19 @@ static void settle_leaves(tg_scope *s, size_t end, uint32_t walk)
 static bool depends_on_gradient(tg_program *p, tg_tensor *y)
 {
     const uint32_t walk = ++p->walk;
-    y->walk = walk;
-    y->walk_grad = NULL;
-    if (y->lent || y->storage->outer) return true;
+    y->node->walk = walk;
+    y->node->walk_grad = NULL;
+    if (y->node->lent || y->storage->outer) return true;
     for (size_t i = p->n; i-- > 0;) {
         const tg_call *c = p->record[i];
         bool leads = false;
-        TG_EACH_OUT(c, k) leads = leads || c->out[k]->walk == walk;
+        TG_EACH_OUT(c, k) leads = leads || c->out[k]->node->walk == walk;
         TG_EACH_IN(c, k) {
             tg_tensor *t = c->in[k];
             if (!leads) break;
             if (t->storage->outer || t->storage->frame == TG_CLOSED) return true;
-            t->walk = walk;
-            t->walk_grad = NULL;
+            t->node->walk = walk;
+            t->node->walk_grad = NULL;
         }
     }
     return false;
@@ -195,7 +195,7 @@ static bool check(tg_scope *s, tg_tensor *y)
         return tg_fail(s, "backward: the tensor has no elements: it comes from a scope that failed"), false;
     if (y->storage->program != s->program)
         return tg_fail(s, "backward: the loss belongs to another tree of scopes"), false;
-    if (!y->needs_grad) return fail_without_gradient(s, y), false;
+    if (!y->node->needs_grad) return fail_without_gradient(s, y), false;
     if (s->program->walking) return tg_fail(s, "backward: called within a backward"), false;
     return true;
 }
@@ -204,20 +204,20 @@ static bool check(tg_scope *s, tg_tensor *y)
 
 static void spare(tg_tensor *leaf)
 {
-    leaf->spared = true;
-    leaf->needs_grad = false;
+    leaf->node->spared = true;
+    leaf->node->needs_grad = false;
 }
 
 static void want_again(tg_tensor *leaf)
 {
-    if (leaf->spared) leaf->needs_grad = true;
-    leaf->spared = false;
+    if (leaf->node->spared) leaf->node->needs_grad = true;
+    leaf->node->spared = false;
 }
 
 static bool any_wanted(const tg_call *c)
 {
     TG_EACH_IN(c, k)
-        if (c->in[k]->needs_grad) return true;
+        if (c->in[k]->node->needs_grad) return true;
     return false;
 }
 
@@ -228,14 +228,14 @@ static void narrow(const tg_program *p, tg_tensor *const *leaves, int n)
         const tg_call *c = p->record[i];
         if (!c->taped) continue;
         TG_EACH_IN(c, k)
-            if (!c->in[k]->made && c->in[k]->needs_grad) spare(c->in[k]);
+            if (!c->in[k]->node->made && c->in[k]->node->needs_grad) spare(c->in[k]);
     }
     for (int i = 0; i < n; i++) want_again(leaves[i]);
     for (size_t i = 0; i < p->n; i++) {
         const tg_call *c = p->record[i];
         const bool wanted = c->taped && any_wanted(c);
         if (c->taped)
-            TG_EACH_OUT(c, k) c->out[k]->needs_grad = wanted;
+            TG_EACH_OUT(c, k) c->out[k]->node->needs_grad = wanted;
     }
 }
 
@@ -245,7 +245,7 @@ static void widen(const tg_program *p)
         const tg_call *c = p->record[i];
         if (!c->taped) continue;
         TG_EACH_IN(c, k) want_again(c->in[k]);
-        TG_EACH_OUT(c, k) c->out[k]->needs_grad = true;
+        TG_EACH_OUT(c, k) c->out[k]->node->needs_grad = true;
     }
 }
 
@@ -255,8 +255,9 @@ static bool check_leaves(tg_scope *s, tg_tensor *const *leaves, int n)
     for (int i = 0; i < n; i++) {
         const tg_tensor *t = leaves[i];
         if (!t || !t->storage) return tg_fail(s, "backward: leaf %d %s", i, t ? "has no elements" : "is NULL"), false;
-        if (t->made)
-            return tg_fail(s, "backward: tensor %d is the result of %s, want a leaf", i, t->made->op->name), false;
+        if (t->node->made)
+            return tg_fail(s, "backward: tensor %d is the result of %s, want a leaf", i, t->node->made->op->name),
+                   false;
         if (t->storage->program != s->program)
             return tg_fail(s, "backward: leaf %d belongs to another tree of scopes", i), false;
     }
@@ -268,7 +269,7 @@ void tg_backward_to(tg_scope *s, tg_tensor *loss, tg_tensor *const *leaves, int 
     if (!check(s, loss) || !check_leaves(s, leaves, n)) return;
     const tg_program *p = s->program;
     narrow(p, leaves, n);
-    if (loss->needs_grad) tg_backward(s, loss);
+    if (loss->node->needs_grad) tg_backward(s, loss);
     else tg_fail(s, "backward: the loss depends on none of the leaves that are to get a gradient");
     widen(p);
 }
@@ -289,7 +290,7 @@ void tg_backward_from(tg_scope *s, tg_tensor *y, tg_tensor *gradient)
     arrive(s, y, gradient, walk);
     walk_record(s, end, walk);
     settle_leaves(s, end, walk);
-    if (tg_ok(s) && !y->made && y->walk_grad) settle(s, y);
+    if (tg_ok(s) && !y->node->made && y->node->walk_grad) settle(s, y);
     p->walking = NULL;
     p->segment = segment;
 }

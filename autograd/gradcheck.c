@@ -34,7 +34,7 @@ static double weight(const gradcheck *g, int64_t i)
     return 2 * (double)tg_random_uniform((tg_stream){ g->config.seed, WEIGHTS }, (uint64_t)i) - 1;
 }
 
-static bool is_checked(const tg_tensor *t) { return t && t->dtype == TG_F32 && t->needs_grad; }
+static bool is_checked(const tg_tensor *t) { return t && t->dtype == TG_F32 && t->node->needs_grad; }
 
 /* A scope in which fn has been called, with its result; it is popped by the caller. */
 static tg_tensor *call(const gradcheck *g, bool grad, tg_scope **s)
@@ -74,7 +74,7 @@ static float *gradient_of(const gradcheck *g, tg_tensor *t)
 static bool backward(const gradcheck *g, float **analytic, tg_tensor **before)
 {
     for (int k = 0; k < g->n; k++)
-        if (is_checked(g->in[k])) before[k] = g->in[k]->grad, g->in[k]->grad = NULL;
+        if (is_checked(g->in[k])) before[k] = g->in[k]->node->grad, g->in[k]->node->grad = NULL;
     tg_scope *s;
     tg_tensor *y = call(g, true, &s);
     tg_tensor *w = tg_ok(s) ? tg_zeros(s, TG_F32, y->rank, y->dim) : NULL;
@@ -87,7 +87,7 @@ static bool backward(const gradcheck *g, float **analytic, tg_tensor **before)
     for (int k = 0; k < g->n; k++) {
         if (!is_checked(g->in[k])) continue;
         tg_clear_grad(g->in[k]);
-        g->in[k]->grad = before[k];
+        g->in[k]->node->grad = before[k];
     }
     return tg_ok(g->scope);
 }

@@ -19,7 +19,7 @@ static tg_tensor *zip(tg_scope *s, const tg_op *op, tg_tensor *a, tg_tensor *b)
 static void sub_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
 {
     gin[0] = gout[0];
-    if (c->in[1]->needs_grad) gin[1] = tg_neg(s, gout[0]);
+    if (tg_needs_grad(c->in[1])) gin[1] = tg_neg(s, gout[0]);
 }
 
 const tg_op tg_sub_op = {
@@ -38,8 +38,8 @@ tg_tensor *tg_sub(tg_scope *s, tg_tensor *a, tg_tensor *b) { return zip(s, &tg_s
 
 static void mul_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
 {
-    if (c->in[0]->needs_grad) gin[0] = tg_mul(s, gout[0], c->in[1]);
-    if (c->in[1]->needs_grad) gin[1] = tg_mul(s, gout[0], c->in[0]);
+    if (tg_needs_grad(c->in[0])) gin[0] = tg_mul(s, gout[0], c->in[1]);
+    if (tg_needs_grad(c->in[1])) gin[1] = tg_mul(s, gout[0], c->in[0]);
 }
 
 const tg_op tg_mul_op = {
@@ -61,7 +61,7 @@ tg_tensor *tg_mul(tg_scope *s, tg_tensor *a, tg_tensor *b) { return zip(s, &tg_m
 static void div_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
 {
     gin[0] = tg_div(s, gout[0], c->in[1]);
-    if (c->in[1]->needs_grad) gin[1] = tg_neg(s, tg_mul(s, gin[0], c->out[0]));
+    if (tg_needs_grad(c->in[1])) gin[1] = tg_neg(s, tg_mul(s, gin[0], c->out[0]));
 }
 
 const tg_op tg_div_op = {

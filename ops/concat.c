@@ -43,7 +43,7 @@ static void concat_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout
     int64_t start = 0;
     for (int k = 0; k < TG_MAX_IN && c->in[k]; k++) {
         const int64_t end = start + c->in[k]->dim[axis];
-        if (c->in[k]->needs_grad) gin[k] = tg_slice(s, gout[0], axis, start, end);
+        if (tg_needs_grad(c->in[k])) gin[k] = tg_slice(s, gout[0], axis, start, end);
         start = end;
     }
 }

@@ -180,9 +180,9 @@ tg_tensor *tg_conv2d_grad_w(tg_scope *s, tg_tensor *gy, tg_tensor *x, const tg_c
 static void conv2d_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
 {
     tg_tensor *gy = gout[0];
-    if (c->in[0]->needs_grad) gin[0] = tg_conv2d_grad_x(s, gy, c->in[1], c->attr);
-    if (c->in[1]->needs_grad) gin[1] = tg_conv2d_grad_w(s, gy, c->in[0], c->attr);
-    if (c->in[2] && c->in[2]->needs_grad) gin[2] = tg_apply(s, &tg_channel_sum_op, &gy, NULL);
+    if (tg_needs_grad(c->in[0])) gin[0] = tg_conv2d_grad_x(s, gy, c->in[1], c->attr);
+    if (tg_needs_grad(c->in[1])) gin[1] = tg_conv2d_grad_w(s, gy, c->in[0], c->attr);
+    if (c->in[2] && tg_needs_grad(c->in[2])) gin[2] = tg_apply(s, &tg_channel_sum_op, &gy, NULL);
 }
 
 /* ---- operators ---- */

@@ -94,9 +94,9 @@ static tg_tensor *extended(tg_scope *s, tg_tensor *x, const tg_conv2d_attr *a)
 static void backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
 {
     tg_tensor *gy = gout[0], *x = c->in[0], *w = c->in[1];
-    if (x->needs_grad) gin[0] = cut_to(s, tg_apply(s, &tg_conv2d_op, (tg_tensor *[]){ gy, w, NULL }, c->attr), x);
-    if (w->needs_grad) gin[1] = tg_conv2d_grad_w(s, extended(s, x, c->attr), gy, c->attr);
-    if (c->in[2] && c->in[2]->needs_grad) gin[2] = tg_apply(s, &tg_channel_sum_op, &gy, NULL);
+    if (tg_needs_grad(x)) gin[0] = cut_to(s, tg_apply(s, &tg_conv2d_op, (tg_tensor *[]){ gy, w, NULL }, c->attr), x);
+    if (tg_needs_grad(w)) gin[1] = tg_conv2d_grad_w(s, extended(s, x, c->attr), gy, c->attr);
+    if (c->in[2] && tg_needs_grad(c->in[2])) gin[2] = tg_apply(s, &tg_channel_sum_op, &gy, NULL);
 }
 
 const tg_op tg_conv_transpose2d_op = {

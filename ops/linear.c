@@ -84,9 +84,9 @@ static double grad_w_flops(const tg_call *c) { return 2.0 * (double)tg_count(c->
 static void backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
 {
     tg_tensor *gy = gout[0], *x = c->in[0], *w = c->in[1];
-    if (x->needs_grad) gin[0] = tg_apply(s, &tg_linear_grad_x_op, (tg_tensor *[]){ gy, w }, NULL);
-    if (w->needs_grad) gin[1] = tg_apply(s, &tg_linear_grad_w_op, (tg_tensor *[]){ gy, x }, NULL);
-    if (c->in[2] && c->in[2]->needs_grad) gin[2] = tg_apply(s, &tg_channel_sum_op, &gy, NULL);
+    if (tg_needs_grad(x)) gin[0] = tg_apply(s, &tg_linear_grad_x_op, (tg_tensor *[]){ gy, w }, NULL);
+    if (tg_needs_grad(w)) gin[1] = tg_apply(s, &tg_linear_grad_w_op, (tg_tensor *[]){ gy, x }, NULL);
+    if (c->in[2] && tg_needs_grad(c->in[2])) gin[2] = tg_apply(s, &tg_channel_sum_op, &gy, NULL);
 }
 
 /* ---- operators ---- */

@@ -75,9 +75,9 @@ static void backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_
 {
     const tg_matmul_config *t = c->attr;
     tg_tensor *gy = gout[0], *a = c->in[0], *b = c->in[1];
-    if (a->needs_grad)
+    if (tg_needs_grad(a))
         gin[0] = t->transpose_a ? product(s, b, t->transpose_b, gy, true) : product(s, gy, false, b, !t->transpose_b);
-    if (b->needs_grad)
+    if (tg_needs_grad(b))
         gin[1] = t->transpose_b ? product(s, gy, true, a, t->transpose_a) : product(s, a, !t->transpose_a, gy, false);
 }
 

@@ -156,7 +156,7 @@ void tg_update(tg_scope *s, tg_optim *opt)
     const float lr = tg_lr(opt);
     for (int i = 0; i < opt->n_slots; i++) {
         tg_optim_slot *slot = &opt->slots[i];
-        slot->grad = slot->param->needs_grad ? tg_take_grad(s, slot->param) : NULL;
+        slot->grad = tg_needs_grad(slot->param) ? tg_take_grad(s, slot->param) : NULL;
     }
     tg_tensor *norm = tg_optim_norm(s, opt), *factor = tg_optim_factor(s, opt, norm);
     if (norm) tg_hold(norm);

@@ -55,7 +55,7 @@ static const char *why(const work *w, const tg_slot *slot)
     if (shared) return shared;
     if (tg_is_split(slot->tensor)) return w->bf16 ? "was BF16 before" : "is BF16, and stays so";
     if (!w->bf16) return w->report.dtype == TG_BF16 && !*w->report.note ? "switched off" : "";
-    return slot->tensor->needs_grad ? "" : "frozen";
+    return tg_needs_grad(slot->tensor) ? "" : "frozen";
 }
 
 static void add_rows(work *w, const tg_module *m)

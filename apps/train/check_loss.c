@@ -46,10 +46,10 @@ static bool all_finite(tg_tensor *t)
 /* Follows what is not finite up to a call that made it out of finite numbers. */
 static const char *origin(tg_scope *s, tg_tensor *t)
 {
-    const tg_call *const c = t->made;
+    const tg_call *const c = tg_made_by(t);
     if (!c) return "a weight or an image";
     for (int k = 0; k < c->op->n_in; k++)
-        if (c->in[k] && !all_finite(c->in[k])) return c->in[k]->made ? origin(s, c->in[k]) : "a weight";
+        if (c->in[k] && !all_finite(c->in[k])) return tg_made_by(c->in[k]) ? origin(s, c->in[k]) : "a weight";
     char text[256];
     snprintf(text, sizeof text, "%s%s%s", c->op->name, *c->where ? " in layer " : "", c->where);
     return tg_strdup(s, text);

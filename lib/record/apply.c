@@ -20,12 +20,12 @@ tg_call *tg_append(const tg_call *c)
     p->record[p->n++] = own;
     own->scope->calls++;
     if (own->op->alias) {
-        if (!own->again) own->out[0]->made = own;
+        if (!own->again) own->out[0]->node->made = own;
         return own;
     }
     TG_EACH_OUT(own, k) {
         own->out[k]->storage->pending = true;
-        if (!own->again) own->out[k]->made = own->out[k]->storage->made = own;
+        if (!own->again) own->out[k]->node->made = own->out[k]->storage->made = own;
     }
     return own;
 }
@@ -94,7 +94,7 @@ bool tg_need(tg_scope *s, tg_tensor *t)
 static bool is_saved(const tg_call *c, const tg_tensor *t, bool masked)
 {
     if (!c->segment) return masked;
-    return !t->made || t->made->segment != c->segment;
+    return !t->node->made || t->node->made->segment != c->segment;
 }
 
 static void count_savers(const tg_call *c, int by)
@@ -139,7 +139,7 @@ static bool wants_tape(const tg_scope *s, const tg_call *c)
 {
     if (!s->modes.grad || !c->op->backward || s->program->walking) return false;
     TG_EACH_IN(c, k)
-        if (c->in[k]->needs_grad) return true;
+        if (c->in[k]->node->needs_grad) return true;
     return false;
 }
 
@@ -155,7 +155,7 @@ static bool own_handles(tg_scope *s, tg_call *c)
 {
     TG_EACH_IN(c, k) {
         const tg_tensor *t = c->in[k];
-        if (t->lent) c->in[k] = tg_tensor_on(s, t->storage, t->dtype, t->rank, t->dim);
+        if (t->node->lent) c->in[k] = tg_tensor_on(s, t->storage, t->dtype, t->rank, t->dim);
     }
     return tg_ok(s);
 }
@@ -182,7 +182,7 @@ static tg_tensor *record(tg_scope *s, const tg_op *op, tg_tensor *const in[], co
     c.taped = wants_tape(s, &c);
     tg_call *own = tg_append(&c);
     if (!own) return tg_nil();
-    TG_EACH_OUT(own, k) own->out[k]->needs_grad = own->taped;
+    TG_EACH_OUT(own, k) own->out[k]->node->needs_grad = own->taped;
     if (own->taped) count_savers(own, 1);
     return own->out[0] ? own->out[0] : tg_nil();
 }
@@ -222,6 +222,6 @@ tg_tensor *tg_called_as(tg_scope *s, const char *was, tg_tensor *result)
 
 tg_tensor *tg_output(tg_tensor *first, int k)
 {
-    const tg_call *c = first ? first->made : NULL;
+    const tg_call *c = first ? first->node->made : NULL;
     return c && k >= 0 && k < c->op->n_out && c->out[k] ? c->out[k] : tg_nil();
 }

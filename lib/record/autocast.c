@@ -8,18 +8,18 @@ static bool is_float(const tg_tensor *t) { return t->dtype == TG_F32 || t->dtype
 
 static bool is_kept(const tg_scope *s, const tg_tensor *t, tg_dtype dtype)
 {
-    return t->cast && t->cast_life == s->life && t->cast_version == t->storage->version && t->cast->dtype == dtype &&
-           t->cast->needs_grad == (t->needs_grad && s->modes.grad);
+    return t->node->cast && t->node->cast_life == s->life && t->node->cast_version == t->storage->version &&
+           t->node->cast->dtype == dtype && t->node->cast->node->needs_grad == (t->node->needs_grad && s->modes.grad);
 }
 
 static tg_tensor *cast(tg_scope *s, tg_tensor *t, tg_dtype dtype)
 {
-    if (t->made) return tg_cast(s, t, dtype);
-    if (is_kept(s, t, dtype)) return t->cast;
-    t->cast = tg_cast(s, t, dtype);
-    t->cast_life = s->life;
-    t->cast_version = t->storage->version;
-    return t->cast;
+    if (t->node->made) return tg_cast(s, t, dtype);
+    if (is_kept(s, t, dtype)) return t->node->cast;
+    t->node->cast = tg_cast(s, t, dtype);
+    t->node->cast_life = s->life;
+    t->node->cast_version = t->storage->version;
+    return t->node->cast;
 }
 
 static tg_dtype widest(const tg_call *c)

@@ -57,6 +57,20 @@ typedef struct tg_storage { /* bytes; aliases share it */
     bool moved, given; /* of the run being planned: its block went to an output; it died */
 } tg_storage;
 
+struct tg_node {         /* what is known of a tensor besides its elements */
+    const tg_call *made; /* the call that made it; NULL: a leaf */
+    bool needs_grad;
+    bool lent;            /* a leaf's gradient: an update empties it, so calls get handles of their own */
+    bool spared;          /* in a walk: a leaf that wants a gradient, but is not to get one from it */
+    uint32_t walk;        /* number of the last backward that reached it */
+    tg_tensor *grad;      /* a leaf's gradient */
+    tg_tensor *walk_grad; /* the gradient within walk number `walk` */
+    tg_tensor *twin;      /* what a checkpointed segment made in its place */
+    tg_tensor *cast;      /* of a leaf: autocast's cast of it, in the life of a scope, of a version */
+    uint64_t cast_life;
+    uint32_t cast_version;
+};
+
 typedef struct tg_deferred {
     void (*release)(void *);
     void *what;

@@ -7,15 +7,15 @@
 /* A gradient whose call was never run (its scope failed) is none. */
 tg_tensor *tg_grad(const tg_tensor *t)
 {
-    tg_tensor *g = t ? t->grad : NULL;
+    tg_tensor *g = t ? t->node->grad : NULL;
     return g && g->storage && (g->storage->data || g->storage->pending) ? g : NULL;
 }
 
 static void discard(tg_tensor *leaf)
 {
-    if (!leaf->grad || !leaf->grad->storage) return;
-    tg_storage_free(leaf->grad->storage);
-    leaf->grad->storage = NULL;
+    if (!leaf->node->grad || !leaf->node->grad->storage) return;
+    tg_storage_free(leaf->node->grad->storage);
+    leaf->node->grad->storage = NULL;
 }
 
 void tg_clear_grad(tg_tensor *t)
@@ -30,11 +30,11 @@ bool tg_adopt_grad(tg_scope *s, tg_tensor *leaf, tg_tensor *g)
 {
     tg_scope *home = leaf->storage->scope;
     discard(leaf);
-    if (!leaf->grad) leaf->grad = tg_tensor_on(home, NULL, g->dtype, leaf->rank, leaf->dim);
+    if (!leaf->node->grad) leaf->node->grad = tg_tensor_on(home, NULL, g->dtype, leaf->rank, leaf->dim);
     if (!tg_ok(s)) return false;
-    leaf->grad->lent = true;
-    leaf->grad->dtype = g->dtype;
-    leaf->grad->storage = g->storage;
+    leaf->node->grad->node->lent = true;
+    leaf->node->grad->dtype = g->dtype;
+    leaf->node->grad->storage = g->storage;
     g->storage->outer = true;
     g->storage->leaf = g->storage->data && !g->storage->pending;
     tg_storage_move(g->storage, home);

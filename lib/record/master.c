@@ -18,11 +18,11 @@ static bool can_split(tg_scope *s, const tg_tensor *t)
 {
     const tg_storage *storage = t ? t->storage : NULL;
     if (!tg_wants_tensor(s, "split_masters", t)) return false;
-    if (t->dtype != TG_F32 || t->made || !storage->leaf || storage->borrowed)
+    if (t->dtype != TG_F32 || t->node->made || !storage->leaf || storage->borrowed)
         tg_fail(s, "split_masters: a tensor of dtype %s%s, want an f32 leaf", tg_dtype_name(t->dtype),
-                storage->borrowed           ? " over borrowed memory"
-                : storage->leaf && !t->made ? ""
-                                            : ", the result of a call");
+                storage->borrowed                 ? " over borrowed memory"
+                : storage->leaf && !t->node->made ? ""
+                                                  : ", the result of a call");
     return tg_ok(s);
 }
 

@@ -160,6 +160,9 @@ struct tg_rule { /* a chain of calls, each reading out[0] of the one before, bec
 #define TG_KERNELS(...) TG_LIST(tg_kernel, __VA_ARGS__)
 #define TG_RULES(...)   TG_LIST(tg_rule, __VA_ARGS__)
 
+/* The call of which t is an output, as it was recorded; NULL: t is a leaf, or NULL. */
+const tg_call *tg_made_by(const tg_tensor *t);
+
 /* Records one call; in[] has op->n_in entries, attr op->attr_size bytes (copied).  Returns out[0]; without elements if
  * s has failed, or for an operator without outputs. */
 tg_tensor *tg_apply(tg_scope *s, const tg_op *op, tg_tensor *const in[], const void *attr);

@@ -29,6 +29,9 @@ void tg_run(tg_scope *s, bool middle);
 /* t is to be read after the run that makes it, whatever the run. */
 void tg_hold(tg_tensor *t);
 
+/* Backward from now on makes a gradient for a leaf, or none (freezing). */
+void tg_want_grad(tg_tensor *leaf, bool wanted);
+
 /* The gradient of a leaf as the input of an update: afterwards the leaf has none, and its memory is given back after
  * the run.  NULL if there is none. */
 tg_tensor *tg_take_grad(tg_scope *s, tg_tensor *leaf);

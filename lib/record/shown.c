@@ -4,12 +4,12 @@
 
 tg_tensor *tg_show_f32(tg_scope *s, tg_tensor *t)
 {
-    if (!tg_ok(s) || !t || !t->made || t->dtype != TG_BF16) return t;
+    if (!tg_ok(s) || !t || !t->node->made || t->dtype != TG_BF16) return t;
     tg_tensor *shown = tg_cast(s, t, TG_F32);
-    if (tg_ok(s)) ((tg_call *)shown->made)->lazy = true;
+    if (tg_ok(s)) ((tg_call *)shown->node->made)->lazy = true;
     return shown;
 }
 
 bool tg_within_module(const tg_scope *s) { return s->program->n_frames > 0; }
 
-tg_tensor *tg_shown_of(tg_tensor *t) { return t && t->made && t->made->lazy ? t->made->in[0] : t; }
+tg_tensor *tg_shown_of(tg_tensor *t) { return t && t->node->made && t->node->made->lazy ? t->node->made->in[0] : t; }

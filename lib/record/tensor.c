@@ -9,7 +9,8 @@
 /* Shared by all failures: it has no elements, so loops over it do nothing, and nobody writes to it. */
 tg_tensor *tg_nil(void)
 {
-    static tg_tensor nil = { .dtype = TG_F32, .rank = 1, .dim = { 0 } };
+    static struct tg_node node;
+    static tg_tensor nil = { .dtype = TG_F32, .rank = 1, .dim = { 0 }, .node = &node };
     return &nil;
 }
 
@@ -34,6 +35,10 @@ int64_t tg_count(const tg_tensor *t)
     for (int i = 0; t && i < t->rank; i++) n *= t->dim[i];
     return n;
 }
+
+bool tg_needs_grad(const tg_tensor *t) { return t && t->node && t->node->needs_grad; }
+void tg_want_grad(tg_tensor *leaf, bool wanted) { leaf->node->needs_grad = wanted; }
+const tg_call *tg_made_by(const tg_tensor *t) { return t && t->node ? t->node->made : NULL; }
 
 const char *tg_shape(const tg_tensor *t, tg_shape_text *buffer)
 {
@@ -67,9 +72,14 @@ bool tg_size_of(tg_scope *s, const char *who, tg_dtype dtype, int rank, const in
 
 tg_tensor *tg_tensor_on(tg_scope *s, tg_storage *storage, tg_dtype dtype, int rank, const int64_t *dim)
 {
-    tg_tensor *t = tg_alloc(s, sizeof *t);
-    if (!t) return tg_nil();
-    *t = (tg_tensor){ .dtype = dtype, .rank = rank, .storage = storage };
+    typedef struct {
+        tg_tensor tensor;
+        struct tg_node node;
+    } whole;
+    whole *const w = tg_alloc(s, sizeof *w);
+    if (!w) return tg_nil();
+    *w = (whole){ .tensor = { .dtype = dtype, .rank = rank, .storage = storage, .node = &w->node } };
+    tg_tensor *const t = &w->tensor;
     for (int i = 0; i < rank; i++) t->dim[i] = dim[i];
     return t;
 }
@@ -186,10 +196,10 @@ tg_tensor *tg_borrow(tg_scope *s, tg_dtype dtype, int rank, const int64_t *dim, 
 tg_tensor *tg_require_grad(tg_scope *s, tg_tensor *t)
 {
     if (!tg_wants_tensor(s, "require_grad", t)) return t;
-    if (t->made) tg_fail(s, "require_grad: the tensor is the result of %s, want a leaf", t->made->op->name);
+    if (t->node->made) tg_fail(s, "require_grad: the tensor is the result of %s, want a leaf", t->node->made->op->name);
     else if (t->dtype != TG_F32 && t->dtype != TG_BF16)
         tg_fail(s, "require_grad: dtype %s has no gradient, want f32", tg_dtype_name(t->dtype));
-    else t->needs_grad = true;
+    else t->node->needs_grad = true;
     return t;
 }
 
@@ -229,8 +239,9 @@ double tg_item(tg_tensor *t)
 void *tg_edit(tg_scope *s, tg_tensor *t)
 {
     if (!tg_wants_tensor(s, "edit", t)) return NULL;
-    if (t->made || !t->storage->leaf) {
-        tg_fail(s, "edit: the tensor is the result of %s, want a leaf", t->made ? t->made->op->name : "a call");
+    if (t->node->made || !t->storage->leaf) {
+        tg_fail(s, "edit: the tensor is the result of %s, want a leaf",
+                t->node->made ? t->node->made->op->name : "a call");
         return NULL;
     }
     tg_run(s, true);

@@ -30,24 +30,14 @@ extern "C" {
 
 #define TG_MAX_RANK 8
 
-typedef struct tg_tensor tg_tensor;
-struct tg_tensor {
-    tg_dtype dtype; /* read only */
+typedef struct tg_tensor {
+    tg_dtype dtype; /* read only, as is all of it */
     int rank;
     int64_t dim[TG_MAX_RANK];
-    /* the core's own */
-    bool needs_grad;
-    bool lent;     /* a leaf's gradient: an update empties it, so calls get handles of their own */
-    bool spared;   /* in a walk: a leaf that wants a gradient, but is not to get one from it */
-    uint32_t walk; /* number of the last backward that reached it */
+    /* the library's own */
     struct tg_storage *storage;
-    const struct tg_call *made;  /* the call that made it; NULL: a leaf */
-    tg_tensor *grad, *walk_grad; /* a leaf's gradient; the gradient within walk number `walk` */
-    tg_tensor *twin;             /* what a checkpointed segment made in its place */
-    tg_tensor *cast;             /* of a leaf: autocast's cast of it, in the life of a scope, of a version */
-    uint64_t cast_life;
-    uint32_t cast_version;
-};
+    struct tg_node *node; /* NULL: made by a run for itself */
+} tg_tensor;
 
 /* ---- making leaves; all return a tensor without elements if s has failed ---- */
 tg_tensor *tg_zeros(tg_scope *s, tg_dtype dtype, int rank, const int64_t *dim);
@@ -69,6 +59,8 @@ tg_tensor *tg_borrow(tg_scope *s, tg_dtype dtype, int rank, const int64_t *dim, 
 tg_tensor *tg_copy(tg_scope *outer, tg_tensor *t);
 /* Marks a leaf so that tg_backward leaves its gradient in it.  Returns t. */
 tg_tensor *tg_require_grad(tg_scope *s, tg_tensor *t);
+/* Whether a gradient flows to t: it is such a leaf, or made from one outside of tg_no_grad.  False for NULL. */
+bool tg_needs_grad(const tg_tensor *t);
 
 /* ---- reading and writing numbers.  Of a tensor that is NULL there are none: 0, NULL, NaN ---- */
 int64_t tg_count(const tg_tensor *t); /* number of elements */

@@ -44,7 +44,7 @@ static bool can_hold(tg_state *to, const char *name, const tg_tensor *t)
 {
     const tg_storage *const storage = t->storage;
     const char *const why = !storage                             ? "it has no elements"
-                            : t->made || !storage->leaf          ? "it is the result of a call, want a leaf"
+                            : t->node->made || !storage->leaf    ? "it is the result of a call, want a leaf"
                             : storage->program != to->s->program ? "it belongs to another tree of scopes"
                                                                  : NULL;
     if (why) tg_fail(to->s, "%s: %s%s: %s", to->what, to->prefix, name, why);

@@ -13,7 +13,7 @@ static void infer(tg_scope *s, tg_call *c)
 /* What relu gave is what was pooled. */
 static bool fits(const tg_call *const chain[])
 {
-    const tg_call *const pool = chain[0]->in[2]->made;
+    const tg_call *const pool = tg_made_by(chain[0]->in[2]);
     return tg_side_by_side(chain[0]->attr) && pool && pool->op == &tg_max_pool2d_op && pool->in[0] == chain[1]->in[1];
 }
 

@@ -12,8 +12,8 @@ static bool reads_the_same(const tg_call *a, int i, const tg_call *b, int k)
 /* relu's result was made from this x, with the same statistics, gamma and beta. */
 static bool is_of_x(const tg_call *const chain[])
 {
-    const tg_call *const relu = chain[0]->in[1]->made, *const grad = chain[1];
-    const tg_call *const norm = relu && relu->op == &tg_relu_op ? relu->in[0]->made : NULL;
+    const tg_call *const relu = tg_made_by(chain[0]->in[1]), *const grad = chain[1];
+    const tg_call *const norm = relu && relu->op == &tg_relu_op ? tg_made_by(relu->in[0]) : NULL;
     return norm && norm->op == &tg_batch_norm2d_op && norm->out[1] == grad->in[3] && reads_the_same(norm, 0, grad, 1) &&
            reads_the_same(norm, 1, grad, 2) && reads_the_same(norm, 2, grad, 5);
 }

@@ -74,7 +74,7 @@ static const char *child_trouble(const tg_module *parent, const char *name, cons
 
 static const char *slot_trouble(const tg_module *m, const char *name, const tg_tensor *leaf)
 {
-    if (leaf->made) return "want a leaf, got the result of an operator";
+    if (tg_made_by(leaf)) return "want a leaf, got the result of an operator";
     if (tg_ok(m->scope) && !tg_can_read(m->scope, leaf)) return "want a leaf of the module's scope, or of one above";
     return name_trouble(m, name, 0);
 }

@@ -11,14 +11,14 @@ typedef struct {
 static void count_one(void *context, const char *name, tg_slot *slot, tg_module *owner)
 {
     (void)name, (void)owner;
-    ((list *)context)->n += !slot->buffer && slot->tensor->needs_grad;
+    ((list *)context)->n += !slot->buffer && tg_needs_grad(slot->tensor);
 }
 
 static void add_one(void *context, const char *name, tg_slot *slot, tg_module *owner)
 {
     list *all = context;
     (void)name, (void)owner;
-    if (!slot->buffer && slot->tensor->needs_grad) all->leaf[all->n++] = slot->tensor;
+    if (!slot->buffer && tg_needs_grad(slot->tensor)) all->leaf[all->n++] = slot->tensor;
 }
 
 void tg_backward_for(tg_scope *s, tg_tensor *loss, tg_module *m)

@@ -1,5 +1,6 @@
 /* module_walk.c - looking at a tree of modules: names, parameters, freezing. */
 #include "layer.h"
+#include "run.h"
 #include <string.h>
 
 typedef void (*visit_fn)(void *context, const char *name, tg_slot *slot, tg_module *owner);
@@ -134,7 +135,7 @@ static void set_trainable(void *context, const char *name, tg_slot *slot, tg_mod
     wish *const w = context;
     (void)name, (void)owner;
     if (slot->buffer) return;
-    slot->tensor->needs_grad = w->trainable;
+    tg_want_grad(slot->tensor, w->trainable);
     if (!w->trainable) tg_clear_grad(slot->tensor);
     w->n++;
 }

@@ -144,7 +144,7 @@ static void add_up(void *context, const char *name, tg_slot *slot, tg_module *ow
     totals *t = context;
     int64_t count = tg_count(slot->tensor);
     t->params += slot->buffer ? 0 : count;
-    t->frozen += slot->buffer || slot->tensor->needs_grad ? 0 : count;
+    t->frozen += slot->buffer || tg_needs_grad(slot->tensor) ? 0 : count;
     t->bytes += bytes_of(slot->tensor);
 }
 

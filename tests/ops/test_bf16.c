@@ -102,7 +102,7 @@ static int64_t gradients(const tg_op *op, const op_sample *bf16, bool f32, float
     tg_tensor *seed = tg_copy(root, tg_cast(s, tg_rand(s, -1, 1, y->rank, y->dim), TG_BF16));
     tg_backward_from(s, y, tg_cast(s, seed, y->dtype));
     for (int k = 0; k < TG_MAX_IN; k++) {
-        tg_tensor *g = in[k] && in[k]->needs_grad ? tg_grad(in[k]) : NULL;
+        tg_tensor *g = in[k] && tg_needs_grad(in[k]) ? tg_grad(in[k]) : NULL;
         if (!g || !tg_data(g) || n + tg_count(g) > room) continue;
         memcpy(to + n, tg_data(g), sizeof *to * (size_t)tg_count(g));
         n += tg_count(g);

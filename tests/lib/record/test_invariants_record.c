@@ -136,7 +136,7 @@ static tg_tensor *poisoned(tg_scope *s, const tg_tensor *t)
     tg_tensor *p = tg_zeros(s, t->dtype, t->rank, t->dim);
     void *bytes = tg_edit(s, p);
     if (bytes) memset(bytes, 0xff, (size_t)tg_count(t) * tg_dtype_size(t->dtype));
-    p->needs_grad = t->needs_grad;
+    p->node->needs_grad = t->node->needs_grad;
     return p;
 }
 
@@ -162,7 +162,7 @@ static void mask_honesty(const tg_op *op, const op_sample *row)
     if (y->dtype != TG_F32) gout = tg_cast(g, gout, y->dtype);
     expect_ok(s);
     tg_data(y);
-    tg_call c = *y->made;
+    tg_call c = *y->node->made;
     differentiate(g, &c, gout, &honest);
     TG_EACH_IN(&c, k)
         if (!(op->saves_in & TG_BIT(k))) c.in[k] = poisoned(g, c.in[k]);

@@ -122,8 +122,8 @@ static void read_now(const reading *r, const lesson *l, int target, moment when)
     for (int64_t i = 0; i < tg_count(t); i++) most = fmax(most, fabs(l->numbers[target][i]));
     for (int64_t i = 0; i < tg_count(t); i++)
         if (fabs(tg_get(t, i) - l->numbers[target][i]) > 1e-4 * most)
-            fail_msg("out[%d] of call %d (%s), moment %d: %.9g at %d, eager %.9g", r->out, r->call, t->made->op->name,
-                     (int)when, tg_get(t, i), (int)i, l->numbers[target][i]);
+            fail_msg("out[%d] of call %d (%s), moment %d: %.9g at %d, eager %.9g", r->out, r->call,
+                     t->node->made->op->name, (int)when, tg_get(t, i), (int)i, l->numbers[target][i]);
 }
 
 /* The scope says whether the read was refused. */

@@ -41,7 +41,7 @@ static void strike(hazard_run *r)
 {
     tg_tensor *t = target(r);
     float *x;
-    if (t->made && r->h->input >= 0 && r->h->kind >= WRITE_CALL) return; /* what a forward call made is no leaf */
+    if (tg_made_by(t) && r->h->input >= 0 && r->h->kind >= WRITE_CALL) return; /* what a forward call made is no leaf */
     switch (r->h->kind) {
     case READ_CALL: r->seen = tg_apply(r->s, &tg_copy_op, &t, NULL); break;
     case READ_DOOR: r->seen = tg_data(t) ? t : NULL; break;

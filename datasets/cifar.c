@@ -58,7 +58,7 @@ static const char *find(tg_scope *s, const cifar_kind *kind, const char *dir)
         const char *const found = locate(s, kind, places[i]);
         if (found) return found;
     }
-    tg_fail(s, "%s: no %s, wanted %s and %s there or in %s there",
+    tg_fail(s, "%s: no %s, want %s and %s there or in %s there",
             dir    ? dir
             : said ? said
                    : "data or .",
@@ -71,9 +71,9 @@ static int64_t count_records(tg_file *f, const cifar_kind *kind)
 {
     const uint64_t record = IMAGE + (uint64_t)kind->labels;
     if (!tg_ok(f->s)) return 0;
-    if (f->gzip) tg_fail(f->s, "%s: is gzip, wanted it unpacked", f->path);
+    if (f->gzip) tg_fail(f->s, "%s: is gzip, want it unpacked", f->path);
     else if (f->size == 0 || f->size % record)
-        tg_fail(f->s, "%s: %llu bytes, wanted a multiple of %llu", f->path, (unsigned long long)f->size,
+        tg_fail(f->s, "%s: %llu bytes, want a multiple of %llu", f->path, (unsigned long long)f->size,
                 (unsigned long long)record);
     return tg_ok(f->s) ? (int64_t)(f->size / record) : 0;
 }
@@ -95,7 +95,7 @@ static void read_record(tg_file *f, const cifar_kind *kind, int64_t number, uint
         tg_fail(f->s, "%s: ends in record %lld, after %zu of %zu bytes", f->path, (long long)number, got, bytes);
     for (int i = 0; i < kind->labels && tg_ok(f->s); i++)
         if (record[i] >= kind->limit[i])
-            tg_fail(f->s, "%s: label %d in record %lld, wanted 0 .. %d", f->path, record[i], (long long)number,
+            tg_fail(f->s, "%s: label %d in record %lld, want 0 to %d", f->path, record[i], (long long)number,
                     kind->limit[i] - 1);
     if (!tg_ok(f->s)) return;
     *label = record[kind->labels - 1];

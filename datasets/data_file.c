@@ -180,7 +180,7 @@ uint8_t *tg_file_take(tg_file *f, uint64_t n)
         const size_t room = next_size(f, have, n);
         data = widen(f, data, have, room);
         if (data && tg_file_read(f, data + have, room - have) < room - have)
-            tg_fail(f->s, "%s: ends after %llu bytes, wanted %llu", f->path, (unsigned long long)f->given,
+            tg_fail(f->s, "%s: ends after %llu bytes, want %llu", f->path, (unsigned long long)f->given,
                     (unsigned long long)(start + n));
         have = room;
     }

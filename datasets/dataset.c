@@ -56,11 +56,11 @@ void tg_dataset_measure(tg_dataset *d)
 bool tg_dataset_sound(tg_scope *s, const tg_dataset *d, const char *where)
 {
     if (d->count < 1 || d->count > UINT32_MAX)
-        tg_fail(s, "%s: %lld images, wanted 1 .. %lld", where, (long long)d->count, (long long)UINT32_MAX);
+        tg_fail(s, "%s: %lld images, want 1 to %lld", where, (long long)d->count, (long long)UINT32_MAX);
     else if (d->h < 1 || d->w < 1 || d->h > TG_MAX_SIDE || d->w > TG_MAX_SIDE)
-        tg_fail(s, "%s: images of %d x %d pixels, wanted sides of 1 .. %d", where, d->h, d->w, TG_MAX_SIDE);
-    else if (d->c < 1 || d->c > 4) tg_fail(s, "%s: images of %d channels, wanted 1 .. 4", where, d->c);
-    else if (d->classes < 1 || d->classes > 256) tg_fail(s, "%s: %d classes, wanted 1 .. 256", where, d->classes);
+        tg_fail(s, "%s: images of %d x %d pixels, want sides of 1 to %d", where, d->h, d->w, TG_MAX_SIDE);
+    else if (d->c < 1 || d->c > 4) tg_fail(s, "%s: images of %d channels, want 1 to 4", where, d->c);
+    else if (d->classes < 1 || d->classes > 256) tg_fail(s, "%s: %d classes, want 1 to 256", where, d->classes);
     else if (!d->images || !d->labels) tg_fail(s, "%s: %s is NULL", where, d->images ? "labels" : "images");
     return tg_ok(s);
 }
@@ -69,7 +69,7 @@ static bool labels_sound(tg_scope *s, const tg_dataset *d, const char *where)
 {
     for (int64_t i = 0; i < d->count && tg_ok(s); i++)
         if (d->labels[i] >= d->classes)
-            tg_fail(s, "%s: label %d of image %lld, wanted 0 .. %d", where, d->labels[i], (long long)i, d->classes - 1);
+            tg_fail(s, "%s: label %d of image %lld, want 0 to %d", where, d->labels[i], (long long)i, d->classes - 1);
     return tg_ok(s);
 }
 
@@ -123,7 +123,7 @@ tg_dataset *tg_dataset_open(tg_scope *s, const char *dir, tg_split split)
     else if (tg_cifar10_folder(s, dir)) return tg_cifar10(s, dir, split);
     else if (tg_cifar100_folder(s, dir)) return tg_cifar100(s, dir, split);
     else
-        tg_fail(s, "%s: no data set, wanted a folder with train-images-idx3-ubyte[.gz], data_batch_1.bin or train.bin",
+        tg_fail(s, "%s: no data set, want a folder with train-images-idx3-ubyte[.gz], data_batch_1.bin or train.bin",
                 dir);
     return NULL;
 }

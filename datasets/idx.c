@@ -53,7 +53,7 @@ static void to_bytes(tg_file *f, const element *type, uint8_t *data, uint64_t n)
     for (uint64_t i = 0; type->get != get_u8 && i < n; i++) {
         const double value = type->get(data + i * type->size);
         if (!(value >= 0 && value <= 255 && value == floor(value))) {
-            tg_fail(f->s, "%s: element %llu is %.9g, wanted whole numbers of 0 .. 255", f->path, (unsigned long long)i,
+            tg_fail(f->s, "%s: element %llu is %.9g, want whole numbers of 0 to 255", f->path, (unsigned long long)i,
                     value);
             return;
         }
@@ -90,12 +90,12 @@ static uint64_t read_header(tg_file *f, int rank, int64_t dim[], const element *
     const size_t bytes = 4 + 4 * (size_t)rank, got = tg_file_read(f, head, bytes);
     if (!tg_ok(f->s)) return 0;
     if (got < bytes) {
-        tg_fail(f->s, "%s: ends after %zu bytes, wanted an IDX header of %zu", f->path, got, bytes);
+        tg_fail(f->s, "%s: ends after %zu bytes, want an IDX header of %zu", f->path, got, bytes);
         return 0;
     }
     *type = find_element(big_endian(head), rank);
     if (!*type) {
-        tg_fail(f->s, "%s: begins with 0x%08x, wanted 0x%08x (IDX of rank %d; 08 for unsigned bytes, or another type)",
+        tg_fail(f->s, "%s: begins with 0x%08x, want 0x%08x (IDX of rank %d; 08 for unsigned bytes, or another type)",
                 f->path, big_endian(head), 0x800u | (uint32_t)rank, rank);
         return 0;
     }
@@ -109,7 +109,7 @@ const uint8_t *tg_idx_read(tg_scope *s, const char *path, int want_rank, int64_t
     if (!tg_ok(s)) return NULL;
     if (!dim) tg_fail(s, "tg_idx_read: dim is NULL");
     else if (!path) tg_fail(s, "tg_idx_read: path is NULL");
-    else if (want_rank < 1 || want_rank > 4) tg_fail(s, "tg_idx_read: rank %d, wanted 1 .. 4", want_rank);
+    else if (want_rank < 1 || want_rank > 4) tg_fail(s, "tg_idx_read: rank %d, want 1 to 4", want_rank);
     tg_file f;
     if (!tg_ok(s) || !tg_file_open(&f, s, path)) return NULL;
     const element *type = NULL;
@@ -161,9 +161,9 @@ bool tg_idx_load(tg_scope *s, const char *folder, tg_split split, tg_dataset *d)
     d->labels = tg_idx_read(s, labels, 1, many);
     if (!tg_ok(s)) return false;
     if (many[0] != size[0])
-        tg_fail(s, "%s: %lld labels, wanted %lld, one for each image", labels, (long long)many[0], (long long)size[0]);
+        tg_fail(s, "%s: %lld labels, want %lld, one for each image", labels, (long long)many[0], (long long)size[0]);
     else if (size[1] > TG_MAX_SIDE || size[2] > TG_MAX_SIDE)
-        tg_fail(s, "%s: images of %lld x %lld pixels, wanted sides of 1 .. %d", images, (long long)size[1],
+        tg_fail(s, "%s: images of %lld x %lld pixels, want sides of 1 to %d", images, (long long)size[1],
                 (long long)size[2], TG_MAX_SIDE);
     d->count = size[0];
     d->h = tg_ok(s) ? (int)size[1] : 0;

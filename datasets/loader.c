@@ -229,16 +229,16 @@ static void give_back(void *lent)
 static bool config_sound(tg_scope *s, const tg_dataset *d, const tg_loader_config *c)
 {
     const int side = d->h < d->w ? d->h : d->w;
-    if (c->batch < 1) tg_fail(s, "loader: a batch of %d images, wanted at least 1", c->batch);
+    if (c->batch < 1) tg_fail(s, "loader: a batch of %d images, want at least 1", c->batch);
     else if (c->crop_pad < 0 || c->crop_pad >= side)
-        tg_fail(s, "loader: crop_pad is %d, wanted 0 .. %d for images of %d x %d", c->crop_pad, side - 1, d->h, d->w);
+        tg_fail(s, "loader: crop_pad is %d, want 0 to %d for images of %d x %d", c->crop_pad, side - 1, d->h, d->w);
     else if (c->workers < 0 || c->workers > MAX_WORKERS)
-        tg_fail(s, "loader: %d workers, wanted 0 .. %d", c->workers, MAX_WORKERS);
+        tg_fail(s, "loader: %d workers, want 0 to %d", c->workers, MAX_WORKERS);
     else if (c->drop_last && c->batch > d->count)
         tg_fail(s, "loader: %lld images make no whole batch of %d", (long long)d->count, c->batch);
     for (int k = 0; k < d->c && !c->no_normalize; k++)
         if (!(d->deviation[k] > 0))
-            tg_fail(s, "loader: deviation of channel %d is %g, wanted more than 0", k, (double)d->deviation[k]);
+            tg_fail(s, "loader: deviation of channel %d is %g, want more than 0", k, (double)d->deviation[k]);
     return tg_ok(s);
 }
 
@@ -353,8 +353,8 @@ void tg_loader_seek(tg_scope *s, tg_loader *l, int64_t epoch, int64_t batch)
     if (epoch >= 0 && epoch <= last_epoch && batch >= 0 && batch <= l->batches)
         seek(l, (place){ epoch, batch }, l->config.seed);
     else
-        tg_fail(s, "loader: batch %lld of epoch %lld, wanted 0 .. %lld of 0 .. %lld", (long long)batch,
-                (long long)epoch, (long long)l->batches, (long long)last_epoch);
+        tg_fail(s, "loader: batch %lld of epoch %lld, want 0 to %lld of 0 to %lld", (long long)batch, (long long)epoch,
+                (long long)l->batches, (long long)last_epoch);
 }
 
 /* ---- in a checkpoint ---- */

@@ -52,7 +52,7 @@ bool tg_batch_norm2d_check(tg_scope *s, const tg_call *c, int x, int vectors)
         return false;
     }
     if (!(a->momentum >= 0 && a->momentum <= 1)) {
-        tg_fail(s, "%s: momentum is %g, want 0..1", tg_called(c), (double)a->momentum);
+        tg_fail(s, "%s: momentum is %g, want 0 to 1", tg_called(c), (double)a->momentum);
         return false;
     }
     return check_images(s, c, x) && check_vectors(s, c, x, vectors);
@@ -137,7 +137,7 @@ static void batch_norm2d_track_infer(tg_scope *s, tg_call *c)
     tg_batch_norm2d_want_mean(s, c, 2, c->in[0]->dim[0]);
     const tg_batch_norm2d_attr *const a = c->attr;
     if (!(a->momentum >= 0 && a->momentum <= 1))
-        tg_fail(s, "batch_norm2d_track: momentum is %g, want 0..1", (double)a->momentum);
+        tg_fail(s, "batch_norm2d_track: momentum is %g, want 0 to 1", (double)a->momentum);
 }
 
 TG_VECTOR_DECLARE(batch_norm2d_track_vector)

@@ -63,7 +63,7 @@ static bool sound(tg_scope *s, const char *path, const grid_cell *cells, int cou
 {
     const char *wrong = NULL;
     if (!cells || count < 1 || columns < 1) wrong = "a grid needs at least one image and one column";
-    else if (h < 1 || w < 1 || h > MAX_SIDE || w > MAX_SIDE) wrong = "sides of images are 1 .. 16384";
+    else if (h < 1 || w < 1 || h > MAX_SIDE || w > MAX_SIDE) wrong = "sides of images are 1 to 16384";
     else if (c != 1 && c != 3) wrong = "images have 1 or 3 channels";
     for (int i = 0; !wrong && i < count; i++)
         if (!cells[i].pixels) wrong = "an image is NULL";

@@ -50,7 +50,7 @@ static bool take_text(dictionary *d, char to[MOST_DESCR + 1])
     while (quote && *d->at > ' ' && *d->at <= '~' && *d->at != quote && *d->at != '\\' && n < MOST_DESCR)
         to[n++] = *d->at++;
     to[n] = 0;
-    if (!quote || *d->at != quote) return wrong(d, "wanted a short text in quotes");
+    if (!quote || *d->at != quote) return wrong(d, "want a short text in quotes");
     d->at++;
     return true;
 }
@@ -150,14 +150,14 @@ static bool take_header_text(tg_scope *s, const tg_npy_source *from, char text[T
         return false;
     }
     if (head[6] < 1 || head[6] > 3 || head[7] != 0) {
-        tg_fail(s, "%s: .npy of version %d.%d, wanted 1.0, 2.0 or 3.0", from->what, head[6], head[7]);
+        tg_fail(s, "%s: .npy of version %d.%d, want 1.0, 2.0 or 3.0", from->what, head[6], head[7]);
         return false;
     }
     const int width = head[6] == 1 ? 2 : 4;
     if (!from->take(s, from->from, (size_t)width, head + 8)) return false;
     const uint64_t n = tg_get_le(head + 8, width);
     if (n > TG_NPY_MOST_HEADER) {
-        tg_fail(s, "%s: a .npy header of %llu bytes, wanted at most %d", from->what, (unsigned long long)n,
+        tg_fail(s, "%s: a .npy header of %llu bytes, want at most %d", from->what, (unsigned long long)n,
                 TG_NPY_MOST_HEADER);
         return false;
     }

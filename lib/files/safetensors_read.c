@@ -66,7 +66,7 @@ static bool read_text(header *h)
     if (!tg_read_at(h->s, h->f, 0, LENGTH, first)) return false;
     for (int i = 0; i < LENGTH; i++) n |= (uint64_t)first[i] << 8 * i;
     if (n > TG_MOST_HEADER)
-        return bad(h, "declares a header of %llu bytes, wanted at most %d", (unsigned long long)n, TG_MOST_HEADER);
+        return bad(h, "declares a header of %llu bytes, want at most %d", (unsigned long long)n, TG_MOST_HEADER);
     if (n > rest)
         return bad(h, "declares a header of %llu bytes, but only %llu follow", (unsigned long long)n,
                    (unsigned long long)rest);
@@ -166,7 +166,7 @@ static bool read_dtype(header *h, tg_file_tensor *t, const json_t *value)
     if (!name) return bad_tensor(h, t->name, "no dtype, or one that is no string");
     const size_t length = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
     if (length == 0 || length > MOST_DTYPE || name[length])
-        return bad_tensor(h, t->name, "the dtype is none of 1 .. 16 capitals, digits and '_'");
+        return bad_tensor(h, t->name, "the dtype is none of 1 to 16 capitals, digits and '_'");
     const tg_file_dtype *const known = tg_file_dtype_find(name);
     t->dtype = known ? known->name : tg_strdup(h->s, name);
     return t->dtype != NULL;
@@ -180,7 +180,7 @@ static bool read_shape(header *h, tg_file_tensor *t, const json_t *value)
     for (int i = 0; i < t->rank; i++) {
         uint64_t size;
         if (!is_number(json_array_get(value, (size_t)i), &size))
-            return bad_tensor(h, t->name, "the shape has a size that is no whole number of 0 .. 2^48");
+            return bad_tensor(h, t->name, "the shape has a size that is no whole number of 0 to 2^48");
         t->dim[i] = (int64_t)size;
     }
     return true;
@@ -192,7 +192,7 @@ static bool read_offsets(header *h, tg_file_tensor *t, const json_t *value)
     if (!json_is_array(value) || json_array_size(value) != 2)
         return bad_tensor(h, t->name, "no data_offsets, or none of two numbers");
     if (!is_number(json_array_get(value, 0), &t->place) || !is_number(json_array_get(value, 1), &end))
-        return bad_tensor(h, t->name, "data_offsets are no whole numbers of 0 .. 2^48");
+        return bad_tensor(h, t->name, "data_offsets are no whole numbers of 0 to 2^48");
     if (end < t->place) return bad_tensor(h, t->name, "ends before it begins");
     t->bytes = end - t->place;
     return true;
@@ -207,7 +207,7 @@ static bool check_size(header *h, const tg_file_tensor *t)
         return bad_tensor(h, t->name, "the shape has more than 2^48 bytes, or no whole number of them");
     if (dtype && bytes != t->bytes) {
         tg_name_text name;
-        return bad(h, "tensor '%s': has %llu bytes, wanted %llu by its shape and dtype", tg_printable(t->name, &name),
+        return bad(h, "tensor '%s': has %llu bytes, want %llu by its shape and dtype", tg_printable(t->name, &name),
                    (unsigned long long)t->bytes, (unsigned long long)bytes);
     }
     return true;
@@ -246,7 +246,7 @@ static bool check_places(header *h)
     for (int i = 0; i < h->f->n; at += t[i++].bytes) {
         t[i].tag = 0;
         if (t[i].place != at)
-            return bad(h, "tensor '%s': begins at byte %llu of the data, wanted %llu, where the one before it ends",
+            return bad(h, "tensor '%s': begins at byte %llu of the data, want %llu, where the one before it ends",
                        tg_printable(t[i].name, &name), (unsigned long long)t[i].place, (unsigned long long)at);
     }
     if (at != size)
@@ -295,7 +295,7 @@ static bool check_header_sum(header *h)
     memset(digits, '0', sizeof got);
     tg_checksum_print(tg_checksum_of(h->text, LENGTH + h->n), got);
     if (memcmp(got, want, sizeof got) != 0)
-        return bad(h, "the header is damaged: its checksum is %.16s, wanted %.16s", got, want);
+        return bad(h, "the header is damaged: its checksum is %.16s, want %.16s", got, want);
     return true;
 }
 
@@ -309,13 +309,13 @@ static bool check_marks(header *h)
     if (strcmp(h->mark[FORMAT], "1") != 0) {
         tg_name_text text;
         tg_printable(h->mark[FORMAT], &text);
-        return bad(h, "tilegrad.format is '%s', wanted '1': a newer tilegrad wrote it", text.text);
+        return bad(h, "tilegrad.format is '%s', want '1': a newer tilegrad wrote it", text.text);
     }
     const char *const sums = h->mark[SUMS];
     const size_t digits = (size_t)h->f->n * TG_CHECKSUM_DIGITS;
     uint64_t unused;
     if (!check_header_sum(h)) return false;
-    if (strlen(sums) != digits) return bad(h, "tilegrad.tensors has %zu digits, wanted %zu", strlen(sums), digits);
+    if (strlen(sums) != digits) return bad(h, "tilegrad.tensors has %zu digits, want %zu", strlen(sums), digits);
     for (size_t at = 0; at < digits; at += TG_CHECKSUM_DIGITS)
         if (!tg_checksum_parse(sums + at, &unused))
             return bad(h, "tilegrad.tensors is not of lower-case hexadecimal digits");

@@ -20,7 +20,7 @@ bool tg_read_at(tg_scope *s, const tg_tensor_file *f, uint64_t at, size_t n, voi
         const ssize_t some = TEMP_FAILURE_RETRY(pread(f->reader->fd, (char *)to + done, n - done, (off_t)(at + done)));
         if (some < 0) tg_fail_system(s, errno, "%s: cannot be read: %s", f->path, strerror(errno));
         if (some == 0)
-            tg_fail(s, "%s: ends after %llu bytes, wanted %llu: it was cut since it was opened", f->path,
+            tg_fail(s, "%s: ends after %llu bytes, want %llu: it was cut since it was opened", f->path,
                     (unsigned long long)(at + done), (unsigned long long)(at + n));
         done += some > 0 ? (size_t)some : 0;
     }
@@ -131,7 +131,7 @@ bool tg_file_has(tg_scope *s, const tg_tensor_file *f, int i)
 {
     if (!tg_wants_home(s, "tensor_file", "file", f ? f->reader->scope : NULL)) return false;
     if (f->reader->fd < 0) tg_fail(s, "%s: it was closed", f->path);
-    else if (i < 0 || i >= f->n) tg_fail(s, "%s: tensor %d, wanted one of its %d", f->path, i, f->n);
+    else if (i < 0 || i >= f->n) tg_fail(s, "%s: tensor %d, want one of its %d", f->path, i, f->n);
     return tg_ok(s);
 }
 
@@ -142,7 +142,7 @@ static bool is_readable(tg_scope *s, const tg_tensor_file *f, int i, uint64_t fr
     if (f->tensor[i].trouble)
         tg_fail(s, "%s: %s: %s", f->path, tg_printable(f->tensor[i].name, &name), f->tensor[i].trouble);
     else if (from > f->tensor[i].bytes || n > f->tensor[i].bytes - from)
-        tg_fail(s, "%s: tensor '%s': %llu bytes from %llu on, wanted within its %llu", f->path,
+        tg_fail(s, "%s: tensor '%s': %llu bytes from %llu on, want within its %llu", f->path,
                 tg_printable(f->tensor[i].name, &name), (unsigned long long)n, (unsigned long long)from,
                 (unsigned long long)f->tensor[i].bytes);
     return tg_ok(s);
@@ -155,7 +155,7 @@ static bool compare_checksum(tg_scope *s, const tg_tensor_file *f, int i)
     const char *const want = f->reader->sums + (size_t)i * TG_CHECKSUM_DIGITS;
     tg_checksum_print(tg_checksum_value(f->reader->hash), got);
     if (memcmp(got, want, sizeof got) != 0)
-        tg_fail(s, "%s: tensor '%s' is damaged: its checksum is %.16s, wanted %.16s", f->path,
+        tg_fail(s, "%s: tensor '%s' is damaged: its checksum is %.16s, want %.16s", f->path,
                 tg_printable(f->tensor[i].name, &name), got, want);
     return tg_ok(s);
 }

@@ -183,7 +183,7 @@ bool tg_tensor_file_numbers(tg_scope *s, tg_tensor_file *f, int i, int64_t first
     }
     const int64_t size = tg_file_dtype_find(t->dtype)->bits / 8, all = (int64_t)t->bytes / size;
     if (first < 0 || n < 0 || first > all || n > all - first) {
-        tg_fail(s, "%s: tensor '%s': %lld elements from %lld on, wanted within its %lld", f->path,
+        tg_fail(s, "%s: tensor '%s': %lld elements from %lld on, want within its %lld", f->path,
                 tg_printable(t->name, &name), (long long)n, (long long)first, (long long)all);
         return false;
     }

@@ -26,7 +26,7 @@ static bool check_tensor(tg_scope *s, const char *path, tg_file_tensor *t)
     else if (!strcmp(t->name, "__metadata__")) tg_fail(s, "%s: no tensor can be named '__metadata__'", path);
     else if (!dtype) tg_fail(s, "%s: tensor '%s': dtype %s is unknown", path, name.text, t->dtype);
     else if (t->rank < 0 || t->rank > TG_MAX_RANK)
-        tg_fail(s, "%s: tensor '%s': rank %d, wanted 0 .. %d", path, name.text, t->rank, TG_MAX_RANK);
+        tg_fail(s, "%s: tensor '%s': rank %d, want 0 to %d", path, name.text, t->rank, TG_MAX_RANK);
     else if (!tg_file_shape_bytes(t->rank, t->dim, dtype->bits, &t->bytes))
         tg_fail(s, "%s: tensor '%s': the shape has more than 2^48 bytes, or no whole number of them", path, name.text);
     return tg_ok(s);

@@ -18,7 +18,7 @@ static int64_t class_of(const classes *k, int64_t row)
     const int64_t class = (int64_t)tg_get(k->target, row);
     if (class == k->attr->ignore_index) return -1;
     if (class >= 0 && class < k->attr->classes) return class;
-    tg_fault_say(k->task->fault, k->task->index, "class %lld at row %lld, want 0..%lld", (long long)class,
+    tg_fault_say(k->task->fault, k->task->index, "class %lld at row %lld, want 0 to %lld", (long long)class,
                  (long long)row, (long long)k->attr->classes - 1);
     return -1;
 }

@@ -81,7 +81,7 @@ def read(path):
 
 def close(what, got, want, tolerance):
     worst = ((got - want).abs().max() / want.abs().max()).item()
-    print(f"{what}: largest difference {worst:.1e} of the largest number, wanted at most {tolerance:.0e}")
+    print(f"{what}: largest difference {worst:.1e} of the largest number, want at most {tolerance:.0e}")
     if not worst <= tolerance:
         sys.exit(1)
 

@@ -193,7 +193,7 @@ static void says_what_is_wrong(void **state)
         assert_false(grid_write(s, rows[i].path, rows[i].cells, rows[i].count, rows[i].columns, rows[i].h, rows[i].w,
                                 rows[i].c));
         if (strncmp(tg_message(s), rows[i].expect, strlen(rows[i].expect)) != 0)
-            fail_msg("row %zu: got \"%s\", wanted \"%s...\"", i, tg_message(s), rows[i].expect);
+            fail_msg("row %zu: got \"%s\", want \"%s...\"", i, tg_message(s), rows[i].expect);
         tg_close(s);
     }
     assert_int_not_equal(access("g.png", F_OK), 0);

@@ -135,7 +135,7 @@ static void opens_folders_of_other_names(void **state)
         assert_true(d->count == 7 && d->classes == 7 && d->images[1] == 10 && d->labels[6] == 6);
         unlink(data_path(rows[i].images));
         assert_null(tg_dataset_open(s, path, TG_TRAIN));
-        data_refused(s, "the gzip file has one", data_path(rows[i].labels), "7 labels, wanted 1");
+        data_refused(s, "the gzip file has one", data_path(rows[i].labels), "7 labels, want 1");
         tg_reset(s);
     }
     data_folder_empty();
@@ -152,15 +152,15 @@ static void refuses_what_does_not_fit(void **state)
     data_refused(s, "no test split", data_path("t10k-images-idx3-ubyte"), "cannot be opened: No such file");
     put_split("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte", 3, 6);
     assert_null(tg_dataset_open(s, data_folder, TG_TEST));
-    data_refused(s, "label", data_folder, "label 7 of image 1, wanted 0 .. 6");
+    data_refused(s, "label", data_folder, "label 7 of image 1, want 0 to 6");
     const blob labels = data_idx(1, D(6), 6);
     data_put("train-labels-idx1-ubyte", labels.at, labels.n);
     assert_null(tg_dataset_open(s, data_folder, TG_TRAIN));
-    data_refused(s, "fewer labels", data_path("train-labels-idx1-ubyte"), "6 labels, wanted 7, one for each image");
+    data_refused(s, "fewer labels", data_path("train-labels-idx1-ubyte"), "6 labels, want 7, one for each image");
     const blob wide = data_idx(3, D(1, 1, 16385), 16385);
     data_put("train-images-idx3-ubyte", wide.at, wide.n);
     assert_null(tg_fashion_mnist(s, data_folder, TG_TRAIN));
-    data_refused(s, "count", data_path("train-labels-idx1-ubyte"), "6 labels, wanted 1");
+    data_refused(s, "count", data_path("train-labels-idx1-ubyte"), "6 labels, want 1");
     const blob label = data_idx(1, D(1), 1);
     data_put("train-labels-idx1-ubyte", label.at, label.n);
     assert_null(tg_dataset_open(s, data_folder, TG_TRAIN));
@@ -170,7 +170,7 @@ static void refuses_what_does_not_fit(void **state)
     data_refused(s, "no labels", data_path("train-labels-idx1-ubyte"), "cannot be opened: No such file");
     data_folder_empty();
     assert_null(tg_dataset_open(s, data_folder, TG_TRAIN));
-    data_refused(s, "empty", data_folder, "no data set, wanted a folder with");
+    data_refused(s, "empty", data_folder, "no data set, want a folder with");
     assert_null(tg_dataset_open(s, NULL, TG_TRAIN));
     data_refused(s, "NULL", "tg_dataset_open: dir is NULL", "");
     tg_close(s);
@@ -263,15 +263,15 @@ static void refuses_bad_cifar(void **state)
         const blob *bytes;
         const char *contains;
     } rows[] = {
-        { "label", "data_batch_3.bin", &label, "label 10 in record 1, wanted 0 .. 9" },
-        { "short", "data_batch_3.bin", &shorter, "9218 bytes, wanted a multiple of 3073" },
-        { "long", "data_batch_3.bin", &longer, "9220 bytes, wanted a multiple of 3073" },
-        { "empty", "data_batch_3.bin", &none, "0 bytes, wanted a multiple of 3073" },
-        { "gzip", "data_batch_3.bin", &packed, "is gzip, wanted it unpacked" },
-        { "CIFAR-100's", "data_batch_3.bin", &fine, "9222 bytes, wanted a multiple of 3073" },
-        { "coarse label", "train.bin", &coarse, "label 20 in record 0, wanted 0 .. 19" },
-        { "fine label", "train.bin", &kind, "label 100 in record 2, wanted 0 .. 99" },
-        { "CIFAR-10's", "train.bin", &good, "9219 bytes, wanted a multiple of 3074" },
+        { "label", "data_batch_3.bin", &label, "label 10 in record 1, want 0 to 9" },
+        { "short", "data_batch_3.bin", &shorter, "9218 bytes, want a multiple of 3073" },
+        { "long", "data_batch_3.bin", &longer, "9220 bytes, want a multiple of 3073" },
+        { "empty", "data_batch_3.bin", &none, "0 bytes, want a multiple of 3073" },
+        { "gzip", "data_batch_3.bin", &packed, "is gzip, want it unpacked" },
+        { "CIFAR-100's", "data_batch_3.bin", &fine, "9222 bytes, want a multiple of 3073" },
+        { "coarse label", "train.bin", &coarse, "label 20 in record 0, want 0 to 19" },
+        { "fine label", "train.bin", &kind, "label 100 in record 2, want 0 to 99" },
+        { "CIFAR-10's", "train.bin", &good, "9219 bytes, want a multiple of 3074" },
     };
     tg_scope *const s = tg_open();
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -286,7 +286,7 @@ static void refuses_bad_cifar(void **state)
     assert_null(tg_cifar10(s, data_folder, TG_TRAIN));
     data_refused(s, "absent", data_path("data_batch_5.bin"), "cannot be opened: No such file");
     assert_null(tg_cifar10(s, "no/such/folder", TG_TRAIN));
-    data_refused(s, "no folder", "no/such/folder: no CIFAR-10, wanted data_batch_1.bin", "cifar-10-batches-bin");
+    data_refused(s, "no folder", "no/such/folder: no CIFAR-10, want data_batch_1.bin", "cifar-10-batches-bin");
     tg_close(s);
 }
 
@@ -319,15 +319,15 @@ static void refuses_impossible_images(void **state)
     } rows[] = {
         { 0, 2, 2, 1, 4, images, labels, "0 images" },
         { -1, 2, 2, 1, 4, images, labels, "-1 images" },
-        { INT64_MAX, 2, 2, 1, 4, images, labels, "images, wanted 1 .. 4294967295" },
+        { INT64_MAX, 2, 2, 1, 4, images, labels, "images, want 1 to 4294967295" },
         { 4, 0, 2, 1, 4, images, labels, "images of 0 x 2 pixels" },
         { 4, 2, -3, 1, 4, images, labels, "images of 2 x -3 pixels" },
         { 4, 2, 1 << 30, 1, 4, images, labels, "images of 2 x 1073741824 pixels" },
-        { 4, 2, 2, 0, 4, images, labels, "images of 0 channels, wanted 1 .. 4" },
+        { 4, 2, 2, 0, 4, images, labels, "images of 0 channels, want 1 to 4" },
         { 4, 2, 2, 5, 4, images, labels, "images of 5 channels" },
-        { 4, 2, 2, 1, 0, images, labels, "0 classes, wanted 1 .. 256" },
+        { 4, 2, 2, 1, 0, images, labels, "0 classes, want 1 to 256" },
         { 4, 2, 2, 1, 257, images, labels, "257 classes" },
-        { 4, 2, 2, 1, 3, images, labels, "label 3 of image 3, wanted 0 .. 2" },
+        { 4, 2, 2, 1, 3, images, labels, "label 3 of image 3, want 0 to 2" },
         { 4, 2, 2, 1, 4, NULL, labels, "images is NULL" },
         { 4, 2, 2, 1, 4, images, NULL, "labels is NULL" },
     };

@@ -78,15 +78,15 @@ static const struct {
     int byte, value; /* then overwrite one byte of the header */
     const char *contains;
 } bad_headers[] = {
-    { "no zero", 1, 1, { 9 }, 9, 0, 1, "begins with 0x01000801, wanted 0x00000801" },
+    { "no zero", 1, 1, { 9 }, 9, 0, 1, "begins with 0x01000801, want 0x00000801" },
     { "type 10", 1, 1, { 9 }, 9, 2, 10, "begins with 0x00000a01" },
     { "type 15", 1, 1, { 9 }, 9, 2, 15, "begins with 0x00000f01" },
     { "bytes for shorts", 1, 1, { 10 }, 19, 2, 11, "declares 20 bytes of data, but holds at most 19" },
     { "bytes for doubles", 1, 1, { 2 }, 17, 2, 14, "goes on after its 24 bytes" },
-    { "shorts of 778", 1, 1, { 2 }, 4, 2, 11, "element 0 is 778, wanted whole numbers of 0 .. 255" },
-    { "negative bytes", 1, 1, { 90 }, 90, 2, 9, "element 18 is -127, wanted whole numbers" },
+    { "shorts of 778", 1, 1, { 2 }, 4, 2, 11, "element 0 is 778, want whole numbers of 0 to 255" },
+    { "negative bytes", 1, 1, { 90 }, 90, 2, 9, "element 18 is -127, want whole numbers" },
     { "floats below 1", 1, 1, { 2 }, 8, 2, 13, "element 0 is " },
-    { "labels for images", 1, 3, { 90 }, 90, 3, 1, "begins with 0x00000801, wanted 0x00000803" },
+    { "labels for images", 1, 3, { 90 }, 90, 3, 1, "begins with 0x00000801, want 0x00000803" },
     { "images for labels", 3, 1, { 2, 2, 2 }, 8, 3, 3, "begins with 0x00000803" },
     { "rank 0", 1, 1, { 9 }, 9, 3, 0, "begins with 0x00000800" },
     { "rank 255", 1, 1, { 9 }, 9, 3, 255, "begins with 0x000008ff" },
@@ -144,7 +144,7 @@ static void refuses_bad_gzip(void **state)
     b = (blob){ .n = 2, .at = { 0x1f, 0x8b } };
     refused(s, "only the magic", &b, 1, "end early");
     const blob less = data_idx(1, D(101), 100), less_packed = data_gzip(&less);
-    refused(s, "less than declared", &less_packed, 1, "ends after 108 bytes, wanted 109");
+    refused(s, "less than declared", &less_packed, 1, "ends after 108 bytes, want 109");
     const blob more = data_idx(1, D(99), 100), more_packed = data_gzip(&more);
     refused(s, "more than declared", &more_packed, 1, "goes on after its 107 bytes");
     const blob vast = data_idx(3, D(1000, 1000, 1000), 100), vast_packed = data_gzip(&vast);
@@ -256,7 +256,7 @@ static void defuses_a_bomb(void **state)
     } rows[] = {
         { 1, "goes on after its 800 bytes" },
         { 21000, "goes on after its 16464016 bytes" },
-        { 21400, "ends after 16777232 bytes, wanted 16777616" },
+        { 21400, "ends after 16777232 bytes, want 16777616" },
         { 2000000, "declares 1568000000 bytes of data, but holds at most" },
     };
     uint8_t *const block = calloc(1, zeros);
@@ -300,7 +300,7 @@ static void refuses_what_is_no_file(void **state)
     assert_null(tg_idx_read(s, NULL, 1, dim));
     data_refused(s, "NULL", "tg_idx_read: path is NULL", "");
     assert_null(tg_idx_read(s, "x", 5, dim));
-    data_refused(s, "rank", "tg_idx_read: rank 5, wanted 1 .. 4", "");
+    data_refused(s, "rank", "tg_idx_read: rank 5, want 1 to 4", "");
     tg_close(s);
 }
 

@@ -298,12 +298,12 @@ static void refuses_bad_configurations(void **state)
         tg_loader_config config;
         const char *contains;
     } rows[] = {
-        { { .batch = 0 }, "loader: a batch of 0 images, wanted at least 1" },
+        { { .batch = 0 }, "loader: a batch of 0 images, want at least 1" },
         { { .batch = -8 }, "loader: a batch of -8 images" },
         { { .batch = 54, .drop_last = true }, "loader: 53 images make no whole batch of 54" },
-        { { .batch = 8, .crop_pad = -1 }, "loader: crop_pad is -1, wanted 0 .. 4 for images of 5 x 6" },
+        { { .batch = 8, .crop_pad = -1 }, "loader: crop_pad is -1, want 0 to 4 for images of 5 x 6" },
         { { .batch = 8, .crop_pad = 5 }, "loader: crop_pad is 5" },
-        { { .batch = 8, .workers = -1 }, "loader: -1 workers, wanted 0 .. 64" },
+        { { .batch = 8, .workers = -1 }, "loader: -1 workers, want 0 to 64" },
         { { .batch = 8, .workers = 65 }, "loader: 65 workers" },
     };
     tg_scope *const s = tg_open();

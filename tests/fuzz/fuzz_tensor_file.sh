@@ -35,4 +35,4 @@ llvm-profdata merge -o "$work/profile" "$work/raw"
 llvm-cov report "$work/cover" -instr-profile="$work/profile" -show-region-summary=false "${readers[@]}" |
     tee "$work/report"
 [[ -z ${SHOW:-} ]] || llvm-cov show "$work/cover" -instr-profile="$work/profile" -show-branches=count "$SHOW"
-awk '$1 == "TOTAL" { part = $NF + 0 } END { print "branches: " part " %, wanted 95 %"; exit part < 95 }' "$work/report"
+awk '$1 == "TOTAL" { part = $NF + 0 } END { print "branches: " part " %, want 95 %"; exit part < 95 }' "$work/report"

@@ -113,7 +113,7 @@ static void check_block(const block_case *t, int r, int j)
         }
     const float got = t->c[r * t->row + j];
     if (!(fabs((double)got - sum) <= ldexp((t->steps * TG_IMAGES + 1) * size, -24)))
-        fail_msg("block %d x %d (%d .. %d), %d steps: [%d][%d] is %g, want %g", t->m, t->n, t->lead, t->end, t->steps,
+        fail_msg("block %d x %d (%d to %d), %d steps: [%d][%d] is %g, want %g", t->m, t->n, t->lead, t->end, t->steps,
                  r, j, (double)got, sum);
 }
 

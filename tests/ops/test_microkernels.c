@@ -333,7 +333,7 @@ static void check_places(const tg_microkernel *mk, const places_case *t)
             }
             const float got = t->c[r * TG_PANEL + j];
             if (!(fabs((double)got - sum) <= ldexp(t->k * size, -24)))
-                fail_msg("%s: %d rows (%d .. %d), n %d, %d places: [%d][%d] is %g, want %g", mk->name, t->rows, t->lead,
+                fail_msg("%s: %d rows (%d to %d), n %d, %d places: [%d][%d] is %g, want %g", mk->name, t->rows, t->lead,
                          t->end, t->n, t->k, r, j, (double)got, sum);
         }
 }

@@ -199,10 +199,10 @@ static void bad_class(int64_t class, const char *message)
 static void classes_out_of_range(void **state)
 {
     (void)state;
-    bad_class(12, "cross_entropy: class 12 at row 3, want 0..9");
-    bad_class(10, "cross_entropy: class 10 at row 3, want 0..9");
-    bad_class(-1, "cross_entropy: class -1 at row 3, want 0..9");
-    bad_class(INT64_MAX, "cross_entropy: class 9223372036854775807 at row 3, want 0..9");
+    bad_class(12, "cross_entropy: class 12 at row 3, want 0 to 9");
+    bad_class(10, "cross_entropy: class 10 at row 3, want 0 to 9");
+    bad_class(-1, "cross_entropy: class -1 at row 3, want 0 to 9");
+    bad_class(INT64_MAX, "cross_entropy: class 9223372036854775807 at row 3, want 0 to 9");
 }
 
 /* ---- 0 is a value: momentum and eps ---- */
@@ -232,7 +232,7 @@ static const char *const messages[] = {
      "loader leaves out a last batch of one)"),
     "batch_norm2d: eps is -1, want a finite number of at least 0",
     "batch_norm2d: eps is nan, want a finite number of at least 0",
-    "batch_norm2d: momentum is 2, want 0..1",
+    "batch_norm2d: momentum is 2, want 0 to 1",
     "batch_norm2d: running_mean has shape [2], x [2, 4, 4, 3] wants [3]",
     "layer_norm: gamma has shape [2], want the last 1 axes of x [2, 3]",
     "layer_norm: eps is -1, want a finite number of at least 0",

@@ -72,7 +72,7 @@ static void compare_with_ref(op_case *t, int set)
     bool agree = results_agree(&got, expected_of(t, set), tolerance_of(t), why);
     t->bits[set] = bits_of(&got);
     free_result(&got);
-    if (!agree) fail_msg("%s, wanted outputs %#x: %s", t->name, wanted_set(t->op, set), why);
+    if (!agree) fail_msg("%s, want outputs %#x: %s", t->name, wanted_set(t->op, set), why);
 }
 
 static void kernel_test(void **state)

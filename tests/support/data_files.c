@@ -77,6 +77,6 @@ void data_refused(tg_scope *s, const char *row, const char *begins, const char *
 {
     const char *const message = tg_message(s);
     if (tg_ok(s) || strncmp(message, begins, strlen(begins)) != 0 || !strstr(message, contains))
-        fail_msg("%s: got \"%s\", wanted \"%s...%s...\"", row, message, begins, contains);
+        fail_msg("%s: got \"%s\", want \"%s...%s...\"", row, message, begins, contains);
     tg_clear(s);
 }

@@ -173,12 +173,12 @@ static void reads_any_piece_in_any_order(void **state)
         size_t n;
         const char *contains;
     } rows[] = {
-        { i, 0, bytes + 1, "tensor 'mask': 106 bytes from 0 on, wanted within its 105" },
+        { i, 0, bytes + 1, "tensor 'mask': 106 bytes from 0 on, want within its 105" },
         { i, bytes, 1, "tensor 'mask': 1 bytes from 105 on" },
         { i, UINT64_MAX, 1, "1 bytes from 18446744073709551615 on" },
         { i, 1, SIZE_MAX, "18446744073709551615 bytes from 1 on" },
-        { -1, 0, 0, "tensor -1, wanted one of its 7" },
-        { f->n, 0, 0, "tensor 7, wanted one of its 7" },
+        { -1, 0, 0, "tensor -1, want one of its 7" },
+        { f->n, 0, 0, "tensor 7, want one of its 7" },
     };
     for (size_t k = 0; k < COUNT(rows); k++) {
         assert_false(tg_tensor_file_read(s, f, rows[k].i, rows[k].from, rows[k].n, got));

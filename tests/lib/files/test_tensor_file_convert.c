@@ -40,7 +40,7 @@ static void every_f16_is_converted(void **state)
             if (exponent == 31 && fraction) assert_true(isnan(got));
             else if (exponent == 31) assert_true(isinf(got) && signbit(got) == (i >> 15));
             else if (got != want || signbit(got) != signbit(want))
-                fail_msg("F16 %04x: %.9g, wanted %.9g", (unsigned)i, got, want);
+                fail_msg("F16 %04x: %.9g, want %.9g", (unsigned)i, got, want);
         }
     }
     free(bits);
@@ -80,7 +80,7 @@ static void f64_is_rounded_once(void **state)
         for (size_t i = 0; i < COUNT(rows); i++) {
             const double got = float_of(to, as, i), want = as == TG_F32 ? rows[i].f32 : rows[i].bf16;
             if (isnan(want) ? !isnan(got) : got != want || signbit(got) != signbit(want))
-                fail_msg("%.17g as %s: %.9g, wanted %.9g", value[i], tg_dtype_name(as), got, want);
+                fail_msg("%.17g as %s: %.9g, want %.9g", value[i], tg_dtype_name(as), got, want);
         }
     }
     tg_close(s);
@@ -187,7 +187,7 @@ static void no_such_conversion(void **state)
     tg_tensor_file *const f = file_of(s, "F32", 8, bits, 4);
     for (size_t i = 0; i < COUNT(outside); i++) {
         assert_false(tg_tensor_file_numbers(s, f, 0, outside[i].first, outside[i].n, TG_BF16, to));
-        data_refused(s, "outside", data_path("x"), ", wanted within its 8");
+        data_refused(s, "outside", data_path("x"), ", want within its 8");
     }
     assert_true(tg_tensor_file_numbers(s, f, 0, 8, 0, TG_BF16, to));
     tg_close(s);

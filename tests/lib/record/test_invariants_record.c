@@ -220,7 +220,7 @@ static void every_subset(const chain_case *c)
         bool same = results_agree(&fused, &plain, c->sample->tolerance > 1e-4 ? c->sample->tolerance : 1e-4, why);
         free_result(&fused);
         free_result(&plain);
-        if (!same) fail_msg("%s/%s, wanted %#x: %s", c->rule->fused->name, c->sample->name, wanted, why);
+        if (!same) fail_msg("%s/%s, want %#x: %s", c->rule->fused->name, c->sample->name, wanted, why);
     }
 }
 

@@ -123,7 +123,7 @@ static void i06_a_fault_leaves_what_lasts(void **state)
     uint64_t before = lasting_bytes(t.net, t.optim);
     ((int64_t *)tg_edit(root, t.y))[2] = 3;
     assert_true(isnan(toy_step(&t, s)));
-    expect_message(s, "cross_entropy: class 3 at row 2, want 0..2");
+    expect_message(s, "cross_entropy: class 3 at row 2, want 0 to 2");
     tg_reset(s);
     tg_clear(root);
     assert_true(lasting_bytes(t.net, t.optim) == before);

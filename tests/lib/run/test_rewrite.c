@@ -64,11 +64,11 @@ static void check(const chain_case *c, unsigned wanted, bool emitted, double lea
     bool good = results_agree(&fused, &plain, tolerance, why);
     free_result(&fused);
     free_result(&plain);
-    if (!good) fail_msg("%s/%s, wanted %#x: %s", c->rule->fused->name, c->sample->name, wanted, why);
+    if (!good) fail_msg("%s/%s, want %#x: %s", c->rule->fused->name, c->sample->name, wanted, why);
     if (links != (uint64_t)chain_length(c->rule)) fail_msg("%s: %d calls without rules", c->sample->name, (int)links);
     if (emitted && calls != 2)
-        fail_msg("%s/%s, wanted %#x: %d calls, want the fused one and its reader", c->rule->fused->name,
-                 c->sample->name, wanted, (int)calls);
+        fail_msg("%s/%s, want %#x: %d calls, want the fused one and its reader", c->rule->fused->name, c->sample->name,
+                 wanted, (int)calls);
 }
 
 static void check_all(const chain_case *c, double least)

@@ -206,11 +206,20 @@ static bool tiles_are_faster(const tg_onednn_shape *s, bool grad_x)
     return grad_x || (in <= 16 && out <= 16) || (in % 32 == 0 && out % 32 == 0);
 }
 
+/* Own depthwise kernels, with AVX-512: backward, and forward where a pixel is loaded once for a line of taps. */
+static bool own_depthwise_is_faster(const tg_onednn_shape *s, const tg_op *op)
+{
+    if (s->groups != s->ic || s->ic != s->oc || s->option & TG_CONV_BF16 || tg_max_isa() < TG_ISA_AVX512) return false;
+    return op == &tg_conv2d_grad_x_op || (op != &tg_conv_transpose2d_op && s->stride[1] == 1 && s->dilation[1] == 1 &&
+                                          (s->kernel[1] == 5 || s->kernel[1] == 7));
+}
+
 const char *tg_conv_reject_but_groups(const tg_call *c, const tg_conv_pass *pass)
 {
     const tg_onednn_shape s = pass->shape(c);
     const int64_t read = pass == &tg_conv_grad_x_pass ? s.oc : s.ic; /* channels that are summed over */
     if (s.groups == 1) return "one group: own kernels are as fast";
+    if (own_depthwise_is_faster(&s, c->op)) return "depthwise: the own kernel is faster";
     if (s.option & TG_CONV_BF16 && read / s.groups % 2)
         return "bf16, an odd number of channels: oneDNN multiplies the next pixel by 0, and NaN by 0 is NaN";
     if (tiles_are_faster(&s, pass == &tg_conv_grad_x_pass)) return "bf16 in groups: own kernels are faster on tiles";

@@ -8,92 +8,20 @@
  * Phase 0 turns the weights from [c, taps] to [taps, c].  A task copies what it reads of its channels into scratch, as
  * f32, unless it is f32, and lies well. */
 #include "bf16.h"
-#include "conv2d_shape.h"
-#include "ints.h"
+#include "depthwise_shape.h"
 
 enum { CHANNELS = 64 }; /* of a task that turns weights */
 /* Floats of a task's input, and the tasks that are wanted, though a task should not be of fewer lines than `LINES`. */
 enum { TASK = 65536, TASKS = 64, LINES = 4 };
 /* channels that are copied to lie together, for all pixels of a line; of a task */
 enum { PLANE = 32, WIDE = 8 * PLANE };
+/* A kernel of more lines goes through a line of outputs with some channels at a time, whose pixels the first level of
+ * the cache holds. */
+enum { LOW = 3, SOME = 64 };
 
 typedef float vec __attribute__((vector_size(4 * TG_LANES), aligned(4), may_alias));
 typedef uint32_t words __attribute__((vector_size(4 * TG_LANES)));
 typedef uint16_t halves __attribute__((vector_size(2 * TG_LANES), aligned(2), may_alias));
-
-typedef struct {
-    tg_conv v;
-    bool back, relu; /* the derivative; relu behind */
-    const tg_tensor *x, *w, *bias;
-    tg_tensor *y;                 /* in and out: gy and gx of the derivative */
-    int64_t c, padded;            /* channels; and up to whole vectors, as the weights have them */
-    int64_t lines, blocks, parts; /* of y in a task; tasks of an image's lines, and of its channels */
-} depthwise;
-
-/* The outputs of a class along an axis: output j meets input at + stride j + step t through tap t of `taps`, whose
- * place in w is first + apart t. */
-typedef struct {
-    int64_t n, stride, at, step, taps, first, apart;
-} class;
-typedef struct {
-    int64_t from, to;
-} span;
-
-static int64_t in_size(const depthwise *d, int axis) { return d->x->dim[1 + axis]; }
-static int64_t out_size(const depthwise *d, int axis) { return d->y->dim[1 + axis]; }
-static int64_t classes(const depthwise *d, int axis) { return d->back ? d->v.stride[axis] : 1; }
-
-/* The pixels r, r + stride, ... of x meet a tap in `stride / common divisor with the dilation`. */
-static class back_class(const depthwise *d, int axis, int64_t r)
-{
-    const int64_t s = d->v.stride[axis], dilation = d->v.dilation[axis], kernel = d->v.kernel[axis];
-    const int64_t at = r + d->v.pad[axis];
-    int64_t first = 0, apart = 1;
-    while (apart * dilation % s) apart++;
-    while (first < apart && (at - first * dilation) % s) first++;
-    const bool any = first < apart && first < kernel;
-    return (class){
-        .n = r < out_size(d, axis) ? (out_size(d, axis) - 1 - r) / s + 1 : 0,
-        .stride = 1,
-        .at = any ? (at - first * dilation) / s : 0,
-        .step = -(apart * dilation / s),
-        .taps = any ? (kernel - 1 - first) / apart + 1 : 0,
-        .first = first,
-        .apart = apart,
-    };
-}
-
-static class class_of(const depthwise *d, int axis, int64_t r)
-{
-    if (d->back) return back_class(d, axis, r);
-    return (class){
-        .n = out_size(d, axis),
-        .stride = d->v.stride[axis],
-        .at = -d->v.pad[axis],
-        .step = d->v.dilation[axis],
-        .taps = d->v.kernel[axis],
-        .first = 0,
-        .apart = 1,
-    };
-}
-
-/* The taps of output j that meet one of `size` inputs. */
-static span taps_of(const class *k, int64_t j, int64_t size)
-{
-    const int64_t step = k->step > 0 ? k->step : -k->step, at = k->at + j * k->stride;
-    const int64_t before = k->step > 0 ? -at : at - (size - 1), behind = k->step > 0 ? size - 1 - at : at;
-    const int64_t from = before > 0 ? ceil_div(before, step) : 0, to = behind < 0 ? 0 : behind / step + 1;
-    return (span){ imin(from, k->taps), imax(imin(to, k->taps), imin(from, k->taps)) };
-}
-
-/* The outputs all of whose taps do. */
-static span inner_of(const class *k, int64_t size)
-{
-    const int64_t end = k->at + (k->taps - 1) * k->step, low = imin(k->at, end), high = imax(k->at, end);
-    const int64_t from = imin(low < 0 ? ceil_div(-low, k->stride) : 0, k->n);
-    const int64_t to = high > size - 1 ? 0 : (size - 1 - high) / k->stride + 1;
-    return (span){ from, imax(imin(to, k->n), from) };
-}
 
 /* ---- phase 0: weights [taps, c], and the bias behind them ---- */
 
@@ -151,46 +79,98 @@ TG_INLINE void store(const line_sum *k, int64_t j, int64_t c, vec sum, const int
     else store_few(tg_at(k->y, tg_is_bf16(k->d->y), at), tg_is_bf16(k->d->y), sum, k->end - c);
 }
 
-/* The sums of `count` neighbours over the same taps, of a vector of channels. */
-TG_INLINE void sum_vector(const line_sum *k, int64_t j, int64_t c, span taps, const int count, const int kind)
+/* A line of taps, of `count` neighbours and `vectors` of channels. */
+TG_INLINE void add_taps(const line_sum *k, const float *x, const float *w, int64_t taps, const int count,
+                        const int vectors, vec *sum)
 {
     const int64_t apart = k->columns.stride * k->from.pixel, step = k->columns.step * k->from.pixel;
-    const float *line = k->x + (c - k->first) + taps.from * step + j * apart;
-    const float *w_line = k->w + c + taps.from * k->w_tap;
+    for (int64_t b = 0; b < taps; b++, x += step, w += k->w_tap)
+#pragma GCC unroll 8
+        for (int i = 0; i < count; i++)
+#pragma GCC unroll 4
+            for (int v = 0; v < vectors; v++)
+                sum[i * vectors + v] += *(const vec *)(x + i * apart + v * TG_LANES) * *(const vec *)(w + v * TG_LANES);
+}
+
+/* The same for outputs that meet neighbouring pixels through neighbouring taps: a pixel is loaded once for all. */
+TG_INLINE void add_chain(const line_sum *k, const float *x, const float *w, const int taps, const bool back,
+                         const int count, vec *sum)
+{
+    const int64_t pixel = k->from.pixel;
+    vec tap[7];
+#pragma GCC unroll 7
+    for (int b = 0; b < taps; b++) tap[b] = *(const vec *)(w + b * k->w_tap);
+#pragma GCC unroll 16
+    for (int p = 0; p < count + taps - 1; p++) {
+        const vec v = *(const vec *)(x + (back ? count - 1 - p : p) * pixel);
+#pragma GCC unroll 7
+        for (int b = 0; b < taps; b++)
+            if (p - b >= 0 && p - b < count) sum[back ? count - 1 - (p - b) : p - b] += v * tap[b];
+    }
+}
+
+/* The sums of `count` neighbours over the same taps, of `vectors` of channels. */
+TG_INLINE void sum_block(const line_sum *k, int64_t j, int64_t c, span taps, const int count, const int vectors,
+                         const int chain, const int kind)
+{
+    const float *x = k->x + (c - k->first) + (taps.from * k->columns.step + j * k->columns.stride) * k->from.pixel;
+    const float *w = k->w + c + taps.from * k->w_tap;
     vec sum[8];
 #pragma GCC unroll 8
-    for (int i = 0; i < count; i++) sum[i] = *(const vec *)(k->bias + c);
-    for (int64_t a = 0; a < k->lines; a++, line += k->line, w_line += k->w_line) {
-        const float *x = line, *w = w_line;
-        for (int64_t b = taps.from; b < taps.to; b++, x += step, w += k->w_tap)
+    for (int i = 0; i < count * vectors; i++) sum[i] = *(const vec *)(k->bias + c + i % vectors * TG_LANES);
+    for (int64_t a = 0; a < k->lines; a++, x += k->line, w += k->w_line)
+        if (chain) add_chain(k, x, w, chain < 0 ? -chain : chain, chain < 0, count, sum);
+        else add_taps(k, x, w, taps.to - taps.from, count, vectors, sum);
 #pragma GCC unroll 8
-            for (int i = 0; i < count; i++) sum[i] += *(const vec *)(x + i * apart) * *(const vec *)w;
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < count; i++) store(k, j + i, c, sum[i], kind);
+    for (int i = 0; i < count * vectors; i++) store(k, j + i / vectors, c + i % vectors * TG_LANES, sum[i], kind);
 }
 
 /* Channels are the inner loop: what neighbours read is near in time, however far apart their pixels are. */
-TG_INLINE void sum_outputs(const line_sum *k, int64_t j, span taps, const int count)
+TG_INLINE void sum_channels(const line_sum *k, int64_t j, span taps, const int count, const int vectors,
+                            const int chain)
 {
     int64_t c = k->first;
     if (tg_is_bf16(k->d->y))
-        for (; c + TG_LANES <= k->end; c += TG_LANES) sum_vector(k, j, c, taps, count, HALVES);
+        for (; c + vectors * TG_LANES <= k->end; c += vectors * TG_LANES)
+            sum_block(k, j, c, taps, count, vectors, chain, HALVES);
     else
-        for (; c + TG_LANES <= k->end; c += TG_LANES) sum_vector(k, j, c, taps, count, FLOATS);
-    if (c < k->end) sum_vector(k, j, c, taps, count, FEW);
+        for (; c + vectors * TG_LANES <= k->end; c += vectors * TG_LANES)
+            sum_block(k, j, c, taps, count, vectors, chain, FLOATS);
+    for (; c < k->end; c += TG_LANES)
+        if (c + TG_LANES > k->end) sum_block(k, j, c, taps, count, 1, 0, FEW);
+        else if (tg_is_bf16(k->d->y)) sum_block(k, j, c, taps, count, 1, 0, HALVES);
+        else sum_block(k, j, c, taps, count, 1, 0, FLOATS);
 }
 
-static void sum_edge(const line_sum *k, int64_t j) { sum_outputs(k, j, taps_of(&k->columns, j, in_size(k->d, 1)), 1); }
+/* Outputs all of whose taps meet the line, from j on: eight neighbours, where pixels are shared by taps enough. */
+static bool sum_chain(const line_sum *k, int64_t j)
+{
+    const span all = { 0, k->columns.taps };
+    const int64_t step = k->columns.step;
+    if (j + 8 > k->inner.to || k->columns.stride > 1 || step > 1 || step < -1) return false;
+    switch (step * all.to) {
+    case 5: sum_channels(k, j, all, 8, 1, 5); return true;
+    case 7: sum_channels(k, j, all, 8, 1, 7); return true;
+    case -5: sum_channels(k, j, all, 8, 1, -5); return true;
+    case -7: sum_channels(k, j, all, 8, 1, -7); return true;
+    default: return false;
+    }
+}
 
+static void sum_edge(const line_sum *k, int64_t j)
+{
+    sum_channels(k, j, taps_of(&k->columns, j, in_size(k->d, 1)), 1, 4, 0);
+}
+
+/* Eight sums at a time hide how long an addition takes: of fewer neighbours, some vectors each. */
 static void sum_line(const line_sum *k)
 {
     const span inner = k->inner, all = { 0, k->columns.taps };
     int64_t j = 0;
     for (; j < inner.from; j++) sum_edge(k, j);
-    for (; j + 8 <= inner.to; j += 8) sum_outputs(k, j, all, 8);
-    for (; j + 4 <= inner.to; j += 4) sum_outputs(k, j, all, 4);
-    for (; j + 2 <= inner.to; j += 2) sum_outputs(k, j, all, 2);
+    for (; sum_chain(k, j); j += 8) continue;
+    for (; j + 4 <= inner.to; j += 4) sum_channels(k, j, all, 4, 2, 0);
+    for (; j + 2 <= inner.to; j += 2) sum_channels(k, j, all, 2, 4, 0);
     for (; j < k->columns.n; j++) sum_edge(k, j);
 }
 
@@ -214,20 +194,6 @@ static void sum_columns(line_sum k, const float *w, int64_t n, int64_t i, int64_
     }
 }
 
-/* The lines of the input that outputs i to end meet. */
-static span lines_met(const depthwise *d, int64_t i, int64_t end)
-{
-    span met = { in_size(d, 0), 0 };
-    for (; i < end; i++) {
-        const class k = class_of(d, 0, i % classes(d, 0));
-        const int64_t at = k.at + i / classes(d, 0) * k.stride, last = at + (k.taps - 1) * k.step;
-        if (!k.taps) continue;
-        met.from = imin(met.from, imax(imin(at, last), 0));
-        met.to = imax(met.to, imin(imax(at, last) + 1, in_size(d, 0)));
-    }
-    return met.from < met.to ? met : (span){ 0, 0 };
-}
-
 static bool in_place(const depthwise *d) { return !tg_is_bf16(d->x) && d->c % TG_LANES == 0; }
 
 /* Channels of a pixel, to planes. */
@@ -248,7 +214,8 @@ static source source_of(const depthwise *d, int64_t n, span lines, int64_t c, fl
     const int64_t line = ceil_div(channels, PLANE) * plane,
                   first = (n * in_size(d, 0) + lines.from) * columns * d->c + c;
     const void *x = tg_at(tg_ptr(d->x), tg_is_bf16(d->x), first);
-    if (in_place(d)) return (source){ x, lines.from, columns * d->c, 0, d->c, WIDE };
+    const int64_t together = d->v.kernel[0] > LOW ? SOME : WIDE;
+    if (in_place(d)) return (source){ x, lines.from, columns * d->c, together, d->c, together };
     for (int64_t i = lines.from; i < lines.to; i++)
         for (int64_t j = 0; j < columns; j++, x = tg_at(x, tg_is_bf16(d->x), d->c)) {
             float *const to = scratch + (i - lines.from) * line + j * PLANE;
@@ -258,7 +225,7 @@ static source source_of(const depthwise *d, int64_t n, span lines, int64_t c, fl
     return (source){ scratch, lines.from, line, plane, PLANE, PLANE };
 }
 
-static void sum_block(const depthwise *d, const tg_task *t)
+static void sum_lines(const depthwise *d, const tg_task *t)
 {
     const int64_t c = t->index % d->parts * WIDE, block = t->index / d->parts, n = block / d->blocks;
     const int64_t i = block % d->blocks * d->lines, end = imin(i + d->lines, out_size(d, 0));
@@ -348,7 +315,7 @@ static void run(const tg_call *c, const tg_task *t)
 {
     const depthwise d = of(c);
     if (t->phase == 0) turn_weights(&d, t);
-    else sum_block(&d, t);
+    else sum_lines(&d, t);
 }
 
 #define DEPTHWISE_HEAD .name = "vector_depthwise_" TG_TEXT(TG_VECTOR_SUFFIX), .backend = "vector", .isa = TG_VECTOR_ISA

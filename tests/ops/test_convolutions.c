@@ -75,6 +75,7 @@ static bool try_case(conv_case *c)
     c->n = any(0, 2) ? any(1, 3) : any(1, 40);
     c->in = any_channels() * a->groups;
     c->out = any_channels() * a->groups;
+    if (!any(0, 5)) c->in = c->out = a->groups = any(1, 70); /* depthwise */
     for (int i = 0; i < 2; i++) {
         a->kernel[i] = any(0, 5) ? any(1, 3) : any(1, 7);
         a->stride[i] = any(0, 2) ? 1 : any(1, 4);

@@ -1,9 +1,5 @@
 /* operators.c - all operators, from ops.def. */
-#include "ops.h"
-
-#define TG_OP(name) extern const tg_op tg_##name##_op;
-#include "ops.def"
-#undef TG_OP
+#include "attr.h"
 
 const tg_op *const *tg_operators(void)
 {

@@ -24,9 +24,9 @@ static tg_tensor *arithmetic(tg_scope *s, tg_scope *step)
 static tg_tensor *functions(tg_scope *s, tg_scope *step)
 {
     tg_tensor *x = image(s);
-    x = tg_pow(step, tg_sqrt(step, tg_log(step, tg_exp(step, tg_neg(step, tg_affine(step, x, 2, 1))))), 3);
-    x = tg_leaky_relu(step, tg_sigmoid(step, tg_tanh(step, tg_gelu(step, x))), 0.01);
-    return tg_dropout(step, tg_relu(step, tg_hardswish(step, tg_silu(step, x))), 0.5);
+#define TG_UNARY(name, ...) x = tg_##name(step, __VA_ARGS__);
+#include "elementwise.def"
+    return tg_dropout(step, x, 0.5);
 }
 
 static tg_tensor *products(tg_scope *s, tg_scope *step)

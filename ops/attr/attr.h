@@ -5,6 +5,11 @@
 #include "ops.h"
 #include "random.h"
 
+/* tg_X_op of each operator X, those that users do not call included. */
+#define TG_OP(name) extern const tg_op tg_##name##_op;
+#include "ops.def"
+#undef TG_OP
+
 /* ---- conv2d(x[n,h,w,ic], w[oc,kh,kw,ic/g], b[oc]?) -> y[n,oh,ow,oc] ----
  * conv2d_grad_x(gy, w) -> gx[n,h,w,ic]      conv2d_grad_w(gy, x) -> gw     channel_sum(gy[.., c]) -> gb[c]
  * conv2d_relu: conv2d, then relu.
@@ -15,17 +20,13 @@ typedef struct {
     int64_t kernel[2]; /* kh, kw */
 } tg_conv2d_attr;      /* one struct for conv2d, conv2d_relu, conv2d_grad_x, conv2d_grad_w, conv_transpose2d
                           (there `image` is that of y, and x plays gy's part) */
-extern const tg_op tg_conv2d_op, tg_conv2d_relu_op, tg_conv2d_grad_x_op, tg_conv2d_grad_w_op;
-extern const tg_op tg_conv_transpose2d_op, tg_channel_sum_op;
 
 /* ---- linear(x[.., in], w[out, in], b[out]?) -> y[.., out]; linear_relu likewise, then relu; no attributes ----
- * linear_grad_x(gy[.., out], w) -> gx       linear_grad_w(gy, x) -> gw[out, in]       bias: channel_sum(gy) */
-extern const tg_op tg_linear_op, tg_linear_relu_op, tg_linear_grad_x_op, tg_linear_grad_w_op;
-extern const tg_op tg_matmul_op; /* attr: tg_matmul_config; its gradients are matmuls */
+ * linear_grad_x(gy[.., out], w) -> gx       linear_grad_w(gy, x) -> gw[out, in]       bias: channel_sum(gy)
+ * matmul(a, b): attr tg_matmul_config; its gradients are matmuls */
 
 /* ---- relu_grad(gy, y) -> y <= 0 ? 0 : gy, so that it passes where y is NaN, here and wherever it is fused
  * relu_grad_channel_sum(gy, y) -> g, sum of g, all but the last axis ---- */
-extern const tg_op tg_relu_op, tg_relu_grad_op, tg_relu_grad_channel_sum_op;
 
 /* ---- pooling; attr of all five ---- */
 typedef struct {
@@ -37,13 +38,10 @@ typedef struct {
  *   NaN wins.  u8 for kernels of up to 256 pixels, else i32
  * max_pool2d_grad(gy, index, y) -> gx; y is there for a rule    avg_pool2d(x) -> y          avg_pool2d_grad(gy) -> gx
  * max_pool2d_relu_grad(gy, index, y) -> g, sum of g: max_pool2d_grad's gx of gy, or of 0 where y <= 0; sum: [c], f32 */
-extern const tg_op tg_max_pool2d_op, tg_max_pool2d_grad_op, tg_max_pool2d_relu_grad_op;
-extern const tg_op tg_avg_pool2d_op, tg_avg_pool2d_grad_op;
 /* adaptive_avg_pool2d(x) -> y;  adaptive_avg_pool2d_grad(gy) -> gx */
 typedef struct {
     int64_t image[2], out[2];
 } tg_adaptive_pool2d_attr;
-extern const tg_op tg_adaptive_avg_pool2d_op, tg_adaptive_avg_pool2d_grad_op;
 
 /* ---- batch normalisation ----
  * batch_norm2d(x, gamma, beta) -> y, mean[2,c], rstd[c] (1 / sqrt(biased var + eps)), var[c]? (unbiased, for tracking)
@@ -68,13 +66,6 @@ extern const tg_op tg_adaptive_avg_pool2d_op, tg_adaptive_avg_pool2d_grad_op;
 typedef struct {
     float eps, momentum;
 } tg_batch_norm2d_attr; /* of all of these */
-extern const tg_op tg_batch_norm2d_op, tg_batch_norm2d_grad_op, tg_batch_norm2d_track_op;
-extern const tg_op tg_batch_norm2d_eval_op, tg_batch_norm2d_eval_grad_op;
-extern const tg_op tg_batch_norm2d_relu_op, tg_batch_norm2d_add_relu_op;
-extern const tg_op tg_batch_norm2d_eval_relu_op, tg_batch_norm2d_eval_add_relu_op;
-extern const tg_op tg_batch_norm2d_relu_grad_op;
-extern const tg_op tg_relu_grad_batch_norm2d_grad_op, tg_add_relu_grad_batch_norm2d_grad_op;
-extern const tg_op tg_batch_norm2d_again_op, tg_batch_norm2d_relu_again_op, tg_batch_norm2d_add_relu_again_op;
 
 /* ---- softmax, losses ----
  * softmax(x) -> y, log_softmax(x) -> y; softmax_grad(gy, y), log_softmax_grad(gy, y) -> gx.  Cross entropy takes
@@ -86,7 +77,6 @@ typedef struct {
     int axis;
     tg_dtype dtype;
 } tg_softmax_attr; /* dtype of the result, f32 or bf16 */
-extern const tg_op tg_softmax_op, tg_softmax_grad_op, tg_log_softmax_op, tg_log_softmax_grad_op;
 /* nll_loss(logp[.., c], target[..], weight[c]?) -> loss, total (the mean's denominator: a number)
  * nll_loss_grad(gloss, target, weight?, total) -> glogp
  * Fused: cross_entropy(x, target, weight?) -> loss, total, logp?      (log_softmax over the last axis + nll_loss)
@@ -98,7 +88,6 @@ typedef struct {
     int64_t classes; /* c: the gradient's shape cannot be told from target alone */
     tg_dtype dtype;  /* of cross_entropy's x and cross_entropy_grad's gx; nll_loss is f32 */
 } tg_nll_attr;
-extern const tg_op tg_nll_loss_op, tg_nll_loss_grad_op, tg_cross_entropy_op, tg_cross_entropy_grad_op;
 
 /* pointwise_loss(x, target) -> the loss of each element;  pointwise_loss_grad(gy, x, target) -> gx, gtarget, each
  * optional */
@@ -106,7 +95,6 @@ typedef enum { TG_SQUARED_ERROR, TG_ABSOLUTE_ERROR, TG_BCE_WITH_LOGITS } tg_poin
 typedef struct {
     tg_pointwise_loss kind;
 } tg_pointwise_loss_attr;
-extern const tg_op tg_pointwise_loss_op, tg_pointwise_loss_grad_op;
 
 /* ---- layer_norm(x, gamma?, beta?) -> y, mean, rstd (a number for each row of the last `axes` axes) ----
  * layer_norm_grad(gy, x, gamma?, mean, rstd) -> gx, ggamma, gbeta (each optional); mean is rounded to f32, so the
@@ -115,36 +103,34 @@ typedef struct {
     float eps;
     int axes;
 } tg_layer_norm_attr;
-extern const tg_op tg_layer_norm_op, tg_layer_norm_grad_op;
 
 /* ---- dropout(x) -> y; its derivative is itself, on the gradient: element i is kept if uniform(stream, i) >= p ---- */
 typedef struct {
     float p;
     tg_stream stream;
 } tg_dropout_attr;
-extern const tg_op tg_dropout_op;
 
 /* ---- increment(x): x += 1, an effect on a counter (PyTorch's num_batches_tracked) ---- */
-extern const tg_op tg_increment_op;
 
 /* ---- element by element ----
- * sub, mul, div(a, b); affine, pow, leaky_relu(x) with the attributes below; neg, exp, log, sqrt, sigmoid, tanh, gelu,
- * silu, hardswish(x).  The derivatives sigmoid_grad, tanh_grad(gy, y) and gelu_grad, silu_grad, hardswish_grad,
- * leaky_relu_grad(gy, x) -> gx; the others' are written with mul, div and affine. */
+ * sub, mul, div(a, b) and the operators of elementwise.def; the derivatives of those without a _grad are written with
+ * mul, div and affine. */
 typedef struct {
     double scale, shift;
 } tg_affine_attr;
 typedef struct {
     double exponent;
 } tg_pow_attr;
-typedef struct {
-    double slope;
-} tg_leaky_relu_attr; /* of leaky_relu and leaky_relu_grad */
-extern const tg_op tg_sub_op, tg_mul_op, tg_div_op;
-extern const tg_op tg_affine_op, tg_neg_op, tg_exp_op, tg_log_op, tg_sqrt_op, tg_pow_op;
-extern const tg_op tg_leaky_relu_op, tg_sigmoid_op, tg_tanh_op, tg_gelu_op, tg_silu_op, tg_hardswish_op;
-extern const tg_op tg_leaky_relu_grad_op, tg_sigmoid_grad_op, tg_tanh_grad_op, tg_gelu_grad_op, tg_silu_grad_op;
-extern const tg_op tg_hardswish_grad_op;
+#define TG_MAP0(name, ...)
+#define TG_MAP1(name, p, ...) \
+    typedef struct { \
+        double p; \
+    } tg_##name##_attr; /* of name and name_grad */
+#define TG_MAP2(name, p, value, q, ...) \
+    typedef struct { \
+        double p, q; \
+    } tg_##name##_attr;
+#include "elementwise.def"
 
 /* ---- along axes ----
  * sum, mean, max(x) -> y; max_grad(gy, x, y) -> gx: gy shared equally by the elements that equal y (y NaN: by the NaNs)
@@ -158,7 +144,6 @@ typedef struct {
     int rank;
     int64_t dim[TG_MAX_RANK];
 } tg_shape_attr;
-extern const tg_op tg_sum_op, tg_mean_op, tg_max_op, tg_max_grad_op, tg_argmax_op, tg_expand_op;
 
 /* ---- shape; any dtype ----
  * reshape(x), attr tg_shape_attr, where one dim may be -1; permute(x): out axis i is x's axis[i]
@@ -181,6 +166,4 @@ typedef struct {
     int64_t image[2], out[2];
     bool bilinear, align_corners;
 } tg_upsample_attr; /* image: h, w of x */
-extern const tg_op tg_reshape_op, tg_permute_op, tg_concat_op, tg_slice_op, tg_pad_op;
-extern const tg_op tg_upsample_op, tg_upsample_grad_op;
 #endif

@@ -1,4 +1,4 @@
-/* unary_ref.c - affine, neg, exp, log, sqrt, pow and the activations: the definitions. */
+/* unary_ref.c - the definitions of the operators in elementwise.def. */
 #include "attr.h"
 #include <math.h>
 
@@ -29,28 +29,32 @@ MAP_REF(log, log(x))
 MAP_REF(sqrt, sqrt(x))
 MAP_REF(pow, pow(x, ATTR(pow)->exponent))
 MAP_REF(relu, relu(x))
-MAP_REF(leaky_relu, x > 0 ? x : ATTR(leaky_relu)->slope * x)
-MAP_REF(sigmoid, sigmoid(x))
-MAP_REF(tanh, tanh(x))
-MAP_REF(gelu, x *normal_cdf(x))
-MAP_REF(silu, x *sigmoid(x))
-MAP_REF(hardswish, x *hard_sigmoid(x))
 
-/* gx = gy f'(v), v the input or the output */
-static void map_grad(const tg_call *c, double (*slope)(double v, const void *attr))
+/* gx = gradient(gy, v), v the input or the output */
+static void map_grad(const tg_call *c, double (*gradient)(double g, double v, const void *attr))
 {
     for (int64_t i = 0, n = tg_count(c->out[0]); i < n; i++)
-        tg_set(c->out[0], i, tg_get(c->in[0], i) * slope(tg_get(c->in[1], i), c->attr));
+        tg_set(c->out[0], i, gradient(tg_get(c->in[0], i), tg_get(c->in[1], i), c->attr));
 }
 
 #define GRAD_REF(op, v, formula) \
-    static double op##_slope(double v, const void *attr) { return (void)attr, formula; } \
-    static void op##_grad_run(const tg_call *c, const tg_task *task) { (void)task, map_grad(c, op##_slope); } \
+    static double op##_grad_of(double g, double v, const void *attr) { return (void)attr, formula; } \
+    static void op##_grad_run(const tg_call *c, const tg_task *task) { (void)task, map_grad(c, op##_grad_of); } \
     const tg_kernel op##_grad_ref = { .name = "ref", .backend = "ref", .run = op##_grad_run, .in_place = true };
 
-GRAD_REF(leaky_relu, x, x > 0 ? 1 : ATTR(leaky_relu)->slope)
-GRAD_REF(sigmoid, y, y *(1 - y))
-GRAD_REF(tanh, y, 1 - y * y)
-GRAD_REF(gelu, x, normal_cdf(x) + x * normal_pdf(x))
-GRAD_REF(silu, x, sigmoid(x) * (1 + x * (1 - sigmoid(x))))
-GRAD_REF(hardswish, x, x <= -3 ? 0 : x < 3 ? (2 * x + 3) / 6 : 1)
+/* The formulas of an operator with parameters are functions of them, too. */
+#define WITH1(op, p, v, f, gradient) \
+    static double op##_f(double x, double p) { return f; } \
+    static double op##_gradient(double g, double v, double p) { return gradient; } \
+    MAP_REF(op, op##_f(x, ATTR(op)->p)) \
+    GRAD_REF(op, v, op##_gradient(g, v, ATTR(op)->p))
+#define WITH2(op, p, q, v, f, gradient) \
+    static double op##_f(double x, double p, double q) { return f; } \
+    static double op##_gradient(double g, double v, double p, double q) { return gradient; } \
+    MAP_REF(op, op##_f(x, ATTR(op)->p, ATTR(op)->q)) \
+    GRAD_REF(op, v, op##_gradient(g, v, ATTR(op)->p, ATTR(op)->q))
+
+#define TG_MAP0(op, v, f, gradient, ...)                 MAP_REF(op, f) GRAD_REF(op, v, gradient)
+#define TG_MAP1(op, p, at, v, f, gradient, ...)          WITH1(op, p, v, f, gradient)
+#define TG_MAP2(op, p, at, q, at_q, v, f, gradient, ...) WITH2(op, p, q, v, f, gradient)
+#include "elementwise.def"

@@ -1,4 +1,4 @@
-/* unary_vector.c - affine, neg, exp, log, sqrt, pow, the activations, and derivatives: y[i] = f(x[i]). */
+/* unary_vector.c - the operators in elementwise.def, and derivatives: y[i] = f(x[i]). */
 #include "attr.h"
 #include "elementwise.h"
 #include "vector_math.h"
@@ -6,7 +6,7 @@
 static const float INV_SQRT_2PI = 0.398942280f;
 
 static inline float normal_pdf(float x) { return INV_SQRT_2PI * tg_exp_f32(-0.5f * x * x); }
-static inline float hard_sigmoid(float x) { return tg_clamp(x * (1.0f / 6) + 0.5f, 0.0f, 1.0f); }
+static inline float hard_sigmoid(float x) { return tg_clamp_f32(x * (1.0f / 6) + 0.5f, 0.0f, 1.0f); }
 static inline float silu_slope(float x)
 {
     const float f = tg_sigmoid_f32(x);
@@ -54,11 +54,10 @@ static inline float hardswish_slope(float x)
 #define SINGLE(p)                tg_load(p, true, i)
 #define ATTR(type)               ((const tg_##type##_attr *)attr)
 #define X(load)                  const float x = load(s.a)
-#define G_X(load)                const float g = load(s.a), x = load(s.b)
-#define G_Y(load)                const float g = load(s.a), y = load(s.b)
+#define G_x(load)                const float g = load(s.a), x = load(s.b)
+#define G_y(load)                const float g = load(s.a), y = load(s.b)
 #define MAP(op, formula)         EACH(op, , X, formula)
 #define MAP_WITH(op, setup, ...) EACH(op, setup, X, __VA_ARGS__)
-#define ZIP(op, values, formula) EACH(op, , values, formula)
 
 /* ---- without attributes ---- */
 
@@ -66,17 +65,6 @@ MAP(neg, -x)
 MAP(exp, tg_exp_f32(x))
 MAP(log, tg_log_f32(x))
 MAP(sqrt, sqrtf(x))
-MAP(sigmoid, tg_sigmoid_f32(x))
-MAP(tanh, tg_tanh_f32(x))
-MAP(gelu, x *tg_normal_cdf_f32(x))
-MAP(silu, x *tg_sigmoid_f32(x))
-MAP(hardswish, x *hard_sigmoid(x))
-
-ZIP(sigmoid_grad, G_Y, g *(y *(1.0f - y)))
-ZIP(tanh_grad, G_Y, g *(1.0f - y * y))
-ZIP(gelu_grad, G_X, g *(tg_normal_cdf_f32(x) + x * normal_pdf(x)))
-ZIP(silu_grad, G_X, g *silu_slope(x))
-ZIP(hardswish_grad, G_X, g *hardswish_slope(x))
 
 /* Of what relu gives nothing is to be rounded. */
 TG_INLINE void relu_each(const void *attr, tg_span s, bool is_bf16)
@@ -101,8 +89,20 @@ RUN(relu_grad)
 
 MAP_WITH(affine, const float scale = tg_plain((float)ATTR(affine)->scale);
          const float shift = tg_plain((float)ATTR(affine)->shift), scale *x + shift)
-MAP_WITH(leaky_relu, const float slope = tg_plain((float)ATTR(leaky_relu)->slope), x *(x > 0.0f ? 1.0f : slope))
-EACH(leaky_relu_grad, const float slope = tg_plain((float)ATTR(leaky_relu)->slope), G_X, g *(x > 0.0f ? 1.0f : slope))
+
+/* ---- by formulas ---- */
+
+#define PARAMETER(op, p)                                 const float p = tg_plain((float)ATTR(op)->p)
+#define TG_MAP0(op, v, f, gradient, fast, fast_gradient) MAP(op, fast) EACH(op##_grad, , G_##v, fast_gradient)
+#define TG_MAP1(op, p, at, v, f, gradient, fast, fast_gradient) \
+    EACH(op, PARAMETER(op, p), X, fast) \
+    EACH(op##_grad, PARAMETER(op, p), G_##v, fast_gradient)
+#define TG_MAP2(op, p, at, q, at_q, v, f, gradient, fast, fast_gradient) \
+    EACH(op, PARAMETER(op, p); PARAMETER(op, q), X, fast) \
+    EACH(op##_grad, PARAMETER(op, p); PARAMETER(op, q), G_##v, fast_gradient)
+#include "elementwise.def"
+
+/* ---- powers ---- */
 
 /* The usual exponents; the others are not vectorised, but shared out among the workers. */
 TG_INLINE void pow_each(const void *attr, tg_span s, bool is_bf16)

@@ -16,7 +16,7 @@ typedef union {
 } tg_float_bits;
 static inline uint32_t tg_bits_of(float value) { return (tg_float_bits){ .value = value }.bits; }
 static inline float tg_float_of(uint32_t bits) { return (tg_float_bits){ .bits = bits }.value; }
-static inline float tg_clamp(float x, float low, float high) /* a NaN stays a NaN */
+static inline float tg_clamp_f32(float x, float low, float high) /* a NaN stays a NaN */
 {
     x = x < low ? low : x;
     return x > high ? high : x;
@@ -48,7 +48,7 @@ static inline float tg_power_of_two(int32_t n) { return tg_float_of((uint32_t)(n
 /* The scale 2^n comes in two factors: n reaches 128 and -150, where results are infinite or denormal. */
 static inline float tg_exp_f32(float x)
 {
-    const tg_exp_parts parts = tg_reduce(tg_clamp(x, -104.0f, 89.0f));
+    const tg_exp_parts parts = tg_reduce(tg_clamp_f32(x, -104.0f, 89.0f));
     const int32_t is_bf16 = parts.n >> 1;
     return (1.0f + tg_expm1_reduced(parts.r)) * tg_power_of_two(is_bf16) * tg_power_of_two(parts.n - is_bf16);
 }
@@ -76,7 +76,7 @@ static inline float tg_log_f32(float x)
 /* With t = e^(2|x|) - 1: tanh |x| = t / (t + 2), exact for small x too.  Beyond 10 it is 1. */
 static inline float tg_tanh_f32(float x)
 {
-    const tg_exp_parts parts = tg_reduce(2.0f * tg_clamp(fabsf(x), 0.0f, 10.0f));
+    const tg_exp_parts parts = tg_reduce(2.0f * tg_clamp_f32(fabsf(x), 0.0f, 10.0f));
     const float scale = tg_power_of_two(parts.n), t = scale * tg_expm1_reduced(parts.r) + (scale - 1.0f);
     return copysignf(t / (t + 2.0f), x);
 }

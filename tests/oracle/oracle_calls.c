@@ -113,18 +113,18 @@ static tg_tensor *mul(tg_scope *s, request *r) { return tg_mul(s, r->in[0], r->i
 static tg_tensor *divide(tg_scope *s, request *r) { return tg_div(s, r->in[0], r->in[1]); }
 static tg_tensor *affine(tg_scope *s, request *r) { return tg_affine(s, r->in[0], r->a[0], r->a[1]); }
 static tg_tensor *power(tg_scope *s, request *r) { return tg_pow(s, r->in[0], r->a[0]); }
-static tg_tensor *leaky_relu(tg_scope *s, request *r) { return tg_leaky_relu(s, r->in[0], r->a[0]); }
+#define CALL(name, ...) \
+    static tg_tensor *name##_(tg_scope *s, request *r) { return tg_##name(s, __VA_ARGS__); }
+#define TG_MAP0(name, ...) CALL(name, r->in[0])
+#define TG_MAP1(name, ...) CALL(name, r->in[0], r->a[0])
+#define TG_MAP2(name, ...) CALL(name, r->in[0], r->a[0], r->a[1])
+#include "../../ops/elementwise.def"
 static tg_tensor *dropout(tg_scope *s, request *r) { return tg_dropout(s, r->in[0], r->a[0]); }
 static tg_tensor *neg(tg_scope *s, request *r) { return tg_neg(s, r->in[0]); }
 static tg_tensor *exponential(tg_scope *s, request *r) { return tg_exp(s, r->in[0]); }
 static tg_tensor *logarithm(tg_scope *s, request *r) { return tg_log(s, r->in[0]); }
 static tg_tensor *root(tg_scope *s, request *r) { return tg_sqrt(s, r->in[0]); }
 static tg_tensor *relu(tg_scope *s, request *r) { return tg_relu(s, r->in[0]); }
-static tg_tensor *sigmoid(tg_scope *s, request *r) { return tg_sigmoid(s, r->in[0]); }
-static tg_tensor *tangent(tg_scope *s, request *r) { return tg_tanh(s, r->in[0]); }
-static tg_tensor *gelu(tg_scope *s, request *r) { return tg_gelu(s, r->in[0]); }
-static tg_tensor *silu(tg_scope *s, request *r) { return tg_silu(s, r->in[0]); }
-static tg_tensor *hardswish(tg_scope *s, request *r) { return tg_hardswish(s, r->in[0]); }
 
 static const int64_t *whole(const request *r, int from, int n, int64_t *to)
 {
@@ -205,18 +205,16 @@ static const struct {
     { "div", divide },
     { "affine", affine },
     { "pow", power },
-    { "leaky_relu", leaky_relu },
+#define TG_MAP0(name, ...) { #name, name##_ },
+#define TG_MAP1            TG_MAP0
+#define TG_MAP2            TG_MAP0
+#include "../../ops/elementwise.def"
     { "dropout", dropout },
     { "neg", neg },
     { "exp", exponential },
     { "log", logarithm },
     { "sqrt", root },
     { "relu", relu },
-    { "sigmoid", sigmoid },
-    { "tanh", tangent },
-    { "gelu", gelu },
-    { "silu", silu },
-    { "hardswish", hardswish },
     { "reshape", reshape },
     { "sum_to", sum_to },
     { "fill", fill },

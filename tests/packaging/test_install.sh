@@ -54,7 +54,8 @@ sed 's/tg_axes    all  = { 0 }/tg_axes    all  = {}/' "$work/program.c" >"$work/
 headers=$root/include/tilegrad
 exported=$(nm -D --defined-only "$libraries/libtilegrad.so" | awk '{ print $3 }' | sort)
 inline=$(sed -nE 's/^static inline .*\<(tg_[a-z0-9_]+)\(.*/\1/p' "$headers"/*.h)
-wanted=$({ sed -nE 's/^CHECK\((tg_[a-z0-9_]+),.*/\1/p' "$tests/support/public_functions.def" | grep -vxF "$inline"
+wanted=$({ cpp -P -I"$tests/../ops" "$tests/support/public_functions.def" | grep -oE 'CHECK\(tg_[a-z0-9_]+' |
+               sed 's/CHECK(//' | grep -vxF "$inline"
            sed -nE 's/^extern const tg_op (.*);/\1/p' "$headers"/*.h | tr -d ' ' | tr , '\n'; } | sort)
 same 'the shared library exports (<) what is not public, or not (>) what is' "$exported" "$wanted"
 others=$(nm -g --defined-only "$libraries/libtilegrad.a" | awk 'NF == 3 && $3 !~ /^tg_/ { print $3 }')

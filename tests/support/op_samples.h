@@ -28,6 +28,12 @@ typedef struct {
     double grad_tolerance; /* 0: 1e-2; < 0: no gradcheck (say why beside it) */
 } op_sample;
 
+/* What each operator of elementwise.def, called as there, gives for -infinity, -1, 0, 1, infinity and NaN: edges_x
+ * beside samples_x. */
+enum { EDGES = 6 };
+#define TG_UNARY(name, ...) extern const double edges_##name[EDGES];
+#include "elementwise.def"
+
 #define DIMS_(...) \
     (int8_t)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)), { __VA_ARGS__ }
 #define F(...) \

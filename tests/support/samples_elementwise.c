@@ -1,5 +1,6 @@
 /* samples_elementwise.c - rows for operators that work element by element. */
 #include "op_samples.h"
+#include <math.h>
 
 #define SAMPLES(op) \
     extern const op_sample samples_##op[]; \
@@ -119,6 +120,22 @@ SAMPLES(silu) = { SIZES(WIDE), POLE("far", WHOLE(-99, 99, 999)), { 0 } };
 SAMPLES(silu_grad) = { PAIRS(WIDE), POLE("far", F(999), WHOLE(-99, 99, 999)), { 0 } };
 SAMPLES(hardswish) = { SIZES(FD), ROW("within", FR(-2.9, 2.9, 33)), KINK("kinks", WHOLE(-4, 5, 64)), { 0 } };
 SAMPLES(hardswish_grad) = { PAIRS(WIDE), KINK("kinks", F(64), WHOLE(-4, 5, 64)), { 0 } };
+
+/* ---- at -infinity, -1, 0, 1, infinity, NaN ---- */
+
+const double edges_affine[] = { -INFINITY, -1, 1, 3, INFINITY, NAN };
+const double edges_neg[] = { INFINITY, 1, -0.0, -1, -INFINITY, NAN };
+const double edges_exp[] = { 0, 0.36787944117144232, 1, 2.7182818284590452, INFINITY, NAN };
+const double edges_log[] = { NAN, NAN, -INFINITY, 0, INFINITY, NAN };
+const double edges_sqrt[] = { NAN, NAN, 0, 1, INFINITY, NAN };
+const double edges_pow[] = { -INFINITY, -1, 0, 1, INFINITY, NAN };
+const double edges_relu[] = { 0, 0, 0, 1, INFINITY, NAN };
+const double edges_leaky_relu[] = { -INFINITY, -0.01, 0, 1, INFINITY, NAN };
+const double edges_sigmoid[] = { 0, 0.26894142136999512, 0.5, 0.73105857863000488, 1, NAN };
+const double edges_tanh[] = { -1, -0.76159415595576489, 0, 0.76159415595576489, 1, NAN };
+const double edges_gelu[] = { NAN, -0.15865525393145707, 0, 0.84134474606854293, INFINITY, NAN };
+const double edges_silu[] = { NAN, -0.26894142136999512, 0, 0.73105857863000488, INFINITY, NAN };
+const double edges_hardswish[] = { NAN, -1. / 3, 0, 2. / 3, INFINITY, NAN };
 
 /* ---- sums that belong to relu_grad ---- */
 

@@ -11,27 +11,16 @@
 static tg_scope *s;
 static tg_tensor *x, *y, *w, *m, *g, *classes; /* x, y: [2,6,6,4] of the row's dtypes; w, m, g: f32 */
 
-#define ONE(name) \
-    static tg_tensor *name##_row(void) { return tg_##name(s, x); }
 #define TWO(name) \
     static tg_tensor *name##_row(void) { return tg_##name(s, x, y); }
-ONE(neg)
-ONE(exp)
-ONE(log)
-ONE(sqrt)
-ONE(relu)
-ONE(sigmoid)
-ONE(tanh)
-ONE(gelu)
-ONE(silu)
-ONE(hardswish)
-ONE(flatten)
 TWO(add)
 TWO(sub)
 TWO(mul)
 TWO(div)
 #define CALL(name, ...) \
     static tg_tensor *name##_row(void) { return tg_##name(s, __VA_ARGS__); }
+#define TG_UNARY CALL
+#include "elementwise.def"
 CALL(conv2d, x, w, NULL, (tg_conv2d_config){ 0 })
 CALL(conv_transpose2d, x, w, NULL, (tg_conv_transpose2d_config){ 0 })
 CALL(linear, x, m, g)
@@ -42,9 +31,6 @@ CALL(bce_with_logits, x, y, TG_MEAN)
 CALL(cross_entropy, x, classes)
 CALL(nll_loss, x, classes, (tg_cross_entropy_config){ 0 })
 CALL(concat, (tg_tensor *[]){ x, y }, 2, 3)
-CALL(affine, x, 2, 1)
-CALL(pow, x, 2)
-CALL(leaky_relu, x, 0.1)
 CALL(dropout, x, 0.5)
 CALL(max_pool2d, x, (tg_pool2d_config){ .kernel = { 2, 2 } })
 CALL(avg_pool2d, x, (tg_pool2d_config){ .kernel = { 2, 2 } })
@@ -56,6 +42,7 @@ CALL(log_softmax, x, 3)
 CALL(sum, x, (tg_axes){ 0 })
 CALL(mean, x, (tg_axes){ 0 })
 CALL(max, x, (tg_axes){ 0 })
+CALL(flatten, x)
 CALL(reshape, x, 1, TG_DIM(-1))
 CALL(permute, x, ((const int[]){ 3, 2, 1, 0 }))
 CALL(transpose, x, 0, 1)
@@ -83,20 +70,9 @@ static const struct {
     { "sub", sub_row, WIDEST },
     { "mul", mul_row, WIDEST },
     { "div", div_row, WIDEST },
-    { "neg", neg_row, AS_IT_COMES },
-    { "exp", exp_row, AS_IT_COMES },
-    { "log", log_row, AS_IT_COMES },
-    { "sqrt", sqrt_row, AS_IT_COMES },
-    { "relu", relu_row, AS_IT_COMES },
-    { "sigmoid", sigmoid_row, AS_IT_COMES },
-    { "tanh", tanh_row, AS_IT_COMES },
-    { "gelu", gelu_row, AS_IT_COMES },
-    { "silu", silu_row, AS_IT_COMES },
-    { "hardswish", hardswish_row, AS_IT_COMES },
+#define TG_UNARY(name, ...) { #name, name##_row, AS_IT_COMES },
+#include "elementwise.def"
     { "flatten", flatten_row, AS_IT_COMES },
-    { "affine", affine_row, AS_IT_COMES },
-    { "pow", pow_row, AS_IT_COMES },
-    { "leaky_relu", leaky_relu_row, AS_IT_COMES },
     { "dropout", dropout_row, AS_IT_COMES },
     { "max_pool2d", max_pool2d_row, AS_IT_COMES },
     { "avg_pool2d", avg_pool2d_row, AS_IT_COMES },

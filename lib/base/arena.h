@@ -1,4 +1,4 @@
-/* arena.h - small things that die together: bump allocation in blocks that are kept for the next round. */
+/* arena.h - bump allocation for small objects with one lifetime; a reset keeps the blocks for reuse. */
 #ifndef TG_ARENA_H
 #define TG_ARENA_H
 #include <stddef.h>
@@ -9,10 +9,10 @@ typedef struct tg_arena_block {
 } tg_arena_block;
 
 typedef struct {
-    tg_arena_block *first, *now;
+    tg_arena_block *first, *current;
 } tg_arena;
 
-void *tg_arena_take(tg_arena *arena, size_t bytes); /* zeroed, 16-byte aligned; NULL: no memory */
-void tg_arena_reset(tg_arena *arena);               /* forgets all, keeps the blocks */
+void *tg_arena_take(tg_arena *arena, size_t bytes); /* zeroed, 16-byte aligned; NULL: out of memory */
+void tg_arena_reset(tg_arena *arena);               /* frees every object, keeps the blocks */
 void tg_arena_free(tg_arena *arena);
 #endif

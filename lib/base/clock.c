@@ -1,4 +1,4 @@
-/* clock.c - see clock.h. */
+/* clock.c - CLOCK_MONOTONIC in milliseconds.  See clock.h. */
 #include "clock.h"
 #include <time.h>
 

@@ -1,4 +1,4 @@
-/* cpu.c - CPUID, the operating system's word, and one real product.  See cpu.h. */
+/* cpu.c - detects instruction sets by CPUID, XCR0 and, for AMX, one trial product.  See cpu.h. */
 #include "cpu.h"
 #include <cpuid.h>
 #include <pthread.h>
@@ -46,7 +46,7 @@ typedef struct {
     uint8_t rows[16];
 } tile_config;
 
-/* 16x32 ones times 32x16 twos in bf16: each of the 256 results is 64. */
+/* 16x32 ones times 32x16 twos in bf16: all 256 results must be 64. */
 __attribute__((target("amx-tile,amx-bf16"))) static bool trial_product(void)
 {
     static const uint16_t one = 0x3f80, two = 0x4000;
@@ -79,14 +79,14 @@ static tg_amx_probe probe_amx(void)
     probe.assumed = assume && !strcmp(assume, "1");
     probe.cpuid = leaf7(0, r) && (r[3] >> 24 & 1) && (r[3] >> 22 & 1);
     probe.xcr0 = (xcr0() >> 17 & 3) == 3;
-    /* An emulator sees an instruction only if it is not permitted, also where there are tiles. */
+    /* An emulator traps tile instructions only while they are not permitted, even on a CPU that has tiles. */
     probe.permission = probe.cpuid && probe.xcr0 && !probe.assumed &&
                        !syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA);
     if (probe.permission || probe.assumed) probe.product = trial_product();
     return probe;
 }
 
-/* ---- the rest ---- */
+/* ---- other instruction sets, the processor's name ---- */
 
 static tg_isa best_isa(const tg_amx_probe *amx)
 {
@@ -149,7 +149,7 @@ static tg_isa read_cap(void)
     return TG_ISAS - 1;
 }
 
-static void find_out(void)
+static void detect(void)
 {
     facts.amx = probe_amx();
     facts.best = best_isa(&facts.amx);
@@ -159,15 +159,15 @@ static void find_out(void)
     read_flags(facts.flags);
 }
 
-static const cpu_facts *get(void)
+static const cpu_facts *cpu(void)
 {
-    pthread_once(&once, find_out);
+    pthread_once(&once, detect);
     return &facts;
 }
 
-tg_isa tg_cpu_isa(void) { return get()->best; }
-tg_isa tg_max_isa(void) { return get()->cap < get()->best ? get()->cap : get()->best; }
-bool tg_fast_dpbf16(void) { return get()->fast_dpbf16; }
-tg_amx_probe tg_probe_amx(void) { return get()->amx; }
-const char *tg_cpu_name(void) { return get()->name; }
-const char *tg_cpu_flags(void) { return get()->flags; }
+tg_isa tg_cpu_isa(void) { return cpu()->best; }
+tg_isa tg_max_isa(void) { return cpu()->cap < cpu()->best ? cpu()->cap : cpu()->best; }
+bool tg_fast_dpbf16(void) { return cpu()->fast_dpbf16; }
+tg_amx_probe tg_probe_amx(void) { return cpu()->amx; }
+const char *tg_cpu_name(void) { return cpu()->name; }
+const char *tg_cpu_flags(void) { return cpu()->flags; }

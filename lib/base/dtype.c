@@ -1,4 +1,4 @@
-/* dtype.c - see dtype.h. */
+/* dtype.c - sizes and names of element types, bf16 conversion.  See dtype.h. */
 #include "dtype.h"
 #include <string.h>
 

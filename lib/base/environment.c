@@ -1,4 +1,4 @@
-/* environment.c - see environment.h. */
+/* environment.c - checks the TG_ variables' values and finds misspelt names.  See environment.h. */
 #include "environment.h"
 #include "ints.h"
 #include <stdio.h>
@@ -7,9 +7,9 @@
 
 extern char **environ;
 
-enum { MOST_LETTERS = 32, NEARLY = 2 };
+enum { MAX_NAME = 32, MAX_DISTANCE = 2 };
 
-/* The values of a variable; NULL: any text.  A list has one or more of them, with commas. */
+/* values: those that the variable accepts; NULL: any text.  list: accepts several of them, separated by commas. */
 static const struct {
     const char *name, *values;
     bool list;
@@ -31,19 +31,19 @@ static const struct {
 };
 enum { KNOWN = sizeof known / sizeof *known };
 
-static bool is_among(const char *values, const char *word, size_t length)
+static bool is_in_list(const char *values, const char *word, size_t length)
 {
     for (const char *at = values; *at; at += strcspn(at, ","), at += *at == ',')
         if (strcspn(at, ",") == length && !strncmp(at, word, length)) return true;
     return false;
 }
 
-static bool is_right(int i, const char *value)
+static bool is_valid(int i, const char *value)
 {
     if (!known[i].values || !*value) return true;
-    if (!known[i].list) return is_among(known[i].values, value, strlen(value));
+    if (!known[i].list) return is_in_list(known[i].values, value, strlen(value));
     for (; *value; value += strcspn(value, ","), value += *value == ',')
-        if (!is_among(known[i].values, value, strcspn(value, ","))) return false;
+        if (!is_in_list(known[i].values, value, strcspn(value, ","))) return false;
     return true;
 }
 
@@ -51,7 +51,7 @@ bool tg_environment_wrong(char *text, size_t size)
 {
     for (int i = 0; i < KNOWN; i++) {
         const char *const value = getenv(known[i].name);
-        if (!value || is_right(i, value)) continue;
+        if (!value || is_valid(i, value)) continue;
         snprintf(text, text ? size : 0, "%s=%.64s in the environment: want %s%s", known[i].name, value,
                  known[i].list ? "a list of " : "one of ", known[i].values);
         return true;
@@ -59,13 +59,13 @@ bool tg_environment_wrong(char *text, size_t size)
     return false;
 }
 
-/* ---- names that are nearly ours ---- */
+/* ---- misspelt names ---- */
 
-/* How many letters have to be changed, put in or left out to make b of a[0 .. n). */
+/* The Levenshtein distance between a[0 .. n) and b. */
 static int distance(const char *a, int n, const char *b)
 {
     const int m = (int)strlen(b);
-    int row[MOST_LETTERS + 1];
+    int row[MAX_NAME + 1];
     for (int j = 0; j <= m; j++) row[j] = j;
     for (int i = 1; i <= n; i++) {
         int diagonal = row[0];
@@ -82,11 +82,11 @@ static int distance(const char *a, int n, const char *b)
 static const char *nearest(const char *name, int length)
 {
     const char *found = NULL;
-    int best = NEARLY + 1;
+    int best = MAX_DISTANCE + 1;
     for (int i = 0; i < KNOWN; i++) {
-        const int far = distance(name, length, known[i].name);
-        if (!far) return NULL;
-        if (far < best) best = far, found = known[i].name;
+        const int edits = distance(name, length, known[i].name);
+        if (!edits) return NULL;
+        if (edits < best) best = edits, found = known[i].name;
     }
     return found;
 }
@@ -98,11 +98,11 @@ const char *tg_environment_warning(void)
     text[0] = '\0';
     for (char **e = environ; *e && used < sizeof text; e++) {
         const int length = (int)strcspn(*e, "=");
-        if (strncmp(*e, "TG_", 3) || length > MOST_LETTERS) continue;
-        const char *const meant = nearest(*e, length);
-        if (meant)
+        if (strncmp(*e, "TG_", 3) || length > MAX_NAME) continue;
+        const char *const suggestion = nearest(*e, length);
+        if (suggestion)
             used += (size_t)snprintf(text + used, sizeof text - used, "%s%.*s in the environment is not read: %s is",
-                                     used ? "; " : "", length, *e, meant);
+                                     used ? "; " : "", length, *e, suggestion);
     }
     return text;
 }

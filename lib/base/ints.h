@@ -1,4 +1,4 @@
-/* ints.h - minimum, maximum and division of sizes and counts. */
+/* ints.h - minimum, maximum and rounding of sizes and counts. */
 #ifndef TG_INTS_H
 #define TG_INTS_H
 #include <stdint.h>
@@ -6,7 +6,7 @@
 static inline int64_t imin(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t imax(int64_t a, int64_t b) { return a > b ? a : b; }
 
-/* Of a >= 0 by b > 0, rounded up; and a rounded up to a multiple of b. */
+/* For a >= 0 and b > 0. */
 static inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 static inline int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 #endif

@@ -1,4 +1,4 @@
-/* memory.c - see memory.h. */
+/* memory.c - best-fit allocation in one reserved address range, with an undo journal.  See memory.h. */
 #include "memory.h"
 #include "system.h"
 #include <stdint.h>
@@ -17,8 +17,8 @@ void tg_memory_unpoison(void *at, size_t bytes) { (void)at, (void)bytes; }
 
 #define HUGE_PAGE ((size_t)2 << 20)
 
-/* 64 bytes of gap after each block: blocks of 2^n bytes do not start at the same offset of a 4 KiB page, which would
- * make loads wait for unrelated stores, and AddressSanitizer sees what runs over the end. */
+/* A gap of 64 bytes follows each block.  Without it, blocks of 2^n bytes would start at the same offset in a 4 KiB page
+ * (4K aliasing: loads wait for unrelated stores).  AddressSanitizer uses it as a redzone. */
 size_t tg_memory_size(size_t bytes) { return (bytes + 63) / 64 * 64 + 64; }
 
 static size_t physical_bytes(void)
@@ -27,7 +27,8 @@ static size_t physical_bytes(void)
     return pages > 0 && size > 0 ? (size_t)pages * (size_t)size : (size_t)4 << 30;
 }
 
-/* Address space costs nothing; as much as the machine has memory, or what the process may have (ulimit -v). */
+/* Reserves as much address space as the machine has memory, or as the process may have (ulimit -v).  Reserving costs
+ * nothing. */
 bool tg_memory_open(tg_memory *m)
 {
     *m = (tg_memory){ 0 };
@@ -55,7 +56,7 @@ void tg_memory_close(tg_memory *m)
     *m = (tg_memory){ 0 };
 }
 
-/* Makes the range usable up to `end`, in whole huge pages, with some room so that it is rarely needed. */
+/* Makes the range accessible up to `end`, in whole huge pages, and 1/16 more so that this is rarely needed. */
 static bool commit_to(tg_memory *m, size_t end)
 {
     if (end <= m->committed) return true;
@@ -91,8 +92,8 @@ static void insert_hole(tg_memory *m, size_t i, tg_range hole)
     m->free_ranges[i] = hole;
 }
 
-/* Makes [at, at + bytes) free, merged with its neighbours; what touches the end lowers `usable`. */
-static void put(tg_memory *m, char *at, size_t bytes)
+/* Frees [at, at + bytes) and merges it with its neighbours; a hole at the end lowers `usable` instead. */
+static void free_range(tg_memory *m, char *at, size_t bytes)
 {
     size_t i = position(m, at);
     if (i < m->n && at + bytes == m->free_ranges[i].at) {
@@ -108,8 +109,8 @@ static void put(tg_memory *m, char *at, size_t bytes)
     else insert_hole(m, i, (tg_range){ at, bytes });
 }
 
-/* Takes exactly [at, at + bytes), which is free. */
-static void take_exactly(tg_memory *m, char *at, size_t bytes)
+/* Allocates [at, at + bytes), which is free. */
+static void take_range(tg_memory *m, char *at, size_t bytes)
 {
     char *top = m->base + m->usable;
     if (at >= top) {
@@ -137,7 +138,7 @@ static char *best_fit(const tg_memory *m, size_t bytes)
 
 #define GIVEN (SIZE_MAX / 2 + 1)
 
-static bool note(tg_memory *m, void *at, size_t entry)
+static bool append_journal(tg_memory *m, void *at, size_t entry)
 {
     if (!m->recording) return true;
     if (!tg_system_grow((void **)&m->journal, &m->journal_capacity, m->n_journal + 1, sizeof *m->journal)) return false;
@@ -149,14 +150,14 @@ void *tg_memory_take(tg_memory *m, size_t bytes)
 {
     if (bytes > m->reserved) return NULL;
     bytes = tg_memory_size(bytes);
-    /* Each block in use separates at most two holes: with room for one more than that, giving never fails. */
+    /* Each block in use separates at most two holes.  Room for one more means that tg_memory_give never has to grow. */
     if (!tg_system_grow((void **)&m->free_ranges, &m->capacity, m->n + m->n_blocks + 4, sizeof *m->free_ranges))
         return NULL;
     char *at = best_fit(m, bytes);
     if (!at && !commit_to(m, m->usable + bytes)) return NULL;
     if (!at) at = m->base + m->usable;
-    if (!note(m, at, bytes)) return NULL;
-    take_exactly(m, at, bytes);
+    if (!append_journal(m, at, bytes)) return NULL;
+    take_range(m, at, bytes);
     m->n_blocks++;
     m->used += bytes;
     if (m->used > m->peak) m->peak = m->used;
@@ -166,8 +167,8 @@ void *tg_memory_take(tg_memory *m, size_t bytes)
 bool tg_memory_give(tg_memory *m, void *at, size_t bytes)
 {
     bytes = tg_memory_size(bytes);
-    if (!note(m, at, bytes | GIVEN)) return false;
-    put(m, at, bytes);
+    if (!append_journal(m, at, bytes | GIVEN)) return false;
+    free_range(m, at, bytes);
     m->n_blocks--;
     m->used -= bytes;
     return true;
@@ -183,7 +184,14 @@ void tg_memory_undo(tg_memory *m)
         tg_range entry = m->journal[--m->n_journal];
         bool given = entry.bytes & GIVEN;
         size_t bytes = entry.bytes & ~GIVEN;
-        if (given) take_exactly(m, entry.at, bytes), m->used += bytes, m->n_blocks++;
-        else put(m, entry.at, bytes), m->used -= bytes, m->n_blocks--;
+        if (given) {
+            take_range(m, entry.at, bytes);
+            m->used += bytes;
+            m->n_blocks++;
+        } else {
+            free_range(m, entry.at, bytes);
+            m->used -= bytes;
+            m->n_blocks--;
+        }
     }
 }

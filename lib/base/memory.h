@@ -1,4 +1,5 @@
-/* memory.h - the bytes of tensors: one range of addresses a tree, reserved at once, made usable as it is needed.
+/* memory.h - the allocator of tensors' bytes: each tree of scopes reserves one address range up front and commits it as
+ * needed.
  *
  * Addresses never move.  Free ranges are kept sorted and merged, so the state is canonical: undoing a sequence of takes
  * and gives in reverse order restores it exactly.  That is how a plan that fails leaves no trace. */
@@ -14,28 +15,28 @@ typedef struct {
 
 typedef struct {
     char *base;
-    size_t reserved, committed; /* addresses; those that can be touched */
-    size_t usable;              /* the end of the last block in use */
+    size_t reserved, committed; /* bytes of address space; accessible bytes of it */
+    size_t usable;              /* the end of the last block in use, as an offset */
     tg_range *free_ranges;      /* holes below base + usable */
     size_t n, capacity;
-    tg_range *journal; /* since tg_memory_begin; the top bit of bytes: given, not taken */
+    tg_range *journal; /* since tg_memory_begin; the top bit of bytes is set for a give */
     size_t n_journal, journal_capacity;
     bool recording;
-    size_t n_blocks, used, peak; /* blocks and bytes in use */
+    size_t n_blocks, used, peak; /* blocks in use, bytes in use, their maximum */
 } tg_memory;
 
 bool tg_memory_open(tg_memory *m);
 void tg_memory_close(tg_memory *m);
-void *tg_memory_take(tg_memory *m, size_t bytes);          /* best fit, 64-byte aligned, not zeroed; NULL: none */
-bool tg_memory_give(tg_memory *m, void *at, size_t bytes); /* false: no room to note it; nothing changed */
-size_t tg_memory_size(size_t bytes);                       /* what a block of so many bytes really takes */
+void *tg_memory_take(tg_memory *m, size_t bytes);          /* best fit, 64-byte aligned, not zeroed; NULL: no room */
+bool tg_memory_give(tg_memory *m, void *at, size_t bytes); /* false: the journal cannot grow; nothing changed */
+size_t tg_memory_size(size_t bytes);                       /* what a block of `bytes` really occupies */
 
-/* What is taken and given from begin on is undone by undo, and final with commit. */
+/* Takes and gives after begin are final with commit and reverted by undo. */
 void tg_memory_begin(tg_memory *m);
 void tg_memory_commit(tg_memory *m);
 void tg_memory_undo(tg_memory *m);
 
-/* For AddressSanitizer: marks bytes as not to be touched, or as usable; nothing in other builds. */
+/* Mark bytes as inaccessible or accessible for AddressSanitizer; do nothing in other builds. */
 void tg_memory_poison(void *at, size_t bytes);
 void tg_memory_unpoison(void *at, size_t bytes);
 #endif

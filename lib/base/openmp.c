@@ -1,4 +1,4 @@
-/* openmp.c - see openmp.h. */
+/* openmp.c - runs OpenMP regions without idle threads that spin, also after a fork.  See openmp.h. */
 #include "openmp.h"
 #include <omp.h>
 #include <pthread.h>
@@ -10,10 +10,10 @@ static bool forked;
 
 static struct {
     pthread_mutex_t lock;
-    atomic_bool there;
+    atomic_bool running;
     pthread_t thread;
     sem_t end;
-} crowd = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} sleepers = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 typedef struct {
     int threads;
@@ -41,37 +41,38 @@ void tg_openmp_places(cpu_set_t *to)
     }
 }
 
-/* ---- the crowd ---- */
+/* ---- threads that oversubscribe libgomp ---- */
 
-static void *be_two(void *unused)
+static void *hold_two_threads(void *unused)
 {
 #pragma omp parallel num_threads(2)
-    __asm__ volatile("" : : "r"(unused));  /* an empty region is none */
-    while (sem_wait(&crowd.end)) continue; /* a signal may end the wait */
+    __asm__ volatile("" : : "r"(unused));     /* the compiler would remove an empty region */
+    while (sem_wait(&sleepers.end)) continue; /* interrupted by a signal */
     return NULL;
 }
 
-/* At the end of a region libgomp's threads look at memory for milliseconds, and use up what other programs and our own
- * workers leave them of a processor, unless libgomp has more threads than there are processors: two that sleep make it
- * so. */
-static void have_crowd(void)
+/* At the end of a region libgomp's threads spin for milliseconds, and take processor time from other programs and our
+ * own workers.  They don't spin if libgomp has more threads than there are processors, so two sleeping threads
+ * oversubscribe it. */
+static void start_sleepers(void)
 {
-    if (crowd.there || getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY")) return;
-    pthread_mutex_lock(&crowd.lock);
-    if (!crowd.there && !sem_init(&crowd.end, 0, 0)) crowd.there = !pthread_create(&crowd.thread, NULL, be_two, NULL);
-    pthread_mutex_unlock(&crowd.lock);
+    if (sleepers.running || getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY")) return;
+    pthread_mutex_lock(&sleepers.lock);
+    if (!sleepers.running && !sem_init(&sleepers.end, 0, 0))
+        sleepers.running = !pthread_create(&sleepers.thread, NULL, hold_two_threads, NULL);
+    pthread_mutex_unlock(&sleepers.lock);
 }
 
 void tg_openmp_close(void)
 {
-    pthread_mutex_lock(&crowd.lock);
-    if (crowd.there) {
-        sem_post(&crowd.end);
-        pthread_join(crowd.thread, NULL);
-        sem_destroy(&crowd.end);
+    pthread_mutex_lock(&sleepers.lock);
+    if (sleepers.running) {
+        sem_post(&sleepers.end);
+        pthread_join(sleepers.thread, NULL);
+        sem_destroy(&sleepers.end);
     }
-    crowd.there = false;
-    pthread_mutex_unlock(&crowd.lock);
+    sleepers.running = false;
+    pthread_mutex_unlock(&sleepers.lock);
 }
 
 /* ---- regions ---- */
@@ -86,14 +87,17 @@ static void *call_with(void *context)
     return NULL;
 }
 
-/* libgomp keeps a pool of threads for each thread that opens regions.  Those of the thread that forked stayed in the
- * parent, and a region would wait for them for ever; a new thread has a new pool. */
+/* libgomp keeps a pool of threads for each thread that opens regions.  After a fork, the forking thread's pool exists
+ * only in the parent, and a region would wait for it forever.  A new thread gets a new pool. */
 bool tg_with_openmp(int threads, void (*call)(void *context), void *context)
 {
     job j = { threads, call, context };
     pthread_t thread;
-    if (threads > 1) have_crowd();
-    if (!forked || threads == 1) return call_with(&j), true;
+    if (threads > 1) start_sleepers();
+    if (!forked || threads == 1) {
+        call_with(&j);
+        return true;
+    }
     if (pthread_create(&thread, NULL, call_with, &j)) return false;
     pthread_join(thread, NULL);
     return true;
@@ -102,6 +106,6 @@ bool tg_with_openmp(int threads, void (*call)(void *context), void *context)
 void tg_openmp_forked(void)
 {
     forked = true;
-    crowd.there = false;
-    pthread_mutex_init(&crowd.lock, NULL);
+    sleepers.running = false;
+    pthread_mutex_init(&sleepers.lock, NULL);
 }

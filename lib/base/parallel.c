@@ -1,7 +1,8 @@
-/* parallel.c - how many threads there are and where they run.  See parallel.h.
+/* parallel.c - the number of threads and their placement.  See parallel.h.
  *
- * Tasks are done by a team of our own (team.c) and by the thread that has the job, which is the program's: it is left
- * as it is.  Where it runs is looked at instead, and the worker that was bound to that processor changes place with it.
+ * Tasks run on our own team (team.c) and on the calling thread.  That one belongs to the program, so its affinity is
+ * never changed; instead, a worker bound to the processor on which the caller currently runs moves to the caller's
+ * previous one.
  */
 #include "parallel.h"
 #include "openmp.h"
@@ -14,15 +15,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FLUSH_DENORMALS = 0x8040 }; /* of the control word of the vector units: to zero, as tiles do */
+enum { FLUSH_DENORMALS = 0x8040 }; /* MXCSR's FTZ and DAZ: AMX tiles flush denormals, too */
 
 static atomic_int threads; /* 0: not decided yet */
 static pthread_mutex_t one_job = PTHREAD_MUTEX_INITIALIZER;
-static int mustered;     /* the number of threads that the team was made for; 0: none */
-static atomic_int trees; /* that are open */
-bool tg_pool_crowds;
+static int team_size;    /* the number of threads for which the team was started; 0: no team */
+static atomic_int trees; /* open trees of scopes */
+bool tg_pool_oversubscribes;
 static _Thread_local bool in_job;
-static _Thread_local int held; /* the number of threads of what this thread has begun; 0: nothing */
+static _Thread_local int held; /* the thread count fixed by tg_hold_threads; 0: none */
 
 int tg_processors(void)
 {
@@ -32,7 +33,7 @@ int tg_processors(void)
     return n > 0 ? n : 1;
 }
 
-static int most_threads(void) { return tg_pool_crowds ? TG_TEAM_MOST : tg_processors(); }
+static int max_threads(void) { return tg_pool_oversubscribes ? TG_TEAM_MAX : tg_processors(); }
 
 static int decide(void)
 {
@@ -44,13 +45,13 @@ static int decide(void)
 int tg_threads(void)
 {
     if (held) return held;
-    const int n = threads ? threads : decide(), most = most_threads();
+    const int n = threads ? threads : decide(), most = max_threads();
     return n < most ? n : most;
 }
 
 bool tg_set_threads(int n)
 {
-    if (n < 1 || n > TG_TEAM_MOST) return false;
+    if (n < 1 || n > TG_TEAM_MAX) return false;
     threads = n;
     return true;
 }
@@ -70,7 +71,7 @@ static bool may_bind(int workers)
     return !(value && !strcmp(value, "0")) && workers > 1 && workers <= CPU_COUNT(tg_allowed_processors());
 }
 
-static void place_of(int worker, cpu_set_t *to)
+static void affinity_of(int worker, cpu_set_t *to)
 {
     const int processor = tg_taken_processor(worker);
     if (processor < 0) {
@@ -85,8 +86,8 @@ void tg_unbind_thread(void) { sched_setaffinity(0, sizeof(cpu_set_t), tg_allowed
 
 bool tg_threads_bound(void) { return may_bind(tg_threads()); }
 
-/* The caller has come to a worker's processor: the worker goes where the caller was. */
-static void make_room(int workers)
+/* If the caller was moved to a worker's processor, moves that worker to the caller's previous one. */
+static void vacate_processor(int workers)
 {
     const int here = sched_getcpu();
     if (tg_taken_processor(0) < 0 || tg_taken_processor(0) == here) return;
@@ -94,7 +95,7 @@ static void make_room(int workers)
         if (tg_taken_processor(worker) != here) continue;
         cpu_set_t place;
         tg_swap_processors(0, worker);
-        place_of(worker, &place);
+        affinity_of(worker, &place);
         tg_team_move(worker, &place);
     }
 }
@@ -105,41 +106,41 @@ static void begin(int worker)
 {
     (void)worker;
     in_job = true;
-    held = mustered;
+    held = team_size;
     __builtin_ia32_ldmxcsr(__builtin_ia32_stmxcsr() | FLUSH_DENORMALS);
 }
 
-static void dismiss(void)
+static void stop_team(void)
 {
     tg_team_stop();
-    tg_leave_processors();
-    mustered = 0;
+    tg_release_processors();
+    team_size = 0;
 }
 
-static void muster(int workers)
+static void start_team(int workers)
 {
-    if (mustered == workers) return;
-    dismiss();
+    if (team_size == workers) return;
+    stop_team();
     if (may_bind(workers)) tg_take_processors(workers);
-    mustered = workers;
-    tg_team_start(workers, begin, place_of);
+    team_size = workers;
+    tg_team_start(workers, begin, affinity_of);
 }
 
 void tg_pool_open(void) { trees++; }
 
-/* Nobody computes without a tree, but who calls tg_parallel: then a team is made again. */
+/* Without a tree only a direct call of tg_parallel computes; that starts a new team. */
 void tg_pool_close(void)
 {
     if (--trees || in_job) return;
     pthread_mutex_lock(&one_job);
     if (!trees) {
-        dismiss();
+        stop_team();
         tg_openmp_close();
     }
     pthread_mutex_unlock(&one_job);
 }
 
-/* ---- forks: the child has the thread that forked, and no other ---- */
+/* ---- forks: the child has only the thread that forked ---- */
 
 static void before_fork(void)
 {
@@ -154,8 +155,8 @@ static void after_fork(void)
 static void in_child(void)
 {
     tg_team_forget();
-    tg_leave_processors();
-    mustered = 0;
+    tg_release_processors();
+    team_size = 0;
     tg_openmp_forked();
     after_fork();
 }
@@ -164,46 +165,46 @@ __attribute__((constructor)) static void watch_forks(void) { pthread_atfork(befo
 
 /* ---- jobs ---- */
 
-static void share_out(int workers, int64_t n, bool backwards, tg_task_body *body, void *context)
+static void run_on_team(int workers, int64_t n, bool backwards, tg_task_body *body, void *context)
 {
     pthread_mutex_lock(&one_job);
-    muster(workers);
-    make_room(workers);
+    start_team(workers);
+    vacate_processor(workers);
     tg_team_work(n, backwards, body, context);
     pthread_mutex_unlock(&one_job);
 }
 
-static void do_alone(int64_t n, bool backwards, tg_task_body *body, void *context)
+static void run_serially(int64_t n, bool backwards, tg_task_body *body, void *context)
 {
     for (int64_t i = 0; i < n; i++) body(context, backwards ? n - 1 - i : i, 0);
 }
 
-static void work(int64_t n, bool backwards, tg_task_body *body, void *context)
+static void run_job(int64_t n, bool backwards, tg_task_body *body, void *context)
 {
     const unsigned saved = __builtin_ia32_stmxcsr();
     const int workers = tg_threads(), was = tg_hold_threads(workers);
     __builtin_ia32_ldmxcsr(saved | FLUSH_DENORMALS);
     in_job = true;
-    if (n <= 1 || workers == 1) do_alone(n, backwards, body, context);
-    else share_out(workers, n, backwards, body, context);
+    if (n <= 1 || workers == 1) run_serially(n, backwards, body, context);
+    else run_on_team(workers, n, backwards, body, context);
     in_job = false;
     __builtin_ia32_ldmxcsr(saved);
     tg_hold_threads(was);
 }
 
-/* Which worker computes which task, and when, never changes a result. */
-static void do_all(int64_t n, bool backwards, tg_task_body *body, void *context)
+/* Results never depend on which worker computes a task, or when. */
+static void run_tasks(int64_t n, bool backwards, tg_task_body *body, void *context)
 {
-    if (in_job) do_alone(n, backwards, body, context);
-    else work(n, backwards, body, context);
+    if (in_job) run_serially(n, backwards, body, context);
+    else run_job(n, backwards, body, context);
 }
 
 void tg_parallel(int64_t n, void (*body)(void *, int64_t, int), void *context)
 {
-    if (body) do_all(n, false, body, context);
+    if (body) run_tasks(n, false, body, context);
 }
 
 void tg_parallel_backwards(int64_t n, void (*body)(void *, int64_t, int), void *context)
 {
-    if (body) do_all(n, true, body, context);
+    if (body) run_tasks(n, true, body, context);
 }

@@ -1,12 +1,12 @@
-/* pool.h - what the core asks of the pool of threads beside parallel.h. */
+/* pool.h - the thread pool's private interface; parallel.h is the public one. */
 #ifndef TG_POOL_H
 #define TG_POOL_H
 #include <stdbool.h>
 
-/* From here on tg_threads() is n for the calling thread, whatever tg_set_threads says; 0: it follows that again.  A run
- * is planned and executed with one number.  Returns what was held before. */
+/* Fixes tg_threads() at n for the calling thread, whatever tg_set_threads sets, so that a run is planned and executed
+ * with the same count; 0 ends that.  Returns the count that was fixed before. */
 int tg_hold_threads(int n);
-void tg_pool_open(void);    /* a tree of scopes begins */
-void tg_pool_close(void);   /* one ends; with the last of them the workers end, too */
-extern bool tg_pool_crowds; /* for tests: there may be more workers than processors */
+void tg_pool_open(void);            /* a tree of scopes was opened */
+void tg_pool_close(void);           /* a tree was closed; the last one ends the workers */
+extern bool tg_pool_oversubscribes; /* for tests: allows more workers than processors */
 #endif

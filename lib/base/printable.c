@@ -1,11 +1,11 @@
-/* printable.c - see printable.h. */
+/* printable.c - UTF-8 decoding, and escapes for characters unsafe in a terminal.  See printable.h. */
 #include "printable.h"
 #include <stdio.h>
 #include <string.h>
 
 size_t tg_utf8(const char *at, size_t n, uint32_t *code)
 {
-    static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+    static const uint32_t min_code[] = { 0, 0, 0x80, 0x800, 0x10000 };
     const uint8_t first = (uint8_t)*at;
     const size_t length = first < 0x80 ? 1 : first < 0xc0 || first >= 0xf8 ? 0 : 2 + (first >= 0xe0) + (first >= 0xf0);
     if (length == 0 || length > n) return 0;
@@ -15,12 +15,12 @@ size_t tg_utf8(const char *at, size_t n, uint32_t *code)
         *code = *code << 6 | ((uint8_t)at[i] & 0x3f);
     }
     const bool surrogate = *code >= 0xd800 && *code < 0xe000;
-    return *code < least[length] || *code > 0x10ffff || surrogate ? 0 : length;
+    return *code < min_code[length] || *code > 0x10ffff || surrogate ? 0 : length;
 }
 
 bool tg_is_control(uint32_t code) { return code < 0x20 || (code >= 0x7f && code < 0xa0); }
 
-/* Invisible, or turns the direction of what follows. */
+/* Invisible, or changes the direction of the text that follows. */
 static bool is_format(uint32_t code)
 {
     return code == 0xad || code == 0x61c || code == 0x180e || (code >= 0x200b && code <= 0x200f) ||

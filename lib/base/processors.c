@@ -1,4 +1,4 @@
-/* processors.c - see processors.h. */
+/* processors.c - the processors a process may use, and locks on those its workers are bound to.  See processors.h. */
 #include "processors.h"
 #include "openmp.h"
 #include "quota.h"
@@ -23,26 +23,27 @@ static struct {
     } at[CPU_SETSIZE];
 } taken;
 
-/* What the system makes of a mask. */
-static void *try(void *mask)
+/* Replaces the mask by what the system accepts of it. */
+static void *apply_mask(void *mask)
 {
     sched_setaffinity(0, sizeof(cpu_set_t), mask);
     sched_getaffinity(0, sizeof(cpu_set_t), mask);
     return NULL;
 }
 
-/* Places may have processors that are not there. */
+/* Places may name processors that do not exist; a thread of its own tries them, which leaves the caller's mask alone.
+ */
 static void add_places(void)
 {
     pthread_t thread;
     cpu_set_t more = allowed;
     tg_openmp_places(&more);
-    if (CPU_EQUAL(&more, &allowed) || pthread_create(&thread, NULL, try, &more)) return;
+    if (CPU_EQUAL(&more, &allowed) || pthread_create(&thread, NULL, apply_mask, &more)) return;
     pthread_join(thread, NULL);
     allowed = more;
 }
 
-static void find_out(void)
+static void detect(void)
 {
     if (sched_getaffinity(0, sizeof allowed, &allowed)) CPU_SET(0, &allowed);
     add_places();
@@ -51,17 +52,17 @@ static void find_out(void)
 
 const cpu_set_t *tg_allowed_processors(void)
 {
-    pthread_once(&once, find_out);
+    pthread_once(&once, detect);
     return &allowed;
 }
 
 double tg_quota_here(void)
 {
-    pthread_once(&once, find_out);
+    pthread_once(&once, detect);
     return quota;
 }
 
-/* Where there is no such folder there are no locks. */
+/* Without the folder (no /sys) there are no locks. */
 static int lock(int processor)
 {
     char path[PATH_MAX];
@@ -85,11 +86,11 @@ bool tg_take_processors(int n)
         taken.at[taken.n].processor = processor;
         taken.at[taken.n++].lock = held;
     }
-    if (taken.n < n) tg_leave_processors();
+    if (taken.n < n) tg_release_processors();
     return taken.n == n;
 }
 
-void tg_leave_processors(void)
+void tg_release_processors(void)
 {
     while (taken.n)
         if (taken.at[--taken.n].lock >= 0) close(taken.at[taken.n].lock);

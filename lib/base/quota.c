@@ -1,7 +1,7 @@
-/* quota.c - see quota.h.
+/* quota.c - reads the CPU quota from cgroup v1 and v2.  See quota.h.
  *
- * /proc/self/cgroup says in which group the process is, /proc/self/mountinfo where the groups are mounted, and of which
- * group the mount shows the inside: a container often sees its own group as the mount's root. */
+ * /proc/self/cgroup names the process's group; /proc/self/mountinfo shows where the hierarchy is mounted, and which
+ * group is the mount's root: in a container that is often its own group. */
 #include "quota.h"
 #include <limits.h>
 #include <stdbool.h>
@@ -53,20 +53,20 @@ static double quota_of(const char *root, const char *folder, bool v2)
     return quota > 0 && period > 0 ? quota / period : 0;
 }
 
-/* ---- from the group up ---- */
+/* ---- from the group up to the root ---- */
 
-static double least_up(const char *root, const mount *m, const char *group)
+static double min_quota_up(const char *root, const mount *m, const char *group)
 {
     char folder[2 * PATH_MAX];
     const size_t shown = strcmp(m->root, "/") ? strlen(m->root) : 0, top = strlen(m->at);
     const bool inside = !strncmp(group, m->root, shown) && (!group[shown] || group[shown] == '/');
-    double least = 0;
+    double min = 0;
     snprintf(folder, sizeof folder, "%s%s", m->at, inside ? group + shown : "");
     for (;;) {
         const double here = quota_of(root, folder, m->v2);
-        if (here > 0 && (least <= 0 || here < least)) least = here;
+        if (here > 0 && (min <= 0 || here < min)) min = here;
         char *const slash = strrchr(folder, '/');
-        if (!slash || slash < folder + top) return least;
+        if (!slash || slash < folder + top) return min;
         *slash = '\0';
     }
 }
@@ -105,15 +105,15 @@ double tg_cpu_quota(const char *root)
 {
     char line[3 * PATH_MAX], own[PATH_MAX + 256], path[PATH_MAX];
     const char *group;
-    double least = 0;
+    double min = 0;
     snprintf(path, sizeof path, "%s/proc/self/mountinfo", root);
     FILE *const f = fopen(path, "re");
     while (f && fgets(line, sizeof line, f)) {
         mount m;
         if (!parse_mount(line, &m) || !find_group(root, m.v2, own, sizeof own, &group)) continue;
-        const double here = least_up(root, &m, group);
-        if (here > 0 && (least <= 0 || here < least)) least = here;
+        const double here = min_quota_up(root, &m, group);
+        if (here > 0 && (min <= 0 || here < min)) min = here;
     }
     if (f) fclose(f);
-    return least;
+    return min;
 }

@@ -1,10 +1,10 @@
-/* system.c - see system.h. */
+/* system.c - allocation from the system, counted, with injected failures.  See system.h. */
 #include "system.h"
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-static atomic_uint_fast64_t requests, refuse_at; /* of the process: for tests, not for decisions */
+static atomic_uint_fast64_t requests, refuse_at; /* process-wide; used by tests only */
 
 bool tg_system_allowed(void)
 {

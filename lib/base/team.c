@@ -1,11 +1,11 @@
 /* team.c - see team.h.
  *
- * Each worker begins with a range of its own, the same part of every job with as many tasks, so that it finds in its
- * processor's cache what it wrote there; who is done helps the others.
+ * Each worker starts with its own range of tasks, the same part of every job of the same size, so that what it wrote is
+ * still in its processor's cache.  A worker that finishes early takes tasks from the others.
  *
- * Nobody waits for a worker that has not begun: one whose processor is busy with another program only misses the job.
- * Who waits looks at memory for a moment, which is what most waits take, and then sleeps: looking on would use up its
- * share of a processor that others want. */
+ * Nobody waits for a worker that has not started: if another program keeps its processor busy, it merely misses the
+ * job.  A waiting thread spins for 0.2 ms, which covers most waits, then blocks on a futex: spinning longer would use
+ * up processor time that others need. */
 #include "team.h"
 #include "clock.h"
 #include <linux/futex.h>
@@ -15,27 +15,27 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The state: how many workers are at the job, whether more may join, and the job's number. */
+/* The state packs the number of workers at the job, whether more may join, and the job's number. */
 enum { AT_WORK = 0x7fff, OPEN = 0x8000, NEXT_JOB = 0x10000 };
-enum { WORKER = 1, CALLER = 2 }; /* who sleeps */
-static const double LOOKING_MS = 0.2;
+enum { WORKER = 1, CALLER = 2 }; /* bits of the futex: which threads sleep */
+static const double SPIN_MS = 0.2;
 
 static struct {
     alignas(64) atomic_uint state;
-    atomic_int asleep; /* workers */
+    atomic_int asleep; /* workers blocked on the futex */
     atomic_bool caller_asleep;
-    alignas(64) int64_t n; /* tasks; */
-    int shares;            /* so many nearly equal ranges of them, one a worker, */
-    bool backwards;        /* each from its last task on */
+    alignas(64) int64_t n; /* tasks */
+    int shares;            /* nearly equal ranges of tasks, one per worker */
+    bool backwards;        /* each range is run from its last task to its first */
     tg_task_body *body;
     void *context;
-    bool over; /* workers end */
+    bool stopping; /* the job tells workers to end */
     void (*begin)(int worker);
     int started;
-    pthread_t thread[TG_TEAM_MOST];
+    pthread_t thread[TG_TEAM_MAX];
     struct {
         alignas(64) atomic_llong next;
-    } share[TG_TEAM_MOST]; /* its first task that nobody has */
+    } share[TG_TEAM_MAX]; /* next: its first task that is not taken */
 } team;
 
 /* ---- waiting ---- */
@@ -50,13 +50,17 @@ static void wake(int most, unsigned who)
     syscall(SYS_futex, &team.state, FUTEX_WAKE_BITSET_PRIVATE, most, NULL, NULL, who);
 }
 
-/* Whether a state ends the wait of the caller, or of a worker whose last job is given. */
-static bool is_done(unsigned state, unsigned last) { return (void)last, !(state & AT_WORK); }
-static bool is_news(unsigned state, unsigned last) { return (state & OPEN) && state / NEXT_JOB != last; }
-
-static bool look(bool (*is)(unsigned, unsigned), unsigned last)
+/* Whether a state ends the wait of the caller (is_done), or of a worker whose last job was `last` (is_new_job). */
+static bool is_done(unsigned state, unsigned last)
 {
-    const double end = tg_now_ms() + LOOKING_MS;
+    (void)last;
+    return !(state & AT_WORK);
+}
+static bool is_new_job(unsigned state, unsigned last) { return (state & OPEN) && state / NEXT_JOB != last; }
+
+static bool spin(bool (*is)(unsigned, unsigned), unsigned last)
+{
+    const double end = tg_now_ms() + SPIN_MS;
     do
         for (int i = 0; i < 64; i++) {
             if (is(team.state, last)) return true;
@@ -66,19 +70,19 @@ static bool look(bool (*is)(unsigned, unsigned), unsigned last)
     return false;
 }
 
-static void await_end(void)
+static void wait_for_end(void)
 {
-    if (is_done(team.state, 0) || look(is_done, 0)) return;
+    if (is_done(team.state, 0) || spin(is_done, 0)) return;
     team.caller_asleep = true;
     for (unsigned state; !is_done(state = team.state, 0);) sleep_on(state, CALLER);
     team.caller_asleep = false;
 }
 
-static void await_job(unsigned last)
+static void wait_for_job(unsigned last)
 {
-    if (look(is_news, last)) return;
+    if (spin(is_new_job, last)) return;
     team.asleep++;
-    for (unsigned state; !is_news(state = team.state, last);) sleep_on(state, WORKER);
+    for (unsigned state; !is_new_job(state = team.state, last);) sleep_on(state, WORKER);
     team.asleep--;
 }
 
@@ -95,17 +99,17 @@ static void do_share(int share, int worker)
         team.body(team.context, team.backwards ? start_of(share) + end - 1 - i : i, worker);
 }
 
-/* First its own, then what others have not begun. */
+/* Its own share first, then the remaining tasks of the others. */
 static void do_tasks(int worker)
 {
     for (int i = 0; i < team.shares; i++) do_share((worker + i) % team.shares, worker);
 }
 
-/* The number of the job that was joined; `last` if none was open any more. */
+/* Returns the number of the job joined; `last` if none is open any more. */
 static unsigned join(unsigned last)
 {
     unsigned state = team.state;
-    while (is_news(state, last))
+    while (is_new_job(state, last))
         if (atomic_compare_exchange_weak(&team.state, &state, state + 1)) return state / NEXT_JOB;
     return last;
 }
@@ -121,12 +125,12 @@ static void *work(void *number)
     const int worker = (int)(intptr_t)number;
     unsigned last = 0;
     team.begin(worker);
-    for (bool over = false; !over;) {
-        await_job(last);
+    for (bool stopping = false; !stopping;) {
+        wait_for_job(last);
         const unsigned job = join(last);
         if (job == last) continue;
         last = job;
-        over = team.over;
+        stopping = team.stopping;
         do_tasks(worker);
         leave();
     }
@@ -146,7 +150,7 @@ static void publish(int64_t n)
 static void end_job(void)
 {
     team.state &= ~(unsigned)OPEN;
-    await_end();
+    wait_for_end();
 }
 
 void tg_team_work(int64_t n, bool backwards, tg_task_body *body, void *context)
@@ -169,7 +173,7 @@ static bool start(int worker, const cpu_set_t *place)
     pthread_attr_setaffinity_np(&attr, sizeof *place, place);
     bool made = !pthread_create(thread, &attr, work, number);
     pthread_attr_destroy(&attr);
-    return made || !pthread_create(thread, NULL, work, number); /* the place may have been forbidden meanwhile */
+    return made || !pthread_create(thread, NULL, work, number); /* the mask may have changed since, so try without */
 }
 
 void tg_team_start(int workers, void (*begin)(int worker), void (*place)(int worker, cpu_set_t *to))
@@ -191,11 +195,11 @@ void tg_team_move(int worker, const cpu_set_t *to)
 void tg_team_stop(void)
 {
     if (!team.started) return;
-    team.over = true;
+    team.stopping = true;
     publish(0);
     wake(team.started, WORKER);
     while (team.started) pthread_join(team.thread[--team.started], NULL);
-    team.over = false;
+    team.stopping = false;
     end_job();
 }
 
@@ -204,6 +208,6 @@ void tg_team_forget(void)
     team.started = 0;
     team.asleep = 0;
     team.caller_asleep = false;
-    team.over = false;
+    team.stopping = false;
     team.state = 0;
 }

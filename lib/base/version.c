@@ -1,4 +1,4 @@
-/* version.c - see version.h. */
+/* version.c - the library's version.  See version.h. */
 #include "version.h"
 
 const char *tg_version(void) { return TG_VERSION; }

@@ -135,10 +135,10 @@ static void two_processes_share_out_the_processors(void **state)
     assert_true(tg_take_processors(1));
     assert_true(child_can_take(n - 1));
     assert_false(child_can_take(n));
-    tg_leave_processors();
+    tg_release_processors();
     assert_true(tg_take_processors(n));
     assert_false(child_can_take(1));
-    tg_leave_processors();
+    tg_release_processors();
     assert_true(child_can_take(n)); /* what a child took ended with it */
     assert_false(tg_take_processors(n + 1));
     assert_true(child_can_take(n));
@@ -147,10 +147,10 @@ static void two_processes_share_out_the_processors(void **state)
 static void more_threads_than_processors_are_not_used(void **state)
 {
     (void)state;
-    tg_pool_crowds = false;
+    tg_pool_oversubscribes = false;
     assert_true(tg_set_threads(64));
     assert_int_equal(tg_threads(), tg_processors() < 64 ? tg_processors() : 64);
-    tg_pool_crowds = true;
+    tg_pool_oversubscribes = true;
     assert_int_equal(tg_threads(), 64);
     tg_set_threads(2);
 }

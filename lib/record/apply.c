@@ -1,5 +1,5 @@
-/* apply.c - the one road of every operator: check, note versions, append to the record.  Nothing is computed here, but
- * in eager mode.  See op.h for what authors of operators see, core.h for the structures. */
+/* apply.c - records calls of operators: checks the inputs, infers the outputs, notes versions, appends to the record.
+ * Nothing is computed here except in eager mode.  See op.h for the operators' interface, core.h for the structures. */
 #include "core.h"
 #include "system.h"
 #include "clock.h"
@@ -30,8 +30,8 @@ tg_call *tg_append(const tg_call *c)
     return own;
 }
 
-/* The inputs of c still have the numbers that c saw. */
-static bool inputs_unwritten(tg_scope *s, const tg_call *c)
+/* The inputs of c still have the values that c read. */
+static bool inputs_unmodified(tg_scope *s, const tg_call *c)
 {
     TG_EACH_IN(c, k) {
         if (c->in[k]->storage->version == c->in_version[k] || tg_writes(c, k)) continue;
@@ -41,13 +41,13 @@ static bool inputs_unwritten(tg_scope *s, const tg_call *c)
     return true;
 }
 
-static bool is_there(const tg_tensor *t) { return t->storage->data || t->storage->pending || t->storage->leaf; }
+static bool is_available(const tg_tensor *t) { return t->storage->data || t->storage->pending || t->storage->leaf; }
 
-/* What c has to wait for; NULL: nothing. */
+/* An input of c that has to be recomputed first; NULL: none. */
 static tg_tensor *missing_input(const tg_call *c)
 {
     TG_EACH_IN(c, k)
-        if (!is_there(c->in[k])) return c->in[k];
+        if (!is_available(c->in[k])) return c->in[k];
     return NULL;
 }
 
@@ -66,18 +66,18 @@ static bool push_needed(tg_scope *s, size_t n, tg_tensor *t)
 {
     tg_program *p = s->program;
     if (!t->storage->made) return tg_fail(s, "the tensor was consumed by an update"), false;
-    if (!inputs_unwritten(s, t->storage->made)) return false;
+    if (!inputs_unmodified(s, t->storage->made)) return false;
     if (!tg_system_grow((void **)&p->needed, &p->needed_capacity, n + 1, sizeof *p->needed))
         return tg_fail(s, "out of memory: the record of calls"), false;
     p->needed[n] = t;
     return true;
 }
 
-/* Without recursion: a chain of values that were given back may be longer than a stack. */
+/* Iterative: a chain of released values may be too long for recursion. */
 bool tg_need(tg_scope *s, tg_tensor *t)
 {
     if (!tg_ok(s)) return false;
-    if (is_there(t)) return true;
+    if (is_available(t)) return true;
     if (!push_needed(s, 0, t)) return false;
     for (size_t n = 1; n;) {
         const tg_call *made = s->program->needed[n - 1]->storage->made;
@@ -88,9 +88,10 @@ bool tg_need(tg_scope *s, tg_tensor *t)
     return true;
 }
 
-/* ---- what backward will read ---- */
+/* ---- values saved for backward ---- */
 
-/* A value is kept for backward if a mask names it.  In a segment of tg_checkpoint only what comes from outside is. */
+/* A value is saved for backward if the operator's mask names it; in a segment of tg_checkpoint, only if it comes from
+ * outside the segment. */
 static bool is_saved(const tg_call *c, const tg_tensor *t, bool masked)
 {
     if (!c->segment) return masked;
@@ -108,7 +109,7 @@ void tg_uncount_savers(const tg_call *c) { count_savers(c, -1); }
 
 /* ---- checking ---- */
 
-/* Why calls of s cannot read t; NULL: they can. */
+/* The reason why calls in s cannot read t; NULL: they can. */
 static const char *input_trouble(const tg_scope *s, const tg_tensor *t)
 {
     if (!t) return "is NULL";
@@ -198,7 +199,7 @@ static bool usable(tg_scope *s, const tg_op *op, tg_tensor *const in[], const vo
 tg_tensor *tg_apply(tg_scope *s, const tg_op *op, tg_tensor *const in[], const void *attr)
 {
     if (!tg_ok(s) || !usable(s, op, in, attr)) return tg_nil();
-    if (s->program->n - s->program->ran >= TG_MAX_PENDING) tg_run(s, true); /* here, where nothing is half recorded */
+    if (s->program->n - s->program->ran >= TG_MAX_PENDING) tg_run(s, true); /* here no call is half recorded */
     double start = tg_now_ms();
     tg_tensor *out = record(s, op, in, attr);
     s->program->stats.record_ms += tg_now_ms() - start;

@@ -1,12 +1,12 @@
-/* autocast.c - inputs are cast as the operator's rule says.  See tg_autocast in scope.h.
+/* autocast.c - casts inputs by the operator's rule.  See tg_autocast in scope.h.
  *
- * A weight's cast is kept for the step: it is used again while the scope has the same life (no reset came), the weight
- * the same version (nobody wrote it), and the cast is differentiated if the call now recorded is. */
+ * A weight's cast is cached for the step: it is reused while the scope was not reset (same life), the weight not
+ * written (same version), and the cast needs a gradient exactly if the weight needs one here. */
 #include "core.h"
 
 static bool is_float(const tg_tensor *t) { return t->dtype == TG_F32 || t->dtype == TG_BF16; }
 
-static bool is_kept(const tg_scope *s, const tg_tensor *t, tg_dtype dtype)
+static bool is_cached(const tg_scope *s, const tg_tensor *t, tg_dtype dtype)
 {
     return t->node->cast && t->node->cast_life == s->life && t->node->cast_version == t->storage->version &&
            t->node->cast->dtype == dtype && t->node->cast->node->needs_grad == (t->node->needs_grad && s->modes.grad);
@@ -15,7 +15,7 @@ static bool is_kept(const tg_scope *s, const tg_tensor *t, tg_dtype dtype)
 static tg_tensor *cast(tg_scope *s, tg_tensor *t, tg_dtype dtype)
 {
     if (t->node->made) return tg_cast(s, t, dtype);
-    if (is_kept(s, t, dtype)) return t->node->cast;
+    if (is_cached(s, t, dtype)) return t->node->cast;
     t->node->cast = tg_cast(s, t, dtype);
     t->node->cast_life = s->life;
     t->node->cast_version = t->storage->version;

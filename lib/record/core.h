@@ -1,7 +1,7 @@
 /* core.h - the structures behind scopes, tensors and the record.  Private to lib and autograd.
  *
- * Record: what the program said, in order; nothing edits it.  A run copies its pending part, rewrites the copy, orders
- * it, plans memory, executes, and throws the copy away.  See ARCHITECTURE.md. */
+ * The record lists the program's calls in order and is never edited.  A run copies the pending calls, rewrites and
+ * orders the copy, plans memory, executes it, and discards it.  See ARCHITECTURE.md. */
 #ifndef TG_CORE_H
 #define TG_CORE_H
 #include "arena.h"
@@ -10,42 +10,42 @@
 #include "run.h"
 
 enum {
-    TG_MAX_PENDING = 16384, /* calls that may be pending before they are run */
-    TG_MAX_FRAMES = 64,     /* modules within modules */
-    TG_CLOSED = -1,         /* frame of what backward makes: internal, never open */
-    TG_OF_RUN = -2,         /* frame of what a run makes for itself */
+    TG_MAX_PENDING = 16384, /* pending calls that trigger a run */
+    TG_MAX_FRAMES = 64,     /* depth of nested modules */
+    TG_CLOSED = -1,         /* frame of tensors that backward creates: internal, never open */
+    TG_OF_RUN = -2,         /* frame of temporaries that a run creates */
     TG_MESSAGE = 512,
 };
 
 typedef struct tg_program tg_program;
 
-typedef struct tg_pack { /* a packed form that a weight keeps */
+typedef struct tg_pack { /* a packed form, cached with its weight */
     const tg_layout *layout;
     int32_t key[TG_LAYOUT_KEY];
     void *data;
     size_t bytes;
-    uint32_t version; /* of the weight, when it was packed ... */
-    bool filled;      /* ... if it ever was */
+    uint32_t version; /* of the weight when it was packed */
+    bool filled;      /* it was packed at least once */
     bool used;        /* since the last update */
     struct tg_pack *next;
 } tg_pack;
 
-typedef struct tg_storage { /* bytes; aliases share it */
-    void *data;             /* NULL: no memory now */
+typedef struct tg_storage { /* a tensor's bytes, shared by its aliases */
+    void *data;             /* NULL: no memory at present */
     size_t bytes;
     tg_program *program;
-    tg_scope *scope;                /* who frees it */
+    tg_scope *scope;                /* owns it */
     struct tg_storage *prev, *next; /* in its scope's list; next also in the free list */
-    const tg_call *made;            /* the recorded call that makes it; NULL: a leaf */
-    void (*release)(void *);        /* of borrowed bytes */
+    const tg_call *made;            /* the recorded call that computes it; NULL: a leaf */
+    void (*release)(void *);        /* for borrowed bytes; called with owner */
     void *owner;
-    uint32_t version, ran; /* writes recorded, executed */
+    uint32_t version, ran; /* writes recorded, writes executed */
     tg_pack *packs;
-    void *shown; /* what tg_f32 or tg_i64 converted */
+    void *shown; /* the elements as tg_f32 or tg_i64 converted them */
     size_t shown_bytes;
-    float *edited;                  /* of a split weight: its FP32 values, while tg_edit's caller may write them */
-    int32_t savers;                 /* recorded calls whose backward, not yet walked, reads it */
-    int32_t frame;                  /* the invocation that made it; 0: user code */
+    float *edited;                  /* a split weight's FP32 values while tg_edit's caller may write them */
+    int32_t savers;                 /* recorded calls whose backward, not yet recorded, reads it */
+    int32_t frame;                  /* the invocation that created it; 0: user code */
     int32_t readers, last_use;      /* in the run being planned */
     struct tg_second *second;       /* in a run, while tg_recompute looks: the value's second copy; else NULL */
     uint32_t read_mark, write_mark; /* of the run being ordered: number of the run in which a kept call does */
@@ -57,16 +57,16 @@ typedef struct tg_storage { /* bytes; aliases share it */
     bool moved, given; /* of the run being planned: its block went to an output; it died */
 } tg_storage;
 
-struct tg_node {         /* what is known of a tensor besides its elements */
-    const tg_call *made; /* the call that made it; NULL: a leaf */
+struct tg_node {         /* a tensor's place in the graph of calls */
+    const tg_call *made; /* the call whose result it is; NULL: a leaf */
     bool needs_grad;
-    bool lent;            /* a leaf's gradient: an update empties it, so calls get handles of their own */
-    bool spared;          /* in a walk: a leaf that wants a gradient, but is not to get one from it */
+    bool lent;            /* a leaf's gradient: an update takes its storage, so calls get handles of their own */
+    bool spared;          /* in a walk: a leaf that needs a gradient but gets none from this walk */
     uint32_t walk;        /* number of the last backward that reached it */
     tg_tensor *grad;      /* a leaf's gradient */
     tg_tensor *walk_grad; /* the gradient within walk number `walk` */
-    tg_tensor *twin;      /* what a checkpointed segment made in its place */
-    tg_tensor *cast;      /* of a leaf: autocast's cast of it, in the life of a scope, of a version */
+    tg_tensor *twin;      /* its recomputed copy in a checkpointed segment */
+    tg_tensor *cast;      /* a leaf's cached cast by autocast, valid for one life of a scope and one version */
     uint64_t cast_life;
     uint32_t cast_version;
 };
@@ -81,13 +81,13 @@ struct tg_scope {
     tg_program *program;
     tg_scope *parent, *first_child, *sibling;
     int depth;
-    uint64_t life; /* unique: another one after each reset */
+    uint64_t life; /* unique; a new one after each reset */
     tg_modes modes;
     bool failed;
-    int system_error; /* the errno of the failure, if it was the system's */
+    int system_error; /* errno, if a system call failed; else 0 */
     char message[TG_MESSAGE];
-    char *whole;  /* the message, if it is longer than that and there was memory */
-    size_t calls; /* of its own in the record */
+    char *whole;  /* the full message, if it does not fit there; NULL also without memory for it */
+    size_t calls; /* its own calls in the record */
     tg_arena arena;
     tg_storage *storages;
     tg_deferred *deferred;
@@ -98,24 +98,24 @@ typedef struct {
     const char *where;
 } tg_frame; /* an invocation of a module */
 
-struct tg_program { /* one a root */
+struct tg_program { /* one per root */
     tg_scope *root;
-    int64_t failed;   /* scopes that have */
+    int64_t failed;   /* number of failed scopes */
     tg_call **record; /* append-only until reset; [ran, n) is pending */
     size_t n, ran, capacity;
-    tg_tensor **needed; /* while tg_need works: what it has to make again, each for the one before it */
+    tg_tensor **needed; /* tg_need's stack of values to recompute, each needed by the one below it */
     size_t needed_capacity;
-    tg_arena run_arena;             /* the run's copy, and what else lives as long as a run */
-    tg_frame frames[TG_MAX_FRAMES]; /* the invocations of modules that are open, outermost first */
+    tg_arena run_arena;             /* the run's copy of the calls, and everything else with a run's lifetime */
+    tg_frame frames[TG_MAX_FRAMES]; /* open invocations of modules, outermost first */
     int32_t n_frames, last_frame;
-    const char *inferring; /* the operator whose infer is at work, for messages; NULL: none */
-    const char *calling;   /* the public function at work, if its operators have other names; see tg_call_as */
-    const char *walking;   /* backward is recording; the module whose call it differentiates, or "" */
-    uint32_t walk, segment, last_segment; /* numbers of: the last walk; the open segment of tg_checkpoint, the last */
+    const char *inferring; /* the operator whose infer is running, for messages; NULL: none */
+    const char *calling;   /* the public function to name in messages instead of the operator; see tg_call_as */
+    const char *walking;   /* while backward records: the module whose call is differentiated, or ""; else NULL */
+    uint32_t walk, segment, last_segment; /* the last walk; the open segment of tg_checkpoint (0: none); the last one */
     tg_memory memory;
     tg_storage *free_storages;
-    tg_arena slabs;   /* of storages */
-    uint64_t lives;   /* of scopes, so far */
+    tg_arena slabs;   /* memory of storages */
+    uint64_t lives;   /* lives of scopes so far */
     uint32_t ordered; /* lists so far: see order.c */
     uint64_t seed, random_counter;
     tg_options options;
@@ -124,28 +124,28 @@ struct tg_program { /* one a root */
 };
 
 /* scope.c */
-/* As tg_fail, but about a call that module `where` made; "": no module.  tg_fail names the one at work. */
+/* As tg_fail, for a call recorded in module `where`; "": no module.  tg_fail names the module that is open now. */
 void tg_fail_in(tg_scope *s, const char *where, const char *format, ...) TG_PRINTF(3, 4);
-bool tg_is_ancestor(const tg_scope *ancestor, const tg_scope *s); /* or the same */
+bool tg_is_ancestor(const tg_scope *ancestor, const tg_scope *s); /* also true if they are the same */
 
 /* storage.c */
 tg_storage *tg_storage_new(tg_scope *s, size_t bytes);   /* without memory; NULL: s has failed */
-bool tg_storage_fill(tg_storage *storage);               /* gives it memory now; false: none */
-void tg_storage_drop(tg_storage *storage);               /* gives its memory back */
-void tg_storage_free(tg_storage *storage);               /* the same, and takes it out of its scope */
-void tg_storage_move(tg_storage *storage, tg_scope *to); /* to another scope's list */
+bool tg_storage_fill(tg_storage *storage);               /* allocates its memory; false: out of memory */
+void tg_storage_drop(tg_storage *storage);               /* frees its memory */
+void tg_storage_free(tg_storage *storage);               /* frees it and its memory, and removes it from its scope */
+void tg_storage_move(tg_storage *storage, tg_scope *to); /* moves it to another scope */
 
 /* tensor.c */
 tg_tensor *tg_nil(void); /* the tensor without elements */
 tg_tensor *tg_tensor_on(tg_scope *s, tg_storage *storage, tg_dtype dtype, int rank, const int64_t *dim);
 tg_tensor *tg_leaf(tg_scope *s, tg_dtype dtype, int rank, const int64_t *dim); /* with memory, not zeroed */
-/* Bytes of such a tensor; fails (who, for the message) on a bad rank or dim, or when it does not fit in int64_t. */
+/* The size of such a tensor in bytes.  Fails, naming `who`, on a bad dtype, rank or dim, or if int64_t overflows. */
 bool tg_size_of(tg_scope *s, const char *who, tg_dtype dtype, int rank, const int64_t *dim, size_t *bytes);
 
 /* apply.c */
-bool tg_need(tg_scope *s, tg_tensor *t);  /* t will be read: if it has no memory its call is recorded again */
-tg_call *tg_append(const tg_call *c);     /* a copy, at the end of the record; NULL: its scope has failed */
-void tg_uncount_savers(const tg_call *c); /* backward will not read what c's masks name (any more) */
+bool tg_need(tg_scope *s, tg_tensor *t);  /* t will be read: records its call again if its value was released */
+tg_call *tg_append(const tg_call *c);     /* appends a copy to the record; NULL: its scope has failed */
+void tg_uncount_savers(const tg_call *c); /* backward no longer reads the values that c saves */
 
 /* read.c */
 void tg_drop_shown(tg_storage *t);
@@ -153,22 +153,22 @@ void tg_drop_shown(tg_storage *t);
 /* master.c */
 void *tg_edit_split(tg_scope *s, tg_tensor *t);    /* tg_edit of a split weight */
 void tg_copy_split(const tg_tensor *t, float *to); /* its FP32 values */
-void tg_settle_edit(tg_storage *t); /* what tg_edit's caller wrote into a split weight becomes its value */
+void tg_settle_edit(tg_storage *t);                /* splits the values that tg_edit's caller wrote, if there are any */
 
 /* autocast.c */
-void tg_cast_inputs(tg_scope *s, tg_call *c); /* as the scope's autocast and the operator's rule say */
+void tg_cast_inputs(tg_scope *s, tg_call *c); /* by the operator's rule */
 
 /* gradient.c */
 bool tg_adopt_grad(tg_scope *s, tg_tensor *leaf, tg_tensor *g); /* g becomes the gradient of leaf, which has none */
 
 /* frame.c */
-int32_t tg_frame_now(const tg_program *p); /* for what is made now: 0 in user code */
-/* the module at work: "layer1.0.conv1"; "": none, or a run or a backward */
+int32_t tg_frame_now(const tg_program *p); /* the frame of tensors created now: 0 in user code */
+/* The open module: "layer1.0.conv1"; "": none, or during a run or a backward. */
 const char *tg_where_now(const tg_program *p);
 bool tg_frame_open(const tg_program *p, int32_t frame);
 
 /* lib/run/run.c: the door by which resetting a scope reaches the steps of a run (tg_run, in run.h, is the other) */
-void tg_drop_failed(tg_program *p); /* pending calls of scopes that failed: as if never recorded */
+void tg_drop_failed(tg_program *p); /* drops the pending calls of failed scopes, as if never recorded */
 
 /* packs.c */
 void tg_note_repacked(tg_storage *t); /* an update has written the packs in use */
@@ -176,13 +176,13 @@ void tg_drop_packs(tg_storage *t);
 
 /* fault.c */
 struct tg_fault {
-    int64_t task; /* the lowest that said something; INT64_MAX: none */
+    int64_t task; /* the lowest task that reported a fault; INT64_MAX: none */
     char message[256];
 };
 bool tg_faulted(const tg_fault *fault);
 
 static inline bool tg_writes(const tg_call *c, int k) { return c->in[k] && (c->op->writes & TG_BIT(k)); }
-/* The first input, or output, from k on that the call has; n_in, or n_out: none. */
+/* The index of the first input (output) at or after k that is not NULL; n_in (n_out): none. */
 static inline int tg_next_in(const tg_call *c, int k)
 {
     while (k < c->op->n_in && !c->in[k]) k++;

@@ -6,7 +6,7 @@
 typedef struct {
     int rank;
     int64_t dim[TG_MAX_RANK];
-} tg_sum_to_attr; /* the shape; -1: as the input's axis */
+} tg_sum_to_attr; /* the shape to sum to; -1: the same as the input's axis */
 typedef struct {
     double value;
     tg_sum_to_attr shape;

@@ -1,5 +1,5 @@
-/* fault.c - what a kernel says when its data are wrong.  The lowest task's message wins, so that it does not depend on
- * the number of workers. */
+/* fault.c - faults that kernels find in their data.  The lowest task's message wins, so that it does not depend on the
+ * number of workers. */
 #include "core.h"
 #include <pthread.h>
 #include <stdarg.h>

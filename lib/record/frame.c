@@ -1,4 +1,4 @@
-/* frame.c - invocations of modules.  Numbers instead of pointers: a storage may outlive the invocation that made it. */
+/* frame.c - invocations of modules.  They have numbers, as a storage may outlive the invocation that created it. */
 #include "frame.h"
 #include "core.h"
 
@@ -22,7 +22,7 @@ bool tg_frame_open(const tg_program *p, int32_t frame)
     return false;
 }
 
-/* Enters and leaves are counted even in a failed scope, so that they stay balanced. */
+/* Enter and leave count even in a failed scope, so that they stay balanced. */
 void tg_enter(tg_scope *s, const char *where)
 {
     if (!s) return;

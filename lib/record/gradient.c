@@ -1,10 +1,10 @@
-/* gradient.c - the gradient of a leaf, between backward and update.
+/* gradient.c - a leaf's gradient between backward and update.
  *
- * It lives in the leaf's scope, so that it outlives the step that made it.  Taken by an update it belongs to the step
- * again, and if both happen in one run it lies in memory that activations left. */
+ * It belongs to the leaf's scope, so that it outlives the step that computed it.  An update takes it back into the
+ * step's scope; if both happen in one run, the gradient reuses memory that activations released. */
 #include "core.h"
 
-/* A gradient whose call was never run (its scope failed) is none. */
+/* NULL also for a gradient that was never computed because its scope failed. */
 tg_tensor *tg_grad(const tg_tensor *t)
 {
     tg_tensor *g = t ? t->node->grad : NULL;
@@ -25,7 +25,6 @@ void tg_clear_grad(tg_tensor *t)
     if (tg_ok(t->storage->scope)) discard(t);
 }
 
-/* g becomes the gradient of leaf, which has none. */
 bool tg_adopt_grad(tg_scope *s, tg_tensor *leaf, tg_tensor *g)
 {
     tg_scope *home = leaf->storage->scope;
@@ -48,7 +47,7 @@ tg_tensor *tg_take_grad(tg_scope *s, tg_tensor *leaf)
     tg_tensor *taken = tg_tensor_on(s, g->storage, g->dtype, g->rank, g->dim);
     if (!tg_ok(s)) return NULL;
     g->storage->outer = g->storage->leaf = false;
-    g->storage->frame = s->program->options.eager ? 0 : TG_CLOSED; /* eager: its last use is not known */
+    g->storage->frame = s->program->options.eager ? 0 : TG_CLOSED; /* in eager mode its last use is unknown */
     tg_storage_move(g->storage, s);
     g->storage = NULL;
     return taken;

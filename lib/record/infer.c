@@ -1,4 +1,4 @@
-/* infer.c - what shape rules are written with. */
+/* infer.c - helpers for operators' infer functions, and element access for ref kernels.  See op.h. */
 #include "core.h"
 #include <math.h>
 
@@ -43,7 +43,7 @@ bool tg_same_shape(const tg_tensor *a, const tg_tensor *b)
     return true;
 }
 
-/* s has not failed, and input k is there. */
+/* s has not failed, and input k is not NULL; otherwise fails. */
 static bool has_input(tg_scope *s, const tg_call *c, int k)
 {
     if (!tg_ok(s)) return false;

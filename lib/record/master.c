@@ -1,4 +1,4 @@
-/* master.c - see master.h.  In a split weight's block the n values of hi come first, then those of lo. */
+/* master.c - split weights.  See master.h.  A split weight's block holds the n values of hi, then those of lo. */
 #include "master.h"
 #include "core.h"
 #include "system.h"
@@ -12,7 +12,7 @@ void tg_keep_packs(tg_tensor *t)
     if (t && t->storage && t->storage->leaf) t->storage->keeps_packs = true;
 }
 
-/* ---- making them ---- */
+/* ---- splitting ---- */
 
 static bool can_split(tg_scope *s, const tg_tensor *t)
 {
@@ -26,7 +26,7 @@ static bool can_split(tg_scope *s, const tg_tensor *t)
     return tg_ok(s);
 }
 
-/* Ascending, hi i overwrites what was read before; lo waits in `room`. */
+/* In ascending order hi[i] overwrites only bits that were read already; lo is buffered in `room`. */
 static void split_in_place(tg_tensor *t, int16_t *room)
 {
     tg_storage *storage = t->storage;
@@ -48,7 +48,7 @@ static void split_in_place(tg_tensor *t, int16_t *room)
     t->dtype = TG_BF16;
 }
 
-/* Handles that share the storage of a split weight: reshapes, detached ones. */
+/* Aliases of split weights (tg_reshape, tg_detach) become bf16, too. */
 static void retype_aliases(const tg_program *p)
 {
     for (size_t i = 0; i < p->n; i++) {
@@ -71,12 +71,12 @@ void tg_split_masters(tg_scope *s, tg_tensor *const t[], int n)
         return;
     }
     for (int i = 0; i < n; i++)
-        if (!t[i]->storage->split) split_in_place(t[i], room); /* one that is listed twice is split once */
+        if (!t[i]->storage->split) split_in_place(t[i], room); /* a tensor may be listed twice */
     retype_aliases(s->program);
     tg_system_free(room);
 }
 
-/* ---- their FP32 values ---- */
+/* ---- FP32 values ---- */
 
 void tg_copy_split(const tg_tensor *t, float *to)
 {

@@ -1,10 +1,10 @@
-/* packs.c - the packed forms that a weight keeps, and the pieces in which weights are packed.  See op.h. */
+/* packs.c - the packed forms cached with a weight, and how packing and updates are divided into tasks.  See op.h. */
 #include "core.h"
 
 enum {
-    TASK = 16384, /* elements that one task packs, about */
-    MAKERS = 16,
-    MOST_ROWS = 64, /* tasks that make a tensor by rows; rows for one of them, about */
+    TASK = 16384,  /* elements per packing task, about */
+    MAKERS = 16,   /* tasks that compute a tensor by rows: a multiple of this, at least half of it */
+    MAX_ROWS = 64, /* rows per such task, about */
 };
 
 int64_t tg_rows_of_task(const tg_tensor *w)
@@ -18,7 +18,7 @@ int64_t tg_rows_to_make(const tg_tensor *t)
 {
     if (!t || !t->rank) return 0;
     const int64_t unit = tg_rows_of_task(t), rows = t->dim[0];
-    const int64_t tasks = (rows + MOST_ROWS * MAKERS - 1) / (MOST_ROWS * MAKERS) * MAKERS;
+    const int64_t tasks = (rows + MAX_ROWS * MAKERS - 1) / (MAX_ROWS * MAKERS) * MAKERS;
     const int64_t each = ((rows + tasks - 1) / tasks + unit - 1) / unit * unit;
     return (rows + each - 1) / each < MAKERS / 2 ? 0 : each;
 }

@@ -1,4 +1,4 @@
-/* random.c - see random.h. */
+/* random.c - counter-based random numbers (Philox 4x32).  See random.h. */
 #include "random.h"
 #include "core.h"
 #include <Random123/philox.h>
@@ -29,7 +29,7 @@ uint32_t tg_random_u32(tg_stream stream, uint64_t i)
 
 float tg_random_uniform(tg_stream stream, uint64_t i) { return (float)(tg_random_u32(stream, i) >> 8) * 0x1p-24f; }
 
-/* Box and Muller (1958): numbers 2i and 2i + 1 of the stream give normal number i. */
+/* Box and Muller (1958): values 2i and 2i + 1 of the stream yield the i-th normal value. */
 double tg_random_normal(tg_stream stream, uint64_t i)
 {
     uint32_t bits[4];

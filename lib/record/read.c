@@ -1,7 +1,6 @@
-/* read.c - elements in the type that the reader wants.  See tensor.h.
+/* read.c - reads elements as f32 or i64, whatever the dtype.  See tensor.h.
  *
- * What has to be converted lies in a buffer of the storage, so that reading a weight in every step takes no more
- * memory. */
+ * Converted elements are cached in a buffer of the storage, so that reading a weight in every step allocates once. */
 #include "core.h"
 #include "shown.h"
 
@@ -13,12 +12,12 @@ void tg_drop_shown(tg_storage *t)
     t->shown = NULL;
 }
 
-/* Room for the elements of t, `size` bytes each; NULL and t's scope has failed. */
+/* A buffer for the elements of t, `size` bytes each; NULL: t's scope has failed. */
 static void *room_for(const tg_tensor *t, size_t size)
 {
     tg_storage *storage = t->storage;
     const size_t bytes = (size_t)tg_count(t) * size;
-    if (storage->shown) return storage->shown; /* a storage has one dtype, and so one size */
+    if (storage->shown) return storage->shown; /* a storage has one dtype, so the size never differs */
     storage->shown = tg_memory_take(&storage->program->memory, bytes);
     storage->shown_bytes = bytes;
     if (storage->shown) tg_memory_unpoison(storage->shown, bytes);

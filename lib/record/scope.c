@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a function that could not even make a scope returns: failed, and nothing can be made in it. */
+/* Returned when even the scope cannot be allocated: it has failed, and nothing can be created in it. */
 static tg_program nowhere = { .failed = 2 };
 static tg_scope out_of_memory = {
     .program = &nowhere,
@@ -20,7 +20,7 @@ static tg_scope out_of_memory = {
 };
 static tg_scope orphan = { .program = &nowhere, .failed = true, .message = "the scope is NULL" };
 
-/* NULL counts as a scope that has failed. */
+/* NULL counts as a failed scope. */
 static bool is_no_scope(const tg_scope *s) { return !s || s->program == &nowhere; }
 
 static bool env_flag(const char *name, bool otherwise)
@@ -107,7 +107,7 @@ bool tg_is_ancestor(const tg_scope *ancestor, const tg_scope *s)
 
 /* ---- errors ---- */
 
-/* Most trees have no failed scope: nobody has to walk up. */
+/* Most trees have no failed scope, so the walk to the root is rarely needed. */
 bool tg_ok(const tg_scope *s)
 {
     if (!s || !s->program->failed) return s;
@@ -131,7 +131,8 @@ int tg_system_error(const tg_scope *s)
     return 0;
 }
 
-/* The message as it can be printed: in s->message, and whole beside it if that is too short and there is memory. */
+/* Stores the printable form of the message in s->message; if it doesn't fit, all of it in s->whole, memory permitting.
+ */
 static void keep_message(tg_scope *s, const char *text)
 {
     const size_t n = strlen(text), length = tg_printable_text(text, n, s->message, sizeof s->message);
@@ -139,7 +140,7 @@ static void keep_message(tg_scope *s, const char *text)
     tg_printable_text(text, n, s->whole, length + 1);
 }
 
-/* The message begins with "where: ", if that is not empty. */
+/* The message starts with "where: " unless `where` is empty. */
 static void fail(tg_scope *s, const char *where, int error, const char *format, va_list list)
 {
     char text[TG_MESSAGE], *more = NULL;
@@ -233,7 +234,7 @@ bool tg_defer(tg_scope *s, void (*release)(void *), void *what)
 
 static bool dies_with(const tg_call *c, const tg_scope *s) { return c->scope == s; }
 
-/* Something pending in s changes, or makes, what outlives s. */
+/* A pending call of s writes or computes something that outlives s. */
 static bool has_lasting(const tg_program *p, const tg_scope *s)
 {
     for (size_t i = s->calls ? p->ran : p->n; i < p->n; i++) {
@@ -246,7 +247,7 @@ static bool has_lasting(const tg_program *p, const tg_scope *s)
     return false;
 }
 
-/* Where the calls of s begin in the record. */
+/* The index in the record of the first call of s. */
 static size_t first_call(const tg_program *p, const tg_scope *s)
 {
     size_t at = p->n;
@@ -254,7 +255,7 @@ static size_t first_call(const tg_program *p, const tg_scope *s)
     return at;
 }
 
-/* Takes the calls of s out of the record.  Those that are still pending make only what dies with s. */
+/* Removes the calls of s from the record.  The results of those still pending die with s. */
 static void forget_calls(tg_program *p, tg_scope *s)
 {
     const size_t first = first_call(p, s);
@@ -331,7 +332,7 @@ static void end(tg_scope *s)
     tg_system_free(s);
 }
 
-/* Innermost first, without recursion: scopes may be nested deeper than a stack. */
+/* Innermost first.  Iterative: scopes may be nested too deep for recursion. */
 static void end_children(tg_scope *s)
 {
     for (tg_scope *at = s; s->first_child;) {

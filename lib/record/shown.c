@@ -1,4 +1,4 @@
-/* shown.c - see shown.h. */
+/* shown.c - lazy f32 casts of bf16 results.  See shown.h. */
 #include "shown.h"
 #include "core.h"
 

@@ -1,4 +1,4 @@
-/* storage.c - bytes and who frees them. */
+/* storage.c - tensors' storages and their owners, the scopes. */
 #include "core.h"
 
 enum { SLAB = 64 };

@@ -1,4 +1,4 @@
-/* tensor.c - leaves, and the doors to their numbers.  See tensor.h. */
+/* tensor.c - creates leaves, and gives access to elements.  See tensor.h. */
 #include "core.h"
 #include "random.h"
 #include <float.h>
@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Shared by all failures: it has no elements, so loops over it do nothing, and nobody writes to it. */
+/* Returned by every function that fails.  It has no elements, so loops over it do nothing; it is never written. */
 tg_tensor *tg_nil(void)
 {
     static struct tg_node node;
@@ -131,7 +131,7 @@ tg_tensor *tg_from_nchw(tg_scope *s, int64_t n, int64_t c, int64_t h, int64_t w,
     return t;
 }
 
-/* The f32 numbers in [low, high): from `first` to `last`.  low itself, rounded, if high is the same. */
+/* The smallest and the largest f32 value in [low, high); if high equals low, both are low, rounded. */
 typedef struct {
     float first, last;
 } float_range;
@@ -208,7 +208,7 @@ double tg_or_default(double field, double otherwise)
     return field == 0 ? otherwise : field == (double)TG_ZERO ? 0 : field;
 }
 
-/* ---- doors ---- */
+/* ---- access to elements ---- */
 
 const void *tg_data(tg_tensor *t)
 {

@@ -1,4 +1,4 @@
-/* checksum.c - see checksum.h. */
+/* checksum.c - XXH3 through xxhash.h.  See checksum.h. */
 #include "checksum.h"
 #include "system.h"
 #define XXH_INLINE_ALL

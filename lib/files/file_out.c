@@ -1,4 +1,4 @@
-/* file_out.c - see file_out.h. */
+/* file_out.c - writes a file next to its target and renames it into place.  See file_out.h. */
 #include "file_out.h"
 #include "system.h"
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { TRIES = 1000, MOST_LINKS = 40, WRITE_BACK = 8 << 20 }; /* bytes after which the disk is set to work */
+enum { TRIES = 1000, MAX_LINKS = 40, WRITE_BACK = 8 << 20 }; /* WRITE_BACK: bytes after which write-back is started */
 
 static bool give_up(tg_scope *s, tg_file_out *f, const char *what)
 {
@@ -21,16 +21,16 @@ static bool give_up(tg_scope *s, tg_file_out *f, const char *what)
 
 /* ---- names ---- */
 
-/* What `path` points to, through symbolic links; false and errno. */
+/* Resolves the symbolic links that `path` points to; false sets errno. */
 static bool follow_links(const char *path, char to[PATH_MAX])
 {
     char link[PATH_MAX];
     errno = ENAMETOOLONG;
     if (strlen(path) >= PATH_MAX) return false;
     strcpy(to, path);
-    for (int i = 0; i < MOST_LINKS; i++) {
+    for (int i = 0; i < MAX_LINKS; i++) {
         const ssize_t n = readlink(to, link, sizeof link - 1);
-        if (n < 0) return true; /* no link, or nothing at all */
+        if (n < 0) return true; /* not a link, or does not exist */
         link[n] = 0;
         char *const slash = *link == '/' ? NULL : strrchr(to, '/'), *const name = slash ? slash + 1 : to;
         errno = ENAMETOOLONG;
@@ -55,9 +55,9 @@ static bool name_files(tg_scope *s, tg_file_out *f)
 
 /* ---- PATH.part ---- */
 
-/* Is what we opened still PATH.part?  Whoever held the lock before us may have renamed it, and anybody may remove it.
- */
-static bool still_there(int fd, const char *part)
+/* Whether the open file is still PATH.part.  The previous holder of the lock may have renamed it, and anyone may have
+ * removed it. */
+static bool is_current(int fd, const char *part)
 {
     struct stat held, there;
     if (TEMP_FAILURE_RETRY(fstat(fd, &held)) < 0 || TEMP_FAILURE_RETRY(lstat(part, &there)) < 0) return false;
@@ -67,30 +67,30 @@ static bool still_there(int fd, const char *part)
 
 typedef enum { MADE, TAKEN, BUSY, GONE, FAILED } part_kind;
 
-/* What a killed process left is removed, so that the file is always a new one: somebody may be reading the old. */
-static part_kind judge(int fd, const char *part)
+/* Removes the leftover of a killed process instead of reusing it, because another process may be reading it. */
+static part_kind inspect_part(int fd, const char *part)
 {
     struct stat about;
     if (TEMP_FAILURE_RETRY(fstat(fd, &about)) < 0 || !S_ISREG(about.st_mode)) return TAKEN;
     if (TEMP_FAILURE_RETRY(flock(fd, LOCK_EX | LOCK_NB)) < 0) return errno == EWOULDBLOCK ? BUSY : TAKEN;
-    if (!still_there(fd, part)) return GONE;
+    if (!is_current(fd, part)) return GONE;
     const bool left = about.st_mode & S_ISVTX && about.st_nlink == 1 && about.st_uid == geteuid();
     return left && TEMP_FAILURE_RETRY(unlink(part)) == 0 ? GONE : TAKEN;
 }
 
-/* Makes f->part, and locks it. */
+/* Creates f->part and locks it. */
 static part_kind make_part(tg_file_out *f)
 {
     static const int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
     f->fd = TEMP_FAILURE_RETRY(open(f->part, flags | O_CREAT | O_EXCL, f->mode | S_ISVTX));
     if (f->fd >= 0) {
         if (TEMP_FAILURE_RETRY(flock(f->fd, LOCK_EX | LOCK_NB)) < 0) return errno == EWOULDBLOCK ? BUSY : FAILED;
-        return still_there(f->fd, f->part) ? MADE : GONE;
+        return is_current(f->fd, f->part) ? MADE : GONE;
     }
     if (errno != EEXIST) return FAILED;
     const int fd = TEMP_FAILURE_RETRY(open(f->part, flags & ~O_RDWR));
     if (fd < 0) return errno == ENOENT ? GONE : TAKEN;
-    const part_kind kind = judge(fd, f->part);
+    const part_kind kind = inspect_part(fd, f->part);
     close(fd);
     return kind;
 }
@@ -121,8 +121,8 @@ static bool open_locked(tg_scope *s, tg_file_out *f)
     return false;
 }
 
-/* Of a new file the system decides. */
-static void settle_mode(tg_file_out *f, bool replaces)
+/* A new file gets the mode that the system chooses (umask); a replaced one keeps its own. */
+static void set_mode(tg_file_out *f, bool replaces)
 {
     struct stat about;
     if (replaces) (void)!fchmod(f->fd, f->mode | S_ISVTX);
@@ -139,7 +139,7 @@ bool tg_out_begin(tg_scope *s, tg_file_out *f, const char *path)
     else if (replaces && !S_ISREG(about.st_mode)) tg_fail(s, "%s: not a regular file", path);
     if (replaces) f->mode = about.st_mode & 0777;
     if (tg_ok(s) && name_files(s, f) && open_locked(s, f)) {
-        settle_mode(f, replaces);
+        set_mode(f, replaces);
         return true;
     }
     tg_out_abandon(f);
@@ -148,7 +148,7 @@ bool tg_out_begin(tg_scope *s, tg_file_out *f, const char *path)
 
 /* ---- bytes ---- */
 
-static bool put(tg_scope *s, tg_file_out *f, uint64_t at, const void *bytes, size_t n)
+static bool write_at(tg_scope *s, tg_file_out *f, uint64_t at, const void *bytes, size_t n)
 {
     for (size_t done = 0; done < n;) {
         const char *const from = (const char *)bytes + done;
@@ -162,9 +162,9 @@ static bool put(tg_scope *s, tg_file_out *f, uint64_t at, const void *bytes, siz
 
 bool tg_out_write(tg_scope *s, tg_file_out *f, const void *bytes, size_t n)
 {
-    if (!tg_ok(s) || f->fd < 0 || !put(s, f, f->written, bytes, n)) return false;
+    if (!tg_ok(s) || f->fd < 0 || !write_at(s, f, f->written, bytes, n)) return false;
     const uint64_t before = f->written / WRITE_BACK, now = (f->written += n) / WRITE_BACK;
-    if (now > before) /* while the rest is made; that it failed shows in fsync */
+    if (now > before) /* overlaps with producing the rest; fsync reports any error */
         (void)sync_file_range(f->fd, (off_t)(before * WRITE_BACK), (off_t)((now - before) * WRITE_BACK),
                               SYNC_FILE_RANGE_WRITE);
     return true;
@@ -172,10 +172,11 @@ bool tg_out_write(tg_scope *s, tg_file_out *f, const void *bytes, size_t n)
 
 bool tg_out_rewrite(tg_scope *s, tg_file_out *f, uint64_t at, const void *bytes, size_t n)
 {
-    return tg_ok(s) && f->fd >= 0 && put(s, f, at, bytes, n);
+    return tg_ok(s) && f->fd >= 0 && write_at(s, f, at, bytes, n);
 }
 
-/* The folder's entry lasts only when the folder was synced, too.  Some file systems cannot, and say EINVAL. */
+/* The directory entry is durable only once the directory is synced, too.  Some file systems cannot do that and return
+ * EINVAL. */
 static bool sync_folder(const char *path)
 {
     char folder[4096];
@@ -194,8 +195,8 @@ static bool sync_folder(const char *path)
     return synced;
 }
 
-/* As far as the system allows. */
-static void take_owner(const tg_file_out *f)
+/* Copies the owner and group of the old file, as far as the system allows. */
+static void copy_owner(const tg_file_out *f)
 {
     struct stat old, new;
     if (TEMP_FAILURE_RETRY(stat(f->target, &old)) < 0 || TEMP_FAILURE_RETRY(fstat(f->fd, &new)) < 0) return;
@@ -210,10 +211,10 @@ bool tg_out_commit(tg_scope *s, tg_file_out *f)
         tg_out_abandon(f);
         return false;
     }
-    take_owner(f);
+    copy_owner(f);
     if (TEMP_FAILURE_RETRY(fsync(f->fd)) < 0) return give_up(s, f, "cannot be made to last (fsync)");
-    if (!still_there(f->fd, f->part)) return give_up(s, f, "cannot take the place of the old file");
-    (void)!fchmod(f->fd, f->mode); /* last: it is nobody's leftover from here on */
+    if (!is_current(f->fd, f->part)) return give_up(s, f, "cannot take the place of the old file");
+    (void)!fchmod(f->fd, f->mode); /* last: without the sticky bit it no longer counts as a leftover */
     if (TEMP_FAILURE_RETRY(rename(f->part, f->target)) < 0)
         return give_up(s, f, "cannot take the place of the old file");
     tg_system_free(f->part);
@@ -223,11 +224,11 @@ bool tg_out_commit(tg_scope *s, tg_file_out *f)
     return true;
 }
 
-/* The lock goes with the descriptor, so PATH.part is removed first, and only if it is ours. */
+/* Closing the descriptor drops the lock, so PATH.part is removed first, and only if it is ours. */
 void tg_out_abandon(tg_file_out *f)
 {
     if (f->fd >= 0) {
-        if (f->part && still_there(f->fd, f->part)) TEMP_FAILURE_RETRY(unlink(f->part));
+        if (f->part && is_current(f->fd, f->part)) TEMP_FAILURE_RETRY(unlink(f->part));
         close(f->fd);
     }
     tg_system_free(f->target);

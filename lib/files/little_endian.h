@@ -1,9 +1,9 @@
-/* little_endian.h - whole numbers in files, the small end first.  Private to lib. */
+/* little_endian.h - little-endian integers in files.  Private to lib. */
 #ifndef TG_LITTLE_ENDIAN_H
 #define TG_LITTLE_ENDIAN_H
 #include <stdint.h>
 
-/* The number in `bytes` (1 .. 8) bytes. */
+/* Integers of 1 to 8 bytes. */
 static inline uint64_t tg_get_le(const uint8_t *from, int bytes)
 {
     uint64_t value = 0;

@@ -1,25 +1,25 @@
-/* npy.c - see npy.h. */
+/* npy.c - parses and composes the header of a .npy.  See npy.h. */
 #include "npy.h"
 #include "little_endian.h"
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_DESCR = 40 };
+enum { MAX_DESCR = 40 };
 
 static const uint8_t magic[6] = { 0x93, 'N', 'U', 'M', 'P', 'Y' };
 
 /* ---- the dictionary ---- */
 
 typedef struct {
-    const char *at; /* what is left; a NUL ends it */
-    char descr[MOST_DESCR + 1];
+    const char *at; /* the rest of the text, NUL-terminated */
+    char descr[MAX_DESCR + 1];
     bool fortran, structured;
     int rank;
     int64_t dim[TG_MAX_RANK];
-    const char *trouble; /* the first; NULL: none */
+    const char *trouble; /* the first error; NULL: none */
 } dictionary;
 
-static bool wrong(dictionary *d, const char *trouble)
+static bool malformed(dictionary *d, const char *trouble)
 {
     if (!d->trouble) d->trouble = trouble;
     return false;
@@ -27,7 +27,7 @@ static bool wrong(dictionary *d, const char *trouble)
 
 static void skip_space(dictionary *d) { d->at += strspn(d->at, " \t\r\n"); }
 
-static bool next_is(dictionary *d, const char *token)
+static bool accept(dictionary *d, const char *token)
 {
     skip_space(d);
     const size_t n = strlen(token);
@@ -36,63 +36,64 @@ static bool next_is(dictionary *d, const char *token)
     return true;
 }
 
-static bool wanted(dictionary *d, const char *token, const char *trouble)
+static bool expect(dictionary *d, const char *token, const char *trouble)
 {
-    return next_is(d, token) || wrong(d, trouble);
+    return accept(d, token) || malformed(d, trouble);
 }
 
-/* 'text' or "text" (u'text' in Python 2), of printable ASCII without escapes. */
-static bool take_text(dictionary *d, char to[MOST_DESCR + 1])
+/* 'text' or "text" (u'text' in Python 2): printable ASCII without escapes. */
+static bool parse_text(dictionary *d, char to[MAX_DESCR + 1])
 {
-    if (next_is(d, "u") && *d->at != '\'' && *d->at != '"') return wrong(d, "wanted a short text in quotes");
-    const char quote = next_is(d, "'") ? '\'' : next_is(d, "\"") ? '"' : 0;
+    if (accept(d, "u") && *d->at != '\'' && *d->at != '"') return malformed(d, "want a short text in quotes");
+    const char quote = accept(d, "'") ? '\'' : accept(d, "\"") ? '"' : 0;
     int n = 0;
-    while (quote && *d->at > ' ' && *d->at <= '~' && *d->at != quote && *d->at != '\\' && n < MOST_DESCR)
+    while (quote && *d->at > ' ' && *d->at <= '~' && *d->at != quote && *d->at != '\\' && n < MAX_DESCR)
         to[n++] = *d->at++;
     to[n] = 0;
-    if (!quote || *d->at != quote) return wrong(d, "want a short text in quotes");
+    if (!quote || *d->at != quote) return malformed(d, "want a short text in quotes");
     d->at++;
     return true;
 }
 
-static bool take_size(dictionary *d, int64_t *to)
+static bool parse_size(dictionary *d, int64_t *to)
 {
     skip_space(d);
     const char *const first = d->at;
     int64_t value = 0;
     for (; *d->at >= '0' && *d->at <= '9'; d->at++) {
         value = 10 * value + (*d->at - '0');
-        if (value > (int64_t)1 << 48) return wrong(d, "a size above 2^48");
+        if (value > (int64_t)1 << 48) return malformed(d, "a size above 2^48");
     }
     *to = value;
-    if (d->at == first || (*first == '0' && d->at > first + 1)) return wrong(d, "a size that is no plain whole number");
-    d->at += *d->at == 'L'; /* of Python 2 */
+    if (d->at == first || (*first == '0' && d->at > first + 1))
+        return malformed(d, "a size that is no plain whole number");
+    d->at += *d->at == 'L'; /* Python 2 */
     return true;
 }
 
 /* (), (3,), (3, 4), (3, 4,) */
-static bool take_shape(dictionary *d)
+static bool parse_shape(dictionary *d)
 {
-    if (!wanted(d, "(", "'shape' is no tuple")) return false;
+    if (!expect(d, "(", "'shape' is no tuple")) return false;
     bool comma = true;
-    for (d->rank = 0; !next_is(d, ")"); d->rank++) {
-        if (!comma) return wrong(d, "a comma is missing in 'shape'");
-        if (d->rank == TG_MAX_RANK) return wrong(d, "more dimensions than a tensor may have");
-        if (!take_size(d, &d->dim[d->rank])) return false;
-        comma = next_is(d, ",");
+    for (d->rank = 0; !accept(d, ")"); d->rank++) {
+        if (!comma) return malformed(d, "a comma is missing in 'shape'");
+        if (d->rank == TG_MAX_RANK) return malformed(d, "more dimensions than a tensor may have");
+        if (!parse_size(d, &d->dim[d->rank])) return false;
+        comma = accept(d, ",");
     }
-    return d->rank != 1 || comma || wrong(d, "'shape' is no tuple");
+    return d->rank != 1 || comma || malformed(d, "'shape' is no tuple");
 }
 
-/* A list or a tuple, to its end: what is in it nobody reads. */
+/* Skips a list or a tuple, whose contents are not needed. */
 static bool skip_structure(dictionary *d)
 {
     int depth = 0;
     do {
-        if (!*d->at) return wrong(d, "a structured type that does not end");
+        if (!*d->at) return malformed(d, "a structured type that does not end");
         if (*d->at == '\'' || *d->at == '"') {
             const char *const end = strchr(d->at + 1, *d->at);
-            if (!end) return wrong(d, "a text that does not end");
+            if (!end) return malformed(d, "a text that does not end");
             d->at = end;
         }
         depth += (*d->at == '[' || *d->at == '(') - (*d->at == ']' || *d->at == ')');
@@ -101,47 +102,47 @@ static bool skip_structure(dictionary *d)
     return true;
 }
 
-static bool take_descr(dictionary *d)
+static bool parse_descr(dictionary *d)
 {
     skip_space(d);
     d->structured = *d->at == '[' || *d->at == '(';
-    return d->structured ? skip_structure(d) : take_text(d, d->descr);
+    return d->structured ? skip_structure(d) : parse_text(d, d->descr);
 }
 
-static bool take_value(dictionary *d, const char *key, int *seen)
+static bool parse_value(dictionary *d, const char *key, int *seen)
 {
     static const char *const keys[] = { "descr", "fortran_order", "shape" };
     int k = 0;
     while (k < 3 && strcmp(key, keys[k])) k++;
-    if (k == 3) return wrong(d, "a key that is none of 'descr', 'fortran_order', 'shape'");
-    if (*seen & 1 << k) return wrong(d, "a key twice");
+    if (k == 3) return malformed(d, "a key that is none of 'descr', 'fortran_order', 'shape'");
+    if (*seen & 1 << k) return malformed(d, "a key twice");
     *seen |= 1 << k;
-    if (k == 0) return take_descr(d);
-    if (k == 2) return take_shape(d);
-    d->fortran = next_is(d, "True");
-    return d->fortran || wanted(d, "False", "'fortran_order' is neither True nor False");
+    if (k == 0) return parse_descr(d);
+    if (k == 2) return parse_shape(d);
+    d->fortran = accept(d, "True");
+    return d->fortran || expect(d, "False", "'fortran_order' is neither True nor False");
 }
 
-static bool take_dictionary(dictionary *d)
+static bool parse_dictionary(dictionary *d)
 {
-    char key[MOST_DESCR + 1];
+    char key[MAX_DESCR + 1];
     int seen = 0;
     bool comma = true;
-    if (!wanted(d, "{", "no dictionary")) return false;
-    while (!next_is(d, "}")) {
-        if (!comma) return wrong(d, "a comma is missing");
-        if (!take_text(d, key) || !wanted(d, ":", "a colon is missing") || !take_value(d, key, &seen)) return false;
-        comma = next_is(d, ",");
+    if (!expect(d, "{", "no dictionary")) return false;
+    while (!accept(d, "}")) {
+        if (!comma) return malformed(d, "a comma is missing");
+        if (!parse_text(d, key) || !expect(d, ":", "a colon is missing") || !parse_value(d, key, &seen)) return false;
+        comma = accept(d, ",");
     }
-    if (seen != 7) return wrong(d, "a key of 'descr', 'fortran_order', 'shape' is missing");
+    if (seen != 7) return malformed(d, "a key of 'descr', 'fortran_order', 'shape' is missing");
     skip_space(d);
-    return !*d->at || wrong(d, "more follows the dictionary");
+    return !*d->at || malformed(d, "more follows the dictionary");
 }
 
 /* ---- the header ---- */
 
-/* Its text, ended with a NUL. */
-static bool take_header_text(tg_scope *s, const tg_npy_source *from, char text[TG_NPY_MOST_HEADER + 1], size_t *length)
+/* Reads the dictionary's text, and terminates it with a NUL. */
+static bool parse_header_text(tg_scope *s, const tg_npy_source *from, char text[TG_NPY_MOST_HEADER + 1], size_t *length)
 {
     uint8_t head[12];
     if (!from->take(s, from->from, 8, head)) return false;
@@ -167,7 +168,7 @@ static bool take_header_text(tg_scope *s, const tg_npy_source *from, char text[T
     return strlen(text) == n || (tg_fail(s, "%s: a .npy header with a 0 byte in it", from->what), false);
 }
 
-/* Of the type and the order of axes. */
+/* Sets what follows from the type and the order of axes. */
 static void describe(tg_scope *s, const dictionary *d, tg_file_tensor *t, tg_file_form *form)
 {
     const char *const known = d->structured ? NULL : tg_npy_type(d->descr, form);
@@ -185,9 +186,9 @@ static void describe(tg_scope *s, const dictionary *d, tg_file_tensor *t, tg_fil
 bool tg_npy_take_header(tg_scope *s, const tg_npy_source *from, tg_file_tensor *t, tg_file_form *form, size_t *length)
 {
     char text[TG_NPY_MOST_HEADER + 1];
-    if (!take_header_text(s, from, text, length)) return false;
+    if (!parse_header_text(s, from, text, length)) return false;
     dictionary d = { .at = text };
-    if (!take_dictionary(&d)) {
+    if (!parse_dictionary(&d)) {
         tg_fail(s, "%s: its .npy header is malformed: %s", from->what, d.trouble);
         return false;
     }

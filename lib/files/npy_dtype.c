@@ -20,7 +20,7 @@ const char *tg_npy_dtype(const char *dtype)
     return NULL;
 }
 
-/* Names without a width. */
+/* Names of types and codes without a width. */
 static const struct {
     const char *name, *code;
 } names[] = {
@@ -37,7 +37,7 @@ static const struct {
     { "csingle", "c8" },   { "complex64", "c8" }, { "cdouble", "c16" }, { "complex", "c16" }, { "complex128", "c16" },
 };
 
-/* A letter and the width behind it; false: nobody knows it. */
+/* Splits a type into its letter and width; false: unknown. */
 static bool take_code(const char *from, char *letter, size_t *width)
 {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)

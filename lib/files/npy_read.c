@@ -1,4 +1,4 @@
-/* npy_read.c - a .npy as a file of one tensor, "arr_0": NumPy's name for an array without one. */
+/* npy_read.c - a .npy as a file of one tensor, "arr_0": NumPy's default name for an unnamed array. */
 #include "npy.h"
 #include "tensor_file_kind.h"
 #include <string.h>

@@ -1,7 +1,7 @@
-/* npz_read.c - NumPy's .npz: a ZIP file whose members NAME.npy are the tensors NAME; other members are passed over.
+/* npz_read.c - reads NumPy's .npz: a ZIP file whose members NAME.npy are the tensors NAME; others are skipped.
  *
- * Members are read as streams of inflated bytes, from their beginning, through one buffer; a stored member's tensor can
- * also be read anywhere.  When its last byte is read at the end of a stream, a member's CRC-32 is compared, and its
+ * Members are read as sequential streams of inflated bytes, through one buffer; a stored member allows random access,
+ * too.  When a stream that started at the beginning reaches the last byte, the member's CRC-32 is compared, and its
  * compressed bytes must end there. */
 #include "npy.h"
 #include "system.h"
@@ -15,13 +15,13 @@
 enum { PIECE = 16 << 10 };
 
 typedef struct {
-    tg_zip_member *member; /* [f->n], as the tensors */
-    bool system;           /* what failed was the system, and not the file */
-    size_t *length;        /* [f->n] of the .npy headers */
+    tg_zip_member *member; /* [f->n], in the order of the tensors */
+    bool system;           /* the failure was a system error, not a damaged file */
+    size_t *length;        /* [f->n] lengths of the .npy headers */
     int now;               /* the member whose stream is open; -1: none */
-    uint64_t at, fed;      /* inflated bytes taken; compressed bytes given to z */
-    bool from_start;       /* all before `at` was taken: crc is theirs */
-    bool ended;            /* deflate says so */
+    uint64_t at, fed;      /* inflated bytes consumed; compressed bytes fed to z */
+    bool from_start;       /* every byte up to `at` was read: crc covers them */
+    bool ended;            /* deflate's end-of-stream mark was reached */
     uint32_t crc;
     bool z_open;
     z_stream z;
@@ -97,27 +97,27 @@ static bool feed(tg_scope *s, tg_tensor_file *f, const tg_zip_member *m)
     return true;
 }
 
-/* Inflates until n bytes are there or the stream has ended; how many are there, or n + 1 and s failed. */
+/* Inflates up to n bytes, fewer only at the stream's end.  Returns how many; n + 1: s has failed. */
 static size_t inflate_some(tg_scope *s, tg_tensor_file *f, const tg_zip_member *m, size_t n, uint8_t *to)
 {
     npz *const own = f->reader->own;
-    size_t there = 0;
-    while (there < n && !own->ended) {
+    size_t have = 0;
+    while (have < n && !own->ended) {
         if (!own->z.avail_in && !feed(s, f, m)) return n + 1;
-        const unsigned room = n - there < UINT_MAX ? (unsigned)(n - there) : UINT_MAX;
-        own->z.next_out = to + there;
+        const unsigned room = n - have < UINT_MAX ? (unsigned)(n - have) : UINT_MAX;
+        own->z.next_out = to + have;
         own->z.avail_out = room;
         const int status = inflate(&own->z, Z_NO_FLUSH);
-        there += room - own->z.avail_out;
+        have += room - own->z.avail_out;
         own->ended = status == Z_STREAM_END;
         if (status == Z_MEM_ERROR) return no_memory(s, f), n + 1;
         if (status != Z_OK && status != Z_BUF_ERROR && !own->ended)
             return refuse(s, f, "its compressed bytes are damaged"), n + 1;
     }
-    return there;
+    return have;
 }
 
-/* All of its bytes were taken, in order. */
+/* Checks a member whose bytes were all read in order. */
 static bool end(tg_scope *s, tg_tensor_file *f, const tg_zip_member *m)
 {
     npz *const own = f->reader->own;
@@ -140,9 +140,9 @@ static bool take(tg_scope *s, void *from, size_t n, void *to)
     if (m->method == TG_ZIP_STORED) {
         if (!read_at(s, f, m->data + own->at, n, to)) return false;
     } else {
-        const size_t there = inflate_some(s, f, m, n, to);
-        if (there > n) return false;
-        if (there < n) return refuse(s, f, "its compressed bytes end early");
+        const size_t have = inflate_some(s, f, m, n, to);
+        if (have > n) return false;
+        if (have < n) return refuse(s, f, "its compressed bytes end early");
     }
     own->at += n;
     if (own->from_start) own->crc = (uint32_t)crc32_z(own->crc, to, n);
@@ -153,7 +153,7 @@ static bool take(tg_scope *s, void *from, size_t n, void *to)
 
 static bool is_npy(const tg_zip_member *m) { return m->length >= 4 && !memcmp(m->name + m->length - 4, ".npy", 4); }
 
-/* Drops folders and whatever else is no .npy. */
+/* Drops folders and all other members that are not .npy. */
 static int keep_arrays(tg_scope *s, tg_tensor_file *f, tg_zip_member *m, int n)
 {
     int kept = 0;
@@ -169,15 +169,15 @@ static int keep_arrays(tg_scope *s, tg_tensor_file *f, tg_zip_member *m, int n)
     return kept;
 }
 
-/* An array that cannot be read: the others can. */
+/* Lists an array that cannot be read, so that the others still can. */
 static bool set_trouble(tg_scope *s, tg_file_tensor *t, const char *trouble)
 {
     *t = (tg_file_tensor){ .name = t->name, .dtype = "unreadable", .trouble = tg_strdup(s, trouble) };
     return t->trouble;
 }
 
-/* The failure becomes a trouble of this array alone: what `what` does not say of it. */
-static bool forgive(tg_scope *s, tg_file_tensor *t, const char *what)
+/* Turns the failure of s into a trouble of this array alone, without the message's prefix `what`. */
+static bool failure_to_trouble(tg_scope *s, tg_file_tensor *t, const char *what)
 {
     char text[512];
     const size_t n = strlen(what); /* "x.npz: a.npy" */
@@ -187,7 +187,7 @@ static bool forgive(tg_scope *s, tg_file_tensor *t, const char *what)
     return set_trouble(s, t, text);
 }
 
-static bool take_array(tg_scope *s, tg_tensor_file *f, int i)
+static bool list_array(tg_scope *s, tg_tensor_file *f, int i)
 {
     npz *const own = f->reader->own;
     tg_file_tensor *const t = &f->tensor[i];
@@ -196,13 +196,13 @@ static bool take_array(tg_scope *s, tg_tensor_file *f, int i)
     snprintf(what, sizeof what, "%.1000s: %s", f->path, tg_printable(own->member[i].name, &text));
     const tg_npy_source from = { what, own->member[i].size, take, f };
     own->system = false;
-    t->dtype = ""; /* NULL: there was no memory for it */
+    t->dtype = ""; /* NULL afterwards means out of memory */
     if (begin(s, f, i) && tg_npy_take_header(s, &from, t, &f->reader->form[i], &own->length[i])) return true;
-    return !own->system && t->dtype && forgive(s, t, what);
+    return !own->system && t->dtype && failure_to_trouble(s, t, what);
 }
 
-/* Member i is the tensor i. */
-static bool take_tensor(tg_scope *s, tg_tensor_file *f, int i)
+/* Lists tensor i, which is member i. */
+static bool list_tensor(tg_scope *s, tg_tensor_file *f, int i)
 {
     npz *const own = f->reader->own;
     tg_zip_member *const m = &own->member[i];
@@ -211,7 +211,7 @@ static bool take_tensor(tg_scope *s, tg_tensor_file *f, int i)
     const char *const bad_name = m->trouble ? NULL : tg_file_name_trouble(m->name, m->length - 4);
     const char *const trouble = bad_name ? bad_name : m->trouble;
     own->now = i;
-    if (!(trouble ? set_trouble(s, t, trouble) : take_array(s, f, i))) return false;
+    if (!(trouble ? set_trouble(s, t, trouble) : list_array(s, f, i))) return false;
     t->place = m->data + (m->method == TG_ZIP_STORED ? own->length[i] : 0);
     t->name = bad_name ? tg_strdup(s, tg_printable(m->name, &text)) : m->name;
     m->name[m->length - 4] = 0;
@@ -242,7 +242,7 @@ static bool open_npz(tg_scope *s, tg_tensor_file *f)
     own->length = tg_alloc(s, sizeof *own->length * ((size_t)n + 1));
     f->tensor = tg_alloc(s, sizeof *f->tensor * ((size_t)n + 1));
     f->reader->form = tg_alloc(s, sizeof *f->reader->form * ((size_t)n + 1));
-    for (int i = 0; i < n && tg_ok(s); i++) take_tensor(s, f, i);
+    for (int i = 0; i < n && tg_ok(s); i++) list_tensor(s, f, i);
     f->n = n;
     if (!tg_ok(s)) close_npz(f);
     return tg_ok(s);
@@ -250,7 +250,7 @@ static bool open_npz(tg_scope *s, tg_tensor_file *f)
 
 /* ---- reading ---- */
 
-/* Goes to a place of member i: where the stream stands, or anywhere in a stored member, or on from the beginning. */
+/* Seeks within member i: directly if it is stored; otherwise forward from the stream's position, or from its start. */
 static bool seek(tg_scope *s, tg_tensor_file *f, int i, uint64_t at)
 {
     npz *const own = f->reader->own;

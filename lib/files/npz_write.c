@@ -1,7 +1,7 @@
-/* npz_write.c - a .npz: stored members, as np.savez makes them.
+/* npz_write.c - writes a .npz of stored members, as np.savez does.
  *
- * A member's header goes out before its bytes, with 0 for the CRC-32, which is filled in after the last of them.
- * Sizes of 64 bits (zip64) stand only where 32 do not suffice. */
+ * A member's header is written before its data, with 0 for the CRC-32, which is filled in after the last byte.  zip64
+ * fields are used only where 32 bits do not suffice. */
 #include "little_endian.h"
 #include "npy.h"
 #include "system.h"
@@ -33,7 +33,7 @@ static bool begin(tg_scope *s, tg_tensor_writer *w)
 
 /* ---- a member ---- */
 
-/* What its two headers have in common, from the flags to the length of the name. */
+/* The fields that the local and the directory header share, from the flags to the length of the name. */
 static void put_common(uint8_t to[22], const tg_file_tensor *t, const member *m)
 {
     bool ascii = true;
@@ -49,7 +49,7 @@ static void put_common(uint8_t to[22], const tg_file_tensor *t, const member *m)
     tg_put_le(to + 20, 2, strlen(t->name) + 4);
 }
 
-/* The extra field with the values that 32 bits cannot hold; its length. */
+/* Writes the zip64 extra field for values that exceed 32 bits; returns its length, 0 if none does. */
 static size_t put_wide(uint8_t to[WIDE], const member *m, bool with_place)
 {
     size_t n = 4;
@@ -72,7 +72,7 @@ static bool put_name(tg_scope *s, tg_tensor_writer *w, const char *name)
     return tg_out_write(s, &w->out, name, strlen(name)) && tg_out_write(s, &w->out, ".npy", 4);
 }
 
-/* The headers of ZIP and of .npy of tensor w->now. */
+/* Writes the ZIP and the .npy header of tensor w->now. */
 static bool begin_member(tg_scope *s, tg_tensor_writer *w, member *m)
 {
     const tg_file_tensor *const t = &w->tensor[w->now];

@@ -1,8 +1,8 @@
-/* safetensors_write.c - a safetensors file with checksums.  See tensor_file.h.
+/* safetensors_write.c - writes a safetensors file with checksums.  See tensor_file.h.
  *
- * How long the header is does not depend on the data: it is written first, with zeros for the checksums, and once more
- * when they are known.  It begins with '{', which older readers want, and ends in spaces, so that the data begin at a
- * multiple of 8 bytes and, the widest types being first, each tensor at a multiple of its element. */
+ * The header's length does not depend on the data, so it is written first, with zeros for the checksums, and rewritten
+ * when they are known.  It starts with '{', which older readers require, and is padded with spaces so that the data
+ * start at a multiple of 8 bytes; as the widest types come first, each tensor is aligned to its element size. */
 #include "tensor_file_kind.h"
 #include "system.h"
 #include <stdarg.h>
@@ -14,14 +14,14 @@ enum { LENGTH = 8, ALIGNMENT = 8 };
 typedef struct {
     char *text; /* the length and the header */
     size_t n, room;
-    bool full, too_large;    /* not all of it is here: for want of memory, or above TG_MOST_HEADER */
-    size_t header_sum, sums; /* where the digits of these marks stand */
-    tg_checksum *sum;        /* of the tensor that is being written */
+    bool full, too_large;    /* incomplete, for lack of memory or (too_large) because it exceeds TG_MOST_HEADER */
+    size_t header_sum, sums; /* offsets of the digits of these marks */
+    tg_checksum *sum;        /* of the tensor being written */
 } header;
 
 /* ---- the text ---- */
 
-static void add(header *h, const char *bytes, size_t n)
+static void append(header *h, const char *bytes, size_t n)
 {
     void *text = h->text;
     if (h->full) return;
@@ -33,70 +33,71 @@ static void add(header *h, const char *bytes, size_t n)
     h->n += n;
 }
 
-static void say(header *h, const char *format, ...) TG_PRINTF(2, 3);
-static void say(header *h, const char *format, ...)
+static void append_format(header *h, const char *format, ...) TG_PRINTF(2, 3);
+static void append_format(header *h, const char *format, ...)
 {
     char text[128];
     va_list list;
     va_start(list, format);
     const int n = vsnprintf(text, sizeof text, format, list);
     va_end(list);
-    add(h, text, (size_t)n);
+    append(h, text, (size_t)n);
 }
 
-static void say_string(header *h, const char *text)
+static void append_string(header *h, const char *text)
 {
-    add(h, "\"", 1);
+    append(h, "\"", 1);
     for (; *text; text++) {
         const uint8_t c = (uint8_t)*text;
-        if (c == '"' || c == '\\') say(h, "\\%c", c);
-        else if (c < 0x20) say(h, "\\u%04x", c);
-        else add(h, text, 1);
+        if (c == '"' || c == '\\') append_format(h, "\\%c", c);
+        else if (c < 0x20) append_format(h, "\\u%04x", c);
+        else append(h, text, 1);
     }
-    add(h, "\"", 1);
+    append(h, "\"", 1);
 }
 
-static void say_zeros(header *h, size_t *where)
+static void append_zeros(header *h, size_t *where)
 {
     *where = h->n;
-    for (int i = 0; i < TG_CHECKSUM_DIGITS; i++) add(h, "0", 1);
+    for (int i = 0; i < TG_CHECKSUM_DIGITS; i++) append(h, "0", 1);
 }
 
-/* The caller's first; and the marks. */
-static void say_metadata(header *h, const tg_tensor_writer *w)
+/* The caller's metadata, then the marks. */
+static void append_metadata(header *h, const tg_tensor_writer *w)
 {
     size_t place;
-    say(h, "{\"__metadata__\":{");
+    append_format(h, "{\"__metadata__\":{");
     for (int i = 0; i < w->n_meta; i++) {
-        say_string(h, w->meta[i].key);
-        say(h, ":");
-        say_string(h, w->meta[i].value);
-        say(h, ",");
+        append_string(h, w->meta[i].key);
+        append_format(h, ":");
+        append_string(h, w->meta[i].value);
+        append_format(h, ",");
     }
-    say(h, "\"tilegrad.format\":\"1\",\"tilegrad.header\":\"");
-    say_zeros(h, &h->header_sum);
-    say(h, "\",\"tilegrad.tensors\":\"");
+    append_format(h, "\"tilegrad.format\":\"1\",\"tilegrad.header\":\"");
+    append_zeros(h, &h->header_sum);
+    append_format(h, "\",\"tilegrad.tensors\":\"");
     h->sums = h->n;
-    for (int i = 0; i < w->n; i++) say_zeros(h, &place);
-    say(h, "\"}");
+    for (int i = 0; i < w->n; i++) append_zeros(h, &place);
+    append_format(h, "\"}");
 }
 
-static void say_tensor(header *h, const tg_file_tensor *t)
+static void append_tensor(header *h, const tg_file_tensor *t)
 {
-    say(h, ",");
-    say_string(h, t->name);
-    say(h, ":{\"dtype\":\"%s\",\"shape\":[", t->dtype);
-    for (int i = 0; i < t->rank; i++) say(h, "%s%lld", i ? "," : "", (long long)t->dim[i]);
-    say(h, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)t->place, (unsigned long long)(t->place + t->bytes));
+    append_format(h, ",");
+    append_string(h, t->name);
+    append_format(h, ":{\"dtype\":\"%s\",\"shape\":[", t->dtype);
+    for (int i = 0; i < t->rank; i++) append_format(h, "%s%lld", i ? "," : "", (long long)t->dim[i]);
+    append_format(h, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)t->place,
+                  (unsigned long long)(t->place + t->bytes));
 }
 
 static void compose(header *h, const tg_tensor_writer *w)
 {
-    add(h, "12345678", LENGTH);
-    say_metadata(h, w);
-    for (int i = 0; i < w->n; i++) say_tensor(h, &w->tensor[i]);
-    say(h, "}");
-    while (!h->full && h->n % ALIGNMENT) add(h, " ", 1);
+    append(h, "12345678", LENGTH);
+    append_metadata(h, w);
+    for (int i = 0; i < w->n; i++) append_tensor(h, &w->tensor[i]);
+    append_format(h, "}");
+    while (!h->full && h->n % ALIGNMENT) append(h, " ", 1);
     for (int i = 0; !h->full && i < LENGTH; i++) h->text[i] = (char)((uint64_t)(h->n - LENGTH) >> 8 * i);
 }
 

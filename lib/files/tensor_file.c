@@ -1,4 +1,4 @@
-/* tensor_file.c - opening and reading files of tensors of every kind.  See tensor_file.h. */
+/* tensor_file.c - opens and reads files of tensors, whatever their format.  See tensor_file.h. */
 #include "tensor_file_kind.h"
 #include "run.h"
 #include "system.h"
@@ -10,7 +10,7 @@
 
 enum { PIECE = 1 << 18 };
 
-/* The first that recognises a file opens it: what begins like a zip could be a length, too. */
+/* In order: the first bytes of a ZIP file could also be the length of a safetensors header. */
 static const tg_file_kind *const kinds[] = { &tg_npz_kind, &tg_npy_kind, &tg_safetensors_kind };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
@@ -32,7 +32,7 @@ bool tg_read_at(tg_scope *s, const tg_tensor_file *f, uint64_t at, size_t n, voi
 static bool open_regular(tg_scope *s, tg_tensor_file *f)
 {
     struct stat about;
-    static const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY; /* a FIFO must not stop us */
+    static const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY; /* do not block on a FIFO */
     const int fd = f->reader->fd = TEMP_FAILURE_RETRY(open(f->path, flags));
     if (fd < 0 || TEMP_FAILURE_RETRY(fstat(fd, &about)) < 0)
         tg_fail_system(s, errno, "%s: cannot be opened: %s", f->path, strerror(errno));
@@ -110,7 +110,7 @@ void tg_tensor_file_close(tg_tensor_file *f)
     r->fd = -1;
 }
 
-/* ---- looking things up ---- */
+/* ---- lookup ---- */
 
 int tg_tensor_file_find(const tg_tensor_file *f, const char *name)
 {
@@ -160,8 +160,8 @@ static bool compare_checksum(tg_scope *s, const tg_tensor_file *f, int i)
     return tg_ok(s);
 }
 
-/* Bytes that go on where the last ones ended are added to the checksum, which is compared at the tensor's end. */
-static bool follow(tg_scope *s, tg_tensor_file *f, int i, uint64_t from, size_t n, const void *bytes)
+/* Adds the bytes to the checksum if they continue the previous ones; compares it at the tensor's end. */
+static bool update_checksum(tg_scope *s, tg_tensor_file *f, int i, uint64_t from, size_t n, const void *bytes)
 {
     tg_tensor_reader *const r = f->reader;
     if (!r->sums) return true;
@@ -187,7 +187,7 @@ bool tg_tensor_file_read(tg_scope *s, tg_tensor_file *f, int i, uint64_t from, s
 {
     if (!is_readable(s, f, i, from, n)) return false;
     if (!to && n > 0) return tg_fail(s, "%s: the place for bytes is NULL", f->path), false;
-    return read_bytes(s, f, i, from, n, to) && follow(s, f, i, from, n, to);
+    return read_bytes(s, f, i, from, n, to) && update_checksum(s, f, i, from, n, to);
 }
 
 bool tg_tensor_file_writable(const tg_file_tensor *t)

@@ -1,13 +1,13 @@
-/* tensor_file_convert.c - a file's numbers as those of another dtype.  See tg_tensor_file_numbers.
+/* tensor_file_convert.c - reads a file's elements as another dtype.  See tg_tensor_file_numbers.
  *
- * A piece is read, widened to float or int64_t, and stored from there. */
+ * Each piece is read, widened to float or int64_t, and stored in the target's dtype. */
 #include "tensor_file_kind.h"
 #include <math.h>
 #include <string.h>
 
 enum { PIECE = 4096 }; /* elements */
 
-/* ---- widening: to float[n] or int64_t[n]; returns how many before the first that does not fit ---- */
+/* ---- widening to float[n] or int64_t[n]; returns the number of elements before the first that does not fit ---- */
 
 static float f16_to_f32(uint16_t bits)
 {
@@ -27,7 +27,7 @@ static float f16_to_f32(uint16_t bits)
     return value;
 }
 
-/* A sign, an exponent, `fraction` bits; what is no number is the caller's affair. */
+/* A sign, an exponent, `fraction` bits.  The caller handles NaN. */
 static float f8_to_f32(uint8_t bits, int fraction, int bias)
 {
     const int exponent = (bits & 0x7f) >> fraction;
@@ -36,7 +36,7 @@ static float f8_to_f32(uint8_t bits, int fraction, int bias)
     return bits & 0x80 ? -value : value;
 }
 
-/* A power of 2 alone. */
+/* An exponent alone: a power of 2. */
 static float e8m0_to_f32(uint8_t bits)
 {
     const uint32_t u = bits == 0xff ? 0x7fc00000 : bits ? (uint32_t)bits << 23 : 0x00400000;
@@ -45,7 +45,8 @@ static float e8m0_to_f32(uint8_t bits)
     return value;
 }
 
-/* To FP32, so that rounding it once more to bf16 is rounding once: cut, and odd if anything was cut off. */
+/* Rounds to FP32 by truncation, and sets the last bit if anything was cut off (round to odd).  A second rounding, to
+ * bf16, then gives the correctly rounded result. */
 static float round_to_odd(double value)
 {
     float near = (float)value;
@@ -100,8 +101,8 @@ WIDENING(store_i32, int64_t, int32_t, x >= INT32_MIN && x <= INT32_MAX, x)
 typedef size_t conversion(const void *from, size_t n, void *to);
 
 typedef struct {
-    const char *dtype; /* a file's */
-    tg_dtype same;     /* needs no conversion; TG_DTYPES: none */
+    const char *dtype; /* in the file */
+    tg_dtype same;     /* the dtype that needs no conversion; TG_DTYPES: none */
     bool is_float;
     conversion *widen, *widen_for_bf16;
 } source;

@@ -1,4 +1,4 @@
-/* tensor_file_form.c - arrays whose bytes or axes lie in another order than they are read in.  See tg_file_form. */
+/* tensor_file_form.c - reads big-endian and Fortran-order arrays as little-endian and row-major.  See tg_file_form. */
 #include "tensor_file_kind.h"
 #include "system.h"
 #include <string.h>
@@ -15,7 +15,7 @@ static void swap(const tg_file_form *form, uint8_t *bytes, size_t n)
         }
 }
 
-/* Whole numbers, through a buffer: the first and the last may be wanted in part. */
+/* Reads whole swap units through a buffer, as the range may start or end within one. */
 static bool read_swapped(tg_scope *s, tg_tensor_file *f, int i, uint64_t from, size_t n, uint8_t *to)
 {
     const size_t unit = f->reader->form[i].swapped; /* a power of 2 */
@@ -34,8 +34,8 @@ static bool read_swapped(tg_scope *s, tg_tensor_file *f, int i, uint64_t from, s
     return true;
 }
 
-/* All of it, once. */
-static bool hold_whole(tg_scope *s, tg_tensor_file *f, int i)
+/* Reads all of tensor i into memory, once. */
+static bool load_whole(tg_scope *s, tg_tensor_file *f, int i)
 {
     tg_tensor_reader *const r = f->reader;
     const uint64_t bytes = f->tensor[i].bytes;
@@ -49,13 +49,17 @@ static bool hold_whole(tg_scope *s, tg_tensor_file *f, int i)
                 tg_printable(f->tensor[i].name, &name), (unsigned long long)bytes);
     for (uint64_t at = 0; tg_ok(s) && at < bytes; at += PIECE)
         r->kind->read(s, f, i, at, bytes - at < PIECE ? (size_t)(bytes - at) : PIECE, (char *)r->whole + at);
-    if (tg_ok(s)) swap(&r->form[i], r->whole, (size_t)bytes);
-    else tg_system_free(r->whole), r->whole = NULL;
-    return tg_ok(s);
+    if (tg_ok(s)) {
+        swap(&r->form[i], r->whole, (size_t)bytes);
+        return true;
+    }
+    tg_system_free(r->whole);
+    r->whole = NULL;
+    return false;
 }
 
-/* Where element `number` of the rows lies among the columns. */
-static uint64_t place_of(const tg_file_tensor *t, uint64_t number)
+/* The column-major index of the element with row-major index `number`. */
+static uint64_t column_major_index(const tg_file_tensor *t, uint64_t number)
 {
     uint64_t index[TG_MAX_RANK], place = 0;
     for (int k = t->rank - 1; k >= 0; k--) {
@@ -71,11 +75,11 @@ static bool read_columns(tg_scope *s, tg_tensor_file *f, int i, uint64_t from, s
     const tg_file_tensor *const t = &f->tensor[i];
     const uint64_t size = f->reader->form[i].size;
     if (n == 0) return true;
-    if (!hold_whole(s, f, i)) return false;
+    if (!load_whole(s, f, i)) return false;
     while (n > 0) {
         const uint64_t skip = from % size, left = size - skip;
         const size_t some = left < n ? (size_t)left : n;
-        memcpy(to, (uint8_t *)f->reader->whole + place_of(t, from / size) * size + skip, some);
+        memcpy(to, (uint8_t *)f->reader->whole + column_major_index(t, from / size) * size + skip, some);
         to += some;
         from += some;
         n -= some;

@@ -1,11 +1,11 @@
-/* tensor_file_names.c - names, dtypes and sizes as files of tensors have them. */
+/* tensor_file_names.c - names, dtypes and sizes of tensors in files. */
 #include "printable.h"
 #include "tensor_file_kind.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_BITS = 48 };
+enum { MAX_BITS = 48 };
 
 const tg_file_dtype *tg_file_dtype_find(const char *name)
 {
@@ -22,11 +22,11 @@ const tg_file_dtype *tg_file_dtype_find(const char *name)
 
 bool tg_file_shape_bytes(int rank, const int64_t *dim, int bits, uint64_t *bytes)
 {
-    const uint64_t most = (uint64_t)8 << MOST_BITS;
+    const uint64_t most = (uint64_t)8 << MAX_BITS;
     uint64_t product = (uint64_t)bits;
     bool empty = false;
     for (int i = 0; i < rank; i++) {
-        if (dim[i] < 0 || (uint64_t)dim[i] > (uint64_t)1 << MOST_BITS) return false;
+        if (dim[i] < 0 || (uint64_t)dim[i] > (uint64_t)1 << MAX_BITS) return false;
         if (dim[i] > 0 && product > most / (uint64_t)dim[i]) return false;
         product *= dim[i] > 0 ? (uint64_t)dim[i] : 1;
         empty |= dim[i] == 0;
@@ -54,7 +54,7 @@ bool tg_file_is_mark(const char *key)
     return !strcmp(key, "tilegrad.format") || !strcmp(key, "tilegrad.header") || !strcmp(key, "tilegrad.tensors");
 }
 
-/* ---- the order of names ---- */
+/* ---- lookup by name ---- */
 
 typedef struct {
     const char *first;
@@ -95,7 +95,7 @@ const char *tg_file_name_twice(const void *things, size_t size, int n, const int
     return NULL;
 }
 
-/* A backslash is doubled, so that no two names look alike. */
+/* Backslashes are doubled, so that different names never print alike. */
 const char *tg_printable(const char *name, tg_name_text *text)
 {
     static const char rest[] = "...";

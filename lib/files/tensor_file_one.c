@@ -1,9 +1,9 @@
-/* tensor_file_one.c - one tensor of a file, by its name. */
+/* tensor_file_one.c - tg_read_tensor: reads one tensor of a file by name. */
 #include "core.h"
 #include "tensor_file.h"
 #include <string.h>
 
-/* False: tilegrad has no dtype for it. */
+/* The dtype in which t is read; false: it cannot be converted to any. */
 static bool dtype_of(const tg_file_tensor *t, tg_dtype *dtype)
 {
     static const struct {
@@ -20,7 +20,7 @@ static bool dtype_of(const tg_file_tensor *t, tg_dtype *dtype)
     return tg_tensor_file_can(t, *dtype);
 }
 
-/* NULL and s has failed: it cannot be read as a tensor. */
+/* NULL: it cannot be read as a tensor, and s has failed. */
 static const tg_file_tensor *find(tg_scope *s, const tg_tensor_file *f, const char *name, tg_dtype *dtype)
 {
     tg_name_text text;

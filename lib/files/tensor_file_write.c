@@ -1,4 +1,4 @@
-/* tensor_file_write.c - writing files of tensors of every kind.  See tensor_file.h. */
+/* tensor_file_write.c - writes files of tensors, whatever their format.  See tensor_file.h. */
 #include "tensor_file_kind.h"
 #include "printable.h"
 #include "run.h"
@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_BYTES ((uint64_t)1 << 48)
+#define MAX_BYTES ((uint64_t)1 << 48)
 
 static const tg_file_writer_kind *choose_kind(const char *path)
 {
@@ -14,7 +14,7 @@ static const tg_file_writer_kind *choose_kind(const char *path)
     return n >= 4 && !strcmp(path + n - 4, ".npz") ? &tg_npz_writer : &tg_safetensors_writer;
 }
 
-/* ---- what is to be written ---- */
+/* ---- checks of the tensors and metadata to be written ---- */
 
 static bool check_tensor(tg_scope *s, const char *path, tg_file_tensor *t)
 {
@@ -40,7 +40,7 @@ static int compare_widths(const void *a, const void *b)
     return t->place < u->place ? -1 : 1; /* the caller's order */
 }
 
-/* Of tensors, or pairs of metadata: see tg_file_sort_names. */
+/* For tensors or pairs of metadata: see tg_file_sort_names. */
 static bool check_twice(tg_scope *s, const char *path, const void *things, size_t size, int n)
 {
     tg_name_text name;
@@ -62,11 +62,11 @@ static bool check_tensors(tg_scope *s, const char *path, tg_file_tensor *tensor,
         tensor[i].place = (uint64_t)i;
     }
     if (n > 1) qsort(tensor, (size_t)n, sizeof *tensor, compare_widths);
-    for (int i = 0; i < n && bytes <= MOST_BYTES; i++) {
+    for (int i = 0; i < n && bytes <= MAX_BYTES; i++) {
         tensor[i].place = bytes;
         bytes += tensor[i].bytes;
     }
-    if (bytes > MOST_BYTES) tg_fail(s, "%s: the tensors have more than 2^48 bytes", path);
+    if (bytes > MAX_BYTES) tg_fail(s, "%s: the tensors have more than 2^48 bytes", path);
     return tg_ok(s) && check_twice(s, path, tensor, sizeof *tensor, n);
 }
 
@@ -94,7 +94,7 @@ static bool check_meta(tg_scope *s, const char *path, const tg_file_meta *meta, 
 
 static void close_writer(void *writer) { tg_tensor_file_abandon(writer); }
 
-/* A kind hears of every tensor, of those without bytes as soon as they are the next. */
+/* The kind's write is called for empty tensors, too, as soon as their turn comes. */
 static bool pass_empty(tg_scope *s, tg_tensor_writer *w)
 {
     for (; w->now < w->n && w->tensor[w->now].bytes == 0; w->now++)

@@ -1,4 +1,4 @@
-/* zip.c - the members of a ZIP file; see zip.h. */
+/* zip.c - reads and checks the directory of a ZIP file.  See zip.h. */
 #include "zip_parts.h"
 #include "little_endian.h"
 #include "system.h"
@@ -9,8 +9,8 @@
 enum {
     KNOWN_FLAGS = 1 << 1 | 1 << 2 | TG_ZIP_DESCRIPTOR | TG_ZIP_UTF8,
     ENCRYPTED = 1 << 0 | 1 << 6 | 1 << 13,
-    MOST_EXPANSION = 1032
-}; /* of deflate */
+    MAX_EXPANSION = 1032 /* by deflate */
+};
 
 bool tg_zip_refuse(tg_scope *s, const tg_tensor_file *f, const tg_zip_member *m, const char *trouble)
 {
@@ -32,7 +32,7 @@ static const char *member_trouble(const tg_zip_member *m)
     if (m->flags & ~KNOWN_FLAGS) return "has flags that are not known";
     if (m->method != TG_ZIP_STORED && m->method != TG_ZIP_DEFLATED) return "is compressed otherwise than by deflate";
     if (m->method == TG_ZIP_STORED && m->packed != m->size) return "is stored, but its two sizes differ";
-    if (m->size / MOST_EXPANSION > m->packed) return "is said to be larger than its compressed bytes can become";
+    if (m->size / MAX_EXPANSION > m->packed) return "is said to be larger than its compressed bytes can become";
     return name_trouble(m);
 }
 
@@ -42,8 +42,8 @@ static size_t malformed(tg_scope *s, const tg_tensor_file *f)
     return 0;
 }
 
-/* The entry at `from`, of which there are `left` bytes; its length, or 0 and s failed. */
-static size_t take_entry(tg_scope *s, const tg_tensor_file *f, const uint8_t *from, size_t left, tg_zip_member *m)
+/* Reads the entry at `from`, where `left` bytes are left.  Returns its length; 0: s has failed. */
+static size_t read_entry(tg_scope *s, const tg_tensor_file *f, const uint8_t *from, size_t left, tg_zip_member *m)
 {
     if (left < TG_ZIP_ENTRY || tg_get_le(from, 4) != 0x02014b50) return malformed(s, f);
     const size_t name = (size_t)tg_get_le(from + 28, 2), extra = (size_t)tg_get_le(from + 30, 2);
@@ -66,12 +66,12 @@ static size_t take_entry(tg_scope *s, const tg_tensor_file *f, const uint8_t *fr
     return !trouble || tg_zip_refuse(s, f, m, trouble) ? all : 0;
 }
 
-static bool take_entries(tg_scope *s, const tg_tensor_file *f, const tg_zip_end *e, const uint8_t *directory,
+static bool read_entries(tg_scope *s, const tg_tensor_file *f, const tg_zip_end *e, const uint8_t *directory,
                          tg_zip_member *m)
 {
     size_t at = 0;
     for (uint64_t i = 0; i < e->n; i++) {
-        const size_t taken = take_entry(s, f, directory + at, (size_t)e->bytes - at, &m[i]);
+        const size_t taken = read_entry(s, f, directory + at, (size_t)e->bytes - at, &m[i]);
         if (!taken) return false;
         at += taken;
     }
@@ -84,8 +84,8 @@ static int by_place(const void *a, const void *b)
     return (p->header > q->header) - (p->header < q->header);
 }
 
-/* From the first byte to the directory, one after another. */
-static bool lie_side_by_side(tg_scope *s, const tg_tensor_file *f, const tg_zip_end *e, tg_zip_member *m)
+/* Whether the members are contiguous from the first byte of the file to the directory. */
+static bool are_contiguous(tg_scope *s, const tg_tensor_file *f, const tg_zip_end *e, tg_zip_member *m)
 {
     uint64_t at = 0;
     qsort(m, (size_t)e->n, sizeof *m, by_place);
@@ -109,7 +109,7 @@ bool tg_zip_members(tg_scope *s, const tg_tensor_file *f, tg_zip_member **member
     *member = tg_alloc(s, sizeof **member * ((size_t)e.n + 1));
     *n = (int)e.n;
     const bool good =
-        *member && tg_read_at(s, f, e.at, (size_t)e.bytes, directory) && take_entries(s, f, &e, directory, *member);
+        *member && tg_read_at(s, f, e.at, (size_t)e.bytes, directory) && read_entries(s, f, &e, directory, *member);
     tg_system_free(directory);
-    return good && lie_side_by_side(s, f, &e, *member);
+    return good && are_contiguous(s, f, &e, *member);
 }

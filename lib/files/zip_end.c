@@ -1,11 +1,11 @@
-/* zip_end.c - where a ZIP file's directory lies: the records at the file's end. */
+/* zip_end.c - finds a ZIP file's directory by the records at the end of the file. */
 #include "zip_parts.h"
 #include "little_endian.h"
 #include "system.h"
 #include "tensor_file_kind.h"
 #include <string.h>
 
-enum { END = 22, LOCATOR = 20, END64 = 56, MOST_COMMENT = 0xffff };
+enum { END = 22, LOCATOR = 20, END64 = 56, MAX_COMMENT = 0xffff };
 
 static bool refuse(tg_scope *s, const tg_tensor_file *f, const char *trouble)
 {
@@ -13,7 +13,7 @@ static bool refuse(tg_scope *s, const tg_tensor_file *f, const char *trouble)
     return false;
 }
 
-/* What the record of 64 bits says; a field of the other one that is not all ones must say the same. */
+/* Reads the zip64 end record; each field of the plain one that is not all ones must agree with it. */
 static bool read_end64(tg_scope *s, const tg_tensor_file *f, const uint8_t *locator, const uint8_t *end, tg_zip_end *e)
 {
     const uint64_t locator_at = e->end - LOCATOR;
@@ -33,14 +33,14 @@ static bool read_end64(tg_scope *s, const tg_tensor_file *f, const uint8_t *loca
     return true;
 }
 
-/* The place of the last end of a directory, whose comment has to reach to the end of the file: so no other end, for
- * another reader, can hide in the comment. */
+/* Finds the last end record.  Its comment must reach exactly to the end of the file, so that the comment cannot hide
+ * another end record, which another reader would use. */
 static bool locate_end(tg_scope *s, const tg_tensor_file *f, uint64_t *at)
 {
     static const uint8_t mark[4] = { 'P', 'K', 5, 6 };
     const uint64_t size = f->reader->size;
     if (size < END) return refuse(s, f, "is too short for a ZIP file");
-    const size_t n = size < END + MOST_COMMENT ? (size_t)size : END + MOST_COMMENT;
+    const size_t n = size < END + MAX_COMMENT ? (size_t)size : END + MAX_COMMENT;
     uint8_t *const tail = tg_system_alloc(n);
     if (!tail) return refuse(s, f, "out of memory: the end of a ZIP file");
     const uint8_t *last = NULL, *here = tail;

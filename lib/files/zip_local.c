@@ -1,20 +1,20 @@
-/* zip_local.c - a ZIP member's own header and descriptor, held against the directory. */
+/* zip_local.c - checks a ZIP member's local header and descriptor against the directory. */
 #include "zip_parts.h"
 #include "little_endian.h"
 #include "tensor_file_kind.h"
 #include <string.h>
 
-enum { MOST_EXTRA = 4096, WIDE_FIELDS = 1 };
+enum { MAX_EXTRA = 4096, WIDE_FIELDS = 1 };
 
-/* Numbers whose field in the header is all ones stand here, in order.  Some write all of them, whatever the header has
- * (Python up to 3.11.3): then they have to agree. */
+/* A zip64 field holds, in order, the values whose field in the header is all ones.  Some writers store all of them,
+ * whatever the header holds (Python up to 3.11.3); then they must agree. */
 static const char *wide_field(const uint8_t *at, size_t size, uint64_t *const field[], int fields)
 {
-    int wanted = 0;
-    for (int i = 0; i < fields; i++) wanted += *field[i] == 0xffffffff;
-    const bool every = wanted < fields && size == 8 * (size_t)fields;
-    if (!every && size < 8 * (size_t)wanted) return "a zip64 field that is too short";
-    if (!every && size > 8 * (size_t)wanted) return "a zip64 field that is too long";
+    int missing = 0;
+    for (int i = 0; i < fields; i++) missing += *field[i] == 0xffffffff;
+    const bool every = missing < fields && size == 8 * (size_t)fields;
+    if (!every && size < 8 * (size_t)missing) return "a zip64 field that is too short";
+    if (!every && size > 8 * (size_t)missing) return "a zip64 field that is too long";
     for (int i = 0; i < fields; i++) {
         const bool here = *field[i] == 0xffffffff;
         if (!here && !every) continue;
@@ -43,7 +43,7 @@ const char *tg_zip_extra(const uint8_t *extra, size_t n, uint64_t *const field[]
     return NULL;
 }
 
-/* With a descriptor, Python leaves 0 in the header: or what the directory says. */
+/* With a descriptor, the header may hold zeros, as Python leaves them, or the directory's values. */
 static bool agrees(const tg_zip_member *m, uint64_t crc, uint64_t packed, uint64_t size)
 {
     const bool later = m->flags & TG_ZIP_DESCRIPTOR;
@@ -62,11 +62,11 @@ static bool descriptor_agrees(tg_scope *s, const tg_tensor_file *f, const tg_zip
 
 bool tg_zip_local(tg_scope *s, const tg_tensor_file *f, tg_zip_member *m, uint64_t *end)
 {
-    uint8_t head[TG_ZIP_LOCAL + TG_ZIP_MOST_NAME + MOST_EXTRA];
+    uint8_t head[TG_ZIP_LOCAL + TG_ZIP_MOST_NAME + MAX_EXTRA];
     if (!tg_read_at(s, f, m->header, TG_ZIP_LOCAL, head)) return false;
     const size_t name = (size_t)tg_get_le(head + 26, 2), extra = (size_t)tg_get_le(head + 28, 2);
     if (tg_get_le(head, 4) != 0x04034b50) return tg_zip_refuse(s, f, m, "its header is not where the directory says");
-    if (name != m->length || extra > MOST_EXTRA)
+    if (name != m->length || extra > MAX_EXTRA)
         return tg_zip_refuse(s, f, m, "its header has another name, or more than 4 KiB of extra fields");
     if (!tg_read_at(s, f, m->header + TG_ZIP_LOCAL, name + extra, head + TG_ZIP_LOCAL)) return false;
     uint64_t packed = tg_get_le(head + 18, 4), size = tg_get_le(head + 22, 4);

@@ -1,4 +1,4 @@
-/* datasets.h - images with classes, and the loader that turns them into batches. */
+/* datasets.h - data sets of labelled images, and the loader that makes batches of them. */
 #ifndef TG_DATASETS_H
 #define TG_DATASETS_H
 #include "state.h"
@@ -16,59 +16,59 @@ typedef struct tg_dataset {
     const uint8_t *images;          /* [count, h, w, c] */
     const uint8_t *labels;          /* [count] */
     const char *const *class_names; /* [classes] */
-    /* Of the training images (all of them, for the known sets), by channel, in units of 0..1: for normalising. */
+    /* Per channel, of pixels scaled to 0 to 1, for normalisation: of all training images for the known data sets. */
     float mean[4], deviation[4];
-    const char *note; /* something the user should know ("a sample; for all of it ..."), or NULL */
-    tg_scope *scope;  /* that it lives in; NULL: the program made it, and sees to that itself */
+    const char *note; /* something that the user should know ("a sample; for all of it ..."), or NULL */
+    tg_scope *scope;  /* its owner; NULL: it belongs to the program */
 } tg_dataset;
 
-/* All return NULL once s has failed.  dir NULL: the usual places, or where the environment says: TG_FASHION_MNIST_DIR,
- * TG_SAMPLE_DIR; TG_DATA_DIR for CIFAR, which is else looked for in data and in the current folder. */
-/* The whole Fashion-MNIST where Debian's dataset-fashion-mnist puts it; without it the sample, with a note. */
+/* All return NULL if s has failed.  If dir is NULL they look in the environment's TG_FASHION_MNIST_DIR, TG_SAMPLE_DIR
+ * or TG_DATA_DIR (CIFAR), then in the usual places (CIFAR: in data and the current folder). */
+/* Fashion-MNIST as Debian's package dataset-fashion-mnist installs it; without the package the sample, with a note. */
 tg_dataset *tg_fashion_mnist(tg_scope *s, const char *dir, tg_split split);
-tg_dataset *tg_fashion_mnist_sample(tg_scope *s, const char *dir, tg_split split); /* 2,000 + 500 images */
-tg_dataset *tg_cifar10(tg_scope *s, const char *dir, tg_split split);  /* data_batch_1.bin .. 5, test_batch.bin */
+tg_dataset *tg_fashion_mnist_sample(tg_scope *s, const char *dir, tg_split split); /* 2,000 and 500 images */
+tg_dataset *tg_cifar10(tg_scope *s, const char *dir, tg_split split);  /* data_batch_1.bin to _5, test_batch.bin */
 tg_dataset *tg_cifar100(tg_scope *s, const char *dir, tg_split split); /* train.bin, test.bin (fine labels) */
-/* A folder, recognised by the files in it: IDX (train-images-idx3-ubyte[.gz], or train-images.idx3-ubyte ...) or CIFAR.
- */
+/* The data set in a folder, recognised by its files: IDX (train-images-idx3-ubyte[.gz], train-images.idx3-ubyte ...) or
+ * CIFAR. */
 tg_dataset *tg_dataset_open(tg_scope *s, const char *dir, tg_split split);
 /* Images in memory, copied. */
 tg_dataset *tg_dataset_from(tg_scope *s, int64_t count, int h, int w, int c, int classes, const uint8_t *images,
                             const uint8_t *labels);
-/* One IDX file, plain or gzip (one member or several): dims and data, or NULL.  Elements of another type than unsigned
- * bytes are converted if they are whole numbers of 0 .. 255, and refused else.  Nothing is allocated from a declared
- * size before the file is known to hold it. */
+/* Reads an IDX file, plain or gzip (of any number of members): returns its data and fills in dim, or NULL.  Elements of
+ * other types than unsigned bytes are converted; values other than whole numbers from 0 to 255 are an error.  Memory is
+ * allocated only for data that the file is known to contain. */
 const uint8_t *tg_idx_read(tg_scope *s, const char *path, int want_rank, int64_t dim[4]);
 
 /* ---- loader ---- */
 typedef struct {
     int batch;                  /* images a batch; required */
-    uint64_t seed;              /* order and augmentation depend on (seed, epoch, index) alone */
-    bool no_shuffle, drop_last; /* shuffled unless said otherwise (PyTorch: in order) */
-    int crop_pad;               /* random crop after padding this many black pixels on each side; 0: none */
-    bool flip;                  /* mirror every other image, by chance */
-    int workers;                /* threads that prepare batches; 0: one.  Results never depend on it */
-    bool no_normalize;          /* pixels in 0..1, instead of (x - mean) / deviation by channel */
+    uint64_t seed;              /* order and augmentation depend only on (seed, epoch, index) */
+    bool no_shuffle, drop_last; /* the default is to shuffle (PyTorch's is not) */
+    int crop_pad;               /* pad each side with this many black pixels, then crop at random; 0: neither */
+    bool flip;                  /* mirror each image with probability 1/2 */
+    int workers;                /* threads that prepare batches; 0 means 1.  Results do not depend on it */
+    bool no_normalize;          /* pixels from 0 to 1 instead of (x - mean) / deviation per channel */
 } tg_loader_config;
 typedef struct tg_loader tg_loader;
-/* data has to live as long as s. */
+/* data must stay valid as long as s. */
 tg_loader *tg_loader_new(tg_scope *s, const tg_dataset *data, tg_loader_config config);
 
 typedef struct {
     tg_tensor *x; /* f32 [count, h, w, c] */
     tg_tensor *y; /* i64 [count] */
     int count;
-    int64_t first;         /* how many images of the epoch came before */
-    const uint32_t *index; /* [count] their numbers in the data set; as long as x */
+    int64_t first;         /* images of this epoch in earlier batches */
+    const uint32_t *index; /* [count] indices of the images in the data set; valid as long as x */
 } tg_batch;
-/* The next batch, as leaves of s, until s is reset.  False at the end of an epoch (the next call begins the next one)
- * and once s has failed. */
+/* The next batch, as leaves of s.  False at the end of an epoch (the next call starts another) and if s has failed. */
 bool tg_next(tg_scope *s, tg_loader *loader, tg_batch *batch);
-int64_t tg_loader_batches(const tg_loader *loader); /* in an epoch */
-/* Where it is, for tg_save_all and tg_load_all (state.h): seed, epoch, batch.  Loading wants the same number of images,
- * batch size and options (not workers), so that the rest of the epoch is the same images.  Prefix "loader/". */
+int64_t tg_loader_batches(const tg_loader *loader); /* per epoch */
+/* The position (seed, epoch, batch) for tg_save_all and tg_load_all (state.h).  Loading requires the same number of
+ * images, batch size and options (but not workers), so that the rest of the epoch has the same images.  The prefix is
+ * "loader/". */
 tg_stateful tg_loader_state(tg_loader *loader);
-void tg_loader_seek(tg_scope *s, tg_loader *loader, int64_t epoch, int64_t batch); /* where to go on */
+void tg_loader_seek(tg_scope *s, tg_loader *loader, int64_t epoch, int64_t batch); /* sets the position */
 
 #ifdef __cplusplus
 }

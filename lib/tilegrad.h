@@ -1,43 +1,50 @@
 /* tilegrad.h - the whole public interface, in reading order.
  *
- *     scope.h      who owns the memory, what is wanted, what went wrong
- *     tensor.h     arrays
- *     ops.h        operators: functions of tensors
- *     autograd.h   derivatives
- *     module.h     parameters and a forward function
- *     layers.h     layers and models
- *     frame.h      functions that run with the memory of a module
- *     optim.h      optimizers and schedules
- *     checkpoint.h saving, loading, going on
- *     optimize.h   the fastest kernels: BF16 weights with FP32 masters
- *     datasets.h   images, batches
- *     tensor_file.h   files of named tensors: safetensors, .npz
- *     op.h         operators of one's own
- *     state.h      what a checkpoint holds, and how things of one's own get into it
- *     parallel.h cpu.h random.h dtype.h     threads, processor, random numbers, element types
- *     environment.h   variables of the environment
- *     version.h    the version, in the header and in the library */
+ *     scope.h         scopes: ownership of memory, modes (training, gradients), errors
+ *     dtype.h         element types
+ *     tensor.h        tensors: creating, reading and writing them
+ *     ops.h           operators
+ *     autograd.h      gradients
+ *     module.h        modules: parameters and a forward function
+ *     layers.h        layers and networks
+ *     frame.h         plain functions with the memory behaviour of a module
+ *     optim.h         optimizers, learning-rate schedules, gradient clipping
+ *     optimize.h      tg_optimize: BF16 weights with FP32 masters, prepacked for the fastest kernels
+ *     checkpoint.h    saving and loading models and optimizers
+ *     datasets.h      data sets and batches
+ *     tensor_file.h   files of named tensors: safetensors, .npy, .npz
+ *     parallel.h      threads
+ *     cpu.h           the processor and its instruction sets
+ *     random.h        random numbers
+ *     environment.h   environment variables
+ *     version.h       the version
+ *
+ * For those who extend the library:
+ *
+ *     op.h            writing operators and kernels
+ *     state.h         adding objects of your own to checkpoints
+ *     master.h        how a weight is split into BF16 and the rest of its FP32 master */
 #ifndef TILEGRAD_H
 #define TILEGRAD_H
 #include "scope.h"
+#include "dtype.h"
 #include "tensor.h"
-#include "master.h"
 #include "ops.h"
 #include "autograd.h"
 #include "module.h"
 #include "layers.h"
+#include "frame.h"
 #include "optim.h"
-#include "checkpoint.h"
 #include "optimize.h"
+#include "checkpoint.h"
 #include "datasets.h"
 #include "tensor_file.h"
-#include "op.h"
-#include "state.h"
-#include "frame.h"
 #include "parallel.h"
 #include "cpu.h"
 #include "random.h"
-#include "dtype.h"
 #include "environment.h"
 #include "version.h"
+#include "op.h"
+#include "state.h"
+#include "master.h"
 #endif

@@ -1,4 +1,4 @@
-/* cpu.h - what this processor can do, and how far the user lets us use it. */
+/* cpu.h - the processor, and the instruction sets that may be used. */
 #ifndef TG_CPU_H
 #define TG_CPU_H
 #include <stdbool.h>
@@ -6,30 +6,29 @@
 extern "C" {
 #endif
 
-/* In order of preference; each has what those before it have.  avx2 means AVX2 + FMA; avx512 means F + BW + DQ + VL;
- * amx means AMX-TILE + AMX-BF16. */
+/* Each includes those before it.  avx2 is AVX2 and FMA; avx512 is F, BW, DQ and VL; amx is AMX-TILE and AMX-BF16. */
 typedef enum { TG_ISA_GENERIC, TG_ISA_AVX2, TG_ISA_AVX512, TG_ISA_AVX512_BF16, TG_ISA_AMX, TG_ISAS } tg_isa;
 
 const char *tg_isa_name(tg_isa isa); /* "generic", "avx2", "avx512", "avx512_bf16", "amx" */
-tg_isa tg_cpu_isa(void);             /* the best that CPU and operating system give */
-tg_isa tg_max_isa(void);             /* the same, capped by TG_MAX_ISA=amx|avx512_bf16|avx512|avx2|generic */
+tg_isa tg_cpu_isa(void);             /* the best that processor and operating system support */
+tg_isa tg_max_isa(void);             /* the same, limited by TG_MAX_ISA=amx|avx512_bf16|avx512|avx2|generic */
 
-/* vdpbf16ps does more products a cycle than FP32 arithmetic: twice as many on AMD's processors, half as many on
- * Intel's. Told by the vendor, not by a clock: results, which differ by rounding, must not depend on the moment. */
+/* True if vdpbf16ps has a higher throughput than FP32 arithmetic: twice on AMD processors, half on Intel's.  Decided by
+ * the vendor rather than measured, because the two round differently and results must not depend on timing. */
 bool tg_fast_dpbf16(void);
 
-/* AMX counts as present only if each of these agrees, in this order.  TG_ASSUME_AMX=1 skips the first three (for an
- * emulator); the trial product still decides. */
+/* AMX is used only if all of these checks pass, in this order.  TG_ASSUME_AMX=1 skips the first three, for emulators.
+ */
 typedef struct {
     bool cpuid;      /* CPUID.7: AMX-TILE and AMX-BF16 */
-    bool xcr0;       /* the system saves tile registers */
+    bool xcr0;       /* the operating system saves tile registers */
     bool permission; /* arch_prctl(ARCH_REQ_XCOMP_PERM) was granted */
-    bool product;    /* one real tile product gave the right numbers */
+    bool product;    /* a trial product of tiles was right */
     bool assumed;    /* TG_ASSUME_AMX=1 */
 } tg_amx_probe;
 tg_amx_probe tg_probe_amx(void);
-const char *tg_cpu_name(void);  /* the model name, for reports */
-const char *tg_cpu_flags(void); /* those that matter here: "avx2 fma avx512f ..." */
+const char *tg_cpu_name(void);  /* the model name */
+const char *tg_cpu_flags(void); /* those relevant here: "avx2 avx512f ..." */
 
 #ifdef __cplusplus
 }

@@ -1,7 +1,7 @@
-/* environment.h - the variables of the environment that are ours: README.md lists them.
+/* environment.h - tilegrad's environment variables, which README.md lists.
  *
- * Where one has a value that means nothing (TG_MAX_ISA=avx3), tg_open returns a scope that has failed and says so.  A
- * variable whose name is nearly one of ours may be somebody else's, so that is a warning. */
+ * If one has an invalid value (TG_MAX_ISA=avx3), tg_open returns a scope that has failed with a message about it.  A
+ * name that is nearly one of ours may belong to another program, so it is only a warning. */
 #ifndef TG_ENVIRONMENT_H
 #define TG_ENVIRONMENT_H
 #include <stdbool.h>
@@ -10,11 +10,10 @@
 extern "C" {
 #endif
 
-/* Writes which variable has a wrong value, and what it may be, into text[size].  False, and nothing written: none has.
- */
+/* If a variable has an invalid value, writes a message with the valid ones into text[size] and returns true. */
 bool tg_environment_wrong(char *text, size_t size);
-/* Which variables are nearly spelt as one of ours, and so are not read; "" if there are none.  Show it to the user
- * once. Valid until this thread asks again. */
+/* A message about variables that look like misspelt names of ours and are ignored, to be shown to the user once; "":
+ * none.  Valid until the calling thread calls it again. */
 const char *tg_environment_warning(void);
 
 #ifdef __cplusplus

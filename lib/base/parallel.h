@@ -1,12 +1,12 @@
-/* parallel.h - the one pool of threads.
+/* parallel.h - threads.
  *
- * Without tg_set_threads the pool has as many workers as the process may use processors, or OMP_NUM_THREADS if those
- * are fewer.  The calling thread is one of them; it, its affinity mask and OpenMP's settings are left as they are.  The
- * others are threads of the library, begun by the first job and ended with the last tree of scopes.  Each of these is
- * bound to a processor of its own, unless too few are left by other processes that use this library; then, and with
- * TG_BIND=0, they may run on all.
+ * All trees of a process share one pool of threads.  Unless tg_set_threads says otherwise it has as many workers as the
+ * process may use processors, or OMP_NUM_THREADS if that is less.  The calling thread is one of the workers; it, its
+ * affinity mask and OpenMP's settings stay as they are.  The others are created for the first job and end with the last
+ * tree.  Each is bound to a processor of its own, unless other processes that use this library leave too few; then, and
+ * with TG_BIND=0, they may run on any.
  *
- * A process that forks may compute in parent and child alike, but fork must not be called by a body of tg_parallel. */
+ * After fork both processes may compute, but a body of tg_parallel must not call fork. */
 #ifndef TG_PARALLEL_H
 #define TG_PARALLEL_H
 #include <stdbool.h>
@@ -15,22 +15,21 @@
 extern "C" {
 #endif
 
-/* Workers of the pool, 1 .. tg_processors().  A run of recorded calls, and a job, keep the number with which they
- * began. */
+/* The number of workers, 1 to tg_processors().  It stays the same during a run of recorded calls, and during a job. */
 int tg_threads(void);
-/* The number of workers from the next run on, at any time and from any thread.  More than there are processors would
- * only wait for each other: then tg_threads() is tg_processors().  False, and nothing changed: n is not in 1..1024. */
+/* Sets the number of workers from the next run on; may be called at any time from any thread.  n is limited to
+ * tg_processors(), as more would only wait for each other.  False, and nothing changes, if n is not in 1 to 1024. */
 bool tg_set_threads(int n);
-/* Processors that the process may use: those of its affinity mask and of OpenMP's places (libgomp binds the first
- * thread when OMP_PROC_BIND or OMP_PLACES is set), but not more than the CPU quota of its control group allows, rounded
- * down. */
+/* The number of processors that the process may use: those in its affinity mask or in OpenMP's places (libgomp binds
+ * the first thread if OMP_PROC_BIND or OMP_PLACES is set), limited by the CPU quota of its control group, rounded down.
+ */
 int tg_processors(void);
-bool tg_threads_bound(void); /* workers are bound where there are free processors for them */
-void tg_unbind_thread(void); /* lets the calling thread run on all processors that the process may use */
-/* Calls body(context, index, worker) for every 0 <= index < n, spread over the workers; returns when all are done.
- * Several threads may call it: their jobs take turns.  Called by a body, it does all in the body's own thread. */
+bool tg_threads_bound(void); /* workers are bound: TG_BIND is not 0, and there are enough processors */
+void tg_unbind_thread(void); /* lets the calling thread run on any processor that the process may use */
+/* Calls body(context, index, worker) for each index in [0, n), distributed over the workers, and returns when all calls
+ * have.  Jobs of several threads take turns.  Within a body it runs serially, in the body's thread. */
 void tg_parallel(int64_t n, void (*body)(void *context, int64_t index, int worker), void *context);
-/* The same; each worker begins with the last index of its part. */
+/* The same, but each worker starts with the last index of its part. */
 void tg_parallel_backwards(int64_t n, void (*body)(void *context, int64_t index, int worker), void *context);
 
 #ifdef __cplusplus

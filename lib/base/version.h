@@ -1,7 +1,7 @@
-/* version.h - the version of tilegrad, in the header and in the library.
+/* version.h - the version of the headers and of the library.
  *
- *     #if TG_VERSION_MAJOR == 0 && TG_VERSION_MINOR < 2        what is being compiled against
- *     if (strcmp(tg_version(), TG_VERSION)) ...                a shared library other than the headers'
+ *     #if TG_VERSION_MAJOR == 0 && TG_VERSION_MINOR < 2        // of the headers
+ *     if (strcmp(tg_version(), TG_VERSION)) ...                // the shared library has another version
  *
  * Until 1.0 a new minor version may change the interface; a new patch version does not. */
 #ifndef TG_VERSION_H
@@ -18,8 +18,7 @@ extern "C" {
 #define TG_VERSION_TEXT_(major, minor, patch) TG_VERSION_JOIN_(major, minor, patch)
 #define TG_VERSION                            TG_VERSION_TEXT_(TG_VERSION_MAJOR, TG_VERSION_MINOR, TG_VERSION_PATCH) /* "0.1.0" */
 
-/* The version of the library that the program runs with: TG_VERSION as it was when that was built.  Never NULL; static.
- */
+/* The version of the library at run time: TG_VERSION when it was built.  A static string. */
 const char *tg_version(void);
 
 #ifdef __cplusplus

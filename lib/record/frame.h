@@ -1,20 +1,19 @@
-/* frame.h - the invocation of a module: what is made inside is internal and gives its memory back after its last use.
+/* frame.h - plain functions with the memory behaviour of a module.
  *
- * tg_forward opens and closes one for each module.  A network that is a function, and no module, keeps every
- * intermediate value until the reset of its scope, for the program may still ask for any of them, unless it runs as an
- * invocation, too:
+ * Inside a module's forward intermediate values are internal: their memory is released after their last use.  A network
+ * written as a plain function keeps all of them until its scope is reset, since the program may still read any of them,
+ * unless it is called between tg_enter and tg_leave:
  *
  *     tg_enter(s, "net");
  *     tg_tensor *y = tg_leave(s, net(s, &weights, image, text));
  *
- * With several results, name them all before anything else is recorded:
+ * With several results, pass all of them before anything else is recorded:
  *
  *     tg_enter(s, "detector");
  *     heads h = detector(s, &weights, image);
  *     tg_leave_n(s, (tg_tensor *const[]){ h.boxes, h.classes }, 2);
  *
- * Invocations nest.  A function that returns between the two must leave as well.  In a failed scope both do nothing but
- * count. */
+ * Invocations nest.  Every tg_enter needs its tg_leave, on early returns and in failed scopes, too. */
 #ifndef TG_FRAME_H
 #define TG_FRAME_H
 #include "tensor.h"
@@ -22,13 +21,12 @@
 extern "C" {
 #endif
 
-/* Opens an invocation; `where` (kept, not copied; NULL: "") names the calls recorded in it, in errors and traces:
- * "layer1.0.conv1". */
+/* Begins an invocation.  `where` names the calls recorded in it in errors and traces, "layer1.0.conv1" for example; it
+ * must stay valid (it is not copied).  NULL means "". */
 void tg_enter(tg_scope *s, const char *where);
-/* Closes it: all that was made in it is internal from now on, but for the result, which belongs to the caller.
- * NULL: there is no result. */
+/* Ends it: everything computed in it but the result becomes internal.  Returns the result; NULL: there is none. */
 tg_tensor *tg_leave(tg_scope *s, tg_tensor *result);
-void tg_leave_n(tg_scope *s, tg_tensor *const result[], int n); /* the same, with n results */
+void tg_leave_n(tg_scope *s, tg_tensor *const result[], int n); /* the same for n results */
 
 #ifdef __cplusplus
 }

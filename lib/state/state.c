@@ -1,4 +1,4 @@
-/* state.c - what a thing's visit says, as a list of items.  See state.h. */
+/* state.c - collects what the visits of a save or a load name into a list of items.  See state.h. */
 #include "state_items.h"
 #include "master.h"
 #include "run.h"
@@ -16,7 +16,7 @@ static const char *full_name(tg_state *to, const char *name)
     return full;
 }
 
-/* A new item, zeroed but for its name; NULL and the save or load has failed. */
+/* Appends an item with this name, otherwise zeroed; NULL: the save or load has failed. */
 static tg_state_item *add(tg_state *to, tg_item_kind kind, const char *name)
 {
     if (!to || !tg_ok(to->s)) return NULL;
@@ -168,7 +168,7 @@ void tg_state_missing(tg_state *to, const char *what)
         tg_fail(to->s, "%s: %s%s%s is NULL", to->what, to->prefix, *to->prefix ? ": " : "", what ? what : "the thing");
 }
 
-/* ---- all of them ---- */
+/* ---- collecting ---- */
 
 bool tg_state_collect(tg_state *state, const tg_stateful *things, int n)
 {

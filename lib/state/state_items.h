@@ -1,4 +1,4 @@
-/* state_items.h - what the visits of a save or a load have named.  Private to lib. */
+/* state_items.h - the items that the visits of a save or a load have named.  Private to lib. */
 #ifndef TG_STATE_ITEMS_H
 #define TG_STATE_ITEMS_H
 #include "core.h"
@@ -19,16 +19,16 @@ typedef union {
 typedef struct {
     tg_item_kind kind;
     const char *name; /* with the thing's prefix */
-    /* a tensor; `now` is NULL if it may not be there and is not */
+    /* a tensor; `now` is NULL if it is one that need not exist, and does not */
     tg_tensor *now, **made;
-    tg_scope *scope; /* of one that may have to be made */
+    tg_scope *scope; /* where to create it, if it need not exist */
     tg_tensor like;  /* its dtype, and its shape in a file */
     int axis;
-    bool optional; /* a file need not have it, nor in this shape and dtype */
-    int at;        /* its number in the file that is loaded, or -1 */
-    bool fresh;    /* *made, made by this load */
+    bool optional; /* a file may lack it, or have it in another shape or dtype */
+    int at;        /* its index in the file being loaded, or -1 */
+    bool fresh;    /* this load created `now`, for *made */
     void *image;   /* the loaded bytes of its storage */
-    /* a number: where it is, and what it was before the load */
+    /* a number; `loaded` is the file's value, and the previous one after a swap */
     tg_number_kind number;
     void *where;
     double least, most;
@@ -36,38 +36,39 @@ typedef struct {
     const char *const *choices;
     tg_number loaded;
     bool found;
-    bool is_version; /* which a file need not have */
+    bool is_version; /* a file may lack it */
     /* a text */
     const char *text;
 } tg_state_item;
 
 struct tg_state {
-    tg_scope *s;        /* its memory, and its errors */
-    const char *prefix; /* of the thing that is being visited */
+    tg_scope *s;        /* owns its memory, and gets its errors */
+    const char *prefix; /* of the thing being visited */
     const char *what;   /* "save" or "load", for messages */
     tg_state_item *item;
     int n;
     size_t capacity;
 };
 
-/* Lets each thing name what it has; false and s failed.  s lives as long as the items. */
+/* Calls each thing's visit; false: s has failed.  s must outlive the items. */
 bool tg_state_collect(tg_state *state, const tg_stateful *things, int n);
 void tg_state_free(tg_state *state);
 
-/* state_number.c: numbers as text, and back; no locale changes them. */
+/* state_number.c: numbers to and from text, in any locale */
 enum { TG_NUMBER_TEXT = 40 };
 void tg_number_write(const tg_state_item *item, char text[TG_NUMBER_TEXT]);
-bool tg_number_read(tg_state_item *item, const char *text);              /* into item->loaded; false: impossible */
-void tg_number_swap(tg_state_item *item);                                /* exchanges it with item->loaded */
+bool tg_number_read(tg_state_item *item, const char *text);              /* into item->loaded; false: not valid */
+void tg_number_swap(tg_state_item *item);                                /* swaps it with item->loaded */
 const char *tg_number_wanted(const tg_state_item *item, char text[120]); /* "a whole number from 0 to 7" */
 
-/* state_layout.c: between a storage's bytes and a file's numbers, which have t's last axis at place `axis`. */
+/* state_layout.c: converts between a storage's bytes and a file's elements, where t's last axis is at position `axis`
+ */
 void tg_state_shape(const tg_tensor *t, int axis, int64_t dim[TG_MAX_RANK]); /* in the file */
-/* Elements first .. first + n - 1 (n > 0), as the file counts them: f32 for split weights, else t's dtype. */
+/* Gathers elements first .. first + n - 1 (n > 0) in the file's order: f32 for split weights, otherwise t's dtype. */
 void tg_state_gather(const tg_tensor *t, int axis, int64_t first, int64_t n, void *to);
-/* The way back, into `image`, which will be the bytes of t's storage. */
+/* The inverse, into `image`, which will become the bytes of t's storage. */
 void tg_state_scatter(const tg_tensor *t, int axis, int64_t first, int64_t n, const void *from, void *image);
-/* The bytes are the same in both. */
+/* The bytes are the same in memory and in the file. */
 bool tg_state_is_plain(const tg_tensor *t, int axis);
 tg_dtype tg_state_dtype(const tg_tensor *t); /* in the file: f32 for split weights */
 #endif

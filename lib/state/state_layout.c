@@ -1,8 +1,9 @@
-/* state_layout.c - between the bytes of a storage and the numbers of a file.
+/* state_layout.c - converts between the memory and the file layout of a tensor.
  *
- * In memory a tensor is [outer, middle, last]; in a file, whose last axis stands elsewhere, [outer, last, middle]: a
- * convolution's [out, kh kw, in] is [out, in, kh kw].  Elements are moved in blocks of whole columns, which follow each
- * other in the file, or in parts of one; of TILE columns row by row, so that memory is passed in order. */
+ * In memory a tensor is [outer, middle, last]; in a file, where the last axis has another position, [outer, last,
+ * middle]: a convolution's [out, kh kw, in] becomes [out, in, kh kw].  Elements are moved in blocks of whole columns,
+ * which are contiguous in the file, or of a part of one; TILE columns at a time are moved row by row, so that memory is
+ * accessed in order. */
 #include "state_items.h"
 #include "master.h"
 #include <string.h>
@@ -11,7 +12,7 @@ enum { TILE = 256 };
 
 typedef struct {
     int64_t middle, last;
-} order; /* elements; an element is at (outer * middle + m) * last + k */
+} order; /* sizes; element (outer, m, k) is at (outer * middle + m) * last + k */
 
 static int place_of(const tg_tensor *t, int axis) { return axis < 0 ? t->rank - 1 : axis; }
 
@@ -19,7 +20,7 @@ static order order_of(const tg_tensor *t, int axis)
 {
     order o = { 1, t->rank ? t->dim[t->rank - 1] : 1 };
     for (int i = place_of(t, axis); i >= 0 && i < t->rank - 1; i++) o.middle *= t->dim[i];
-    if (o.middle == 1 || o.last == 1) o = (order){ tg_count(t), 1 }; /* the same in both */
+    if (o.middle == 1 || o.last == 1) o = (order){ tg_count(t), 1 }; /* the layouts are the same */
     return o;
 }
 
@@ -36,9 +37,9 @@ bool tg_state_is_plain(const tg_tensor *t, int axis) { return !tg_is_split(t) &&
 typedef struct {
     order o;
     int64_t outer, last, middle;
-} cursor; /* an element, as the file counts them */
+} cursor; /* an element, in the file's order */
 
-/* Element m of column k is at + m * stride + k in memory, k * rows + m in the file, counted from its first. */
+/* Element m of column k is at + m * stride + k in memory, and k * rows + m in the file from the block's first. */
 typedef struct {
     int64_t at, stride, rows, columns;
 } block;
@@ -49,7 +50,7 @@ static cursor cursor_at(order o, int64_t first)
     return (cursor){ o, first / size, rest / o.middle, rest % o.middle };
 }
 
-/* At most n elements, which the cursor passes. */
+/* The next block, of at most n elements; advances the cursor past it. */
 static block next_block(cursor *c, int64_t n)
 {
     const order o = c->o;

@@ -1,14 +1,14 @@
-/* state_load.c - tg_load_all, tg_load_matching: a file's tensors and metadata become items, all of them or none.
+/* state_load.c - tg_load_all, tg_load_matching: load a file's tensors and metadata, all of them or none.
  *
- * Everything that can go wrong comes first: the file is compared with the items (state_match.c), its tensors are read
- * into images of the bytes that storages will have, new tensors are made.  Then numbers are exchanged, and back if a
- * thing says that they are impossible; from there on nothing can fail. */
+ * Everything that can fail comes first: the file is matched with the items (state_match.c), its tensors are read into
+ * images of the bytes that storages will have, and missing tensors are created.  Then numbers are swapped in, and
+ * swapped back if a thing's check refuses them.  After that nothing can fail. */
 #include "parallel.h"
 #include "state_match.h"
 #include "system.h"
 #include <string.h>
 
-enum { PIECE = 1 << 20 }; /* bytes at once: what the caches hold */
+enum { PIECE = 1 << 20 }; /* bytes converted at a time: they fit the caches */
 
 /* ---- images ---- */
 
@@ -16,7 +16,7 @@ static bool is_loaded(const tg_state_item *item) { return item->kind == TG_ITEM_
 
 static bool make_fresh(tg_scope *s, tg_state_item *item)
 {
-    /* `like` has the shape of the file; in memory the last axis comes from place `axis` */
+    /* `like` has the shape in the file; the last axis in memory is its axis `axis` */
     tg_tensor shape = item->like;
     const int last = shape.rank - 1;
     for (int i = item->axis; i >= 0 && i < last; i++) shape.dim[i] = item->like.dim[i + 1];
@@ -62,7 +62,7 @@ static bool read_image(tg_scope *s, tg_tensor_file *f, tg_state_item *item, void
     return true;
 }
 
-/* In the order of the file, so that it is read from one end to the other. */
+/* In the file's order, so that it is read sequentially. */
 static bool read_images(tg_state *state, tg_tensor_file *f, const int *item_of)
 {
     void *const piece = tg_system_alloc(PIECE);
@@ -85,7 +85,7 @@ static void swap_numbers(tg_state *state)
         if (state->item[i].kind == TG_ITEM_NUMBER && state->item[i].found) tg_number_swap(&state->item[i]);
 }
 
-static bool accepted(tg_state *state, const tg_stateful *things, int n)
+static bool check_numbers(tg_state *state, const tg_stateful *things, int n)
 {
     swap_numbers(state);
     for (int i = 0; i < n && tg_ok(state->s); i++)
@@ -94,7 +94,7 @@ static bool accepted(tg_state *state, const tg_stateful *things, int n)
     return tg_ok(state->s);
 }
 
-/* ---- what cannot fail ---- */
+/* ---- commit: nothing here can fail ---- */
 
 static void commit_tensor(tg_state_item *item)
 {
@@ -111,7 +111,7 @@ static void copy_image(void *items, int64_t index, int worker)
     if (is_loaded(item) && !item->fresh) memcpy(item->now->storage->data, item->image, item->now->storage->bytes);
 }
 
-/* A tensor that may be missing, and is in this file. */
+/* Drops a tensor that need not exist, and is missing in this file. */
 static void drop_made(tg_state_item *item)
 {
     if (!item->now) return;
@@ -146,7 +146,7 @@ static void load(tg_state *state, const char *path, const tg_stateful *things, i
     tg_scope *const s = state->s;
     tg_tensor_file *const f = tg_tensor_file_open(s, path);
     const int *const item_of = f ? tg_state_match(state, f, things, n, report) : NULL;
-    const bool good = item_of && read_images(state, f, item_of) && accepted(state, things, n);
+    const bool good = item_of && read_images(state, f, item_of) && check_numbers(state, things, n);
     if (good) commit(state, things, n, report);
     for (int i = 0; i < state->n; i++) {
         if (!good) undo_fresh(&state->item[i]);

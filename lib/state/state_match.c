@@ -1,4 +1,4 @@
-/* state_match.c - see state_match.h. */
+/* state_match.c - matches items with a file, and reports the differences.  See state_match.h. */
 #include "state_match.h"
 #include "system.h"
 #include "tensor_file_kind.h"
@@ -9,7 +9,7 @@
 /* ---- lists of names ---- */
 
 typedef struct {
-    tg_scope *s; /* whose memory texts take */
+    tg_scope *s; /* owns the texts */
     const char **text;
     size_t capacity;
     int n;
@@ -19,7 +19,7 @@ typedef struct {
     names missing, unexpected, misshapen, refused; /* refused: numbers and texts */
 } differences;
 
-TG_PRINTF(2, 3) static void note(names *list, const char *format, ...)
+TG_PRINTF(2, 3) static void append_name(names *list, const char *format, ...)
 {
     char text[1024];
     va_list arguments;
@@ -33,7 +33,7 @@ TG_PRINTF(2, 3) static void note(names *list, const char *format, ...)
     else tg_fail(list->s, "load: out of memory: a list of %d names", list->n + 1);
 }
 
-static void forget(differences *d)
+static void free_lists(differences *d)
 {
     names *const all[] = { &d->missing, &d->unexpected, &d->misshapen, &d->refused };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) tg_system_free(all[i]->text);
@@ -48,14 +48,14 @@ static bool same_shape(const tg_file_tensor *t, const tg_tensor *like)
     return same;
 }
 
-static void note_shapes(names *list, const tg_file_tensor *t, const tg_state_item *item)
+static void append_shapes(names *list, const tg_file_tensor *t, const tg_state_item *item)
 {
     tg_tensor file = { .rank = t->rank };
     tg_shape_text theirs, ours;
     tg_name_text name;
     memcpy(file.dim, t->dim, sizeof file.dim);
-    note(list, "%s: %s %s in the file, %s %s here", tg_printable(t->name, &name), t->dtype, tg_shape(&file, &theirs),
-         tg_dtype_name(item->like.dtype), tg_shape(&item->like, &ours));
+    append_name(list, "%s: %s %s in the file, %s %s here", tg_printable(t->name, &name), t->dtype,
+                tg_shape(&file, &theirs), tg_dtype_name(item->like.dtype), tg_shape(&item->like, &ours));
 }
 
 static void match_tensor(tg_state *state, int i, tg_tensor_file *f, int *item_of, differences *d)
@@ -63,7 +63,7 @@ static void match_tensor(tg_state *state, int i, tg_tensor_file *f, int *item_of
     tg_state_item *const item = &state->item[i];
     const int at = tg_tensor_file_find(f, item->name);
     if (at < 0) {
-        if (!item->made && !item->optional) note(&d->missing, "%s", item->name);
+        if (!item->made && !item->optional) append_name(&d->missing, "%s", item->name);
         return;
     }
     if (item_of[at] >= 0) {
@@ -73,10 +73,11 @@ static void match_tensor(tg_state *state, int i, tg_tensor_file *f, int *item_of
     item_of[at] = i;
     const tg_file_tensor *const t = &f->tensor[at];
     if (same_shape(t, &item->like) && tg_tensor_file_can(t, item->like.dtype)) item->at = at;
-    else if (!item->optional) note_shapes(&d->misshapen, t, item);
+    else if (!item->optional) append_shapes(&d->misshapen, t, item);
 }
 
-/* A thing asks for a file's tensor if it begins with its prefix; a model asks for those without any. */
+/* Whether a file's tensor belongs to one of the things: its name starts with the thing's prefix; names without a prefix
+ * belong to the model. */
 static bool is_asked_for(const char *name, const tg_stateful *things, int n)
 {
     for (int i = 0; i < n; i++) {
@@ -95,7 +96,7 @@ static void match_tensors(tg_state *state, tg_tensor_file *f, const tg_stateful 
     for (int i = 0; i < f->n; i++) {
         tg_name_text name;
         if (item_of[i] < 0 && is_asked_for(f->tensor[i].name, things, n))
-            note(&d->unexpected, "%s", tg_printable(f->tensor[i].name, &name));
+            append_name(&d->unexpected, "%s", tg_printable(f->tensor[i].name, &name));
         else if (item_of[i] >= 0 && state->item[item_of[i]].at < 0) item_of[i] = -1;
     }
 }
@@ -110,12 +111,13 @@ static void match_text(tg_state_item *item, const tg_tensor_file *f, differences
     if (!text && item->is_version) {
         item->loaded.i = f->marked ? 1 : item->most_int;
         item->found = true;
-    } else if (!text) note(&d->missing, "%s", item->name);
+    } else if (!text) append_name(&d->missing, "%s", item->name);
     else if (item->kind == TG_ITEM_SAME && strcmp(text, item->text) != 0)
-        note(&d->refused, "%s: \"%s\" in the file, \"%s\" here", item->name, tg_printable(text, &theirs), item->text);
+        append_name(&d->refused, "%s: \"%s\" in the file, \"%s\" here", item->name, tg_printable(text, &theirs),
+                    item->text);
     else if (item->kind == TG_ITEM_NUMBER && !tg_number_read(item, text))
-        note(&d->refused, "%s: \"%s\" in the file, want %s", item->name, tg_printable(text, &theirs),
-             tg_number_wanted(item, wanted));
+        append_name(&d->refused, "%s: \"%s\" in the file, want %s", item->name, tg_printable(text, &theirs),
+                    tg_number_wanted(item, wanted));
     else item->found = item->kind == TG_ITEM_NUMBER;
 }
 
@@ -126,7 +128,7 @@ static void match_texts(tg_state *state, const tg_tensor_file *f, differences *d
             match_text(&state->item[i], f, d);
 }
 
-/* ---- telling ---- */
+/* ---- reporting ---- */
 
 static size_t text_length(const names *list)
 {
@@ -150,8 +152,8 @@ static bool has_item(const tg_state *state, const char *name)
     return false;
 }
 
-/* The bytes that all of the file's names of a model begin with and the model's do not: "module." of a network that was
- * wrapped when it was saved.  0: it is not so. */
+/* The length of a prefix that all of the file's model tensors have and the model's own names lack: "module." of a
+ * network that was wrapped when it was saved.  0: there is none. */
 static size_t foreign_prefix(const tg_state *state, const tg_tensor_file *f)
 {
     const char *first = NULL;
@@ -228,7 +230,7 @@ const int *tg_state_match(tg_state *state, tg_tensor_file *f, const tg_stateful 
     if (report && tg_ok(s)) fill_report(state, f, item_of, &d, report);
     else if (prefix) refuse_prefix(s, f, prefix);
     else if (!all) refuse(s, f->path, &d);
-    forget(&d);
+    free_lists(&d);
     return tg_ok(s) ? item_of : NULL;
 }
 

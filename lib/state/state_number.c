@@ -1,4 +1,4 @@
-/* state_number.c - numbers as the texts of a file's metadata, exactly, in any locale. */
+/* state_number.c - converts numbers to and from metadata text, exactly and in any locale. */
 #include "state_items.h"
 #include <inttypes.h>
 #include <locale.h>
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The decimal point of printf and strtod is the locale's. */
+/* printf and strtod use the locale's decimal point. */
 static locale_t plain_locale(void)
 {
     const locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
@@ -39,7 +39,7 @@ void tg_number_write(const tg_state_item *item, char text[TG_NUMBER_TEXT])
     old_locale(old);
 }
 
-/* ---- back ---- */
+/* ---- reading ---- */
 
 static bool read_choice(tg_state_item *item, const char *text)
 {
@@ -57,7 +57,7 @@ static bool read_flag(tg_state_item *item, const char *text)
 
 static bool within(const tg_state_item *item, double value) { return value >= item->least && value <= item->most; }
 
-/* All of the text has to be the number, and what it says has to be what tg_number_write would write. */
+/* The number must take up all of the text, and (tg_number_read) integers must be spelled as tg_number_write does. */
 static bool read_plain(tg_state_item *item, const char *text)
 {
     char *end = NULL;

@@ -1,10 +1,10 @@
-/* state_save.c - tg_save_all: items become a file's tensors and metadata. */
+/* state_save.c - tg_save_all: writes items as a file's tensors and metadata. */
 #include "parallel.h"
 #include "state_items.h"
 #include "system.h"
 #include <string.h>
 
-enum { PIECE = 1 << 20 }; /* bytes at once: what the caches hold */
+enum { PIECE = 1 << 20 }; /* bytes converted at a time: they fit the caches */
 
 typedef struct {
     tg_file_tensor *tensor;
@@ -16,7 +16,7 @@ static const char *const dtype_in_file[TG_DTYPES] = {
     [TG_F32] = "F32", [TG_BF16] = "BF16", [TG_U8] = "U8", [TG_I8] = "I8", [TG_I32] = "I32", [TG_I64] = "I64",
 };
 
-/* The metadata that every file has: transformers wants the first. */
+/* Adds a pair of metadata.  (transformers requires "format" in every file.) */
 static bool add_text(tg_state *state, contents *c, const char *key, const char *value)
 {
     const char *const own = tg_strdup(state->s, value);

@@ -1,39 +1,39 @@
-/* backward.c - the walk over the record, from its end to its beginning.
+/* backward.c - walks the record backwards and records the derivatives.
  *
- * It only records calls: each taped call that a gradient reaches records its derivative.  Contributions are summed,
- * broadcast axes summed away and dtypes cast here, once for all operators.  Gradients within a walk belong to the walk;
- * those of leaves outlive it. */
+ * Nothing is computed here: each taped call that a gradient reaches records its derivative.  Accumulating
+ * contributions, summing over broadcast axes and casting dtypes are done here once for all operators.  Gradients of
+ * intermediate values live as long as the walk; those of leaves outlive it. */
 #include "autograd.h"
 #include "core.h"
 #include <string.h>
 
-/* ---- gradients arrive ---- */
+/* ---- accumulating gradients ---- */
 
-/* A gradient has its tensor's dtype; but leaves have theirs in f32, and what was cast has that of the cast's source, so
- * that the gradient of an f32 weight is not rounded on its way through a bf16 copy. */
+/* A gradient has its tensor's dtype, with two exceptions: a leaf's gradient is f32, and a cast's result has gradients
+ * in the dtype of the source's, so that the gradient of an f32 weight is not rounded on its way through a bf16 copy. */
 static tg_dtype gradient_dtype(const tg_tensor *t)
 {
     while (t->node->made && t->node->made->op == &tg_cast_op) t = t->node->made->in[0];
     return t->node->made ? t->dtype : TG_F32;
 }
 
-/* A gradient has its tensor's shape. */
-static tg_tensor *fitted(tg_scope *s, const tg_tensor *t, tg_tensor *g)
+/* g with the shape and dtype that the gradient of t must have. */
+static tg_tensor *fit_gradient(tg_scope *s, const tg_tensor *t, tg_tensor *g)
 {
     const tg_dtype want = gradient_dtype(t);
     if (!tg_same_shape(t, g)) g = tg_sum_to(s, g, t->rank, t->dim);
     return tg_ok(s) && g->dtype != want ? tg_cast(s, g, want) : g;
 }
 
-static void arrive(tg_scope *s, tg_tensor *t, tg_tensor *g, uint32_t walk)
+static void accumulate(tg_scope *s, tg_tensor *t, tg_tensor *g, uint32_t walk)
 {
     if (!t->node->needs_grad || !g || !tg_ok(s)) return;
-    g = fitted(s, t, g);
+    g = fit_gradient(s, t, g);
     t->node->walk_grad = t->node->walk == walk ? tg_add(s, t->node->walk_grad, g) : g;
     t->node->walk = walk;
 }
 
-/* ---- segments of tg_checkpoint: their calls are recorded again, into twins of their outputs ---- */
+/* ---- segments of tg_checkpoint: their calls are recorded again, with twins as outputs ---- */
 
 static tg_tensor *twin_of(tg_tensor *t, const tg_call *c)
 {
@@ -56,7 +56,7 @@ static bool record_twin(tg_scope *s, const tg_call *c)
     return true;
 }
 
-/* Records the whole segment that ends with call number `last` once more, but for its effects. */
+/* Records the whole segment that ends with call number `last` again, except for calls that write (side effects). */
 static bool replay_segment(tg_scope *s, size_t last)
 {
     const tg_program *p = s->program;
@@ -72,7 +72,7 @@ static bool replay_segment(tg_scope *s, size_t last)
 
 /* ---- the walk ---- */
 
-static bool unwritten_since(tg_scope *s, const tg_call *c)
+static bool inputs_unmodified(tg_scope *s, const tg_call *c)
 {
     TG_EACH_IN(c, k) {
         bool read = c->segment || (c->op->saves_in & TG_BIT(k));
@@ -106,8 +106,8 @@ static void differentiate(tg_scope *s, tg_call *c, tg_tensor *const gout[], uint
     }
     s->program->walking = c->where;
     c->op->backward(s, &seen, gout, gin);
-    TG_EACH_IN(c, k) arrive(s, c->in[k], gin[k], walk);
-    if (!c->walked) tg_uncount_savers(c); /* from here on its readers are real calls */
+    TG_EACH_IN(c, k) accumulate(s, c->in[k], gin[k], walk);
+    if (!c->walked) tg_uncount_savers(c); /* recorded calls read the saved values now */
     c->walked = true;
 }
 
@@ -118,7 +118,7 @@ static void walk_record(tg_scope *s, size_t end, uint32_t walk)
     for (size_t i = end; i-- > 0 && tg_ok(s);) {
         tg_call *c = p->record[i];
         tg_tensor *gout[TG_MAX_OUT];
-        if (!c->taped || c->again || !reached(c, walk, gout) || !unwritten_since(s, c)) continue;
+        if (!c->taped || c->again || !reached(c, walk, gout) || !inputs_unmodified(s, c)) continue;
         if (c->segment && c->segment != replayed) {
             replayed = c->segment;
             if (!replay_segment(s, i)) return;
@@ -129,8 +129,9 @@ static void walk_record(tg_scope *s, size_t end, uint32_t walk)
 
 /* ---- leaves ---- */
 
-/* The walk's gradient becomes the leaf's: as it is, if nobody else owns it, else added or copied. */
-static void settle(tg_scope *s, tg_tensor *leaf)
+/* The walk's gradient becomes the leaf's: it is added to one that exists, adopted if nothing else uses it, or copied.
+ */
+static void set_leaf_gradient(tg_scope *s, tg_tensor *leaf)
 {
     tg_tensor *g = leaf->node->walk_grad, *had = tg_grad(leaf);
     leaf->node->walk_grad = NULL;
@@ -143,18 +144,19 @@ static void settle(tg_scope *s, tg_tensor *leaf)
     if (tg_ok(s)) tg_adopt_grad(s, leaf, g);
 }
 
-static void settle_leaves(tg_scope *s, size_t end, uint32_t walk)
+static void set_leaf_gradients(tg_scope *s, size_t end, uint32_t walk)
 {
     const tg_program *p = s->program;
     for (size_t i = 0; i < end && tg_ok(s); i++) {
         const tg_call *c = p->record[i];
         if (!c->taped) continue;
         TG_EACH_IN(c, k)
-            if (!c->in[k]->node->made && c->in[k]->node->walk == walk && c->in[k]->node->walk_grad) settle(s, c->in[k]);
+            if (!c->in[k]->node->made && c->in[k]->node->walk == walk && c->in[k]->node->walk_grad)
+                set_leaf_gradient(s, c->in[k]);
     }
 }
 
-/* y was computed from a gradient. */
+/* Whether y was computed from a gradient. */
 static bool depends_on_gradient(tg_program *p, tg_tensor *y)
 {
     const uint32_t walk = ++p->walk;
@@ -200,7 +202,7 @@ static bool check(tg_scope *s, tg_tensor *y)
     return true;
 }
 
-/* ---- a walk to some leaves: for its time, what does not lie on a way to them wants no gradient ---- */
+/* ---- tg_backward_to: during the walk, only tensors on a path to the given leaves need a gradient ---- */
 
 static void spare(tg_tensor *leaf)
 {
@@ -208,7 +210,7 @@ static void spare(tg_tensor *leaf)
     leaf->node->needs_grad = false;
 }
 
-static void want_again(tg_tensor *leaf)
+static void unspare(tg_tensor *leaf)
 {
     if (leaf->node->spared) leaf->node->needs_grad = true;
     leaf->node->spared = false;
@@ -221,8 +223,8 @@ static bool any_wanted(const tg_call *c)
     return false;
 }
 
-/* All leaves but these are spared, and so is what depends on spared ones alone. */
-static void narrow(const tg_program *p, tg_tensor *const *leaves, int n)
+/* Spares all leaves but these, and all values that depend on spared leaves only. */
+static void restrict_to(const tg_program *p, tg_tensor *const *leaves, int n)
 {
     for (size_t i = 0; i < p->n; i++) {
         const tg_call *c = p->record[i];
@@ -230,7 +232,7 @@ static void narrow(const tg_program *p, tg_tensor *const *leaves, int n)
         TG_EACH_IN(c, k)
             if (!c->in[k]->node->made && c->in[k]->node->needs_grad) spare(c->in[k]);
     }
-    for (int i = 0; i < n; i++) want_again(leaves[i]);
+    for (int i = 0; i < n; i++) unspare(leaves[i]);
     for (size_t i = 0; i < p->n; i++) {
         const tg_call *c = p->record[i];
         const bool wanted = c->taped && any_wanted(c);
@@ -239,12 +241,12 @@ static void narrow(const tg_program *p, tg_tensor *const *leaves, int n)
     }
 }
 
-static void widen(const tg_program *p)
+static void unrestrict(const tg_program *p)
 {
     for (size_t i = 0; i < p->n; i++) {
         const tg_call *c = p->record[i];
         if (!c->taped) continue;
-        TG_EACH_IN(c, k) want_again(c->in[k]);
+        TG_EACH_IN(c, k) unspare(c->in[k]);
         TG_EACH_OUT(c, k) c->out[k]->node->needs_grad = true;
     }
 }
@@ -268,10 +270,10 @@ void tg_backward_to(tg_scope *s, tg_tensor *loss, tg_tensor *const *leaves, int 
 {
     if (!check(s, loss) || !check_leaves(s, leaves, n)) return;
     const tg_program *p = s->program;
-    narrow(p, leaves, n);
+    restrict_to(p, leaves, n);
     if (loss->node->needs_grad) tg_backward(s, loss);
     else tg_fail(s, "backward: the loss depends on none of the leaves that are to get a gradient");
-    widen(p);
+    unrestrict(p);
 }
 
 void tg_backward_from(tg_scope *s, tg_tensor *y, tg_tensor *gradient)
@@ -287,10 +289,10 @@ void tg_backward_from(tg_scope *s, tg_tensor *y, tg_tensor *gradient)
     size_t end = p->n;
     p->walking = "";
     p->segment = 0;
-    arrive(s, y, gradient, walk);
+    accumulate(s, y, gradient, walk);
     walk_record(s, end, walk);
-    settle_leaves(s, end, walk);
-    if (tg_ok(s) && !y->node->made && y->node->walk_grad) settle(s, y);
+    set_leaf_gradients(s, end, walk);
+    if (tg_ok(s) && !y->node->made && y->node->walk_grad) set_leaf_gradient(s, y);
     p->walking = NULL;
     p->segment = segment;
 }
@@ -304,7 +306,7 @@ void tg_backward(tg_scope *s, tg_tensor *loss)
                 tg_shape(loss, &shape));
         return;
     }
-    s->program->walking = ""; /* the seed is internal, as the walk is */
+    s->program->walking = ""; /* the seed is internal, like the walk */
     tg_tensor *one = tg_fill(s, 1, loss->rank, loss->dim);
     s->program->walking = NULL;
     if (tg_ok(s)) tg_backward_from(s, loss, one);

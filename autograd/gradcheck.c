@@ -1,8 +1,8 @@
-/* gradcheck.c - backward against central differences.
+/* gradcheck.c - compares backward with central differences.
  *
- * What is differentiated is a randomly weighted sum of fn's result: a plain sum is constant for softmax and for
- * normalisations, and would check nothing.  Random counters are rewound before each call of fn, so that dropout drops
- * the same elements each time. */
+ * The objective is a randomly weighted sum of fn's result: a plain sum is constant for softmax and normalisations, and
+ * would check nothing.  Random counters are rewound before each call of fn, so that dropout drops the same elements
+ * each time. */
 #include "autograd.h"
 #include "core.h"
 #include "random.h"
@@ -14,13 +14,13 @@ enum { WEIGHTS = 1, PLACES = 2 }; /* streams of config.seed */
 typedef tg_tensor *(*gradcheck_fn)(tg_scope *s, void *context, tg_tensor *const *in);
 
 typedef struct {
-    tg_scope *scope; /* of the whole check */
+    tg_scope *scope; /* lives during the whole check */
     gradcheck_fn fn;
     void *context;
     tg_tensor *const *in;
     int n;
     tg_gradcheck_config config;
-    uint64_t counter; /* of random streams, before each call of fn */
+    uint64_t counter; /* the random counter to restore before each call of fn */
 } gradcheck;
 
 typedef struct {
@@ -36,7 +36,7 @@ static double weight(const gradcheck *g, int64_t i)
 
 static bool is_checked(const tg_tensor *t) { return t && t->dtype == TG_F32 && t->node->needs_grad; }
 
-/* A scope in which fn has been called, with its result; it is popped by the caller. */
+/* Calls fn in a new scope, which the caller pops, and returns its result. */
 static tg_tensor *call(const gradcheck *g, bool grad, tg_scope **s)
 {
     *s = tg_push_modes(g->scope, (tg_modes){ .grad = grad, .train = g->config.modes.train });
@@ -59,7 +59,7 @@ static double objective(const gradcheck *g)
     return sum;
 }
 
-/* A copy of the gradient of t that was left by `backward`; zeros if there is none.  NULL: no memory, or a failure. */
+/* A copy of the gradient of t; zeros if it has none.  NULL: out of memory, or the scope has failed. */
 static float *gradient_of(const gradcheck *g, tg_tensor *t)
 {
     float *copy = tg_alloc(g->scope, sizeof *copy * (size_t)tg_count(t) + 1);
@@ -70,7 +70,7 @@ static float *gradient_of(const gradcheck *g, tg_tensor *t)
     return copy;
 }
 
-/* What backward says, for each input; the gradients that the inputs had before are put back. */
+/* Runs backward and copies each input's gradient; the gradients that the inputs had before are restored. */
 static bool backward(const gradcheck *g, float **analytic, tg_tensor **before)
 {
     for (int k = 0; k < g->n; k++)
@@ -99,7 +99,7 @@ static bool set(const gradcheck *g, tg_tensor *t, int64_t i, float value)
     return data;
 }
 
-/* (f(x + h) - f(x - h)) / 2h for element i of t, with the h that f32 makes of it; NaN once the scope has failed. */
+/* (f(x + h) - f(x - h)) / 2h for element i of t, with h as rounded by f32; NaN once the scope has failed. */
 static double difference(const gradcheck *g, tg_tensor *t, int64_t i)
 {
     const float *data = tg_data(t);
@@ -114,8 +114,8 @@ static double difference(const gradcheck *g, tg_tensor *t, int64_t i)
     return (up - down) / ((double)high - (double)low);
 }
 
-/* Element number j of `of` that are looked at among `count`: all, or one at random in each of equal stretches. */
-static int64_t place(const gradcheck *g, int64_t j, int64_t of, int64_t count)
+/* The j-th of `of` elements sampled from `count`: a random one in each of `of` equal ranges, so all if of == count. */
+static int64_t sample(const gradcheck *g, int64_t j, int64_t of, int64_t count)
 {
     int64_t from = j * count / of, to = (j + 1) * count / of;
     return from + tg_random_below((tg_stream){ g->config.seed, PLACES }, (uint64_t)j, (uint32_t)(to - from));
@@ -127,7 +127,7 @@ static void compare(const gradcheck *g, int input, const float *analytic, worst 
     int64_t count = tg_count(t), of = g->config.samples;
     if (of <= 0 || of > count) of = count;
     for (int64_t j = 0; j < of && tg_ok(g->scope); j++) {
-        int64_t i = place(g, j, of, count);
+        int64_t i = sample(g, j, of, count);
         double numeric = difference(g, t, i), error = fabs((double)analytic[i] - numeric);
         double excess = error == 0 ? 0 : error / (g->config.tolerance * (1 + fabs(numeric)));
         if (!(excess <= w->excess)) *w = (worst){ error, excess, (double)analytic[i], numeric, input, i };
@@ -135,7 +135,7 @@ static void compare(const gradcheck *g, int input, const float *analytic, worst 
     }
 }
 
-static bool judge(const gradcheck *g, const worst *w, char report[256])
+static bool verdict(const gradcheck *g, const worst *w, char report[256])
 {
     if (!tg_ok(g->scope)) {
         if (report) snprintf(report, 256, "%s", tg_message(g->scope));
@@ -172,7 +172,7 @@ bool tg_gradcheck(tg_scope *s, tg_tensor *(*fn)(tg_scope *s, void *context, tg_t
     bool good = analytic && before && backward(&g, analytic, before);
     for (int k = 0; k < n && good; k++)
         if (is_checked(in[k])) compare(&g, k, analytic[k], &w);
-    good = judge(&g, &w, report) && good;
+    good = verdict(&g, &w, report) && good;
     tg_pop(g.scope);
     return good;
 }

@@ -1,5 +1,5 @@
 /* cifar.c - CIFAR-10 and CIFAR-100 (Krizhevsky 2009), binary versions: records of one or two label bytes and 3072
- * pixels, 32 rows of 32 red ones, then green, then blue. */
+ * bytes of pixels: a plane of 32 x 32 red values, then green, then blue. */
 #include "data_file.h"
 #include "dataset.h"
 #include <stdlib.h>
@@ -7,10 +7,10 @@
 enum { SIDE = 32, PLANE = SIDE * SIDE, IMAGE = 3 * PLANE };
 
 typedef struct {
-    const char *name, *folder; /* the folder that the archive unpacks into */
+    const char *name, *folder; /* the folder into which the archive unpacks */
     const char *files[2][6];   /* training, test */
-    int labels;                /* bytes before the pixels; the last one counts */
-    int limit[2];              /* each is below */
+    int labels;                /* label bytes in front of the pixels; the last one is used */
+    int limit[2];              /* each label must be below */
     const char *const *class_names;
     float mean[4], deviation[4];
 } cifar_kind;
@@ -66,7 +66,7 @@ static const char *find(tg_scope *s, const cifar_kind *kind, const char *dir)
     return NULL;
 }
 
-/* Sizes are those of files on disk, so memory for their images may be asked for at once. */
+/* The count follows from the file's size on disk, so memory for all images can be allocated up front. */
 static int64_t count_records(tg_file *f, const cifar_kind *kind)
 {
     const uint64_t record = IMAGE + (uint64_t)kind->labels;

@@ -1,3 +1,4 @@
+/* class_names.c - the names of the classes of Fashion-MNIST, CIFAR-10 and CIFAR-100. */
 #include "dataset.h"
 
 const char *const tg_fashion_names[10] = {

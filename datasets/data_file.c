@@ -1,3 +1,4 @@
+/* data_file.c - reads plain and gzip files sequentially.  See data_file.h. */
 #include "data_file.h"
 #include "system.h"
 #include <errno.h>
@@ -51,7 +52,7 @@ bool tg_file_open(tg_file *f, tg_scope *s, const char *path)
     if (!tg_ok(s)) return false;
 
     struct stat about;
-    f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* a FIFO must not stop us */
+    f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* do not block on a FIFO */
     if (f->fd < 0 || fstat(f->fd, &about) < 0) {
         tg_fail(s, "%s: cannot be opened: %s", path, strerror(errno));
     } else if (!S_ISREG(about.st_mode)) {
@@ -85,7 +86,7 @@ static size_t copy_some(tg_file *f, uint8_t *to, size_t n)
     return now;
 }
 
-/* After a member: another one, zeros up to the end, or something that does not belong there. */
+/* After a gzip member may come another one, or zeros up to the end of the file; anything else is an error. */
 static void pass_member(tg_file *f)
 {
     do {
@@ -144,8 +145,8 @@ void *tg_file_memory(tg_scope *s, const char *path, uint64_t bytes)
     return block && tg_defer(s, tg_system_free, block) ? block : NULL;
 }
 
-/* A file that is gzip may give less than it promises: its block grows as the bytes arrive. */
-static uint8_t *widen(tg_file *f, uint8_t *old, size_t have, size_t bytes)
+/* A gzip file may hold less than it declares, so the block grows as bytes arrive. */
+static uint8_t *grow(tg_file *f, uint8_t *old, size_t have, size_t bytes)
 {
     uint8_t *const block = tg_system_alloc(bytes);
     if (!block) tg_fail(f->s, "%s: no memory for %zu bytes", f->path, bytes);
@@ -154,8 +155,8 @@ static uint8_t *widen(tg_file *f, uint8_t *old, size_t have, size_t bytes)
     return block;
 }
 
-/* Whether n more bytes can be there at all. */
-static bool believable(tg_file *f, uint64_t n)
+/* Whether the file can hold n more bytes at all; if not, fails. */
+static bool can_hold(tg_file *f, uint64_t n)
 {
     const uint64_t most = tg_file_most(f);
     if (n > most)
@@ -175,10 +176,10 @@ uint8_t *tg_file_take(tg_file *f, uint64_t n)
     const uint64_t start = f->given;
     uint8_t *data = NULL;
     size_t have = 0;
-    if (!tg_ok(f->s) || !believable(f, n)) return NULL;
+    if (!tg_ok(f->s) || !can_hold(f, n)) return NULL;
     while (tg_ok(f->s) && have < n) {
         const size_t room = next_size(f, have, n);
-        data = widen(f, data, have, room);
+        data = grow(f, data, have, room);
         if (data && tg_file_read(f, data + have, room - have) < room - have)
             tg_fail(f->s, "%s: ends after %llu bytes, want %llu", f->path, (unsigned long long)f->given,
                     (unsigned long long)(start + n));

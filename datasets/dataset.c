@@ -1,3 +1,4 @@
+/* dataset.c - creates, checks and opens data sets.  See datasets.h. */
 #include "data_file.h"
 #include "dataset.h"
 #include <math.h>
@@ -33,7 +34,7 @@ const char *const *tg_digit_names(tg_scope *s, int classes)
     return (const char *const *)names;
 }
 
-/* Exact sums, so that the result does not depend on their order. */
+/* From a histogram: its sums are exact, so the result does not depend on the order of the images. */
 void tg_dataset_measure(tg_dataset *d)
 {
     uint64_t seen[4][256] = { { 0 } };
@@ -49,7 +50,7 @@ void tg_dataset_measure(tg_dataset *d)
         }
         const double mean = sum / (double)pixels, variance = squares / (double)pixels - mean * mean;
         d->mean[k] = (float)(mean / 255);
-        d->deviation[k] = variance > 1e-6 ? (float)(sqrt(variance) / 255) : 1; /* all alike: only shifted */
+        d->deviation[k] = variance > 1e-6 ? (float)(sqrt(variance) / 255) : 1; /* constant: only shifted */
     }
 }
 

@@ -1,19 +1,20 @@
-/* fashion_mnist.c - Fashion-MNIST (Xiao, Rasul, Vollgraf 2017): 60,000 + 10,000 grey images of clothes, 28 x 28. */
+/* fashion_mnist.c - Fashion-MNIST (Xiao, Rasul, Vollgraf 2017): 60,000 + 10,000 grayscale images of clothes, 28 x 28.
+ */
 #include "dataset.h"
 #include <stdlib.h>
 #include <string.h>
 
-#ifndef TG_SAMPLE_DEFAULT /* the build says where the sample lies in the source tree ... */
+#ifndef TG_SAMPLE_DEFAULT /* the build sets the sample's path in the source tree ... */
 #define TG_SAMPLE_DEFAULT "datasets/sample"
 #endif
-#ifndef TG_SAMPLE_INSTALLED /* ... and where it is installed */
+#ifndef TG_SAMPLE_INSTALLED /* ... and its installed path */
 #define TG_SAMPLE_INSTALLED "/usr/share/tilegrad/sample"
 #endif
 
 static const char debian_folder[] = "/usr/share/datasets/fashion-mnist";
 static const char sample_note[] = "a sample of Fashion-MNIST; for all 70,000 images: apt install dataset-fashion-mnist";
 
-/* Mean and deviation are those of all 60,000 training images, for each split and for the sample. */
+/* Mean and deviation of all 60,000 training images are used for both splits and for the sample. */
 static tg_dataset *load(tg_scope *s, const char *folder, tg_split split, const char *name, const char *note)
 {
     tg_dataset d = {
@@ -27,7 +28,7 @@ static tg_dataset *load(tg_scope *s, const char *folder, tg_split split, const c
     return tg_idx_load(s, folder, split, &d) ? tg_dataset_keep(s, &d, folder) : NULL;
 }
 
-/* TG_SAMPLE_DIR decides alone if it is set. */
+/* If TG_SAMPLE_DIR is set, nothing else is tried. */
 static const char *sample_folder(void)
 {
     const char *const said = getenv("TG_SAMPLE_DIR");
@@ -43,7 +44,7 @@ tg_dataset *tg_fashion_mnist_sample(tg_scope *s, const char *dir, tg_split split
     if (!tg_ok(s)) return NULL;
     const char *const folder = dir ? dir : sample_folder();
     if (!folder) {
-        tg_fail(s, "Fashion-MNIST sample: not in %s, %s or ./datasets/sample; TG_SAMPLE_DIR can say where it is",
+        tg_fail(s, "Fashion-MNIST sample: not in %s, %s or ./datasets/sample; set TG_SAMPLE_DIR to its folder",
                 TG_SAMPLE_DEFAULT, TG_SAMPLE_INSTALLED);
         return NULL;
     }

@@ -1,5 +1,5 @@
-/* idx.c - the format of MNIST: a magic number 0 0 TYPE RANK (type 8: unsigned bytes), RANK sizes of 32 bits, big end
- * first, then the elements.  A folder holds images and labels of a training and a test split, each plain or gzip. */
+/* idx.c - MNIST's format: a magic number 0 0 TYPE RANK (type 8: unsigned bytes), RANK big-endian sizes of 32 bits, then
+ * the elements.  A folder holds images and labels of a training and a test split, each file plain or gzip. */
 #include "data_file.h"
 #include "dataset.h"
 #include <math.h>
@@ -11,7 +11,7 @@ static uint32_t big_endian(const uint8_t b[4])
     return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
 }
 
-/* ---- element types: from `at`, big end first ---- */
+/* ---- element types, big-endian ---- */
 
 static double get_u8(const uint8_t *at) { return *at; }
 static double get_i8(const uint8_t *at) { return (int8_t)*at; }
@@ -35,7 +35,7 @@ static double get_f64(const uint8_t *at)
 }
 
 typedef struct {
-    const char *name; /* the end of a file's name, too: "idx3-ubyte" */
+    const char *name; /* also ends a file's name: "idx3-ubyte" */
     int code;
     size_t size;
     double (*get)(const uint8_t *at);
@@ -47,7 +47,7 @@ static const element elements[] = {
 };
 enum { ELEMENTS = sizeof elements / sizeof *elements };
 
-/* In place: an element never takes less than the byte that it becomes. */
+/* In place: no element is smaller than the byte that it becomes. */
 static void to_bytes(tg_file *f, const element *type, uint8_t *data, uint64_t n)
 {
     for (uint64_t i = 0; type->get != get_u8 && i < n; i++) {
@@ -63,7 +63,7 @@ static void to_bytes(tg_file *f, const element *type, uint8_t *data, uint64_t n)
 
 /* ---- a file ---- */
 
-/* The number of elements that dim says; 0 and failed if that cannot be. */
+/* The number of elements; 0: it is not possible, and the scope has failed. */
 static uint64_t product(tg_file *f, int rank, const int64_t dim[])
 {
     uint64_t count = 1;
@@ -83,7 +83,7 @@ static const element *find_element(uint32_t magic, int rank)
     return NULL;
 }
 
-/* The number of elements, and their type; 0 and failed if there is no such header. */
+/* Reads the header.  Returns the number of elements and sets their type; 0: not valid, and the scope has failed. */
 static uint64_t read_header(tg_file *f, int rank, int64_t dim[], const element **type)
 {
     uint8_t head[4 + 4 * 4];
@@ -126,8 +126,8 @@ typedef struct {
     char text[48];
 } file_name;
 
-/* "train-images-idx3-ubyte", or as archives spell it otherwise: "train-images.idx3-ubyte", another type, ".gz" behind
- * it. The plain file goes before the gzip one.  If there is none, the first of these names. */
+/* Finds "train-images-idx3-ubyte" or another spelling in use: "train-images.idx3-ubyte", another type, with ".gz".
+ * Plain files are preferred.  If none exists, the first of these names is returned, for the message. */
 static void choose(const char *folder, tg_split split, const char *what, int rank, file_name *name)
 {
     for (int gzip = 0; gzip < 2; gzip++)
@@ -180,8 +180,8 @@ static int highest(const tg_dataset *d)
     return top;
 }
 
-/* Classes, mean and deviation are those of the training images, for the test images too.  A folder without a training
- * split has no say: its own classes, and numbers that map 0 .. 1 to -1 .. 1. */
+/* Classes, mean and deviation of the training images are used for the test images, too.  Without a training split the
+ * classes are those of the test labels, and mean and deviation stay 0.5, which maps 0 .. 1 to -1 .. 1. */
 static void learn_from_training(tg_scope *s, const char *folder, tg_split split, tg_dataset *d)
 {
     tg_scope *const own = tg_push(s);

@@ -1,9 +1,9 @@
-/* loader.c - threads that prepare batches ahead of the program.
+/* loader.c - worker threads that prefetch batches.
  *
- * A slot is memory for one batch.  Workers take batches in order, each into a free slot; tg_next lends the slot of the
- * batch that is due to the caller's scope, whose reset frees it for the workers.  What a batch holds follows from
- * (seed, epoch, number) alone, so it does not matter who prepares it.  There are always more slots than are lent: a
- * program that keeps many batches at once makes the loader ask for memory, never wait for ever. */
+ * A slot is memory for one batch.  Workers take batches in order, each into a free slot.  tg_next lends the slot of the
+ * next batch to the caller's scope, whose reset returns it to the workers.  A batch's contents follow from (seed,
+ * epoch, number) alone, so it does not matter which worker prepares it.  There are always more slots than are lent: for
+ * a program that keeps many batches the loader allocates more memory instead of waiting forever. */
 #include "dataset.h"
 #include "parallel.h"
 #include "run.h"
@@ -26,13 +26,13 @@ typedef struct slot {
     tg_loader *loader;
     struct slot *next;
     slot_state state;
-    bool unwanted; /* being filled with what was asked for before a seek */
+    bool unwanted; /* being filled with a batch that a seek has made obsolete */
     place at;
     uint64_t seed;
     int count;
     float *x;        /* [count, h, w, c] */
     int64_t *y;      /* [count] */
-    uint32_t *index; /* [count]: which images */
+    uint32_t *index; /* [count] indices of the images */
 } slot;
 
 struct tg_loader {
@@ -40,27 +40,26 @@ struct tg_loader {
     tg_dataset data;
     tg_loader_config config;
     tg_pixels pixels;
-    int64_t batches; /* in an epoch */
-    place here;      /* what tg_next gives next; only its thread looks at it */
+    int64_t batches; /* per epoch */
+    place here;      /* the next batch that tg_next returns; used by its thread only */
     struct {
         place at;
         uint64_t seed;
-    } saved; /* what a checkpoint is written from and read into */
+    } saved; /* what checkpoints save and load */
     pthread_t threads[MAX_WORKERS];
     int running;
-    pid_t process; /* whose threads they are */
+    pid_t process; /* the process that owns the threads */
 
-    pthread_mutex_t lock;      /* guards what follows */
-    pthread_cond_t work, done; /* a slot may be filled; one has been */
-    place ahead;               /* what the next worker takes */
-    uint32_t *order;           /* [data.count] of epoch `ordered`; NULL: as they lie */
+    pthread_mutex_t lock;      /* protects all that follows */
+    pthread_cond_t work, done; /* signalled when a slot can be filled; when one was filled */
+    place prefetch;            /* the next batch that a worker takes */
+    uint32_t *order;           /* [data.count] the shuffled order of epoch `ordered`; NULL: not shuffled */
     int64_t ordered;
     slot *slots;
     bool stop;
 };
 
-/* In a forked process the workers are not there: nobody waits for them, nor for a lock that one of them may have held.
- */
+/* A forked process has no workers: it must not wait for them, nor for a lock that one of them may have held. */
 static bool is_forked(const tg_loader *l) { return l->process != getpid(); }
 
 static void lock(tg_loader *l)
@@ -86,7 +85,7 @@ static int count_slots(const tg_loader *l, slot_state state)
     return n;
 }
 
-/* Batches that are ready or on their way; more would only take memory. */
+/* The maximum of batches ready or being filled; more would only use memory. */
 static int depth(const tg_loader *l) { return l->config.workers + 1; }
 
 static slot *find_free(const tg_loader *l)
@@ -134,24 +133,24 @@ static bool add_slots(tg_loader *l, int n)
 
 /* ---- workers ---- */
 
-/* Says what goes into k and steps ahead; the lock is held, so batches are taken in order. */
-static void take(tg_loader *l, slot *k)
+/* Assigns the next batch to k.  The lock is held, so batches are taken in order. */
+static void assign_batch(tg_loader *l, slot *k)
 {
-    const int64_t first = l->ahead.batch * l->config.batch, left = l->data.count - first;
-    if (l->order && l->ordered != l->ahead.epoch) {
-        tg_shuffle(l->config.seed, l->ahead.epoch, l->data.count, l->order);
-        l->ordered = l->ahead.epoch;
+    const int64_t first = l->prefetch.batch * l->config.batch, left = l->data.count - first;
+    if (l->order && l->ordered != l->prefetch.epoch) {
+        tg_shuffle(l->config.seed, l->prefetch.epoch, l->data.count, l->order);
+        l->ordered = l->prefetch.epoch;
     }
     k->state = FILLING;
     k->unwanted = false;
-    k->at = l->ahead;
+    k->at = l->prefetch;
     k->seed = l->config.seed;
     k->count = (int)(left < l->config.batch ? left : l->config.batch);
     for (int i = 0; i < k->count; i++) k->index[i] = l->order ? l->order[first + i] : (uint32_t)(first + i);
-    if (++l->ahead.batch == l->batches) l->ahead = (place){ l->ahead.epoch + 1, 0 };
+    if (++l->prefetch.batch == l->batches) l->prefetch = (place){ l->prefetch.epoch + 1, 0 };
 }
 
-static void fill(const tg_loader *l, slot *k)
+static void fill_slot(const tg_loader *l, slot *k)
 {
     const tg_dataset *const d = &l->data;
     const size_t size = (size_t)d->h * (size_t)d->w * (size_t)d->c;
@@ -166,7 +165,7 @@ static void fill(const tg_loader *l, slot *k)
 static void *worker(void *loader)
 {
     tg_loader *const l = loader;
-    tg_unbind_thread(); /* libgomp may have bound the thread that made this one */
+    tg_unbind_thread(); /* libgomp may have bound the thread that created this one */
     pthread_mutex_lock(&l->lock);
     while (!l->stop) {
         slot *const k = find_free(l);
@@ -174,9 +173,9 @@ static void *worker(void *loader)
             pthread_cond_wait(&l->work, &l->lock);
             continue;
         }
-        take(l, k);
+        assign_batch(l, k);
         pthread_mutex_unlock(&l->lock);
-        fill(l, k);
+        fill_slot(l, k);
         pthread_mutex_lock(&l->lock);
         k->state = k->unwanted ? FREE : READY;
         pthread_cond_signal(&l->done);
@@ -202,7 +201,7 @@ static void loader_free(tg_loader *l)
     tg_system_free(l);
 }
 
-/* The scope of the loader ends.  Batches may live on in another scope: the last of them frees it. */
+/* Called when the loader's scope ends.  Batches may live on in other scopes; the last of them frees the loader. */
 static void loader_close(void *loader)
 {
     tg_loader *const l = loader;
@@ -214,7 +213,7 @@ static void loader_close(void *loader)
     if (count_slots(l, LENT) == 0) loader_free(l);
 }
 
-static void give_back(void *lent)
+static void return_slot(void *lent)
 {
     slot *const k = lent;
     tg_loader *const l = k->loader;
@@ -242,7 +241,7 @@ static bool config_sound(tg_scope *s, const tg_dataset *d, const tg_loader_confi
     return tg_ok(s);
 }
 
-/* Signals are for the threads of the program. */
+/* With all signals blocked: they are for the program's threads. */
 static void start_workers(tg_scope *s, tg_loader *l)
 {
     sigset_t all, before;
@@ -289,7 +288,7 @@ tg_loader *tg_loader_new(tg_scope *s, const tg_dataset *data, tg_loader_config c
 
 int64_t tg_loader_batches(const tg_loader *l) { return l ? l->batches : 0; }
 
-/* Waits for the batch that is due.  NULL: no memory for another slot. */
+/* Waits for the next batch.  NULL: no memory for another slot. */
 static slot *lend(tg_loader *l)
 {
     lock(l);
@@ -310,7 +309,7 @@ bool tg_next(tg_scope *s, tg_loader *l, tg_batch *batch)
     if (!tg_wants_home(s, "next", "loader", l ? l->scope : NULL)) return false;
     if (!batch) return tg_fail(s, "next: the batch is NULL"), false;
     if (is_forked(l)) {
-        tg_fail(s, "loader: its threads stayed in the process that forked this one; make a loader after the fork");
+        tg_fail(s, "loader: its threads are in the parent process; create a loader after the fork");
         return false;
     }
     if (l->here.batch == l->batches) {
@@ -323,7 +322,7 @@ bool tg_next(tg_scope *s, tg_loader *l, tg_batch *batch)
         return false;
     }
     const int count = k->count;
-    batch->x = tg_borrow(s, TG_F32, 4, TG_DIM(count, l->data.h, l->data.w, l->data.c), k->x, give_back, k);
+    batch->x = tg_borrow(s, TG_F32, 4, TG_DIM(count, l->data.h, l->data.w, l->data.c), k->x, return_slot, k);
     batch->y = tg_borrow(s, TG_I64, 1, TG_DIM(count), k->y, NULL, NULL);
     batch->count = count;
     batch->index = k->index;
@@ -336,7 +335,7 @@ static void seek(tg_loader *l, place to, uint64_t seed)
 {
     l->here = to;
     lock(l);
-    l->ahead = to.batch < l->batches ? to : (place){ to.epoch + 1, 0 };
+    l->prefetch = to.batch < l->batches ? to : (place){ to.epoch + 1, 0 };
     if (seed != l->config.seed) l->ordered = -1;
     l->config.seed = seed;
     for (slot *k = l->slots; k; k = k->next) {
@@ -359,7 +358,7 @@ void tg_loader_seek(tg_scope *s, tg_loader *l, int64_t epoch, int64_t batch)
 
 /* ---- in a checkpoint ---- */
 
-static void must_be(tg_state *to, const char *name, int64_t value)
+static void require_same(tg_state *to, const char *name, int64_t value)
 {
     char text[24];
     snprintf(text, sizeof text, "%lld", (long long)value);
@@ -377,13 +376,13 @@ static void visit(tg_state *to, void *loader)
     const tg_loader_config *const c = &l->config;
     l->saved.at = l->here;
     l->saved.seed = c->seed;
-    must_be(to, "images", l->data.count);
-    must_be(to, "batch_size", c->batch);
-    must_be(to, "shuffle", !c->no_shuffle);
-    must_be(to, "drop_last", c->drop_last);
-    must_be(to, "crop_pad", c->crop_pad);
-    must_be(to, "flip", c->flip);
-    must_be(to, "normalize", !c->no_normalize);
+    require_same(to, "images", l->data.count);
+    require_same(to, "batch_size", c->batch);
+    require_same(to, "shuffle", !c->no_shuffle);
+    require_same(to, "drop_last", c->drop_last);
+    require_same(to, "crop_pad", c->crop_pad);
+    require_same(to, "flip", c->flip);
+    require_same(to, "normalize", !c->no_normalize);
     tg_state_u64(to, "seed", &l->saved.seed);
     tg_state_int(to, "epoch", &l->saved.at.epoch, 0, last_epoch);
     tg_state_int(to, "batch", &l->saved.at.batch, 0, l->batches);

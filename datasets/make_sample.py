@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Make the sample of Fashion-MNIST that is kept in the tree.
+"""Create the sample of Fashion-MNIST that the repository contains.
 
 usage: make_sample.py [FROM [TO]]
 
-FROM  folder with the whole data set (default: where Debian's dataset-fashion-mnist puts it)
-TO    folder to write (default: sample, beside this script)
+FROM  folder with the whole data set (default: the folder of Debian's dataset-fashion-mnist)
+TO    folder to write (default: sample, next to this script)
 
-The first 200 training and the first 50 test images of each of the ten classes, in the order of the whole set, so that
-the sample is balanced and the same wherever it is made; four IDX files of 8 bit, gzip, and the licence.
+The first 200 training and the first 50 test images of each of the ten classes, in their original order, so that the
+sample is balanced and reproducible: four gzipped IDX files of unsigned bytes, and the licence.
 """
 import gzip
 import os

@@ -1,9 +1,10 @@
+/* transform.c - shuffling, random crops and mirroring, normalization.  See transform.h. */
 #include "transform.h"
 #include "random.h"
 
 enum { FOR_ORDER, FOR_VIEWS };
 
-/* The upper half of the counters: the streams that operators draw come from the lower one. */
+/* Uses the upper half of the counters; operators draw from the lower half. */
 static tg_stream stream_of(uint64_t seed, int64_t epoch, int purpose)
 {
     return (tg_stream){ seed, (uint64_t)1 << 63 | (uint64_t)epoch << 1 | (uint64_t)purpose };
@@ -20,7 +21,7 @@ void tg_shuffle(uint64_t seed, int64_t epoch, int64_t count, uint32_t *order)
     }
 }
 
-/* An integer in 0 .. n-1; n is small, so is the bias. */
+/* An integer in 0 .. n-1; the bias is negligible as n is small. */
 static int scaled(uint32_t bits, int n) { return (int)((uint64_t)bits * (uint64_t)n >> 32); }
 
 tg_view tg_view_of(uint64_t seed, int64_t epoch, int64_t index, int pad, bool flip)

@@ -5,8 +5,9 @@
 build_packages=(gcc libc6-dev cmake ninja-build libdnnl-dev libopenblas-openmp-dev zlib1g-dev libpng-dev librandom123-dev
                 libjansson-dev libxxhash-dev)
 test_packages=(g++ libcmocka-dev pkg-config)
-# Peers and tools that checks are skipped without, with the reason: NumPy, PyTorch, libFuzzer, clang-format.
-peer_packages=(python3-numpy python3-torch clang llvm libclang-rt-14-dev libomp-dev clang-format-14)
+# Peers and tools that checks are skipped without, with the reason: NumPy, PyTorch, libFuzzer, clang-format, clang-tidy.
+peer_packages=(python3-numpy python3-torch clang llvm libclang-rt-14-dev libomp-dev clang-format-14
+               clang-tidy-14)
 
 # need_packages PACKAGE...: installs those that are missing, through apt-get, as root or with sudo; says what and why.
 need_packages() {

@@ -19,6 +19,6 @@ typedef struct {
 } round_errors;
 
 /* Rounds n numbers into `to`; e (or NULL) is added to.  A NaN stays one, with the upper bits of its payload. */
-void round_numbers(const round_format *to_format, const double *from, int64_t n, void *to, round_errors *e);
+void round_numbers(const round_format *f, const double *from, int64_t n, void *to, round_errors *e);
 void round_add(round_errors *sum, const round_errors *more);
 #endif

@@ -9,8 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-extern char **environ;
-
 static void print_processor(void)
 {
     printf("processor    %s\n", tg_cpu_name());

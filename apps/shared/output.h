@@ -7,9 +7,9 @@
 #define TG_APPS_OUTPUT_H
 #include <stdio.h>
 
-void output_open(void);               /* first of all; a descriptor that is closed is made unwritable */
-void output_title(const char *title); /* "tilegrad train": begins the message */
-int output_fd(const FILE *to);        /* of stdout or stderr, which know none of their own */
+void output_open(void);              /* first of all; a descriptor that is closed is made unwritable */
+void output_title(const char *text); /* "tilegrad train": begins the message */
+int output_fd(const FILE *to);       /* of stdout or stderr, which know none of their own */
 void output_raw(FILE *to, const char *bytes, size_t n); /* past the escaping: our own control sequences, raw values */
 
 /* Text that may hold line feeds, as a part of a line: a path, a name.  In `room`. */

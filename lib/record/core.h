@@ -129,11 +129,11 @@ void tg_fail_in(tg_scope *s, const char *where, const char *format, ...) TG_PRIN
 bool tg_is_ancestor(const tg_scope *ancestor, const tg_scope *s); /* also true if they are the same */
 
 /* storage.c */
-tg_storage *tg_storage_new(tg_scope *s, size_t bytes);   /* without memory; NULL: s has failed */
-bool tg_storage_fill(tg_storage *storage);               /* allocates its memory; false: out of memory */
-void tg_storage_drop(tg_storage *storage);               /* frees its memory */
-void tg_storage_free(tg_storage *storage);               /* frees it and its memory, and removes it from its scope */
-void tg_storage_move(tg_storage *storage, tg_scope *to); /* moves it to another scope */
+tg_storage *tg_storage_new(tg_scope *s, size_t bytes); /* without memory; NULL: s has failed */
+bool tg_storage_fill(tg_storage *storage);             /* allocates its memory; false: out of memory */
+void tg_storage_drop(tg_storage *t);                   /* frees its memory */
+void tg_storage_free(tg_storage *t);                   /* frees it and its memory, and removes it from its scope */
+void tg_storage_move(tg_storage *t, tg_scope *to);     /* moves it to another scope */
 
 /* tensor.c */
 tg_tensor *tg_nil(void); /* the tensor without elements */

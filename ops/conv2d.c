@@ -5,6 +5,7 @@
 
 TG_VECTOR_DECLARE(conv2d_vector)
 TG_VECTOR_DECLARE(conv2d_depthwise_vector)
+TG_VECTOR_DECLARE(conv2d_grouped_vector)
 TG_BRGEMM_DECLARE(conv2d_brgemm)
 extern const tg_kernel conv2d_brgemm_winograd_avx512;
 extern const tg_kernel conv2d_grouped_onednn, conv2d_winograd_onednn, conv2d_onednn, conv2d_bf16_onednn, conv2d_ref;
@@ -200,14 +201,16 @@ const tg_op tg_conv2d_op = {
     .backward = conv2d_backward,
     .kernels =
         TG_KERNELS(TG_ONEDNN(conv2d_grouped_onednn), TG_VECTOR(conv2d_depthwise_vector), TG_BRGEMM_BF16(conv2d_brgemm),
-                   &conv2d_brgemm_winograd_avx512, TG_BRGEMM_F32(conv2d_brgemm), TG_ONEDNN(conv2d_winograd_onednn),
-                   TG_ONEDNN(conv2d_onednn), TG_ONEDNN(conv2d_bf16_onednn), TG_VECTOR(conv2d_vector), &conv2d_ref),
+                   &conv2d_brgemm_winograd_avx512, TG_VECTOR(conv2d_grouped_vector), TG_BRGEMM_F32(conv2d_brgemm),
+                   TG_ONEDNN(conv2d_winograd_onednn), TG_ONEDNN(conv2d_onednn), TG_ONEDNN(conv2d_bf16_onednn),
+                   TG_VECTOR(conv2d_vector), &conv2d_ref),
     .flops = tg_conv2d_flops,
     .rules = TG_RULES(&tg_conv2d_relu_rule),
 };
 
 TG_VECTOR_DECLARE(conv2d_grad_x_vector)
 TG_VECTOR_DECLARE(conv2d_grad_x_depthwise_vector)
+TG_VECTOR_DECLARE(conv2d_grad_x_grouped_vector)
 TG_BRGEMM_DECLARE(conv2d_grad_x_brgemm)
 extern const tg_kernel conv2d_grad_x_brgemm_winograd_avx512;
 extern const tg_kernel conv2d_grad_x_grouped_onednn, conv2d_grad_x_winograd_onednn, conv2d_grad_x_onednn;
@@ -220,9 +223,9 @@ const tg_op tg_conv2d_grad_x_op = {
     .infer = grad_x_infer,
     .kernels = TG_KERNELS(TG_ONEDNN(conv2d_grad_x_grouped_onednn), TG_VECTOR(conv2d_grad_x_depthwise_vector),
                           TG_BRGEMM_BF16(conv2d_grad_x_brgemm), &conv2d_grad_x_brgemm_winograd_avx512,
-                          TG_BRGEMM_F32(conv2d_grad_x_brgemm), TG_ONEDNN(conv2d_grad_x_winograd_onednn),
-                          TG_ONEDNN(conv2d_grad_x_onednn), TG_ONEDNN(conv2d_grad_x_bf16_onednn),
-                          TG_VECTOR(conv2d_grad_x_vector), &conv2d_grad_x_ref),
+                          TG_VECTOR(conv2d_grad_x_grouped_vector), TG_BRGEMM_F32(conv2d_grad_x_brgemm),
+                          TG_ONEDNN(conv2d_grad_x_winograd_onednn), TG_ONEDNN(conv2d_grad_x_onednn),
+                          TG_ONEDNN(conv2d_grad_x_bf16_onednn), TG_VECTOR(conv2d_grad_x_vector), &conv2d_grad_x_ref),
     .flops = grad_x_flops,
 };
 

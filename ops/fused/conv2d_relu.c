@@ -4,6 +4,7 @@
 
 TG_VECTOR_DECLARE(conv2d_relu_vector)
 TG_VECTOR_DECLARE(conv2d_relu_depthwise_vector)
+TG_VECTOR_DECLARE(conv2d_relu_grouped_vector)
 TG_BRGEMM_DECLARE(conv2d_relu_brgemm)
 extern const tg_kernel conv2d_relu_brgemm_winograd_avx512;
 extern const tg_kernel conv2d_relu_grouped_onednn, conv2d_relu_winograd_onednn, conv2d_relu_onednn, conv2d_relu_ref;
@@ -20,8 +21,9 @@ const tg_op tg_conv2d_relu_op = {
     .flops = flops,
     .kernels = TG_KERNELS(TG_ONEDNN(conv2d_relu_grouped_onednn), TG_VECTOR(conv2d_relu_depthwise_vector),
                           TG_BRGEMM_BF16(conv2d_relu_brgemm), &conv2d_relu_brgemm_winograd_avx512,
-                          TG_BRGEMM_F32(conv2d_relu_brgemm), TG_ONEDNN(conv2d_relu_winograd_onednn),
-                          TG_ONEDNN(conv2d_relu_onednn), TG_VECTOR(conv2d_relu_vector), &conv2d_relu_ref),
+                          TG_VECTOR(conv2d_relu_grouped_vector), TG_BRGEMM_F32(conv2d_relu_brgemm),
+                          TG_ONEDNN(conv2d_relu_winograd_onednn), TG_ONEDNN(conv2d_relu_onednn),
+                          TG_VECTOR(conv2d_relu_vector), &conv2d_relu_ref),
 };
 
 const tg_rule tg_conv2d_relu_rule = {

@@ -198,20 +198,40 @@ const tg_kernel conv2d_bf16_onednn = {
 
 /* ---- groups ---- */
 
-/* On tiles own kernels are faster backward, and forward where small groups are joined or channels fill tiles. */
-static bool tiles_are_faster(const tg_onednn_shape *s, bool grad_x)
+/* Backward, and forward where small groups are joined or channels fill tiles. */
+static bool faster_on_tiles(const tg_onednn_shape *s, bool grad_x)
 {
     const int64_t in = s->ic / s->groups, out = s->oc / s->groups;
-    if (!(s->option & TG_CONV_BF16) || tg_max_isa() < TG_ISA_AMX) return false;
     return grad_x || (in <= 16 && out <= 16) || (in % 32 == 0 && out % 32 == 0);
 }
 
-/* Own depthwise kernels, with AVX-512: backward, and forward where a pixel is loaded once for a line of taps. */
-static bool own_depthwise_is_faster(const tg_onednn_shape *s, const tg_op *op)
+/* Backward, and forward where a pixel is loaded once for a line of taps. */
+static bool faster_depthwise(const tg_onednn_shape *s, const tg_op *op)
 {
-    if (s->groups != s->ic || s->ic != s->oc || s->option & TG_CONV_BF16 || tg_max_isa() < TG_ISA_AVX512) return false;
-    return op == &tg_conv2d_grad_x_op || (op != &tg_conv_transpose2d_op && s->stride[1] == 1 && s->dilation[1] == 1 &&
-                                          (s->kernel[1] == 5 || s->kernel[1] == 7));
+    if (op == &tg_conv_transpose2d_op || s->groups != s->ic) return false;
+    return op == &tg_conv2d_grad_x_op ||
+           (s->stride[1] == 1 && s->dilation[1] == 1 && (s->kernel[1] == 5 || s->kernel[1] == 7));
+}
+
+static bool faster_in_small_groups(const tg_onednn_shape *s, const tg_op *op)
+{
+    const int64_t group = s->ic / s->groups;
+    if (op == &tg_conv_transpose2d_op || (group != 4 && group != 8) || s->ic % 32) return false;
+    return s->kernel[1] == 3 && s->stride[1] == 1 && s->dilation[1] == 1;
+}
+
+/* Why own kernels come first, as was measured, or NULL. */
+static const char *better_own_kernel(const tg_onednn_shape *s, const tg_op *op)
+{
+    const tg_isa isa = tg_max_isa();
+    if (s->option & TG_CONV_BF16) {
+        if (isa < TG_ISA_AVX512_BF16) return "bf16 in groups: the processor has no products of bf16";
+        const bool grad_x = op == &tg_conv2d_grad_x_op || op == &tg_conv_transpose2d_op;
+        return isa >= TG_ISA_AMX && faster_on_tiles(s, grad_x) ? "bf16 in groups: tiles are faster" : NULL;
+    }
+    if (isa < TG_ISA_AVX512 || s->ic != s->oc) return NULL;
+    if (faster_depthwise(s, op)) return "depthwise: the own kernel is faster";
+    return faster_in_small_groups(s, op) ? "small groups: the own kernel is faster" : NULL;
 }
 
 const char *tg_conv_reject_but_groups(const tg_call *c, const tg_conv_pass *pass)
@@ -219,10 +239,10 @@ const char *tg_conv_reject_but_groups(const tg_call *c, const tg_conv_pass *pass
     const tg_onednn_shape s = pass->shape(c);
     const int64_t read = pass == &tg_conv_grad_x_pass ? s.oc : s.ic; /* channels that are summed over */
     if (s.groups == 1) return "one group: own kernels are as fast";
-    if (own_depthwise_is_faster(&s, c->op)) return "depthwise: the own kernel is faster";
     if (s.option & TG_CONV_BF16 && read / s.groups % 2)
         return "bf16, an odd number of channels: oneDNN multiplies the next pixel by 0, and NaN by 0 is NaN";
-    if (tiles_are_faster(&s, pass == &tg_conv_grad_x_pass)) return "bf16 in groups: own kernels are faster on tiles";
+    const char *reason = better_own_kernel(&s, c->op);
+    if (reason) return reason;
     return s.option & TG_CONV_BF16 ? tg_conv_reject_but_bf16(c, pass) : tg_conv_reject(c, pass, TG_CONV_SAME_BITS);
 }
 

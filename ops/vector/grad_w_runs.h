@@ -62,6 +62,10 @@ TG_RUN tg_lane_places tg_lane_places_from(const int32_t *from, int32_t channel)
 {
     return _mm512_add_epi32(_mm512_loadu_si512(from), _mm512_set1_epi32(channel));
 }
+TG_RUN tg_lane_places tg_lane_places_after(tg_lane_places at, int32_t channel)
+{
+    return _mm512_add_epi32(at, _mm512_set1_epi32(channel));
+}
 TG_RUN tg_lanes tg_repeated(float x) { return (tg_lanes)_mm512_set1_ps(x); }
 TG_RUN tg_lanes tg_permuted(const float *x, tg_lane_places at)
 {
@@ -73,6 +77,10 @@ typedef __m256i tg_lane_places;
 TG_RUN tg_lane_places tg_lane_places_from(const int32_t *from, int32_t channel)
 {
     return _mm256_add_epi32(_mm256_loadu_si256((const void *)from), _mm256_set1_epi32(channel));
+}
+TG_RUN tg_lane_places tg_lane_places_after(tg_lane_places at, int32_t channel)
+{
+    return _mm256_add_epi32(at, _mm256_set1_epi32(channel));
 }
 TG_RUN tg_lanes tg_repeated(float x) { return (tg_lanes)_mm256_set1_ps(x); }
 TG_RUN tg_lanes tg_permuted(const float *x, tg_lane_places at)

@@ -14,19 +14,6 @@ enum { PIECE = 1 << 18 };
 static const tg_file_kind *const kinds[] = { &tg_npz_kind, &tg_npy_kind, &tg_safetensors_kind };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
-bool tg_read_at(tg_scope *s, const tg_tensor_file *f, uint64_t at, size_t n, void *to)
-{
-    for (size_t done = 0; tg_ok(s) && done < n;) {
-        const ssize_t some = TEMP_FAILURE_RETRY(pread(f->reader->fd, (char *)to + done, n - done, (off_t)(at + done)));
-        if (some < 0) tg_fail_system(s, errno, "%s: cannot be read: %s", f->path, strerror(errno));
-        if (some == 0)
-            tg_fail(s, "%s: ends after %llu bytes, want %llu: it was cut since it was opened", f->path,
-                    (unsigned long long)(at + done), (unsigned long long)(at + n));
-        done += some > 0 ? (size_t)some : 0;
-    }
-    return tg_ok(s);
-}
-
 /* ---- opening ---- */
 
 static bool open_regular(tg_scope *s, tg_tensor_file *f)

@@ -12,13 +12,6 @@ enum {
     MAX_EXPANSION = 1032 /* by deflate */
 };
 
-bool tg_zip_refuse(tg_scope *s, const tg_tensor_file *f, const tg_zip_member *m, const char *trouble)
-{
-    tg_name_text text;
-    tg_fail(s, "%s: %s: %s", f->path, tg_printable(m->name, &text), trouble);
-    return false;
-}
-
 static const char *name_trouble(const tg_zip_member *m)
 {
     bool ascii = true;

@@ -12,7 +12,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 # Instrumented: the readers, and what they allocate with.  The rest comes from the library.
-readers=(lib/files/tensor_file.c lib/files/tensor_file_names.c lib/files/tensor_file_convert.c lib/files/tensor_file_form.c lib/files/safetensors_read.c)
+readers=(lib/files/tensor_file{,_bytes,_names,_convert,_form}.c lib/files/safetensors_read.c)
 for file in lib/files/npy*.c lib/files/npz_read.c lib/files/zip*.c; do
     [[ -f $file ]] && readers+=("$file")
 done

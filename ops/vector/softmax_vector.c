@@ -102,28 +102,29 @@ typedef struct {
         for (int64_t j = 0; j < w; j++) (sum)[j] = (float)total[j]; \
     } while (0)
 
-static void strip_sums(const float *x, int64_t n, int64_t step, int64_t w, strip *s)
+static void strip_most(const float *x, int64_t n, int64_t step, int64_t w, strip *s)
 {
     for (int64_t j = 0; j < w; j++) s->most[j] = -INFINITY;
     for (int64_t i = 0; i < n; i++)
 #pragma omp simd
         for (int64_t j = 0; j < w; j++) s->most[j] = x[i * step + j] > s->most[j] ? x[i * step + j] : s->most[j];
-    STRIP_SUM(s->sum, tg_exp_f32(x[at] - s->most[j]));
 }
 
 static void softmax_strip(const float *x, int64_t n, int64_t step, int64_t w, float *y)
 {
     strip s;
-    strip_sums(x, n, step, w, &s);
+    strip_most(x, n, step, w, &s);
+    STRIP_SUM(s.sum, (y[at] = tg_exp_f32(x[at] - s.most[j])));
     for (int64_t i = 0; i < n; i++)
 #pragma omp simd
-        for (int64_t j = 0; j < w; j++) y[i * step + j] = tg_exp_f32(x[i * step + j] - s.most[j]) / s.sum[j];
+        for (int64_t j = 0; j < w; j++) y[i * step + j] /= s.sum[j];
 }
 
 static void log_softmax_strip(const float *x, int64_t n, int64_t step, int64_t w, float *y)
 {
     strip s;
-    strip_sums(x, n, step, w, &s);
+    strip_most(x, n, step, w, &s);
+    STRIP_SUM(s.sum, tg_exp_f32(x[at] - s.most[j]));
 #pragma omp simd
     for (int64_t j = 0; j < w; j++) s.sum[j] = tg_log_f32(s.sum[j]);
     for (int64_t i = 0; i < n; i++)

@@ -4,6 +4,8 @@
 #include "reduce.h"
 
 TG_VECTOR_DECLARE(max_vector)
+TG_VECTOR_DECLARE(max_all_vector)
+TG_VECTOR_DECLARE(max_all_grad_vector)
 TG_VECTOR_DECLARE(max_grad_vector)
 TG_VECTOR_DECLARE(argmax_vector)
 extern const tg_kernel max_ref, max_grad_ref, argmax_ref;
@@ -22,7 +24,7 @@ const tg_op tg_max_op = {
     .attr_size = sizeof(tg_reduce_attr),
     .infer = tg_infer_reduce,
     .backward = max_backward,
-    .kernels = TG_KERNELS(TG_VECTOR(max_vector), &max_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(max_all_vector), TG_VECTOR(max_vector), &max_ref),
 };
 
 tg_tensor *tg_max(tg_scope *s, tg_tensor *x, tg_axes axes)
@@ -50,7 +52,7 @@ const tg_op tg_max_grad_op = {
     .n_out = 1,
     .attr_size = sizeof(tg_reduce_attr),
     .infer = max_grad_infer,
-    .kernels = TG_KERNELS(TG_VECTOR(max_grad_vector), &max_grad_ref),
+    .kernels = TG_KERNELS(TG_VECTOR(max_all_grad_vector), TG_VECTOR(max_grad_vector), &max_grad_ref),
 };
 
 /* ---- argmax ---- */

@@ -31,6 +31,7 @@ OP(mean_last, tg_mean(s, X, OVER(-1)))
 OP(mean_pixels, tg_mean(s, X, OVER(1, 2)))
 OP(max_last, tg_max(s, X, OVER(-1)))
 OP(max_pixels, tg_max(s, X, OVER(1, 2)))
+OP(max_all, tg_max(s, X, (tg_axes){ .n = 0 }))
 OP(argmax_last, tg_argmax(s, X, -1))
 OP(softmax_last, tg_softmax(s, X, -1))
 OP(softmax_second, tg_softmax(s, X, 1))
@@ -102,6 +103,7 @@ const bench_op bench_op_rows[] = {
     { "mean_pixels", mean_pixels, { S(16, 7, 7, 2048) }, 0 },
     { "max_last", max_last, { IMAGES }, 0 },
     { "max_pixels", max_pixels, { IMAGES }, 0 },
+    { "max_all", max_all, { IMAGES }, 0 },
     { "argmax_last", argmax_last, { S(4096, 1000) }, 0 },
     { "softmax_last", softmax_last, { S(96, 197, 197) }, 0 },
     { "softmax_last", softmax_last, { S(128, 1000) }, 0 },

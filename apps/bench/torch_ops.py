@@ -32,7 +32,7 @@ OPERATORS = {
     "square": lambda x: x ** 2, "dropout": lambda x: F.dropout(x, 0.5), "add": torch.add, "sub": torch.sub,
     "mul": torch.mul, "div": torch.div, "sum_all": torch.sum, "sum_first": lambda x: x.sum(0),
     "mean_last": lambda x: x.mean(-1), "mean_pixels": lambda x: x.mean((1, 2)), "max_last": lambda x: x.amax(-1),
-    "max_pixels": lambda x: x.amax((1, 2)), "argmax_last": lambda x: x.argmax(-1),
+    "max_pixels": lambda x: x.amax((1, 2)), "max_all": torch.amax, "argmax_last": lambda x: x.argmax(-1),
     "softmax_last": lambda x: x.softmax(-1), "softmax_second": lambda x: x.softmax(1),
     "log_softmax_last": lambda x: x.log_softmax(-1),
     "layer_norm": lambda x, g, b: F.layer_norm(x, g.shape, g.to(x.dtype), b.to(x.dtype)),

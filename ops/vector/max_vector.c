@@ -1,28 +1,9 @@
 /* max_vector.c - max over any axes, its derivative, and argmax over one.  A NaN is the largest. */
 #include "elementwise.h"
+#include "max_line.h"
 #include "reduce_axes.h"
-#include <math.h>
 
 /* ---- max ---- */
-
-TG_INLINE float larger(float most, float v) { return v > most || v != v ? v : most; }
-
-TG_INLINE float line_max(const void *x, bool is_bf16, int64_t n)
-{
-    float most = -INFINITY;
-    int32_t nans = 0;
-#pragma omp simd reduction(max : most) reduction(+ : nans)
-    for (int64_t j = 0; j < n; j++) {
-        const float v = tg_load(x, is_bf16, j);
-        most = v > most ? v : most;
-        nans += v != v;
-    }
-    return nans ? NAN : most;
-}
-
-/* Not inlined: within an outer loop GCC 12 keeps reductions' vectors in memory. */
-static __attribute__((noinline)) float max_f32(const void *x, int64_t n) { return line_max(x, false, n); }
-static __attribute__((noinline)) float max_bf16(const void *x, int64_t n) { return line_max(x, true, n); }
 
 TG_INLINE void max_unit(const tg_units *u, const tg_unit *at, const void *x, bool is_bf16, float *most)
 {
@@ -64,8 +45,6 @@ static int64_t max_tasks(const tg_call *c, int phase)
 TG_VECTOR_KERNEL(max_vector) = { TG_VECTOR_HEAD, .reject = tg_reject_not_float, .tasks = max_tasks, .run = max_run };
 
 /* ---- max_grad: gy is shared by the elements that equal y ---- */
-
-TG_INLINE bool ties(float a, float b) { return a == b || (a != a && b != b); }
 
 typedef struct {
     const void *gy, *x, *y;

@@ -81,6 +81,25 @@ static void ties_share(void **state)
     tg_close(root);
 }
 
+/* So many elements that tasks share them. */
+static void max_of_many_sees_nan_and_ties(void **state)
+{
+    (void)state;
+    enum { MANY = 200000 };
+    tg_scope *root = tg_open(), *s = tg_train(root);
+    tg_tensor *x = tg_zeros(root, TG_F32, 1, TG_DIM(MANY));
+    float *const at = tg_edit(root, x);
+    at[5] = at[MANY - 1] = 7;
+    tg_require_grad(root, x);
+    tg_backward(s, tg_max(s, x, ALL));
+    const float *const g = tg_data(tg_grad(x));
+    for (int i = 0; i < MANY; i++) assert_true(g[i] == (i == 5 || i == MANY - 1 ? 0.5f : 0));
+    tg_pop(s);
+    ((float *)tg_edit(root, x))[100000] = NAN;
+    assert_true(isnan(tg_item(tg_max(root, x, ALL))));
+    tg_close(root);
+}
+
 static void negative_axes(void **state)
 {
     (void)state;
@@ -231,13 +250,10 @@ static void wrong_arguments(void **state)
 int main(void)
 {
     const struct CMUnitTest values[] = {
-        cmocka_unit_test(edges_test),
-        cmocka_unit_test(max_sees_nan),
-        cmocka_unit_test(ties_share),
-        cmocka_unit_test(negative_axes),
-        cmocka_unit_test(flatten_is_channels_first),
-        cmocka_unit_test(concat_of_many),
-        cmocka_unit_test(upsample_as_pytorch),
+        cmocka_unit_test(edges_test),      cmocka_unit_test(max_sees_nan),
+        cmocka_unit_test(ties_share),      cmocka_unit_test(max_of_many_sees_nan_and_ties),
+        cmocka_unit_test(negative_axes),   cmocka_unit_test(flatten_is_channels_first),
+        cmocka_unit_test(concat_of_many),  cmocka_unit_test(upsample_as_pytorch),
         cmocka_unit_test(wrong_arguments),
     };
     return cmocka_run_group_tests(values, NULL, NULL);

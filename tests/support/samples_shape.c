@@ -55,10 +55,16 @@ SAMPLES(mean) = { REDUCTIONS(F),
                   WITH("columns", OVER(1, false), F(90, 1100)),
                   WITH("pieces_each", OVER(2, false), F(3, 1300, 16)),
                   { 0 } };
-SAMPLES(max) = { REDUCTIONS(FD), VALUES("ties", OVER(1, false), WHOLE(0, 3, 20, 5)), { 0 } };
+SAMPLES(max) = { REDUCTIONS(FD),
+                 VALUES("ties", OVER(1, false), WHOLE(0, 3, 20, 5)),
+                 VALUES("parts", OVER(3, false), F(431, 305)),
+                 VALUES("parts_tie", OVER(1, true), WHOLE(0, 99, 65537)),
+                 { 0 } };
 SAMPLES(max_grad) = { WITH("last", OVER(2, false), F(7), WHOLE(-2, 3, 7, 9), WHOLE(2, 3, 7)),
                       WITH("first_keep", OVER(1, true), F(1, 9), WHOLE(-2, 3, 7, 9), WHOLE(2, 3, 1, 9)),
                       WITH("apart", OVER(5, false), F(4), WHOLE(0, 2, 3, 4, 5), WHOLE(1, 2, 4)),
+                      WITH("parts", OVER(1, true), F(1), WHOLE(-2, 3, 131075), WHOLE(2, 3, 1)),
+                      WITH("parts_without_ties", OVER(3, true), F(1, 1), WHOLE(-2, 3, 257, 256), WHOLE(3, 4, 1, 1)),
                       { 0 } };
 
 #define AXIS(axis) (&(const tg_axis_attr){ axis })

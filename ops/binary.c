@@ -7,7 +7,7 @@ TG_VECTOR_DECLARE(mul_vector)
 TG_VECTOR_DECLARE(div_vector)
 extern const tg_kernel sub_ref, mul_ref, div_ref;
 
-static tg_tensor *zip(tg_scope *s, const tg_op *op, tg_tensor *a, tg_tensor *b)
+static tg_tensor *apply_binary(tg_scope *s, const tg_op *op, tg_tensor *a, tg_tensor *b)
 {
     tg_tensor *in[] = { a, b };
     tg_promote(s, in, 2);
@@ -32,7 +32,7 @@ const tg_op tg_sub_op = {
     .kernels = TG_KERNELS(TG_VECTOR(sub_vector), &sub_ref),
 };
 
-tg_tensor *tg_sub(tg_scope *s, tg_tensor *a, tg_tensor *b) { return zip(s, &tg_sub_op, a, b); }
+tg_tensor *tg_sub(tg_scope *s, tg_tensor *a, tg_tensor *b) { return apply_binary(s, &tg_sub_op, a, b); }
 
 /* ---- a b ---- */
 
@@ -54,7 +54,7 @@ const tg_op tg_mul_op = {
     .kernels = TG_KERNELS(TG_VECTOR(mul_vector), &mul_ref),
 };
 
-tg_tensor *tg_mul(tg_scope *s, tg_tensor *a, tg_tensor *b) { return zip(s, &tg_mul_op, a, b); }
+tg_tensor *tg_mul(tg_scope *s, tg_tensor *a, tg_tensor *b) { return apply_binary(s, &tg_mul_op, a, b); }
 
 /* ---- a / b: its derivatives are 1 / b and -(a / b) / b ---- */
 
@@ -75,4 +75,4 @@ const tg_op tg_div_op = {
     .kernels = TG_KERNELS(TG_VECTOR(div_vector), &div_ref),
 };
 
-tg_tensor *tg_div(tg_scope *s, tg_tensor *a, tg_tensor *b) { return zip(s, &tg_div_op, a, b); }
+tg_tensor *tg_div(tg_scope *s, tg_tensor *a, tg_tensor *b) { return apply_binary(s, &tg_div_op, a, b); }

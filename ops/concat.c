@@ -71,13 +71,13 @@ static bool any_f32(tg_tensor *const *list, int n)
 }
 
 /* More than one call takes are joined in as many runs of equal length. */
-static tg_tensor *join(tg_scope *s, tg_tensor *const *list, int n, bool f32, tg_axis_attr a)
+static tg_tensor *concat_or_stack(tg_scope *s, tg_tensor *const *list, int n, bool f32, tg_axis_attr a)
 {
     tg_tensor *in[TG_MAX_IN] = { NULL };
     if (n <= TG_MAX_IN) memcpy(in, list, sizeof *in * (size_t)n);
     for (int k = 0; n > TG_MAX_IN && k < TG_MAX_IN; k++) {
         const int start = (int)((int64_t)n * k / TG_MAX_IN), end = (int)((int64_t)n * (k + 1) / TG_MAX_IN);
-        in[k] = end - start > 1 ? join(s, list + start, end - start, f32, a) : list[start];
+        in[k] = end - start > 1 ? concat_or_stack(s, list + start, end - start, f32, a) : list[start];
     }
     for (int k = 0; f32 && k < TG_MAX_IN; k++) in[k] = tg_as_f32(s, in[k]);
     return tg_apply(s, &tg_concat_op, in, &a);
@@ -90,7 +90,7 @@ tg_tensor *tg_concat(tg_scope *s, tg_tensor *const *list, int n, int axis)
     for (int k = 1; tg_ok(s) && k < n; k++) /* a NULL would look like the end */
         if (!list[k]) tg_fail(s, "concat: input %d is NULL", k);
     if (!tg_ok(s)) return tg_apply(s, &tg_concat_op, (tg_tensor *const[TG_MAX_IN]){ NULL }, NULL);
-    return join(s, list, n, any_f32(list, n), (tg_axis_attr){ tg_resolve_axis(list[0], axis) });
+    return concat_or_stack(s, list, n, any_f32(list, n), (tg_axis_attr){ tg_resolve_axis(list[0], axis) });
 }
 
 /* ---- slice ---- */

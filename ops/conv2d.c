@@ -64,7 +64,7 @@ bool tg_conv2d_check_bias(tg_scope *s, const tg_call *c, int k, int64_t want)
     return tg_ok(s);
 }
 
-static bool check_channels(tg_scope *s, const tg_call *c, int groups)
+static bool conv2d_check_channels(tg_scope *s, const tg_call *c, int groups)
 {
     const tg_tensor *x = c->in[0], *w = c->in[1];
     const char *op = c->op->name;
@@ -86,13 +86,13 @@ static bool check_channels(tg_scope *s, const tg_call *c, int groups)
     return false;
 }
 
-static bool check_pair(tg_scope *s, const tg_call *c, const char *axes0, const char *axes1)
+static bool conv2d_check_pair(tg_scope *s, const tg_call *c, const char *axes0, const char *axes1)
 {
     return tg_want_rank(s, c, 0, 4, axes0) && tg_want_rank(s, c, 1, 4, axes1) && tg_want_float(s, c, 0) &&
            tg_want_same_dtype(s, c, 0, 1) && tg_conv2d_check_attr(s, c->op->name, c->attr);
 }
 
-static bool check_sizes(tg_scope *s, const tg_call *c, int k, int first, const int64_t want[2], const char *what)
+static bool conv2d_check_sizes(tg_scope *s, const tg_call *c, int k, int first, const int64_t want[2], const char *what)
 {
     const tg_tensor *t = c->in[k];
     tg_shape_text shape;
@@ -107,21 +107,26 @@ void tg_conv2d_infer(tg_scope *s, tg_call *c)
     const tg_conv2d_attr *a = c->attr;
     const tg_tensor *x = c->in[0], *w = c->in[1];
     int64_t out[2];
-    if (!check_pair(s, c, "[n, h, w, in]", "[out, kh, kw, in/groups]") || !check_channels(s, c, a->groups)) return;
+    if (!conv2d_check_pair(s, c, "[n, h, w, in]", "[out, kh, kw, in/groups]") ||
+        !conv2d_check_channels(s, c, a->groups))
+        return;
     if (!tg_conv2d_check_bias(s, c, 2, w->dim[0])) return;
-    if (!check_sizes(s, c, 0, 1, a->image, "an image of") || !check_sizes(s, c, 1, 1, a->kernel, "a kernel of")) return;
+    if (!conv2d_check_sizes(s, c, 0, 1, a->image, "an image of") ||
+        !conv2d_check_sizes(s, c, 1, 1, a->kernel, "a kernel of"))
+        return;
     if (!tg_conv2d_out_size(s, c->op->name, a, out)) return;
     c->out[0] = tg_make(s, x->dtype, 4, TG_DIM(x->dim[0], out[0], out[1], w->dim[0]));
 }
 
-static void grad_x_infer(tg_scope *s, tg_call *c)
+static void conv2d_grad_x_infer(tg_scope *s, tg_call *c)
 {
     const tg_conv2d_attr *a = c->attr;
     const tg_tensor *gy = c->in[0], *w = c->in[1];
     int64_t out[2], channels;
-    if (!check_pair(s, c, "[n, oh, ow, out]", "[out, kh, kw, in/groups]")) return;
-    if (!check_sizes(s, c, 1, 1, a->kernel, "a kernel of") || !tg_conv2d_out_size(s, c->op->name, a, out)) return;
-    if (!check_sizes(s, c, 0, 1, out, "an image of")) return;
+    if (!conv2d_check_pair(s, c, "[n, oh, ow, out]", "[out, kh, kw, in/groups]")) return;
+    if (!conv2d_check_sizes(s, c, 1, 1, a->kernel, "a kernel of") || !tg_conv2d_out_size(s, c->op->name, a, out))
+        return;
+    if (!conv2d_check_sizes(s, c, 0, 1, out, "an image of")) return;
     if (gy->dim[3] != w->dim[0] || w->dim[0] % a->groups)
         tg_fail(s, "%s: gy has %lld channels in %d groups, w has %lld output channels", c->op->name,
                 (long long)gy->dim[3], a->groups, (long long)w->dim[0]);
@@ -130,14 +135,14 @@ static void grad_x_infer(tg_scope *s, tg_call *c)
     else c->out[0] = tg_make(s, gy->dtype, 4, TG_DIM(gy->dim[0], a->image[0], a->image[1], channels));
 }
 
-static void grad_w_infer(tg_scope *s, tg_call *c)
+static void conv2d_grad_w_infer(tg_scope *s, tg_call *c)
 {
     const tg_conv2d_attr *a = c->attr;
     const tg_tensor *gy = c->in[0], *x = c->in[1];
     int64_t out[2];
-    if (!check_pair(s, c, "[n, oh, ow, out]", "[n, h, w, in]")) return;
-    if (!check_sizes(s, c, 1, 1, a->image, "an image of") || !tg_conv2d_out_size(s, c->op->name, a, out)) return;
-    if (!check_sizes(s, c, 0, 1, out, "an image of")) return;
+    if (!conv2d_check_pair(s, c, "[n, oh, ow, out]", "[n, h, w, in]")) return;
+    if (!conv2d_check_sizes(s, c, 1, 1, a->image, "an image of") || !tg_conv2d_out_size(s, c->op->name, a, out)) return;
+    if (!conv2d_check_sizes(s, c, 0, 1, out, "an image of")) return;
     if (gy->dim[0] != x->dim[0])
         tg_fail(s, "%s: gy has %lld images, x %lld", c->op->name, (long long)gy->dim[0], (long long)x->dim[0]);
     else if (gy->dim[3] % a->groups || x->dim[3] % a->groups)
@@ -154,13 +159,13 @@ double tg_conv2d_flops(const tg_call *c)
     return 2.0 * (double)tg_count(c->out[0]) * (double)(w->dim[1] * w->dim[2] * w->dim[3]);
 }
 
-static double grad_x_flops(const tg_call *c)
+static double conv2d_grad_x_flops(const tg_call *c)
 {
     const tg_tensor *w = c->in[1];
     return 2.0 * (double)tg_count(c->in[0]) * (double)(w->dim[1] * w->dim[2] * w->dim[3]);
 }
 
-static double grad_w_flops(const tg_call *c)
+static double conv2d_grad_w_flops(const tg_call *c)
 {
     const tg_tensor *gw = c->out[0];
     return 2.0 * (double)tg_count(c->in[0]) * (double)(gw->dim[1] * gw->dim[2] * gw->dim[3]);
@@ -220,13 +225,13 @@ const tg_op tg_conv2d_grad_x_op = {
     .n_in = 2,
     .n_out = 1,
     .attr_size = sizeof(tg_conv2d_attr),
-    .infer = grad_x_infer,
+    .infer = conv2d_grad_x_infer,
     .kernels = TG_KERNELS(TG_ONEDNN(conv2d_grad_x_grouped_onednn), TG_VECTOR(conv2d_grad_x_depthwise_vector),
                           TG_BRGEMM_BF16(conv2d_grad_x_brgemm), &conv2d_grad_x_brgemm_winograd_avx512,
                           TG_VECTOR(conv2d_grad_x_grouped_vector), TG_BRGEMM_F32(conv2d_grad_x_brgemm),
                           TG_ONEDNN(conv2d_grad_x_winograd_onednn), TG_ONEDNN(conv2d_grad_x_onednn),
                           TG_ONEDNN(conv2d_grad_x_bf16_onednn), TG_VECTOR(conv2d_grad_x_vector), &conv2d_grad_x_ref),
-    .flops = grad_x_flops,
+    .flops = conv2d_grad_x_flops,
 };
 
 TG_VECTOR_DECLARE(conv2d_grad_w_vector)
@@ -239,12 +244,12 @@ const tg_op tg_conv2d_grad_w_op = {
     .n_in = 2,
     .n_out = 1,
     .attr_size = sizeof(tg_conv2d_attr),
-    .infer = grad_w_infer,
+    .infer = conv2d_grad_w_infer,
     .kernels = TG_KERNELS(TG_BRGEMM_BF16(conv2d_grad_w_brgemm), &conv2d_grad_w_brgemm_winograd_avx512,
                           TG_VECTOR(conv2d_grad_w_grouped_vector), TG_BRGEMM_F32(conv2d_grad_w_brgemm),
                           TG_ONEDNN(conv2d_grad_w_winograd_onednn), TG_ONEDNN(conv2d_grad_w_onednn),
                           TG_VECTOR(conv2d_grad_w_vector), &conv2d_grad_w_ref),
-    .flops = grad_w_flops,
+    .flops = conv2d_grad_w_flops,
 };
 
 tg_tensor *tg_conv2d(tg_scope *s, tg_tensor *x, tg_tensor *w, tg_tensor *b, tg_conv2d_config config)

@@ -17,7 +17,7 @@ static bool plain_size(const tg_conv2d_attr *a, int64_t x, int i, int64_t *size)
     return !__builtin_add_overflow(*size, 1 - 2 * (int64_t)a->pad[i], size);
 }
 
-static bool check_size(tg_scope *s, const tg_call *c, int i)
+static bool conv_transpose2d_check_size(tg_scope *s, const tg_call *c, int i)
 {
     const tg_conv2d_attr *a = c->attr;
     int64_t plain, added, most = a->stride[i] > a->dilation[i] ? a->stride[i] : a->dilation[i];
@@ -34,7 +34,7 @@ static bool check_size(tg_scope *s, const tg_call *c, int i)
     return true;
 }
 
-static bool check_channels(tg_scope *s, const tg_call *c, int64_t *out)
+static bool conv_transpose2d_check_channels(tg_scope *s, const tg_call *c, int64_t *out)
 {
     const tg_conv2d_attr *a = c->attr;
     const tg_tensor *x = c->in[0], *w = c->in[1];
@@ -54,22 +54,22 @@ static bool check_channels(tg_scope *s, const tg_call *c, int64_t *out)
     return true;
 }
 
-static void infer(tg_scope *s, tg_call *c)
+static void conv_transpose2d_infer(tg_scope *s, tg_call *c)
 {
     const tg_conv2d_attr *a = c->attr;
     int64_t out;
     if (!tg_want_rank(s, c, 0, 4, "[n, h, w, in]") || !tg_want_rank(s, c, 1, 4, "[in, kh, kw, out/groups]")) return;
     if (!tg_want_float(s, c, 0) || !tg_want_same_dtype(s, c, 0, 1)) return;
-    if (!tg_conv2d_check_attr(s, c->op->name, a) || !check_channels(s, c, &out)) return;
+    if (!tg_conv2d_check_attr(s, c->op->name, a) || !conv_transpose2d_check_channels(s, c, &out)) return;
     if (!tg_conv2d_check_bias(s, c, 2, out)) return;
     if (a->kernel[0] != c->in[1]->dim[1] || a->kernel[1] != c->in[1]->dim[2])
         tg_fail(s, "%s: kernel %lld x %lld, w has %lld x %lld", c->op->name, (long long)a->kernel[0],
                 (long long)a->kernel[1], (long long)c->in[1]->dim[1], (long long)c->in[1]->dim[2]);
-    else if (check_size(s, c, 0) && check_size(s, c, 1))
+    else if (conv_transpose2d_check_size(s, c, 0) && conv_transpose2d_check_size(s, c, 1))
         c->out[0] = tg_make(s, c->in[0]->dtype, 4, TG_DIM(c->in[0]->dim[0], a->image[0], a->image[1], out));
 }
 
-static double flops(const tg_call *c)
+static double conv_transpose2d_flops(const tg_call *c)
 {
     const tg_tensor *w = c->in[1];
     return 2.0 * (double)tg_count(c->in[0]) * (double)(w->dim[1] * w->dim[2] * w->dim[3]);
@@ -91,7 +91,7 @@ static tg_tensor *extended(tg_scope *s, tg_tensor *x, const tg_conv2d_attr *a)
     return after[1] || after[2] ? tg_pad(s, x, before, after, 0) : x;
 }
 
-static void backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
+static void conv_transpose2d_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
 {
     tg_tensor *gy = gout[0], *x = c->in[0], *w = c->in[1];
     if (tg_needs_grad(x)) gin[0] = cut_to(s, tg_apply(s, &tg_conv2d_op, (tg_tensor *[]){ gy, w, NULL }, c->attr), x);
@@ -108,9 +108,9 @@ const tg_op tg_conv_transpose2d_op = {
     .casts = TG_BIT(0) | TG_BIT(1),
     .cast_to = TG_CAST_BF16,
     .attr_size = sizeof(tg_conv2d_attr),
-    .infer = infer,
-    .backward = backward,
-    .flops = flops,
+    .infer = conv_transpose2d_infer,
+    .backward = conv_transpose2d_backward,
+    .flops = conv_transpose2d_flops,
     .kernels =
         TG_KERNELS(TG_ONEDNN(conv_transpose2d_grouped_onednn), TG_BRGEMM(conv_transpose2d_brgemm),
                    TG_ONEDNN(conv_transpose2d_onednn), TG_VECTOR(conv_transpose2d_vector), &conv_transpose2d_ref),

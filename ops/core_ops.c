@@ -13,13 +13,13 @@ TG_VECTOR_DECLARE(cast_vector)
 
 enum { BLOCK = 16384 }; /* elements of a task */
 
-static int64_t element_tasks(const tg_call *c, int phase)
+static int64_t core_element_tasks(const tg_call *c, int phase)
 {
     const tg_tensor *t = c->out[0] ? c->out[0] : c->in[0];
     return phase == 0 ? (tg_count(t) + BLOCK - 1) / BLOCK : 0;
 }
 
-static int64_t block_end(const tg_task *task, int64_t n)
+static int64_t core_block_end(const tg_task *task, int64_t n)
 {
     return (task->index + 1) * BLOCK < n ? (task->index + 1) * BLOCK : n;
 }
@@ -64,7 +64,7 @@ static void add_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[],
     gin[0] = gin[1] = gout[0]; /* the walk sums broadcast axes */
 }
 
-static void add_ref(const tg_call *c, const tg_task *task)
+static void add_ref_run(const tg_call *c, const tg_task *task)
 {
     const tg_tensor *y = c->out[0];
     int64_t a[TG_MAX_RANK], b[TG_MAX_RANK];
@@ -77,7 +77,7 @@ static void add_ref(const tg_call *c, const tg_task *task)
 }
 
 extern const tg_rule tg_rule_add_relu_grad_batch_norm2d_grad; /* in ops/fused */
-static const tg_kernel add_kernel_ref = { .name = "ref", .backend = "ref", .run = add_ref };
+static const tg_kernel add_kernel_ref = { .name = "ref", .backend = "ref", .run = add_ref_run };
 const tg_op tg_add_op = {
     .name = "add",
     .n_in = 2,
@@ -118,7 +118,7 @@ static tg_scratch sum_to_scratch(const tg_call *c)
     return (tg_scratch){ .shared = (size_t)tg_count(c->out[0]) * sizeof(double) };
 }
 
-static void sum_to_ref(const tg_call *c, const tg_task *task)
+static void sum_to_ref_run(const tg_call *c, const tg_task *task)
 {
     const tg_tensor *x = c->in[0], *y = c->out[0];
     int64_t to[TG_MAX_RANK];
@@ -138,7 +138,7 @@ static const tg_kernel sum_to_kernel_ref = {
     .name = "ref",
     .backend = "ref",
     .scratch = sum_to_scratch,
-    .run = sum_to_ref,
+    .run = sum_to_ref_run,
 };
 const tg_op tg_sum_to_op = {
     .name = "sum_to",
@@ -173,14 +173,14 @@ static void accumulate_infer(tg_scope *s, tg_call *c)
     tg_want_same_shape(s, c, 0, 1);
 }
 
-static void accumulate_ref(const tg_call *c, const tg_task *task)
+static void accumulate_ref_run(const tg_call *c, const tg_task *task)
 {
     (void)task;
     for (int64_t i = 0, n = tg_count(c->in[0]); i < n; i++)
         tg_set(c->in[0], i, tg_get(c->in[0], i) + tg_get(c->in[1], i));
 }
 
-static const tg_kernel accumulate_kernel_ref = { .name = "ref", .backend = "ref", .run = accumulate_ref };
+static const tg_kernel accumulate_kernel_ref = { .name = "ref", .backend = "ref", .run = accumulate_ref_run };
 const tg_op tg_accumulate_op = {
     .name = "accumulate",
     .n_in = 2,
@@ -197,15 +197,17 @@ static void fill_infer(tg_scope *s, tg_call *c)
     c->out[0] = tg_make(s, TG_F32, f->shape.rank, f->shape.dim);
 }
 
-static void fill_plain(const tg_call *c, const tg_task *task)
+static void fill_ref_run(const tg_call *c, const tg_task *task)
 {
     const tg_fill_attr *f = c->attr;
     float *y = tg_ptr(c->out[0]);
-    int64_t end = block_end(task, tg_count(c->out[0]));
+    int64_t end = core_block_end(task, tg_count(c->out[0]));
     for (int64_t i = task->index * BLOCK; i < end; i++) y[i] = (float)f->value;
 }
 
-static const tg_kernel fill_kernel = { .name = "ref", .backend = "ref", .tasks = element_tasks, .run = fill_plain };
+static const tg_kernel fill_kernel = {
+    .name = "ref", .backend = "ref", .tasks = core_element_tasks, .run = fill_ref_run
+};
 const tg_op tg_fill_op = {
     .name = "fill",
     .n_out = 1,
@@ -233,15 +235,17 @@ static void copy_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[]
     gin[0] = gout[0]; /* the walk casts it to the input's dtype */
 }
 
-static void copy_plain(const tg_call *c, const tg_task *task)
+static void copy_ref_run(const tg_call *c, const tg_task *task)
 {
     size_t size = tg_dtype_size(c->in[0]->dtype);
-    int64_t from = task->index * BLOCK, end = block_end(task, tg_count(c->out[0]));
+    int64_t from = task->index * BLOCK, end = core_block_end(task, tg_count(c->out[0]));
     memcpy((char *)tg_ptr(c->out[0]) + (size_t)from * size, (const char *)tg_ptr(c->in[0]) + (size_t)from * size,
            (size_t)(end - from) * size);
 }
 
-static const tg_kernel copy_kernel = { .name = "ref", .backend = "ref", .tasks = element_tasks, .run = copy_plain };
+static const tg_kernel copy_kernel = {
+    .name = "ref", .backend = "ref", .tasks = core_element_tasks, .run = copy_ref_run
+};
 const tg_op tg_copy_op = {
     .name = "copy",
     .n_in = 1,
@@ -257,13 +261,15 @@ static void cast_infer(tg_scope *s, tg_call *c)
     c->out[0] = tg_make(s, a->dtype, c->in[0]->rank, c->in[0]->dim);
 }
 
-static void cast_ref(const tg_call *c, const tg_task *task)
+static void cast_ref_run(const tg_call *c, const tg_task *task)
 {
-    int64_t end = block_end(task, tg_count(c->out[0]));
+    int64_t end = core_block_end(task, tg_count(c->out[0]));
     for (int64_t i = task->index * BLOCK; i < end; i++) tg_set(c->out[0], i, tg_get(c->in[0], i));
 }
 
-static const tg_kernel cast_kernel = { .name = "ref", .backend = "ref", .tasks = element_tasks, .run = cast_ref };
+static const tg_kernel cast_kernel = {
+    .name = "ref", .backend = "ref", .tasks = core_element_tasks, .run = cast_ref_run
+};
 const tg_op tg_cast_op = {
     .name = "cast",
     .n_in = 1,

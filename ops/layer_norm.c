@@ -4,7 +4,7 @@
 #include <math.h>
 
 /* in[k], if given, is f32 of the shape of x's last axes. */
-static bool check_affine(tg_scope *s, const tg_call *c, int x, int k, const char *name)
+static bool layer_norm_check_affine(tg_scope *s, const tg_call *c, int x, int k, const char *name)
 {
     const int axes = ((const tg_layer_norm_attr *)c->attr)->axes, rank = c->in[x]->rank;
     const tg_tensor *const v = c->in[k];
@@ -19,7 +19,7 @@ static bool check_affine(tg_scope *s, const tg_call *c, int x, int k, const char
     return fits;
 }
 
-static bool check_attr(tg_scope *s, const tg_call *c, const tg_tensor *x)
+static bool layer_norm_check_attr(tg_scope *s, const tg_call *c, const tg_tensor *x)
 {
     const tg_layer_norm_attr *const a = c->attr;
     tg_shape_text text;
@@ -33,8 +33,8 @@ static bool check_attr(tg_scope *s, const tg_call *c, const tg_tensor *x)
 static void layer_norm_infer(tg_scope *s, tg_call *c)
 {
     const tg_tensor *const x = c->in[0];
-    if (!tg_want_float(s, c, 0) || !check_attr(s, c, x) || !check_affine(s, c, 0, 1, "gamma") ||
-        !check_affine(s, c, 0, 2, "beta"))
+    if (!tg_want_float(s, c, 0) || !layer_norm_check_attr(s, c, x) || !layer_norm_check_affine(s, c, 0, 1, "gamma") ||
+        !layer_norm_check_affine(s, c, 0, 2, "beta"))
         return;
     const int rest = x->rank - ((const tg_layer_norm_attr *)c->attr)->axes;
     c->out[0] = tg_make_like(s, x);
@@ -69,7 +69,7 @@ const tg_op tg_layer_norm_op = {
     .kernels = TG_KERNELS(TG_VECTOR(layer_norm_vector), &layer_norm_ref),
 };
 
-static bool check_statistics(tg_scope *s, const tg_call *c, int64_t rows)
+static bool layer_norm_check_statistics(tg_scope *s, const tg_call *c, int64_t rows)
 {
     for (int k = 3; k < 5; k++) {
         if (!tg_want_dtype(s, c, k, TG_F32)) return false;
@@ -85,13 +85,13 @@ static void layer_norm_grad_infer(tg_scope *s, tg_call *c)
 {
     const tg_tensor *const x = c->in[1];
     if (!tg_want_float(s, c, 1) || !tg_want_same_dtype(s, c, 0, 1) || !tg_want_same_shape(s, c, 0, 1) ||
-        !check_attr(s, c, x) || !check_affine(s, c, 1, 2, "gamma"))
+        !layer_norm_check_attr(s, c, x) || !layer_norm_check_affine(s, c, 1, 2, "gamma"))
         return;
     const int axes = ((const tg_layer_norm_attr *)c->attr)->axes;
     const int64_t *const last = x->dim + x->rank - axes;
     int64_t rows = 1;
     for (int i = 0; i < x->rank - axes; i++) rows *= x->dim[i];
-    if (!check_statistics(s, c, rows)) return;
+    if (!layer_norm_check_statistics(s, c, rows)) return;
     c->out[0] = tg_make_like(s, x);
     c->out[1] = tg_make(s, TG_F32, axes, last);
     c->out[2] = tg_make(s, TG_F32, axes, last);

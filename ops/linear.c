@@ -16,18 +16,18 @@ extern const tg_kernel linear_ref, linear_grad_x_ref, linear_grad_w_ref;
 /* ---- shapes ---- */
 
 /* Input k is a tensor [.., features] of floats. */
-static bool check_rows(tg_scope *s, const tg_call *c, int k, const char *name)
+static bool linear_check_rows(tg_scope *s, const tg_call *c, int k, const char *name)
 {
     if (!tg_want_float(s, c, k)) return false;
     if (c->in[k]->rank < 1) tg_fail(s, "%s: %s is a number, want [.., features]", c->op->name, name);
     return tg_ok(s);
 }
 
-static bool check_features(tg_scope *s, const tg_call *c, const char *name, int axis)
+static bool linear_check_features(tg_scope *s, const tg_call *c, const char *name, int axis)
 {
     const tg_tensor *x = c->in[0], *w = c->in[1];
     tg_shape_text one, other;
-    if (!check_rows(s, c, 0, name) || !tg_want_same_dtype(s, c, 0, 1)) return false;
+    if (!linear_check_rows(s, c, 0, name) || !tg_want_same_dtype(s, c, 0, 1)) return false;
     if (!tg_want_rank(s, c, 1, 2, "[out, in]")) return false;
     if (x->dim[x->rank - 1] != w->dim[axis])
         tg_fail(s, "%s: %s %s has %lld features, w %s wants %lld", c->op->name, name, tg_shape(x, &one),
@@ -35,7 +35,7 @@ static bool check_features(tg_scope *s, const tg_call *c, const char *name, int 
     return tg_ok(s);
 }
 
-static tg_tensor *make_rows(tg_scope *s, const tg_tensor *like, int64_t features)
+static tg_tensor *linear_make_rows(tg_scope *s, const tg_tensor *like, int64_t features)
 {
     int64_t dim[TG_MAX_RANK];
     memcpy(dim, like->dim, sizeof dim);
@@ -47,24 +47,25 @@ void tg_linear_infer(tg_scope *s, tg_call *c)
 {
     const tg_tensor *w = c->in[1], *b = c->in[2];
     tg_shape_text shape;
-    if (!check_features(s, c, "x", 1)) return;
+    if (!linear_check_features(s, c, "x", 1)) return;
     if (b && (!tg_want_dtype(s, c, 2, TG_F32) || !tg_want_rank(s, c, 2, 1, "[out]"))) return;
     if (b && b->dim[0] != w->dim[0])
         tg_fail(s, "%s: bias %s, want [%lld], one for each output feature", c->op->name, tg_shape(b, &shape),
                 (long long)w->dim[0]);
-    else c->out[0] = make_rows(s, c->in[0], w->dim[0]);
+    else c->out[0] = linear_make_rows(s, c->in[0], w->dim[0]);
 }
 
-static void grad_x_infer(tg_scope *s, tg_call *c)
+static void linear_grad_x_infer(tg_scope *s, tg_call *c)
 {
-    if (check_features(s, c, "gy", 0)) c->out[0] = make_rows(s, c->in[0], c->in[1]->dim[1]);
+    if (linear_check_features(s, c, "gy", 0)) c->out[0] = linear_make_rows(s, c->in[0], c->in[1]->dim[1]);
 }
 
-static void grad_w_infer(tg_scope *s, tg_call *c)
+static void linear_grad_w_infer(tg_scope *s, tg_call *c)
 {
     const tg_tensor *gy = c->in[0], *x = c->in[1];
     tg_shape_text one, other;
-    if (!check_rows(s, c, 0, "gy") || !check_rows(s, c, 1, "x") || !tg_want_same_dtype(s, c, 0, 1)) return;
+    if (!linear_check_rows(s, c, 0, "gy") || !linear_check_rows(s, c, 1, "x") || !tg_want_same_dtype(s, c, 0, 1))
+        return;
     if (gy->rank != x->rank || memcmp(gy->dim, x->dim, sizeof *x->dim * (size_t)(x->rank - 1)))
         tg_fail(s, "%s: gy %s and x %s differ in more than the last axis", c->op->name, tg_shape(gy, &one),
                 tg_shape(x, &other));
@@ -75,13 +76,19 @@ static void grad_w_infer(tg_scope *s, tg_call *c)
 
 double tg_linear_flops(const tg_call *c) { return 2.0 * (double)tg_count(c->in[0]) * (double)c->in[1]->dim[0]; }
 
-static double grad_x_flops(const tg_call *c) { return 2.0 * (double)tg_count(c->in[0]) * (double)c->in[1]->dim[1]; }
+static double linear_grad_x_flops(const tg_call *c)
+{
+    return 2.0 * (double)tg_count(c->in[0]) * (double)c->in[1]->dim[1];
+}
 
-static double grad_w_flops(const tg_call *c) { return 2.0 * (double)tg_count(c->in[0]) * (double)c->out[0]->dim[1]; }
+static double linear_grad_w_flops(const tg_call *c)
+{
+    return 2.0 * (double)tg_count(c->in[0]) * (double)c->out[0]->dim[1];
+}
 
 /* ---- derivatives ---- */
 
-static void backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
+static void linear_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
 {
     tg_tensor *gy = gout[0], *x = c->in[0], *w = c->in[1];
     if (tg_needs_grad(x)) gin[0] = tg_apply(s, &tg_linear_grad_x_op, (tg_tensor *[]){ gy, w }, NULL);
@@ -102,7 +109,7 @@ const tg_op tg_linear_op = {
     .casts = TG_BIT(0) | TG_BIT(1),
     .cast_to = TG_CAST_BF16,
     .infer = tg_linear_infer,
-    .backward = backward,
+    .backward = linear_backward,
     .flops = tg_linear_flops,
     .kernels = TG_KERNELS(TG_BRGEMM_BF16(linear_brgemm), TG_VECTOR(linear_vector), TG_BRGEMM_F32(linear_brgemm),
                           TG_OPENBLAS(linear_openblas), &linear_ref),
@@ -112,8 +119,8 @@ const tg_op tg_linear_grad_x_op = {
     .name = "linear_grad_x",
     .n_in = 2,
     .n_out = 1,
-    .infer = grad_x_infer,
-    .flops = grad_x_flops,
+    .infer = linear_grad_x_infer,
+    .flops = linear_grad_x_flops,
     .kernels = TG_KERNELS(TG_BRGEMM_BF16(linear_grad_x_brgemm), TG_VECTOR(linear_grad_x_vector),
                           TG_BRGEMM_F32(linear_grad_x_brgemm), TG_OPENBLAS(linear_grad_x_openblas), &linear_grad_x_ref),
 };
@@ -121,8 +128,8 @@ const tg_op tg_linear_grad_w_op = {
     .name = "linear_grad_w",
     .n_in = 2,
     .n_out = 1,
-    .infer = grad_w_infer,
-    .flops = grad_w_flops,
+    .infer = linear_grad_w_infer,
+    .flops = linear_grad_w_flops,
     .kernels = TG_KERNELS(TG_BRGEMM_BF16(linear_grad_w_brgemm), TG_VECTOR(linear_grad_w_vector),
                           TG_BRGEMM_F32(linear_grad_w_brgemm), TG_OPENBLAS(linear_grad_w_openblas), &linear_grad_w_ref),
 };

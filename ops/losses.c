@@ -51,8 +51,8 @@ const tg_op tg_pointwise_loss_grad_op = {
 };
 
 /* `name` is what the user called: messages begin with it. */
-static tg_tensor *loss(tg_scope *s, const char *name, tg_pointwise_loss kind, tg_tensor *x, tg_tensor *target,
-                       tg_reduction reduction)
+static tg_tensor *pointwise_loss(tg_scope *s, const char *name, tg_pointwise_loss kind, tg_tensor *x, tg_tensor *target,
+                                 tg_reduction reduction)
 {
     tg_shape_text got, want;
     const char *const was = tg_call_as(s, name);
@@ -71,15 +71,15 @@ static tg_tensor *loss(tg_scope *s, const char *name, tg_pointwise_loss kind, tg
 
 tg_tensor *tg_mse(tg_scope *s, tg_tensor *x, tg_tensor *target, tg_reduction reduction)
 {
-    return loss(s, "mse", TG_SQUARED_ERROR, x, target, reduction);
+    return pointwise_loss(s, "mse", TG_SQUARED_ERROR, x, target, reduction);
 }
 
 tg_tensor *tg_l1(tg_scope *s, tg_tensor *x, tg_tensor *target, tg_reduction reduction)
 {
-    return loss(s, "l1", TG_ABSOLUTE_ERROR, x, target, reduction);
+    return pointwise_loss(s, "l1", TG_ABSOLUTE_ERROR, x, target, reduction);
 }
 
 tg_tensor *tg_bce_with_logits(tg_scope *s, tg_tensor *x, tg_tensor *target, tg_reduction reduction)
 {
-    return loss(s, "bce_with_logits", TG_BCE_WITH_LOGITS, x, target, reduction);
+    return pointwise_loss(s, "bce_with_logits", TG_BCE_WITH_LOGITS, x, target, reduction);
 }

@@ -8,13 +8,13 @@ TG_VECTOR_DECLARE(matmul_bf16_vector)
 extern const tg_kernel matmul_stack_brgemm, matmul_openblas, matmul_ref;
 
 /* The last two axes of a matrix, as they count. */
-static void sides(const tg_tensor *t, bool transposed, int64_t *rows, int64_t *columns)
+static void matmul_sides(const tg_tensor *t, bool transposed, int64_t *rows, int64_t *columns)
 {
     *rows = t->dim[t->rank - (transposed ? 1 : 2)];
     *columns = t->dim[t->rank - (transposed ? 2 : 1)];
 }
 
-static bool check_input(tg_scope *s, const tg_call *c, int k)
+static bool matmul_check_input(tg_scope *s, const tg_call *c, int k)
 {
     tg_shape_text shape;
     if (!tg_want_float(s, c, k)) return false;
@@ -25,7 +25,7 @@ static bool check_input(tg_scope *s, const tg_call *c, int k)
 }
 
 /* Leading axes broadcast: those of the shapes without their last two. */
-static bool leading(const tg_tensor *a, const tg_tensor *b, int *rank, int64_t dim[TG_MAX_RANK])
+static bool matmul_broadcast(const tg_tensor *a, const tg_tensor *b, int *rank, int64_t dim[TG_MAX_RANK])
 {
     tg_tensor x = *a, y = *b;
     x.rank -= 2;
@@ -33,21 +33,21 @@ static bool leading(const tg_tensor *a, const tg_tensor *b, int *rank, int64_t d
     return tg_broadcast(&x, &y, rank, dim);
 }
 
-static void infer(tg_scope *s, tg_call *c)
+static void matmul_infer(tg_scope *s, tg_call *c)
 {
     const tg_matmul_config *t = c->attr;
     const tg_tensor *a = c->in[0], *b = c->in[1];
     int64_t m, k, depth, n, dim[TG_MAX_RANK];
     int rank;
     tg_shape_text one, other;
-    if (!check_input(s, c, 0) || !check_input(s, c, 1) || !tg_want_same_dtype(s, c, 0, 1)) return;
-    sides(a, t->transpose_a, &m, &k);
-    sides(b, t->transpose_b, &depth, &n);
+    if (!matmul_check_input(s, c, 0) || !matmul_check_input(s, c, 1) || !tg_want_same_dtype(s, c, 0, 1)) return;
+    matmul_sides(a, t->transpose_a, &m, &k);
+    matmul_sides(b, t->transpose_b, &depth, &n);
     if (k != depth) {
         tg_fail(s, "%s: a %s%s has %lld columns, b %s%s has %lld rows", c->op->name, tg_shape(a, &one),
                 t->transpose_a ? " transposed" : "", (long long)k, tg_shape(b, &other),
                 t->transpose_b ? " transposed" : "", (long long)depth);
-    } else if (!leading(a, b, &rank, dim)) {
+    } else if (!matmul_broadcast(a, b, &rank, dim)) {
         tg_fail(s, "%s: the leading axes of %s and %s do not broadcast", c->op->name, tg_shape(a, &one),
                 tg_shape(b, &other));
     } else {
@@ -57,28 +57,30 @@ static void infer(tg_scope *s, tg_call *c)
     }
 }
 
-static double flops(const tg_call *c)
+static double matmul_flops(const tg_call *c)
 {
     const tg_matmul_config *t = c->attr;
     int64_t m, k;
-    sides(c->in[0], t->transpose_a, &m, &k);
+    matmul_sides(c->in[0], t->transpose_a, &m, &k);
     return 2.0 * (double)tg_count(c->out[0]) * (double)k;
 }
 
-static tg_tensor *product(tg_scope *s, tg_tensor *a, bool transpose_a, tg_tensor *b, bool transpose_b)
+static tg_tensor *matmul_product(tg_scope *s, tg_tensor *a, bool transpose_a, tg_tensor *b, bool transpose_b)
 {
     return tg_matmul_with(s, a, b, (tg_matmul_config){ transpose_a, transpose_b });
 }
 
 /* y = A B with A = a or a^T, B = b or b^T:  gA = gy B^T, gB = A^T gy, and transposed where a or b is. */
-static void backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
+static void matmul_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
 {
     const tg_matmul_config *t = c->attr;
     tg_tensor *gy = gout[0], *a = c->in[0], *b = c->in[1];
     if (tg_needs_grad(a))
-        gin[0] = t->transpose_a ? product(s, b, t->transpose_b, gy, true) : product(s, gy, false, b, !t->transpose_b);
+        gin[0] = t->transpose_a ? matmul_product(s, b, t->transpose_b, gy, true)
+                                : matmul_product(s, gy, false, b, !t->transpose_b);
     if (tg_needs_grad(b))
-        gin[1] = t->transpose_b ? product(s, gy, true, a, t->transpose_a) : product(s, a, !t->transpose_a, gy, false);
+        gin[1] = t->transpose_b ? matmul_product(s, gy, true, a, t->transpose_a)
+                                : matmul_product(s, a, !t->transpose_a, gy, false);
 }
 
 const tg_op tg_matmul_op = {
@@ -89,9 +91,9 @@ const tg_op tg_matmul_op = {
     .casts = TG_BIT(0) | TG_BIT(1),
     .cast_to = TG_CAST_BF16,
     .attr_size = sizeof(tg_matmul_config),
-    .infer = infer,
-    .backward = backward,
-    .flops = flops,
+    .infer = matmul_infer,
+    .backward = matmul_backward,
+    .flops = matmul_flops,
     .kernels = TG_KERNELS(TG_VECTOR(matmul_vector), TG_BRGEMM(matmul_brgemm), &matmul_stack_brgemm,
                           TG_VECTOR(matmul_bf16_vector), TG_OPENBLAS(matmul_openblas), &matmul_ref),
 };

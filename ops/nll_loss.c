@@ -8,7 +8,7 @@
 
 /* ---- checks; `name` is what the user called ---- */
 
-static bool check_attr(tg_scope *s, const char *name, const tg_nll_attr *a)
+static bool nll_loss_check_attr(tg_scope *s, const char *name, const tg_nll_attr *a)
 {
     if (!(a->label_smoothing >= 0 && a->label_smoothing < 1))
         tg_fail(s, "%s: label smoothing is %g, want 0 <= e < 1", name, (double)a->label_smoothing);
@@ -17,7 +17,7 @@ static bool check_attr(tg_scope *s, const char *name, const tg_nll_attr *a)
     return tg_ok(s);
 }
 
-static bool check_target(tg_scope *s, const char *name, const tg_tensor *target)
+static bool nll_loss_check_target(tg_scope *s, const char *name, const tg_tensor *target)
 {
     const tg_dtype dtype = target->dtype;
     if (tg_ok(s) && dtype != TG_I64 && dtype != TG_I32 && dtype != TG_U8)
@@ -25,7 +25,7 @@ static bool check_target(tg_scope *s, const char *name, const tg_tensor *target)
     return tg_ok(s);
 }
 
-static bool check_weight(tg_scope *s, const char *name, const tg_tensor *weight, int64_t classes)
+static bool nll_loss_check_weight(tg_scope *s, const char *name, const tg_tensor *weight, int64_t classes)
 {
     tg_shape_text got;
     if (tg_ok(s) && weight && (weight->dtype != TG_F32 || weight->rank != 1 || weight->dim[0] != classes))
@@ -35,7 +35,7 @@ static bool check_weight(tg_scope *s, const char *name, const tg_tensor *weight,
 }
 
 /* target has the shape of x without its last axis. */
-static bool check_shapes(tg_scope *s, const char *name, const tg_tensor *x, const tg_tensor *target)
+static bool nll_loss_check_shapes(tg_scope *s, const char *name, const tg_tensor *x, const tg_tensor *target)
 {
     tg_shape_text got, want;
     if (!tg_ok(s)) return false;
@@ -51,11 +51,11 @@ static bool check_shapes(tg_scope *s, const char *name, const tg_tensor *x, cons
     return fits;
 }
 
-static bool check(tg_scope *s, const char *name, const tg_tensor *x, const tg_tensor *target, const tg_tensor *weight,
-                  const tg_nll_attr *a)
+static bool nll_loss_check(tg_scope *s, const char *name, const tg_tensor *x, const tg_tensor *target,
+                           const tg_tensor *weight, const tg_nll_attr *a)
 {
-    return check_attr(s, name, a) && check_target(s, name, target) && check_shapes(s, name, x, target) &&
-           check_weight(s, name, weight, x->dim[x->rank - 1]);
+    return nll_loss_check_attr(s, name, a) && nll_loss_check_target(s, name, target) &&
+           nll_loss_check_shapes(s, name, x, target) && nll_loss_check_weight(s, name, weight, x->dim[x->rank - 1]);
 }
 
 /* ---- nll_loss ---- */
@@ -64,7 +64,7 @@ void tg_nll_loss_infer(tg_scope *s, tg_call *c)
 {
     const tg_nll_attr *const a = c->attr;
     const tg_tensor *const x = c->in[0], *const target = c->in[1];
-    if (!tg_want_float(s, c, 0) || !check(s, tg_called(c), x, target, c->in[2], a)) return;
+    if (!tg_want_float(s, c, 0) || !nll_loss_check(s, tg_called(c), x, target, c->in[2], a)) return;
     if (a->classes != x->dim[x->rank - 1])
         tg_fail(s, "%s: %lld classes, x has %lld", tg_called(c), (long long)a->classes, (long long)x->dim[x->rank - 1]);
     c->out[0] = tg_make(s, TG_F32, a->reduction == TG_NONE ? target->rank : 0, target->dim);
@@ -105,8 +105,8 @@ void tg_nll_loss_grad_infer(tg_scope *s, tg_call *c, tg_dtype dtype)
     const tg_nll_attr *const a = c->attr;
     const tg_tensor *const target = c->in[1];
     int64_t dim[TG_MAX_RANK] = { 0 };
-    if (!check_attr(s, tg_called(c), a) || !check_target(s, tg_called(c), target) ||
-        !check_weight(s, tg_called(c), c->in[2], a->classes) || !tg_want_dtype(s, c, 0, TG_F32) ||
+    if (!nll_loss_check_attr(s, tg_called(c), a) || !nll_loss_check_target(s, tg_called(c), target) ||
+        !nll_loss_check_weight(s, tg_called(c), c->in[2], a->classes) || !tg_want_dtype(s, c, 0, TG_F32) ||
         !tg_want_dtype(s, c, 3, TG_F32) || !tg_want_rank(s, c, 3, 0, "[]"))
         return;
     if (a->reduction == TG_NONE ? !tg_want_same_shape(s, c, 0, 1) : !tg_want_rank(s, c, 0, 0, "[]")) return;
@@ -136,7 +136,7 @@ const tg_op tg_nll_loss_grad_op = {
 
 /* ---- what users call ---- */
 
-static tg_nll_attr attr_of(const tg_tensor *x, const tg_cross_entropy_config *config)
+static tg_nll_attr nll_loss_attr(const tg_tensor *x, const tg_cross_entropy_config *config)
 {
     return (tg_nll_attr){
         .label_smoothing = config->label_smoothing,
@@ -149,7 +149,7 @@ static tg_nll_attr attr_of(const tg_tensor *x, const tg_cross_entropy_config *co
 
 tg_tensor *tg_nll_loss(tg_scope *s, tg_tensor *log_probability, tg_tensor *target, tg_cross_entropy_config config)
 {
-    tg_nll_attr attr = attr_of(log_probability, &config);
+    tg_nll_attr attr = nll_loss_attr(log_probability, &config);
     attr.dtype = TG_F32;
     tg_tensor *const logp = tg_as_f32(s, log_probability);
     return tg_apply(s, &tg_nll_loss_op, (tg_tensor *const[]){ logp, target, config.weight }, &attr);
@@ -158,9 +158,9 @@ tg_tensor *tg_nll_loss(tg_scope *s, tg_tensor *log_probability, tg_tensor *targe
 tg_tensor *tg_cross_entropy_with(tg_scope *s, tg_tensor *logits, tg_tensor *target, tg_cross_entropy_config config)
 {
     logits = tg_shown_of(logits);
-    const tg_nll_attr attr = attr_of(logits, &config);
+    const tg_nll_attr attr = nll_loss_attr(logits, &config);
     if (tg_ok(s) && logits && target) /* first, for messages that name cross_entropy */
-        check(s, "cross_entropy", logits, target, config.weight, &attr);
+        nll_loss_check(s, "cross_entropy", logits, target, config.weight, &attr);
     const tg_softmax_attr softmax = { tg_resolve_axis(logits, -1), TG_F32 };
     const char *const was = tg_call_as(s, "cross_entropy");
     tg_tensor *const logp = tg_apply(s, &tg_log_softmax_op, &logits, &softmax);

@@ -12,7 +12,7 @@ extern const tg_kernel max_pool2d_ref, max_pool2d_grad_ref, avg_pool2d_ref, avg_
 
 /* ---- shapes ---- */
 
-static bool check_attr(tg_scope *s, const char *op, const tg_pool2d_attr *a)
+static bool pool2d_check_attr(tg_scope *s, const char *op, const tg_pool2d_attr *a)
 {
     for (int i = 0; i < 2; i++) {
         if (a->kernel[i] < 1)
@@ -28,7 +28,7 @@ static bool check_attr(tg_scope *s, const char *op, const tg_pool2d_attr *a)
 }
 
 /* Every window has at least one pixel of the image, because pad <= kernel / 2 and windows begin inside of the pad. */
-static bool out_size(tg_scope *s, const char *op, const tg_pool2d_attr *a, int64_t out[2])
+static bool pool2d_out_size(tg_scope *s, const char *op, const tg_pool2d_attr *a, int64_t out[2])
 {
     for (int i = 0; i < 2; i++) {
         int64_t padded;
@@ -44,7 +44,7 @@ static bool out_size(tg_scope *s, const char *op, const tg_pool2d_attr *a, int64
 }
 
 /* Input 0 is an image of h x w pixels. */
-static bool check_image(tg_scope *s, const tg_call *c, const int64_t want[2], const char *axes)
+static bool pool2d_check_image(tg_scope *s, const tg_call *c, const int64_t want[2], const char *axes)
 {
     const tg_tensor *x = c->in[0];
     tg_shape_text shape;
@@ -55,13 +55,13 @@ static bool check_image(tg_scope *s, const tg_call *c, const int64_t want[2], co
     return tg_ok(s);
 }
 
-static void pool_infer(tg_scope *s, tg_call *c)
+static void avg_pool2d_infer(tg_scope *s, tg_call *c)
 {
     const tg_pool2d_attr *a = c->attr;
     const tg_tensor *x = c->in[0];
     int64_t out[2];
-    if (!check_attr(s, c->op->name, a) || !check_image(s, c, a->image, "[n, h, w, c]")) return;
-    if (!out_size(s, c->op->name, a, out)) return;
+    if (!pool2d_check_attr(s, c->op->name, a) || !pool2d_check_image(s, c, a->image, "[n, h, w, c]")) return;
+    if (!pool2d_out_size(s, c->op->name, a, out)) return;
     c->out[0] = tg_make(s, x->dtype, 4, TG_DIM(x->dim[0], out[0], out[1], x->dim[3]));
 }
 
@@ -71,40 +71,40 @@ static tg_dtype index_dtype(const tg_pool2d_attr *a)
     return (int64_t)a->kernel[0] * a->kernel[1] <= UINT8_MAX + 1 ? TG_U8 : TG_I32;
 }
 
-static void max_infer(tg_scope *s, tg_call *c)
+static void max_pool2d_infer(tg_scope *s, tg_call *c)
 {
     const tg_pool2d_attr *a = c->attr;
-    pool_infer(s, c);
+    avg_pool2d_infer(s, c);
     if (tg_ok(s) && (int64_t)a->kernel[0] * a->kernel[1] > INT32_MAX)
         tg_fail(s, "%s: a kernel of %d x %d pixels, want less than 2^31 of them", c->op->name, a->kernel[0],
                 a->kernel[1]);
     if (tg_ok(s)) c->out[1] = tg_make(s, index_dtype(a), 4, c->out[0]->dim);
 }
 
-static void grad_infer(tg_scope *s, tg_call *c)
+static void pool2d_grad_infer(tg_scope *s, tg_call *c)
 {
     const tg_pool2d_attr *a = c->attr;
     const tg_tensor *gy = c->in[0];
     int64_t out[2];
-    if (!check_attr(s, c->op->name, a) || !out_size(s, c->op->name, a, out)) return;
-    if (!check_image(s, c, out, "[n, oh, ow, c]")) return;
+    if (!pool2d_check_attr(s, c->op->name, a) || !pool2d_out_size(s, c->op->name, a, out)) return;
+    if (!pool2d_check_image(s, c, out, "[n, oh, ow, c]")) return;
     c->out[0] = tg_make(s, gy->dtype, 4, TG_DIM(gy->dim[0], a->image[0], a->image[1], gy->dim[3]));
 }
 
 void tg_max_pool2d_grad_infer(tg_scope *s, tg_call *c)
 {
     if (!tg_want_dtype(s, c, 1, index_dtype(c->attr)) || !tg_want_same_shape(s, c, 0, 1)) return;
-    if (tg_want_same_shape(s, c, 0, 2) && tg_want_same_dtype(s, c, 0, 2)) grad_infer(s, c);
+    if (tg_want_same_shape(s, c, 0, 2) && tg_want_same_dtype(s, c, 0, 2)) pool2d_grad_infer(s, c);
 }
 
 /* ---- derivatives ---- */
 
-static void max_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
+static void max_pool2d_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
 {
     gin[0] = tg_apply(s, &tg_max_pool2d_grad_op, (tg_tensor *[]){ gout[0], c->out[1], c->out[0] }, c->attr);
 }
 
-static void avg_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
+static void avg_pool2d_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
 {
     gin[0] = tg_apply(s, &tg_avg_pool2d_grad_op, gout, c->attr);
 }
@@ -118,8 +118,8 @@ const tg_op tg_max_pool2d_op = {
     .optional_out = TG_BIT(1),
     .saves_out = TG_BIT(0) | TG_BIT(1),
     .attr_size = sizeof(tg_pool2d_attr),
-    .infer = max_infer,
-    .backward = max_backward,
+    .infer = max_pool2d_infer,
+    .backward = max_pool2d_backward,
     .kernels = TG_KERNELS(TG_VECTOR(max_pool2d_vector), &max_pool2d_ref),
 };
 const tg_op tg_max_pool2d_grad_op = {
@@ -136,8 +136,8 @@ const tg_op tg_avg_pool2d_op = {
     .n_in = 1,
     .n_out = 1,
     .attr_size = sizeof(tg_pool2d_attr),
-    .infer = pool_infer,
-    .backward = avg_backward,
+    .infer = avg_pool2d_infer,
+    .backward = avg_pool2d_backward,
     .kernels = TG_KERNELS(TG_VECTOR(avg_pool2d_vector), &avg_pool2d_ref),
 };
 const tg_op tg_avg_pool2d_grad_op = {
@@ -145,11 +145,11 @@ const tg_op tg_avg_pool2d_grad_op = {
     .n_in = 1,
     .n_out = 1,
     .attr_size = sizeof(tg_pool2d_attr),
-    .infer = grad_infer,
+    .infer = pool2d_grad_infer,
     .kernels = TG_KERNELS(TG_VECTOR(avg_pool2d_grad_vector), &avg_pool2d_grad_ref),
 };
 
-static tg_pool2d_attr resolve(const tg_tensor *x, tg_pool2d_config config)
+static tg_pool2d_attr pool2d_attr(const tg_tensor *x, tg_pool2d_config config)
 {
     tg_pool2d_attr a = { .exclude_pad = config.exclude_pad };
     for (int i = 0; i < 2; i++) {
@@ -163,12 +163,12 @@ static tg_pool2d_attr resolve(const tg_tensor *x, tg_pool2d_config config)
 
 tg_tensor *tg_max_pool2d(tg_scope *s, tg_tensor *x, tg_pool2d_config config)
 {
-    tg_pool2d_attr a = resolve(x, config);
+    tg_pool2d_attr a = pool2d_attr(x, config);
     return tg_apply(s, &tg_max_pool2d_op, &x, &a);
 }
 
 tg_tensor *tg_avg_pool2d(tg_scope *s, tg_tensor *x, tg_pool2d_config config)
 {
-    tg_pool2d_attr a = resolve(x, config);
+    tg_pool2d_attr a = pool2d_attr(x, config);
     return tg_apply(s, &tg_avg_pool2d_op, &x, &a);
 }

@@ -48,7 +48,7 @@ void tg_infer_reduce(tg_scope *s, tg_call *c)
 }
 
 /* g, with 1 for the axes that were summed away, repeated along them. */
-static tg_tensor *spread(tg_scope *s, tg_tensor *g, const tg_tensor *x, uint32_t axes)
+static tg_tensor *expand_gradient(tg_scope *s, tg_tensor *g, const tg_tensor *x, uint32_t axes)
 {
     tg_shape_attr like = { .rank = x->rank };
     int64_t kept[TG_MAX_RANK];
@@ -62,7 +62,7 @@ static tg_tensor *spread(tg_scope *s, tg_tensor *g, const tg_tensor *x, uint32_t
 
 static void sum_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
 {
-    gin[0] = spread(s, gout[0], c->in[0], ((const tg_reduce_attr *)c->attr)->axes);
+    gin[0] = expand_gradient(s, gout[0], c->in[0], ((const tg_reduce_attr *)c->attr)->axes);
 }
 
 const tg_op tg_sum_op = {
@@ -86,7 +86,7 @@ tg_tensor *tg_sum(tg_scope *s, tg_tensor *x, tg_axes axes)
 static void mean_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
 {
     const double share = (double)tg_count(c->out[0]) / (double)tg_count(c->in[0]);
-    gin[0] = spread(s, tg_affine(s, gout[0], share, 0), c->in[0], ((const tg_reduce_attr *)c->attr)->axes);
+    gin[0] = expand_gradient(s, tg_affine(s, gout[0], share, 0), c->in[0], ((const tg_reduce_attr *)c->attr)->axes);
 }
 
 const tg_op tg_mean_op = {

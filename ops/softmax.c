@@ -4,7 +4,7 @@
 #include "nll_loss.h"
 
 /* Inputs are floats of one shape, the axis is one of theirs, and the result may be of another dtype than they. */
-static void infer(tg_scope *s, tg_call *c)
+static void softmax_infer(tg_scope *s, tg_call *c)
 {
     const tg_softmax_attr *const a = c->attr;
     if (!tg_want_float(s, c, 0) || !tg_want_axis(s, c, a->axis)) return;
@@ -15,7 +15,7 @@ static void infer(tg_scope *s, tg_call *c)
     else c->out[0] = tg_make(s, a->dtype, c->in[0]->rank, c->in[0]->dim);
 }
 
-static tg_tensor *gradient(tg_scope *s, const tg_op *op, const tg_call *c, tg_tensor *gy)
+static tg_tensor *softmax_gradient(tg_scope *s, const tg_op *op, const tg_call *c, tg_tensor *gy)
 {
     const tg_softmax_attr attr = { ((const tg_softmax_attr *)c->attr)->axis, c->in[0]->dtype };
     return tg_apply(s, op, (tg_tensor *const[]){ gy, c->out[0] }, &attr);
@@ -23,12 +23,12 @@ static tg_tensor *gradient(tg_scope *s, const tg_op *op, const tg_call *c, tg_te
 
 static void softmax_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
 {
-    gin[0] = gradient(s, &tg_softmax_grad_op, c, gout[0]);
+    gin[0] = softmax_gradient(s, &tg_softmax_grad_op, c, gout[0]);
 }
 
 static void log_softmax_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
 {
-    gin[0] = gradient(s, &tg_log_softmax_grad_op, c, gout[0]);
+    gin[0] = softmax_gradient(s, &tg_log_softmax_grad_op, c, gout[0]);
 }
 
 TG_VECTOR_DECLARE(softmax_vector)
@@ -39,7 +39,7 @@ const tg_op tg_softmax_op = {
     .n_out = 1,
     .saves_out = TG_BIT(0),
     .attr_size = sizeof(tg_softmax_attr),
-    .infer = infer,
+    .infer = softmax_infer,
     .backward = softmax_backward,
     .kernels = TG_KERNELS(TG_VECTOR(softmax_vector), &softmax_ref),
 };
@@ -51,7 +51,7 @@ const tg_op tg_softmax_grad_op = {
     .n_in = 2,
     .n_out = 1,
     .attr_size = sizeof(tg_softmax_attr),
-    .infer = infer,
+    .infer = softmax_infer,
     .kernels = TG_KERNELS(TG_VECTOR(softmax_grad_vector), &softmax_grad_ref),
 };
 
@@ -63,7 +63,7 @@ const tg_op tg_log_softmax_op = {
     .n_out = 1,
     .saves_out = TG_BIT(0),
     .attr_size = sizeof(tg_softmax_attr),
-    .infer = infer,
+    .infer = softmax_infer,
     .backward = log_softmax_backward,
     .kernels = TG_KERNELS(TG_VECTOR(log_softmax_vector), &log_softmax_ref),
     .rules = TG_RULES(&tg_rule_cross_entropy),
@@ -76,23 +76,23 @@ const tg_op tg_log_softmax_grad_op = {
     .n_in = 2,
     .n_out = 1,
     .attr_size = sizeof(tg_softmax_attr),
-    .infer = infer,
+    .infer = softmax_infer,
     .kernels = TG_KERNELS(TG_VECTOR(log_softmax_grad_vector), &log_softmax_grad_ref),
 };
 
-static tg_softmax_attr attr_of(const tg_tensor *x, int axis)
+static tg_softmax_attr softmax_attr(const tg_tensor *x, int axis)
 {
     return (tg_softmax_attr){ tg_resolve_axis(x, axis), x ? x->dtype : TG_F32 };
 }
 
 tg_tensor *tg_softmax(tg_scope *s, tg_tensor *x, int axis)
 {
-    const tg_softmax_attr attr = attr_of(x, axis);
+    const tg_softmax_attr attr = softmax_attr(x, axis);
     return tg_apply(s, &tg_softmax_op, &x, &attr);
 }
 
 tg_tensor *tg_log_softmax(tg_scope *s, tg_tensor *x, int axis)
 {
-    const tg_softmax_attr attr = attr_of(x, axis);
+    const tg_softmax_attr attr = softmax_attr(x, axis);
     return tg_apply(s, &tg_log_softmax_op, &x, &attr);
 }

@@ -6,7 +6,7 @@ TG_VECTOR_DECLARE(upsample_vector)
 TG_VECTOR_DECLARE(upsample_grad_vector)
 extern const tg_kernel upsample_ref, upsample_grad_ref;
 
-static bool want_images(tg_scope *s, const tg_call *c, const int64_t size[2])
+static bool upsample_want_images(tg_scope *s, const tg_call *c, const int64_t size[2])
 {
     const tg_upsample_attr *a = c->attr;
     if (!tg_want_float(s, c, 0) || !tg_want_rank(s, c, 0, 4, "[n, h, w, c]")) return false;
@@ -20,22 +20,22 @@ static bool want_images(tg_scope *s, const tg_call *c, const int64_t size[2])
     return tg_ok(s);
 }
 
-static void infer(tg_scope *s, tg_call *c, const int64_t from[2], const int64_t to[2])
+static void upsample_infer_from(tg_scope *s, tg_call *c, const int64_t from[2], const int64_t to[2])
 {
     const int64_t *d = c->in[0]->dim;
-    if (want_images(s, c, from)) c->out[0] = tg_make(s, c->in[0]->dtype, 4, TG_DIM(d[0], to[0], to[1], d[3]));
+    if (upsample_want_images(s, c, from)) c->out[0] = tg_make(s, c->in[0]->dtype, 4, TG_DIM(d[0], to[0], to[1], d[3]));
 }
 
 static void upsample_infer(tg_scope *s, tg_call *c)
 {
     const tg_upsample_attr *a = c->attr;
-    infer(s, c, a->image, a->out);
+    upsample_infer_from(s, c, a->image, a->out);
 }
 
 static void upsample_grad_infer(tg_scope *s, tg_call *c)
 {
     const tg_upsample_attr *a = c->attr;
-    infer(s, c, a->out, a->image);
+    upsample_infer_from(s, c, a->out, a->image);
 }
 
 static void upsample_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])

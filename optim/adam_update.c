@@ -8,7 +8,7 @@
 
 enum { W, G, M, V, FACTOR };
 
-static void infer(tg_scope *s, tg_call *c)
+static void adam_update_infer(tg_scope *s, tg_call *c)
 {
     const tg_adam_attr *a = c->attr;
     if (!tg_update_wants(s, c, FACTOR)) return;
@@ -41,7 +41,7 @@ tg_adam_terms tg_adam_terms_of(const tg_call *c)
     };
 }
 
-static void run_ref(const tg_call *c, const tg_task *task)
+static void adam_update_ref_run(const tg_call *c, const tg_task *task)
 {
     const tg_adam_attr *a = c->attr;
     const tg_adam_terms t = tg_adam_terms_of(c);
@@ -59,15 +59,15 @@ static void run_ref(const tg_call *c, const tg_task *task)
 }
 
 TG_VECTOR_DECLARE(adam_update_vector)
-static const tg_kernel ref = { .name = "ref", .backend = "ref", .run = run_ref };
+static const tg_kernel ref = { .name = "ref", .backend = "ref", .run = adam_update_ref_run };
 
-static double flops(const tg_call *c) { return 14 * (double)tg_count(c->in[W]); }
+static double adam_update_flops(const tg_call *c) { return 14 * (double)tg_count(c->in[W]); }
 
 #define ADAM_OP(text) \
     { \
         .name = text, .n_in = 5, .optional_in = TG_BIT(FACTOR), .writes = TG_BIT(W) | TG_BIT(M) | TG_BIT(V), \
-        .attr_size = sizeof(tg_adam_attr), .infer = infer, .kernels = TG_KERNELS(TG_VECTOR(adam_update_vector), &ref), \
-        .flops = flops, \
+        .attr_size = sizeof(tg_adam_attr), .infer = adam_update_infer, \
+        .kernels = TG_KERNELS(TG_VECTOR(adam_update_vector), &ref), .flops = adam_update_flops, \
     }
 
 const tg_op tg_adam_update_op = ADAM_OP("adam_update");

@@ -5,7 +5,7 @@
 
 enum { G, BEFORE };
 
-static void infer_norm(tg_scope *s, tg_call *c)
+static void grad_norm_infer(tg_scope *s, tg_call *c)
 {
     if (!tg_want_dtype(s, c, G, TG_F32)) return;
     if (c->in[BEFORE] && tg_count(c->in[BEFORE]) != 1)
@@ -14,24 +14,24 @@ static void infer_norm(tg_scope *s, tg_call *c)
 }
 
 static double square(double x) { return x * x; }
-static double before(const tg_call *c) { return c->in[BEFORE] ? square(tg_get(c->in[BEFORE], 0)) : 0; }
+static double sum_before(const tg_call *c) { return c->in[BEFORE] ? square(tg_get(c->in[BEFORE], 0)) : 0; }
 
-static void run_norm_ref(const tg_call *c, const tg_task *task)
+static void grad_norm_ref_run(const tg_call *c, const tg_task *task)
 {
-    double sum = before(c);
+    double sum = sum_before(c);
     (void)task;
     for (int64_t i = 0, n = tg_count(c->in[G]); i < n; i++) sum += square(tg_get(c->in[G], i));
     tg_set(c->out[0], 0, sqrt(sum));
 }
 
-static int64_t norm_tasks(const tg_call *c, int phase) { return phase == 1 ? 1 : tg_update_tasks(c, phase); }
+static int64_t grad_norm_tasks(const tg_call *c, int phase) { return phase == 1 ? 1 : tg_update_tasks(c, phase); }
 
-static tg_scratch norm_scratch(const tg_call *c)
+static tg_scratch grad_norm_scratch(const tg_call *c)
 {
     return (tg_scratch){ .shared = sizeof(double) * (size_t)tg_update_tasks(c, 0) };
 }
 
-static void run_norm(const tg_call *c, const tg_task *task)
+static void grad_norm_run(const tg_call *c, const tg_task *task)
 {
     double *partial = task->shared, sum = 0;
     if (task->phase == 0) {
@@ -43,28 +43,28 @@ static void run_norm(const tg_call *c, const tg_task *task)
         return;
     }
     for (int64_t k = 0, n = tg_update_tasks(c, 0); k < n; k++) sum += partial[k];
-    tg_set(c->out[0], 0, sqrt(before(c) + sum));
+    tg_set(c->out[0], 0, sqrt(sum_before(c) + sum));
 }
 
 static const tg_kernel norm_blocks = {
     .name = "vector",
     .backend = "vector",
-    .scratch = norm_scratch,
-    .tasks = norm_tasks,
-    .run = run_norm,
+    .scratch = grad_norm_scratch,
+    .tasks = grad_norm_tasks,
+    .run = grad_norm_run,
 };
-static const tg_kernel norm_ref = { .name = "ref", .backend = "ref", .run = run_norm_ref };
+static const tg_kernel norm_ref = { .name = "ref", .backend = "ref", .run = grad_norm_ref_run };
 
 const tg_op tg_grad_norm_op = {
     .name = "grad_norm",
     .n_in = 2,
     .n_out = 1,
     .optional_in = TG_BIT(BEFORE),
-    .infer = infer_norm,
+    .infer = grad_norm_infer,
     .kernels = TG_KERNELS(&norm_blocks, &norm_ref),
 };
 
-static void infer_factor(tg_scope *s, tg_call *c)
+static void clip_factor_infer(tg_scope *s, tg_call *c)
 {
     const tg_clip_attr *a = c->attr;
     if (!tg_want_dtype(s, c, 0, TG_F32) || !tg_update_wants_number(s, "clip_factor", "max_norm", a->max_norm)) return;
@@ -73,21 +73,21 @@ static void infer_factor(tg_scope *s, tg_call *c)
     c->out[0] = tg_make(s, TG_F32, 1, TG_DIM(1));
 }
 
-static void run_factor(const tg_call *c, const tg_task *task)
+static void clip_factor_run(const tg_call *c, const tg_task *task)
 {
     const double factor = ((const tg_clip_attr *)c->attr)->max_norm / (tg_get(c->in[0], 0) + 1e-6);
     (void)task;
     tg_set(c->out[0], 0, factor > 1 ? 1 : factor); /* a NaN stays */
 }
 
-static const tg_kernel factor_ref = { .name = "ref", .backend = "ref", .run = run_factor };
+static const tg_kernel factor_ref = { .name = "ref", .backend = "ref", .run = clip_factor_run };
 
 const tg_op tg_clip_factor_op = {
     .name = "clip_factor",
     .n_in = 1,
     .n_out = 1,
     .attr_size = sizeof(tg_clip_attr),
-    .infer = infer_factor,
+    .infer = clip_factor_infer,
     .kernels = TG_KERNELS(&factor_ref),
 };
 

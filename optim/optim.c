@@ -142,7 +142,7 @@ static tg_tensor *new_state(tg_scope *s, const tg_tensor *w)
 }
 
 /* The update of a slot that has a gradient, with the states that belong to it. */
-static void record(tg_scope *s, const tg_optim *opt, tg_optim_slot *slot, float lr, tg_tensor *factor)
+static void record_update(tg_scope *s, const tg_optim *opt, tg_optim_slot *slot, float lr, tg_tensor *factor)
 {
     const tg_tensor *w = slot->param;
     for (int k = 0; slot->grad && k < TG_MAX_STATES && opt->kind->state_name[k]; k++)
@@ -160,7 +160,7 @@ void tg_update(tg_scope *s, tg_optim *opt)
     }
     tg_tensor *norm = tg_optim_norm(s, opt), *factor = tg_optim_factor(s, opt, norm);
     if (norm) tg_hold(norm);
-    for (int i = 0; i < opt->n_slots; i++) record(s, opt, &opt->slots[i], lr, factor);
+    for (int i = 0; i < opt->n_slots; i++) record_update(s, opt, &opt->slots[i], lr, factor);
     tg_run(s, false);
     for (int i = 0; i < opt->n_slots; i++) {
         if (opt->slots[i].grad && tg_ok(s)) opt->slots[i].steps++;

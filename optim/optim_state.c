@@ -63,7 +63,7 @@ static void visit_slot(tg_state *to, const tg_optim *opt, tg_optim_slot *slot)
     }
 }
 
-static void visit(tg_state *to, void *what)
+static void optim_visit(tg_state *to, void *what)
 {
     tg_optim *const opt = what;
     if (!opt) {
@@ -84,7 +84,7 @@ static void visit(tg_state *to, void *what)
 }
 
 /* Format 1 held the fields of the config: f32, and 0 for the default. */
-static void update_format(tg_optim *opt)
+static void optim_update_format(tg_optim *opt)
 {
     tg_schedule_values *const v = &opt->schedule;
     double *const number[] = { &v->warmup_from, &v->gamma,      &v->lr_end,
@@ -98,15 +98,15 @@ static void update_format(tg_optim *opt)
 }
 
 /* What the numbers say together. */
-static void check(tg_scope *s, void *what)
+static void optim_check(tg_scope *s, void *what)
 {
     tg_optim *const opt = what;
-    if (opt->format < FORMAT) update_format(opt);
+    if (opt->format < FORMAT) optim_update_format(opt);
     tg_schedule_check(s, &opt->schedule);
     if (opt->kind->check) opt->kind->check(s, opt);
 }
 
 tg_stateful tg_optim_state(tg_optim *opt)
 {
-    return (tg_stateful){ .prefix = "optim/", .what = opt, .visit = visit, .check = check };
+    return (tg_stateful){ .prefix = "optim/", .what = opt, .visit = optim_visit, .check = optim_check };
 }

@@ -15,7 +15,7 @@ typedef struct {
     bool bf16, prepack;
     tg_optimize_report report;
     tg_tensor **weights; /* of each row: its product weight, or NULL */
-} work;
+} optimize_work;
 
 /* The parameter that a layer's row is about: the operand of its products, or the first; NULL: it has none. */
 static const tg_slot *main_slot(const tg_module *m)
@@ -37,7 +37,7 @@ static int count_layers(const tg_module *m)
 
 /* ---- the report ---- */
 
-static const char *shared_with(const work *w, const tg_tensor *t)
+static const char *shared_with(const optimize_work *w, const tg_tensor *t)
 {
     for (int i = 0; i < w->report.n; i++) {
         if (w->weights[i] != t) continue;
@@ -48,7 +48,7 @@ static const char *shared_with(const work *w, const tg_tensor *t)
     return NULL;
 }
 
-static const char *why(const work *w, const tg_slot *slot)
+static const char *why(const optimize_work *w, const tg_slot *slot)
 {
     if (slot->f32_because) return slot->f32_because;
     const char *shared = shared_with(w, slot->tensor);
@@ -58,7 +58,7 @@ static const char *why(const work *w, const tg_slot *slot)
     return tg_needs_grad(slot->tensor) ? "" : "frozen";
 }
 
-static void add_rows(work *w, const tg_module *m)
+static void add_rows(optimize_work *w, const tg_module *m)
 {
     const tg_slot *slot = main_slot(m);
     char path[TG_MAX_PATH];
@@ -85,8 +85,8 @@ static const char *note_of(tg_dtype dtype, tg_optimize_config config)
     return "";
 }
 
-static void print_line(FILE *to, int width, const char *name, const char *kind, const char *weight, const char *packed,
-                       const char *why)
+static void print_report_line(FILE *to, int width, const char *name, const char *kind, const char *weight,
+                              const char *packed, const char *why)
 {
     fprintf(to, "%-*s  %-16s  %-6s  %-6s  %s\n", width, name, kind, weight, packed, why);
 }
@@ -97,17 +97,18 @@ void tg_print_report(const tg_optimize_report *r, FILE *to)
     if (!r || !to) return;
     for (int i = 0; i < r->n; i++)
         if ((int)strlen(r->rows[i].name) > width) width = (int)strlen(r->rows[i].name);
-    print_line(to, width, "layer", "kind", "weight", "packed", "");
+    print_report_line(to, width, "layer", "kind", "weight", "packed", "");
     for (int i = 0; i < r->n; i++) {
         const tg_optimize_row *row = r->rows + i;
-        print_line(to, width, row->name, row->kind, row->bf16 ? "BF16" : "FP32", row->packed ? "kept" : "-", row->why);
+        print_report_line(to, width, row->name, row->kind, row->bf16 ? "BF16" : "FP32", row->packed ? "kept" : "-",
+                          row->why);
     }
     if (*r->note) fprintf(to, "%s\n", r->note);
 }
 
 /* ---- the pass ---- */
 
-static bool check(tg_scope *s, const tg_module *m, const tg_optim *opt, tg_dtype dtype)
+static bool check_optimize(tg_scope *s, const tg_module *m, const tg_optim *opt, tg_dtype dtype)
 {
     if (tg_wants_home(s, "optimize", "module", m ? m->scope : NULL)) tg_slots_sound(s, m);
     if (opt) tg_wants_home(s, "optimize", "optimizer", opt->scope);
@@ -116,7 +117,7 @@ static bool check(tg_scope *s, const tg_module *m, const tg_optim *opt, tg_dtype
     return tg_ok(s);
 }
 
-static void split_weights(const work *w)
+static void split_weights(const optimize_work *w)
 {
     tg_tensor **list = tg_alloc(w->scope, sizeof *list * (size_t)(w->report.n + 1));
     int n = 0;
@@ -129,9 +130,9 @@ const tg_optimize_report *tg_optimize_with(tg_scope *s, tg_module *m, tg_optim *
                                            tg_optimize_config config)
 {
     /* The optimizer's states are FP32 and stay so; updates find the master by themselves. */
-    if (!check(s, m, opt, dtype)) return NULL;
+    if (!check_optimize(s, m, opt, dtype)) return NULL;
     const int n = count_layers(m);
-    work w = { .scope = s, .top = m, .report = { .dtype = dtype, .note = note_of(dtype, config) } };
+    optimize_work w = { .scope = s, .top = m, .report = { .dtype = dtype, .note = note_of(dtype, config) } };
     w.bf16 = dtype == TG_BF16 && !config.no_bf16 && !*w.report.note;
     w.prepack = !config.no_prepack && config.level != TG_O0;
     w.report.rows = tg_alloc(s, sizeof *w.report.rows * (size_t)(n + 1));

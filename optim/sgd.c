@@ -3,7 +3,7 @@
 #include <float.h>
 #include <math.h>
 
-static void record(tg_scope *s, const tg_optim *opt, const tg_optim_slot *slot, float lr, tg_tensor *factor)
+static void sgd_record(tg_scope *s, const tg_optim *opt, const tg_optim_slot *slot, float lr, tg_tensor *factor)
 {
     const tg_sgd_config *c = &opt->config.sgd;
     const tg_sgd_attr attr = {
@@ -18,7 +18,7 @@ static void record(tg_scope *s, const tg_optim *opt, const tg_optim_slot *slot, 
     tg_apply(s, &tg_sgd_update_op, (tg_tensor *[]){ slot->param, slot->grad, slot->state[0], factor }, &attr);
 }
 
-static void visit(tg_state *to, tg_optim *opt)
+static void sgd_visit(tg_state *to, tg_optim *opt)
 {
     tg_sgd_config *const c = &opt->config.sgd;
     tg_state_float(to, "momentum", &c->momentum, 0, FLT_MAX);
@@ -26,17 +26,17 @@ static void visit(tg_state *to, tg_optim *opt)
     tg_state_flag(to, "nesterov", &c->nesterov);
 }
 
-static void check_nesterov(tg_scope *s, const tg_sgd_config *c)
+static void sgd_check_nesterov(tg_scope *s, const tg_sgd_config *c)
 {
     if (tg_ok(s) && c->nesterov && !(c->momentum > 0 && c->dampening == 0))
         tg_fail(s, "sgd: nesterov with momentum %g and dampening %g, want momentum above 0 and no dampening",
                 (double)c->momentum, (double)c->dampening);
 }
 
-static void check(tg_scope *s, const tg_optim *opt) { check_nesterov(s, &opt->config.sgd); }
+static void sgd_check(tg_scope *s, const tg_optim *opt) { sgd_check_nesterov(s, &opt->config.sgd); }
 
-static const tg_optim_kind plain = { "sgd", { NULL }, record, visit, NULL, check };
-static const tg_optim_kind with_momentum = { "sgd", { "momentum_buffer" }, record, visit, NULL, check };
+static const tg_optim_kind plain = { "sgd", { NULL }, sgd_record, sgd_visit, NULL, sgd_check };
+static const tg_optim_kind with_momentum = { "sgd", { "momentum_buffer" }, sgd_record, sgd_visit, NULL, sgd_check };
 
 tg_optim *tg_sgd(tg_scope *s, tg_module *m, tg_sgd_config c)
 {
@@ -44,7 +44,7 @@ tg_optim *tg_sgd(tg_scope *s, tg_module *m, tg_sgd_config c)
     c.dampening = (float)tg_or_default((double)c.dampening, 0);
     if (!tg_update_wants_number(s, "sgd", "momentum", (double)c.momentum)) return NULL;
     if (!isfinite(c.dampening)) return tg_fail(s, "sgd: dampening %g, want a finite number", (double)c.dampening), NULL;
-    check_nesterov(s, &c);
+    sgd_check_nesterov(s, &c);
     tg_optim *opt = tg_optim_new(s, c.momentum > 0 ? &with_momentum : &plain, m, c.lr, c.weight_decay);
     if (opt) opt->config.sgd = c;
     return opt;

@@ -6,7 +6,7 @@
 
 enum { W, G, V, FACTOR };
 
-static void infer(tg_scope *s, tg_call *c)
+static void sgd_update_infer(tg_scope *s, tg_call *c)
 {
     const tg_sgd_attr *a = c->attr;
     if (!tg_update_wants(s, c, FACTOR)) return;
@@ -19,7 +19,7 @@ static void infer(tg_scope *s, tg_call *c)
     if (a->momentum > 0 && !c->in[V]) tg_fail(s, "sgd_update: momentum %g without a buffer for it", a->momentum);
 }
 
-static void run_ref(const tg_call *c, const tg_task *task)
+static void sgd_update_ref_run(const tg_call *c, const tg_task *task)
 {
     const tg_sgd_attr *a = c->attr;
     const double factor = c->in[FACTOR] ? tg_get(c->in[FACTOR], 0) : 1, limit = (double)tg_update_limit(a->clip_value);
@@ -37,9 +37,9 @@ static void run_ref(const tg_call *c, const tg_task *task)
 }
 
 TG_VECTOR_DECLARE(sgd_update_vector)
-static const tg_kernel ref = { .name = "ref", .backend = "ref", .run = run_ref };
+static const tg_kernel ref = { .name = "ref", .backend = "ref", .run = sgd_update_ref_run };
 
-static double flops(const tg_call *c) { return 6 * (double)tg_count(c->in[W]); }
+static double sgd_update_flops(const tg_call *c) { return 6 * (double)tg_count(c->in[W]); }
 
 const tg_op tg_sgd_update_op = {
     .name = "sgd_update",
@@ -47,7 +47,7 @@ const tg_op tg_sgd_update_op = {
     .optional_in = TG_BIT(V) | TG_BIT(FACTOR),
     .writes = TG_BIT(W) | TG_BIT(V),
     .attr_size = sizeof(tg_sgd_attr),
-    .infer = infer,
+    .infer = sgd_update_infer,
     .kernels = TG_KERNELS(TG_VECTOR(sgd_update_vector), &ref),
-    .flops = flops,
+    .flops = sgd_update_flops,
 };

@@ -5,7 +5,7 @@
 #include "kernels.h"
 
 /* x, gamma, beta, with a fourth: other; mean and rstd are the last two. */
-static void infer(tg_scope *s, tg_call *c)
+static void batch_norm2d_again_infer(tg_scope *s, tg_call *c)
 {
     const int mean = c->op->n_in - 2;
     if (!tg_batch_norm2d_check(s, c, 0, 2)) return;
@@ -26,7 +26,7 @@ const tg_op tg_batch_norm2d_again_op = {
     .n_in = 5,
     .n_out = 1,
     .attr_size = sizeof(tg_batch_norm2d_attr),
-    .infer = infer,
+    .infer = batch_norm2d_again_infer,
     .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_again_vector), &batch_norm2d_again_ref),
 };
 const tg_op tg_batch_norm2d_relu_again_op = {
@@ -34,7 +34,7 @@ const tg_op tg_batch_norm2d_relu_again_op = {
     .n_in = 5,
     .n_out = 1,
     .attr_size = sizeof(tg_batch_norm2d_attr),
-    .infer = infer,
+    .infer = batch_norm2d_again_infer,
     .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_relu_again_vector), &batch_norm2d_relu_again_ref),
 };
 const tg_op tg_batch_norm2d_add_relu_again_op = {
@@ -42,6 +42,6 @@ const tg_op tg_batch_norm2d_add_relu_again_op = {
     .n_in = 6,
     .n_out = 1,
     .attr_size = sizeof(tg_batch_norm2d_attr),
-    .infer = infer,
+    .infer = batch_norm2d_again_infer,
     .kernels = TG_KERNELS(TG_VECTOR(batch_norm2d_add_relu_again_vector), &batch_norm2d_add_relu_again_ref),
 };

@@ -9,7 +9,7 @@ TG_BRGEMM_DECLARE(conv2d_relu_brgemm)
 extern const tg_kernel conv2d_relu_brgemm_winograd_avx512;
 extern const tg_kernel conv2d_relu_grouped_onednn, conv2d_relu_winograd_onednn, conv2d_relu_onednn, conv2d_relu_ref;
 
-static double flops(const tg_call *c) { return tg_conv2d_flops(c) + (double)tg_count(c->out[0]); }
+static double conv2d_relu_flops(const tg_call *c) { return tg_conv2d_flops(c) + (double)tg_count(c->out[0]); }
 
 const tg_op tg_conv2d_relu_op = {
     .name = "conv2d_relu",
@@ -18,7 +18,7 @@ const tg_op tg_conv2d_relu_op = {
     .optional_in = TG_BIT(2),
     .attr_size = sizeof(tg_conv2d_attr),
     .infer = tg_conv2d_infer,
-    .flops = flops,
+    .flops = conv2d_relu_flops,
     .kernels = TG_KERNELS(TG_ONEDNN(conv2d_relu_grouped_onednn), TG_VECTOR(conv2d_relu_depthwise_vector),
                           TG_BRGEMM_BF16(conv2d_relu_brgemm), &conv2d_relu_brgemm_winograd_avx512,
                           TG_VECTOR(conv2d_relu_grouped_vector), TG_BRGEMM_F32(conv2d_relu_brgemm),

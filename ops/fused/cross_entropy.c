@@ -3,7 +3,7 @@
 #include "nll_loss.h"
 
 /* nll_loss's dtype is f32 where it stands alone, that of x where cross entropy was meant. */
-static bool fits(const tg_call *softmax, const tg_tensor *x, const tg_call *nll)
+static bool softmax_of_nll_fits(const tg_call *softmax, const tg_tensor *x, const tg_call *nll)
 {
     return ((const tg_softmax_attr *)softmax->attr)->axis == x->rank - 1 &&
            ((const tg_nll_attr *)nll->attr)->dtype == x->dtype;
@@ -11,10 +11,13 @@ static bool fits(const tg_call *softmax, const tg_tensor *x, const tg_call *nll)
 
 static bool cross_entropy_fits(const tg_call *const chain[])
 {
-    return chain[0]->out[0]->dtype == TG_F32 && fits(chain[0], chain[0]->in[0], chain[1]);
+    return chain[0]->out[0]->dtype == TG_F32 && softmax_of_nll_fits(chain[0], chain[0]->in[0], chain[1]);
 }
 
-static bool cross_entropy_grad_fits(const tg_call *const chain[]) { return fits(chain[1], chain[1]->out[0], chain[0]); }
+static bool cross_entropy_grad_fits(const tg_call *const chain[])
+{
+    return softmax_of_nll_fits(chain[1], chain[1]->out[0], chain[0]);
+}
 
 static void cross_entropy_infer(tg_scope *s, tg_call *c)
 {

@@ -6,7 +6,7 @@ TG_VECTOR_DECLARE(linear_relu_vector)
 TG_BRGEMM_DECLARE(linear_relu_brgemm)
 extern const tg_kernel linear_relu_openblas, linear_relu_ref;
 
-static double flops(const tg_call *c) { return tg_linear_flops(c) + (double)tg_count(c->out[0]); }
+static double linear_relu_flops(const tg_call *c) { return tg_linear_flops(c) + (double)tg_count(c->out[0]); }
 
 const tg_op tg_linear_relu_op = {
     .name = "linear_relu",
@@ -14,7 +14,7 @@ const tg_op tg_linear_relu_op = {
     .n_out = 1,
     .optional_in = TG_BIT(2),
     .infer = tg_linear_infer,
-    .flops = flops,
+    .flops = linear_relu_flops,
     .kernels = TG_KERNELS(TG_BRGEMM_BF16(linear_relu_brgemm), TG_VECTOR(linear_relu_vector),
                           TG_BRGEMM_F32(linear_relu_brgemm), TG_OPENBLAS(linear_relu_openblas), &linear_relu_ref),
 };

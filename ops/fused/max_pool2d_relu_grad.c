@@ -4,14 +4,14 @@
 #include "kernels.h"
 #include "pool2d.h"
 
-static void infer(tg_scope *s, tg_call *c)
+static void max_pool2d_relu_grad_infer(tg_scope *s, tg_call *c)
 {
     tg_max_pool2d_grad_infer(s, c);
     if (tg_ok(s)) c->out[1] = tg_make(s, TG_F32, 1, TG_DIM(c->in[0]->dim[3]));
 }
 
 /* What relu gave is what was pooled. */
-static bool fits(const tg_call *const chain[])
+static bool max_pool2d_relu_grad_fits(const tg_call *const chain[])
 {
     const tg_call *const pool = tg_made_by(chain[0]->in[2]);
     return tg_side_by_side(chain[0]->attr) && pool && pool->op == &tg_max_pool2d_op && pool->in[0] == chain[1]->in[1];
@@ -24,7 +24,7 @@ const tg_op tg_max_pool2d_relu_grad_op = {
     .n_in = 3,
     .n_out = 2,
     .attr_size = sizeof(tg_pool2d_attr),
-    .infer = infer,
+    .infer = max_pool2d_relu_grad_infer,
     .kernels = TG_KERNELS(TG_VECTOR(max_pool2d_relu_grad_vector), &max_pool2d_relu_grad_ref),
 };
 const tg_rule tg_rule_max_pool2d_relu_grad = {
@@ -34,5 +34,5 @@ const tg_rule tg_rule_max_pool2d_relu_grad = {
     .emit = { { 1, 0 }, { 2, 0 } },
     .n_emit = 2,
     .attr_of = 0,
-    .fits = fits,
+    .fits = max_pool2d_relu_grad_fits,
 };

@@ -70,7 +70,7 @@ static void add_relu_grad_batch_norm2d_grad_infer(tg_scope *s, tg_call *c)
     c->out[3] = c->out[0] ? tg_make_like(s, c->in[3]) : NULL;
 }
 
-static bool fits(const tg_call *const chain[])
+static bool relu_grad_batch_norm2d_grad_fits(const tg_call *const chain[])
 {
     const tg_call *const add = chain[0];
     return tg_same_shape(add->in[0], add->in[1]) && add->in[0]->dtype == add->in[1]->dtype;
@@ -93,5 +93,5 @@ const tg_rule tg_rule_add_relu_grad_batch_norm2d_grad = {
     .emit = { { 2, 0 }, { 2, 1 }, { 2, 2 }, { 1, 0 } },
     .n_emit = 4,
     .attr_of = 2,
-    .fits = fits,
+    .fits = relu_grad_batch_norm2d_grad_fits,
 };

@@ -7,22 +7,22 @@ typedef struct {
     tg_tensor *weight, *bias; /* bias NULL: none */
     tg_conv2d_config conv;
     tg_conv_transpose2d_config transpose;
-} conv;
+} conv_layer;
 
-static tg_tensor *forward_conv(tg_scope *s, tg_module *m, tg_tensor *x)
+static tg_tensor *conv2d_layer_forward(tg_scope *s, tg_module *m, tg_tensor *x)
 {
-    const conv *c = (const conv *)m;
+    const conv_layer *c = (const conv_layer *)m;
     return tg_conv2d(s, x, c->weight, c->bias, c->conv);
 }
 
-static tg_tensor *forward_transpose(tg_scope *s, tg_module *m, tg_tensor *x)
+static tg_tensor *conv_transpose2d_layer_forward(tg_scope *s, tg_module *m, tg_tensor *x)
 {
-    const conv *c = (const conv *)m;
+    const conv_layer *c = (const conv_layer *)m;
     return tg_conv_transpose2d(s, x, c->weight, c->bias, c->transpose);
 }
 
 /* A config whose zeros are resolved, and whose horizontal numbers are always given. */
-static tg_layer_conv2d_config resolve(tg_layer_conv2d_config c)
+static tg_layer_conv2d_config resolve_config(tg_layer_conv2d_config c)
 {
     if (!c.stride) c.stride = 1;
     if (!c.dilation) c.dilation = 1;
@@ -40,7 +40,7 @@ static tg_layer_conv2d_config resolve(tg_layer_conv2d_config c)
     return c;
 }
 
-static bool check(tg_scope *s, const char *kind, const tg_layer_conv2d_config *c)
+static bool check_config(tg_scope *s, const char *kind, const tg_layer_conv2d_config *c)
 {
     const struct {
         const char *name;
@@ -67,7 +67,7 @@ static bool check(tg_scope *s, const char *kind, const tg_layer_conv2d_config *c
     return tg_ok(s);
 }
 
-static void describe(conv *c, const tg_layer_conv2d_config *config)
+static void describe_conv(conv_layer *c, const tg_layer_conv2d_config *config)
 {
     char *at = c->base.detail, *end = at + sizeof c->base.detail;
     at += snprintf(at, (size_t)(end - at), "%d, %d, %dx%d", config->in, config->out, config->kernel, config->kernel_w);
@@ -78,10 +78,10 @@ static void describe(conv *c, const tg_layer_conv2d_config *config)
 }
 
 /* weight [first, kh, kw, second], bias [out] */
-static tg_module *make(tg_scope *s, const char *kind, tg_forward_fn forward, const tg_layer_conv2d_config *c, int first,
-                       int second)
+static tg_module *new_conv(tg_scope *s, const char *kind, tg_forward_fn forward, const tg_layer_conv2d_config *c,
+                           int first, int second)
 {
-    conv *m = (conv *)tg_module_new(s, sizeof *m, kind, forward);
+    conv_layer *m = (conv_layer *)tg_module_new(s, sizeof *m, kind, forward);
     if (!m) return NULL;
     double fan_in = (double)c->kernel * c->kernel_w * second;
     const int64_t *dim = TG_DIM(first, c->kernel, c->kernel_w, second);
@@ -102,20 +102,20 @@ static tg_module *make(tg_scope *s, const char *kind, tg_forward_fn forward, con
         .output_pad = { c->output_pad, c->output_pad_w },
         .groups = c->groups,
     };
-    describe(m, c);
+    describe_conv(m, c);
     return tg_ok(s) ? &m->base : NULL;
 }
 
 tg_module *tg_layer_conv2d(tg_scope *s, tg_layer_conv2d_config config)
 {
-    const tg_layer_conv2d_config c = resolve(config);
-    if (!check(s, "Conv2d", &c)) return NULL;
-    return make(s, "Conv2d", forward_conv, &c, c.out, c.in / c.groups);
+    const tg_layer_conv2d_config c = resolve_config(config);
+    if (!check_config(s, "Conv2d", &c)) return NULL;
+    return new_conv(s, "Conv2d", conv2d_layer_forward, &c, c.out, c.in / c.groups);
 }
 
 tg_module *tg_layer_conv_transpose2d(tg_scope *s, tg_layer_conv2d_config config)
 {
-    const tg_layer_conv2d_config c = resolve(config);
-    if (!check(s, "ConvTranspose2d", &c)) return NULL;
-    return make(s, "ConvTranspose2d", forward_transpose, &c, c.in, c.out / c.groups);
+    const tg_layer_conv2d_config c = resolve_config(config);
+    if (!check_config(s, "ConvTranspose2d", &c)) return NULL;
+    return new_conv(s, "ConvTranspose2d", conv_transpose2d_layer_forward, &c, c.in, c.out / c.groups);
 }

@@ -5,7 +5,7 @@
 #include "shown.h"
 #include <string.h>
 
-static tg_module *make(tg_scope *s, size_t bytes, const char *kind, tg_module as)
+static tg_module *new_module(tg_scope *s, size_t bytes, const char *kind, tg_module as)
 {
     if (!tg_ok(s)) return NULL;
     if (!kind) tg_fail(s, "module: the kind is NULL");
@@ -24,12 +24,12 @@ static tg_module *make(tg_scope *s, size_t bytes, const char *kind, tg_module as
 
 tg_module *tg_module_new(tg_scope *s, size_t bytes, const char *kind, tg_forward_fn forward)
 {
-    return make(s, bytes, kind, (tg_module){ .forward = forward, .n_in = 1, .n_out = 1 });
+    return new_module(s, bytes, kind, (tg_module){ .forward = forward, .n_in = 1, .n_out = 1 });
 }
 
 tg_module *tg_module_new_n(tg_scope *s, size_t bytes, const char *kind, int n_in, int n_out, tg_forward_n_fn forward)
 {
-    return make(s, bytes, kind, (tg_module){ .forward_n = forward, .n_in = n_in, .n_out = n_out });
+    return new_module(s, bytes, kind, (tg_module){ .forward_n = forward, .n_in = n_in, .n_out = n_out });
 }
 
 /* ---- what may be hung where ---- */
@@ -208,7 +208,7 @@ static bool can_run(tg_scope *s, const tg_module *m, tg_tensor *const *in, int n
 }
 
 /* A module takes what its inputs were shown of. */
-static void call(tg_scope *s, tg_module *m, tg_tensor *const *in, tg_tensor **out)
+static void call_forward(tg_scope *s, tg_module *m, tg_tensor *const *in, tg_tensor **out)
 {
     if (m->forward) {
         out[0] = m->forward(s, m, tg_shown_of(in[0]));
@@ -219,11 +219,11 @@ static void call(tg_scope *s, tg_module *m, tg_tensor *const *in, tg_tensor **ou
     if (own) m->forward_n(s, m, own, out);
 }
 
-static void run(tg_scope *s, tg_module *m, tg_tensor *const *in, tg_tensor **out)
+static void run_segment(tg_scope *s, tg_module *m, tg_tensor *const *in, tg_tensor **out)
 {
     for (int k = 0; k < m->n_out; k++) out[k] = NULL;
     tg_enter(s, tg_module_path(m));
-    call(s, m, in, out);
+    call_forward(s, m, in, out);
     for (int k = 0; k < m->n_out && tg_ok(s); k++)
         if (!out[k] && m->forward) tg_fail(s, "%s: its forward function returned NULL", m->kind);
         else if (!out[k]) tg_fail(s, "%s: its forward function left output %d NULL", m->kind, k);
@@ -240,7 +240,7 @@ static void give_out(tg_scope *s, const tg_module *m, tg_tensor **out, int n_out
 
 void tg_forward_n(tg_scope *s, tg_module *m, tg_tensor *const *in, int n_in, tg_tensor **out, int n_out)
 {
-    if (can_run(s, m, in, n_in, out, n_out)) run(s, m, in, out);
+    if (can_run(s, m, in, n_in, out, n_out)) run_segment(s, m, in, out);
     give_out(s, m, out, n_out);
 }
 
@@ -254,7 +254,7 @@ tg_tensor *tg_forward(tg_scope *s, tg_module *m, tg_tensor *x)
 void tg_checkpoint_n(tg_scope *s, tg_module *m, tg_tensor *const *in, int n_in, tg_tensor **out, int n_out)
 {
     tg_segment_begin(s);
-    if (can_run(s, m, in, n_in, out, n_out)) run(s, m, in, out);
+    if (can_run(s, m, in, n_in, out, n_out)) run_segment(s, m, in, out);
     tg_segment_end(s);
     give_out(s, m, out, n_out);
 }

@@ -15,10 +15,10 @@ static void name_slot(void *to, const char *name, tg_slot *slot, tg_module *owne
     else tg_state_tensor(to, name, slot->tensor, slot->file_axis);
 }
 
-static void visit(tg_state *to, void *what)
+static void module_visit(tg_state *to, void *what)
 {
     if (!what) tg_state_missing(to, "the module");
     else if (tg_slots_sound(to->s, what)) tg_each_param(what, name_slot, to);
 }
 
-tg_stateful tg_module_state(tg_module *m) { return (tg_stateful){ .prefix = "", .what = m, .visit = visit }; }
+tg_stateful tg_module_state(tg_module *m) { return (tg_stateful){ .prefix = "", .what = m, .visit = module_visit }; }

@@ -8,7 +8,7 @@ typedef void (*visit_fn)(void *context, const char *name, tg_slot *slot, tg_modu
 /* ---- names ---- */
 
 /* tg_child and tg_param see to it that names fit. */
-static size_t append(char *text, size_t length, const char *part)
+static size_t append_name(char *text, size_t length, const char *part)
 {
     if (length) text[length++] = '.';
     strcpy(text + length, part);
@@ -18,7 +18,7 @@ static size_t append(char *text, size_t length, const char *part)
 size_t tg_path_within(const tg_module *top, const tg_module *m, char text[TG_MAX_PATH])
 {
     *text = 0;
-    return m == top || !m->parent ? 0 : append(text, tg_path_within(top, m->parent, text), m->name);
+    return m == top || !m->parent ? 0 : append_name(text, tg_path_within(top, m->parent, text), m->name);
 }
 
 const char *tg_module_path(const tg_module *m)
@@ -38,7 +38,7 @@ bool tg_slot_sound(tg_scope *s, const tg_module *m, const tg_slot *slot)
 {
     char text[TG_MAX_PATH];
     if (slot->tensor == slot->added) return true;
-    append(text, tg_path_within(NULL, m, text), slot->name);
+    append_name(text, tg_path_within(NULL, m, text), slot->name);
     tg_fail(s, "%s: slot->tensor was replaced, but %s reads the tensor it was made with; write values with tg_edit",
             text, m->kind);
     return false;
@@ -66,11 +66,11 @@ static void walk(const tg_module *top, tg_module *m, char *name, size_t length, 
 {
     for (tg_slot *slot = m->slots; slot; slot = slot->next) {
         if (first_with(top, slot->tensor) != slot) continue;
-        append(name, length, slot->name);
+        append_name(name, length, slot->name);
         visit(context, name, slot, m);
     }
     for (tg_module *c = m->first_child; c; c = c->next)
-        walk(top, c, name, append(name, length, c->name), visit, context);
+        walk(top, c, name, append_name(name, length, c->name), visit, context);
 }
 
 void tg_each_param(const tg_module *m, visit_fn visit, void *context)
@@ -110,7 +110,7 @@ tg_tensor *tg_find_param(tg_module *top, const char *name)
     return NULL;
 }
 
-static void count_one(void *context, const char *name, tg_slot *slot, tg_module *owner)
+static void count_elements(void *context, const char *name, tg_slot *slot, tg_module *owner)
 {
     (void)name, (void)owner;
     *(int64_t *)context += slot->buffer ? 0 : tg_count(slot->tensor);
@@ -119,7 +119,7 @@ static void count_one(void *context, const char *name, tg_slot *slot, tg_module 
 int64_t tg_param_count(const tg_module *m)
 {
     int64_t count = 0;
-    tg_each_param(m, count_one, &count);
+    tg_each_param(m, count_elements, &count);
     return count;
 }
 
@@ -128,11 +128,11 @@ int64_t tg_param_count(const tg_module *m)
 typedef struct {
     bool trainable;
     int n;
-} wish;
+} trainable_request;
 
 static void set_trainable(void *context, const char *name, tg_slot *slot, tg_module *owner)
 {
-    wish *const w = context;
+    trainable_request *const w = context;
     (void)name, (void)owner;
     if (slot->buffer) return;
     tg_want_grad(slot->tensor, w->trainable);
@@ -142,7 +142,7 @@ static void set_trainable(void *context, const char *name, tg_slot *slot, tg_mod
 
 static int set_all(tg_module *m, bool trainable)
 {
-    wish w = { .trainable = trainable };
+    trainable_request w = { .trainable = trainable };
     if (m && tg_ok(m->scope) && tg_slots_sound(m->scope, m)) tg_each_param(m, set_trainable, &w);
     return w.n;
 }

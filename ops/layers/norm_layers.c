@@ -7,11 +7,11 @@ typedef struct {
     tg_module base;
     tg_tensor *weight, *bias, *mean, *var, *tracked;
     tg_batch_norm2d_config config;
-} batch_norm;
+} batch_norm_layer;
 
-static tg_tensor *forward_batch_norm(tg_scope *s, tg_module *m, tg_tensor *x)
+static tg_tensor *batch_norm2d_layer_forward(tg_scope *s, tg_module *m, tg_tensor *x)
 {
-    const batch_norm *b = (const batch_norm *)m;
+    const batch_norm_layer *b = (const batch_norm_layer *)m;
     if (tg_scope_modes(s).train) tg_apply(s, &tg_increment_op, (tg_tensor *[]){ b->tracked }, NULL);
     return tg_batch_norm2d(s, x, b->weight, b->bias, b->mean, b->var, b->config);
 }
@@ -29,7 +29,7 @@ tg_module *tg_layer_batch_norm2d(tg_scope *s, tg_layer_batch_norm2d_config c)
     if (!tg_layer_wants(s, kind, "features", c.features, 1) || !check_fraction(s, kind, "eps", c.eps, 1) ||
         !check_fraction(s, kind, "momentum", c.momentum, 1))
         return NULL;
-    batch_norm *b = (batch_norm *)tg_module_new(s, sizeof *b, kind, forward_batch_norm);
+    batch_norm_layer *b = (batch_norm_layer *)tg_module_new(s, sizeof *b, kind, batch_norm2d_layer_forward);
     if (!b) return NULL;
     const int64_t *dim = TG_DIM(c.features);
     b->weight = tg_param(s, &b->base, "weight", tg_full(s, 1, 1, dim));
@@ -46,11 +46,11 @@ typedef struct {
     tg_module base;
     tg_tensor *weight, *bias;
     double eps;
-} layer_norm;
+} layer_norm_layer;
 
-static tg_tensor *forward_layer_norm(tg_scope *s, tg_module *m, tg_tensor *x)
+static tg_tensor *layer_norm_layer_forward(tg_scope *s, tg_module *m, tg_tensor *x)
 {
-    const layer_norm *l = (const layer_norm *)m;
+    const layer_norm_layer *l = (const layer_norm_layer *)m;
     return tg_layer_norm(s, x, l->weight, l->bias, l->eps);
 }
 
@@ -58,7 +58,7 @@ tg_module *tg_layer_layer_norm(tg_scope *s, tg_layer_norm_config c)
 {
     const char *kind = "LayerNorm";
     if (!tg_layer_wants(s, kind, "rank", c.rank, 1) || !check_fraction(s, kind, "eps", c.eps, 1)) return NULL;
-    layer_norm *l = (layer_norm *)tg_module_new(s, sizeof *l, kind, forward_layer_norm);
+    layer_norm_layer *l = (layer_norm_layer *)tg_module_new(s, sizeof *l, kind, layer_norm_layer_forward);
     if (!l) return NULL;
     l->weight = tg_param(s, &l->base, "weight", tg_full(s, 1, c.rank, c.dim));
     l->bias = tg_param(s, &l->base, "bias", tg_zeros(s, TG_F32, c.rank, c.dim));

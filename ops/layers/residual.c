@@ -11,7 +11,7 @@ tg_tensor *tg_add_relu(tg_scope *s, tg_tensor *branch, tg_tensor *shortcut)
     return tg_relu(s, tg_add(s, branch, shortcut));
 }
 
-static tg_tensor *forward(tg_scope *s, tg_module *m, tg_tensor *x)
+static tg_tensor *residual_forward(tg_scope *s, tg_module *m, tg_tensor *x)
 {
     const residual *r = (const residual *)m;
     tg_tensor *branch = tg_forward(s, r->body, x);
@@ -20,7 +20,7 @@ static tg_tensor *forward(tg_scope *s, tg_module *m, tg_tensor *x)
 
 tg_module *tg_residual(tg_scope *s, tg_module *body, tg_module *skip)
 {
-    residual *r = (residual *)tg_module_new(s, sizeof *r, "Residual", forward);
+    residual *r = (residual *)tg_module_new(s, sizeof *r, "Residual", residual_forward);
     if (!r) return NULL;
     r->body = tg_child(s, &r->base, "body", body);
     r->skip = skip ? tg_child(s, &r->base, "skip", skip) : NULL;

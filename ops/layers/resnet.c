@@ -13,7 +13,7 @@ typedef struct {
     int convs;
     tg_module *conv[MAX_CONVS], *bn[MAX_CONVS];
     tg_module *downsample; /* NULL: the input as it is */
-} block;
+} resnet_block;
 
 typedef struct {
     tg_module base;
@@ -25,7 +25,7 @@ typedef struct {
 typedef struct {
     int stages, depth[MAX_STAGES], width; /* blocks in each stage; channels of the first, doubled by each */
     bool bottleneck, imagenet;            /* imagenet: 7x7 stem with stride 2, and pooling */
-} plan;
+} resnet_plan;
 
 /* Conv2d and BatchNorm2d number i (from 1) of m, as children "conv1" and "bn1". */
 static void add_conv_bn(tg_scope *s, tg_module *m, int i, tg_layer_conv2d_config config, tg_module **conv,
@@ -39,9 +39,9 @@ static void add_conv_bn(tg_scope *s, tg_module *m, int i, tg_layer_conv2d_config
     *bn = tg_child(s, m, name, tg_layer_batch_norm2d(s, (tg_layer_batch_norm2d_config){ .features = config.out }));
 }
 
-static tg_tensor *forward_block(tg_scope *s, tg_module *m, tg_tensor *x)
+static tg_tensor *resnet_block_forward(tg_scope *s, tg_module *m, tg_tensor *x)
 {
-    const block *b = (const block *)m;
+    const resnet_block *b = (const resnet_block *)m;
     tg_tensor *y = x;
     for (int i = 0; i < b->convs; i++) {
         y = tg_forward(s, b->bn[i], tg_forward(s, b->conv[i], y));
@@ -52,7 +52,8 @@ static tg_tensor *forward_block(tg_scope *s, tg_module *m, tg_tensor *x)
 
 static tg_module *new_block(tg_scope *s, bool bottleneck, int in, int width, int stride)
 {
-    block *b = (block *)tg_module_new(s, sizeof *b, bottleneck ? "Bottleneck" : "BasicBlock", forward_block);
+    resnet_block *b =
+        (resnet_block *)tg_module_new(s, sizeof *b, bottleneck ? "Bottleneck" : "BasicBlock", resnet_block_forward);
     if (!b) return NULL;
     const int out = bottleneck ? 4 * width : width;
     const tg_layer_conv2d_config basic[] = {
@@ -74,7 +75,7 @@ static tg_module *new_block(tg_scope *s, bool bottleneck, int in, int width, int
     return &b->base;
 }
 
-static tg_module *new_stage(tg_scope *s, const plan *p, int stage, int *channels)
+static tg_module *new_stage(tg_scope *s, const resnet_plan *p, int stage, int *channels)
 {
     enum { MOST = 8 };
     tg_module *list[MOST + 1] = { NULL };
@@ -87,7 +88,7 @@ static tg_module *new_stage(tg_scope *s, const plan *p, int stage, int *channels
 }
 
 /* torchvision pools after relu, with the same result.  Backward needs what relu made, which is less after pooling. */
-static tg_tensor *forward_resnet(tg_scope *s, tg_module *m, tg_tensor *x)
+static tg_tensor *resnet_forward(tg_scope *s, tg_module *m, tg_tensor *x)
 {
     const resnet *r = (const resnet *)m;
     x = tg_forward(s, r->bn1, tg_forward(s, r->conv1, x));
@@ -97,9 +98,9 @@ static tg_tensor *forward_resnet(tg_scope *s, tg_module *m, tg_tensor *x)
     return tg_forward(s, r->fc, tg_flatten(s, tg_adaptive_avg_pool2d(s, x, 1, 1)));
 }
 
-static tg_module *new_resnet(tg_scope *s, const char *kind, int classes, const plan *p)
+static tg_module *new_resnet(tg_scope *s, const char *kind, int classes, const resnet_plan *p)
 {
-    resnet *r = (resnet *)tg_module_new(s, sizeof *r, kind, forward_resnet);
+    resnet *r = (resnet *)tg_module_new(s, sizeof *r, kind, resnet_forward);
     if (!r) return NULL;
     int channels = p->width;
     tg_layer_conv2d_config stem = { .in = 3, .out = p->width, .kernel = 3, .pad = 1 };
@@ -118,16 +119,16 @@ static tg_module *new_resnet(tg_scope *s, const char *kind, int classes, const p
 
 tg_module *tg_resnet20(tg_scope *s, int classes)
 {
-    return new_resnet(s, "ResNet20", classes, &(plan){ .stages = 3, .depth = { 3, 3, 3 }, .width = 16 });
+    return new_resnet(s, "ResNet20", classes, &(resnet_plan){ .stages = 3, .depth = { 3, 3, 3 }, .width = 16 });
 }
 
 tg_module *tg_resnet18c(tg_scope *s, int classes)
 {
-    return new_resnet(s, "ResNet18c", classes, &(plan){ .stages = 4, .depth = { 2, 2, 2, 2 }, .width = 64 });
+    return new_resnet(s, "ResNet18c", classes, &(resnet_plan){ .stages = 4, .depth = { 2, 2, 2, 2 }, .width = 64 });
 }
 
 tg_module *tg_resnet50(tg_scope *s, int classes)
 {
-    const plan p = { .stages = 4, .depth = { 3, 4, 6, 3 }, .width = 64, .bottleneck = true, .imagenet = true };
+    const resnet_plan p = { .stages = 4, .depth = { 3, 4, 6, 3 }, .width = 64, .bottleneck = true, .imagenet = true };
     return new_resnet(s, "ResNet50", classes, &p);
 }

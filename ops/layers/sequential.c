@@ -2,7 +2,7 @@
 #include "layer.h"
 #include <stdio.h>
 
-static tg_tensor *forward(tg_scope *s, tg_module *m, tg_tensor *x)
+static tg_tensor *sequential_forward(tg_scope *s, tg_module *m, tg_tensor *x)
 {
     for (tg_module *c = m->first_child; c; c = c->next) x = tg_forward(s, c, x);
     return x;
@@ -11,7 +11,7 @@ static tg_tensor *forward(tg_scope *s, tg_module *m, tg_tensor *x)
 /* In a failed scope a constructor in the list may have returned NULL, which ends it early: s is looked at first. */
 tg_module *tg_sequential(tg_scope *s, tg_module *const *list)
 {
-    tg_module *m = tg_module_new(s, sizeof *m, "Sequential", forward);
+    tg_module *m = tg_module_new(s, sizeof *m, "Sequential", sequential_forward);
     if (m && !list) tg_fail(s, "Sequential: the list is NULL");
     for (int i = 0; m && tg_ok(s) && list[i]; i++) {
         char name[24];

@@ -11,7 +11,7 @@
 typedef struct {
     const tg_module *top;
     int name_width, kind_width, out_width;
-} table;
+} summary_table;
 
 typedef struct {
     char text[32];
@@ -51,11 +51,11 @@ static int count_outputs(const tg_module *m)
 }
 
 /* out NULL: nobody watches any more.  Returns where the next module's results go. */
-static tg_tensor **watch(tg_module *m, tg_tensor **out)
+static tg_tensor **watch_outputs(tg_module *m, tg_tensor **out)
 {
     m->watch = out;
     if (out) out += m->n_out;
-    for (tg_module *c = m->first_child; c; c = c->next) out = watch(c, out);
+    for (tg_module *c = m->first_child; c; c = c->next) out = watch_outputs(c, out);
     return out;
 }
 
@@ -69,7 +69,7 @@ static int64_t bytes_of(const tg_tensor *t) /* with its master's lower half, if 
 typedef struct {
     char name[TG_MAX_PATH], kind[160], out[2 * sizeof(tg_shape_text)];
     int64_t params, bytes;
-} row;
+} summary_row;
 
 /* A layer is a module with tensors of its own, or without children. */
 static bool is_layer(const tg_module *m) { return m->slots || !m->first_child; }
@@ -84,9 +84,9 @@ static void write_shapes(const tg_module *m, char *text, size_t size)
     }
 }
 
-static row row_of(const table *t, const tg_module *m)
+static summary_row row_of(const summary_table *t, const tg_module *m)
 {
-    row r = { .params = 0 };
+    summary_row r = { .params = 0 };
     tg_path_within(t->top, m, r.name);
     snprintf(r.kind, sizeof r.kind, *m->detail ? "%.60s(%s)" : "%.60s", m->kind, m->detail);
     if (*m->watch) write_shapes(m, r.out, sizeof r.out);
@@ -104,10 +104,10 @@ static void widen(int *width, const char *text)
     if ((int)strlen(text) > *width) *width = (int)strlen(text);
 }
 
-static void measure(table *t, const tg_module *m)
+static void measure(summary_table *t, const tg_module *m)
 {
     if (is_layer(m)) {
-        const row r = row_of(t, m);
+        const summary_row r = row_of(t, m);
         widen(&t->name_width, r.name);
         widen(&t->kind_width, r.kind);
         widen(&t->out_width, r.out);
@@ -115,19 +115,19 @@ static void measure(table *t, const tg_module *m)
     for (const tg_module *c = m->first_child; c; c = c->next) measure(t, c);
 }
 
-static void print_line(const table *t, FILE *to, const char *name, const char *kind, const char *out,
-                       const char *params, const char *bytes)
+static void print_summary_line(const summary_table *t, FILE *to, const char *name, const char *kind, const char *out,
+                               const char *params, const char *bytes)
 {
     fprintf(to, "%-*s  %-*s  %-*s  %12s  %10s\n", t->name_width, name, t->kind_width, kind, t->out_width, out, params,
             bytes);
 }
 
-static void print_rows(const table *t, FILE *to, const tg_module *m)
+static void print_rows(const summary_table *t, FILE *to, const tg_module *m)
 {
     if (is_layer(m)) {
-        const row r = row_of(t, m);
+        const summary_row r = row_of(t, m);
         number_text count, size;
-        print_line(t, to, r.name, r.kind, r.out, grouped(r.params, &count), size_text(r.bytes, &size));
+        print_summary_line(t, to, r.name, r.kind, r.out, grouped(r.params, &count), size_text(r.bytes, &size));
     }
     for (const tg_module *c = m->first_child; c; c = c->next) print_rows(t, to, c);
 }
@@ -136,30 +136,30 @@ static void print_rows(const table *t, FILE *to, const tg_module *m)
 
 typedef struct {
     int64_t params, frozen, bytes;
-} totals;
+} summary_totals;
 
 static void add_up(void *context, const char *name, tg_slot *slot, tg_module *owner)
 {
     (void)name, (void)owner;
-    totals *t = context;
+    summary_totals *t = context;
     int64_t count = tg_count(slot->tensor);
     t->params += slot->buffer ? 0 : count;
     t->frozen += slot->buffer || tg_needs_grad(slot->tensor) ? 0 : count;
     t->bytes += bytes_of(slot->tensor);
 }
 
-static void print_table(table *t, FILE *to)
+static void print_table(summary_table *t, FILE *to)
 {
     number_text count, size, frozen;
-    totals sum = { 0 };
+    summary_totals sum = { 0 };
     widen(&t->name_width, "layer");
     widen(&t->kind_width, "kind");
     widen(&t->out_width, "output");
     measure(t, t->top);
     tg_each_param(t->top, add_up, &sum);
-    print_line(t, to, "layer", "kind", "output", "parameters", "size");
+    print_summary_line(t, to, "layer", "kind", "output", "parameters", "size");
     print_rows(t, to, t->top);
-    print_line(t, to, "total", t->top->kind, "", grouped(sum.params, &count), size_text(sum.bytes, &size));
+    print_summary_line(t, to, "total", t->top->kind, "", grouped(sum.params, &count), size_text(sum.bytes, &size));
     if (sum.frozen) fprintf(to, "%s of the parameters are frozen\n", grouped(sum.frozen, &frozen));
 }
 
@@ -183,13 +183,13 @@ void tg_summary_n(tg_scope *s, tg_module *m, FILE *to, const tg_input_shape *inp
     tg_scope *scope = tg_push(s);
     const int outputs = count_outputs(m);
     tg_tensor **result = tg_alloc(scope, sizeof *result * (size_t)(outputs + m->n_out + n)), **x = result + outputs;
-    table t = { .top = m };
+    summary_table t = { .top = m };
     if (result) {
-        watch(m, result);
+        watch_outputs(m, result);
         for (int k = 0; k < n; k++) x[k] = input_of(scope, input + k);
         tg_forward_n(scope, m, x, n, x + n, m->n_out);
         if (tg_ok(scope)) print_table(&t, to);
-        watch(m, NULL);
+        watch_outputs(m, NULL);
     }
     tg_pop(scope);
 }

@@ -34,7 +34,7 @@ static dnnl_primitive_desc_t grad_x_primitive(tg_onednn_plan *plan, const tg_one
     return tg_plan_ok(plan, status) ? pd : NULL;
 }
 
-static void build_x(tg_onednn_plan *plan, const tg_onednn_shape *s)
+static void conv2d_grad_x_onednn_build(tg_onednn_plan *plan, const tg_onednn_shape *s)
 {
     const tg_conv_slots at = tg_conv_memory(plan, s, (tg_conv_part){ TG_OUTPUT, 0 }, (tg_conv_part){ TG_INPUT, 0 },
                                             (tg_conv_part){ TG_INPUT, 1 });
@@ -53,32 +53,45 @@ static void build_x(tg_onednn_plan *plan, const tg_onednn_shape *s)
     if (s->option & TG_CONV_BIAS) add_bias(plan, s, at.x);
 }
 
-static tg_onednn_shape shape_x(const tg_call *c)
+static tg_onednn_shape conv2d_grad_x_onednn_shape(const tg_call *c)
 {
     return tg_conv_shape(c->out[0], c->in[0], c->op->n_in > 2 ? c->in[2] : NULL, c->attr);
 }
-const tg_conv_pass tg_conv_grad_x_pass = { build_x, shape_x };
+const tg_conv_pass tg_conv_grad_x_pass = { conv2d_grad_x_onednn_build, conv2d_grad_x_onednn_shape };
 
-static const char *reject_x(const tg_call *c) { return tg_conv_reject(c, &tg_conv_grad_x_pass, 0); }
-static bool prepare_x(tg_call *c, tg_fault *fault) { return tg_conv_prepare(c, &tg_conv_grad_x_pass, 0, fault); }
+static const char *conv2d_grad_x_onednn_reject(const tg_call *c) { return tg_conv_reject(c, &tg_conv_grad_x_pass, 0); }
+static bool conv2d_grad_x_onednn_prepare(tg_call *c, tg_fault *fault)
+{
+    return tg_conv_prepare(c, &tg_conv_grad_x_pass, 0, fault);
+}
 
 #define GRAD_X \
-    TG_ONEDNN_HEAD, .reject = reject_x, .prepare = prepare_x, .scratch = tg_onednn_scratch, .run = tg_onednn_run
+    TG_ONEDNN_HEAD, .reject = conv2d_grad_x_onednn_reject, .prepare = conv2d_grad_x_onednn_prepare, \
+                    .scratch = tg_onednn_scratch, .run = tg_onednn_run
 extern const tg_kernel conv2d_grad_x_onednn, conv_transpose2d_onednn;
 const tg_kernel conv2d_grad_x_onednn = { GRAD_X };
 const tg_kernel conv_transpose2d_onednn = { GRAD_X };
 
-static const char *reject_x_bf16(const tg_call *c) { return tg_conv_reject_but_bf16(c, &tg_conv_grad_x_pass); }
+static const char *conv2d_grad_x_onednn_bf16_reject(const tg_call *c)
+{
+    return tg_conv_reject_but_bf16(c, &tg_conv_grad_x_pass);
+}
 extern const tg_kernel conv2d_grad_x_bf16_onednn;
 const tg_kernel conv2d_grad_x_bf16_onednn = {
-    TG_ONEDNN_BF16_HEAD,          .reject = reject_x_bf16, .prepare = prepare_x,
-    .scratch = tg_onednn_scratch, .run = tg_onednn_run,
+    TG_ONEDNN_BF16_HEAD,
+    .reject = conv2d_grad_x_onednn_bf16_reject,
+    .prepare = conv2d_grad_x_onednn_prepare,
+    .scratch = tg_onednn_scratch,
+    .run = tg_onednn_run,
 };
 
-static const char *reject_x_but_groups(const tg_call *c) { return tg_conv_reject_but_groups(c, &tg_conv_grad_x_pass); }
+static const char *conv2d_grad_x_onednn_groups_reject(const tg_call *c)
+{
+    return tg_conv_reject_but_groups(c, &tg_conv_grad_x_pass);
+}
 #define GRAD_X_GROUPED \
-    TG_ONEDNN_HEAD, .reject = reject_x_but_groups, .prepare = prepare_x, .scratch = tg_onednn_scratch, \
-                    .run = tg_onednn_run
+    TG_ONEDNN_HEAD, .reject = conv2d_grad_x_onednn_groups_reject, .prepare = conv2d_grad_x_onednn_prepare, \
+                    .scratch = tg_onednn_scratch, .run = tg_onednn_run
 extern const tg_kernel conv2d_grad_x_grouped_onednn, conv_transpose2d_grouped_onednn;
 const tg_kernel conv2d_grad_x_grouped_onednn = { GRAD_X_GROUPED };
 const tg_kernel conv_transpose2d_grouped_onednn = { GRAD_X_GROUPED };
@@ -97,7 +110,7 @@ static dnnl_primitive_desc_t grad_w_primitive(tg_onednn_plan *plan, const tg_one
     return tg_plan_ok(plan, status) ? pd : NULL;
 }
 
-static void build_w(tg_onednn_plan *plan, const tg_onednn_shape *s)
+static void conv2d_grad_w_onednn_build(tg_onednn_plan *plan, const tg_onednn_shape *s)
 {
     const tg_conv_slots at = tg_conv_memory(plan, s, (tg_conv_part){ TG_INPUT, 1 }, (tg_conv_part){ TG_INPUT, 0 },
                                             (tg_conv_part){ TG_OUTPUT, 0 });
@@ -114,8 +127,11 @@ static void build_w(tg_onednn_plan *plan, const tg_onednn_shape *s)
     tg_plan_reorder(plan, gw, at.w);
 }
 
-static tg_onednn_shape shape_w(const tg_call *c) { return tg_conv_shape(c->in[1], c->in[0], NULL, c->attr); }
-const tg_conv_pass tg_conv_grad_w_pass = { build_w, shape_w };
+static tg_onednn_shape conv2d_grad_w_onednn_shape(const tg_call *c)
+{
+    return tg_conv_shape(c->in[1], c->in[0], NULL, c->attr);
+}
+const tg_conv_pass tg_conv_grad_w_pass = { conv2d_grad_w_onednn_build, conv2d_grad_w_onednn_shape };
 
 /* oneDNN's 1x1 kernel first gathers the pixels that a stride leaves, and writes whole vectors of channels while it does
  * so: with fewer channels than that it writes past its scratch (oneDNN issue 6035; 16 with AVX-512, 8 with AVX2). */
@@ -124,16 +140,23 @@ static bool overruns(const tg_onednn_shape *s)
     return s->kernel[0] == 1 && s->kernel[1] == 1 && (s->stride[0] > 1 || s->stride[1] > 1) && s->ic / s->groups < 16;
 }
 
-static const char *reject_w(const tg_call *c)
+static const char *conv2d_grad_w_onednn_reject(const tg_call *c)
 {
-    const tg_onednn_shape s = shape_w(c);
+    const tg_onednn_shape s = conv2d_grad_w_onednn_shape(c);
     if (overruns(&s)) return "oneDNN writes out of bounds: 1x1, stride above 1, fewer than 16 channels";
     return tg_conv_reject(c, &tg_conv_grad_w_pass, 0);
 }
 
-static bool prepare_w(tg_call *c, tg_fault *fault) { return tg_conv_prepare(c, &tg_conv_grad_w_pass, 0, fault); }
+static bool conv2d_grad_w_onednn_prepare(tg_call *c, tg_fault *fault)
+{
+    return tg_conv_prepare(c, &tg_conv_grad_w_pass, 0, fault);
+}
 
 extern const tg_kernel conv2d_grad_w_onednn;
 const tg_kernel conv2d_grad_w_onednn = {
-    TG_ONEDNN_HEAD, .reject = reject_w, .prepare = prepare_w, .scratch = tg_onednn_scratch, .run = tg_onednn_run,
+    TG_ONEDNN_HEAD,
+    .reject = conv2d_grad_w_onednn_reject,
+    .prepare = conv2d_grad_w_onednn_prepare,
+    .scratch = tg_onednn_scratch,
+    .run = tg_onednn_run,
 };

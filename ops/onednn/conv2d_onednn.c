@@ -46,7 +46,7 @@ static tg_dtype dtype_of(const tg_onednn_shape *s) { return s->option & TG_CONV_
 
 /* Ours is [out, kh, kw, in / groups]; oneDNN's axes are groups, out / groups, in / groups, kh, kw, the first only if
  * there are groups. */
-static int weights(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_conv_part part, tg_dtype dtype)
+static int reordered_weights(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_conv_part part, tg_dtype dtype)
 {
     const int64_t oc = s->oc / s->groups, ic = s->ic / s->groups, kh = s->kernel[0], kw = s->kernel[1];
     const int64_t dim[5] = { s->groups, oc, ic, kh, kw };
@@ -81,9 +81,9 @@ tg_conv_slots tg_conv_memory(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_
     tg_conv_slots at = {
         .x = tg_plan_image(plan, x.place, x.k, dtype, s->n, s->ic, s->image),
         .y = tg_plan_image(plan, y.place, y.k, dtype, s->n, s->oc, s->out),
-        .w = weights(plan, s, w, w.place == TG_OUTPUT ? TG_F32 : dtype),
-        .any_w = weights(plan, s, nowhere, dtype),
-        .any_gw = weights(plan, s, nowhere, TG_F32),
+        .w = reordered_weights(plan, s, w, w.place == TG_OUTPUT ? TG_F32 : dtype),
+        .any_w = reordered_weights(plan, s, nowhere, dtype),
+        .any_gw = reordered_weights(plan, s, nowhere, TG_F32),
     };
     at.any_x = any_image(plan, s, at.x, s->ic, s->image);
     at.any_y = any_image(plan, s, at.y, s->oc, s->out);
@@ -156,7 +156,7 @@ bool tg_conv_prepare(tg_call *c, const tg_conv_pass *pass, int64_t option, tg_fa
 
 /* ---- the forward pass ---- */
 
-static void build(tg_onednn_plan *plan, const tg_onednn_shape *s)
+static void conv2d_onednn_build(tg_onednn_plan *plan, const tg_onednn_shape *s)
 {
     const tg_conv_slots at = tg_conv_memory(plan, s, (tg_conv_part){ TG_INPUT, 0 }, (tg_conv_part){ TG_OUTPUT, 0 },
                                             (tg_conv_part){ TG_INPUT, 1 });
@@ -179,21 +179,38 @@ static void build(tg_onednn_plan *plan, const tg_onednn_shape *s)
     tg_plan_reorder(plan, y, at.y);
 }
 
-static tg_onednn_shape shape(const tg_call *c) { return tg_conv_shape(c->in[0], c->out[0], c->in[2], c->attr); }
-const tg_conv_pass tg_conv_forward_pass = { build, shape };
+static tg_onednn_shape conv2d_onednn_shape(const tg_call *c)
+{
+    return tg_conv_shape(c->in[0], c->out[0], c->in[2], c->attr);
+}
+const tg_conv_pass tg_conv_forward_pass = { conv2d_onednn_build, conv2d_onednn_shape };
 
-static const char *reject(const tg_call *c) { return tg_conv_reject(c, &tg_conv_forward_pass, 0); }
-static bool prepare(tg_call *c, tg_fault *fault) { return tg_conv_prepare(c, &tg_conv_forward_pass, 0, fault); }
+static const char *conv2d_onednn_reject(const tg_call *c) { return tg_conv_reject(c, &tg_conv_forward_pass, 0); }
+static bool conv2d_onednn_prepare(tg_call *c, tg_fault *fault)
+{
+    return tg_conv_prepare(c, &tg_conv_forward_pass, 0, fault);
+}
 
 extern const tg_kernel conv2d_onednn;
 const tg_kernel conv2d_onednn = {
-    TG_ONEDNN_HEAD, .reject = reject, .prepare = prepare, .scratch = tg_onednn_scratch, .run = tg_onednn_run,
+    TG_ONEDNN_HEAD,
+    .reject = conv2d_onednn_reject,
+    .prepare = conv2d_onednn_prepare,
+    .scratch = tg_onednn_scratch,
+    .run = tg_onednn_run,
 };
 
-static const char *reject_bf16(const tg_call *c) { return tg_conv_reject_but_bf16(c, &tg_conv_forward_pass); }
+static const char *conv2d_onednn_bf16_reject(const tg_call *c)
+{
+    return tg_conv_reject_but_bf16(c, &tg_conv_forward_pass);
+}
 extern const tg_kernel conv2d_bf16_onednn;
 const tg_kernel conv2d_bf16_onednn = {
-    TG_ONEDNN_BF16_HEAD, .reject = reject_bf16, .prepare = prepare, .scratch = tg_onednn_scratch, .run = tg_onednn_run,
+    TG_ONEDNN_BF16_HEAD,
+    .reject = conv2d_onednn_bf16_reject,
+    .prepare = conv2d_onednn_prepare,
+    .scratch = tg_onednn_scratch,
+    .run = tg_onednn_run,
 };
 
 /* ---- groups ---- */
@@ -246,8 +263,15 @@ const char *tg_conv_reject_but_groups(const tg_call *c, const tg_conv_pass *pass
     return s.option & TG_CONV_BF16 ? tg_conv_reject_but_bf16(c, pass) : tg_conv_reject(c, pass, TG_CONV_SAME_BITS);
 }
 
-static const char *reject_but_groups(const tg_call *c) { return tg_conv_reject_but_groups(c, &tg_conv_forward_pass); }
+static const char *conv2d_onednn_groups_reject(const tg_call *c)
+{
+    return tg_conv_reject_but_groups(c, &tg_conv_forward_pass);
+}
 extern const tg_kernel conv2d_grouped_onednn;
 const tg_kernel conv2d_grouped_onednn = {
-    TG_ONEDNN_HEAD, .reject = reject_but_groups, .prepare = prepare, .scratch = tg_onednn_scratch, .run = tg_onednn_run,
+    TG_ONEDNN_HEAD,
+    .reject = conv2d_onednn_groups_reject,
+    .prepare = conv2d_onednn_prepare,
+    .scratch = tg_onednn_scratch,
+    .run = tg_onednn_run,
 };

@@ -14,37 +14,37 @@ typedef struct {
     float *at;
     int64_t n;
     _Atomic(int) largest; /* the bits of a magnitude: they order as numbers do, NaNs above all */
-} pass;
+} relu_pass;
 
-static int64_t blocks(const pass *p) { return (p->n + BLOCK - 1) / BLOCK; }
-static int64_t block_end(const pass *p, int64_t i) { return (i + 1) * BLOCK < p->n ? (i + 1) * BLOCK : p->n; }
+static int64_t relu_blocks(const relu_pass *p) { return (p->n + BLOCK - 1) / BLOCK; }
+static int64_t relu_block_end(const relu_pass *p, int64_t i) { return (i + 1) * BLOCK < p->n ? (i + 1) * BLOCK : p->n; }
 
-static void find_largest(void *context, int64_t i, int worker)
+static void find_largest_block(void *context, int64_t i, int worker)
 {
-    pass *p = context;
+    relu_pass *p = context;
     int largest = 0, known = atomic_load(&p->largest);
     const int *bits = (const int *)(const void *)p->at;
     (void)worker;
-    for (int64_t j = i * BLOCK, end = block_end(p, i); j < end; j++) {
+    for (int64_t j = i * BLOCK, end = relu_block_end(p, i); j < end; j++) {
         const int magnitude = bits[j] & INT32_MAX;
         largest = magnitude > largest ? magnitude : largest;
     }
     while (largest > known && !atomic_compare_exchange_weak(&p->largest, &known, largest)) continue;
 }
 
-static void relu(void *context, int64_t i, int worker)
+static void relu_block(void *context, int64_t i, int worker)
 {
-    const pass *p = context;
+    const relu_pass *p = context;
     (void)worker;
-    for (int64_t j = i * BLOCK, end = block_end(p, i); j < end; j++) p->at[j] = p->at[j] < 0 ? 0 : p->at[j];
+    for (int64_t j = i * BLOCK, end = relu_block_end(p, i); j < end; j++) p->at[j] = p->at[j] < 0 ? 0 : p->at[j];
 }
 
 /* The largest magnitude in t; NaN if there is one; 0 without t. */
 static double largest_of(const tg_tensor *t)
 {
-    pass p = { .at = tg_ptr(t), .n = t ? tg_count(t) : 0 };
+    relu_pass p = { .at = tg_ptr(t), .n = t ? tg_count(t) : 0 };
     float value;
-    tg_parallel(blocks(&p), find_largest, &p);
+    tg_parallel(relu_blocks(&p), find_largest_block, &p);
     const int bits = p.largest;
     memcpy(&value, &bits, sizeof value);
     return value;
@@ -77,48 +77,63 @@ static bool prepare_with(tg_call *c, int64_t option, tg_fault *fault)
     return true;
 }
 
-static const char *reject(const tg_call *c) { return reject_with(c, 0); }
-static bool prepare(tg_call *c, tg_fault *fault) { return prepare_with(c, 0, fault); }
+static const char *conv2d_relu_onednn_reject(const tg_call *c) { return reject_with(c, 0); }
+static bool conv2d_relu_onednn_prepare(tg_call *c, tg_fault *fault) { return prepare_with(c, 0, fault); }
 
-static const char *reject_winograd(const tg_call *c)
+static const char *conv2d_relu_winograd_onednn_reject(const tg_call *c)
 {
     const char *reason = tg_conv_winograd_unfit(c, &tg_conv_forward_pass);
     return reason ? reason : reject_with(c, TG_CONV_WINOGRAD);
 }
-static bool prepare_winograd(tg_call *c, tg_fault *fault) { return prepare_with(c, TG_CONV_WINOGRAD, fault); }
+static bool conv2d_relu_winograd_onednn_prepare(tg_call *c, tg_fault *fault)
+{
+    return prepare_with(c, TG_CONV_WINOGRAD, fault);
+}
 
-static tg_scratch scratch(const tg_call *c)
+static tg_scratch conv2d_relu_onednn_scratch(const tg_call *c)
 {
     const tg_onednn_lease *fused = c->state;
     const tg_scratch a = tg_lease_scratch(fused), b = tg_lease_scratch(fused->next);
     return a.shared > b.shared ? a : b;
 }
 
-static void run(const tg_call *c, const tg_task *task)
+static void conv2d_relu_onednn_run(const tg_call *c, const tg_task *task)
 {
     const tg_onednn_lease *fused = c->state;
     if (stays_finite(c)) {
         tg_lease_run(fused, c, task);
         return;
     }
-    pass y = { .at = tg_ptr(c->out[0]), .n = tg_count(c->out[0]) };
+    relu_pass y = { .at = tg_ptr(c->out[0]), .n = tg_count(c->out[0]) };
     tg_lease_run(fused->next, c, task);
-    tg_parallel(blocks(&y), relu, &y);
+    tg_parallel(relu_blocks(&y), relu_block, &y);
 }
 
-static const char *reject_but_groups(const tg_call *c)
+static const char *conv2d_relu_onednn_groups_reject(const tg_call *c)
 {
     const char *reason = tg_conv_reject_but_groups(c, &tg_conv_forward_pass);
-    return reason ? reason : reject(c);
+    return reason ? reason : conv2d_relu_onednn_reject(c);
 }
 
 extern const tg_kernel conv2d_relu_onednn, conv2d_relu_grouped_onednn, conv2d_relu_winograd_onednn;
 const tg_kernel conv2d_relu_grouped_onednn = {
-    TG_ONEDNN_HEAD, .reject = reject_but_groups, .prepare = prepare, .scratch = scratch, .run = run,
+    TG_ONEDNN_HEAD,
+    .reject = conv2d_relu_onednn_groups_reject,
+    .prepare = conv2d_relu_onednn_prepare,
+    .scratch = conv2d_relu_onednn_scratch,
+    .run = conv2d_relu_onednn_run,
 };
 const tg_kernel conv2d_relu_onednn = {
-    TG_ONEDNN_HEAD, .reject = reject, .prepare = prepare, .scratch = scratch, .run = run,
+    TG_ONEDNN_HEAD,
+    .reject = conv2d_relu_onednn_reject,
+    .prepare = conv2d_relu_onednn_prepare,
+    .scratch = conv2d_relu_onednn_scratch,
+    .run = conv2d_relu_onednn_run,
 };
 const tg_kernel conv2d_relu_winograd_onednn = {
-    TG_WINOGRAD_HEAD, .reject = reject_winograd, .prepare = prepare_winograd, .scratch = scratch, .run = run,
+    TG_WINOGRAD_HEAD,
+    .reject = conv2d_relu_winograd_onednn_reject,
+    .prepare = conv2d_relu_winograd_onednn_prepare,
+    .scratch = conv2d_relu_onednn_scratch,
+    .run = conv2d_relu_onednn_run,
 };

@@ -14,31 +14,43 @@ const char *tg_conv_winograd_unfit(const tg_call *c, const tg_conv_pass *pass)
     return tg_winograd_unfit(c->attr, s.kernel, s.ic, s.oc, LEAST_CHANNELS);
 }
 
-static const char *reject(const tg_call *c, const tg_conv_pass *pass)
+static const char *winograd_onednn_reject(const tg_call *c, const tg_conv_pass *pass)
 {
     const char *reason = tg_conv_winograd_unfit(c, pass);
     return reason ? reason : tg_conv_reject(c, pass, TG_CONV_WINOGRAD);
 }
 
-static const char *reject_y(const tg_call *c) { return reject(c, &tg_conv_forward_pass); }
-static const char *reject_x(const tg_call *c) { return reject(c, &tg_conv_grad_x_pass); }
-static const char *reject_w(const tg_call *c) { return reject(c, &tg_conv_grad_w_pass); }
+static const char *conv2d_winograd_onednn_reject(const tg_call *c)
+{
+    return winograd_onednn_reject(c, &tg_conv_forward_pass);
+}
+static const char *conv2d_grad_x_winograd_onednn_reject(const tg_call *c)
+{
+    return winograd_onednn_reject(c, &tg_conv_grad_x_pass);
+}
+static const char *conv2d_grad_w_winograd_onednn_reject(const tg_call *c)
+{
+    return winograd_onednn_reject(c, &tg_conv_grad_w_pass);
+}
 
-static bool prepare_y(tg_call *c, tg_fault *fault)
+static bool conv2d_winograd_onednn_prepare(tg_call *c, tg_fault *fault)
 {
     return tg_conv_prepare(c, &tg_conv_forward_pass, TG_CONV_WINOGRAD, fault);
 }
-static bool prepare_x(tg_call *c, tg_fault *fault)
+static bool conv2d_grad_x_winograd_onednn_prepare(tg_call *c, tg_fault *fault)
 {
     return tg_conv_prepare(c, &tg_conv_grad_x_pass, TG_CONV_WINOGRAD, fault);
 }
-static bool prepare_w(tg_call *c, tg_fault *fault)
+static bool conv2d_grad_w_winograd_onednn_prepare(tg_call *c, tg_fault *fault)
 {
     return tg_conv_prepare(c, &tg_conv_grad_w_pass, TG_CONV_WINOGRAD, fault);
 }
 
 #define WINOGRAD TG_WINOGRAD_HEAD, .scratch = tg_onednn_scratch, .run = tg_onednn_run
 extern const tg_kernel conv2d_winograd_onednn, conv2d_grad_x_winograd_onednn, conv2d_grad_w_winograd_onednn;
-const tg_kernel conv2d_winograd_onednn = { WINOGRAD, .reject = reject_y, .prepare = prepare_y };
-const tg_kernel conv2d_grad_x_winograd_onednn = { WINOGRAD, .reject = reject_x, .prepare = prepare_x };
-const tg_kernel conv2d_grad_w_winograd_onednn = { WINOGRAD, .reject = reject_w, .prepare = prepare_w };
+const tg_kernel conv2d_winograd_onednn = { WINOGRAD, .reject = conv2d_winograd_onednn_reject,
+                                           .prepare = conv2d_winograd_onednn_prepare };
+const tg_kernel conv2d_grad_x_winograd_onednn = { WINOGRAD, .reject = conv2d_grad_x_winograd_onednn_reject,
+                                                  .prepare = conv2d_grad_x_winograd_onednn_prepare };
+const tg_kernel conv2d_grad_w_winograd_onednn = { WINOGRAD, .reject = conv2d_grad_w_winograd_onednn_reject,
+                                                  .prepare = conv2d_grad_w_winograd_onednn_prepare };

@@ -13,20 +13,20 @@ typedef struct { /* without padding: compared as bytes */
     tg_onednn_shape shape;
 } plan_key;
 
-typedef struct entry {
+typedef struct cache_entry {
     plan_key key;
     tg_onednn_plan plan;
-    uint64_t used;      /* the clock when it was last asked for */
-    struct entry *next; /* of the same bucket */
+    uint64_t used;            /* the clock when it was last asked for */
+    struct cache_entry *next; /* of the same bucket */
     tg_onednn_lease *idle;
     int n_leased;
     bool left; /* the cache: to be freed when the last lease is back */
-} entry;
+} cache_entry;
 
 enum { BUCKETS = 256 };
 static struct {
     pthread_mutex_t lock;
-    entry *bucket[BUCKETS];
+    cache_entry *bucket[BUCKETS];
     int n;
     uint64_t clock;
 } cache = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -36,7 +36,7 @@ static void take_lock(void) { pthread_mutex_lock(&cache.lock); }
 static void leave_lock(void) { pthread_mutex_unlock(&cache.lock); }
 __attribute__((constructor)) static void watch_forks(void) { pthread_atfork(take_lock, leave_lock, leave_lock); }
 
-static void free_entry(entry *e)
+static void free_entry(cache_entry *e)
 {
     while (e->idle) {
         tg_onednn_lease *lease = e->idle;
@@ -48,7 +48,7 @@ static void free_entry(entry *e)
 }
 
 /* FNV-1a over words. */
-static entry **bucket_of(const plan_key *key)
+static cache_entry **bucket_of(const plan_key *key)
 {
     uint64_t word[sizeof *key / sizeof(uint64_t)], hash = 0xcbf29ce484222325u;
     memcpy(word, key, sizeof word);
@@ -56,18 +56,18 @@ static entry **bucket_of(const plan_key *key)
     return &cache.bucket[(hash >> 32) % BUCKETS];
 }
 
-static entry **oldest(void)
+static cache_entry **oldest(void)
 {
-    entry **found = NULL;
+    cache_entry **found = NULL;
     for (int i = 0; i < BUCKETS; i++)
-        for (entry **at = &cache.bucket[i]; *at; at = &(*at)->next)
+        for (cache_entry **at = &cache.bucket[i]; *at; at = &(*at)->next)
             if (!found || (*at)->used < (*found)->used) found = at;
     return found;
 }
 
 static void evict_oldest(void)
 {
-    entry **at = oldest(), *e = *at;
+    cache_entry **at = oldest(), *e = *at;
     *at = e->next;
     cache.n--;
     e->left = true;
@@ -75,9 +75,9 @@ static void evict_oldest(void)
 }
 
 /* The entry of a key, made if need be; NULL: no memory.  The lock is held. */
-static entry *find(const plan_key *key)
+static cache_entry *find_entry(const plan_key *key)
 {
-    entry *e = *bucket_of(key);
+    cache_entry *e = *bucket_of(key);
     while (e && memcmp(&e->key, key, sizeof *key)) e = e->next;
     if (!e) {
         e = tg_system_alloc(sizeof *e);
@@ -105,7 +105,7 @@ const char *tg_onednn_refusal(tg_onednn_build *build, const tg_onednn_shape *sha
 {
     const plan_key key = key_for(build, shape);
     pthread_mutex_lock(&cache.lock);
-    const entry *e = find(&key);
+    const cache_entry *e = find_entry(&key);
     const char *refusal = e ? e->plan.refusal : NULL; /* without memory prepare will say so */
     pthread_mutex_unlock(&cache.lock);
     return refusal;
@@ -121,9 +121,12 @@ int tg_onednn_cached(void)
 
 /* ---- leases ---- */
 
-static entry *entry_of(const tg_onednn_lease *lease) { return (entry *)((char *)lease->plan - offsetof(entry, plan)); }
+static cache_entry *entry_of(const tg_onednn_lease *lease)
+{
+    return (cache_entry *)((char *)lease->plan - offsetof(cache_entry, plan));
+}
 
-static tg_onednn_lease *take_lease(entry *e)
+static tg_onednn_lease *take_lease(cache_entry *e)
 {
     tg_onednn_lease *lease = e->idle;
     if (lease) e->idle = lease->next;
@@ -132,11 +135,11 @@ static tg_onednn_lease *take_lease(entry *e)
     return lease;
 }
 
-static void give_back(void *what)
+static void return_lease(void *what)
 {
     tg_onednn_lease *lease = what;
     pthread_mutex_lock(&cache.lock);
-    entry *e = entry_of(lease);
+    cache_entry *e = entry_of(lease);
     lease->next = e->idle;
     e->idle = lease;
     if (!--e->n_leased && e->left) free_entry(e);
@@ -148,10 +151,10 @@ tg_onednn_lease *tg_onednn_lease_for(const tg_call *c, tg_onednn_build *build, c
 {
     const plan_key key = key_for(build, shape);
     pthread_mutex_lock(&cache.lock);
-    entry *e = find(&key);
+    cache_entry *e = find_entry(&key);
     tg_onednn_lease *lease = e && !e->plan.refusal ? take_lease(e) : NULL;
     pthread_mutex_unlock(&cache.lock);
-    if (lease && tg_defer(c->scope, give_back, lease)) return lease;
+    if (lease && tg_defer(c->scope, return_lease, lease)) return lease;
     tg_fault_say(fault, 0, "no memory for oneDNN's primitive");
     return NULL;
 }

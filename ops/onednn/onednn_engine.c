@@ -26,7 +26,7 @@ static const char *const names[] = { TG_DNNL_FUNCTIONS(NAME) NULL };
 static void *at[sizeof names / sizeof *names - 1];
 static tg_library library = { .backend = "onednn", .files = files, .names = names, .functions = at };
 
-static bool load(void)
+static bool load_onednn(void)
 {
     _Static_assert(sizeof at == sizeof tg_dnnl, "a pointer for each name");
     if (!tg_library_load(&library)) {
@@ -48,15 +48,15 @@ static void cap_isa(void)
     if (tg_max_isa() < tg_cpu_isa()) dnnl_set_max_cpu_isa(of[tg_max_isa()]);
 }
 
-static void refuse(const char *why_not)
+static void refuse_onednn(const char *why_not)
 {
     global.why_not = why_not;
     tg_backend_is_missing(library.backend, why_not);
 }
 
-static void start(void)
+static void start_engine(void)
 {
-    if (!load()) {
+    if (!load_onednn()) {
         snprintf(global.version, sizeof global.version, "cannot be used: %s", global.why_not);
         return;
     }
@@ -64,11 +64,11 @@ static void start(void)
     snprintf(global.version, sizeof global.version, "%d.%d.%d (header %d.%d.%d)", v->major, v->minor, v->patch,
              DNNL_VERSION_MAJOR, DNNL_VERSION_MINOR, DNNL_VERSION_PATCH);
     if (v->major != DNNL_VERSION_MAJOR) {
-        refuse("oneDNN's library and header differ in their major version");
+        refuse_onednn("oneDNN's library and header differ in their major version");
         return;
     }
     cap_isa();
-    if (dnnl_engine_create(&global.engine, dnnl_cpu, 0)) refuse("oneDNN cannot make a CPU engine");
+    if (dnnl_engine_create(&global.engine, dnnl_cpu, 0)) refuse_onednn("oneDNN cannot make a CPU engine");
 }
 
 bool tg_onednn_is_loaded(void) { return atomic_load(&library.loaded); }
@@ -76,13 +76,13 @@ const char *tg_onednn_file(void) { return SONAME(DNNL_VERSION_MAJOR); }
 
 const char *tg_onednn_version(void)
 {
-    pthread_once(&global.once, start);
+    pthread_once(&global.once, start_engine);
     return global.version;
 }
 
 dnnl_engine_t tg_onednn_engine(const char **why_not)
 {
-    pthread_once(&global.once, start);
+    pthread_once(&global.once, start_engine);
     *why_not = global.why_not;
     return global.engine;
 }

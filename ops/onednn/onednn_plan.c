@@ -69,7 +69,7 @@ static void add_scratchpad(tg_onednn_plan *plan, const_dnnl_primitive_desc_t pd,
     else tg_md_free(&md);
 }
 
-static void append(tg_onednn_plan *plan, dnnl_primitive_desc_t pd, const tg_plan_arg *args)
+static void append_step(tg_onednn_plan *plan, dnnl_primitive_desc_t pd, const tg_plan_arg *args)
 {
     tg_plan_step *step = &plan->step[plan->n_steps];
     assert(plan->n_steps < TG_PLAN_STEPS);
@@ -89,7 +89,7 @@ static bool is_reference(const_dnnl_primitive_desc_t pd)
 void tg_plan_append(tg_onednn_plan *plan, dnnl_primitive_desc_t pd, const tg_plan_arg *args)
 {
     if (is_reference(pd)) tg_plan_ok(plan, dnnl_unimplemented);
-    if (tg_plan_ok(plan, dnnl_success)) append(plan, pd, args);
+    if (tg_plan_ok(plan, dnnl_success)) append_step(plan, pd, args);
     dnnl_primitive_desc_destroy(pd);
 }
 
@@ -99,7 +99,7 @@ void tg_plan_reorder(tg_onednn_plan *plan, int from, int to)
     const tg_plan_slot *slot = plan->slot;
     if (from == to || !tg_plan_ok(plan, dnnl_success)) return;
     if (!tg_plan_ok(plan, tg_pd_reorder(&pd, plan->engine, &slot[from].md, &slot[to].md, plan->attr))) return;
-    append(plan, pd, (const tg_plan_arg[]){ { DNNL_ARG_FROM, from }, { DNNL_ARG_TO, to }, { 0 } });
+    append_step(plan, pd, (const tg_plan_arg[]){ { DNNL_ARG_FROM, from }, { DNNL_ARG_TO, to }, { 0 } });
     dnnl_primitive_desc_destroy(pd);
 }
 
@@ -138,18 +138,18 @@ typedef struct {
     tg_onednn_plan *plan;
     tg_onednn_build *build;
     const tg_onednn_shape *shape;
-} building;
+} build_request;
 
 static void build_plan(void *context)
 {
-    const building *b = context;
+    const build_request *b = context;
     if (make_attributes(b->plan)) b->build(b->plan, b->shape);
     drop_attributes(b->plan);
 }
 
 bool tg_plan_make(tg_onednn_plan *plan, tg_onednn_build *build, const tg_onednn_shape *shape)
 {
-    building b = { plan, build, shape };
+    build_request b = { plan, build, shape };
     plan->engine = tg_onednn_engine(&plan->refusal);
     if (plan->refusal) return true;
     if (!tg_with_openmp(tg_threads(), build_plan, &b)) plan->status = dnnl_out_of_memory;
@@ -223,11 +223,11 @@ typedef struct {
     const tg_onednn_lease *lease;
     const tg_call *call;
     const tg_task *task;
-} running;
+} run_request;
 
 static void run_lease(void *context)
 {
-    const running r = *(const running *)context;
+    const run_request r = *(const run_request *)context;
     const tg_onednn_lease *lease = r.lease;
     const tg_onednn_plan *plan = lease->plan;
     dnnl_status_t status = dnnl_success;
@@ -243,7 +243,7 @@ static void run_lease(void *context)
 
 void tg_lease_run(const tg_onednn_lease *lease, const tg_call *c, const tg_task *task)
 {
-    running r = { lease, c, task };
+    run_request r = { lease, c, task };
     if (!tg_with_openmp(tg_threads(), run_lease, &r))
         tg_fault_say(task->fault, task->index, "oneDNN: no thread could be made for it in a forked process");
 }

@@ -12,14 +12,14 @@ static const double TASK_WORK = 1 << 22; /* multiply-adds that are worth a task 
 
 typedef struct {
     int64_t rows, columns, down, across;
-} cut;
+} task_cut;
 
 /* The longer side of the blocks is halved until there are enough of them; `others` is how many products there are. */
-static cut cut_of(const tg_product *p, int64_t others)
+static task_cut cut_of(const tg_product *p, int64_t others)
 {
     const double work = (double)p->m * (double)p->n * (double)p->k / TASK_WORK;
     const double wanted = (work < MOST_TASKS ? work : MOST_TASKS) / (double)others;
-    cut c = { p->m, p->n, 1, 1 };
+    task_cut c = { p->m, p->n, 1, 1 };
     while ((double)(c.down * c.across) < wanted && (c.rows >= 2 * LEAST_SIDE || c.columns >= 2 * LEAST_SIDE)) {
         int64_t *const side = c.rows > c.columns ? &c.rows : &c.columns;
         *side = ((*side + 1) / 2 + 15) / 16 * 16;
@@ -29,7 +29,7 @@ static cut cut_of(const tg_product *p, int64_t others)
     return c;
 }
 
-static void finish(const tg_product *p, int64_t m0, int64_t n0, int64_t rows, int64_t columns)
+static void finish_block(const tg_product *p, int64_t m0, int64_t n0, int64_t rows, int64_t columns)
 {
     for (int64_t i = m0; i < m0 + rows; i++) {
         float *const y = (float *)p->y + i * p->n + n0;
@@ -42,11 +42,11 @@ static void finish(const tg_product *p, int64_t m0, int64_t n0, int64_t rows, in
 typedef struct {
     const tg_product *p;
     int64_t m0, n0, rows, columns;
-} block;
+} sgemm_block;
 
-static void multiply(void *context)
+static void sgemm_threaded(void *context)
 {
-    const block b = *(const block *)context;
+    const sgemm_block b = *(const sgemm_block *)context;
     const tg_product *const p = b.p;
     const bool ta = p->a_column != 1, tb = p->b_column != 1;
     const int lda = ta ? (int)p->a_column : imax(p->a_row, p->k); /* a side of 1 may lie at any distance */
@@ -56,18 +56,18 @@ static void multiply(void *context)
                       (const float *)p->b + b.n0 * p->b_column, ldb, 0, (float *)p->y + b.m0 * p->n + b.n0, (int)p->n);
 }
 
-static void compute(const tg_product *p, int64_t others, int64_t index)
+static void matmul_block(const tg_product *p, int64_t others, int64_t index)
 {
-    const cut c = cut_of(p, others);
+    const task_cut c = cut_of(p, others);
     const int64_t m0 = index / c.across * c.rows, n0 = index % c.across * c.columns;
-    block b = { p, m0, n0, imin(c.rows, p->m - m0), imin(c.columns, p->n - n0) };
-    tg_with_openmp(1, multiply, &b);
-    finish(p, m0, n0, b.rows, b.columns);
+    sgemm_block b = { p, m0, n0, imin(c.rows, p->m - m0), imin(c.columns, p->n - n0) };
+    tg_with_openmp(1, sgemm_threaded, &b);
+    finish_block(p, m0, n0, b.rows, b.columns);
 }
 
-static int64_t blocks(const tg_product *p, int64_t others)
+static int64_t matmul_blocks(const tg_product *p, int64_t others)
 {
-    const cut c = cut_of(p, others);
+    const task_cut c = cut_of(p, others);
     return c.down * c.across;
 }
 
@@ -82,29 +82,29 @@ static const char *reject_sizes(const tg_call *c, tg_product p)
 
 /* ---- matmul ---- */
 
-static const char *matmul_reject(const tg_call *c) { return reject_sizes(c, tg_stack_of(c).first); }
+static const char *matmul_openblas_reject(const tg_call *c) { return reject_sizes(c, tg_stack_of(c).first); }
 
-static int64_t matmul_tasks(const tg_call *c, int phase)
+static int64_t matmul_openblas_tasks(const tg_call *c, int phase)
 {
     const tg_stack s = tg_stack_of(c);
-    return phase == 0 ? s.matrices * blocks(&s.first, s.matrices) : 0;
+    return phase == 0 ? s.matrices * matmul_blocks(&s.first, s.matrices) : 0;
 }
 
-static void matmul_run(const tg_call *c, const tg_task *t)
+static void matmul_openblas_run(const tg_call *c, const tg_task *t)
 {
     const tg_stack s = tg_stack_of(c);
-    const int64_t cells = blocks(&s.first, s.matrices);
+    const int64_t cells = matmul_blocks(&s.first, s.matrices);
     const tg_product p = tg_stack_product(&s, t->index / cells);
-    compute(&p, s.matrices, t->index % cells);
+    matmul_block(&p, s.matrices, t->index % cells);
 }
 
 extern const tg_kernel matmul_openblas;
 const tg_kernel matmul_openblas = {
     .name = "openblas",
     .backend = "openblas",
-    .reject = matmul_reject,
-    .tasks = matmul_tasks,
-    .run = matmul_run,
+    .reject = matmul_openblas_reject,
+    .tasks = matmul_openblas_tasks,
+    .run = matmul_openblas_run,
 };
 
 /* ---- linear ---- */
@@ -114,12 +114,12 @@ const tg_kernel matmul_openblas = {
     static int64_t symbol##_tasks(const tg_call *c, int phase) \
     { \
         const tg_product p = product_of(c); \
-        return phase == 0 ? blocks(&p, 1) : 0; \
+        return phase == 0 ? matmul_blocks(&p, 1) : 0; \
     } \
     static void symbol##_run(const tg_call *c, const tg_task *t) \
     { \
         const tg_product p = product_of(c); \
-        compute(&p, 1, t->index); \
+        matmul_block(&p, 1, t->index); \
     } \
     extern const tg_kernel symbol; \
     const tg_kernel symbol = { \

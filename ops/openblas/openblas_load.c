@@ -14,7 +14,7 @@ static void *at[sizeof names / sizeof *names - 1];
 static tg_library library = { .backend = "openblas", .files = files, .names = names, .functions = at };
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static void load(void)
+static void load_openblas(void)
 {
     _Static_assert(sizeof at == sizeof tg_openblas, "a pointer for each name");
     if (tg_library_load(&library)) memcpy(&tg_openblas, at, sizeof at);
@@ -22,7 +22,7 @@ static void load(void)
 
 const char *tg_openblas_refusal(void)
 {
-    pthread_once(&once, load);
+    pthread_once(&once, load_openblas);
     return *library.why_not ? library.why_not : NULL;
 }
 

@@ -3,7 +3,8 @@
 #include <math.h>
 
 /* y = (x - mean) rstd gamma + beta (+ other), for one channel; then relu. */
-static void normalise(const tg_call *c, int64_t channel, double mean, double rstd, const tg_tensor *other, bool relu)
+static void normalise_channel(const tg_call *c, int64_t channel, double mean, double rstd, const tg_tensor *other,
+                              bool relu)
 {
     const int64_t channels = c->in[0]->dim[3], n = tg_count(c->in[0]);
     const double gamma = tg_get(c->in[1], channel), beta = tg_get(c->in[2], channel);
@@ -19,7 +20,7 @@ static double mean_of(const tg_tensor *mean, int64_t channel)
     return tg_get(mean, channel) + tg_get(mean, mean->dim[1] + channel);
 }
 
-static void train(const tg_call *c, const tg_tensor *other, bool relu)
+static void batch_norm2d_train(const tg_call *c, const tg_tensor *other, bool relu)
 {
     const tg_batch_norm2d_attr *const a = c->attr;
     const int64_t channels = c->in[0]->dim[3], n = tg_count(c->in[0]), rows = n / channels;
@@ -34,73 +35,73 @@ static void train(const tg_call *c, const tg_tensor *other, bool relu)
         tg_set(c->out[1], channels + channel, mean - tg_get(c->out[1], channel));
         tg_set(c->out[2], channel, rstd);
         if (c->out[3]) tg_set(c->out[3], channel, squares / (double)(rows - 1));
-        normalise(c, channel, mean_of(c->out[1], channel), tg_get(c->out[2], channel), other, relu);
+        normalise_channel(c, channel, mean_of(c->out[1], channel), tg_get(c->out[2], channel), other, relu);
     }
 }
 
-static void again(const tg_call *c, const tg_tensor *other, bool relu)
+static void batch_norm2d_again(const tg_call *c, const tg_tensor *other, bool relu)
 {
     const tg_tensor *const mean = c->in[c->op->n_in - 2], *const rstd = c->in[c->op->n_in - 1];
     for (int64_t channel = 0; channel < c->in[0]->dim[3]; channel++)
-        normalise(c, channel, mean_of(mean, channel), tg_get(rstd, channel), other, relu);
+        normalise_channel(c, channel, mean_of(mean, channel), tg_get(rstd, channel), other, relu);
 }
 
-static void evaluate(const tg_call *c, const tg_tensor *other, bool relu)
+static void batch_norm2d_eval(const tg_call *c, const tg_tensor *other, bool relu)
 {
     const tg_batch_norm2d_attr *const a = c->attr;
     for (int64_t channel = 0; channel < c->in[0]->dim[3]; channel++) {
         const double rstd = 1 / sqrt(tg_get(c->in[4], channel) + (double)a->eps);
-        normalise(c, channel, tg_get(c->in[3], channel), rstd, other, relu);
+        normalise_channel(c, channel, tg_get(c->in[3], channel), rstd, other, relu);
     }
 }
 
-static void run_train(const tg_call *c, const tg_task *t)
+static void batch_norm2d_ref_run(const tg_call *c, const tg_task *t)
 {
     (void)t;
-    train(c, NULL, false);
+    batch_norm2d_train(c, NULL, false);
 }
-static void run_train_relu(const tg_call *c, const tg_task *t)
+static void batch_norm2d_relu_ref_run(const tg_call *c, const tg_task *t)
 {
     (void)t;
-    train(c, NULL, true);
+    batch_norm2d_train(c, NULL, true);
 }
-static void run_train_add_relu(const tg_call *c, const tg_task *t)
+static void batch_norm2d_add_relu_ref_run(const tg_call *c, const tg_task *t)
 {
     (void)t;
-    train(c, c->in[3], true);
+    batch_norm2d_train(c, c->in[3], true);
 }
-static void run_eval(const tg_call *c, const tg_task *t)
+static void batch_norm2d_eval_ref_run(const tg_call *c, const tg_task *t)
 {
     (void)t;
-    evaluate(c, NULL, false);
+    batch_norm2d_eval(c, NULL, false);
 }
-static void run_eval_relu(const tg_call *c, const tg_task *t)
+static void batch_norm2d_eval_relu_ref_run(const tg_call *c, const tg_task *t)
 {
     (void)t;
-    evaluate(c, NULL, true);
+    batch_norm2d_eval(c, NULL, true);
 }
-static void run_eval_add_relu(const tg_call *c, const tg_task *t)
+static void batch_norm2d_eval_add_relu_ref_run(const tg_call *c, const tg_task *t)
 {
     (void)t;
-    evaluate(c, c->in[5], true);
+    batch_norm2d_eval(c, c->in[5], true);
 }
-static void run_again(const tg_call *c, const tg_task *t)
+static void batch_norm2d_again_ref_run(const tg_call *c, const tg_task *t)
 {
     (void)t;
-    again(c, NULL, false);
+    batch_norm2d_again(c, NULL, false);
 }
-static void run_relu_again(const tg_call *c, const tg_task *t)
+static void batch_norm2d_relu_again_ref_run(const tg_call *c, const tg_task *t)
 {
     (void)t;
-    again(c, NULL, true);
+    batch_norm2d_again(c, NULL, true);
 }
-static void run_add_relu_again(const tg_call *c, const tg_task *t)
+static void batch_norm2d_add_relu_again_ref_run(const tg_call *c, const tg_task *t)
 {
     (void)t;
-    again(c, c->in[3], true);
+    batch_norm2d_again(c, c->in[3], true);
 }
 
-static void run_track(const tg_call *c, const tg_task *t)
+static void batch_norm2d_track_ref_run(const tg_call *c, const tg_task *t)
 {
     (void)t;
     const double momentum = (double)((const tg_batch_norm2d_attr *)c->attr)->momentum;
@@ -112,13 +113,19 @@ static void run_track(const tg_call *c, const tg_task *t)
 extern const tg_kernel batch_norm2d_ref, batch_norm2d_relu_ref, batch_norm2d_add_relu_ref, batch_norm2d_track_ref;
 extern const tg_kernel batch_norm2d_eval_ref, batch_norm2d_eval_relu_ref, batch_norm2d_eval_add_relu_ref;
 extern const tg_kernel batch_norm2d_again_ref, batch_norm2d_relu_again_ref, batch_norm2d_add_relu_again_ref;
-const tg_kernel batch_norm2d_ref = { .name = "ref", .backend = "ref", .run = run_train };
-const tg_kernel batch_norm2d_relu_ref = { .name = "ref", .backend = "ref", .run = run_train_relu };
-const tg_kernel batch_norm2d_add_relu_ref = { .name = "ref", .backend = "ref", .run = run_train_add_relu };
-const tg_kernel batch_norm2d_track_ref = { .name = "ref", .backend = "ref", .run = run_track };
-const tg_kernel batch_norm2d_eval_ref = { .name = "ref", .backend = "ref", .run = run_eval };
-const tg_kernel batch_norm2d_eval_relu_ref = { .name = "ref", .backend = "ref", .run = run_eval_relu };
-const tg_kernel batch_norm2d_eval_add_relu_ref = { .name = "ref", .backend = "ref", .run = run_eval_add_relu };
-const tg_kernel batch_norm2d_again_ref = { .name = "ref", .backend = "ref", .run = run_again };
-const tg_kernel batch_norm2d_relu_again_ref = { .name = "ref", .backend = "ref", .run = run_relu_again };
-const tg_kernel batch_norm2d_add_relu_again_ref = { .name = "ref", .backend = "ref", .run = run_add_relu_again };
+const tg_kernel batch_norm2d_ref = { .name = "ref", .backend = "ref", .run = batch_norm2d_ref_run };
+const tg_kernel batch_norm2d_relu_ref = { .name = "ref", .backend = "ref", .run = batch_norm2d_relu_ref_run };
+const tg_kernel batch_norm2d_add_relu_ref = { .name = "ref", .backend = "ref", .run = batch_norm2d_add_relu_ref_run };
+const tg_kernel batch_norm2d_track_ref = { .name = "ref", .backend = "ref", .run = batch_norm2d_track_ref_run };
+const tg_kernel batch_norm2d_eval_ref = { .name = "ref", .backend = "ref", .run = batch_norm2d_eval_ref_run };
+const tg_kernel batch_norm2d_eval_relu_ref = { .name = "ref", .backend = "ref", .run = batch_norm2d_eval_relu_ref_run };
+const tg_kernel batch_norm2d_eval_add_relu_ref = { .name = "ref",
+                                                   .backend = "ref",
+                                                   .run = batch_norm2d_eval_add_relu_ref_run };
+const tg_kernel batch_norm2d_again_ref = { .name = "ref", .backend = "ref", .run = batch_norm2d_again_ref_run };
+const tg_kernel batch_norm2d_relu_again_ref = { .name = "ref",
+                                                .backend = "ref",
+                                                .run = batch_norm2d_relu_again_ref_run };
+const tg_kernel batch_norm2d_add_relu_again_ref = { .name = "ref",
+                                                    .backend = "ref",
+                                                    .run = batch_norm2d_add_relu_again_ref_run };

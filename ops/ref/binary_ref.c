@@ -24,14 +24,15 @@ static double broadcast(const tg_tensor *t, const tg_tensor *y, int64_t i)
     } \
     const tg_kernel op##_ref = { .name = "ref", .backend = "ref", .run = op##_run, .in_place = true };
 
+/* sub_ref, mul_ref, div_ref */
 ZIP_REF(sub, a - b)
 ZIP_REF(mul, a *b)
 ZIP_REF(div, a / b)
 
-static void expand_run(const tg_call *c, const tg_task *task)
+static void expand_ref_run(const tg_call *c, const tg_task *task)
 {
     (void)task;
     for (int64_t i = 0, n = tg_count(c->out[0]); i < n; i++) tg_set(c->out[0], i, broadcast(c->in[0], c->out[0], i));
 }
 
-const tg_kernel expand_ref = { .name = "ref", .backend = "ref", .run = expand_run };
+const tg_kernel expand_ref = { .name = "ref", .backend = "ref", .run = expand_ref_run };

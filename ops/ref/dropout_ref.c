@@ -1,7 +1,7 @@
 /* dropout_ref.c - the definition of dropout. */
 #include "attr.h"
 
-static void run(const tg_call *c, const tg_task *t)
+static void dropout_ref_run(const tg_call *c, const tg_task *t)
 {
     (void)t;
     const tg_dropout_attr *const a = c->attr;
@@ -12,4 +12,4 @@ static void run(const tg_call *c, const tg_task *t)
 }
 
 extern const tg_kernel dropout_ref;
-const tg_kernel dropout_ref = { .name = "ref", .backend = "ref", .run = run };
+const tg_kernel dropout_ref = { .name = "ref", .backend = "ref", .run = dropout_ref_run };

@@ -10,7 +10,7 @@ static int64_t width_of(const tg_tensor *x, const tg_layer_norm_attr *a)
     return n;
 }
 
-static double at(const tg_tensor *t, int64_t i, double otherwise) { return t ? tg_get(t, i) : otherwise; }
+static double element_of(const tg_tensor *t, int64_t i, double otherwise) { return t ? tg_get(t, i) : otherwise; }
 
 static double mean_of(const tg_tensor *x, int64_t row, int64_t n)
 {
@@ -19,7 +19,7 @@ static double mean_of(const tg_tensor *x, int64_t row, int64_t n)
     return sum / (double)n;
 }
 
-static void run(const tg_call *c, const tg_task *t)
+static void layer_norm_ref_run(const tg_call *c, const tg_task *t)
 {
     (void)t;
     const tg_tensor *const x = c->in[0];
@@ -35,41 +35,41 @@ static void run(const tg_call *c, const tg_task *t)
         tg_set(c->out[2], row, rstd);
         for (int64_t j = 0; j < n; j++)
             tg_set(c->out[0], row * n + j,
-                   (tg_get(x, row * n + j) - mean) * rstd * at(c->in[1], j, 1) + at(c->in[2], j, 0));
+                   (tg_get(x, row * n + j) - mean) * rstd * element_of(c->in[1], j, 1) + element_of(c->in[2], j, 0));
     }
 }
 
 /* The mean that was handed out is rounded to f32, so it is taken from x again.
  * With h = gy gamma: gx = rstd (h - mean of h - xhat mean of h xhat), over the row. */
-static void grad_x(const tg_call *c, int64_t n, const double *means)
+static void layer_norm_gx(const tg_call *c, int64_t n, const double *means)
 {
     const tg_tensor *const gy = c->in[0], *const x = c->in[1], *const gamma = c->in[2];
     for (int64_t row = 0; row < tg_count(x) / n; row++) {
         const double mean = means[row], rstd = tg_get(c->in[4], row);
         double sum = 0, product = 0;
         for (int64_t j = 0; j < n; j++) {
-            const double h = tg_get(gy, row * n + j) * at(gamma, j, 1);
+            const double h = tg_get(gy, row * n + j) * element_of(gamma, j, 1);
             sum += h / (double)n;
             product += h * (tg_get(x, row * n + j) - mean) * rstd / (double)n;
         }
         for (int64_t j = 0; j < n; j++) {
-            const double h = tg_get(gy, row * n + j) * at(gamma, j, 1);
+            const double h = tg_get(gy, row * n + j) * element_of(gamma, j, 1);
             tg_set(c->out[0], row * n + j, rstd * (h - sum - (tg_get(x, row * n + j) - mean) * rstd * product));
         }
     }
 }
 
-static tg_scratch grad_scratch(const tg_call *c)
+static tg_scratch layer_norm_grad_ref_scratch(const tg_call *c)
 {
     return (tg_scratch){ .shared = (size_t)tg_count(c->in[3]) * sizeof(double) };
 }
 
-static void run_grad(const tg_call *c, const tg_task *t)
+static void layer_norm_grad_ref_run(const tg_call *c, const tg_task *t)
 {
     const int64_t n = width_of(c->in[1], c->attr), rows = tg_count(c->in[1]) / n;
     double *const mean = t->shared;
     for (int64_t row = 0; row < rows; row++) mean[row] = mean_of(c->in[1], row, n);
-    if (c->out[0]) grad_x(c, n, mean);
+    if (c->out[0]) layer_norm_gx(c, n, mean);
     for (int64_t j = 0; j < n; j++) {
         double ggamma = 0, gbeta = 0;
         for (int64_t row = 0; row < rows; row++) {
@@ -83,5 +83,7 @@ static void run_grad(const tg_call *c, const tg_task *t)
 }
 
 extern const tg_kernel layer_norm_ref, layer_norm_grad_ref;
-const tg_kernel layer_norm_ref = { .name = "ref", .backend = "ref", .run = run };
-const tg_kernel layer_norm_grad_ref = { .name = "ref", .backend = "ref", .scratch = grad_scratch, .run = run_grad };
+const tg_kernel layer_norm_ref = { .name = "ref", .backend = "ref", .run = layer_norm_ref_run };
+const tg_kernel layer_norm_grad_ref = {
+    .name = "ref", .backend = "ref", .scratch = layer_norm_grad_ref_scratch, .run = layer_norm_grad_ref_run
+};

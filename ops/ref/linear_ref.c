@@ -4,7 +4,7 @@
 static int64_t last(const tg_tensor *t) { return t->dim[t->rank - 1]; }
 static int64_t rows(const tg_tensor *t) { return tg_count(t) / last(t); }
 
-static void linear_run(const tg_call *c, const tg_task *task)
+static void linear_ref_run(const tg_call *c, const tg_task *task)
 {
     (void)task;
     const tg_tensor *x = c->in[0], *w = c->in[1], *b = c->in[2], *y = c->out[0];
@@ -17,7 +17,7 @@ static void linear_run(const tg_call *c, const tg_task *task)
         }
 }
 
-static void grad_x_run(const tg_call *c, const tg_task *task)
+static void linear_grad_x_ref_run(const tg_call *c, const tg_task *task)
 {
     (void)task;
     const tg_tensor *gy = c->in[0], *w = c->in[1], *gx = c->out[0];
@@ -30,7 +30,7 @@ static void grad_x_run(const tg_call *c, const tg_task *task)
         }
 }
 
-static void grad_w_run(const tg_call *c, const tg_task *task)
+static void linear_grad_w_ref_run(const tg_call *c, const tg_task *task)
 {
     (void)task;
     const tg_tensor *gy = c->in[0], *x = c->in[1], *gw = c->out[0];
@@ -44,7 +44,7 @@ static void grad_w_run(const tg_call *c, const tg_task *task)
 }
 
 extern const tg_kernel linear_ref, linear_relu_ref, linear_grad_x_ref, linear_grad_w_ref;
-const tg_kernel linear_ref = { .name = "ref", .backend = "ref", .run = linear_run };
-const tg_kernel linear_relu_ref = { .name = "ref", .backend = "ref", .run = linear_run };
-const tg_kernel linear_grad_x_ref = { .name = "ref", .backend = "ref", .run = grad_x_run };
-const tg_kernel linear_grad_w_ref = { .name = "ref", .backend = "ref", .run = grad_w_run };
+const tg_kernel linear_ref = { .name = "ref", .backend = "ref", .run = linear_ref_run };
+const tg_kernel linear_relu_ref = { .name = "ref", .backend = "ref", .run = linear_ref_run };
+const tg_kernel linear_grad_x_ref = { .name = "ref", .backend = "ref", .run = linear_grad_x_ref_run };
+const tg_kernel linear_grad_w_ref = { .name = "ref", .backend = "ref", .run = linear_grad_w_ref_run };

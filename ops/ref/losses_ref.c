@@ -2,7 +2,7 @@
 #include "attr.h"
 #include <math.h>
 
-static double loss(tg_pointwise_loss kind, double x, double target)
+static double pointwise_loss(tg_pointwise_loss kind, double x, double target)
 {
     switch (kind) {
     case TG_SQUARED_ERROR: return (x - target) * (x - target);
@@ -11,7 +11,7 @@ static double loss(tg_pointwise_loss kind, double x, double target)
     }
 }
 
-static double grad_x(tg_pointwise_loss kind, double x, double target)
+static double pointwise_loss_grad_x(tg_pointwise_loss kind, double x, double target)
 {
     switch (kind) {
     case TG_SQUARED_ERROR: return 2 * (x - target);
@@ -20,30 +20,30 @@ static double grad_x(tg_pointwise_loss kind, double x, double target)
     }
 }
 
-static double grad_target(tg_pointwise_loss kind, double x, double target)
+static double pointwise_loss_grad_target(tg_pointwise_loss kind, double x, double target)
 {
-    return kind == TG_BCE_WITH_LOGITS ? -x : -grad_x(kind, x, target);
+    return kind == TG_BCE_WITH_LOGITS ? -x : -pointwise_loss_grad_x(kind, x, target);
 }
 
-static void run(const tg_call *c, const tg_task *t)
+static void pointwise_loss_ref_run(const tg_call *c, const tg_task *t)
 {
     (void)t;
     const tg_pointwise_loss kind = ((const tg_pointwise_loss_attr *)c->attr)->kind;
     for (int64_t i = 0; i < tg_count(c->in[0]); i++)
-        tg_set(c->out[0], i, loss(kind, tg_get(c->in[0], i), tg_get(c->in[1], i)));
+        tg_set(c->out[0], i, pointwise_loss(kind, tg_get(c->in[0], i), tg_get(c->in[1], i)));
 }
 
-static void run_grad(const tg_call *c, const tg_task *t)
+static void pointwise_loss_grad_ref_run(const tg_call *c, const tg_task *t)
 {
     (void)t;
     const tg_pointwise_loss kind = ((const tg_pointwise_loss_attr *)c->attr)->kind;
     for (int64_t i = 0; i < tg_count(c->in[1]); i++) {
         const double gy = tg_get(c->in[0], i), x = tg_get(c->in[1], i), target = tg_get(c->in[2], i);
-        if (c->out[0]) tg_set(c->out[0], i, gy * grad_x(kind, x, target));
-        if (c->out[1]) tg_set(c->out[1], i, gy * grad_target(kind, x, target));
+        if (c->out[0]) tg_set(c->out[0], i, gy * pointwise_loss_grad_x(kind, x, target));
+        if (c->out[1]) tg_set(c->out[1], i, gy * pointwise_loss_grad_target(kind, x, target));
     }
 }
 
 extern const tg_kernel pointwise_loss_ref, pointwise_loss_grad_ref;
-const tg_kernel pointwise_loss_ref = { .name = "ref", .backend = "ref", .run = run };
-const tg_kernel pointwise_loss_grad_ref = { .name = "ref", .backend = "ref", .run = run_grad };
+const tg_kernel pointwise_loss_ref = { .name = "ref", .backend = "ref", .run = pointwise_loss_ref_run };
+const tg_kernel pointwise_loss_grad_ref = { .name = "ref", .backend = "ref", .run = pointwise_loss_grad_ref_run };

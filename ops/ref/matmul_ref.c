@@ -2,7 +2,8 @@
 #include "attr.h"
 
 /* Element (i, j) of the matrix of t that belongs to number `matrix` of y: leading axes of size 1 stand for all. */
-static double at(const tg_tensor *t, bool transposed, const tg_tensor *y, int64_t matrix, int64_t i, int64_t j)
+static double matmul_element(const tg_tensor *t, bool transposed, const tg_tensor *y, int64_t matrix, int64_t i,
+                             int64_t j)
 {
     int64_t place = transposed ? j * t->dim[t->rank - 1] + i : i * t->dim[t->rank - 1] + j;
     int64_t step = t->dim[t->rank - 1] * t->dim[t->rank - 2];
@@ -14,7 +15,7 @@ static double at(const tg_tensor *t, bool transposed, const tg_tensor *y, int64_
     return tg_get(t, place);
 }
 
-static void run(const tg_call *c, const tg_task *task)
+static void matmul_ref_run(const tg_call *c, const tg_task *task)
 {
     (void)task;
     const tg_matmul_config *t = c->attr;
@@ -24,10 +25,11 @@ static void run(const tg_call *c, const tg_task *task)
     for (int64_t i = 0; i < tg_count(y); i++) {
         double sum = 0;
         for (int64_t k = 0; k < depth; k++)
-            sum += at(a, t->transpose_a, y, i / n / m, i / n % m, k) * at(b, t->transpose_b, y, i / n / m, k, i % n);
+            sum += matmul_element(a, t->transpose_a, y, i / n / m, i / n % m, k) *
+                   matmul_element(b, t->transpose_b, y, i / n / m, k, i % n);
         tg_set(y, i, sum);
     }
 }
 
 extern const tg_kernel matmul_ref;
-const tg_kernel matmul_ref = { .name = "ref", .backend = "ref", .run = run };
+const tg_kernel matmul_ref = { .name = "ref", .backend = "ref", .run = matmul_ref_run };

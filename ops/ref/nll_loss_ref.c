@@ -32,7 +32,7 @@ static double factor(const classes *k, int64_t class, int64_t j)
     return -((j == class ? 1 - e : 0) + e / (double)k->attr->classes) * weight_of(k, j);
 }
 
-static double row_loss(const classes *k, const tg_tensor *x, int64_t row, int64_t class, double shift)
+static double nll_loss_row(const classes *k, const tg_tensor *x, int64_t row, int64_t class, double shift)
 {
     double loss = 0;
     for (int64_t j = 0; j < k->attr->classes; j++)
@@ -50,7 +50,7 @@ static double log_sum(const tg_tensor *x, int64_t row, int64_t n)
     return most + log(sum);
 }
 
-static void run(const tg_call *c, const tg_task *t)
+static void nll_loss_ref_run(const tg_call *c, const tg_task *t)
 {
     const classes k = { c->in[1], c->in[2], c->attr, t };
     const bool logits = c->op == &tg_cross_entropy_op;
@@ -61,7 +61,7 @@ static void run(const tg_call *c, const tg_task *t)
         for (int64_t j = 0; logits && c->out[2] && j < n; j++)
             tg_set(c->out[2], row * n + j, tg_get(c->in[0], row * n + j) - shift);
         const int64_t class = class_of(&k, row);
-        const double l = class < 0 ? 0 : row_loss(&k, c->in[0], row, class, shift);
+        const double l = class < 0 ? 0 : nll_loss_row(&k, c->in[0], row, class, shift);
         loss += l;
         total += class < 0 ? 0 : weight_of(&k, class);
         if (k.attr->reduction == TG_NONE) tg_set(c->out[0], row, l);
@@ -71,7 +71,7 @@ static void run(const tg_call *c, const tg_task *t)
 }
 
 /* glogp_j = gloss factor_j;  gx_j = glogp_j - e^logp_j sum glogp */
-static void grad_row(const tg_call *c, const classes *k, int64_t row, double scale, int64_t class)
+static void nll_loss_grad_row(const tg_call *c, const classes *k, int64_t row, double scale, int64_t class)
 {
     const tg_tensor *const logp = c->op == &tg_cross_entropy_grad_op ? c->in[4] : NULL;
     const int64_t n = k->attr->classes;
@@ -83,17 +83,18 @@ static void grad_row(const tg_call *c, const classes *k, int64_t row, double sca
     }
 }
 
-static void run_grad(const tg_call *c, const tg_task *t)
+static void nll_loss_grad_ref_run(const tg_call *c, const tg_task *t)
 {
     const classes k = { c->in[1], c->in[2], c->attr, t };
     for (int64_t row = 0; row < tg_count(k.target); row++) {
         const double gloss = tg_get(c->in[0], k.attr->reduction == TG_NONE ? row : 0);
-        grad_row(c, &k, row, k.attr->reduction == TG_MEAN ? gloss / tg_get(c->in[3], 0) : gloss, class_of(&k, row));
+        nll_loss_grad_row(c, &k, row, k.attr->reduction == TG_MEAN ? gloss / tg_get(c->in[3], 0) : gloss,
+                          class_of(&k, row));
     }
 }
 
 extern const tg_kernel nll_loss_ref, nll_loss_grad_ref, cross_entropy_ref, cross_entropy_grad_ref;
-const tg_kernel nll_loss_ref = { .name = "ref", .backend = "ref", .run = run };
-const tg_kernel nll_loss_grad_ref = { .name = "ref", .backend = "ref", .run = run_grad };
-const tg_kernel cross_entropy_ref = { .name = "ref", .backend = "ref", .run = run };
-const tg_kernel cross_entropy_grad_ref = { .name = "ref", .backend = "ref", .run = run_grad };
+const tg_kernel nll_loss_ref = { .name = "ref", .backend = "ref", .run = nll_loss_ref_run };
+const tg_kernel nll_loss_grad_ref = { .name = "ref", .backend = "ref", .run = nll_loss_grad_ref_run };
+const tg_kernel cross_entropy_ref = { .name = "ref", .backend = "ref", .run = nll_loss_ref_run };
+const tg_kernel cross_entropy_grad_ref = { .name = "ref", .backend = "ref", .run = nll_loss_grad_ref_run };

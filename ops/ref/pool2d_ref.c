@@ -7,26 +7,26 @@
 /* Pixels of the image, without padding; and the place of the first, with it. */
 typedef struct {
     int64_t h0, h1, w0, w1, top, left;
-} window;
+} pool_window;
 
-static window window_of(const tg_pool2d_attr *a, int64_t oh, int64_t ow)
+static pool_window window_of(const tg_pool2d_attr *a, int64_t oh, int64_t ow)
 {
     int64_t h = oh * a->stride[0] - a->pad[0], w = ow * a->stride[1] - a->pad[1];
-    return (window){ imax(h, 0), imin(h + a->kernel[0], a->image[0]),
-                     imax(w, 0), imin(w + a->kernel[1], a->image[1]),
-                     h,          w };
+    return (pool_window){ imax(h, 0), imin(h + a->kernel[0], a->image[0]),
+                          imax(w, 0), imin(w + a->kernel[1], a->image[1]),
+                          h,          w };
 }
 
-static window adaptive_window(const tg_adaptive_pool2d_attr *a, int64_t oh, int64_t ow)
+static pool_window adaptive_window(const tg_adaptive_pool2d_attr *a, int64_t oh, int64_t ow)
 {
     const int64_t *h = a->image, *o = a->out;
-    return (window){ .h0 = oh * h[0] / o[0],
-                     .h1 = ((oh + 1) * h[0] + o[0] - 1) / o[0],
-                     .w0 = ow * h[1] / o[1],
-                     .w1 = ((ow + 1) * h[1] + o[1] - 1) / o[1] };
+    return (pool_window){ .h0 = oh * h[0] / o[0],
+                          .h1 = ((oh + 1) * h[0] + o[0] - 1) / o[0],
+                          .w0 = ow * h[1] / o[1],
+                          .w1 = ((ow + 1) * h[1] + o[1] - 1) / o[1] };
 }
 
-static int64_t place(const tg_tensor *t, int64_t n, int64_t i, int64_t j, int64_t c)
+static int64_t place_of(const tg_tensor *t, int64_t n, int64_t i, int64_t j, int64_t c)
 {
     return ((n * t->dim[1] + i) * t->dim[2] + j) * t->dim[3] + c;
 }
@@ -34,28 +34,28 @@ static int64_t place(const tg_tensor *t, int64_t n, int64_t i, int64_t j, int64_
 /* Element i of t is that of image n, line, column, channel. */
 typedef struct {
     int64_t n, line, column, channel;
-} element;
-static element element_of(const tg_tensor *t, int64_t i)
+} pool_element;
+static pool_element element_of(const tg_tensor *t, int64_t i)
 {
     const int64_t *d = t->dim;
-    return (element){ i / d[3] / d[2] / d[1], i / d[3] / d[2] % d[1], i / d[3] % d[2], i % d[3] };
+    return (pool_element){ i / d[3] / d[2] / d[1], i / d[3] / d[2] % d[1], i / d[3] % d[2], i % d[3] };
 }
 
 /* ---- the largest ---- */
 
-static void max_run(const tg_call *c, const tg_task *task)
+static void max_pool2d_ref_run(const tg_call *c, const tg_task *task)
 {
     (void)task;
     const tg_tensor *x = c->in[0], *y = c->out[0];
     const tg_pool2d_attr *a = c->attr;
     for (int64_t i = 0; i < tg_count(y); i++) {
-        element e = element_of(y, i);
-        window v = window_of(a, e.line, e.column);
+        pool_element e = element_of(y, i);
+        pool_window v = window_of(a, e.line, e.column);
         double best = -INFINITY;
         int64_t index = (v.h0 - v.top) * a->kernel[1] + v.w0 - v.left;
         for (int64_t h = v.h0; h < v.h1; h++)
             for (int64_t w = v.w0; w < v.w1; w++) {
-                double value = tg_get(x, place(x, e.n, h, w, e.channel));
+                double value = tg_get(x, place_of(x, e.n, h, w, e.channel));
                 if (!(value > best) && !isnan(value)) continue;
                 best = value;
                 index = (h - v.top) * a->kernel[1] + w - v.left;
@@ -66,14 +66,17 @@ static void max_run(const tg_call *c, const tg_task *task)
 }
 
 /* Gradients are summed in scratch, in double, and rounded once. */
-static tg_scratch sums_scratch(const tg_call *c)
+static tg_scratch pool2d_sums_scratch(const tg_call *c)
 {
     return (tg_scratch){ .shared = (size_t)tg_count(c->out[0]) * sizeof(double) };
 }
 
-static double *clear(const tg_call *c, const tg_task *task) { return memset(task->shared, 0, sums_scratch(c).shared); }
+static double *clear_sums(const tg_call *c, const tg_task *task)
+{
+    return memset(task->shared, 0, pool2d_sums_scratch(c).shared);
+}
 
-static void store(const tg_tensor *t, const double *sum)
+static void store_sums(const tg_tensor *t, const double *sum)
 {
     for (int64_t i = 0; i < tg_count(t); i++) tg_set(t, i, sum[i]);
 }
@@ -86,26 +89,26 @@ static double passed(const tg_call *c, int64_t i)
 }
 
 /* An index of padding, or outside of its window, counts as none. */
-static void max_grad_run(const tg_call *c, const tg_task *task)
+static void max_pool2d_grad_ref_run(const tg_call *c, const tg_task *task)
 {
     const tg_tensor *gy = c->in[0], *gx = c->out[0];
-    double *sum = clear(c, task);
+    double *sum = clear_sums(c, task);
     const int64_t kw = ((const tg_pool2d_attr *)c->attr)->kernel[1];
     for (int64_t i = 0; i < tg_count(gy); i++) {
-        element e = element_of(gy, i);
-        window v = window_of(c->attr, e.line, e.column);
+        pool_element e = element_of(gy, i);
+        pool_window v = window_of(c->attr, e.line, e.column);
         int64_t index = (int64_t)tg_get(c->in[1], i), h = v.top + index / kw, w = v.left + index % kw;
         if (index >= 0 && h >= v.h0 && h < v.h1 && w >= v.w0 && w < v.w1)
-            sum[place(gx, e.n, h, w, e.channel)] += passed(c, i);
+            sum[place_of(gx, e.n, h, w, e.channel)] += passed(c, i);
     }
-    store(gx, sum);
+    store_sums(gx, sum);
 }
 
 /* Then the sum by channel. */
-static void max_relu_grad_run(const tg_call *c, const tg_task *task)
+static void max_pool2d_relu_grad_ref_run(const tg_call *c, const tg_task *task)
 {
     const tg_tensor *g = c->out[0], *sums = c->out[1];
-    max_grad_run(c, task);
+    max_pool2d_grad_ref_run(c, task);
     for (int64_t j = 0; j < tg_count(sums); j++) {
         double sum = 0;
         for (int64_t i = j; i < tg_count(g); i += tg_count(sums)) sum += tg_get(g, i);
@@ -115,77 +118,77 @@ static void max_relu_grad_run(const tg_call *c, const tg_task *task)
 
 /* ---- the mean ---- */
 
-static double mean(const tg_tensor *x, element e, window v, double size)
+static double window_mean(const tg_tensor *x, pool_element e, pool_window v, double size)
 {
     double sum = 0;
     for (int64_t h = v.h0; h < v.h1; h++)
-        for (int64_t w = v.w0; w < v.w1; w++) sum += tg_get(x, place(x, e.n, h, w, e.channel));
+        for (int64_t w = v.w0; w < v.w1; w++) sum += tg_get(x, place_of(x, e.n, h, w, e.channel));
     return sum / size;
 }
 
-static void spread(const tg_tensor *gx, double *sum, element e, window v, double share)
+static void spread_gradient(const tg_tensor *gx, double *sum, pool_element e, pool_window v, double share)
 {
     for (int64_t h = v.h0; h < v.h1; h++)
-        for (int64_t w = v.w0; w < v.w1; w++) sum[place(gx, e.n, h, w, e.channel)] += share;
+        for (int64_t w = v.w0; w < v.w1; w++) sum[place_of(gx, e.n, h, w, e.channel)] += share;
 }
 
-static double inside(window v) { return (double)((v.h1 - v.h0) * (v.w1 - v.w0)); }
+static double inside(pool_window v) { return (double)((v.h1 - v.h0) * (v.w1 - v.w0)); }
 
-static double size_of(const tg_pool2d_attr *a, window v)
+static double size_of(const tg_pool2d_attr *a, pool_window v)
 {
     return a->exclude_pad ? inside(v) : (double)a->kernel[0] * (double)a->kernel[1];
 }
 
-static void avg_run(const tg_call *c, const tg_task *task)
+static void avg_pool2d_ref_run(const tg_call *c, const tg_task *task)
 {
     (void)task;
     for (int64_t i = 0; i < tg_count(c->out[0]); i++) {
-        element e = element_of(c->out[0], i);
-        window v = window_of(c->attr, e.line, e.column);
-        tg_set(c->out[0], i, mean(c->in[0], e, v, size_of(c->attr, v)));
+        pool_element e = element_of(c->out[0], i);
+        pool_window v = window_of(c->attr, e.line, e.column);
+        tg_set(c->out[0], i, window_mean(c->in[0], e, v, size_of(c->attr, v)));
     }
 }
 
-static void avg_grad_run(const tg_call *c, const tg_task *task)
+static void avg_pool2d_grad_ref_run(const tg_call *c, const tg_task *task)
 {
-    double *sum = clear(c, task);
+    double *sum = clear_sums(c, task);
     for (int64_t i = 0; i < tg_count(c->in[0]); i++) {
-        element e = element_of(c->in[0], i);
-        window v = window_of(c->attr, e.line, e.column);
-        spread(c->out[0], sum, e, v, tg_get(c->in[0], i) / size_of(c->attr, v));
+        pool_element e = element_of(c->in[0], i);
+        pool_window v = window_of(c->attr, e.line, e.column);
+        spread_gradient(c->out[0], sum, e, v, tg_get(c->in[0], i) / size_of(c->attr, v));
     }
-    store(c->out[0], sum);
+    store_sums(c->out[0], sum);
 }
 
-static void adaptive_run(const tg_call *c, const tg_task *task)
+static void adaptive_avg_pool2d_ref_run(const tg_call *c, const tg_task *task)
 {
     (void)task;
     for (int64_t i = 0; i < tg_count(c->out[0]); i++) {
-        element e = element_of(c->out[0], i);
-        window v = adaptive_window(c->attr, e.line, e.column);
-        tg_set(c->out[0], i, mean(c->in[0], e, v, inside(v)));
+        pool_element e = element_of(c->out[0], i);
+        pool_window v = adaptive_window(c->attr, e.line, e.column);
+        tg_set(c->out[0], i, window_mean(c->in[0], e, v, inside(v)));
     }
 }
 
-static void adaptive_grad_run(const tg_call *c, const tg_task *task)
+static void adaptive_avg_pool2d_grad_ref_run(const tg_call *c, const tg_task *task)
 {
-    double *sum = clear(c, task);
+    double *sum = clear_sums(c, task);
     for (int64_t i = 0; i < tg_count(c->in[0]); i++) {
-        element e = element_of(c->in[0], i);
-        window v = adaptive_window(c->attr, e.line, e.column);
-        spread(c->out[0], sum, e, v, tg_get(c->in[0], i) / inside(v));
+        pool_element e = element_of(c->in[0], i);
+        pool_window v = adaptive_window(c->attr, e.line, e.column);
+        spread_gradient(c->out[0], sum, e, v, tg_get(c->in[0], i) / inside(v));
     }
-    store(c->out[0], sum);
+    store_sums(c->out[0], sum);
 }
 
 extern const tg_kernel max_pool2d_ref, max_pool2d_grad_ref, max_pool2d_relu_grad_ref, avg_pool2d_ref,
     avg_pool2d_grad_ref;
 extern const tg_kernel adaptive_avg_pool2d_ref, adaptive_avg_pool2d_grad_ref;
-#define SUMS .name = "ref", .backend = "ref", .scratch = sums_scratch
-const tg_kernel max_pool2d_ref = { .name = "ref", .backend = "ref", .run = max_run };
-const tg_kernel max_pool2d_grad_ref = { SUMS, .run = max_grad_run };
-const tg_kernel max_pool2d_relu_grad_ref = { SUMS, .run = max_relu_grad_run };
-const tg_kernel avg_pool2d_ref = { .name = "ref", .backend = "ref", .run = avg_run };
-const tg_kernel avg_pool2d_grad_ref = { SUMS, .run = avg_grad_run };
-const tg_kernel adaptive_avg_pool2d_ref = { .name = "ref", .backend = "ref", .run = adaptive_run };
-const tg_kernel adaptive_avg_pool2d_grad_ref = { SUMS, .run = adaptive_grad_run };
+#define SUMS .name = "ref", .backend = "ref", .scratch = pool2d_sums_scratch
+const tg_kernel max_pool2d_ref = { .name = "ref", .backend = "ref", .run = max_pool2d_ref_run };
+const tg_kernel max_pool2d_grad_ref = { SUMS, .run = max_pool2d_grad_ref_run };
+const tg_kernel max_pool2d_relu_grad_ref = { SUMS, .run = max_pool2d_relu_grad_ref_run };
+const tg_kernel avg_pool2d_ref = { .name = "ref", .backend = "ref", .run = avg_pool2d_ref_run };
+const tg_kernel avg_pool2d_grad_ref = { SUMS, .run = avg_pool2d_grad_ref_run };
+const tg_kernel adaptive_avg_pool2d_ref = { .name = "ref", .backend = "ref", .run = adaptive_avg_pool2d_ref_run };
+const tg_kernel adaptive_avg_pool2d_grad_ref = { SUMS, .run = adaptive_avg_pool2d_grad_ref_run };

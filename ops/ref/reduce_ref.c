@@ -37,7 +37,7 @@ static uint32_t axes_of(const tg_call *c) { return ((const tg_reduce_attr *)c->a
 
 /* ---- sum, mean ---- */
 
-static void sum(const tg_call *c, bool mean)
+static void reduce_sum(const tg_call *c, bool mean)
 {
     for (int64_t o = 0, n = tg_count(c->out[0]); o < n; o++) {
         const group g = group_of(c->in[0], axes_of(c), o);
@@ -47,15 +47,15 @@ static void sum(const tg_call *c, bool mean)
     }
 }
 
-static void sum_run(const tg_call *c, const tg_task *task) { (void)task, sum(c, false); }
-static void mean_run(const tg_call *c, const tg_task *task) { (void)task, sum(c, true); }
-const tg_kernel sum_ref = { .name = "ref", .backend = "ref", .run = sum_run };
-const tg_kernel mean_ref = { .name = "ref", .backend = "ref", .run = mean_run };
+static void sum_ref_run(const tg_call *c, const tg_task *task) { (void)task, reduce_sum(c, false); }
+static void mean_ref_run(const tg_call *c, const tg_task *task) { (void)task, reduce_sum(c, true); }
+const tg_kernel sum_ref = { .name = "ref", .backend = "ref", .run = sum_ref_run };
+const tg_kernel mean_ref = { .name = "ref", .backend = "ref", .run = mean_ref_run };
 
 /* ---- max: a NaN is the largest ---- */
 
 /* The first place of the largest. */
-static int64_t largest(const tg_tensor *x, const group *g)
+static int64_t first_largest(const tg_tensor *x, const group *g)
 {
     int64_t best = 0;
     double most = tg_get(x, g->first);
@@ -66,19 +66,19 @@ static int64_t largest(const tg_tensor *x, const group *g)
     return best;
 }
 
-static void max_run(const tg_call *c, const tg_task *task)
+static void max_ref_run(const tg_call *c, const tg_task *task)
 {
     (void)task;
     for (int64_t o = 0, n = tg_count(c->out[0]); o < n; o++) {
         const group g = group_of(c->in[0], axes_of(c), o);
-        tg_set(c->out[0], o, tg_get(c->in[0], place_of(&g, largest(c->in[0], &g))));
+        tg_set(c->out[0], o, tg_get(c->in[0], place_of(&g, first_largest(c->in[0], &g))));
     }
 }
-const tg_kernel max_ref = { .name = "ref", .backend = "ref", .run = max_run };
+const tg_kernel max_ref = { .name = "ref", .backend = "ref", .run = max_ref_run };
 
 static bool equal(double a, double b) { return a == b || (isnan(a) && isnan(b)); }
 
-static void max_grad_run(const tg_call *c, const tg_task *task)
+static void max_grad_ref_run(const tg_call *c, const tg_task *task)
 {
     const tg_tensor *gy = c->in[0], *x = c->in[1], *y = c->in[2];
     (void)task;
@@ -93,15 +93,15 @@ static void max_grad_run(const tg_call *c, const tg_task *task)
         }
     }
 }
-const tg_kernel max_grad_ref = { .name = "ref", .backend = "ref", .run = max_grad_run };
+const tg_kernel max_grad_ref = { .name = "ref", .backend = "ref", .run = max_grad_ref_run };
 
-static void argmax_run(const tg_call *c, const tg_task *task)
+static void argmax_ref_run(const tg_call *c, const tg_task *task)
 {
     const int axis = ((const tg_axis_attr *)c->attr)->axis;
     (void)task;
     for (int64_t o = 0, n = tg_count(c->out[0]); o < n; o++) {
         const group g = group_of(c->in[0], TG_BIT(axis), o);
-        tg_set(c->out[0], o, (double)largest(c->in[0], &g));
+        tg_set(c->out[0], o, (double)first_largest(c->in[0], &g));
     }
 }
-const tg_kernel argmax_ref = { .name = "ref", .backend = "ref", .run = argmax_run };
+const tg_kernel argmax_ref = { .name = "ref", .backend = "ref", .run = argmax_ref_run };

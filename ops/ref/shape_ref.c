@@ -2,7 +2,7 @@
 #include "attr.h"
 #include <string.h>
 
-static void move(const tg_tensor *to, int64_t i, const tg_tensor *from, int64_t j)
+static void copy_element(const tg_tensor *to, int64_t i, const tg_tensor *from, int64_t j)
 {
     const size_t size = tg_dtype_size(to->dtype);
     memcpy((char *)tg_ptr(to) + (size_t)i * size, (const char *)tg_ptr(from) + (size_t)j * size, size);
@@ -15,7 +15,7 @@ static void coordinates(const tg_tensor *t, int64_t i, int64_t at[TG_MAX_RANK])
 }
 
 /* The element at these coordinates, or -1 if they are outside. */
-static int64_t place(const tg_tensor *t, const int64_t at[TG_MAX_RANK])
+static int64_t element_at(const tg_tensor *t, const int64_t at[TG_MAX_RANK])
 {
     int64_t i = 0;
     for (int axis = 0; axis < t->rank; axis++) {
@@ -25,7 +25,7 @@ static int64_t place(const tg_tensor *t, const int64_t at[TG_MAX_RANK])
     return i;
 }
 
-static void permute_run(const tg_call *c, const tg_task *task)
+static void permute_ref_run(const tg_call *c, const tg_task *task)
 {
     const tg_permute_attr *a = c->attr;
     int64_t out[TG_MAX_RANK], in[TG_MAX_RANK];
@@ -33,12 +33,12 @@ static void permute_run(const tg_call *c, const tg_task *task)
     for (int64_t i = 0, n = tg_count(c->out[0]); i < n; i++) {
         coordinates(c->out[0], i, out);
         for (int axis = 0; axis < a->rank; axis++) in[a->axis[axis]] = out[axis];
-        move(c->out[0], i, c->in[0], place(c->in[0], in));
+        copy_element(c->out[0], i, c->in[0], element_at(c->in[0], in));
     }
 }
-const tg_kernel permute_ref = { .name = "ref", .backend = "ref", .run = permute_run };
+const tg_kernel permute_ref = { .name = "ref", .backend = "ref", .run = permute_ref_run };
 
-static void concat_run(const tg_call *c, const tg_task *task)
+static void concat_ref_run(const tg_call *c, const tg_task *task)
 {
     const int axis = ((const tg_axis_attr *)c->attr)->axis;
     int64_t at[TG_MAX_RANK];
@@ -47,12 +47,12 @@ static void concat_run(const tg_call *c, const tg_task *task)
         int k = 0;
         coordinates(c->out[0], i, at);
         while (at[axis] >= c->in[k]->dim[axis]) at[axis] -= c->in[k++]->dim[axis];
-        move(c->out[0], i, c->in[k], place(c->in[k], at));
+        copy_element(c->out[0], i, c->in[k], element_at(c->in[k], at));
     }
 }
-const tg_kernel concat_ref = { .name = "ref", .backend = "ref", .run = concat_run };
+const tg_kernel concat_ref = { .name = "ref", .backend = "ref", .run = concat_ref_run };
 
-static void slice_run(const tg_call *c, const tg_task *task)
+static void slice_ref_run(const tg_call *c, const tg_task *task)
 {
     const tg_slice_attr *a = c->attr;
     int64_t at[TG_MAX_RANK];
@@ -60,12 +60,12 @@ static void slice_run(const tg_call *c, const tg_task *task)
     for (int64_t i = 0, n = tg_count(c->out[0]); i < n; i++) {
         coordinates(c->out[0], i, at);
         at[a->axis] += a->start;
-        move(c->out[0], i, c->in[0], place(c->in[0], at));
+        copy_element(c->out[0], i, c->in[0], element_at(c->in[0], at));
     }
 }
-const tg_kernel slice_ref = { .name = "ref", .backend = "ref", .run = slice_run };
+const tg_kernel slice_ref = { .name = "ref", .backend = "ref", .run = slice_ref_run };
 
-static void pad_run(const tg_call *c, const tg_task *task)
+static void pad_ref_run(const tg_call *c, const tg_task *task)
 {
     const tg_pad_attr *a = c->attr;
     int64_t at[TG_MAX_RANK];
@@ -73,9 +73,9 @@ static void pad_run(const tg_call *c, const tg_task *task)
     for (int64_t i = 0, n = tg_count(c->out[0]); i < n; i++) {
         coordinates(c->out[0], i, at);
         for (int axis = 0; axis < a->rank; axis++) at[axis] -= a->before[axis];
-        const int64_t from = place(c->in[0], at);
+        const int64_t from = element_at(c->in[0], at);
         if (from < 0) tg_set(c->out[0], i, a->value);
-        else move(c->out[0], i, c->in[0], from);
+        else copy_element(c->out[0], i, c->in[0], from);
     }
 }
-const tg_kernel pad_ref = { .name = "ref", .backend = "ref", .run = pad_run };
+const tg_kernel pad_ref = { .name = "ref", .backend = "ref", .run = pad_ref_run };

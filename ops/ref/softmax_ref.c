@@ -28,7 +28,7 @@ static void softmax_line(const tg_call *c, line l, bool logarithm)
     }
 }
 
-static void run(const tg_call *c, const tg_task *t)
+static void softmax_ref_run(const tg_call *c, const tg_task *t)
 {
     (void)t;
     const int64_t lines = tg_count(c->in[0]) / line_of(c->in[0], c->attr, 0).n;
@@ -36,7 +36,7 @@ static void run(const tg_call *c, const tg_task *t)
 }
 
 /* softmax: gx = y (gy - sum gy y)      logarithm: gx = gy - e^y sum gy */
-static void grad_line(const tg_call *c, line l, bool logarithm)
+static void softmax_grad_line(const tg_call *c, line l, bool logarithm)
 {
     double sum = 0;
     const int64_t end = l.first + l.n * l.step;
@@ -47,15 +47,16 @@ static void grad_line(const tg_call *c, line l, bool logarithm)
     }
 }
 
-static void run_grad(const tg_call *c, const tg_task *t)
+static void softmax_grad_ref_run(const tg_call *c, const tg_task *t)
 {
     (void)t;
     const int64_t lines = tg_count(c->in[0]) / line_of(c->in[0], c->attr, 0).n;
-    for (int64_t i = 0; i < lines; i++) grad_line(c, line_of(c->in[0], c->attr, i), c->op == &tg_log_softmax_grad_op);
+    for (int64_t i = 0; i < lines; i++)
+        softmax_grad_line(c, line_of(c->in[0], c->attr, i), c->op == &tg_log_softmax_grad_op);
 }
 
 extern const tg_kernel softmax_ref, log_softmax_ref, softmax_grad_ref, log_softmax_grad_ref;
-const tg_kernel softmax_ref = { .name = "ref", .backend = "ref", .run = run };
-const tg_kernel log_softmax_ref = { .name = "ref", .backend = "ref", .run = run };
-const tg_kernel softmax_grad_ref = { .name = "ref", .backend = "ref", .run = run_grad };
-const tg_kernel log_softmax_grad_ref = { .name = "ref", .backend = "ref", .run = run_grad };
+const tg_kernel softmax_ref = { .name = "ref", .backend = "ref", .run = softmax_ref_run };
+const tg_kernel log_softmax_ref = { .name = "ref", .backend = "ref", .run = softmax_ref_run };
+const tg_kernel softmax_grad_ref = { .name = "ref", .backend = "ref", .run = softmax_grad_ref_run };
+const tg_kernel log_softmax_grad_ref = { .name = "ref", .backend = "ref", .run = softmax_grad_ref_run };

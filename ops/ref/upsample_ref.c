@@ -3,9 +3,9 @@
 #include <string.h>
 
 /* Is called for each element of the image that goes into an element of the result. */
-typedef void visitor(const tg_call *c, double *sum, int64_t image, int64_t result, double weight);
+typedef void upsample_visitor(const tg_call *c, double *sum, int64_t image, int64_t result, double weight);
 
-static void visit_pixel(const tg_call *c, int64_t n, int64_t oy, int64_t ox, double *sum, visitor *visit)
+static void visit_pixel(const tg_call *c, int64_t n, int64_t oy, int64_t ox, double *sum, upsample_visitor *visit)
 {
     const tg_upsample_attr *a = c->attr;
     const int64_t channels = c->in[0]->dim[3];
@@ -21,32 +21,36 @@ static void visit_pixel(const tg_call *c, int64_t n, int64_t oy, int64_t ox, dou
 }
 
 /* Sums are made in scratch, in double, and rounded once. */
-static tg_scratch scratch(const tg_call *c)
+static tg_scratch upsample_ref_scratch(const tg_call *c)
 {
     return (tg_scratch){ .shared = (size_t)tg_count(c->out[0]) * sizeof(double) };
 }
 
-static void visit_all(const tg_call *c, const tg_task *task, visitor *visit)
+static void visit_all(const tg_call *c, const tg_task *task, upsample_visitor *visit)
 {
     const tg_upsample_attr *a = c->attr;
-    double *sum = memset(task->shared, 0, scratch(c).shared);
+    double *sum = memset(task->shared, 0, upsample_ref_scratch(c).shared);
     for (int64_t n = 0; n < c->in[0]->dim[0]; n++)
         for (int64_t oy = 0; oy < a->out[0]; oy++)
             for (int64_t ox = 0; ox < a->out[1]; ox++) visit_pixel(c, n, oy, ox, sum, visit);
     for (int64_t i = 0, n = tg_count(c->out[0]); i < n; i++) tg_set(c->out[0], i, sum[i]);
 }
 
-static void gather(const tg_call *c, double *sum, int64_t image, int64_t result, double weight)
+static void upsample_gather(const tg_call *c, double *sum, int64_t image, int64_t result, double weight)
 {
     sum[result] += weight * tg_get(c->in[0], image);
 }
 
-static void scatter(const tg_call *c, double *sum, int64_t image, int64_t result, double weight)
+static void upsample_scatter(const tg_call *c, double *sum, int64_t image, int64_t result, double weight)
 {
     sum[image] += weight * tg_get(c->in[0], result);
 }
 
-static void upsample_run(const tg_call *c, const tg_task *task) { visit_all(c, task, gather); }
-static void upsample_grad_run(const tg_call *c, const tg_task *task) { visit_all(c, task, scatter); }
-const tg_kernel upsample_ref = { .name = "ref", .backend = "ref", .scratch = scratch, .run = upsample_run };
-const tg_kernel upsample_grad_ref = { .name = "ref", .backend = "ref", .scratch = scratch, .run = upsample_grad_run };
+static void upsample_ref_run(const tg_call *c, const tg_task *task) { visit_all(c, task, upsample_gather); }
+static void upsample_grad_ref_run(const tg_call *c, const tg_task *task) { visit_all(c, task, upsample_scatter); }
+const tg_kernel upsample_ref = {
+    .name = "ref", .backend = "ref", .scratch = upsample_ref_scratch, .run = upsample_ref_run
+};
+const tg_kernel upsample_grad_ref = {
+    .name = "ref", .backend = "ref", .scratch = upsample_ref_scratch, .run = upsample_grad_ref_run
+};

@@ -11,17 +11,18 @@ typedef struct {
     int n;
     const void *at[MOST];
     float share[MOST];
-} terms;
+} pool_terms;
 typedef struct {
     tg_windows at[2];
     int64_t channels;
     bool whole; /* padding counts */
     bool is_bf16;
     float *sum; /* where bf16 results are summed before they are rounded */
-} pool;
+} avg_pool;
 
 /* y = sum of share x, plus what was begun. */
-TG_INLINE void add(int n, const float *begun, const terms *t, int64_t channels, bool from, bool to, void *y)
+TG_INLINE void add_window_terms(int n, const float *begun, const pool_terms *t, int64_t channels, bool from, bool to,
+                                void *y)
 {
 #pragma omp simd
     for (int64_t c = 0; c < channels; c++) {
@@ -32,65 +33,66 @@ TG_INLINE void add(int n, const float *begun, const terms *t, int64_t channels, 
     }
 }
 
-TG_INLINE void add_terms(const float *begun, const terms *t, int64_t channels, bool from, bool to, void *y)
+TG_INLINE void add_pool_terms(const float *begun, const pool_terms *t, int64_t channels, bool from, bool to, void *y)
 {
     switch (t->n) {
-    case 0: add(0, begun, t, channels, from, to, y); break;
-    case 1: add(1, begun, t, channels, from, to, y); break;
-    case 2: add(2, begun, t, channels, from, to, y); break;
-    case 3: add(3, begun, t, channels, from, to, y); break;
-    default: add(4, begun, t, channels, from, to, y); break;
+    case 0: add_window_terms(0, begun, t, channels, from, to, y); break;
+    case 1: add_window_terms(1, begun, t, channels, from, to, y); break;
+    case 2: add_window_terms(2, begun, t, channels, from, to, y); break;
+    case 3: add_window_terms(3, begun, t, channels, from, to, y); break;
+    default: add_window_terms(4, begun, t, channels, from, to, y); break;
     }
 }
 
-TG_INLINE void add_any(bool begun, const float *sum, const terms *t, int64_t channels, bool from, bool to, void *y)
+TG_INLINE void add_any_dtype(bool begun, const float *sum, const pool_terms *t, int64_t channels, bool from, bool to,
+                             void *y)
 {
-    if (begun) add_terms(sum, t, channels, from, to, y);
-    else add_terms(NULL, t, channels, from, to, y);
+    if (begun) add_pool_terms(sum, t, channels, from, to, y);
+    else add_pool_terms(NULL, t, channels, from, to, y);
 }
 
 /* last: y is finished. */
-static void add_some(const pool *p, bool begun, bool last, const terms *t, void *y)
+static void flush_terms(const avg_pool *p, bool begun, bool last, const pool_terms *t, void *y)
 {
-    if (!p->is_bf16) add_any(begun, y, t, p->channels, false, false, y);
-    else if (last) add_any(begun, p->sum, t, p->channels, true, true, y);
-    else add_any(begun, p->sum, t, p->channels, true, false, p->sum);
+    if (!p->is_bf16) add_any_dtype(begun, y, t, p->channels, false, false, y);
+    else if (last) add_any_dtype(begun, p->sum, t, p->channels, true, true, y);
+    else add_any_dtype(begun, p->sum, t, p->channels, true, false, p->sum);
 }
 
-static pool avg_of(const tg_call *c, const tg_task *t)
+static avg_pool avg_of(const tg_call *c, const tg_task *t)
 {
     const tg_pool2d_attr *a = c->attr;
-    return (pool){ { tg_pool_windows(a, 0), tg_pool_windows(a, 1) },
-                   c->in[0]->dim[3],
-                   !a->exclude_pad,
-                   tg_is_bf16(c->in[0]),
-                   t->scratch };
+    return (avg_pool){ { tg_pool_windows(a, 0), tg_pool_windows(a, 1) },
+                       c->in[0]->dim[3],
+                       !a->exclude_pad,
+                       tg_is_bf16(c->in[0]),
+                       t->scratch };
 }
 
-static pool adaptive_of(const tg_call *c, const tg_task *t)
+static avg_pool adaptive_of(const tg_call *c, const tg_task *t)
 {
-    return (pool){ { tg_adaptive_windows(c->attr, 0), tg_adaptive_windows(c->attr, 1) },
-                   c->in[0]->dim[3],
-                   false,
-                   tg_is_bf16(c->in[0]),
-                   t->scratch };
+    return (avg_pool){ { tg_adaptive_windows(c->attr, 0), tg_adaptive_windows(c->attr, 1) },
+                       c->in[0]->dim[3],
+                       false,
+                       tg_is_bf16(c->in[0]),
+                       t->scratch };
 }
 
-static int64_t length(const pool *p, int axis, int64_t o)
+static int64_t window_length(const avg_pool *p, int axis, int64_t o)
 {
     return p->whole ? p->at[axis].kernel : tg_window_end(&p->at[axis], o) - tg_window_start(&p->at[axis], o);
 }
 
-static float share(const pool *p, int64_t line, int64_t column)
+static float window_share(const avg_pool *p, int64_t line, int64_t column)
 {
-    return 1 / ((float)length(p, 0, line) * (float)length(p, 1, column));
+    return 1 / ((float)window_length(p, 0, line) * (float)window_length(p, 1, column));
 }
 
 /* A list of terms is emptied when it is full. */
-static void put(const pool *p, terms *t, bool *begun, const void *at, float part, void *y)
+static void put_term(const avg_pool *p, pool_terms *t, bool *begun, const void *at, float part, void *y)
 {
     if (t->n == MOST) {
-        add_some(p, *begun, false, t, y);
+        flush_terms(p, *begun, false, t, y);
         *begun = true;
         t->n = 0;
     }
@@ -98,39 +100,40 @@ static void put(const pool *p, terms *t, bool *begun, const void *at, float part
     t->share[t->n++] = part;
 }
 
-static void forward_window(const pool *p, const void *image, int64_t line, int64_t column, void *y)
+static void avg_pool2d_window(const avg_pool *p, const void *image, int64_t line, int64_t column, void *y)
 {
     const int64_t h1 = tg_window_end(&p->at[0], line), w1 = tg_window_end(&p->at[1], column);
     const int64_t w0 = tg_window_start(&p->at[1], column);
-    const float part = share(p, line, column);
+    const float part = window_share(p, line, column);
     bool begun = false;
-    terms t = { 0 };
+    pool_terms t = { 0 };
     for (int64_t h = tg_window_start(&p->at[0], line); h < h1; h++)
         for (int64_t w = w0; w < w1; w++)
-            put(p, &t, &begun, tg_at(image, p->is_bf16, (h * p->at[1].size + w) * p->channels), part, y);
-    add_some(p, begun, true, &t, y);
+            put_term(p, &t, &begun, tg_at(image, p->is_bf16, (h * p->at[1].size + w) * p->channels), part, y);
+    flush_terms(p, begun, true, &t, y);
 }
 
-static void forward_line(const tg_call *c, const pool *p, int64_t line)
+static void avg_pool2d_line(const tg_call *c, const avg_pool *p, int64_t line)
 {
     const int64_t image = line / p->at[0].out * p->at[0].size * p->at[1].size * p->channels;
     const void *x = tg_at(tg_ptr(c->in[0]), p->is_bf16, image);
     void *y = tg_at(tg_ptr(c->out[0]), p->is_bf16, line * p->at[1].out * p->channels);
     for (int64_t column = 0; column < p->at[1].out; column++)
-        forward_window(p, x, line % p->at[0].out, column, tg_at(y, p->is_bf16, column * p->channels));
+        avg_pool2d_window(p, x, line % p->at[0].out, column, tg_at(y, p->is_bf16, column * p->channels));
 }
 
-static void backward_pixel(const pool *p, const tg_holders at[2], const void *gy, void *gx)
+static void avg_pool2d_grad_pixel(const avg_pool *p, const tg_holders at[2], const void *gy, void *gx)
 {
     bool begun = false;
-    terms t = { 0 };
+    pool_terms t = { 0 };
     for (int64_t i = at[0].first; i <= at[0].last; i++)
         for (int64_t j = at[1].first; j <= at[1].last; j++)
-            put(p, &t, &begun, tg_at(gy, p->is_bf16, (i * p->at[1].out + j) * p->channels), share(p, i, j), gx);
-    add_some(p, begun, true, &t, gx);
+            put_term(p, &t, &begun, tg_at(gy, p->is_bf16, (i * p->at[1].out + j) * p->channels), window_share(p, i, j),
+                     gx);
+    flush_terms(p, begun, true, &t, gx);
 }
 
-static void backward_line(const tg_call *c, const pool *p, int64_t line)
+static void avg_pool2d_grad_line(const tg_call *c, const avg_pool *p, int64_t line)
 {
     const int64_t image = line / p->at[0].size * p->at[0].out * p->at[1].out * p->channels;
     const void *gy = tg_at(tg_ptr(c->in[0]), p->is_bf16, image);
@@ -139,28 +142,41 @@ static void backward_line(const tg_call *c, const pool *p, int64_t line)
     tg_holders_move(&p->at[0], &at[0], line % p->at[0].size);
     for (int64_t column = 0; column < p->at[1].size; column++) {
         tg_holders_move(&p->at[1], &at[1], column);
-        backward_pixel(p, at, gy, tg_at(gx, p->is_bf16, column * p->channels));
+        avg_pool2d_grad_pixel(p, at, gy, tg_at(gx, p->is_bf16, column * p->channels));
     }
 }
 
-static void run_lines(const tg_call *c, const tg_task *t, pool p, void (*line)(const tg_call *, const pool *, int64_t))
+static void avg_pool2d_lines(const tg_call *c, const tg_task *t, avg_pool p,
+                             void (*line)(const tg_call *, const avg_pool *, int64_t))
 {
     const int64_t step = tg_pool_lines(c), lines = c->out[0]->dim[0] * c->out[0]->dim[1];
     for (int64_t i = t->index * step; i < lines && i < (t->index + 1) * step; i++) line(c, &p, i);
 }
 
-static void avg_run(const tg_call *c, const tg_task *t) { run_lines(c, t, avg_of(c, t), forward_line); }
-static void avg_grad_run(const tg_call *c, const tg_task *t) { run_lines(c, t, avg_of(c, t), backward_line); }
-static void adaptive_run(const tg_call *c, const tg_task *t) { run_lines(c, t, adaptive_of(c, t), forward_line); }
-static void adaptive_grad_run(const tg_call *c, const tg_task *t) { run_lines(c, t, adaptive_of(c, t), backward_line); }
+static void avg_pool2d_run(const tg_call *c, const tg_task *t)
+{
+    avg_pool2d_lines(c, t, avg_of(c, t), avg_pool2d_line);
+}
+static void avg_pool2d_grad_run(const tg_call *c, const tg_task *t)
+{
+    avg_pool2d_lines(c, t, avg_of(c, t), avg_pool2d_grad_line);
+}
+static void adaptive_avg_pool2d_run(const tg_call *c, const tg_task *t)
+{
+    avg_pool2d_lines(c, t, adaptive_of(c, t), avg_pool2d_line);
+}
+static void adaptive_avg_pool2d_grad_run(const tg_call *c, const tg_task *t)
+{
+    avg_pool2d_lines(c, t, adaptive_of(c, t), avg_pool2d_grad_line);
+}
 
-static tg_scratch scratch(const tg_call *c)
+static tg_scratch avg_pool2d_scratch(const tg_call *c)
 {
     return (tg_scratch){ .worker = tg_is_bf16(c->in[0]) ? sizeof(float) * (size_t)c->in[0]->dim[3] : 0 };
 }
 
-#define POOL TG_VECTOR_HEAD, .tasks = tg_pool_tasks, .scratch = scratch
-TG_VECTOR_KERNEL(avg_pool2d_vector) = { POOL, .run = avg_run };
-TG_VECTOR_KERNEL(avg_pool2d_grad_vector) = { POOL, .run = avg_grad_run };
-TG_VECTOR_KERNEL(adaptive_avg_pool2d_vector) = { POOL, .run = adaptive_run };
-TG_VECTOR_KERNEL(adaptive_avg_pool2d_grad_vector) = { POOL, .run = adaptive_grad_run };
+#define POOL TG_VECTOR_HEAD, .tasks = tg_pool_tasks, .scratch = avg_pool2d_scratch
+TG_VECTOR_KERNEL(avg_pool2d_vector) = { POOL, .run = avg_pool2d_run };
+TG_VECTOR_KERNEL(avg_pool2d_grad_vector) = { POOL, .run = avg_pool2d_grad_run };
+TG_VECTOR_KERNEL(adaptive_avg_pool2d_vector) = { POOL, .run = adaptive_avg_pool2d_run };
+TG_VECTOR_KERNEL(adaptive_avg_pool2d_grad_vector) = { POOL, .run = adaptive_avg_pool2d_grad_run };

@@ -25,14 +25,14 @@ typedef struct {
     tg_channels p;
     float *slope, *bend, *shift, *center, *raise; /* lines of width */
     float *partial;                               /* [blocks][2][c] */
-} problem;
+} bn_grad;
 
-static problem problem_of(const tg_call *c, const tg_task *t)
+static bn_grad bn_grad_of(const tg_call *c, const tg_task *t)
 {
     const bool sum = c->op == &tg_add_relu_grad_batch_norm2d_grad_op;
     const bool masks = sum || c->op == &tg_relu_grad_batch_norm2d_grad_op;
     tg_tensor *const *const in = c->in + sum + masks;
-    problem b = {
+    bn_grad b = {
         .gy = tg_ptr(c->in[0]),
         .other = sum ? tg_ptr(c->in[1]) : NULL,
         .mask = masks ? tg_ptr(in[0]) : NULL,
@@ -63,17 +63,17 @@ static problem problem_of(const tg_call *c, const tg_task *t)
 
 typedef struct {
     const float *mean, *scale, *beta;
-} affine; /* lines: what relu got is (x - mean) scale + beta */
+} relu_affine; /* lines: what relu got is (x - mean) scale + beta */
 
 /* g where relu passed; all of it if k is NULL. */
-TG_INLINE float passed(const affine *k, float g, float x, int64_t j)
+TG_INLINE float relu_passed(const relu_affine *k, float g, float x, int64_t j)
 {
     return k && tg_normalised(x, k->mean[j], k->scale[j], k->beta[j]) <= 0 ? 0 : g;
 }
 
-TG_INLINE tg_pair passed_pair(const affine *k, tg_pair g, tg_pair x, int64_t j, int64_t i)
+TG_INLINE tg_pair relu_passed_pair(const relu_affine *k, tg_pair g, tg_pair x, int64_t j, int64_t i)
 {
-    return (tg_pair){ passed(k, g.a, x.a, j), passed(k, g.b, x.b, i) };
+    return (tg_pair){ relu_passed(k, g.a, x.a, j), relu_passed(k, g.b, x.b, i) };
 }
 
 /* ---- phase 0 ---- */
@@ -81,8 +81,8 @@ TG_INLINE tg_pair passed_pair(const affine *k, tg_pair g, tg_pair x, int64_t j, 
 #define LINES(is_bf16) (is_bf16 ? 4 : 2) /* taken at a time: what is read of them stays in the first cache */
 
 /* Adds `lines` lines.  Inlined with constants for is_bf16, lines and k == NULL. */
-TG_INLINE void add_lines(const affine *k, const void *g, const void *x, bool is_bf16, int lines, int64_t pairs,
-                         const float *mean, float *sum, float *product)
+TG_INLINE void bn_grad_add_lines(const relu_affine *k, const void *g, const void *x, bool is_bf16, int lines,
+                                 int64_t pairs, const float *mean, float *sum, float *product)
 {
 #pragma omp simd
     for (int64_t j = 0; j < pairs; j++) {
@@ -91,7 +91,7 @@ TG_INLINE void add_lines(const affine *k, const void *g, const void *x, bool is_
         for (int i = 0; i < lines; i++) {
             const int64_t other = is_bf16 ? pairs + j : j;
             const tg_pair v = tg_load_pair(x, is_bf16, i * pairs + j);
-            const tg_pair d = passed_pair(k, tg_load_pair(g, is_bf16, i * pairs + j), v, j, other);
+            const tg_pair d = relu_passed_pair(k, tg_load_pair(g, is_bf16, i * pairs + j), v, j, other);
             s.a += d.a;
             s.b += d.b;
             q.a += d.a * (v.a - mean[j]);
@@ -107,18 +107,18 @@ TG_INLINE void add_lines(const affine *k, const void *g, const void *x, bool is_
 }
 
 /* Adds a line of n numbers that is not whole. */
-TG_INLINE void add_rest(const tg_channels *p, const affine *k, const void *g, const void *x, bool is_bf16, int64_t n,
-                        const float *mean, float *sum, float *product)
+TG_INLINE void bn_grad_add_rest(const tg_channels *p, const relu_affine *k, const void *g, const void *x, bool is_bf16,
+                                int64_t n, const float *mean, float *sum, float *product)
 {
     for (int64_t i = 0; i < n; i++) {
         const int64_t j = tg_place(p, i);
-        const float v = tg_load(x, is_bf16, i), d = passed(k, tg_load(g, is_bf16, i), v, j);
+        const float v = tg_load(x, is_bf16, i), d = relu_passed(k, tg_load(g, is_bf16, i), v, j);
         sum[j] += d;
         product[j] += d * (v - mean[j]);
     }
 }
 
-TG_INLINE void add_line(const void *a, const void *b, bool is_bf16, int64_t n, void *sum)
+TG_INLINE void add_gradients(const void *a, const void *b, bool is_bf16, int64_t n, void *sum)
 {
     const int64_t pairs = is_bf16 ? n / 2 : n;
 #pragma omp simd
@@ -130,12 +130,12 @@ TG_INLINE void add_line(const void *a, const void *b, bool is_bf16, int64_t n, v
 }
 
 /* n numbers of g from `at` on: gy itself, or masked, in their place or in `room`. */
-TG_INLINE const void *masked(const problem *b, bool is_bf16, int64_t at, int64_t n, void *room)
+TG_INLINE const void *masked(const bn_grad *b, bool is_bf16, int64_t at, int64_t n, void *room)
 {
     const void *gy = tg_at(b->gy, is_bf16, at);
     void *const g = b->g ? tg_at(b->g, is_bf16, at) : room;
     if (b->other) {
-        add_line(gy, tg_at(b->other, is_bf16, at), is_bf16, n, room);
+        add_gradients(gy, tg_at(b->other, is_bf16, at), is_bf16, n, room);
         gy = room;
     }
     if (!b->mask) return gy;
@@ -144,7 +144,7 @@ TG_INLINE const void *masked(const problem *b, bool is_bf16, int64_t at, int64_t
 }
 
 /* What phase 0, or phase 2, reads of n numbers. */
-static void fetch(const problem *b, int64_t at, int64_t n, bool first)
+static void prefetch_block(const bn_grad *b, int64_t at, int64_t n, bool first)
 {
     tg_fetch(b->x, at, n);
     tg_fetch(b->g && !first ? b->g : b->gy, at, n);
@@ -155,42 +155,43 @@ static void fetch(const problem *b, int64_t at, int64_t n, bool first)
 typedef struct {
     const float *mean;
     float *sum, *product, *room;
-} sums;
+} block_sums;
 
 /* Adds `lines` lines, or a part of one if there are 0.  Inlined with constants for k == NULL, is_bf16 and lines. */
-TG_INLINE void add_some(const problem *b, const affine *k, bool is_bf16, int lines, int64_t at, int64_t n,
-                        const sums *to)
+TG_INLINE void bn_grad_add_some(const bn_grad *b, const relu_affine *k, bool is_bf16, int lines, int64_t at, int64_t n,
+                                const block_sums *to)
 {
     const void *const g = masked(b, is_bf16, at, n, to->room), *const x = tg_at(b->x, is_bf16, at);
-    if (lines) add_lines(k, g, x, is_bf16, lines, b->p.pairs, to->mean, to->sum, to->product);
-    else add_rest(&b->p, k, g, x, is_bf16, n, to->mean, to->sum, to->product);
+    if (lines) bn_grad_add_lines(k, g, x, is_bf16, lines, b->p.pairs, to->mean, to->sum, to->product);
+    else bn_grad_add_rest(&b->p, k, g, x, is_bf16, n, to->mean, to->sum, to->product);
 }
 
-TG_INLINE void add_numbers(const problem *b, const affine *k, bool is_bf16, int64_t at, int64_t end, const sums *to)
+TG_INLINE void bn_grad_add_elements(const bn_grad *b, const relu_affine *k, bool is_bf16, int64_t at, int64_t end,
+                                    const block_sums *to)
 {
     const int64_t width = b->p.width, n = LINES(is_bf16) * width;
     for (; end - at >= n; at += n) {
-        if (is_bf16 && end - at >= 2 * n) fetch(b, at + n, n, true);
-        add_some(b, k, is_bf16, LINES(is_bf16), at, n, to);
+        if (is_bf16 && end - at >= 2 * n) prefetch_block(b, at + n, n, true);
+        bn_grad_add_some(b, k, is_bf16, LINES(is_bf16), at, n, to);
     }
-    for (; end - at >= width; at += width) add_some(b, k, is_bf16, 1, at, width, to);
-    add_some(b, k, is_bf16, 0, at, end - at, to);
+    for (; end - at >= width; at += width) bn_grad_add_some(b, k, is_bf16, 1, at, width, to);
+    bn_grad_add_some(b, k, is_bf16, 0, at, end - at, to);
 }
 
-TG_INLINE void sum_block(const problem *b, bool is_bf16, const tg_task *t)
+TG_INLINE void bn_grad_sum_block(const bn_grad *b, bool is_bf16, const tg_task *t)
 {
     const tg_channels *const p = &b->p;
     float *const mean = t->scratch, *const sum = mean + p->width, *const product = sum + p->width;
     float *const scale = product + p->width, *const beta = scale + p->width, *const room = beta + p->width;
     float *const partial = b->partial + 2 * p->c * t->index;
-    const affine k = { mean, scale, beta };
-    const sums to = { mean, sum, product, room };
+    const relu_affine k = { mean, scale, beta };
+    const block_sums to = { mean, sum, product, room };
     const int64_t begin = tg_block_begin(p, t->index), end = begin + tg_rows_of_block(p, t->index) * p->c;
     tg_repeat(p, b->mean, mean);
     memset(sum, 0, 2 * (size_t)p->width * sizeof(float));
     if (b->beta) tg_repeat_affine(p, b->gamma, b->rstd, b->rest, b->beta, partial, scale, beta);
-    if (b->beta) add_numbers(b, &k, is_bf16, begin, end, &to);
-    else add_numbers(b, NULL, is_bf16, begin, end, &to);
+    if (b->beta) bn_grad_add_elements(b, &k, is_bf16, begin, end, &to);
+    else bn_grad_add_elements(b, NULL, is_bf16, begin, end, &to);
     tg_fold(p, sum, partial);
     tg_fold(p, product, partial + p->c);
 }
@@ -199,9 +200,9 @@ TG_INLINE void sum_block(const problem *b, bool is_bf16, const tg_task *t)
 
 typedef struct {
     double sum[TG_CHANNEL_CHUNK], product[TG_CHANNEL_CHUNK];
-} totals;
+} channel_totals;
 
-static void add_block(totals *all, const float *partial, int64_t c, int64_t n)
+static void bn_grad_add_block(channel_totals *all, const float *partial, int64_t c, int64_t n)
 {
 #pragma omp simd
     for (int64_t j = 0; j < n; j++) {
@@ -210,7 +211,7 @@ static void add_block(totals *all, const float *partial, int64_t c, int64_t n)
     }
 }
 
-static void spread(const problem *b, int64_t channel, double sum, double product)
+static void bn_grad_spread(const bn_grad *b, int64_t channel, double sum, double product)
 {
     const double m = (double)b->p.rows;
     const double rstd = b->running ? 1 / sqrt((double)b->rstd[channel] + (double)b->eps) : (double)b->rstd[channel];
@@ -228,27 +229,28 @@ static void spread(const problem *b, int64_t channel, double sum, double product
     }
 }
 
-static void combine(const problem *b, const tg_task *t)
+static void bn_grad_combine(const bn_grad *b, const tg_task *t)
 {
     const tg_channels *const p = &b->p;
     const int64_t first = t->index * TG_CHANNEL_CHUNK, left = p->c - first;
     const int64_t n = left < TG_CHANNEL_CHUNK ? left : TG_CHANNEL_CHUNK;
-    totals all = { .sum = { 0 } };
-    for (int64_t k = 0; k < p->blocks; k++) add_block(&all, b->partial + 2 * p->c * k + first, p->c, n);
-    for (int64_t j = 0; j < n; j++) spread(b, first + j, all.sum[j], all.product[j]);
+    channel_totals all = { .sum = { 0 } };
+    for (int64_t k = 0; k < p->blocks; k++) bn_grad_add_block(&all, b->partial + 2 * p->c * k + first, p->c, n);
+    for (int64_t j = 0; j < n; j++) bn_grad_spread(b, first + j, all.sum[j], all.product[j]);
 }
 
 /* ---- phase 2 ---- */
 
 /* gx may be g or x.  Inlined with constants for is_bf16 and k == NULL. */
-TG_INLINE void gx_line(const problem *b, const affine *k, const void *g, const void *x, bool is_bf16, void *gx)
+TG_INLINE void gx_line(const bn_grad *b, const relu_affine *k, const void *g, const void *x, bool is_bf16, void *gx)
 {
     const int64_t pairs = b->p.pairs;
     const float *const center = b->center, *const bend = b->bend, *const slope = b->slope, *const shift = b->shift;
 #pragma omp simd
     for (int64_t j = 0; j < pairs; j++) {
         const int64_t other = is_bf16 ? pairs + j : j;
-        const tg_pair v = tg_load_pair(x, is_bf16, j), d = passed_pair(k, tg_load_pair(g, is_bf16, j), v, j, other);
+        const tg_pair v = tg_load_pair(x, is_bf16, j),
+                      d = relu_passed_pair(k, tg_load_pair(g, is_bf16, j), v, j, other);
         const float bent = (v.a - center[j]) * bend[j], other_bent = (v.b - center[other]) * bend[other];
         tg_store_pair(
             gx, is_bf16, j,
@@ -257,64 +259,66 @@ TG_INLINE void gx_line(const problem *b, const affine *k, const void *g, const v
 }
 
 /* A line of n numbers that is not whole. */
-TG_INLINE void gx_rest(const problem *b, const affine *k, const void *g, const void *x, bool is_bf16, int64_t n,
+TG_INLINE void gx_rest(const bn_grad *b, const relu_affine *k, const void *g, const void *x, bool is_bf16, int64_t n,
                        void *gx)
 {
     for (int64_t i = 0; i < n; i++) {
         const int64_t j = tg_place(&b->p, i);
-        const float v = tg_load(x, is_bf16, i), d = passed(k, tg_load(g, is_bf16, i), v, j);
+        const float v = tg_load(x, is_bf16, i), d = relu_passed(k, tg_load(g, is_bf16, i), v, j);
         tg_store(gx, is_bf16, i, d * b->slope[j] - ((v - b->center[j]) * b->bend[j] + b->shift[j]));
     }
 }
 
-TG_INLINE void gx_numbers(const problem *b, const affine *k, bool is_bf16, int64_t at, int64_t end, void *room)
+TG_INLINE void gx_elements(const bn_grad *b, const relu_affine *k, bool is_bf16, int64_t at, int64_t end, void *room)
 {
     for (const int64_t width = b->p.width; at < end; at += width) {
         const int64_t n = end - at < width ? end - at : width;
         const void *const g = b->g ? tg_at(b->g, is_bf16, at) : masked(b, is_bf16, at, n, room);
         const void *const x = tg_at(b->x, is_bf16, at);
-        if (is_bf16 && end - at >= 4 * width) fetch(b, at + 3 * width, width, false);
+        if (is_bf16 && end - at >= 4 * width) prefetch_block(b, at + 3 * width, width, false);
         if (n < width) gx_rest(b, k, g, x, is_bf16, n, tg_at(b->gx, is_bf16, at));
         else gx_line(b, k, g, x, is_bf16, tg_at(b->gx, is_bf16, at));
     }
 }
 
-TG_INLINE void block_gx(const problem *b, bool is_bf16, const tg_task *t)
+TG_INLINE void block_gx(const bn_grad *b, bool is_bf16, const tg_task *t)
 {
-    const affine k = { b->center, b->slope, b->raise };
+    const relu_affine k = { b->center, b->slope, b->raise };
     const int64_t begin = tg_block_begin(&b->p, t->index), end = begin + tg_rows_of_block(&b->p, t->index) * b->p.c;
-    if (b->beta) gx_numbers(b, &k, is_bf16, begin, end, t->scratch);
-    else gx_numbers(b, NULL, is_bf16, begin, end, t->scratch);
+    if (b->beta) gx_elements(b, &k, is_bf16, begin, end, t->scratch);
+    else gx_elements(b, NULL, is_bf16, begin, end, t->scratch);
 }
 
-TG_INLINE void run_phase(const problem *b, bool is_bf16, const tg_task *t)
+TG_INLINE void bn_grad_phase(const bn_grad *b, bool is_bf16, const tg_task *t)
 {
-    if (t->phase == 0) sum_block(b, is_bf16, t);
-    else if (t->phase == 1) combine(b, t);
+    if (t->phase == 0) bn_grad_sum_block(b, is_bf16, t);
+    else if (t->phase == 1) bn_grad_combine(b, t);
     else block_gx(b, is_bf16, t);
 }
 
-static void run(const tg_call *c, const tg_task *t)
+static void batch_norm2d_grad_run(const tg_call *c, const tg_task *t)
 {
-    const problem b = problem_of(c, t);
-    if (tg_is_bf16(c->in[0])) run_phase(&b, true, t);
-    else run_phase(&b, false, t);
+    const bn_grad b = bn_grad_of(c, t);
+    if (tg_is_bf16(c->in[0])) bn_grad_phase(&b, true, t);
+    else bn_grad_phase(&b, false, t);
 }
 
-static int64_t tasks(const tg_call *c, int phase)
+static int64_t batch_norm2d_grad_tasks(const tg_call *c, int phase)
 {
     const tg_channels p = tg_channels_of(c->in[0]);
     return phase == 0 || (phase == 2 && c->out[0]) ? p.blocks : phase == 1 ? tg_channel_chunks(&p) : 0;
 }
 
-static tg_scratch scratch(const tg_call *c)
+static tg_scratch batch_norm2d_grad_scratch(const tg_call *c)
 {
     const tg_channels p = tg_channels_of(c->in[0]);
     return (tg_scratch){ .shared = (size_t)(5 * p.width + 2 * p.c * p.blocks) * sizeof(float),
                          .worker = 7 * (size_t)p.width * sizeof(float) };
 }
 
-#define GRAD TG_VECTOR_HEAD, .scratch = scratch, .tasks = tasks, .run = run, .in_place = true
+#define GRAD \
+    TG_VECTOR_HEAD, .scratch = batch_norm2d_grad_scratch, .tasks = batch_norm2d_grad_tasks, \
+                    .run = batch_norm2d_grad_run, .in_place = true
 TG_VECTOR_KERNEL(batch_norm2d_grad_vector) = { GRAD };
 TG_VECTOR_KERNEL(batch_norm2d_eval_grad_vector) = { GRAD };
 TG_VECTOR_KERNEL(batch_norm2d_relu_grad_vector) = { GRAD };

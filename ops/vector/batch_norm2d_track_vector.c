@@ -2,7 +2,7 @@
 #include "attr.h"
 #include "vector.h"
 
-static void run(const tg_call *c, const tg_task *t)
+static void batch_norm2d_track_run(const tg_call *c, const tg_task *t)
 {
     const float momentum = ((const tg_batch_norm2d_attr *)c->attr)->momentum;
     float *const running = tg_ptr(c->in[t->index]);
@@ -10,10 +10,11 @@ static void run(const tg_call *c, const tg_task *t)
     for (int64_t j = 0; j < c->in[0]->dim[0]; j++) running[j] = (1 - momentum) * running[j] + momentum * batch[j];
 }
 
-static int64_t tasks(const tg_call *c, int phase)
+static int64_t batch_norm2d_track_tasks(const tg_call *c, int phase)
 {
     (void)c;
     return phase == 0 ? 2 : 0;
 }
 
-TG_VECTOR_KERNEL(batch_norm2d_track_vector) = { TG_VECTOR_HEAD, .tasks = tasks, .run = run };
+TG_VECTOR_KERNEL(batch_norm2d_track_vector) = { TG_VECTOR_HEAD, .tasks = batch_norm2d_track_tasks,
+                                                .run = batch_norm2d_track_run };

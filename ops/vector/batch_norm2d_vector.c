@@ -27,8 +27,8 @@ static shared_part shared_of(const tg_channels *p, const tg_task *t)
 /* ---- phase 0 of training ---- */
 
 /* Adds `lines` lines.  Inlined with constants for is_bf16 and lines. */
-TG_INLINE void add_lines(const void *x, bool is_bf16, int lines, int64_t pairs, const float *shift, float *sum,
-                         float *square)
+TG_INLINE void bn_add_lines(const void *x, bool is_bf16, int lines, int64_t pairs, const float *shift, float *sum,
+                            float *square)
 {
 #pragma omp simd
     for (int64_t j = 0; j < pairs; j++) {
@@ -52,8 +52,8 @@ TG_INLINE void add_lines(const void *x, bool is_bf16, int lines, int64_t pairs, 
 }
 
 /* Adds a line of n numbers that is not whole. */
-TG_INLINE void add_rest(const tg_channels *p, const void *x, bool is_bf16, int64_t n, const float *shift, float *sum,
-                        float *square)
+TG_INLINE void bn_add_rest(const tg_channels *p, const void *x, bool is_bf16, int64_t n, const float *shift, float *sum,
+                           float *square)
 {
     for (int64_t i = 0; i < n; i++) {
         const int64_t j = tg_place(p, i);
@@ -64,25 +64,25 @@ TG_INLINE void add_rest(const tg_channels *p, const void *x, bool is_bf16, int64
 }
 
 /* Sums x[at..end) by channel: partial has the shifts, and gets the sums and squares. */
-TG_INLINE void sum_numbers(const tg_channels *p, const void *x, bool is_bf16, int64_t at, int64_t end, float *room,
-                           float *partial)
+TG_INLINE void bn_sum_elements(const tg_channels *p, const void *x, bool is_bf16, int64_t at, int64_t end, float *room,
+                               float *partial)
 {
     float *const shift = room, *const sum = shift + p->width, *const square = sum + p->width;
     tg_repeat(p, partial, shift);
     memset(sum, 0, 2 * (size_t)p->width * sizeof(float));
     for (int64_t n = 4 * p->width; end - at >= n; at += n) {
         if (is_bf16 && end - at >= 2 * n) tg_fetch(x, at + n, n);
-        add_lines(tg_at(x, is_bf16, at), is_bf16, 4, p->pairs, shift, sum, square);
+        bn_add_lines(tg_at(x, is_bf16, at), is_bf16, 4, p->pairs, shift, sum, square);
     }
     for (; end - at >= p->width; at += p->width)
-        add_lines(tg_at(x, is_bf16, at), is_bf16, 1, p->pairs, shift, sum, square);
-    add_rest(p, tg_at(x, is_bf16, at), is_bf16, end - at, shift, sum, square);
+        bn_add_lines(tg_at(x, is_bf16, at), is_bf16, 1, p->pairs, shift, sum, square);
+    bn_add_rest(p, tg_at(x, is_bf16, at), is_bf16, end - at, shift, sum, square);
     tg_fold(p, sum, partial + p->c);
     tg_fold(p, square, partial + 2 * p->c);
 }
 
 /* Moves each channel's shift to its mean, and says whether some channel's lay more than 8 deviations away. */
-static bool center(float *partial, int64_t c, int64_t rows)
+static bool bn_center(float *partial, int64_t c, int64_t rows)
 {
     float *const shift = partial, *const sum = partial + c, *const square = sum + c, each = 1 / (float)rows;
     bool far = false;
@@ -94,13 +94,13 @@ static bool center(float *partial, int64_t c, int64_t rows)
     return far;
 }
 
-TG_INLINE void sum_block(const tg_channels *p, const void *x, bool is_bf16, const tg_task *t)
+TG_INLINE void bn_sum_block(const tg_channels *p, const void *x, bool is_bf16, const tg_task *t)
 {
     float *const partial = shared_of(p, t).partial + 3 * p->c * t->index;
     const int64_t begin = tg_block_begin(p, t->index), rows = tg_rows_of_block(p, t->index), end = begin + rows * p->c;
     tg_widen(tg_at(x, is_bf16, begin), is_bf16, p->c, partial);
-    sum_numbers(p, x, is_bf16, begin, end, t->scratch, partial);
-    if (center(partial, p->c, rows)) sum_numbers(p, x, is_bf16, begin, end, t->scratch, partial);
+    bn_sum_elements(p, x, is_bf16, begin, end, t->scratch, partial);
+    if (bn_center(partial, p->c, rows)) bn_sum_elements(p, x, is_bf16, begin, end, t->scratch, partial);
 }
 
 /* ---- phase 1 of training ---- */
@@ -109,7 +109,7 @@ typedef struct {
     double mean[TG_CHANNEL_CHUNK], squares[TG_CHANNEL_CHUNK];
 } moments;
 
-static void add_block(moments *all, const float *partial, int64_t c, int64_t n, double before, double rows)
+static void bn_add_block(moments *all, const float *partial, int64_t c, int64_t n, double before, double rows)
 {
     const float *const shift = partial, *const sum = partial + c, *const square = sum + c;
     const double share = rows / (before + rows), each = 1 / rows;
@@ -122,7 +122,7 @@ static void add_block(moments *all, const float *partial, int64_t c, int64_t n, 
     }
 }
 
-static void combine(const tg_call *c, const tg_channels *p, const tg_task *t)
+static void bn_combine(const tg_call *c, const tg_channels *p, const tg_task *t)
 {
     const shared_part to = shared_of(p, t);
     const int64_t first = t->index * TG_CHANNEL_CHUNK, left = p->c - first;
@@ -132,8 +132,8 @@ static void combine(const tg_call *c, const tg_channels *p, const tg_task *t)
     float *const mean = tg_ptr(c->out[1]), *const rstd = tg_ptr(c->out[2]), *const var = tg_ptr(c->out[3]);
     moments all = { .mean = { 0 } };
     for (int64_t b = 0; b < p->blocks; b++)
-        add_block(&all, to.partial + 3 * p->c * b + first, p->c, n, (double)(b * p->block_rows),
-                  (double)tg_rows_of_block(p, b));
+        bn_add_block(&all, to.partial + 3 * p->c * b + first, p->c, n, (double)(b * p->block_rows),
+                     (double)tg_rows_of_block(p, b));
     for (int64_t j = 0; j < n; j++) {
         const int64_t k = first + j;
         mean[k] = (float)all.mean[j];
@@ -151,7 +151,7 @@ static void combine(const tg_call *c, const tg_channels *p, const tg_task *t)
 
 /* ---- phase 0 of evaluation ---- */
 
-static void evaluate(const tg_call *c, const tg_channels *p, const tg_task *t)
+static void bn_eval_moments(const tg_call *c, const tg_channels *p, const tg_task *t)
 {
     const shared_part to = shared_of(p, t);
     const float *const gamma = tg_ptr(c->in[1]), *const var = tg_ptr(c->in[4]);
@@ -165,7 +165,7 @@ static void evaluate(const tg_call *c, const tg_channels *p, const tg_task *t)
 
 /* ---- phase 0 of making y again: what combine left, from the statistics that it gave out ---- */
 
-static void recall(const tg_call *c, const tg_channels *p, const tg_task *t)
+static void bn_saved_moments(const tg_call *c, const tg_channels *p, const tg_task *t)
 {
     const shared_part to = shared_of(p, t);
     const float *const mean = tg_ptr(c->in[c->op->n_in - 2]);
@@ -177,8 +177,8 @@ static void recall(const tg_call *c, const tg_channels *p, const tg_task *t)
 /* ---- the last phase ---- */
 
 /* Inlined with constants for `other` == NULL and relu, one loop for each variant.  y may be x. */
-TG_INLINE void normalise_line(const tg_channels *p, const shared_part *k, const void *x, const void *other, bool relu,
-                              bool is_bf16, void *y)
+TG_INLINE void bn_normalise_line(const tg_channels *p, const shared_part *k, const void *x, const void *other,
+                                 bool relu, bool is_bf16, void *y)
 {
     const int64_t pairs = p->pairs;
 #pragma omp simd
@@ -197,8 +197,8 @@ TG_INLINE void normalise_line(const tg_channels *p, const shared_part *k, const 
 }
 
 /* A line of n numbers that is not whole. */
-TG_INLINE void normalise_rest(const tg_channels *p, const shared_part *k, const void *x, const void *other, bool relu,
-                              bool is_bf16, int64_t n, void *y)
+TG_INLINE void bn_normalise_rest(const tg_channels *p, const shared_part *k, const void *x, const void *other,
+                                 bool relu, bool is_bf16, int64_t n, void *y)
 {
     for (int64_t i = 0; i < n; i++) {
         const int64_t j = tg_place(p, i);
@@ -208,8 +208,8 @@ TG_INLINE void normalise_rest(const tg_channels *p, const shared_part *k, const 
     }
 }
 
-TG_INLINE void normalise_lines(const tg_call *c, const tg_channels *p, const tg_task *t, const void *others, bool relu,
-                               bool is_bf16)
+TG_INLINE void bn_normalise_lines(const tg_call *c, const tg_channels *p, const tg_task *t, const void *others,
+                                  bool relu, bool is_bf16)
 {
     const shared_part k = shared_of(p, t);
     const int64_t begin = tg_block_begin(p, t->index), end = begin + tg_rows_of_block(p, t->index) * p->c;
@@ -220,84 +220,90 @@ TG_INLINE void normalise_lines(const tg_call *c, const tg_channels *p, const tg_
             tg_fetch(x, 3 * p->width, p->width);
             if (other) tg_fetch(other, 3 * p->width, p->width);
         }
-        if (end - i < p->width) normalise_rest(p, &k, x, other, relu, is_bf16, end - i, y);
-        else if (other) normalise_line(p, &k, x, other, true, is_bf16, y);
-        else if (relu) normalise_line(p, &k, x, NULL, true, is_bf16, y);
-        else normalise_line(p, &k, x, NULL, false, is_bf16, y);
+        if (end - i < p->width) bn_normalise_rest(p, &k, x, other, relu, is_bf16, end - i, y);
+        else if (other) bn_normalise_line(p, &k, x, other, true, is_bf16, y);
+        else if (relu) bn_normalise_line(p, &k, x, NULL, true, is_bf16, y);
+        else bn_normalise_line(p, &k, x, NULL, false, is_bf16, y);
     }
 }
 
-static void normalise(const tg_call *c, const tg_channels *p, const tg_task *t, const tg_tensor *other, bool relu)
+static void bn_normalise(const tg_call *c, const tg_channels *p, const tg_task *t, const tg_tensor *other, bool relu)
 {
-    if (tg_is_bf16(c->in[0])) normalise_lines(c, p, t, tg_ptr(other), relu, true);
-    else normalise_lines(c, p, t, tg_ptr(other), relu, false);
+    if (tg_is_bf16(c->in[0])) bn_normalise_lines(c, p, t, tg_ptr(other), relu, true);
+    else bn_normalise_lines(c, p, t, tg_ptr(other), relu, false);
 }
 
-static void train(const tg_call *c, const tg_task *t, const tg_tensor *other, bool relu)
-{
-    const tg_channels p = tg_channels_of(c->in[0]);
-    if (t->phase == 0 && tg_is_bf16(c->in[0])) sum_block(&p, tg_ptr(c->in[0]), true, t);
-    else if (t->phase == 0) sum_block(&p, tg_ptr(c->in[0]), false, t);
-    else if (t->phase == 1) combine(c, &p, t);
-    else normalise(c, &p, t, other, relu);
-}
-
-static void evaluation(const tg_call *c, const tg_task *t, const tg_tensor *other, bool relu)
+static void batch_norm2d_train(const tg_call *c, const tg_task *t, const tg_tensor *other, bool relu)
 {
     const tg_channels p = tg_channels_of(c->in[0]);
-    if (t->phase == 0) evaluate(c, &p, t);
-    else normalise(c, &p, t, other, relu);
+    if (t->phase == 0 && tg_is_bf16(c->in[0])) bn_sum_block(&p, tg_ptr(c->in[0]), true, t);
+    else if (t->phase == 0) bn_sum_block(&p, tg_ptr(c->in[0]), false, t);
+    else if (t->phase == 1) bn_combine(c, &p, t);
+    else bn_normalise(c, &p, t, other, relu);
 }
 
-static void again(const tg_call *c, const tg_task *t, const tg_tensor *other, bool relu)
+static void batch_norm2d_eval(const tg_call *c, const tg_task *t, const tg_tensor *other, bool relu)
 {
     const tg_channels p = tg_channels_of(c->in[0]);
-    if (t->phase == 0) recall(c, &p, t);
-    else normalise(c, &p, t, other, relu);
+    if (t->phase == 0) bn_eval_moments(c, &p, t);
+    else bn_normalise(c, &p, t, other, relu);
 }
 
-static void run_train(const tg_call *c, const tg_task *t) { train(c, t, NULL, false); }
-static void run_train_relu(const tg_call *c, const tg_task *t) { train(c, t, NULL, true); }
-static void run_train_add_relu(const tg_call *c, const tg_task *t) { train(c, t, c->in[3], true); }
-static void run_eval(const tg_call *c, const tg_task *t) { evaluation(c, t, NULL, false); }
-static void run_eval_relu(const tg_call *c, const tg_task *t) { evaluation(c, t, NULL, true); }
-static void run_eval_add_relu(const tg_call *c, const tg_task *t) { evaluation(c, t, c->in[5], true); }
-static void run_again(const tg_call *c, const tg_task *t) { again(c, t, NULL, false); }
-static void run_relu_again(const tg_call *c, const tg_task *t) { again(c, t, NULL, true); }
-static void run_add_relu_again(const tg_call *c, const tg_task *t) { again(c, t, c->in[3], true); }
+static void batch_norm2d_again(const tg_call *c, const tg_task *t, const tg_tensor *other, bool relu)
+{
+    const tg_channels p = tg_channels_of(c->in[0]);
+    if (t->phase == 0) bn_saved_moments(c, &p, t);
+    else bn_normalise(c, &p, t, other, relu);
+}
 
-static int64_t train_tasks(const tg_call *c, int phase)
+static void batch_norm2d_run(const tg_call *c, const tg_task *t) { batch_norm2d_train(c, t, NULL, false); }
+static void batch_norm2d_relu_run(const tg_call *c, const tg_task *t) { batch_norm2d_train(c, t, NULL, true); }
+static void batch_norm2d_add_relu_run(const tg_call *c, const tg_task *t) { batch_norm2d_train(c, t, c->in[3], true); }
+static void batch_norm2d_eval_run(const tg_call *c, const tg_task *t) { batch_norm2d_eval(c, t, NULL, false); }
+static void batch_norm2d_eval_relu_run(const tg_call *c, const tg_task *t) { batch_norm2d_eval(c, t, NULL, true); }
+static void batch_norm2d_eval_add_relu_run(const tg_call *c, const tg_task *t)
+{
+    batch_norm2d_eval(c, t, c->in[5], true);
+}
+static void batch_norm2d_again_run(const tg_call *c, const tg_task *t) { batch_norm2d_again(c, t, NULL, false); }
+static void batch_norm2d_relu_again_run(const tg_call *c, const tg_task *t) { batch_norm2d_again(c, t, NULL, true); }
+static void batch_norm2d_add_relu_again_run(const tg_call *c, const tg_task *t)
+{
+    batch_norm2d_again(c, t, c->in[3], true);
+}
+
+static int64_t batch_norm2d_tasks(const tg_call *c, int phase)
 {
     const tg_channels p = tg_channels_of(c->in[0]);
     return phase == 0 || phase == 2 ? p.blocks : phase == 1 ? tg_channel_chunks(&p) : 0;
 }
 
-static tg_scratch train_scratch(const tg_call *c)
+static tg_scratch batch_norm2d_scratch(const tg_call *c)
 {
     const tg_channels p = tg_channels_of(c->in[0]);
     return (tg_scratch){ .shared = (size_t)(3 * p.width + 3 * p.c * p.blocks) * sizeof(float),
                          .worker = 3 * (size_t)p.width * sizeof(float) };
 }
 
-static int64_t eval_tasks(const tg_call *c, int phase)
+static int64_t batch_norm2d_eval_tasks(const tg_call *c, int phase)
 {
     return phase == 0 ? 1 : phase == 1 ? tg_channels_of(c->in[0]).blocks : 0;
 }
 
-static tg_scratch eval_scratch(const tg_call *c)
+static tg_scratch batch_norm2d_eval_scratch(const tg_call *c)
 {
     const tg_channels p = tg_channels_of(c->in[0]);
     return (tg_scratch){ .shared = (size_t)(3 * p.width + p.c) * sizeof(float) };
 }
 
-#define TRAIN TG_VECTOR_HEAD, .scratch = train_scratch, .tasks = train_tasks, .in_place = true
-#define EVAL  TG_VECTOR_HEAD, .scratch = eval_scratch, .tasks = eval_tasks, .in_place = true
-TG_VECTOR_KERNEL(batch_norm2d_vector) = { TRAIN, .run = run_train };
-TG_VECTOR_KERNEL(batch_norm2d_relu_vector) = { TRAIN, .run = run_train_relu };
-TG_VECTOR_KERNEL(batch_norm2d_add_relu_vector) = { TRAIN, .run = run_train_add_relu };
-TG_VECTOR_KERNEL(batch_norm2d_eval_vector) = { EVAL, .run = run_eval };
-TG_VECTOR_KERNEL(batch_norm2d_eval_relu_vector) = { EVAL, .run = run_eval_relu };
-TG_VECTOR_KERNEL(batch_norm2d_eval_add_relu_vector) = { EVAL, .run = run_eval_add_relu };
-TG_VECTOR_KERNEL(batch_norm2d_again_vector) = { EVAL, .run = run_again };
-TG_VECTOR_KERNEL(batch_norm2d_relu_again_vector) = { EVAL, .run = run_relu_again };
-TG_VECTOR_KERNEL(batch_norm2d_add_relu_again_vector) = { EVAL, .run = run_add_relu_again };
+#define TRAIN TG_VECTOR_HEAD, .scratch = batch_norm2d_scratch, .tasks = batch_norm2d_tasks, .in_place = true
+#define EVAL  TG_VECTOR_HEAD, .scratch = batch_norm2d_eval_scratch, .tasks = batch_norm2d_eval_tasks, .in_place = true
+TG_VECTOR_KERNEL(batch_norm2d_vector) = { TRAIN, .run = batch_norm2d_run };
+TG_VECTOR_KERNEL(batch_norm2d_relu_vector) = { TRAIN, .run = batch_norm2d_relu_run };
+TG_VECTOR_KERNEL(batch_norm2d_add_relu_vector) = { TRAIN, .run = batch_norm2d_add_relu_run };
+TG_VECTOR_KERNEL(batch_norm2d_eval_vector) = { EVAL, .run = batch_norm2d_eval_run };
+TG_VECTOR_KERNEL(batch_norm2d_eval_relu_vector) = { EVAL, .run = batch_norm2d_eval_relu_run };
+TG_VECTOR_KERNEL(batch_norm2d_eval_add_relu_vector) = { EVAL, .run = batch_norm2d_eval_add_relu_run };
+TG_VECTOR_KERNEL(batch_norm2d_again_vector) = { EVAL, .run = batch_norm2d_again_run };
+TG_VECTOR_KERNEL(batch_norm2d_relu_again_vector) = { EVAL, .run = batch_norm2d_relu_again_run };
+TG_VECTOR_KERNEL(batch_norm2d_add_relu_again_vector) = { EVAL, .run = batch_norm2d_add_relu_again_run };

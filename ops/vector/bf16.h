@@ -5,9 +5,8 @@
  * even, and keeps NaNs, as tg_f32_to_bf16 does, but without branches. */
 #ifndef TG_BF16_H
 #define TG_BF16_H
+#include "inline.h"
 #include "op.h"
-
-#define TG_INLINE static inline __attribute__((always_inline))
 
 TG_INLINE float tg_bf16_value(uint16_t bits)
 {

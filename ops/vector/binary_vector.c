@@ -40,11 +40,11 @@ static lanes lanes_of(const tg_tensor *y, const tg_tensor *a, const tg_tensor *b
 /* Where y and its operands stand, by axis; divisions are for the beginning of a task only. */
 typedef struct {
     int64_t at[TG_MAX_RANK], a, b;
-} cursor;
+} lane_cursor;
 
-static cursor cursor_at(const lanes *l, int64_t i)
+static lane_cursor cursor_at(const lanes *l, int64_t i)
 {
-    cursor c = { .a = 0 };
+    lane_cursor c = { .a = 0 };
     for (int k = 0; k < l->n; i /= l->size[k++]) {
         c.at[k] = i % l->size[k];
         c.a += c.at[k] * l->a[k];
@@ -54,7 +54,7 @@ static cursor cursor_at(const lanes *l, int64_t i)
 }
 
 /* On by n along axis k, not beyond its end. */
-static void advance(const lanes *l, cursor *c, int k, int64_t n)
+static void advance(const lanes *l, lane_cursor *c, int k, int64_t n)
 {
     for (; k < l->n; n = 1, k++) {
         c->at[k] += n, c->a += n * l->a[k], c->b += n * l->b[k];
@@ -63,7 +63,7 @@ static void advance(const lanes *l, cursor *c, int k, int64_t n)
     }
 }
 
-static int64_t lane_length(const lanes *l, const cursor *c, int64_t most)
+static int64_t lane_length(const lanes *l, const lane_cursor *c, int64_t most)
 {
     const int64_t left = l->size[0] - c->at[0];
     return left < most ? left : most;
@@ -76,8 +76,8 @@ typedef struct {
     const void *a, *b;
     int64_t n, lanes, a_step, b_step;
     bool a_moves, b_moves;
-} block;
-typedef void block_function(const block *p);
+} binary_block;
+typedef void binary_function(const binary_block *p);
 
 /* Inlined with constants for the flags; of operands that do not move all is said by a0, b0. */
 #define LANE(op, sign) \
@@ -97,7 +97,7 @@ typedef void block_function(const block *p);
             tg_store(y, is_bf16, i, \
                      (a_moves ? tg_load(a, is_bf16, i) : a0.a)sign(b_moves ? tg_load(b, is_bf16, i) : b0.a)); \
     } \
-    TG_INLINE void op##_lanes(const block *p, bool a_moves, bool b_moves, bool is_bf16) \
+    TG_INLINE void op##_lanes(const binary_block *p, bool a_moves, bool b_moves, bool is_bf16) \
     { \
         const char *a = p->a, *b = p->b; \
         char *y = p->y; \
@@ -105,15 +105,15 @@ typedef void block_function(const block *p);
         for (int64_t i = 0; i < p->lanes; i++, y += size * p->n, a += size * p->a_step, b += size * p->b_step) \
             op##_lane(y, a, b, a_moves || b_moves ? p->n : 1, a_moves, b_moves, is_bf16); \
     } \
-    TG_INLINE void op##_any(const block *p, bool is_bf16) \
+    TG_INLINE void op##_any(const binary_block *p, bool is_bf16) \
     { \
         if (p->a_moves && p->b_moves) op##_lanes(p, true, true, is_bf16); \
         else if (p->a_moves) op##_lanes(p, true, false, is_bf16); \
         else if (p->b_moves) op##_lanes(p, false, true, is_bf16); \
         else op##_lanes(p, false, false, is_bf16); \
     } \
-    static void op##_f32(const block *p) { op##_any(p, false); } \
-    static void op##_bf16(const block *p) { op##_any(p, true); }
+    static void op##_f32(const binary_block *p) { op##_any(p, false); } \
+    static void op##_bf16(const binary_block *p) { op##_any(p, true); }
 
 LANE(add, +)
 LANE(sub, -)
@@ -121,14 +121,14 @@ LANE(mul, *)
 LANE(div, /)
 
 /* Whole lanes that operands walk through in steps are taken together. */
-static void zip(const tg_call *c, const tg_task *task, block_function *work)
+static void binary_run(const tg_call *c, const tg_task *task, binary_function *work)
 {
     const lanes l = lanes_of(c->out[0], c->in[0], c->in[1]);
     const bool is_bf16 = tg_is_bf16(c->out[0]);
     const int64_t begin = task->index * TG_VECTOR_BLOCK, end = tg_block_end(task->index, tg_count(c->out[0]));
-    cursor at = cursor_at(&l, begin);
+    lane_cursor at = cursor_at(&l, begin);
     for (int64_t i = begin, n; i < end; i += n) {
-        block p = {
+        binary_block p = {
             .y = tg_at(tg_ptr(c->out[0]), is_bf16, i),
             .a = tg_at(tg_ptr(c->in[0]), is_bf16, at.a),
             .b = tg_at(tg_ptr(c->in[1]), is_bf16, at.b),
@@ -154,10 +154,11 @@ static void zip(const tg_call *c, const tg_task *task, block_function *work)
 #define ZIP(op) \
     static void op##_run(const tg_call *c, const tg_task *task) \
     { \
-        zip(c, task, tg_is_bf16(c->out[0]) ? op##_bf16 : op##_f32); \
+        binary_run(c, task, tg_is_bf16(c->out[0]) ? op##_bf16 : op##_f32); \
     } \
     TG_VECTOR_KERNEL(op##_vector) = { TG_ELEMENTWISE_HEAD, .run = op##_run, .in_place = true };
 
+/* add_vector, sub_vector, mul_vector, div_vector */
 ZIP(add)
 ZIP(sub)
 ZIP(mul)
@@ -165,7 +166,7 @@ ZIP(div)
 
 /* ---- expand: elements of any size ---- */
 
-TG_INLINE void repeat(char *y, const char *x, size_t size, int64_t n)
+TG_INLINE void fill_pattern(char *y, const char *x, size_t size, int64_t n)
 {
     for (int64_t j = 0; j < n; j++) memcpy(y + (size_t)j * size, x, size);
 }
@@ -177,15 +178,15 @@ static void expand_run(const tg_call *c, const tg_task *task)
     const char *x = tg_ptr(c->in[0]);
     char *y = tg_ptr(c->out[0]);
     const int64_t begin = task->index * TG_VECTOR_BLOCK, end = tg_block_end(task->index, tg_count(c->out[0]));
-    cursor at = cursor_at(&l, begin);
+    lane_cursor at = cursor_at(&l, begin);
     for (int64_t i = begin, n; i < end; i += n, advance(&l, &at, 0, n)) {
         char *to = y + (size_t)i * size;
         const char *from = x + (size_t)at.a * size;
         n = lane_length(&l, &at, end - i);
         if (l.a[0]) memcpy(to, from, size * (size_t)n);
-        else if (size == 4) repeat(to, from, 4, n);
-        else if (size == 2) repeat(to, from, 2, n);
-        else repeat(to, from, size, n);
+        else if (size == 4) fill_pattern(to, from, 4, n);
+        else if (size == 2) fill_pattern(to, from, 2, n);
+        else fill_pattern(to, from, size, n);
     }
 }
 TG_VECTOR_KERNEL(expand_vector) = { TG_VECTOR_HEAD, .tasks = tg_element_tasks, .run = expand_run };

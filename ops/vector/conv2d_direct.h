@@ -5,7 +5,7 @@
  * columns fall into `stride` classes, in each of which neighbours meet neighbours.
  *
  * Phase 0 turns the weights from [c, taps, group] to [taps, group, c].  A task copies what it reads of its channels
- * into scratch, as f32, unless it is f32, and lies well.  The file that includes this has `sum_line`. */
+ * into scratch, as f32, unless it is f32, and lies well.  The file that includes this defines direct_sum_line. */
 #ifndef TG_CONV2D_DIRECT_H
 #define TG_CONV2D_DIRECT_H
 #include "bf16.h"
@@ -40,7 +40,7 @@ typedef struct {
  * place in w is first + apart t. */
 typedef struct {
     int64_t n, stride, at, step, taps, first, apart;
-} class;
+} tap_class;
 typedef struct {
     int64_t from, to;
 } span;
@@ -50,7 +50,7 @@ static int64_t out_size(const direct *d, int axis) { return d->y->dim[1 + axis];
 static int64_t classes(const direct *d, int axis) { return d->back ? d->v.stride[axis] : 1; }
 
 /* The pixels r, r + stride, ... of x meet a tap in `stride / common divisor with the dilation`. */
-static class back_class(const direct *d, int axis, int64_t r)
+static tap_class back_class(const direct *d, int axis, int64_t r)
 {
     const int64_t s = d->v.stride[axis], dilation = d->v.dilation[axis], kernel = d->v.kernel[axis];
     const int64_t at = r + d->v.pad[axis];
@@ -58,7 +58,7 @@ static class back_class(const direct *d, int axis, int64_t r)
     while (apart * dilation % s) apart++;
     while (first < apart && (at - first * dilation) % s) first++;
     const bool any = first < apart && first < kernel;
-    return (class){
+    return (tap_class){
         .n = r < out_size(d, axis) ? (out_size(d, axis) - 1 - r) / s + 1 : 0,
         .stride = 1,
         .at = any ? (at - first * dilation) / s : 0,
@@ -69,10 +69,10 @@ static class back_class(const direct *d, int axis, int64_t r)
     };
 }
 
-static class class_of(const direct *d, int axis, int64_t r)
+static tap_class class_of(const direct *d, int axis, int64_t r)
 {
     if (d->back) return back_class(d, axis, r);
-    return (class){
+    return (tap_class){
         .n = out_size(d, axis),
         .stride = d->v.stride[axis],
         .at = -d->v.pad[axis],
@@ -84,7 +84,7 @@ static class class_of(const direct *d, int axis, int64_t r)
 }
 
 /* The taps of output j that meet one of `size` inputs. */
-static span taps_of(const class *k, int64_t j, int64_t size)
+static span taps_of(const tap_class *k, int64_t j, int64_t size)
 {
     const int64_t step = k->step > 0 ? k->step : -k->step, at = k->at + j * k->stride;
     const int64_t before = k->step > 0 ? -at : at - (size - 1), behind = k->step > 0 ? size - 1 - at : at;
@@ -93,7 +93,7 @@ static span taps_of(const class *k, int64_t j, int64_t size)
 }
 
 /* The outputs all of whose taps do. */
-static span inner_of(const class *k, int64_t size)
+static span inner_of(const tap_class *k, int64_t size)
 {
     const int64_t end = k->at + (k->taps - 1) * k->step, low = imin(k->at, end), high = imax(k->at, end);
     const int64_t from = imin(low < 0 ? ceil_div(-low, k->stride) : 0, k->n);
@@ -106,7 +106,7 @@ static span lines_met(const direct *d, int64_t i, int64_t end)
 {
     span met = { in_size(d, 0), 0 };
     for (; i < end; i++) {
-        const class k = class_of(d, 0, i % classes(d, 0));
+        const tap_class k = class_of(d, 0, i % classes(d, 0));
         const int64_t at = k.at + i / classes(d, 0) * k.stride, last = at + (k.taps - 1) * k.step;
         if (!k.taps) continue;
         met.from = imin(met.from, imax(imin(at, last), 0));
@@ -123,7 +123,7 @@ static float weight(const direct *d, int64_t c, int64_t tap, int64_t i)
     return tg_load(tg_ptr(d->w), tg_is_bf16(d->w), (row * d->v.taps + tap) * d->group + column);
 }
 
-static void turn_weights(const direct *d, const tg_task *t)
+static void transpose_weights(const direct *d, const tg_task *t)
 {
     float *const to = t->shared;
     const int64_t first = t->index * CHANNELS, end = imin(first + CHANNELS, d->padded);
@@ -141,13 +141,13 @@ typedef struct { /* the lines that a task reads, from line `low` of the image on
     const float *at;
     int64_t low, line, plane, pixel; /* floats from one to the next */
     int64_t channels;                /* of a plane */
-} source;
+} input_lines;
 
 typedef struct { /* a line of outputs, of one class of columns */
     const direct *d;
-    class columns;
+    tap_class columns;
     span inner;
-    source from;
+    input_lines from;
     const float *w, *bias, *x; /* of channel 0; taps and column 0 of the first line that is met */
     int64_t lines, line, w_line, w_tap;
     void *y;                     /* output 0 */
@@ -157,7 +157,7 @@ typedef struct { /* a line of outputs, of one class of columns */
 /* What is stored: whole vectors, or fewer channels. */
 enum { FLOATS, HALVES, FEW };
 
-TG_INLINE halves nearest(vec sum)
+TG_INLINE halves direct_nearest(vec sum)
 {
     const words u = (words)sum, nan = (words)(sum != sum), up = u + 0x7fffu + (u >> 16 & 1u);
     return __builtin_convertvector(((up & ~nan) | ((u | 0x400000u) & nan)) >> 16, halves);
@@ -168,22 +168,22 @@ static void store_few(void *y, bool is_bf16, vec sum, int64_t channels)
     for (int64_t c = 0; c < channels; c++) tg_store(y, is_bf16, c, sum[c]);
 }
 
-TG_INLINE void store(const line_sum *k, int64_t j, int64_t c, vec sum, const int kind)
+TG_INLINE void direct_store(const line_sum *k, int64_t j, int64_t c, vec sum, const int kind)
 {
     const int64_t at = j * k->y_apart + c;
     if (k->d->relu) sum = (vec)((words)sum & ~(words)(sum < 0));
     if (kind == FLOATS) *(vec *)((float *)k->y + at) = sum;
-    else if (kind == HALVES) *(halves *)((uint16_t *)k->y + at) = nearest(sum);
+    else if (kind == HALVES) *(halves *)((uint16_t *)k->y + at) = direct_nearest(sum);
     else store_few(tg_at(k->y, tg_is_bf16(k->d->y), at), tg_is_bf16(k->d->y), sum, k->end - c);
 }
 
-static void sum_line(const line_sum *k);
+static void direct_sum_line(const line_sum *k);
 
 /* Line i of image n, of a class of columns that begins with column r. */
 static void sum_columns(line_sum k, const float *w, int64_t n, int64_t i, int64_t r)
 {
     const direct *const d = k.d;
-    const class lines = class_of(d, 0, i % classes(d, 0));
+    const tap_class lines = class_of(d, 0, i % classes(d, 0));
     const int64_t at = i / classes(d, 0);
     const span met = taps_of(&lines, at, in_size(d, 0));
     k.x = k.from.at + (lines.at + at * lines.stride + met.from * lines.step - k.from.low) * k.from.line +
@@ -195,7 +195,7 @@ static void sum_columns(line_sum k, const float *w, int64_t n, int64_t i, int64_
     k.y = tg_at(tg_ptr(d->y), tg_is_bf16(d->y), ((n * out_size(d, 0) + i) * out_size(d, 1) + r) * d->c);
     for (const int64_t end = k.end; k.first < end; k.first = k.end, k.x += k.from.plane) {
         k.end = imin(k.first + k.from.channels, end);
-        sum_line(&k);
+        direct_sum_line(&k);
     }
 }
 
@@ -213,31 +213,31 @@ static inline void copy_pixel(const void *from, bool is_bf16, int64_t channels, 
 }
 
 /* Lines of image n, from channel c on: where they lie, or as f32 in scratch. */
-static source source_of(const direct *d, int64_t n, span lines, int64_t c, float *scratch)
+static input_lines input_lines_of(const direct *d, int64_t n, span lines, int64_t c, float *conv2d_direct_scratch)
 {
     const int64_t columns = in_size(d, 1), channels = imin(d->c - c, WIDE), plane = columns * PLANE;
     const int64_t line = ceil_div(channels, PLANE) * plane,
                   first = (n * in_size(d, 0) + lines.from) * columns * d->c + c;
     const void *x = tg_at(tg_ptr(d->x), tg_is_bf16(d->x), first);
     const int64_t together = d->v.kernel[0] > LOW ? SOME : WIDE;
-    if (in_place(d)) return (source){ x, lines.from, columns * d->c, together, d->c, together };
+    if (in_place(d)) return (input_lines){ x, lines.from, columns * d->c, together, d->c, together };
     for (int64_t i = lines.from; i < lines.to; i++)
         for (int64_t j = 0; j < columns; j++, x = tg_at(x, tg_is_bf16(d->x), d->c)) {
-            float *const to = scratch + (i - lines.from) * line + j * PLANE;
+            float *const to = conv2d_direct_scratch + (i - lines.from) * line + j * PLANE;
             if (tg_is_bf16(d->x)) copy_pixel(x, true, channels, to, plane);
             else copy_pixel(x, false, channels, to, plane);
         }
-    return (source){ scratch, lines.from, line, plane, PLANE, PLANE };
+    return (input_lines){ conv2d_direct_scratch, lines.from, line, plane, PLANE, PLANE };
 }
 
 static void sum_lines(const direct *d, const tg_task *t)
 {
     const int64_t c = t->index % d->parts * WIDE, block = t->index / d->parts, n = block / d->blocks;
     const int64_t i = block % d->blocks * d->lines, end = imin(i + d->lines, out_size(d, 0));
-    const source from = source_of(d, n, lines_met(d, i, end), c, t->scratch);
+    const input_lines from = input_lines_of(d, n, lines_met(d, i, end), c, t->scratch);
     const float *const w = t->shared;
     for (int64_t r = 0; r < classes(d, 1); r++) {
-        const class k = class_of(d, 1, r);
+        const tap_class k = class_of(d, 1, r);
         const line_sum sum = {
             .d = d,
             .columns = k,
@@ -255,7 +255,7 @@ static void sum_lines(const direct *d, const tg_task *t)
 
 /* ---- kernels ---- */
 
-static direct cut(direct d)
+static direct direct_cut(direct d)
 {
     d.c = d.v.in;
     d.group = d.v.in_group;
@@ -270,7 +270,7 @@ static direct cut(direct d)
 
 static direct forward_of(const tg_call *c)
 {
-    return cut((direct){
+    return direct_cut((direct){
         .v = tg_conv_of(c, c->in[0], c->in[1], c->out[0]),
         .relu = c->op == &tg_conv2d_relu_op,
         .x = c->in[0],
@@ -282,7 +282,7 @@ static direct forward_of(const tg_call *c)
 
 static direct back_of(const tg_call *c)
 {
-    return cut((direct){
+    return direct_cut((direct){
         .v = tg_conv_of(c, c->out[0], c->in[1], c->in[0]),
         .back = true,
         .x = c->in[0],
@@ -291,11 +291,11 @@ static direct back_of(const tg_call *c)
     });
 }
 
-static direct of(const tg_call *c) { return c->op == &tg_conv2d_grad_x_op ? back_of(c) : forward_of(c); }
+static direct direct_of(const tg_call *c) { return c->op == &tg_conv2d_grad_x_op ? back_of(c) : forward_of(c); }
 
-static tg_scratch scratch(const tg_call *c)
+static tg_scratch conv2d_direct_scratch(const tg_call *c)
 {
-    const direct d = of(c);
+    const direct d = direct_of(c);
     const int64_t planes = ceil_div(imin(d.c, WIDE), PLANE) * PLANE;
     int64_t most = 0;
     for (int64_t i = 0; i < out_size(&d, 0); i += d.lines) {
@@ -306,16 +306,16 @@ static tg_scratch scratch(const tg_call *c)
                          .worker = in_place(&d) ? 0 : (size_t)(most * in_size(&d, 1) * planes) * sizeof(float) };
 }
 
-static int64_t tasks(const tg_call *c, int phase)
+static int64_t conv2d_direct_tasks(const tg_call *c, int phase)
 {
-    const direct d = of(c);
+    const direct d = direct_of(c);
     return phase == 0 ? ceil_div(d.padded, CHANNELS) : phase == 1 ? d.v.n * d.blocks * d.parts : 0;
 }
 
-static void run(const tg_call *c, const tg_task *t)
+static void conv2d_direct_run(const tg_call *c, const tg_task *t)
 {
-    const direct d = of(c);
-    if (t->phase == 0) turn_weights(&d, t);
+    const direct d = direct_of(c);
+    if (t->phase == 0) transpose_weights(&d, t);
     else sum_lines(&d, t);
 }
 

@@ -37,14 +37,14 @@ typedef struct {
     int64_t part, parts;                  /* blocks of a part */
     int64_t x_line, y_line;               /* floats of a line, packed or not */
     int64_t span;                         /* lines of x of a block */
-} plan;
+} grouped_plan;
 
-static int64_t span_of(const tg_conv *v, int64_t lines)
+static int64_t channel_span_of(const tg_conv *v, int64_t lines)
 {
     return imin(v->image[0], (lines - 1) * v->stride[0] + (v->kernel[0] - 1) * v->dilation[0] + 1);
 }
 
-static void cut_channels(plan *p)
+static void cut_channels(grouped_plan *p)
 {
     p->channels = tg_panel_width(p->v.of);
     p->shares = ceil_div(p->channels, imax(SHARE, p->vecs * TG_LANES));
@@ -52,26 +52,27 @@ static void cut_channels(plan *p)
     p->shares = ceil_div(p->channels, p->share);
 }
 
-static void cut_lines(plan *p)
+static void cut_lines(grouped_plan *p)
 {
     const tg_conv *v = &p->v;
     const int64_t x = v->image[1] * p->share, y = v->out[1] * p->share;
     p->x_line = p->by == PACKED ? x : v->image[1] * v->in;
     p->y_line = p->by == PACKED ? y : v->out[1] * v->of;
     p->lines = 1;
-    while (p->lines < v->out[0] && span_of(v, p->lines + 1) * x + (p->lines + 1) * y <= BLOCK_FLOATS) p->lines++;
+    while (p->lines < v->out[0] && channel_span_of(v, p->lines + 1) * x + (p->lines + 1) * y <= BLOCK_FLOATS)
+        p->lines++;
     p->blocks = ceil_div(v->out[0], p->lines);
     p->lines = ceil_div(v->out[0], p->blocks);
     p->blocks = ceil_div(v->out[0], p->lines);
-    p->span = span_of(v, p->lines);
+    p->span = channel_span_of(v, p->lines);
     const int64_t all = v->n * p->blocks;
     p->part = ceil_div(all, imin(all, ceil_div(TASKS, p->shares)));
     p->parts = ceil_div(all, p->part);
 }
 
-static plan plan_of(const tg_call *c)
+static grouped_plan grouped_plan_of(const tg_call *c)
 {
-    plan p = { .v = tg_conv_of(c, c->in[1], c->out[0], c->in[0]) };
+    grouped_plan p = { .v = tg_conv_of(c, c->in[1], c->out[0], c->in[0]) };
     const tg_conv *v = &p.v;
     p.by = v->in_group > 1 ? PERMUTED : tg_conv_depthwise(v) && v->in % TG_LANES == 0 ? DIRECT : PACKED;
     p.rows = v->taps * v->in_group;
@@ -89,7 +90,7 @@ static bool permutes(const tg_conv *v)
     return TG_LANES % v->of_group == 0 && TG_LANES / v->of_group * v->in_group <= TG_LANES;
 }
 
-static const char *reject(const tg_call *c)
+static const char *conv2d_grad_w_grouped_reject(const tg_call *c)
 {
     const tg_conv v = tg_conv_of(c, c->in[1], c->out[0], c->in[0]);
     if (v.groups == 1) return "one group";
@@ -101,32 +102,32 @@ static const char *reject(const tg_call *c)
     return tg_conv_reject(c);
 }
 
-static tg_scratch scratch(const tg_call *c)
+static tg_scratch conv2d_grad_w_grouped_scratch(const tg_call *c)
 {
-    const plan p = plan_of(c);
+    const grouped_plan p = grouped_plan_of(c);
     const size_t packed = p.by == PACKED ? (size_t)(p.span * p.x_line + p.lines * p.y_line) * sizeof(float) : 0;
     return (tg_scratch){ .shared = (size_t)(p.parts * p.rows * p.channels) * sizeof(float), .worker = packed };
 }
 
-static int64_t tasks(const tg_call *c, int phase)
+static int64_t conv2d_grad_w_grouped_tasks(const tg_call *c, int phase)
 {
-    const plan p = plan_of(c);
+    const grouped_plan p = grouped_plan_of(c);
     return phase == 0 ? p.parts * p.shares : phase == 1 ? ceil_div(p.v.of, TURN) : 0;
 }
 
 /* ---- a task of phase 0 ---- */
 
 typedef struct {
-    const plan *p;
+    const grouped_plan *p;
     const float *gy, *x;
     int64_t c0, c1;                    /* its channels, whole vectors */
     int64_t image, oh0, oh1, ih0, ih1; /* the block's lines of y and x */
     const float *lines_y, *lines_x;    /* they, packed or not */
     float *sums;                       /* [rows][channels] of all its channels */
-} task;
+} grouped_task;
 
 /* Vectors of the panel that begins with vector j of the task. */
-static int vecs_at(const task *t, int64_t j)
+static int vecs_at(const grouped_task *t, int64_t j)
 {
     int vecs = t->p->vecs;
     while (j + vecs > (t->c1 - t->c0) / TG_LANES) vecs /= 2;
@@ -134,7 +135,7 @@ static int vecs_at(const task *t, int64_t j)
 }
 
 /* A run of one kernel line, whose taps meet x from its column `left` on, and y from w0 on; false: it meets no line. */
-static bool lines_of(const task *t, int64_t kh, tg_run *r, const float **x, const float **y)
+static bool run_lines_of(const grouped_task *t, int64_t kh, tg_run *r, const float **x, const float **y)
 {
     const tg_conv *v = &t->p->v;
     const int64_t shift = kh * v->dilation[0] - v->pad[0], stride = v->stride[0], last = v->image[0] - 1 - shift;
@@ -152,19 +153,19 @@ static bool lines_of(const task *t, int64_t kh, tg_run *r, const float **x, cons
 /* ---- one channel of x in a group ---- */
 
 /* Lane by lane the channel of x, of a vector of y's channels; beyond the last one, any. */
-static void lanes_of(const tg_conv *v, int64_t channel, int32_t from[TG_LANES])
+static void permutation_of(const tg_conv *v, int64_t channel, int32_t from[TG_LANES])
 {
     for (int l = 0; l < TG_LANES; l++) from[l] = (int32_t)(imin(channel + l, v->of - 1) / v->of_group * v->in_group);
 }
 
 /* Lines of a panel lie pixel by pixel, panel after panel. */
-static void pack_x(const task *t, float *to)
+static void pack_x(const grouped_task *t, float *to)
 {
     const tg_conv *v = &t->p->v;
     const int64_t width = v->image[1], ahead = ceil_div(AHEAD, v->in) * v->in;
     int32_t from[TG_LANES];
     for (int64_t j = 0; j < (t->c1 - t->c0) / TG_LANES; j++) {
-        lanes_of(v, t->c0 + j * TG_LANES, from);
+        permutation_of(v, t->c0 + j * TG_LANES, from);
         const float *x = t->x + (t->image * v->image[0] + t->ih0) * width * v->in;
         for (int64_t h = t->ih0; h < t->ih1; h++)
             for (int64_t w = 0; w < width; w++, x += v->in) {
@@ -176,7 +177,7 @@ static void pack_x(const task *t, float *to)
 }
 
 /* Lanes beyond the last channel are zero. */
-static void pack_y(const task *t, float *to)
+static void pack_y(const grouped_task *t, float *to)
 {
     const tg_conv *v = &t->p->v;
     const float *gy = t->gy + (t->image * v->out[0] + t->oh0) * v->out[1] * v->of + t->c0;
@@ -198,24 +199,24 @@ ROWS_7(RUN, 1)
 ROWS_6(RUN, 2)
 ROWS_3(RUN, 4)
 
-typedef void run_function(const tg_run *);
+typedef void grouped_microkernel(const tg_run *);
 #define NAME(rows, vecs) run_##rows##_##vecs,
-static run_function *const runs[][7] = { { ROWS_7(NAME, 1) }, { ROWS_6(NAME, 2) }, { ROWS_3(NAME, 4) } };
+static grouped_microkernel *const runs[][7] = { { ROWS_7(NAME, 1) }, { ROWS_6(NAME, 2) }, { ROWS_3(NAME, 4) } };
 static const int most_rows[] = { 7, 6, 3 }; /* so many can be addressed, or kept */
 
 /* Columns of y from w0 to w1, all of which meet the taps of a kernel line from a to b. */
 typedef struct {
     int64_t a, b, w0, w1;
-} columns;
+} tap_columns;
 
-static void add_panel(const task *t, const columns *s, int64_t j, int vecs, int64_t kh)
+static void add_panel(const grouped_task *t, const tap_columns *s, int64_t j, int vecs, int64_t kh)
 {
-    const plan *p = t->p;
+    const grouped_plan *p = t->p;
     const tg_conv *v = &p->v;
     const bool direct = p->by == DIRECT;
     tg_run r = { .pixels = s->w1 - s->w0, .y_pixel = direct ? v->of : p->share };
     const int64_t x_pixel = direct ? v->in : p->share, rows = s->b - s->a;
-    if (!lines_of(t, kh, &r, &r.x, &r.y)) return;
+    if (!run_lines_of(t, kh, &r, &r.x, &r.y)) return;
     r.x_pixel = v->stride[1] * x_pixel;
     r.row = v->dilation[1] * x_pixel;
     r.x += (s->w0 * v->stride[1] + s->a * v->dilation[1] - v->pad[1]) * x_pixel + j * TG_LANES;
@@ -227,7 +228,7 @@ static void add_panel(const task *t, const columns *s, int64_t j, int vecs, int6
     }
 }
 
-static void add_columns(const task *t, const columns *s)
+static void add_columns(const grouped_task *t, const tap_columns *s)
 {
     for (int64_t j = 0, vecs; j < (t->c1 - t->c0) / TG_LANES; j += vecs) {
         vecs = vecs_at(t, j);
@@ -236,21 +237,21 @@ static void add_columns(const task *t, const columns *s)
 }
 
 /* The taps that column w meets. */
-static columns taps_of(const tg_conv *v, int64_t w)
+static tap_columns taps_of(const tg_conv *v, int64_t w)
 {
     const int64_t at = w * v->stride[1] - v->pad[1], step = v->dilation[1], last = v->image[1] - 1 - at;
-    columns s = { .a = ceil_div(imax(0, -at), step), .w0 = w };
+    tap_columns s = { .a = ceil_div(imax(0, -at), step), .w0 = w };
     s.b = last < 0 ? s.a : imax(s.a, imin(v->kernel[1], last / step + 1));
     return s;
 }
 
 /* Columns that meet the same taps are one run. */
-static void add_depthwise(const task *t)
+static void add_depthwise(const grouped_task *t)
 {
     const tg_conv *v = &t->p->v;
-    columns s = taps_of(v, 0);
+    tap_columns s = taps_of(v, 0);
     for (int64_t w = 1; w <= v->out[1]; w++) {
-        const columns next = w < v->out[1] ? taps_of(v, w) : (columns){ -1, -1, w, w };
+        const tap_columns next = w < v->out[1] ? taps_of(v, w) : (tap_columns){ -1, -1, w, w };
         if (next.a == s.a && next.b == s.b) continue;
         s.w1 = w;
         if (s.a < s.b) add_columns(t, &s);
@@ -283,22 +284,23 @@ CHANNELS_R(REPEATED_RUN, 3)
 
 #define PERMUTED_NAME(taps, channels) permuted_##taps##_##channels,
 #define REPEATED_NAME(taps, channels) repeated_##taps##_##channels,
-static run_function *const permuted[][TG_RUN_PERMUTED] = { { CHANNELS_P(PERMUTED_NAME, 1) },
-                                                           { CHANNELS_P(PERMUTED_NAME, 2) },
-                                                           { CHANNELS_P(PERMUTED_NAME, 3) } };
-static run_function *const repeated[][TG_RUN_REPEATED] = { { CHANNELS_R(REPEATED_NAME, 1) },
-                                                           { CHANNELS_R(REPEATED_NAME, 2) },
-                                                           { CHANNELS_R(REPEATED_NAME, 3) } };
+static grouped_microkernel *const permuted[][TG_RUN_PERMUTED] = { { CHANNELS_P(PERMUTED_NAME, 1) },
+                                                                  { CHANNELS_P(PERMUTED_NAME, 2) },
+                                                                  { CHANNELS_P(PERMUTED_NAME, 3) } };
+static grouped_microkernel *const repeated[][TG_RUN_REPEATED] = { { CHANNELS_R(REPEATED_NAME, 1) },
+                                                                  { CHANNELS_R(REPEATED_NAME, 2) },
+                                                                  { CHANNELS_R(REPEATED_NAME, 3) } };
 
 /* Taps kw, kw + stride .. of a kernel line, through which pixels of x that lie a stride apart meet pixels of y one
  * behind the other: pixel n stride + left of x meets n - t through tap t of these. */
 typedef struct {
     int64_t kw, count, left;
-} chain;
+} permute_chain;
 
 /* All channels of a group of a vector, of pixels n0 to n1, and of the chain's taps from a to b, which all of them meet.
  */
-static void add_channels(const task *t, tg_run r, const chain *k, int64_t a, int64_t b, int64_t n0, int64_t n1)
+static void add_channels(const grouped_task *t, tg_run r, const permute_chain *k, int64_t a, int64_t b, int64_t n0,
+                         int64_t n1)
 {
     const tg_conv *v = &t->p->v;
     const bool one = r.from[TG_LANES - 1] == r.from[0];
@@ -313,7 +315,7 @@ static void add_channels(const task *t, tg_run r, const chain *k, int64_t a, int
     }
 }
 
-static void add_chain(const task *t, const tg_run *r, const chain *k)
+static void add_chain(const grouped_task *t, const tg_run *r, const permute_chain *k)
 {
     const tg_conv *v = &t->p->v;
     const int64_t stride = v->stride[1], last = v->image[1] - 1 - k->left, out = v->out[1];
@@ -326,7 +328,7 @@ static void add_chain(const task *t, const tg_run *r, const chain *k)
 }
 
 /* The taps of a kernel line, as chains of a few. */
-static void add_chains(const task *t, const tg_run *r)
+static void add_chains(const grouped_task *t, const tg_run *r)
 {
     const tg_conv *v = &t->p->v;
     const int64_t stride = v->stride[1], width = v->kernel[1],
@@ -336,23 +338,23 @@ static void add_chains(const task *t, const tg_run *r)
         for (int64_t i = 0, n; i < all; i += n) {
             n = ceil_div(all - i, ceil_div(all - i, TG_RUN_TAPS));
             const int64_t kw = phase + i * stride;
-            add_chain(t, r, &(chain){ kw, n, kw * v->dilation[1] - v->pad[1] });
+            add_chain(t, r, &(permute_chain){ kw, n, kw * v->dilation[1] - v->pad[1] });
         }
     }
 }
 
-static void add_permuted(const task *t)
+static void add_permuted(const grouped_task *t)
 {
     const tg_conv *v = &t->p->v;
     int32_t from[TG_LANES];
     for (int64_t c = t->c0; c < t->c1; c += TG_LANES) {
-        lanes_of(v, c, from);
+        permutation_of(v, c, from);
         const bool one = from[0] == from[TG_LANES - 1];
         const int64_t first = one ? from[0] : imin(from[0], v->in - TG_LANES); /* of as many neighbours */
         for (int l = 0; l < TG_LANES; l++) from[l] -= (int32_t)first;
         for (int64_t kh = 0; kh < v->kernel[0]; kh++) {
             tg_run r = { .x_pixel = v->stride[1] * v->in, .y_pixel = v->of, .from = from, .channel = 0 };
-            if (!lines_of(t, kh, &r, &r.x, &r.y)) continue;
+            if (!run_lines_of(t, kh, &r, &r.x, &r.y)) continue;
             if (kh == 0) r.x_ahead = PIXELS_AHEAD * v->in, r.y_ahead = PIXELS_AHEAD * v->of;
             r.x += first;
             r.y += c;
@@ -363,14 +365,14 @@ static void add_permuted(const task *t)
     }
 }
 #else
-static void add_permuted(const task *t) { (void)t; }
+static void add_permuted(const grouped_task *t) { (void)t; }
 #endif
 
 /* ---- both ---- */
 
-static void add_block(task *t, int64_t index, float *room)
+static void grouped_add_block(grouped_task *t, int64_t index, float *room)
 {
-    const plan *p = t->p;
+    const grouped_plan *p = t->p;
     const tg_conv *v = &p->v;
     t->image = index / p->blocks;
     t->oh0 = index % p->blocks * p->lines;
@@ -390,20 +392,20 @@ static void add_block(task *t, int64_t index, float *room)
     else add_depthwise(t);
 }
 
-static void add_part(const tg_call *c, const plan *p, const tg_task *t_)
+static void grouped_add_part(const tg_call *c, const grouped_plan *p, const tg_task *t_)
 {
     const int64_t share = t_->index % p->shares, part = t_->index / p->shares, all = p->v.n * p->blocks;
-    task t = { .p = p, .gy = tg_ptr(c->in[0]), .x = tg_ptr(c->in[1]), .c0 = share * p->share };
+    grouped_task t = { .p = p, .gy = tg_ptr(c->in[0]), .x = tg_ptr(c->in[1]), .c0 = share * p->share };
     t.c1 = imin(p->channels, t.c0 + p->share);
     t.sums = (float *)t_->shared + part * p->rows * p->channels;
     for (int64_t r = 0; r < p->rows; r++)
         memset(t.sums + r * p->channels + t.c0, 0, sizeof(float) * (size_t)(t.c1 - t.c0));
-    for (int64_t i = part * p->part; i < imin(all, (part + 1) * p->part); i++) add_block(&t, i, t_->scratch);
+    for (int64_t i = part * p->part; i < imin(all, (part + 1) * p->part); i++) grouped_add_block(&t, i, t_->scratch);
 }
 
 /* ---- phase 1 ---- */
 
-static void add_parts(const tg_call *c, const plan *p, const tg_task *t)
+static void grouped_add_parts(const tg_call *c, const grouped_plan *p, const tg_task *t)
 {
     const int64_t first = t->index * TURN, n = imin(p->v.of - first, TURN), part = p->rows * p->channels;
     float *const gw = (float *)tg_ptr(c->out[0]) + first * p->rows;
@@ -417,19 +419,19 @@ static void add_parts(const tg_call *c, const plan *p, const tg_task *t)
     }
 }
 
-static void run(const tg_call *c, const tg_task *t)
+static void conv2d_grad_w_grouped_run(const tg_call *c, const tg_task *t)
 {
-    const plan p = plan_of(c);
-    if (t->phase == 0) add_part(c, &p, t);
-    else add_parts(c, &p, t);
+    const grouped_plan p = grouped_plan_of(c);
+    if (t->phase == 0) grouped_add_part(c, &p, t);
+    else grouped_add_parts(c, &p, t);
 }
 
 TG_VECTOR_KERNEL(conv2d_grad_w_grouped_vector) = {
     .name = "vector_grouped_" TG_TEXT(TG_VECTOR_SUFFIX),
     .backend = "vector",
     .isa = TG_VECTOR_ISA,
-    .reject = reject,
-    .scratch = scratch,
-    .tasks = tasks,
-    .run = run,
+    .reject = conv2d_grad_w_grouped_reject,
+    .scratch = conv2d_grad_w_grouped_scratch,
+    .tasks = conv2d_grad_w_grouped_tasks,
+    .run = conv2d_grad_w_grouped_run,
 };

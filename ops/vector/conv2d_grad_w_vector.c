@@ -12,11 +12,11 @@ typedef struct {
     int64_t pixels, columns, size; /* of y; of the image's matrix: of a row of w; of w */
     tg_grid grid;                  /* of one group */
     int64_t cells, parts, part;    /* blocks of w; parts, and pixels of one */
-} plan;
+} grad_w_plan;
 
-static plan plan_of(const tg_call *c)
+static grad_w_plan grad_w_plan_of(const tg_call *c)
 {
-    plan p = { .v = tg_conv_of(c, c->in[1], c->out[0], c->in[0]) };
+    grad_w_plan p = { .v = tg_conv_of(c, c->in[1], c->out[0], c->in[0]) };
     p.pixels = p.v.n * p.v.out[0] * p.v.out[1];
     p.columns = p.v.taps * p.v.in_group;
     p.size = p.v.of * p.columns;
@@ -28,16 +28,16 @@ static plan plan_of(const tg_call *c)
     return p;
 }
 
-static tg_scratch scratch(const tg_call *c)
+static tg_scratch conv2d_grad_w_scratch(const tg_call *c)
 {
-    const plan p = plan_of(c);
+    const grad_w_plan p = grad_w_plan_of(c);
     return (tg_scratch){ .shared = p.parts > 1 ? (size_t)(p.parts * p.size) * sizeof(float) : 0,
                          .worker = tg_gemm_scratch(true) };
 }
 
-static int64_t tasks(const tg_call *c, int phase)
+static int64_t conv2d_grad_w_tasks(const tg_call *c, int phase)
 {
-    const plan p = plan_of(c);
+    const grad_w_plan p = grad_w_plan_of(c);
     return phase == 0 ? p.parts * p.cells : phase == 1 && p.parts > 1 ? tg_blocks(p.size) : 0;
 }
 
@@ -55,7 +55,7 @@ static void pack_pixels(const void *pixels, int64_t k0, int64_t k1, int64_t n0, 
 }
 
 /* Rows and columns of the finished gw. */
-static void mend(const tg_call *c, const plan *p, int64_t m0, int64_t m1, int64_t n0, int64_t n1)
+static void grad_w_mend(const tg_call *c, const grad_w_plan *p, int64_t m0, int64_t m1, int64_t n0, int64_t n1)
 {
     const tg_conv *v = &p->v;
     for (int64_t m = m0; m < m1; m++) {
@@ -65,7 +65,7 @@ static void mend(const tg_call *c, const plan *p, int64_t m0, int64_t m1, int64_
     }
 }
 
-static void compute(const tg_call *c, const plan *p, const tg_task *t)
+static void grad_w_partial(const tg_call *c, const grad_w_plan *p, const tg_task *t)
 {
     const tg_conv *v = &p->v;
     const int64_t part = t->index / p->cells, of_group = tg_grid_cells(&p->grid);
@@ -85,10 +85,11 @@ static void compute(const tg_call *c, const plan *p, const tg_task *t)
         .pack_b = pack_pixels,
     };
     tg_gemm_block(&g, cell, rows, t->scratch);
-    if (p->parts == 1) mend(c, p, group * v->of_group + cell.m0, group * v->of_group + cell.m1, cell.n0, cell.n1);
+    if (p->parts == 1)
+        grad_w_mend(c, p, group * v->of_group + cell.m0, group * v->of_group + cell.m1, cell.n0, cell.n1);
 }
 
-static void add_parts(const tg_call *c, const plan *p, const tg_task *t)
+static void grad_w_add_parts(const tg_call *c, const grad_w_plan *p, const tg_task *t)
 {
     const int64_t from = t->index * TG_VECTOR_BLOCK, end = tg_block_end(t->index, p->size);
     const float *part = t->shared;
@@ -102,16 +103,16 @@ static void add_parts(const tg_call *c, const plan *p, const tg_task *t)
     for (int64_t i = from, next; i < end; i = next) {
         const int64_t m = i / p->columns, row = m * p->columns;
         next = row + p->columns < end ? row + p->columns : end;
-        mend(c, p, m, m + 1, i - row, next - row);
+        grad_w_mend(c, p, m, m + 1, i - row, next - row);
     }
 }
 
-static void run(const tg_call *c, const tg_task *t)
+static void conv2d_grad_w_run(const tg_call *c, const tg_task *t)
 {
-    const plan p = plan_of(c);
-    if (t->phase == 0) compute(c, &p, t);
-    else add_parts(c, &p, t);
+    const grad_w_plan p = grad_w_plan_of(c);
+    if (t->phase == 0) grad_w_partial(c, &p, t);
+    else grad_w_add_parts(c, &p, t);
 }
 
-TG_VECTOR_KERNEL(conv2d_grad_w_vector) = { TG_VECTOR_HEAD, .reject = tg_conv_reject, .scratch = scratch, .tasks = tasks,
-                                           .run = run };
+TG_VECTOR_KERNEL(conv2d_grad_w_vector) = { TG_VECTOR_HEAD, .reject = tg_conv_reject, .scratch = conv2d_grad_w_scratch,
+                                           .tasks = conv2d_grad_w_tasks, .run = conv2d_grad_w_run };

@@ -31,7 +31,7 @@ enum { BLOCKS = 64 }; /* at a time */
 typedef uint64_t words __attribute__((vector_size(8 * LANES)));
 
 /* The numbers of LANES blocks, whose number is `low` (its lower half) and `high`. */
-static void draw_some(tg_stream stream, const uint64_t *low, const uint64_t *high, uint32_t *bits)
+static void draw_lanes(tg_stream stream, const uint64_t *low, const uint64_t *high, uint32_t *bits)
 {
     words x0, x1, x2 = (words){ 0 } + stream.counter, x3 = x2 >> 32;
     memcpy(&x0, low, sizeof x0);
@@ -54,22 +54,22 @@ static void draw_some(tg_stream stream, const uint64_t *low, const uint64_t *hig
 }
 
 /* The 4 * BLOCKS numbers from block `first` on. */
-static void draw(tg_stream stream, uint64_t first, uint32_t bits[4 * BLOCKS])
+static void draw_bits(tg_stream stream, uint64_t first, uint32_t bits[4 * BLOCKS])
 {
     uint64_t low[BLOCKS], high[BLOCKS];
     for (int j = 0; j < BLOCKS; j++) low[j] = first + (uint64_t)j, high[j] = low[j] >> 32;
-    for (int j = 0; j < BLOCKS; j += LANES) draw_some(stream, low + j, high + j, bits + 4 * j);
+    for (int j = 0; j < BLOCKS; j += LANES) draw_lanes(stream, low + j, high + j, bits + 4 * j);
 }
 
 /* uniform(i) >= p, as tg_random_uniform has it, is a comparison of 24-bit numbers. */
-TG_INLINE void drop(const tg_dropout_attr *a, int64_t first, tg_span s, bool is_bf16)
+TG_INLINE void dropout_block(const tg_dropout_attr *a, int64_t first, tg_span s, bool is_bf16)
 {
     const float scale = (float)(1 / (1 - (double)a->p));
     const int32_t least = (int32_t)ceil((double)a->p * 0x1p24);
     uint32_t bits[4 * BLOCKS];
     for (int64_t i = 0; i < s.n; i += 4 * BLOCKS) {
         const int64_t n = s.n - i < 4 * BLOCKS ? s.n - i : 4 * BLOCKS;
-        draw(a->stream, (uint64_t)(first + i) / 4, bits);
+        draw_bits(a->stream, (uint64_t)(first + i) / 4, bits);
 #pragma omp simd
         for (int64_t j = 0; j < n; j++) {
             const float v = tg_load(s.a, is_bf16, i + j) * scale;
@@ -78,11 +78,11 @@ TG_INLINE void drop(const tg_dropout_attr *a, int64_t first, tg_span s, bool is_
     }
 }
 
-static void run(const tg_call *c, const tg_task *t)
+static void dropout_run(const tg_call *c, const tg_task *t)
 {
     const tg_span s = tg_span_of(c, t);
-    if (s.is_bf16) drop(c->attr, t->index * TG_VECTOR_BLOCK, s, true);
-    else drop(c->attr, t->index * TG_VECTOR_BLOCK, s, false);
+    if (s.is_bf16) dropout_block(c->attr, t->index * TG_VECTOR_BLOCK, s, true);
+    else dropout_block(c->attr, t->index * TG_VECTOR_BLOCK, s, false);
 }
 
-TG_VECTOR_KERNEL(dropout_vector) = { TG_ELEMENTWISE_HEAD, .run = run, .in_place = true };
+TG_VECTOR_KERNEL(dropout_vector) = { TG_ELEMENTWISE_HEAD, .run = dropout_run, .in_place = true };

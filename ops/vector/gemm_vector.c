@@ -3,8 +3,6 @@
 #include "gemm.h"
 #include <string.h>
 
-#define INLINE static inline __attribute__((always_inline))
-
 /* A vector may lie anywhere in memory. */
 typedef float vec __attribute__((vector_size(4 * TG_LANES), aligned(4), may_alias));
 typedef int32_t mask __attribute__((vector_size(4 * TG_LANES)));
@@ -23,19 +21,19 @@ typedef struct {
     int columns;    /* 1 .. TG_NR */
     bool add, relu;
     const float *bias; /* of the tile's first column, or NULL */
-} target;
+} gemm_target;
 
-INLINE vec positive(vec v) { return (vec)((mask)v & ~(mask)(v < 0)); } /* a NaN stays: it is not below 0 */
+TG_INLINE vec relu_lanes(vec v) { return (vec)((mask)v & ~(mask)(v < 0)); } /* a NaN stays: it is not below 0 */
 
-INLINE vec finished(vec v, const target *t, const float *to, int lane)
+TG_INLINE vec finish_lanes(vec v, const gemm_target *t, const float *to, int lane)
 {
     if (t->add) v += *(const vec *)(to + lane);
     if (t->bias) v += *(const vec *)(t->bias + lane);
-    return t->relu ? positive(v) : v;
+    return t->relu ? relu_lanes(v) : v;
 }
 
 /* The last columns of C: vectors would reach beyond its row, so the values go through a buffer. */
-static __attribute__((noinline)) void store_some(const target *t, int rows, const float *tile)
+static __attribute__((noinline)) void store_some(const gemm_target *t, int rows, const float *tile)
 {
     for (int r = 0; r < rows; r++)
         for (int i = 0; i < t->columns; i++) {
@@ -47,8 +45,8 @@ static __attribute__((noinline)) void store_some(const target *t, int rows, cons
 }
 
 /* rows x vecs accumulators over a depth of k.  Element (r, t) of A lies at a[r across + t along]. */
-INLINE void tile(int rows, int vecs, int64_t across, int along, int64_t k, const float *a, const float *b,
-                 const target *to)
+TG_INLINE void gemm_tile(int rows, int vecs, int64_t across, int along, int64_t k, const float *a, const float *b,
+                         const gemm_target *to)
 {
     vec sum[TG_MR][TG_VECS];
 #pragma GCC unroll 12
@@ -75,7 +73,7 @@ INLINE void tile(int rows, int vecs, int64_t across, int along, int64_t k, const
 #pragma GCC unroll 4
         for (int v = 0; v < vecs; v++) {
             float *const at = to->rows[r] + to->column;
-            if (whole) *(vec *)(at + v * TG_LANES) = finished(sum[r][v], to, at, v * TG_LANES);
+            if (whole) *(vec *)(at + v * TG_LANES) = finish_lanes(sum[r][v], to, at, v * TG_LANES);
             else *(vec *)(buffer + r * TG_NR + v * TG_LANES) = sum[r][v];
         }
     if (!whole) store_some(to, rows, buffer);
@@ -83,33 +81,34 @@ INLINE void tile(int rows, int vecs, int64_t across, int along, int64_t k, const
 
 /* Heights that are compiled: a panel of fewer rows is taken in two or three of them.  `most` is what registers hold. */
 #define TILE(name, vecs, most, across, along) \
-    static int name(int rows, int64_t k, const float *a, int64_t pitch, const float *b, const target *to) \
+    static int name(int rows, int64_t k, const float *a, int64_t pitch, const float *b, const gemm_target *to) \
     { \
         (void)pitch; \
-        if (most >= 12 && rows >= 12) return tile(12, vecs, across, along, k, a, b, to), 12; \
-        if (most >= 8 && rows >= 8) return tile(8, vecs, across, along, k, a, b, to), 8; \
-        if (most >= 6 && rows >= 6) return tile(6, vecs, across, along, k, a, b, to), 6; \
-        if (rows >= 4) return tile(4, vecs, across, along, k, a, b, to), 4; \
-        if (rows >= 2) return tile(2, vecs, across, along, k, a, b, to), 2; \
-        return tile(1, vecs, across, along, k, a, b, to), 1; \
+        if (most >= 12 && rows >= 12) return gemm_tile(12, vecs, across, along, k, a, b, to), 12; \
+        if (most >= 8 && rows >= 8) return gemm_tile(8, vecs, across, along, k, a, b, to), 8; \
+        if (most >= 6 && rows >= 6) return gemm_tile(6, vecs, across, along, k, a, b, to), 6; \
+        if (rows >= 4) return gemm_tile(4, vecs, across, along, k, a, b, to), 4; \
+        if (rows >= 2) return gemm_tile(2, vecs, across, along, k, a, b, to), 2; \
+        return gemm_tile(1, vecs, across, along, k, a, b, to), 1; \
     }
 #define TILES(vecs, most) TILE(rows_##vecs, vecs, most, pitch, 1) TILE(columns_##vecs, vecs, most, 1, TG_MR)
-typedef int tile_function(int, int64_t, const float *, int64_t, const float *, const target *);
+typedef int gemm_microkernel(int, int64_t, const float *, int64_t, const float *, const gemm_target *);
 TILES(1, TG_MR)
 TILES(2, TG_MR)
 #if defined __AVX512F__
 TILES(3, 8)
 TILES(4, 6)
-static tile_function *const tiles[2][TG_VECS] = { { rows_1, rows_2, rows_3, rows_4 },
-                                                  { columns_1, columns_2, columns_3, columns_4 } };
+static gemm_microkernel *const tiles[2][TG_VECS] = { { rows_1, rows_2, rows_3, rows_4 },
+                                                     { columns_1, columns_2, columns_3, columns_4 } };
 #else
-static tile_function *const tiles[2][TG_VECS] = { { rows_1, rows_2 }, { columns_1, columns_2 } };
+static gemm_microkernel *const tiles[2][TG_VECS] = { { rows_1, rows_2 }, { columns_1, columns_2 } };
 #endif
 
 /* All rows of a block, `pitch` apart if they are not columns, against one panel of B. */
-static void sweep(const tg_gemm *g, int m, int64_t k, const float *a, int64_t pitch, const float *b, target to)
+static void gemm_row_tiles(const tg_gemm *g, int m, int64_t k, const float *a, int64_t pitch, const float *b,
+                           gemm_target to)
 {
-    tile_function *const compute = tiles[g->by_columns][(to.columns - 1) / TG_LANES];
+    gemm_microkernel *const compute = tiles[g->by_columns][(to.columns - 1) / TG_LANES];
     for (int r = 0; r < m;) {
         const int left = TG_MR - r % TG_MR < m - r ? TG_MR - r % TG_MR : m - r;
         const float *at = a + (g->by_columns ? tg_column_place(r, 0) : r * pitch);
@@ -120,13 +119,13 @@ static void sweep(const tg_gemm *g, int m, int64_t k, const float *a, int64_t pi
 }
 
 /* One depth of KC: its A is packed, its panels of B are packed or found. */
-static void layer(const tg_gemm *g, tg_cell c, int64_t k0, float *const *rows, float *scratch)
+static void gemm_k_block(const tg_gemm *g, tg_cell c, int64_t k0, float *const *rows, float *scratch)
 {
     const int64_t k1 = k0 + TG_KC < g->k ? k0 + TG_KC : g->k;
     const tg_matrix *in_place = g->pack_a ? NULL : g->a;
     const float *a = in_place ? (const float *)in_place->at + c.m0 * in_place->row + k0 : scratch;
     float *const own_b = scratch + TG_GEMM_A;
-    target to = { .rows = rows, .add = k0 > 0, .relu = k1 == g->k && g->relu };
+    gemm_target to = { .rows = rows, .add = k0 > 0, .relu = k1 == g->k && g->relu };
     if (g->pack_a) g->pack_a(g->a, c.m0, c.m1, k0, k1, scratch);
     for (int64_t n = c.n0; n < c.n1; n += TG_NR) {
         const int64_t end = n + TG_NR < c.n1 ? n + TG_NR : c.n1;
@@ -135,7 +134,7 @@ static void layer(const tg_gemm *g, tg_cell c, int64_t k0, float *const *rows, f
         to.column = n;
         to.columns = (int)(end - n);
         to.bias = k1 == g->k && g->bias ? g->bias + n : NULL;
-        sweep(g, (int)(c.m1 - c.m0), k1 - k0, a, in_place ? in_place->row : TG_PITCH, b, to);
+        gemm_row_tiles(g, (int)(c.m1 - c.m0), k1 - k0, a, in_place ? in_place->row : TG_PITCH, b, to);
     }
 }
 
@@ -143,7 +142,7 @@ void tg_gemm_block(const tg_gemm *g, tg_cell c, float *const *rows, float *scrat
 {
     int64_t k0 = 0;
     do {
-        layer(g, c, k0, rows, scratch);
+        gemm_k_block(g, c, k0, rows, scratch);
         k0 += TG_KC;
     } while (k0 < g->k);
 }
@@ -151,7 +150,7 @@ void tg_gemm_block(const tg_gemm *g, tg_cell c, float *const *rows, float *scrat
 /* ---- packing matrices ---- */
 
 /* n numbers from element i on */
-INLINE void copy(const tg_matrix *m, int64_t i, int64_t n, float *to)
+TG_INLINE void copy_row(const tg_matrix *m, int64_t i, int64_t n, float *to)
 {
     if (m->is_bf16) tg_widen(tg_at(m->at, true, i), true, n, to);
     else memcpy(to, (const float *)m->at + i, (size_t)n * sizeof *to);
@@ -160,7 +159,7 @@ INLINE void copy(const tg_matrix *m, int64_t i, int64_t n, float *to)
 void tg_pack_rows(const void *matrix, int64_t m0, int64_t m1, int64_t k0, int64_t k1, float *to)
 {
     const tg_matrix *m = matrix;
-    for (int64_t i = m0; i < m1; i++, to += TG_PITCH) copy(m, i * m->row + k0, k1 - k0, to);
+    for (int64_t i = m0; i < m1; i++, to += TG_PITCH) copy_row(m, i * m->row + k0, k1 - k0, to);
 }
 
 /* Row by row of memory, its pieces to all panels. */
@@ -171,8 +170,8 @@ void tg_pack_columns(const void *matrix, int64_t m0, int64_t m1, int64_t k0, int
     int64_t from = k0 * m->column + m0;
     for (int64_t k = 0; k < k1 - k0; k++, from += m->column) {
         float *panel = to + k * TG_MR;
-        for (int64_t i = 0; i < whole; i += TG_MR, panel += TG_KC * TG_MR) copy(m, from + i, TG_MR, panel);
-        copy(m, from + whole, rest, panel);
+        for (int64_t i = 0; i < whole; i += TG_MR, panel += TG_KC * TG_MR) copy_row(m, from + i, TG_MR, panel);
+        copy_row(m, from + whole, rest, panel);
     }
 }
 
@@ -184,7 +183,7 @@ typedef float quad __attribute__((vector_size(16), aligned(4), may_alias));
 #endif
 
 /* to[j pitch + i] = from[i row + j], 4 x 4 */
-INLINE void transpose4(const float *from, int64_t row, float *to, int64_t pitch)
+TG_INLINE void transpose4(const float *from, int64_t row, float *to, int64_t pitch)
 {
     const quad a = *(const quad *)from, b = *(const quad *)(from + row);
     const quad c = *(const quad *)(from + 2 * row), d = *(const quad *)(from + 3 * row);
@@ -198,7 +197,7 @@ INLINE void transpose4(const float *from, int64_t row, float *to, int64_t pitch)
 
 /* The same for a block of as many rows and columns as a vector has lanes: in each step those lanes of two rows change
  * places whose number has the bit `step`, or has it not. */
-INLINE vec exchanged(vec a, vec b, int step, bool high)
+TG_INLINE vec exchanged(vec a, vec b, int step, bool high)
 {
     mask from; /* 0 .. lanes - 1: of a; then b's */
     for (int i = 0; i < TG_LANES; i++) {
@@ -214,7 +213,7 @@ INLINE vec exchanged(vec a, vec b, int step, bool high)
 #endif
 }
 
-INLINE void transpose_lanes(const float *from, int64_t row, float *to, int64_t pitch)
+TG_INLINE void transpose_lanes(const float *from, int64_t row, float *to, int64_t pitch)
 {
     vec t[TG_LANES];
 #pragma GCC unroll 16
@@ -268,7 +267,7 @@ static void transpose_halves(const tg_matrix *m, int64_t first, int64_t depth, i
         for (int64_t k = 0; k < depth; k += DEPTH) {
             const int64_t some = columns - j < TG_LANES ? columns - j : TG_LANES;
             const int64_t n = depth - k < DEPTH ? depth - k : DEPTH;
-            for (int64_t i = 0; i < some; i++) copy(m, first + (j + i) * m->column + k, n, room + i * PITCH);
+            for (int64_t i = 0; i < some; i++) copy_row(m, first + (j + i) * m->column + k, n, room + i * PITCH);
             tg_pack_transposed(room, PITCH, n, some, to + k * width + j, width);
         }
 }
@@ -280,8 +279,8 @@ static void pack_straight(const tg_matrix *m, int64_t first, int64_t depth, int6
         if (columns == TG_NR) {
             const char *const ahead = tg_at(m->at, m->is_bf16, first + 16 * m->row);
             for (int i = 0; i < TG_NR * (m->is_bf16 ? 2 : 4); i += 64) __builtin_prefetch(ahead + i);
-            copy(m, first, TG_NR, to);
-        } else copy(m, first, columns, to);
+            copy_row(m, first, TG_NR, to);
+        } else copy_row(m, first, columns, to);
 }
 
 void tg_pack_panel(const void *matrix, int64_t k0, int64_t k1, int64_t n0, int64_t n1, float *to)

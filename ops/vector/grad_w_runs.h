@@ -9,6 +9,7 @@
 #ifndef TG_GRAD_W_RUNS_H
 #define TG_GRAD_W_RUNS_H
 #include "gemm.h"
+#include "inline.h"
 #if defined __AVX2__
 #include <immintrin.h>
 #endif
@@ -29,9 +30,7 @@ typedef struct {
     int64_t x_ahead, y_ahead; /* floats to what is fetched meanwhile */
 } tg_run;
 
-#define TG_RUN static inline __attribute__((always_inline))
-
-TG_RUN void tg_add_run(int rows, int vecs, const tg_run *r)
+TG_INLINE void tg_add_run(int rows, int vecs, const tg_run *r)
 {
     tg_lanes s[12];
 #pragma GCC unroll 12
@@ -58,32 +57,32 @@ enum { TG_RUN_TAPS = 3 };
 #if defined __AVX512F__
 enum { TG_RUN_PERMUTED = 4, TG_RUN_REPEATED = 8 };
 typedef __m512i tg_lane_places;
-TG_RUN tg_lane_places tg_lane_places_from(const int32_t *from, int32_t channel)
+TG_INLINE tg_lane_places tg_lane_places_from(const int32_t *from, int32_t channel)
 {
     return _mm512_add_epi32(_mm512_loadu_si512(from), _mm512_set1_epi32(channel));
 }
-TG_RUN tg_lane_places tg_lane_places_after(tg_lane_places at, int32_t channel)
+TG_INLINE tg_lane_places tg_lane_places_after(tg_lane_places at, int32_t channel)
 {
     return _mm512_add_epi32(at, _mm512_set1_epi32(channel));
 }
-TG_RUN tg_lanes tg_repeated(float x) { return (tg_lanes)_mm512_set1_ps(x); }
-TG_RUN tg_lanes tg_permuted(const float *x, tg_lane_places at)
+TG_INLINE tg_lanes tg_repeated(float x) { return (tg_lanes)_mm512_set1_ps(x); }
+TG_INLINE tg_lanes tg_permuted(const float *x, tg_lane_places at)
 {
     return (tg_lanes)_mm512_permutexvar_ps(at, _mm512_loadu_ps(x));
 }
 #elif defined __AVX2__
 enum { TG_RUN_PERMUTED = 3, TG_RUN_REPEATED = 4 };
 typedef __m256i tg_lane_places;
-TG_RUN tg_lane_places tg_lane_places_from(const int32_t *from, int32_t channel)
+TG_INLINE tg_lane_places tg_lane_places_from(const int32_t *from, int32_t channel)
 {
     return _mm256_add_epi32(_mm256_loadu_si256((const void *)from), _mm256_set1_epi32(channel));
 }
-TG_RUN tg_lane_places tg_lane_places_after(tg_lane_places at, int32_t channel)
+TG_INLINE tg_lane_places tg_lane_places_after(tg_lane_places at, int32_t channel)
 {
     return _mm256_add_epi32(at, _mm256_set1_epi32(channel));
 }
-TG_RUN tg_lanes tg_repeated(float x) { return (tg_lanes)_mm256_set1_ps(x); }
-TG_RUN tg_lanes tg_permuted(const float *x, tg_lane_places at)
+TG_INLINE tg_lanes tg_repeated(float x) { return (tg_lanes)_mm256_set1_ps(x); }
+TG_INLINE tg_lanes tg_permuted(const float *x, tg_lane_places at)
 {
     return (tg_lanes)_mm256_permutevar8x32_ps(_mm256_loadu_ps(x), at);
 }
@@ -91,7 +90,7 @@ TG_RUN tg_lanes tg_permuted(const float *x, tg_lane_places at)
 
 #if defined __AVX2__
 /* one: all lanes take the same channel. */
-TG_RUN void tg_add_permuted_run(int taps, int channels, bool one, const tg_run *r)
+TG_INLINE void tg_add_permuted_run(int taps, int channels, bool one, const tg_run *r)
 {
     tg_lanes s[TG_RUN_TAPS][TG_RUN_REPEATED];
     tg_lane_places at[TG_RUN_REPEATED];

@@ -13,12 +13,12 @@
 /* Rows are cut into blocks; the rows of a block share its sums of ggamma and gbeta, in f32: not too many. */
 typedef struct {
     int64_t rows, n, block_rows, blocks;
-} cut;
+} layer_norm_cut;
 enum { PIECE = 4096, LEAST_ROWS = 32, MOST_ROWS = 64, CHUNK = 256 };
 
-static cut cut_of(const tg_tensor *x, const void *attr)
+static layer_norm_cut layer_norm_cut_of(const tg_tensor *x, const void *attr)
 {
-    cut k = { .rows = 1, .n = 1 };
+    layer_norm_cut k = { .rows = 1, .n = 1 };
     const int rest = x->rank - ((const tg_layer_norm_attr *)attr)->axes;
     for (int i = 0; i < x->rank; i++) *(i < rest ? &k.rows : &k.n) *= x->dim[i];
     k.block_rows = TG_VECTOR_BLOCK / k.n;
@@ -60,7 +60,7 @@ static __attribute__((noinline)) row_moments moments_of(const float *x, int64_t 
     return (row_moments){ (float)mean, (float)rest, (float)(1 / sqrt((var > 0 ? var : var != var ? var : 0) + eps)) };
 }
 
-static void normalise(const float *x, int64_t n, row_moments k, const float *gamma, const float *beta, float *y)
+static void normalise_row(const float *x, int64_t n, row_moments k, const float *gamma, const float *beta, float *y)
 {
 #pragma omp simd
     for (int64_t j = 0; j < n; j++)
@@ -89,7 +89,7 @@ static __attribute__((noinline)) void short_moments(const float *x, int64_t n, i
 }
 
 /* Rows from number `row` of t on: where they lie, or widened into room. */
-static const float *rows_of(const tg_tensor *t, int64_t row, int64_t count, int64_t n, float *room)
+static const float *rows_as_f32(const tg_tensor *t, int64_t row, int64_t count, int64_t n, float *room)
 {
     if (!tg_is_bf16(t)) return (const float *)tg_ptr(t) + row * n;
     tg_widen(tg_at(tg_ptr(t), true, row * n), true, count * n, room);
@@ -97,40 +97,40 @@ static const float *rows_of(const tg_tensor *t, int64_t row, int64_t count, int6
 }
 
 /* Rows that are worked on together. */
-static int64_t together(const cut *k) { return k->n < TG_SUM_LONG ? TG_LINES : 1; }
+static int64_t rows_together(const layer_norm_cut *k) { return k->n < TG_SUM_LONG ? TG_LINES : 1; }
 
-static void rows_moments(const float *x, const cut *k, int64_t count, double eps, row_moments *to)
+static void rows_moments(const float *x, const layer_norm_cut *k, int64_t count, double eps, row_moments *to)
 {
-    if (together(k) > 1) short_moments(x, k->n, count, eps, to);
+    if (rows_together(k) > 1) short_moments(x, k->n, count, eps, to);
     else *to = moments_of(x, k->n, eps);
 }
 
-static void run(const tg_call *c, const tg_task *t)
+static void layer_norm_run(const tg_call *c, const tg_task *t)
 {
-    const cut k = cut_of(c->in[0], c->attr);
+    const layer_norm_cut k = layer_norm_cut_of(c->in[0], c->attr);
     const bool is_bf16 = tg_is_bf16(c->in[0]);
     const double eps = (double)((const tg_layer_norm_attr *)c->attr)->eps;
     const int64_t end = imin((t->index + 1) * k.block_rows, k.rows);
     for (int64_t row = t->index * k.block_rows, count; row < end; row += count) {
         row_moments moments[TG_LINES];
-        count = imin(together(&k), end - row);
-        const float *const at = rows_of(c->in[0], row, count, k.n, t->scratch);
+        count = imin(rows_together(&k), end - row);
+        const float *const at = rows_as_f32(c->in[0], row, count, k.n, t->scratch);
         rows_moments(at, &k, count, eps, moments);
         for (int64_t i = 0; i < count; i++) {
             void *const y = tg_at(tg_ptr(c->out[0]), is_bf16, (row + i) * k.n);
             float *const to = is_bf16 ? (float *)t->scratch + i * k.n : y;
             ((float *)tg_ptr(c->out[1]))[row + i] = moments[i].mean;
             ((float *)tg_ptr(c->out[2]))[row + i] = moments[i].rstd;
-            normalise(at + i * k.n, k.n, moments[i], tg_ptr(c->in[1]), tg_ptr(c->in[2]), to);
+            normalise_row(at + i * k.n, k.n, moments[i], tg_ptr(c->in[1]), tg_ptr(c->in[2]), to);
             if (is_bf16) tg_narrow(to, true, k.n, y);
         }
     }
 }
 
-static tg_scratch scratch(const tg_call *c)
+static tg_scratch layer_norm_scratch(const tg_call *c)
 {
-    const cut k = cut_of(c->in[0], c->attr);
-    return (tg_scratch){ .worker = tg_is_bf16(c->in[0]) ? (size_t)(together(&k) * k.n) * sizeof(float) : 0 };
+    const layer_norm_cut k = layer_norm_cut_of(c->in[0], c->attr);
+    return (tg_scratch){ .worker = tg_is_bf16(c->in[0]) ? (size_t)(rows_together(&k) * k.n) * sizeof(float) : 0 };
 }
 
 /* ---- the derivative: 0 gx, and each block's sums of gy xhat and gy; 1 these summed ---- */
@@ -180,15 +180,15 @@ static void row_parameters(const float *gy, const float *x, int64_t n, row_momen
     }
 }
 
-static void grad_block(const tg_call *c, const tg_task *t, const cut *k)
+static void layer_norm_grad_block(const tg_call *c, const tg_task *t, const layer_norm_cut *k)
 {
     const float *const mean = tg_ptr(c->in[3]), *const rstd = tg_ptr(c->in[4]), *const gamma = tg_ptr(c->in[2]);
     float *const partial = (float *)t->shared + 2 * k->n * t->index, *const room = t->scratch;
     const bool parameters = c->out[1] || c->out[2], is_bf16 = tg_is_bf16(c->in[1]);
     if (parameters) memset(partial, 0, 2 * (size_t)k->n * sizeof(float));
     for (int64_t row = t->index * k->block_rows; row < imin((t->index + 1) * k->block_rows, k->rows); row++) {
-        const float *const gy = rows_of(c->in[0], row, 1, k->n, room);
-        const float *const x = rows_of(c->in[1], row, 1, k->n, is_bf16 ? room + k->n : NULL);
+        const float *const gy = rows_as_f32(c->in[0], row, 1, k->n, room);
+        const float *const x = rows_as_f32(c->in[1], row, 1, k->n, is_bf16 ? room + k->n : NULL);
         void *const gx = tg_at(tg_ptr(c->out[0]), is_bf16, row * k->n);
         const row_sums total = sums_of(gy, x, gamma, k->n, mean[row]);
         const row_moments moments = { mean[row], (float)(total.rest / (double)k->n), rstd[row] };
@@ -198,7 +198,7 @@ static void grad_block(const tg_call *c, const tg_task *t, const cut *k)
     }
 }
 
-static void sum_blocks(const float *partial, const cut *k, int64_t chunk, float *to)
+static void sum_partial_blocks(const float *partial, const layer_norm_cut *k, int64_t chunk, float *to)
 {
     const int64_t first = chunk * CHUNK, n = imin(CHUNK, k->n - first);
     double sum[CHUNK] = { 0 };
@@ -210,35 +210,39 @@ static void sum_blocks(const float *partial, const cut *k, int64_t chunk, float 
     for (int64_t j = 0; j < n; j++) to[first + j] = (float)sum[j];
 }
 
-static void run_grad(const tg_call *c, const tg_task *t)
+static void layer_norm_grad_run(const tg_call *c, const tg_task *t)
 {
-    const cut k = cut_of(c->in[1], c->attr);
+    const layer_norm_cut k = layer_norm_cut_of(c->in[1], c->attr);
     if (t->phase == 0) {
-        grad_block(c, t, &k);
+        layer_norm_grad_block(c, t, &k);
         return;
     }
-    if (c->out[1]) sum_blocks(t->shared, &k, t->index, tg_ptr(c->out[1]));
-    if (c->out[2]) sum_blocks((const float *)t->shared + k.n, &k, t->index, tg_ptr(c->out[2]));
+    if (c->out[1]) sum_partial_blocks(t->shared, &k, t->index, tg_ptr(c->out[1]));
+    if (c->out[2]) sum_partial_blocks((const float *)t->shared + k.n, &k, t->index, tg_ptr(c->out[2]));
 }
 
-static int64_t tasks(const tg_call *c, int phase) { return phase == 0 ? cut_of(c->in[0], c->attr).blocks : 0; }
-
-static int64_t grad_tasks(const tg_call *c, int phase)
+static int64_t layer_norm_tasks(const tg_call *c, int phase)
 {
-    const cut k = cut_of(c->in[1], c->attr);
+    return phase == 0 ? layer_norm_cut_of(c->in[0], c->attr).blocks : 0;
+}
+
+static int64_t layer_norm_grad_tasks(const tg_call *c, int phase)
+{
+    const layer_norm_cut k = layer_norm_cut_of(c->in[1], c->attr);
     return phase == 0 ? k.blocks : phase == 1 && (c->out[1] || c->out[2]) ? (k.n + CHUNK - 1) / CHUNK : 0;
 }
 
-static tg_scratch grad_scratch(const tg_call *c)
+static tg_scratch layer_norm_grad_scratch(const tg_call *c)
 {
-    const cut k = cut_of(c->in[1], c->attr);
+    const layer_norm_cut k = layer_norm_cut_of(c->in[1], c->attr);
     return (tg_scratch){ .shared = c->out[1] || c->out[2] ? (size_t)(2 * k.n * k.blocks) * sizeof(float) : 0,
                          .worker = tg_is_bf16(c->in[1]) ? 2 * (size_t)k.n * sizeof(float) : 0 };
 }
 
 TG_VECTOR_KERNEL(layer_norm_vector) = {
-    TG_VECTOR_HEAD, .tasks = tasks, .scratch = scratch, .run = run, .in_place = true,
+    TG_VECTOR_HEAD, .tasks = layer_norm_tasks, .scratch = layer_norm_scratch, .run = layer_norm_run, .in_place = true,
 };
 TG_VECTOR_KERNEL(layer_norm_grad_vector) = {
-    TG_VECTOR_HEAD, .tasks = grad_tasks, .scratch = grad_scratch, .run = run_grad, .in_place = true,
+    TG_VECTOR_HEAD,   .tasks = layer_norm_grad_tasks, .scratch = layer_norm_grad_scratch, .run = layer_norm_grad_run,
+    .in_place = true,
 };

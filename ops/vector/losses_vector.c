@@ -56,7 +56,7 @@ static inline void grad_of(tg_pointwise_loss kind, const float *gy, const float 
     else if (gtarget) each_grad(kind, gy, x, target, n, NULL, gtarget);
 }
 
-static void run(const tg_call *c, const tg_task *t)
+static void pointwise_loss_run(const tg_call *c, const tg_task *t)
 {
     const int64_t at = t->index * TG_VECTOR_BLOCK, n = tg_block_end(t->index, tg_count(c->in[0])) - at;
     const float *const x = (const float *)tg_ptr(c->in[0]) + at, *const target = (const float *)tg_ptr(c->in[1]) + at;
@@ -68,7 +68,7 @@ static void run(const tg_call *c, const tg_task *t)
     }
 }
 
-static void run_grad(const tg_call *c, const tg_task *t)
+static void pointwise_loss_grad_run(const tg_call *c, const tg_task *t)
 {
     const int64_t at = t->index * TG_VECTOR_BLOCK, n = tg_block_end(t->index, tg_count(c->in[1])) - at;
     const float *const gy = (const float *)tg_ptr(c->in[0]) + at, *const x = (const float *)tg_ptr(c->in[1]) + at;
@@ -82,11 +82,15 @@ static void run_grad(const tg_call *c, const tg_task *t)
     }
 }
 
-static int64_t grad_tasks(const tg_call *c, int phase) { return phase == 0 ? tg_blocks(tg_count(c->in[1])) : 0; }
+static int64_t pointwise_loss_grad_tasks(const tg_call *c, int phase)
+{
+    return phase == 0 ? tg_blocks(tg_count(c->in[1])) : 0;
+}
 
 TG_VECTOR_KERNEL(pointwise_loss_vector) = {
-    TG_VECTOR_HEAD, .reject = tg_reject_not_f32, .tasks = tg_element_tasks, .run = run, .in_place = true,
+    TG_VECTOR_HEAD, .reject = tg_reject_not_f32, .tasks = tg_element_tasks, .run = pointwise_loss_run, .in_place = true,
 };
 TG_VECTOR_KERNEL(pointwise_loss_grad_vector) = {
-    TG_VECTOR_HEAD, .reject = tg_reject_not_f32, .tasks = grad_tasks, .run = run_grad, .in_place = true,
+    TG_VECTOR_HEAD,   .reject = tg_reject_not_f32, .tasks = pointwise_loss_grad_tasks, .run = pointwise_loss_grad_run,
+    .in_place = true,
 };

@@ -1,19 +1,19 @@
 /* matmul_vector.c - matmul: a stack of products, each in blocks. */
 #include "product_blocks.h"
 
-static tg_scratch scratch(const tg_call *c)
+static tg_scratch matmul_scratch(const tg_call *c)
 {
     const tg_stack s = tg_stack_of(c);
     return tg_product_scratch(&s.first);
 }
 
-static int64_t tasks(const tg_call *c, int phase)
+static int64_t matmul_tasks(const tg_call *c, int phase)
 {
     const tg_stack s = tg_stack_of(c);
     return phase == 0 ? s.matrices * tg_product_blocks(&s.first, s.matrices) : 0;
 }
 
-static void run(const tg_call *c, const tg_task *t)
+static void matmul_run(const tg_call *c, const tg_task *t)
 {
     const tg_stack s = tg_stack_of(c);
     const int64_t blocks = tg_product_blocks(&s.first, s.matrices);
@@ -21,10 +21,10 @@ static void run(const tg_call *c, const tg_task *t)
     tg_product_block(&p, s.matrices, t->index % blocks, t->scratch);
 }
 
-static const char *reject_f32(const tg_call *c) { return c->in[0]->dtype == TG_BF16 ? NULL : "want bf16"; }
+static const char *matmul_bf16_reject(const tg_call *c) { return c->in[0]->dtype == TG_BF16 ? NULL : "want bf16"; }
 
-TG_VECTOR_KERNEL(matmul_vector) = { TG_VECTOR_HEAD, .reject = tg_product_reject, .scratch = scratch, .tasks = tasks,
-                                    .run = run };
+TG_VECTOR_KERNEL(matmul_vector) = { TG_VECTOR_HEAD, .reject = tg_product_reject, .scratch = matmul_scratch,
+                                    .tasks = matmul_tasks, .run = matmul_run };
 /* bf16, which is widened as it is packed: behind the products of bf16. */
-TG_VECTOR_KERNEL(matmul_bf16_vector) = { TG_VECTOR_HEAD, .reject = reject_f32, .scratch = scratch, .tasks = tasks,
-                                         .run = run };
+TG_VECTOR_KERNEL(matmul_bf16_vector) = { TG_VECTOR_HEAD, .reject = matmul_bf16_reject, .scratch = matmul_scratch,
+                                         .tasks = matmul_tasks, .run = matmul_run };

@@ -5,15 +5,15 @@
 
 enum { PART = 4 * TG_VECTOR_BLOCK };
 
-static int64_t parts_of(const tg_tensor *x) { return (tg_count(x) + PART - 1) / PART; }
+static int64_t max_all_parts(const tg_tensor *x) { return (tg_count(x) + PART - 1) / PART; }
 
-static int64_t length_of(const tg_tensor *x, int64_t part)
+static int64_t max_all_length(const tg_tensor *x, int64_t part)
 {
     const int64_t left = tg_count(x) - part * PART;
     return left < PART ? left : PART;
 }
 
-static const char *reject(const tg_tensor *x, const tg_tensor *y)
+static const char *max_all_why_not(const tg_tensor *x, const tg_tensor *y)
 {
     if (tg_count(y) != 1) return "keeps axes";
     return tg_count(x) > PART ? NULL : "one part";
@@ -21,96 +21,96 @@ static const char *reject(const tg_tensor *x, const tg_tensor *y)
 
 /* ---- max: the largest of each part, then of these ---- */
 
-static const char *max_reject(const tg_call *c)
+static const char *max_all_reject(const tg_call *c)
 {
     const char *const why = tg_reject_not_float(c);
-    return why ? why : reject(c->in[0], c->out[0]);
+    return why ? why : max_all_why_not(c->in[0], c->out[0]);
 }
 
-static tg_scratch max_scratch(const tg_call *c)
+static tg_scratch max_all_scratch(const tg_call *c)
 {
-    return (tg_scratch){ .shared = (size_t)parts_of(c->in[0]) * sizeof(float) };
+    return (tg_scratch){ .shared = (size_t)max_all_parts(c->in[0]) * sizeof(float) };
 }
 
-static int64_t max_tasks(const tg_call *c, int phase) { return phase == 0 ? parts_of(c->in[0]) : phase == 1; }
+static int64_t max_all_tasks(const tg_call *c, int phase) { return phase == 0 ? max_all_parts(c->in[0]) : phase == 1; }
 
-static void max_run(const tg_call *c, const tg_task *t)
+static void max_all_run(const tg_call *c, const tg_task *t)
 {
     const tg_tensor *const x = c->in[0];
     const bool is_bf16 = tg_is_bf16(x);
     float *const most = t->shared;
     if (t->phase == 1) {
-        tg_store(tg_ptr(c->out[0]), is_bf16, 0, max_f32(most, parts_of(x)));
+        tg_store(tg_ptr(c->out[0]), is_bf16, 0, max_f32(most, max_all_parts(x)));
         return;
     }
     const void *const from = tg_at(tg_ptr(x), is_bf16, t->index * PART);
-    most[t->index] = (is_bf16 ? max_bf16 : max_f32)(from, length_of(x, t->index));
+    most[t->index] = (is_bf16 ? max_bf16 : max_f32)(from, max_all_length(x, t->index));
 }
 
 TG_VECTOR_KERNEL(max_all_vector) = {
     .name = "vector_all_" TG_TEXT(TG_VECTOR_SUFFIX),
     .backend = "vector",
     .isa = TG_VECTOR_ISA,
-    .reject = max_reject,
-    .scratch = max_scratch,
-    .tasks = max_tasks,
-    .run = max_run,
+    .reject = max_all_reject,
+    .scratch = max_all_scratch,
+    .tasks = max_all_tasks,
+    .run = max_all_run,
 };
 
 /* ---- max_grad: ties are counted, then share gy ---- */
 
-static const char *grad_reject(const tg_call *c)
+static const char *max_all_grad_reject(const tg_call *c)
 {
     const char *const why = tg_reject_not_float(c);
-    return why ? why : reject(c->in[1], c->in[2]);
+    return why ? why : max_all_why_not(c->in[1], c->in[2]);
 }
 
-static tg_scratch grad_scratch(const tg_call *c)
+static tg_scratch max_all_grad_scratch(const tg_call *c)
 {
-    return (tg_scratch){ .shared = (size_t)parts_of(c->in[1]) * sizeof(int32_t) };
+    return (tg_scratch){ .shared = (size_t)max_all_parts(c->in[1]) * sizeof(int32_t) };
 }
 
-static int64_t grad_tasks(const tg_call *c, int phase) { return phase < 2 ? parts_of(c->in[1]) : 0; }
+static int64_t max_all_grad_tasks(const tg_call *c, int phase) { return phase < 2 ? max_all_parts(c->in[1]) : 0; }
 
-TG_INLINE int32_t count_line(const void *x, bool is_bf16, int64_t n, float most)
+TG_INLINE int32_t count_ties_line(const void *x, bool is_bf16, int64_t n, float most)
 {
     int32_t count = 0;
 #pragma omp simd reduction(+ : count)
-    for (int64_t j = 0; j < n; j++) count += ties(tg_load(x, is_bf16, j), most);
+    for (int64_t j = 0; j < n; j++) count += is_tie(tg_load(x, is_bf16, j), most);
     return count;
 }
 
-TG_INLINE void share_line(const void *x, bool is_bf16, int64_t n, float most, float share, void *gx)
+TG_INLINE void share_gradient_line(const void *x, bool is_bf16, int64_t n, float most, float share, void *gx)
 {
 #pragma omp simd
-    for (int64_t j = 0; j < n; j++) tg_store(gx, is_bf16, j, ties(tg_load(x, is_bf16, j), most) ? share : 0.0f);
+    for (int64_t j = 0; j < n; j++) tg_store(gx, is_bf16, j, is_tie(tg_load(x, is_bf16, j), most) ? share : 0.0f);
 }
 
-static void grad_run(const tg_call *c, const tg_task *t)
+static void max_all_grad_run(const tg_call *c, const tg_task *t)
 {
     const tg_tensor *const x = c->in[1];
     const bool is_bf16 = tg_is_bf16(x);
-    const int64_t first = t->index * PART, n = length_of(x, t->index);
+    const int64_t first = t->index * PART, n = max_all_length(x, t->index);
     const void *const from = tg_at(tg_ptr(x), is_bf16, first);
     const float most = tg_load(tg_ptr(c->in[2]), is_bf16, 0);
     int32_t *const count = t->shared;
     if (t->phase == 0) {
-        count[t->index] = is_bf16 ? count_line(from, true, n, most) : count_line(from, false, n, most);
+        count[t->index] = is_bf16 ? count_ties_line(from, true, n, most) : count_ties_line(from, false, n, most);
         return;
     }
     int64_t all = 0;
-    for (int64_t i = 0; i < parts_of(x); i++) all += count[i];
+    for (int64_t i = 0; i < max_all_parts(x); i++) all += count[i];
     const float share = tg_load(tg_ptr(c->in[0]), is_bf16, 0) / (float)all;
-    if (is_bf16) share_line(from, true, n, most, share, tg_at(tg_ptr(c->out[0]), true, first));
-    else share_line(from, false, n, most, share, tg_at(tg_ptr(c->out[0]), false, first));
+    if (is_bf16) share_gradient_line(from, true, n, most, share, tg_at(tg_ptr(c->out[0]), true, first));
+    else share_gradient_line(from, false, n, most, share, tg_at(tg_ptr(c->out[0]), false, first));
 }
 
 TG_VECTOR_KERNEL(max_all_grad_vector) = {
     .name = "vector_all_" TG_TEXT(TG_VECTOR_SUFFIX),
     .backend = "vector",
     .isa = TG_VECTOR_ISA,
-    .reject = grad_reject,
-    .scratch = grad_scratch,
-    .tasks = grad_tasks,
-    .run = grad_run,
+    .reject = max_all_grad_reject,
+    .scratch = max_all_grad_scratch,
+    .tasks = max_all_grad_tasks,
+    .run = max_all_grad_run,
 };

@@ -4,7 +4,7 @@
 #include "bf16.h"
 #include <math.h>
 
-TG_INLINE float larger(float most, float v) { return v > most || v != v ? v : most; }
+TG_INLINE float nan_max(float most, float v) { return v > most || v != v ? v : most; }
 
 TG_INLINE float line_max(const void *x, bool is_bf16, int64_t n)
 {
@@ -23,6 +23,6 @@ TG_INLINE float line_max(const void *x, bool is_bf16, int64_t n)
 static __attribute__((noinline)) float max_f32(const void *x, int64_t n) { return line_max(x, false, n); }
 static __attribute__((noinline)) float max_bf16(const void *x, int64_t n) { return line_max(x, true, n); }
 
-TG_INLINE bool ties(float a, float b) { return a == b || (a != a && b != b); }
+TG_INLINE bool is_tie(float a, float b) { return a == b || (a != a && b != b); }
 
 #endif

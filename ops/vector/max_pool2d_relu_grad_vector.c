@@ -20,19 +20,19 @@ typedef struct {
     tg_windows at[2];
     int64_t channels, bands, step, tasks; /* bands of all images, of a task */
     bool is_bf16, bytes;                  /* numbers are bf16; indices are u8, not i32 */
-} problem;
+} max_relu_grad;
 
-static problem problem_of(const tg_call *c)
+static max_relu_grad max_relu_grad_of(const tg_call *c)
 {
     const tg_tensor *g = c->out[0];
-    problem p = { tg_ptr(c->in[0]),
-                  tg_ptr(c->in[1]),
-                  tg_ptr(c->in[2]),
-                  tg_ptr(g),
-                  .at = { tg_pool_windows(c->attr, 0), tg_pool_windows(c->attr, 1) },
-                  .channels = g->dim[3],
-                  .is_bf16 = tg_is_bf16(g),
-                  .bytes = c->in[1]->dtype == TG_U8 };
+    max_relu_grad p = { tg_ptr(c->in[0]),
+                        tg_ptr(c->in[1]),
+                        tg_ptr(c->in[2]),
+                        tg_ptr(g),
+                        .at = { tg_pool_windows(c->attr, 0), tg_pool_windows(c->attr, 1) },
+                        .channels = g->dim[3],
+                        .is_bf16 = tg_is_bf16(g),
+                        .bytes = c->in[1]->dtype == TG_U8 };
     const int64_t band = p.at[0].kernel * p.at[1].size * p.channels;
     p.bands = g->dim[0] * ceil_div(p.at[0].size, p.at[0].kernel);
     p.step = band < TG_VECTOR_BLOCK ? TG_VECTOR_BLOCK / band : 1;
@@ -40,7 +40,10 @@ static problem problem_of(const tg_call *c)
     return p;
 }
 
-static const char *reject(const tg_call *c) { return tg_side_by_side(c->attr) ? NULL : "needs windows side by side"; }
+static const char *max_pool2d_relu_grad_reject(const tg_call *c)
+{
+    return tg_side_by_side(c->attr) ? NULL : "needs windows side by side";
+}
 
 /* ---- phase 0 ---- */
 
@@ -64,7 +67,8 @@ GIVE(give_bf16_words, uint16_t, int32_t)
 GIVE(give_bytes, uint32_t, uint8_t)
 GIVE(give_words, uint32_t, int32_t)
 
-TG_INLINE void give(const problem *p, int n, int64_t first, const void *gy, const void *index, void *const to[AT_ONCE])
+TG_INLINE void scatter_channels(const max_relu_grad *p, int n, int64_t first, const void *gy, const void *index,
+                                void *const to[AT_ONCE])
 {
     if (p->is_bf16 && p->bytes) give_bf16_bytes(n, first, gy, index, p->channels, to);
     else if (p->is_bf16) give_bf16_words(n, first, gy, index, p->channels, to);
@@ -73,7 +77,7 @@ TG_INLINE void give(const problem *p, int n, int64_t first, const void *gy, cons
 }
 
 /* All pixels of a window, whose first one begins with element `at`. */
-static void hand_out(const problem *p, const void *gy, const void *index, int64_t at)
+static void scatter_window(const max_relu_grad *p, const void *gy, const void *index, int64_t at)
 {
     const int64_t width = p->at[1].kernel, places = p->at[0].kernel * width, line = p->at[1].size * p->channels;
     const int n = places == 4 || places == 9 ? (int)places : 1;
@@ -81,13 +85,13 @@ static void hand_out(const problem *p, const void *gy, const void *index, int64_
     for (int64_t first = 0; first < places; first += n) {
         for (int k = 0; k < n; k++)
             to[k] = tg_at(p->g, p->is_bf16, at + (first + k) / width * line + (first + k) % width * p->channels);
-        if (n == 4) give(p, 4, first, gy, index, to);
-        else if (n == 9) give(p, 9, first, gy, index, to);
-        else give(p, 1, first, gy, index, to);
+        if (n == 4) scatter_channels(p, 4, first, gy, index, to);
+        else if (n == 9) scatter_channels(p, 9, first, gy, index, to);
+        else scatter_channels(p, 1, first, gy, index, to);
     }
 }
 
-static void add(const void *gy, bool is_bf16, int64_t channels, float *sum)
+static void add_to_sums(const void *gy, bool is_bf16, int64_t channels, float *sum)
 {
     if (is_bf16)
 #pragma omp simd
@@ -98,7 +102,7 @@ static void add(const void *gy, bool is_bf16, int64_t channels, float *sum)
 }
 
 /* What relu passes of the gradients of a row of windows, from element `from` on. */
-static void relu(const problem *p, int64_t from, void *passed)
+static void mask_window(const max_relu_grad *p, int64_t from, void *passed)
 {
     const void *const gy = tg_at(p->gy, p->is_bf16, from), *const y = tg_at(p->y, p->is_bf16, from);
     if (p->is_bf16) tg_relu_grad_line(gy, y, true, p->at[1].out * p->channels, passed);
@@ -106,46 +110,46 @@ static void relu(const problem *p, int64_t from, void *passed)
 }
 
 /* A row of windows; `at`: the first pixel's first element. */
-static void hand_out_row(const problem *p, int64_t row, int64_t at, void *passed, float *sum)
+static void scatter_row(const max_relu_grad *p, int64_t row, int64_t at, void *passed, float *sum)
 {
     const tg_windows *u = &p->at[1];
     int64_t from = row * u->out * p->channels;
-    relu(p, from, passed);
+    mask_window(p, from, passed);
     for (int64_t j = 0; j < u->out; j++, from += p->channels, at += u->kernel * p->channels) {
         const void *const gy = tg_at(passed, p->is_bf16, j * p->channels);
-        hand_out(p, gy, (const char *)p->index + from * (p->bytes ? 1 : 4), at);
-        add(gy, p->is_bf16, p->channels, sum);
+        scatter_window(p, gy, (const char *)p->index + from * (p->bytes ? 1 : 4), at);
+        add_to_sums(gy, p->is_bf16, p->channels, sum);
     }
 }
 
 /* Zeros for what no window covers. */
-static void clear(const problem *p, int64_t at, int64_t n)
+static void clear_pixels(const max_relu_grad *p, int64_t at, int64_t n)
 {
     memset(tg_at(p->g, p->is_bf16, at), 0, (size_t)n * (p->is_bf16 ? 2 : 4));
 }
 
-static void hand_out_band(const problem *p, int64_t band, void *passed, float *sum)
+static void scatter_band(const max_relu_grad *p, int64_t band, void *passed, float *sum)
 {
     const tg_windows *v = &p->at[0], *u = &p->at[1];
     const int64_t of_image = ceil_div(v->size, v->kernel), image = band / of_image, row = band % of_image;
     const int64_t line = u->size * p->channels, covered = row < v->out ? u->out * u->kernel * p->channels : 0;
     const int64_t h0 = row * v->kernel, h1 = h0 + v->kernel < v->size ? h0 + v->kernel : v->size;
     const int64_t at = (image * v->size + h0) * line;
-    if (covered) hand_out_row(p, image * v->out + row, at, passed, sum);
-    for (int64_t h = 0; h < h1 - h0 && covered < line; h++) clear(p, at + h * line + covered, line - covered);
+    if (covered) scatter_row(p, image * v->out + row, at, passed, sum);
+    for (int64_t h = 0; h < h1 - h0 && covered < line; h++) clear_pixels(p, at + h * line + covered, line - covered);
 }
 
-static void hand_out_bands(const problem *p, const tg_task *t)
+static void scatter_bands(const max_relu_grad *p, const tg_task *t)
 {
     float *const sum = (float *)t->shared + t->index * p->channels;
     const int64_t end = (t->index + 1) * p->step < p->bands ? (t->index + 1) * p->step : p->bands;
     memset(sum, 0, (size_t)p->channels * sizeof *sum);
-    for (int64_t band = t->index * p->step; band < end; band++) hand_out_band(p, band, t->scratch, sum);
+    for (int64_t band = t->index * p->step; band < end; band++) scatter_band(p, band, t->scratch, sum);
 }
 
 /* ---- phase 1 ---- */
 
-static void add_up(const problem *p, const float *sums, int64_t index, float *total)
+static void sum_partials(const max_relu_grad *p, const float *sums, int64_t index, float *total)
 {
     const int64_t from = index * CHUNK, n = p->channels - from < CHUNK ? p->channels - from : CHUNK;
     double all[CHUNK] = { 0 };
@@ -156,25 +160,27 @@ static void add_up(const problem *p, const float *sums, int64_t index, float *to
 
 /* ---- the kernel ---- */
 
-static void run(const tg_call *c, const tg_task *t)
+static void max_pool2d_relu_grad_run(const tg_call *c, const tg_task *t)
 {
-    const problem p = problem_of(c);
-    if (t->phase == 0) hand_out_bands(&p, t);
-    else add_up(&p, t->shared, t->index, tg_ptr(c->out[1]));
+    const max_relu_grad p = max_relu_grad_of(c);
+    if (t->phase == 0) scatter_bands(&p, t);
+    else sum_partials(&p, t->shared, t->index, tg_ptr(c->out[1]));
 }
 
-static int64_t tasks(const tg_call *c, int phase)
+static int64_t max_pool2d_relu_grad_tasks(const tg_call *c, int phase)
 {
-    const problem p = problem_of(c);
+    const max_relu_grad p = max_relu_grad_of(c);
     return phase == 0 ? p.tasks : phase == 1 ? ceil_div(p.channels, CHUNK) : 0;
 }
 
-static tg_scratch scratch(const tg_call *c)
+static tg_scratch max_pool2d_relu_grad_scratch(const tg_call *c)
 {
-    const problem p = problem_of(c);
+    const max_relu_grad p = max_relu_grad_of(c);
     return (tg_scratch){ .shared = (size_t)(p.tasks * p.channels) * sizeof(float),
                          .worker = (size_t)(p.at[1].out * p.channels) * sizeof(float) };
 }
 
-TG_VECTOR_KERNEL(max_pool2d_relu_grad_vector) = { TG_VECTOR_HEAD, .reject = reject, .scratch = scratch, .tasks = tasks,
-                                                  .run = run };
+TG_VECTOR_KERNEL(max_pool2d_relu_grad_vector) = { TG_VECTOR_HEAD, .reject = max_pool2d_relu_grad_reject,
+                                                  .scratch = max_pool2d_relu_grad_scratch,
+                                                  .tasks = max_pool2d_relu_grad_tasks,
+                                                  .run = max_pool2d_relu_grad_run };

@@ -12,11 +12,11 @@ TG_INLINE void max_unit(const tg_units *u, const tg_unit *at, const void *x, boo
     for (int64_t i = 0; i < u->cut.gone.count; i++, tg_loop_next(&u->cut.gone, &line)) {
         const void *const from = tg_at(x, is_bf16, at->x + line.offset);
         if (u->cut.gone_last) {
-            most[0] = larger(most[0], is_bf16 ? max_bf16(from, u->cut.lane) : max_f32(from, u->cut.lane));
+            most[0] = nan_max(most[0], is_bf16 ? max_bf16(from, u->cut.lane) : max_f32(from, u->cut.lane));
             continue;
         }
 #pragma omp simd
-        for (int64_t j = 0; j < at->n; j++) most[j] = larger(most[j], tg_load(from, is_bf16, j));
+        for (int64_t j = 0; j < at->n; j++) most[j] = nan_max(most[j], tg_load(from, is_bf16, j));
     }
 }
 
@@ -49,11 +49,11 @@ TG_VECTOR_KERNEL(max_vector) = { TG_VECTOR_HEAD, .reject = tg_reject_not_float, 
 typedef struct {
     const void *gy, *x, *y;
     void *gx;
-} operands;
+} max_grad_operands;
 
 /* share[j]: what each of the elements that equal y[j] gets. */
-TG_INLINE void count_ties(const tg_units *u, const tg_unit *at, const operands *o, bool is_bf16, const float *most,
-                          float *share)
+TG_INLINE void count_ties(const tg_units *u, const tg_unit *at, const max_grad_operands *o, bool is_bf16,
+                          const float *most, float *share)
 {
     tg_cursor line = { .offset = 0 };
     for (int64_t j = 0; j < at->n; j++) share[j] = 0;
@@ -62,16 +62,16 @@ TG_INLINE void count_ties(const tg_units *u, const tg_unit *at, const operands *
         int32_t n = 0;
         if (u->cut.gone_last)
 #pragma omp simd reduction(+ : n)
-            for (int64_t j = 0; j < u->cut.lane; j++) n += ties(tg_load(x, is_bf16, j), most[0]);
+            for (int64_t j = 0; j < u->cut.lane; j++) n += is_tie(tg_load(x, is_bf16, j), most[0]);
         else
 #pragma omp simd
-            for (int64_t j = 0; j < at->n; j++) share[j] += ties(tg_load(x, is_bf16, j), most[j]) ? 1.0f : 0.0f;
+            for (int64_t j = 0; j < at->n; j++) share[j] += is_tie(tg_load(x, is_bf16, j), most[j]) ? 1.0f : 0.0f;
         share[0] += (float)n;
     }
     for (int64_t j = 0; j < at->n; j++) share[j] = tg_load(o->gy, is_bf16, at->y + j) / share[j];
 }
 
-TG_INLINE void grad_unit(const tg_units *u, const tg_unit *at, const operands *o, bool is_bf16)
+TG_INLINE void max_grad_unit(const tg_units *u, const tg_unit *at, const max_grad_operands *o, bool is_bf16)
 {
     tg_cursor line = { .offset = 0 };
     float most[TG_STRIP], share[TG_STRIP];
@@ -83,39 +83,42 @@ TG_INLINE void grad_unit(const tg_units *u, const tg_unit *at, const operands *o
         if (u->cut.gone_last)
 #pragma omp simd
             for (int64_t j = 0; j < u->cut.lane; j++)
-                tg_store(gx, is_bf16, j, ties(tg_load(x, is_bf16, j), most[0]) ? share[0] : 0.0f);
+                tg_store(gx, is_bf16, j, is_tie(tg_load(x, is_bf16, j), most[0]) ? share[0] : 0.0f);
         else
 #pragma omp simd
             for (int64_t j = 0; j < at->n; j++)
-                tg_store(gx, is_bf16, j, ties(tg_load(x, is_bf16, j), most[j]) ? share[j] : 0.0f);
+                tg_store(gx, is_bf16, j, is_tie(tg_load(x, is_bf16, j), most[j]) ? share[j] : 0.0f);
     }
 }
 
-static tg_units grad_units(const tg_call *c) { return tg_units_of(c->in[1], ((const tg_reduce_attr *)c->attr)->axes); }
-
-static void grad_run(const tg_call *c, const tg_task *t)
+static tg_units max_grad_units(const tg_call *c)
 {
-    const tg_units u = grad_units(c);
-    const operands o = { tg_ptr(c->in[0]), tg_ptr(c->in[1]), tg_ptr(c->in[2]), tg_ptr(c->out[0]) };
+    return tg_units_of(c->in[1], ((const tg_reduce_attr *)c->attr)->axes);
+}
+
+static void max_grad_run(const tg_call *c, const tg_task *t)
+{
+    const tg_units u = max_grad_units(c);
+    const max_grad_operands o = { tg_ptr(c->in[0]), tg_ptr(c->in[1]), tg_ptr(c->in[2]), tg_ptr(c->out[0]) };
     const bool is_bf16 = tg_is_bf16(c->in[1]);
     for (int64_t i = t->index * u.task_units; i < tg_units_end(&u, t->index); i++) {
         const tg_unit at = tg_unit_at(&u, i);
-        if (is_bf16) grad_unit(&u, &at, &o, true);
-        else grad_unit(&u, &at, &o, false);
+        if (is_bf16) max_grad_unit(&u, &at, &o, true);
+        else max_grad_unit(&u, &at, &o, false);
     }
 }
 
-static int64_t grad_tasks(const tg_call *c, int phase)
+static int64_t max_grad_tasks(const tg_call *c, int phase)
 {
-    const tg_units u = grad_units(c);
+    const tg_units u = max_grad_units(c);
     return phase == 0 ? tg_unit_tasks(&u) : 0;
 }
 
 TG_VECTOR_KERNEL(max_grad_vector) = {
     TG_VECTOR_HEAD,
     .reject = tg_reject_not_float,
-    .tasks = grad_tasks,
-    .run = grad_run,
+    .tasks = max_grad_tasks,
+    .run = max_grad_run,
 };
 
 /* ---- argmax: the first of the largest ---- */
@@ -124,7 +127,7 @@ TG_INLINE int64_t line_argmax(const void *x, bool is_bf16, int64_t n)
 {
     const float most = is_bf16 ? max_bf16(x, n) : max_f32(x, n);
     int64_t j = 0;
-    while (j < n - 1 && !ties(tg_load(x, is_bf16, j), most)) j++;
+    while (j < n - 1 && !is_tie(tg_load(x, is_bf16, j), most)) j++;
     return j;
 }
 

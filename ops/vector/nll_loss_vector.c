@@ -12,12 +12,12 @@ typedef struct {
     const float *weight;
     const tg_nll_attr *attr;
     const tg_task *task;
-} classes;
+} nll_classes;
 typedef struct {
     double loss, total;
-} sums;
+} nll_sums;
 
-static int64_t rows_of(const tg_call *c) { return tg_count(c->in[1]); }
+static int64_t nll_rows(const tg_call *c) { return tg_count(c->in[1]); }
 
 static int64_t task_rows(const tg_call *c)
 {
@@ -25,10 +25,10 @@ static int64_t task_rows(const tg_call *c)
     return n < TG_VECTOR_BLOCK ? TG_VECTOR_BLOCK / n : 1;
 }
 
-static int64_t row_tasks(const tg_call *c) { return (rows_of(c) + task_rows(c) - 1) / task_rows(c); }
+static int64_t row_tasks(const tg_call *c) { return (nll_rows(c) + task_rows(c) - 1) / task_rows(c); }
 
 /* The class of a row; -1 if it does not count: ignored, or out of range, which is a fault. */
-static int64_t class_of(const classes *k, int64_t row)
+static int64_t class_of(const nll_classes *k, int64_t row)
 {
     const void *const at = tg_ptr(k->target);
     const tg_dtype dtype = k->target->dtype;
@@ -42,7 +42,7 @@ static int64_t class_of(const classes *k, int64_t row)
     return -1;
 }
 
-static double weight_of(const classes *k, int64_t class) { return k->weight ? (double)k->weight[class] : 1; }
+static double weight_of(const nll_classes *k, int64_t class) { return k->weight ? (double)k->weight[class] : 1; }
 
 /* sum of weight x, or of weights alone */
 static double weighted_sum(const float *x, const float *weight, int64_t n)
@@ -57,7 +57,7 @@ static double weighted_sum(const float *x, const float *weight, int64_t n)
     return total;
 }
 
-static double row_loss(const classes *k, const float *logp, int64_t class)
+static double nll_loss_row(const nll_classes *k, const float *logp, int64_t class)
 {
     const double e = (double)k->attr->label_smoothing, n = (double)k->attr->classes;
     const double loss = -(1 - e) * weight_of(k, class) * (double)logp[class];
@@ -76,26 +76,26 @@ static const float *logp_row(const tg_call *c, const tg_task *t, int64_t row, in
     return logp;
 }
 
-static void sum_rows(const tg_call *c, const tg_task *t)
+static void nll_loss_sum_rows(const tg_call *c, const tg_task *t)
 {
-    const classes k = { c->in[1], tg_ptr(c->in[2]), c->attr, t };
+    const nll_classes k = { c->in[1], tg_ptr(c->in[2]), c->attr, t };
     float *const each = k.attr->reduction == TG_NONE ? tg_ptr(c->out[0]) : NULL;
-    sums total = { 0, 0 };
-    for (int64_t row = t->index * task_rows(c); row < imin((t->index + 1) * task_rows(c), rows_of(c)); row++) {
+    nll_sums total = { 0, 0 };
+    for (int64_t row = t->index * task_rows(c); row < imin((t->index + 1) * task_rows(c), nll_rows(c)); row++) {
         const float *const logp = logp_row(c, t, row, k.attr->classes);
         const int64_t class = class_of(&k, row);
-        const double loss = class < 0 ? 0 : row_loss(&k, logp, class);
+        const double loss = class < 0 ? 0 : nll_loss_row(&k, logp, class);
         total.loss += loss;
         total.total += class < 0 ? 0 : weight_of(&k, class);
         if (each) each[row] = (float)loss;
     }
-    ((sums *)t->shared)[t->index] = total;
+    ((nll_sums *)t->shared)[t->index] = total;
 }
 
-static void sum_tasks(const tg_call *c, const sums *part)
+static void nll_loss_sum_tasks(const tg_call *c, const nll_sums *part)
 {
     const tg_reduction reduction = ((const tg_nll_attr *)c->attr)->reduction;
-    sums all = { 0, 0 };
+    nll_sums all = { 0, 0 };
     for (int64_t i = 0; i < row_tasks(c); i++) {
         all.loss += part[i].loss;
         all.total += part[i].total;
@@ -105,24 +105,24 @@ static void sum_tasks(const tg_call *c, const sums *part)
     *(float *)tg_ptr(c->out[1]) = (float)all.total;
 }
 
-static void run(const tg_call *c, const tg_task *t)
+static void nll_loss_run(const tg_call *c, const tg_task *t)
 {
-    if (t->phase == 0) sum_rows(c, t);
-    else sum_tasks(c, t->shared);
+    if (t->phase == 0) nll_loss_sum_rows(c, t);
+    else nll_loss_sum_tasks(c, t->shared);
 }
 
-static int64_t tasks(const tg_call *c, int phase) { return phase == 0 ? row_tasks(c) : phase == 1 ? 1 : 0; }
+static int64_t nll_loss_tasks(const tg_call *c, int phase) { return phase == 0 ? row_tasks(c) : phase == 1 ? 1 : 0; }
 
-static tg_scratch scratch(const tg_call *c)
+static tg_scratch nll_loss_scratch(const tg_call *c)
 {
     const bool logits = c->op == &tg_cross_entropy_op && !c->out[2];
-    return (tg_scratch){ .shared = (size_t)row_tasks(c) * sizeof(sums),
+    return (tg_scratch){ .shared = (size_t)row_tasks(c) * sizeof(nll_sums),
                          .worker = logits ? (size_t)((const tg_nll_attr *)c->attr)->classes * sizeof(float) : 0 };
 }
 
 /* ---- gradients ---- */
 
-static void glogp_row(const classes *k, int64_t class, float scale, float *g)
+static void glogp_row(const nll_classes *k, int64_t class, float scale, float *g)
 {
     const int64_t n = k->attr->classes;
     const float e = k->attr->label_smoothing, each = -scale * e / (float)n;
@@ -132,7 +132,8 @@ static void glogp_row(const classes *k, int64_t class, float scale, float *g)
 }
 
 /* gx of one row; g: room for it in f32, or gx itself. */
-static void gx_row(const classes *k, const float *logp, int64_t class, float scale, bool is_bf16, float *g, void *gx)
+static void gx_row(const nll_classes *k, const float *logp, int64_t class, float scale, bool is_bf16, float *g,
+                   void *gx)
 {
     const int64_t n = k->attr->classes;
     if (class < 0) {
@@ -144,32 +145,33 @@ static void gx_row(const classes *k, const float *logp, int64_t class, float sca
     else if (logp) tg_log_softmax_grad_row(g, logp, false, n, gx, false);
 }
 
-static void run_grad(const tg_call *c, const tg_task *t)
+static void nll_loss_grad_run(const tg_call *c, const tg_task *t)
 {
-    const classes k = { c->in[1], tg_ptr(c->in[2]), c->attr, t };
+    const nll_classes k = { c->in[1], tg_ptr(c->in[2]), c->attr, t };
     const int64_t n = k.attr->classes;
     const bool is_bf16 = tg_is_bf16(c->out[0]);
     const float *const gloss = tg_ptr(c->in[0]);
     const float divisor = k.attr->reduction == TG_MEAN ? *(const float *)tg_ptr(c->in[3]) : 1;
     const float *const logp = c->op == &tg_cross_entropy_grad_op ? tg_ptr(c->in[4]) : NULL;
-    for (int64_t row = t->index * task_rows(c); row < imin((t->index + 1) * task_rows(c), rows_of(c)); row++) {
+    for (int64_t row = t->index * task_rows(c); row < imin((t->index + 1) * task_rows(c), nll_rows(c)); row++) {
         void *const gx = tg_at(tg_ptr(c->out[0]), is_bf16, row * n);
         const float scale = gloss[k.attr->reduction == TG_NONE ? row : 0] / divisor;
         gx_row(&k, logp ? logp + row * n : NULL, class_of(&k, row), scale, is_bf16, logp ? t->scratch : gx, gx);
     }
 }
 
-static int64_t grad_tasks(const tg_call *c, int phase) { return phase == 0 ? row_tasks(c) : 0; }
+static int64_t nll_loss_grad_tasks(const tg_call *c, int phase) { return phase == 0 ? row_tasks(c) : 0; }
 
-static tg_scratch grad_scratch(const tg_call *c)
+static tg_scratch cross_entropy_grad_scratch(const tg_call *c)
 {
     return (tg_scratch){ .worker = (size_t)((const tg_nll_attr *)c->attr)->classes * sizeof(float) };
 }
 
-#define LOSS TG_VECTOR_HEAD, .tasks = tasks, .scratch = scratch, .run = run
+#define LOSS TG_VECTOR_HEAD, .tasks = nll_loss_tasks, .scratch = nll_loss_scratch, .run = nll_loss_run
 TG_VECTOR_KERNEL(nll_loss_vector) = { LOSS };
 TG_VECTOR_KERNEL(cross_entropy_vector) = { LOSS };
-TG_VECTOR_KERNEL(nll_loss_grad_vector) = { TG_VECTOR_HEAD, .tasks = grad_tasks, .run = run_grad };
+TG_VECTOR_KERNEL(nll_loss_grad_vector) = { TG_VECTOR_HEAD, .tasks = nll_loss_grad_tasks, .run = nll_loss_grad_run };
 TG_VECTOR_KERNEL(cross_entropy_grad_vector) = {
-    TG_VECTOR_HEAD, .tasks = grad_tasks, .scratch = grad_scratch, .run = run_grad, .in_place = true,
+    TG_VECTOR_HEAD,   .tasks = nll_loss_grad_tasks, .scratch = cross_entropy_grad_scratch, .run = nll_loss_grad_run,
+    .in_place = true,
 };

@@ -5,7 +5,7 @@
 enum { CHANNELS = 64 }; /* of a tap, summed at a time */
 
 /* The first value of the pixel that a place (i, j) of image n meets through a tap; NULL if it lies outside. */
-static const float *met(const tg_patches *p, int64_t n, int64_t i, int64_t j, int64_t line, int64_t column)
+static const float *tap_pixel(const tg_patches *p, int64_t n, int64_t i, int64_t j, int64_t line, int64_t column)
 {
     const int64_t y = i * p->stride[0] + p->origin[0] + line * p->step[0];
     const int64_t x = j * p->stride[1] + p->origin[1] + column * p->step[1];
@@ -37,14 +37,14 @@ typedef struct {
     int32_t one;
 } nans;
 
-static inline void look(nans *odd, const float *f, int64_t n)
+static inline void collect_nans(nans *odd, const float *f, int64_t n)
 {
     int64_t i = 0;
     for (; i + TG_LANES <= n; i += TG_LANES) odd->many |= (mask)(*(const vec *)(f + i) != *(const vec *)(f + i));
     for (; i < n; i++) odd->one |= f[i] != f[i];
 }
 
-static bool any(const nans *odd)
+static bool any_nan(const nans *odd)
 {
     int32_t bits = odd->one;
     for (int i = 0; i < TG_LANES; i++) bits |= odd->many[i];
@@ -69,7 +69,7 @@ static float row_sum(const tg_patches *p, const tg_gemm *g, int64_t row, int64_t
     double sum = g->bias ? (double)g->bias[n] : 0;
     for (int64_t line = 0; line < p->taps[0]; line++)
         for (int64_t column = 0; column < p->taps[1]; column++, b += p->channels * width) {
-            const float *const x = met(p, image, i, j, line, column);
+            const float *const x = tap_pixel(p, image, i, j, line, column);
             if (x) sum = tap_sum(p, x, b, width, sum);
         }
     return g->relu && sum < 0 ? 0 : (float)sum;
@@ -85,13 +85,13 @@ static bool spoiled(const tg_patches *p, tg_cell c, float *const *rows)
     while (low < high && !is_inside(p, 1, high - 1)) high--;
     for (int64_t m = c.m0; m < c.m1;) {
         if (line && low <= j && j < high) m += high - j, j = high;
-        else look(&odd, rows[m - c.m0] + c.n0, c.n1 - c.n0), m++, j++;
+        else collect_nans(&odd, rows[m - c.m0] + c.n0, c.n1 - c.n0), m++, j++;
         if (j < p->places[1]) continue;
         j = 0;
         i = i + 1 < p->places[0] ? i + 1 : 0;
         line = is_inside(p, 0, i);
     }
-    return any(&odd);
+    return any_nan(&odd);
 }
 
 void tg_patches_mend(const tg_patches *p, const tg_gemm *g, tg_cell c, float *const *rows)
@@ -111,20 +111,20 @@ typedef struct { /* some channels of one tap, to be summed */
     const tg_patches *p;
     int64_t line, column, c0, count;
     double sum[CHANNELS];
-} part;
+} mend_task;
 
 /* All of them are NaN. */
-static bool hopeless(const part *s)
+static bool rest_is_nan(const mend_task *s)
 {
     for (int64_t c = 0; c < s->count; c++)
         if (!isnan(s->sum[c])) return false;
     return true;
 }
 
-static void add_line(part *s, int64_t n, int64_t i, const float *gy, int64_t apart)
+static void mend_add_line(mend_task *s, int64_t n, int64_t i, const float *gy, int64_t apart)
 {
     for (int64_t j = 0; j < s->p->places[1]; j++) {
-        const float *const x = met(s->p, n, i, j, s->line, s->column);
+        const float *const x = tap_pixel(s->p, n, i, j, s->line, s->column);
         const double g = (double)gy[j * apart];
         if (!x) continue;
 #pragma omp simd
@@ -132,12 +132,12 @@ static void add_line(part *s, int64_t n, int64_t i, const float *gy, int64_t apa
     }
 }
 
-static void mend_part(part *s, const float *gy, int64_t images, int64_t apart, float *to)
+static void mend_part(mend_task *s, const float *gy, int64_t images, int64_t apart, float *to)
 {
     const int64_t lines = images * s->p->places[0];
     for (int64_t c = 0; c < s->count; c++) s->sum[c] = isnan(to[c]) ? 0 : NAN;
-    for (int64_t i = 0; i < lines && !hopeless(s); i++, gy += s->p->places[1] * apart)
-        add_line(s, i / s->p->places[0], i % s->p->places[0], gy, apart);
+    for (int64_t i = 0; i < lines && !rest_is_nan(s); i++, gy += s->p->places[1] * apart)
+        mend_add_line(s, i / s->p->places[0], i % s->p->places[0], gy, apart);
     for (int64_t c = 0; c < s->count; c++)
         if (isnan(to[c])) to[c] = (float)s->sum[c];
 }
@@ -146,12 +146,12 @@ void tg_patches_mend_product(const tg_patches *p, const float *gy, int64_t image
                              int64_t c1, float *to)
 {
     nans odd = { 0 };
-    look(&odd, to, c1 - c0);
-    if (none_outside(p) || !any(&odd)) return;
+    collect_nans(&odd, to, c1 - c0);
+    if (none_outside(p) || !any_nan(&odd)) return;
     for (int64_t c = c0; c < c1;) {
         const int64_t tap = c / p->channels, first = c % p->channels, left = p->channels - first;
         const int64_t most = left < CHANNELS ? left : CHANNELS, count = most < c1 - c ? most : c1 - c;
-        part s = { .p = p, .line = tap / p->taps[1], .column = tap % p->taps[1], .c0 = first, .count = count };
+        mend_task s = { .p = p, .line = tap / p->taps[1], .column = tap % p->taps[1], .c0 = first, .count = count };
         mend_part(&s, gy, images, apart, to + (c - c0));
         c += count;
     }

@@ -9,10 +9,10 @@ typedef struct {
     int64_t line, column; /* tap of the run, its first one */
     int64_t from, to;     /* values of the run that are wanted */
     float *out;           /* for the first row */
-} run_part;
+} tap_run;
 
 /* Most runs are short: 16 or 4 numbers at a time, the last ones overlapping, are faster than a call. */
-static inline void copy(float *to, const float *from, int64_t n)
+static inline void copy_floats(float *to, const float *from, int64_t n)
 {
     if (n >= 16) {
         for (int64_t i = 0; i < n - 16; i += 16) memcpy(to + i, from + i, 16 * sizeof *to);
@@ -26,19 +26,19 @@ static inline void copy(float *to, const float *from, int64_t n)
 }
 
 /* Values from..to of a run whose first pixel is column x of a line: what lies outside of the image is zero. */
-static inline void copy_run(const tg_patches *p, const float *line, int64_t x, const run_part *part, float *out)
+static inline void copy_tap_run(const tg_patches *p, const float *line, int64_t x, const tap_run *part, float *out)
 {
     const int64_t first = x * p->pitch, left = -first, right = (p->size[1] - x) * p->pitch;
     int64_t from = part->from, to = part->to;
     if (from < left) from = left < to ? left : to;
     if (to > right) to = right > from ? right : from;
     for (int64_t i = part->from; i < from; i++) out[i - part->from] = 0;
-    if (from < to) copy(out + (from - part->from), line + first + from, to - from);
+    if (from < to) copy_floats(out + (from - part->from), line + first + from, to - from);
     for (int64_t i = to; i < part->to; i++) out[i - part->from] = 0;
 }
 
 /* One run, all rows: places are counted up instead of divided. */
-static void copy_rows(const tg_patches *p, int64_t r0, int64_t r1, const run_part *part, int64_t pitch)
+static void copy_patch_rows(const tg_patches *p, int64_t r0, int64_t r1, const tap_run *part, int64_t pitch)
 {
     int64_t j = r0 % p->places[1], i = r0 / p->places[1] % p->places[0], n = r0 / p->places[1] / p->places[0];
     float *out = part->out;
@@ -46,7 +46,7 @@ static void copy_rows(const tg_patches *p, int64_t r0, int64_t r1, const run_par
         const int64_t y = i * p->stride[0] + p->origin[0] + part->line * p->step[0];
         const int64_t x = j * p->stride[1] + p->origin[1] + part->column * p->step[1];
         if (y < 0 || y >= p->size[0]) memset(out, 0, sizeof *out * (size_t)(part->to - part->from));
-        else copy_run(p, p->image + (n * p->size[0] + y) * p->size[1] * p->pitch, x, part, out);
+        else copy_tap_run(p, p->image + (n * p->size[0] + y) * p->size[1] * p->pitch, x, part, out);
         if (++j < p->places[1]) continue;
         j = 0;
         if (++i < p->places[0]) continue;
@@ -61,8 +61,8 @@ void tg_pack_patches(const tg_patches *p, int64_t r0, int64_t r1, int64_t c0, in
     const int64_t length = p->channels * (together ? p->taps[1] : 1), across = together ? 1 : p->taps[1];
     for (int64_t c = c0; c < c1;) {
         const int64_t run = c / length, from = c % length, end = length < from + c1 - c ? length : from + c1 - c;
-        const run_part part = { run / across, run % across, from, end, to + (c - c0) };
-        copy_rows(p, r0, r1, &part, pitch);
+        const tap_run part = { run / across, run % across, from, end, to + (c - c0) };
+        copy_patch_rows(p, r0, r1, &part, pitch);
         c += end - from;
     }
 }

@@ -13,13 +13,13 @@ enum { TILE = 32 };
 typedef struct {
     int n;
     int64_t size[TG_MAX_RANK], x[TG_MAX_RANK], y[TG_MAX_RANK];
-} layout;
+} permute_layout;
 
-static layout layout_of(const tg_call *c)
+static permute_layout permute_layout_of(const tg_call *c)
 {
     const tg_permute_attr *a = c->attr;
     const tg_tensor *x = c->in[0], *y = c->out[0];
-    layout l = { .n = 0 };
+    permute_layout l = { .n = 0 };
     int64_t step[TG_MAX_RANK + 1], later = 1;
     step[x->rank] = 1;
     for (int i = x->rank - 1; i >= 0; i--) step[i] = step[i + 1] * x->dim[i];
@@ -31,12 +31,12 @@ static layout layout_of(const tg_call *c)
         else l.size[l.n] = size, l.x[l.n] = from, l.y[l.n] = later, l.n++;
         later *= size;
     }
-    if (!l.n) l = (layout){ .n = 1, .size = { 1 }, .x = { 1 }, .y = { 1 } };
+    if (!l.n) l = (permute_layout){ .n = 1, .size = { 1 }, .x = { 1 }, .y = { 1 } };
     return l;
 }
 
 /* Where thing number i lies in x and y, counting over all axes but the first and `skip`. */
-static void locate(const layout *l, int skip, int64_t i, int64_t *x, int64_t *y)
+static void locate(const permute_layout *l, int skip, int64_t i, int64_t *x, int64_t *y)
 {
     *x = *y = 0;
     for (int k = 1; k < l->n; k++) {
@@ -51,7 +51,7 @@ static void locate(const layout *l, int skip, int64_t i, int64_t *x, int64_t *y)
 
 static int64_t rows_a_task(int64_t length) { return length < TG_VECTOR_BLOCK ? TG_VECTOR_BLOCK / length : 1; }
 
-static void copy_rows(const layout *l, const char *x, char *y, size_t size, int64_t task, int64_t count)
+static void permute_copy_rows(const permute_layout *l, const char *x, char *y, size_t size, int64_t task, int64_t count)
 {
     const int64_t length = l->size[0], rows = count / length, each = rows_a_task(length);
     const int64_t end = (task + 1) * each < rows ? (task + 1) * each : rows;
@@ -66,15 +66,15 @@ static void copy_rows(const layout *l, const char *x, char *y, size_t size, int6
 
 /* ---- matrices: strips of up to TILE lines of the `read` axis ---- */
 
-static int read_axis(const layout *l)
+static int read_axis(const permute_layout *l)
 {
     int k = 0;
     while (l->x[k] != 1) k++;
     return k;
 }
 
-static int64_t strips(const layout *l) { return (l->size[read_axis(l)] + TILE - 1) / TILE; }
-static int64_t strips_a_task(const layout *l) { return rows_a_task(l->size[0] * TILE); }
+static int64_t strip_count(const permute_layout *l) { return (l->size[read_axis(l)] + TILE - 1) / TILE; }
+static int64_t strips_a_task(const permute_layout *l) { return rows_a_task(l->size[0] * TILE); }
 
 /* Squares of 16-byte vectors: lines q and q + half of them are interleaved, as often as it takes. */
 typedef uint32_t four __attribute__((vector_size(16)));
@@ -123,15 +123,15 @@ typedef uint16_t eight __attribute__((vector_size(16)));
 TRANSPOSE(transpose_4_bytes, uint32_t, four, 4)
 TRANSPOSE(transpose_2_bytes, uint16_t, eight, 8)
 
-static void transpose_strips(const layout *l, const char *x, char *y, size_t size, int64_t task, int64_t count)
+static void transpose_strips(const permute_layout *l, const char *x, char *y, size_t size, int64_t task, int64_t count)
 {
     const int read = read_axis(l);
-    const int64_t lines = l->size[read], length = l->size[0], all = count / (lines * length) * strips(l);
+    const int64_t lines = l->size[read], length = l->size[0], all = count / (lines * length) * strip_count(l);
     const int64_t end = (task + 1) * strips_a_task(l) < all ? (task + 1) * strips_a_task(l) : all;
     for (int64_t s = task * strips_a_task(l); s < end; s++) {
-        const int64_t i = s % strips(l) * TILE, height = lines - i < TILE ? lines - i : TILE;
+        const int64_t i = s % strip_count(l) * TILE, height = lines - i < TILE ? lines - i : TILE;
         int64_t from, to;
-        locate(l, read, s / strips(l), &from, &to);
+        locate(l, read, s / strip_count(l), &from, &to);
         for (int64_t j = 0; j < length; j += TILE) {
             const char *tile = x + (size_t)(from + j * l->x[0] + i) * size;
             char *turned = y + (size_t)(to + i * l->y[read] + j) * size;
@@ -146,20 +146,20 @@ static void transpose_strips(const layout *l, const char *x, char *y, size_t siz
 
 static int64_t permute_tasks(const tg_call *c, int phase)
 {
-    const layout l = layout_of(c);
+    const permute_layout l = permute_layout_of(c);
     const int64_t count = tg_count(c->out[0]);
     if (phase > 0) return 0;
     if (l.x[0] == 1) return (count / l.size[0] + rows_a_task(l.size[0]) - 1) / rows_a_task(l.size[0]);
-    const int64_t all = count / (l.size[read_axis(&l)] * l.size[0]) * strips(&l);
+    const int64_t all = count / (l.size[read_axis(&l)] * l.size[0]) * strip_count(&l);
     return (all + strips_a_task(&l) - 1) / strips_a_task(&l);
 }
 
 static void permute_run(const tg_call *c, const tg_task *task)
 {
-    const layout l = layout_of(c);
+    const permute_layout l = permute_layout_of(c);
     const int64_t count = tg_count(c->out[0]);
     const size_t size = tg_dtype_size(c->out[0]->dtype);
-    if (l.x[0] == 1) copy_rows(&l, tg_ptr(c->in[0]), tg_ptr(c->out[0]), size, task->index, count);
+    if (l.x[0] == 1) permute_copy_rows(&l, tg_ptr(c->in[0]), tg_ptr(c->out[0]), size, task->index, count);
     else transpose_strips(&l, tg_ptr(c->in[0]), tg_ptr(c->out[0]), size, task->index, count);
 }
 

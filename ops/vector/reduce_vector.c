@@ -18,13 +18,13 @@ typedef struct {
     int64_t group;           /* outer indices of one task */
     double scale;
     bool narrow; /* results are bf16 */
-} cut;
+} reduce_cut;
 
 static int64_t parts(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
-static cut cut_of(int64_t outer, int64_t length, int64_t inner)
+static reduce_cut reduce_cut_of(int64_t outer, int64_t length, int64_t inner)
 {
-    cut k = { .outer = outer, .length = length, .inner = inner, .scale = 1 };
+    reduce_cut k = { .outer = outer, .length = length, .inner = inner, .scale = 1 };
     k.width = inner < WIDTH ? inner : WIDTH;
     k.rows = TG_VECTOR_BLOCK / k.width;
     k.rows = inner == 1 ? LINE : k.rows < MIN_ROWS ? MIN_ROWS : k.rows > MAX_ROWS ? MAX_ROWS : k.rows;
@@ -35,7 +35,7 @@ static cut cut_of(int64_t outer, int64_t length, int64_t inner)
 }
 
 /* False: other axes, of a size above 1, lie between those that are summed. */
-static bool cut_axes(const tg_call *c, cut *k)
+static bool cut_axes(const tg_call *c, reduce_cut *k)
 {
     const tg_tensor *x = c->in[0];
     const uint32_t axes = tg_axes_of(c);
@@ -48,24 +48,25 @@ static bool cut_axes(const tg_call *c, cut *k)
         at = summed ? 1 : at ? 2 : 0;
         extent[at] *= x->dim[i];
     }
-    *k = cut_of(extent[0], extent[1], extent[2]);
+    *k = reduce_cut_of(extent[0], extent[1], extent[2]);
     k->narrow = tg_is_bf16(c->out[0]);
     return true;
 }
 
-static cut cut_rows(const tg_tensor *x)
+static reduce_cut cut_rows(const tg_tensor *x)
 {
     const int64_t channels = x->dim[x->rank - 1];
-    return cut_of(1, tg_count(x) / channels, channels);
+    return reduce_cut_of(1, tg_count(x) / channels, channels);
 }
 
 /* ---- one piece ---- */
 
 /* Its sums are results. */
-static bool direct(const cut *k) { return k->pieces == 1 && !k->narrow; }
+static bool is_direct(const reduce_cut *k) { return k->pieces == 1 && !k->narrow; }
 
 /* Eight rows at a time in f32, these sums in double: few loads and stores of sums, and small rounding errors. */
-TG_INLINE void add_rows(double *restrict sum, const void *x, bool is_bf16, int64_t rows, int64_t stride, int64_t width)
+TG_INLINE void reduce_add_rows(double *restrict sum, const void *x, bool is_bf16, int64_t rows, int64_t stride,
+                               int64_t width)
 {
     int64_t r = 0;
     memset(sum, 0, sizeof *sum * (size_t)width);
@@ -92,7 +93,7 @@ static __attribute__((noinline)) double add_line_f32(const void *x, int64_t n) {
 static __attribute__((noinline)) double add_line_bf16(const void *x, int64_t n) { return tg_line_sum(x, true, n); }
 
 /* Sums of `count` lines that are results, or wait to be rounded. */
-TG_INLINE void add_lines(const void *x, bool is_bf16, int64_t n, int64_t count, double scale, float *to)
+TG_INLINE void reduce_add_lines(const void *x, bool is_bf16, int64_t n, int64_t count, double scale, float *to)
 {
     for (int64_t i = 0; i < count; i += TG_LINES) {
         const int64_t some = count - i < TG_LINES ? count - i : TG_LINES;
@@ -103,57 +104,59 @@ TG_INLINE void add_lines(const void *x, bool is_bf16, int64_t n, int64_t count, 
 }
 
 /* Piece `piece` of outer index o, columns from block `column`, into `to`. */
-TG_INLINE void add_piece(const cut *k, const void *x, bool is_bf16, int64_t o, int64_t piece, int64_t column, float *to)
+TG_INLINE void reduce_add_piece(const reduce_cut *k, const void *x, bool is_bf16, int64_t o, int64_t piece,
+                                int64_t column, float *to)
 {
     double sum[WIDTH];
     const int64_t row = piece * k->rows, left = k->length - row, rows = left < k->rows ? left : k->rows;
     const int64_t from = column * k->width, rest = k->inner - from, width = rest < k->width ? rest : k->width;
     const void *first = tg_at(x, is_bf16, (o * k->length + row) * k->inner + from);
-    const double scale = direct(k) ? k->scale : 1;
+    const double scale = is_direct(k) ? k->scale : 1;
     if (k->inner == 1) sum[0] = is_bf16 ? add_line_bf16(first, rows) : add_line_f32(first, rows);
-    else add_rows(sum, first, is_bf16, rows, k->inner, width);
+    else reduce_add_rows(sum, first, is_bf16, rows, k->inner, width);
     for (int64_t j = 0; j < width; j++) to[from + j] = (float)(sum[j] * scale);
 }
 
 /* ---- phases ---- */
 
-static int64_t phase_tasks(const cut *k, int phase)
+static int64_t reduce_phase_tasks(const reduce_cut *k, int phase)
 {
     if (phase == 0) return parts(k->outer, k->group) * k->pieces * k->columns;
-    if (phase > 1 || direct(k)) return 0;
+    if (phase > 1 || is_direct(k)) return 0;
     return k->pieces == 1 ? tg_blocks(k->outer * k->inner) : k->outer * parts(k->inner, CHUNK);
 }
 
-static size_t partial_bytes(const cut *k)
+static size_t partial_bytes(const reduce_cut *k)
 {
-    return direct(k) ? 0 : sizeof(float) * (size_t)(k->outer * k->pieces * k->inner);
+    return is_direct(k) ? 0 : sizeof(float) * (size_t)(k->outer * k->pieces * k->inner);
 }
 
-TG_INLINE void first_phase(const cut *k, const void *x, bool is_bf16, float *y, float *partial, int64_t task)
+TG_INLINE void reduce_first_phase(const reduce_cut *k, const void *x, bool is_bf16, float *y, float *partial,
+                                  int64_t task)
 {
     const int64_t column = task % k->columns, piece = task / k->columns % k->pieces;
     const int64_t begin = task / k->columns / k->pieces * k->group;
     const int64_t end = begin + k->group < k->outer ? begin + k->group : k->outer;
     if (k->inner == 1 && k->length < TG_SUM_LONG) {
-        add_lines(tg_at(x, is_bf16, begin * k->length), is_bf16, k->length, end - begin, direct(k) ? k->scale : 1,
-                  (direct(k) ? y : partial) + begin);
+        reduce_add_lines(tg_at(x, is_bf16, begin * k->length), is_bf16, k->length, end - begin,
+                         is_direct(k) ? k->scale : 1, (is_direct(k) ? y : partial) + begin);
         return;
     }
     for (int64_t o = begin; o < end; o++) {
-        float *sum = direct(k) ? y + o * k->inner : partial + (o * k->pieces + piece) * k->inner;
-        add_piece(k, x, is_bf16, o, piece, column, sum);
+        float *sum = is_direct(k) ? y + o * k->inner : partial + (o * k->pieces + piece) * k->inner;
+        reduce_add_piece(k, x, is_bf16, o, piece, column, sum);
     }
 }
 
 /* Sums of one piece, in order, become results. */
-static void round_sums(const cut *k, void *y, const float *sum, int64_t task)
+static void round_sums(const reduce_cut *k, void *y, const float *sum, int64_t task)
 {
     const int64_t end = tg_block_end(task, k->outer * k->inner);
 #pragma omp simd
     for (int64_t i = task * TG_VECTOR_BLOCK; i < end; i++) tg_store(y, true, i, (float)((double)sum[i] * k->scale));
 }
 
-static void second_phase(const cut *k, void *y, const float *partial, int64_t task)
+static void reduce_second_phase(const reduce_cut *k, void *y, const float *partial, int64_t task)
 {
     const int64_t chunks = parts(k->inner, CHUNK), o = task / chunks, from = task % chunks * CHUNK;
     const int64_t n = k->inner - from < CHUNK ? k->inner - from : CHUNK, at = o * k->inner + from;
@@ -171,47 +174,48 @@ static void second_phase(const cut *k, void *y, const float *partial, int64_t ta
     }
 }
 
-static void run(const tg_call *c, const tg_task *task, const cut *k)
+static void reduce_run(const tg_call *c, const tg_task *task, const reduce_cut *k)
 {
     const void *x = tg_ptr(c->in[0]);
-    if (task->phase == 0 && tg_is_bf16(c->in[0])) first_phase(k, x, true, tg_ptr(c->out[0]), task->shared, task->index);
-    else if (task->phase == 0) first_phase(k, x, false, tg_ptr(c->out[0]), task->shared, task->index);
-    else second_phase(k, tg_ptr(c->out[0]), task->shared, task->index);
+    if (task->phase == 0 && tg_is_bf16(c->in[0]))
+        reduce_first_phase(k, x, true, tg_ptr(c->out[0]), task->shared, task->index);
+    else if (task->phase == 0) reduce_first_phase(k, x, false, tg_ptr(c->out[0]), task->shared, task->index);
+    else reduce_second_phase(k, tg_ptr(c->out[0]), task->shared, task->index);
 }
 
 /* ---- sum, mean, sum_to ---- */
 
 static const char *sum_reject(const tg_call *c)
 {
-    cut k;
+    reduce_cut k;
     if (!cut_axes(c, &k)) return "needs axes side by side";
     return tg_reject_not_float(c);
 }
 
 static int64_t sum_tasks(const tg_call *c, int phase)
 {
-    cut k;
-    return cut_axes(c, &k) ? phase_tasks(&k, phase) : 0;
+    reduce_cut k;
+    return cut_axes(c, &k) ? reduce_phase_tasks(&k, phase) : 0;
 }
 
 static tg_scratch sum_scratch(const tg_call *c)
 {
-    cut k;
+    reduce_cut k;
     return (tg_scratch){ .shared = cut_axes(c, &k) ? partial_bytes(&k) : 0 };
 }
 
 static void sum_run(const tg_call *c, const tg_task *task)
 {
-    cut k;
-    if (cut_axes(c, &k)) run(c, task, &k);
+    reduce_cut k;
+    if (cut_axes(c, &k)) reduce_run(c, task, &k);
 }
 
 static void mean_run(const tg_call *c, const tg_task *task)
 {
-    cut k;
+    reduce_cut k;
     if (!cut_axes(c, &k)) return;
     k.scale = 1 / (double)k.length;
-    run(c, task, &k);
+    reduce_run(c, task, &k);
 }
 
 TG_VECTOR_KERNEL(sum_vector) = {
@@ -228,20 +232,20 @@ TG_VECTOR_KERNEL(sum_to_vector) = {
 
 static int64_t channel_sum_tasks(const tg_call *c, int phase)
 {
-    const cut k = cut_rows(c->in[0]);
-    return phase_tasks(&k, phase);
+    const reduce_cut k = cut_rows(c->in[0]);
+    return reduce_phase_tasks(&k, phase);
 }
 
 static tg_scratch channel_sum_scratch(const tg_call *c)
 {
-    const cut k = cut_rows(c->in[0]);
+    const reduce_cut k = cut_rows(c->in[0]);
     return (tg_scratch){ .shared = partial_bytes(&k) };
 }
 
 static void channel_sum_run(const tg_call *c, const tg_task *task)
 {
-    const cut k = cut_rows(c->in[0]);
-    run(c, task, &k);
+    const reduce_cut k = cut_rows(c->in[0]);
+    reduce_run(c, task, &k);
 }
 
 TG_VECTOR_KERNEL(channel_sum_vector) = {
@@ -261,7 +265,7 @@ TG_INLINE void mask_row(float *sum, void *g, const void *gy, const void *y, bool
     }
 }
 
-TG_INLINE void mask_piece(const tg_call *c, const tg_task *task, const cut *k, bool is_bf16)
+TG_INLINE void mask_piece(const tg_call *c, const tg_task *task, const reduce_cut *k, bool is_bf16)
 {
     const void *gy = tg_ptr(c->in[0]), *y = tg_ptr(c->in[1]);
     const int64_t piece = task->index / k->columns, from = task->index % k->columns * k->width;
@@ -283,8 +287,8 @@ TG_INLINE void mask_piece(const tg_call *c, const tg_task *task, const cut *k, b
 
 static void relu_grad_channel_sum_run(const tg_call *c, const tg_task *task)
 {
-    const cut k = cut_rows(c->in[0]);
-    if (task->phase == 1) second_phase(&k, tg_ptr(c->out[1]), task->shared, task->index);
+    const reduce_cut k = cut_rows(c->in[0]);
+    if (task->phase == 1) reduce_second_phase(&k, tg_ptr(c->out[1]), task->shared, task->index);
     else if (tg_is_bf16(c->in[0])) mask_piece(c, task, &k, true);
     else mask_piece(c, task, &k, false);
 }

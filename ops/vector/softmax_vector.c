@@ -12,13 +12,13 @@ enum { STRIP = 256 };
 typedef struct {
     int64_t outer, n, inner, strips, task_rows;
     bool is_bf16;
-} shape;
+} softmax_shape;
 
-static shape shape_of(const tg_call *c)
+static softmax_shape softmax_shape_of(const tg_call *c)
 {
     const tg_tensor *const x = c->in[0];
     const int axis = ((const tg_softmax_attr *)c->attr)->axis;
-    shape k = { .outer = 1, .n = x->dim[axis], .inner = 1, .is_bf16 = tg_is_bf16(x) || tg_is_bf16(c->out[0]) };
+    softmax_shape k = { .outer = 1, .n = x->dim[axis], .inner = 1, .is_bf16 = tg_is_bf16(x) || tg_is_bf16(c->out[0]) };
     for (int i = 0; i < x->rank; i++)
         if (i != axis) *(i < axis ? &k.outer : &k.inner) *= x->dim[i];
     k.strips = (k.inner + STRIP - 1) / STRIP;
@@ -76,15 +76,15 @@ ROW(0, 1)
 ROW(1, 0)
 ROW(1, 1)
 
-typedef void row_function(const tg_call *c, int64_t at, int64_t n, float *room);
-static row_function *const rows[2][2] = { { row_00, row_01 }, { row_10, row_11 } };
+typedef void softmax_row_function(const tg_call *c, int64_t at, int64_t n, float *room);
+static softmax_row_function *const rows[2][2] = { { row_00, row_01 }, { row_10, row_11 } };
 
 /* ---- a strip: w <= STRIP rows side by side, numbers of a row `step` apart ---- */
 
 enum { FEW = 64 }; /* numbers of a row that are summed in f32; these sums are added in double */
 typedef struct {
     float most[STRIP], sum[STRIP];
-} strip;
+} softmax_strip_state;
 
 /* sum[j]: the sum of `value`, a formula of at = i step + j. */
 #define STRIP_SUM(sum, value) \
@@ -102,7 +102,7 @@ typedef struct {
         for (int64_t j = 0; j < w; j++) (sum)[j] = (float)total[j]; \
     } while (0)
 
-static void strip_most(const float *x, int64_t n, int64_t step, int64_t w, strip *s)
+static void strip_most(const float *x, int64_t n, int64_t step, int64_t w, softmax_strip_state *s)
 {
     for (int64_t j = 0; j < w; j++) s->most[j] = -INFINITY;
     for (int64_t i = 0; i < n; i++)
@@ -112,7 +112,7 @@ static void strip_most(const float *x, int64_t n, int64_t step, int64_t w, strip
 
 static void softmax_strip(const float *x, int64_t n, int64_t step, int64_t w, float *y)
 {
-    strip s;
+    softmax_strip_state s;
     strip_most(x, n, step, w, &s);
     STRIP_SUM(s.sum, (y[at] = tg_exp_f32(x[at] - s.most[j])));
     for (int64_t i = 0; i < n; i++)
@@ -122,7 +122,7 @@ static void softmax_strip(const float *x, int64_t n, int64_t step, int64_t w, fl
 
 static void log_softmax_strip(const float *x, int64_t n, int64_t step, int64_t w, float *y)
 {
-    strip s;
+    softmax_strip_state s;
     strip_most(x, n, step, w, &s);
     STRIP_SUM(s.sum, tg_exp_f32(x[at] - s.most[j]));
 #pragma omp simd
@@ -152,16 +152,16 @@ static void log_softmax_grad_strip(const float *gy, const float *y, int64_t n, i
 
 typedef struct {
     int64_t at, n, w, step;
-} piece; /* a strip, and where it begins */
+} strip_piece; /* a strip, and where it begins */
 
-static void load_piece(const tg_tensor *t, const piece *p, float *room)
+static void load_piece(const tg_tensor *t, const strip_piece *p, float *room)
 {
     for (int64_t i = 0; i < p->n; i++)
         if (tg_is_bf16(t)) tg_widen(tg_at(tg_ptr(t), true, p->at + i * p->step), true, p->w, room + i * p->w);
         else tg_widen(tg_at(tg_ptr(t), false, p->at + i * p->step), false, p->w, room + i * p->w);
 }
 
-static void store_piece(const tg_tensor *t, const piece *p, const float *room)
+static void store_piece(const tg_tensor *t, const strip_piece *p, const float *room)
 {
     for (int64_t i = 0; i < p->n; i++)
         if (tg_is_bf16(t)) tg_narrow(room + i * p->w, true, p->w, tg_at(tg_ptr(t), true, p->at + i * p->step));
@@ -169,7 +169,8 @@ static void store_piece(const tg_tensor *t, const piece *p, const float *room)
 }
 
 /* second: the second input of a derivative. */
-static void work(const tg_op *op, const piece *p, int64_t step, const float *x, const float *second, float *y)
+static void softmax_strip_any(const tg_op *op, const strip_piece *p, int64_t step, const float *x, const float *second,
+                              float *y)
 {
     if (op == &tg_softmax_op) softmax_strip(x, p->n, step, p->w, y);
     else if (op == &tg_log_softmax_op) log_softmax_strip(x, p->n, step, p->w, y);
@@ -177,50 +178,50 @@ static void work(const tg_op *op, const piece *p, int64_t step, const float *x, 
     else log_softmax_grad_strip(x, second, p->n, step, p->w, y);
 }
 
-static void run_strip(const tg_call *c, const shape *k, const piece *p, float *room)
+static void softmax_run_strip(const tg_call *c, const softmax_shape *k, const strip_piece *p, float *room)
 {
     float *const second = room + (k->is_bf16 ? p->n * p->w : 0);
     if (!k->is_bf16) {
         const float *const x = tg_ptr(c->in[0]), *const v = tg_ptr(c->in[1]);
-        work(c->op, p, p->step, x + p->at, v ? v + p->at : NULL, (float *)tg_ptr(c->out[0]) + p->at);
+        softmax_strip_any(c->op, p, p->step, x + p->at, v ? v + p->at : NULL, (float *)tg_ptr(c->out[0]) + p->at);
         return;
     }
     load_piece(c->in[0], p, room);
     if (c->in[1]) load_piece(c->in[1], p, second);
-    work(c->op, p, p->w, room, second, room);
+    softmax_strip_any(c->op, p, p->w, room, second, room);
     store_piece(c->out[0], p, room);
 }
 
 /* ---- tasks ---- */
 
-static int64_t tasks(const tg_call *c, int phase)
+static int64_t softmax_tasks(const tg_call *c, int phase)
 {
-    const shape k = shape_of(c);
+    const softmax_shape k = softmax_shape_of(c);
     if (phase > 0) return 0;
     return k.inner == 1 ? (k.outer + k.task_rows - 1) / k.task_rows : k.outer * k.strips;
 }
 
-static void run(const tg_call *c, const tg_task *t)
+static void softmax_run(const tg_call *c, const tg_task *t)
 {
-    const shape k = shape_of(c);
+    const softmax_shape k = softmax_shape_of(c);
     if (k.inner > 1) {
         const int64_t column = t->index % k.strips * STRIP, at = t->index / k.strips * k.n * k.inner + column;
-        run_strip(c, &k, &(piece){ at, k.n, imin(STRIP, k.inner - column), k.inner }, t->scratch);
+        softmax_run_strip(c, &k, &(strip_piece){ at, k.n, imin(STRIP, k.inner - column), k.inner }, t->scratch);
         return;
     }
-    row_function *const row = rows[tg_is_bf16(c->in[0])][tg_is_bf16(c->out[0])];
+    softmax_row_function *const row = rows[tg_is_bf16(c->in[0])][tg_is_bf16(c->out[0])];
     const int64_t end = imin((t->index + 1) * k.task_rows, k.outer);
     for (int64_t i = t->index * k.task_rows; i < end; i++) row(c, i * k.n, k.n, t->scratch);
 }
 
-static tg_scratch scratch(const tg_call *c)
+static tg_scratch softmax_scratch(const tg_call *c)
 {
-    const shape k = shape_of(c);
+    const softmax_shape k = softmax_shape_of(c);
     const int64_t numbers = k.inner == 1 ? k.n : c->op->n_in * k.n * imin(STRIP, k.inner);
     return (tg_scratch){ .worker = k.is_bf16 ? (size_t)numbers * sizeof(float) : 0 };
 }
 
-#define HEAD TG_VECTOR_HEAD, .tasks = tasks, .scratch = scratch, .run = run, .in_place = true
+#define HEAD TG_VECTOR_HEAD, .tasks = softmax_tasks, .scratch = softmax_scratch, .run = softmax_run, .in_place = true
 TG_VECTOR_KERNEL(softmax_vector) = { HEAD };
 TG_VECTOR_KERNEL(log_softmax_vector) = { HEAD };
 TG_VECTOR_KERNEL(softmax_grad_vector) = { HEAD };

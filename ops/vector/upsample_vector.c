@@ -4,13 +4,14 @@
 #include "upsample.h"
 #include <string.h>
 
-static int64_t line_tasks(const tg_call *c, int phase)
+static int64_t upsample_tasks(const tg_call *c, int phase)
 {
     return phase == 0 ? c->out[0]->dim[0] * c->out[0]->dim[1] : 0;
 }
 
 /* y = (1 - wy) ((1 - wx) a + wx b) + wy ((1 - wx) c + wx d) */
-TG_INLINE void blend(void *y, const void *p, bool is_bf16, int64_t right, int64_t down, float wx, float wy, int64_t n)
+TG_INLINE void upsample_blend(void *y, const void *p, bool is_bf16, int64_t right, int64_t down, float wx, float wy,
+                              int64_t n)
 {
     const void *b = tg_at(p, is_bf16, right), *c = tg_at(p, is_bf16, down), *d = tg_at(c, is_bf16, right);
 #pragma omp simd
@@ -35,11 +36,11 @@ static void upsample_run(const tg_call *c, const tg_task *task)
         void *y = tg_at(tg_ptr(c->out[0]), is_bf16, (task->index * a->out[1] + ox) * channels);
         const int64_t right = tx.weight > 0 ? channels : 0;
         if (!a->bilinear) memcpy(y, p, (is_bf16 ? sizeof(uint16_t) : sizeof(float)) * (size_t)channels);
-        else if (is_bf16) blend(y, p, true, right, down, (float)tx.weight, (float)ty.weight, channels);
-        else blend(y, p, false, right, down, (float)tx.weight, (float)ty.weight, channels);
+        else if (is_bf16) upsample_blend(y, p, true, right, down, (float)tx.weight, (float)ty.weight, channels);
+        else upsample_blend(y, p, false, right, down, (float)tx.weight, (float)ty.weight, channels);
     }
 }
-TG_VECTOR_KERNEL(upsample_vector) = { TG_VECTOR_HEAD, .tasks = line_tasks, .run = upsample_run };
+TG_VECTOR_KERNEL(upsample_vector) = { TG_VECTOR_HEAD, .tasks = upsample_tasks, .run = upsample_run };
 
 /* ---- derivative: a line is summed in f32 ---- */
 
@@ -50,8 +51,8 @@ TG_INLINE void add_scaled(float *restrict gx, const void *restrict gy, bool is_b
 }
 
 /* gx += weight * what a line of gy gives back to a line of the image. */
-TG_INLINE void give_line(const tg_upsample_attr *a, float *gx, const void *gy, bool is_bf16, double weight,
-                         int64_t channels)
+TG_INLINE void scatter_line(const tg_upsample_attr *a, float *gx, const void *gy, bool is_bf16, double weight,
+                            int64_t channels)
 {
     for (int64_t ox = 0; ox < a->out[1]; ox++) {
         const tg_tap t = tg_upsample_tap(a, 1, ox);
@@ -62,7 +63,7 @@ TG_INLINE void give_line(const tg_upsample_attr *a, float *gx, const void *gy, b
     }
 }
 
-TG_INLINE void sum_line(const tg_call *c, const tg_task *task, bool is_bf16, float *sum)
+TG_INLINE void upsample_sum_line(const tg_call *c, const tg_task *task, bool is_bf16, float *sum)
 {
     const tg_upsample_attr *a = c->attr;
     const int64_t channels = c->in[0]->dim[3], width = a->image[1] * channels, n = task->index / a->image[0];
@@ -72,7 +73,7 @@ TG_INLINE void sum_line(const tg_call *c, const tg_task *task, bool is_bf16, flo
         const tg_tap t = tg_upsample_tap(a, 0, oy);
         const double weight = t.at == iy ? 1 - t.weight : t.at == iy - 1 ? t.weight : 0;
         const void *gy = tg_at(tg_ptr(c->in[0]), is_bf16, (n * a->out[0] + oy) * a->out[1] * channels);
-        if (weight > 0) give_line(a, sum, gy, is_bf16, weight, channels);
+        if (weight > 0) scatter_line(a, sum, gy, is_bf16, weight, channels);
     }
 }
 
@@ -83,10 +84,10 @@ static void upsample_grad_run(const tg_call *c, const tg_task *task)
     const bool is_bf16 = tg_is_bf16(c->in[0]);
     void *gx = tg_at(tg_ptr(c->out[0]), is_bf16, task->index * line_size(c));
     if (!is_bf16) {
-        sum_line(c, task, false, gx);
+        upsample_sum_line(c, task, false, gx);
         return;
     }
-    sum_line(c, task, true, task->scratch);
+    upsample_sum_line(c, task, true, task->scratch);
     tg_narrow(task->scratch, true, line_size(c), gx);
 }
 
@@ -97,7 +98,7 @@ static tg_scratch upsample_grad_scratch(const tg_call *c)
 
 TG_VECTOR_KERNEL(upsample_grad_vector) = {
     TG_VECTOR_HEAD,
-    .tasks = line_tasks,
+    .tasks = upsample_tasks,
     .scratch = upsample_grad_scratch,
     .run = upsample_grad_run,
 };

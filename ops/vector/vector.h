@@ -14,6 +14,7 @@
 #define TG_VECTOR_KERNEL(symbol) \
     extern const tg_kernel TG_JOIN(symbol, TG_VECTOR_SUFFIX); \
     const tg_kernel TG_JOIN(symbol, TG_VECTOR_SUFFIX)
+/* Named vector_avx512, vector_avx2, vector_generic. */
 #define TG_VECTOR_HEAD .name = "vector_" TG_TEXT(TG_VECTOR_SUFFIX), .backend = "vector", .isa = TG_VECTOR_ISA
 
 /* Elements of one task of an element-wise kernel: a multiple of any vector, small enough to balance. */

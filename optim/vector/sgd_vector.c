@@ -5,12 +5,12 @@ enum { G = 1, V, FACTOR };
 
 typedef struct {
     float lr, decay, limit, factor, keep, add, mine, speed;
-} terms;
+} sgd_terms;
 
-static terms terms_of(const tg_call *c)
+static sgd_terms sgd_terms_of(const tg_call *c)
 {
     const tg_sgd_attr *a = c->attr;
-    return (terms){
+    return (sgd_terms){
         .lr = (float)a->lr,
         .decay = (float)a->weight_decay,
         .limit = tg_update_limit(a->clip_value),
@@ -22,7 +22,7 @@ static terms terms_of(const tg_call *c)
     };
 }
 
-TG_INLINE void plain(tg_weights w, bool split, const float *restrict g, int64_t n, terms t)
+TG_INLINE void sgd_plain(tg_weights w, bool split, const float *restrict g, int64_t n, sgd_terms t)
 {
 #pragma omp simd
     for (int64_t i = 0; i < n; i++) {
@@ -31,7 +31,8 @@ TG_INLINE void plain(tg_weights w, bool split, const float *restrict g, int64_t 
     }
 }
 
-TG_INLINE void momentum(tg_weights w, bool split, const float *restrict g, float *restrict v, int64_t n, terms t)
+TG_INLINE void sgd_momentum(tg_weights w, bool split, const float *restrict g, float *restrict v, int64_t n,
+                            sgd_terms t)
 {
 #pragma omp simd
     for (int64_t i = 0; i < n; i++) {
@@ -42,18 +43,18 @@ TG_INLINE void momentum(tg_weights w, bool split, const float *restrict g, float
     }
 }
 
-static void run(const tg_call *c, const tg_task *task)
+static void sgd_update_run(const tg_call *c, const tg_task *task)
 {
     const tg_update_rows r = tg_update_rows_of(c, task);
     const int64_t n = r.end - r.begin;
     const tg_weights w = tg_weights_from(c->in[0], r.begin);
     const float *const g = tg_update_operand(c, G, r.begin);
     float *const v = tg_update_operand(c, V, r.begin);
-    const terms t = terms_of(c);
-    if (tg_is_split(c->in[0])) v ? momentum(w, true, g, v, n, t) : plain(w, true, g, n, t);
-    else v ? momentum(w, false, g, v, n, t) : plain(w, false, g, n, t);
+    const sgd_terms t = sgd_terms_of(c);
+    if (tg_is_split(c->in[0])) v ? sgd_momentum(w, true, g, v, n, t) : sgd_plain(w, true, g, n, t);
+    else v ? sgd_momentum(w, false, g, v, n, t) : sgd_plain(w, false, g, n, t);
     tg_repack(c->in[0], r.r0, r.r1);
 }
 
-TG_VECTOR_KERNEL(sgd_update_vector) = { TG_VECTOR_HEAD, .tasks = tg_update_tasks, .takes = tg_update_takes, .run = run,
-                                        .repacks = true };
+TG_VECTOR_KERNEL(sgd_update_vector) = { TG_VECTOR_HEAD, .tasks = tg_update_tasks, .takes = tg_update_takes,
+                                        .run = sgd_update_run, .repacks = true };

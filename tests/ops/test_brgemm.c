@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "attr.h"
+#include "conv_shape.h"
 #include "dispatch.h"
 #include "brick_place.h"
 #include <tilegrad/parallel.h>
@@ -83,7 +84,7 @@ typedef struct {
 
 static size_t a_at(const shape *s, int r, int k) { return (size_t)(s->across ? r + k * s->stride : r * s->stride + k); }
 
-/* B, and A as the microkernel reads it; elements of A outside of the product are finite. */
+/* B, and A in the microkernel's layout; elements of A outside the product are finite. */
 static void fill(const tg_microkernel *mk, dice *d, const shape *s, operands *o)
 {
     memset(o, 0, sizeof *o);
@@ -128,7 +129,7 @@ static void compute(const tg_microkernel *mk, const shape *s, operands *o)
     mk->run(&p, brick, s->count);
 }
 
-/* The exact sum, and what FP32 may differ from it. */
+/* The exact sum, and a bound on FP32's error. */
 static double exact(const shape *s, const operands *o, int r, int j, double *bound)
 {
     double sum = 0, all = 0;
@@ -162,7 +163,7 @@ static void check(const tg_microkernel *mk, const shape *s, const operands *o, i
         }
 }
 
-/* What the microkernel can be asked: bf16 ones read bf16 numbers, k contiguous. */
+/* Restricts a shape to the microkernel's capabilities: bf16 ones read bf16 values with contiguous k. */
 static void restrict_to(const tg_microkernel *mk, shape *s)
 {
     if (mk->element == TG_BF16) s->halves = true;
@@ -190,7 +191,7 @@ static void products(void **state)
 
 /* ---- NaNs and rounding ---- */
 
-/* Through an identity: what is stored is what came in. */
+/* Multiplies by the identity: returns what is stored for this input. */
 static uint16_t stored(const tg_microkernel *mk, float from, bool relu)
 {
     uint16_t c[4] = { 0 };
@@ -227,12 +228,7 @@ static void rounding(void **state)
     assert_int_equal(stored(mk, -2, true), 0);
 }
 
-/* ---- whole convolutions, whatever the number of threads ---- */
-
-typedef struct {
-    int64_t n, size, in, out;
-    int kernel, stride, pad;
-} conv_case;
+/* ---- whole convolutions, on any number of threads ---- */
 
 static tg_tensor *random_leaf(tg_scope *s, int64_t n, int64_t h, int64_t w, int64_t c, uint64_t seed)
 {
@@ -245,15 +241,14 @@ static tg_tensor *random_leaf(tg_scope *s, int64_t n, int64_t h, int64_t w, int6
 }
 
 /* Of y and both gradients. */
-static uint64_t bits_of(const conv_case *v, tg_dtype dtype, int threads)
+static uint64_t bits_of(const conv_shape *v, tg_dtype dtype, int threads)
 {
     uint64_t h = 14695981039346656037u;
     tg_scope *root = tg_open(), *s = tg_train(root);
     tg_set_threads(threads);
-    const tg_conv2d_config config = { .stride = { v->stride, v->stride }, .pad = { v->pad, v->pad } };
-    tg_tensor *x = random_leaf(root, v->n, v->size, v->size, v->in, 1);
-    tg_tensor *w = random_leaf(root, v->out, v->kernel, v->kernel, v->in, 2);
-    tg_tensor *y = tg_conv2d(s, tg_cast(s, x, dtype), tg_cast(s, w, dtype), NULL, config);
+    tg_tensor *x = random_leaf(root, v->n, v->image[0], v->image[1], v->in, 1);
+    tg_tensor *w = random_leaf(root, v->out, v->kernel[0], v->kernel[1], v->in, 2);
+    tg_tensor *y = tg_conv2d(s, tg_cast(s, x, dtype), tg_cast(s, w, dtype), NULL, conv2d_config_of(v));
     tg_tensor *gy = random_leaf(root, y->dim[0], y->dim[1], y->dim[2], y->dim[3], 3);
     tg_backward_from(s, y, tg_cast(s, gy, dtype));
     tg_tensor *const all[] = { y, tg_grad(x), tg_grad(w) };
@@ -269,16 +264,20 @@ static uint64_t bits_of(const conv_case *v, tg_dtype dtype, int threads)
 
 static void same_bits(void **state)
 {
-    const conv_case cases[] = { { 3, 30, 17, 70, 3, 1, 1 },  { 9, 7, 40, 33, 3, 1, 1 },  { 2, 31, 3, 19, 7, 2, 3 },
-                                { 5, 14, 64, 130, 1, 1, 0 }, { 8, 9, 20, 66, 3, 2, 1 },  { 2, 40, 70, 5, 1, 2, 0 },
-                                { 2, 24, 70, 20, 1, 1, 0 },  { 2, 27, 256, 20, 3, 1, 1 } };
+    static const char *const shapes[] = {
+        "n3 c17-70 30x30 k3 p1",  "n9 c40-33 7x7 k3 p1",  "n2 c3-19 31x31 k7 s2 p3", "n5 c64-130 14x14 k1",
+        "n8 c20-66 9x9 k3 s2 p1", "n2 c70-5 40x40 k1 s2", "n2 c70-20 24x24 k1",      "n2 c256-20 27x27 k3 p1",
+    };
     const int before = tg_threads();
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (int bf16 = 0; bf16 < 2; bf16++) {
             const tg_dtype dtype = bf16 ? TG_BF16 : TG_F32;
-            const uint64_t one = bits_of(&cases[i], dtype, 1);
-            for (int n = 2; n <= 4; n++) assert_true(bits_of(&cases[i], dtype, n) == one);
+            const conv_shape v = parse_shape(shapes[i]);
+            const uint64_t one = bits_of(&v, dtype, 1);
+            for (int n = 2; n <= 4; n++)
+                if (bits_of(&v, dtype, n) != one)
+                    fail_msg("%s, %s: other bits on %d threads than on one", shapes[i], tg_dtype_name(dtype), n);
         }
     tg_set_threads(before);
 }

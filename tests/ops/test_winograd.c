@@ -1,7 +1,8 @@
-/* test_winograd.c - 3x3 convolutions by Winograd's algorithm: their error, their weights, their bits with any threads.
+/* test_winograd.c - 3x3 convolutions by Winograd's algorithm: error, transformed weights, the same bits on any number
+ * of threads.
  *
- * Transforms add and subtract numbers that may be much larger than an output, above all if all inputs are positive, as
- * behind a relu: the error is measured on such numbers, against FP64, in units of the largest output. */
+ * Transforms add and subtract values that may be much larger than the outputs, above all if all inputs are positive, as
+ * after relu.  The error is measured on such inputs, against FP64, in units of the largest output. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "conv2d.h"
+#include "conv_shape.h"
 #include "dispatch.h"
 #include <tilegrad/parallel.h>
 #include <tilegrad/tilegrad.h>
@@ -31,14 +33,14 @@ static const struct {
     { &tg_conv2d_grad_w_op, &conv2d_grad_w_brgemm_avx512, &conv2d_grad_w_brgemm_winograd_avx512 },
 };
 
-/* ---- one convolution, pad 1, w[out, 3, 3, in], numbers that bf16 holds ---- */
+/* ---- one convolution, pad 1, w[out, 3, 3, in], of values that bf16 represents exactly ---- */
 
 typedef enum { UNIFORM, RELU_OF_NORMAL, NORMAL } fill;
 
 typedef struct {
     int64_t images, h, w, in, out;
     pass_kind pass;
-    float *x, *weights, *gy; /* GRAD_X reads gy for x, GRAD_W gy for the weights */
+    float *x, *weights, *gy; /* GRAD_X reads gy in place of x, GRAD_W in place of the weights */
     double *exact;
 } problem;
 
@@ -62,7 +64,7 @@ static int64_t count_of(const problem *p)
     return p->pass == GRAD_W ? p->out * 9 * p->in : pixels_of(p) * (p->pass == GRAD_X ? p->in : p->out);
 }
 
-/* All products of one output pixel and one tap, by the definition. */
+/* Adds all products of one output pixel and one tap, by definition. */
 static void add_products(const problem *p, int64_t pixel, int64_t tap, double *exact)
 {
     const int64_t h = pixel / p->w % p->h + tap / 3 - 1, w = pixel % p->w + tap % 3 - 1;
@@ -110,7 +112,7 @@ static tg_tensor *result(tg_scope *s, const problem *p, tg_dtype dtype)
     return p->pass == GRAD_X ? tg_conv2d_grad_x(s, gy, w, &a) : tg_conv2d_grad_w(s, gy, x, &a);
 }
 
-/* By a kernel; bf16 results are widened. */
+/* The result of a kernel; bf16 is widened. */
 static float *computed(const problem *p, const tg_kernel *kernel, tg_dtype dtype)
 {
     tg_scope *s = tg_open();
@@ -128,7 +130,7 @@ static float *computed(const problem *p, const tg_kernel *kernel, tg_dtype dtype
 
 /* ---- error ---- */
 
-/* The largest one, in units of the largest output. */
+/* The largest error, in units of the largest output. */
 static double error_of(const problem *p, const tg_kernel *kernel)
 {
     double error = 0, largest = 0;
@@ -141,7 +143,7 @@ static double error_of(const problem *p, const tg_kernel *kernel)
     return error / largest;
 }
 
-/* The share of bf16 results that are not those of the direct kernel. */
+/* The share of bf16 results that differ from the direct kernel's. */
 static double different(const problem *p)
 {
     float *y = computed(p, passes[p->pass].winograd, TG_BF16);
@@ -153,7 +155,7 @@ static double different(const problem *p)
     return (double)n / (double)count_of(p);
 }
 
-/* The tile that the cost of a problem speaks for; 0: none. */
+/* The tile size that the cost model chooses for a problem; 0: direct convolution. */
 static int tile_of(const problem *p)
 {
     tg_scope *s = tg_open();
@@ -167,20 +169,26 @@ static int tile_of(const problem *p)
     return p->pass == GRAD_W ? 4 * gw.pays : g.tile;
 }
 
-/* Tiles of 2: sums over channels are a ninth as long as the direct kernel's, which makes up for what the transforms
- * lose. Tiles of 4 lose more; in backward-weights their sums are a sixteenth as long. */
+/* Tiles of 2: sums over channels are a ninth as long as the direct kernel's, which offsets the transforms' rounding.
+ * Tiles of 4 lose more; in backward-weights their sums are a sixteenth as long. */
 static const struct {
     const char *name;
+    pass_kind pass;
     int64_t images, side;
     int tile;
-    pass_kind pass;
-    double most, direct, differ; /* error; to the direct kernel's; share of bf16 results that are not its */
+    double max_error;  /* in units of the largest output */
+    double max_ratio;  /* of this error to the direct kernel's */
+    double max_differ; /* the share of bf16 results that differ from the direct kernel's */
 } errors[] = {
-    { "forward, tiles of 2", 24, 6, 2, FORWARD, 2e-6, 2, 1.5e-3 },
-    { "backward-data, tiles of 2", 24, 6, 2, GRAD_X, 2e-6, 2, 1.5e-3 },
-    { "forward, tiles of 4", 6, 12, 4, FORWARD, 6e-6, 10, 2.5e-3 },
-    { "backward-data, tiles of 4", 6, 12, 4, GRAD_X, 6e-6, 10, 2.5e-3 },
-    { "backward-weights", 6, 12, 4, GRAD_W, 1.5e-6, 8, 0 },
+    { "forward, tiles of 2", .pass = FORWARD, .images = 24, .side = 6, .tile = 2, .max_error = 2e-6, .max_ratio = 2,
+      .max_differ = 1.5e-3 },
+    { "backward-data, tiles of 2", .pass = GRAD_X, .images = 24, .side = 6, .tile = 2, .max_error = 2e-6,
+      .max_ratio = 2, .max_differ = 1.5e-3 },
+    { "forward, tiles of 4", .pass = FORWARD, .images = 6, .side = 12, .tile = 4, .max_error = 6e-6, .max_ratio = 10,
+      .max_differ = 2.5e-3 },
+    { "backward-data, tiles of 4", .pass = GRAD_X, .images = 6, .side = 12, .tile = 4, .max_error = 6e-6,
+      .max_ratio = 10, .max_differ = 2.5e-3 },
+    { "backward-weights", .pass = GRAD_W, .images = 6, .side = 12, .tile = 4, .max_error = 1.5e-6, .max_ratio = 8 },
 };
 
 static void check_error(size_t row, int64_t channels, fill how)
@@ -194,7 +202,7 @@ static void check_error(size_t row, int64_t channels, fill how)
     assert_int_equal(tile_of(&p), errors[row].tile);
     const double direct = error_of(&p, passes[pass].direct), ours = error_of(&p, passes[pass].winograd);
     const double share = pass == GRAD_W ? 0 : different(&p); /* gw is f32 */
-    if (!(ours <= errors[row].most && ours <= errors[row].direct * direct && share <= errors[row].differ))
+    if (!(ours <= errors[row].max_error && ours <= errors[row].max_ratio * direct && share <= errors[row].max_differ))
         fail_msg("%s, %s, %d channels: error %.2g, direct %.2g; %.3f %% of bf16 results differ", errors[row].name,
                  name[how], (int)channels, ours, direct, 100 * share);
     drop(&p);
@@ -209,9 +217,9 @@ static void error(void **state)
             for (fill how = UNIFORM; how <= RELU_OF_NORMAL; how++) check_error(row, channels, how);
 }
 
-/* ---- one pixel of 1e6 among numbers of 0 to 1: what ops.h promises ---- */
+/* ---- one pixel of 1e6 among values from 0 to 1: the bound in ops.h ---- */
 
-/* The largest error in units of max |x| sum |w|, and of sum |w| alone where an output does not see the pixel. */
+/* The largest error in units of max |x| sum |w|, and in units of sum |w| where an output doesn't read the pixel. */
 static void errors_beside(const problem *p, const tg_kernel *kernel, double *all, double *unseen)
 {
     float *y = computed(p, kernel, TG_F32);
@@ -251,7 +259,7 @@ static void large_pixel(void **state)
     }
 }
 
-/* ---- numbers that are not finite ---- */
+/* ---- non-finite values ---- */
 
 static void same_kind(const char *name, const problem *p, const float *y)
 {
@@ -262,7 +270,8 @@ static void same_kind(const char *name, const problem *p, const float *y)
     }
 }
 
-/* One element of x or gy: only results that meet it may know of it.  With 130 channels backward-weights has phases. */
+/* One element of x or gy: it may affect only the results that read it.  With 130 channels, backward-weights has phases.
+ */
 static void check_element(size_t row, bool of_gy, const int64_t at[2], float value)
 {
     const int64_t side = errors[row].side, in = errors[row].pass == GRAD_W && isnan(value) ? 130 : 64;
@@ -291,8 +300,9 @@ static void not_finite(void **state)
 
 /* ---- weights ---- */
 
-/* The value at a point of the polynomial with three coefficients, over the product of the point's distances from the
- * other finite points; at infinity the last coefficient.  Tiles of 2: P(-1) of 0, 1, -1 has the other sign. */
+/* The contribution of a tap's coefficient to the polynomial's value at a point, divided by the product of the point's
+ * distances from the other finite points; at infinity, the last coefficient.  Tiles of 2: the point 0 has the opposite
+ * sign. */
 static double spread(int tile, int point, int tap)
 {
     static const double at[2][5] = { { 0, 1, -1 }, { 0, 0.625, -0.625, 1.5, -1.5 } };
@@ -332,7 +342,7 @@ static void check_weights(const tg_tensor *w, bool backward, int tile, const flo
             }
 }
 
-/* By blocks of rows, the last first: each writes all that is its own. */
+/* Packs blocks of rows, the last first: each must write its whole part. */
 static void pack_by_rows(const tg_tensor *w, bool backward, int tile)
 {
     const tg_winograd g = { .backward = backward, .tile = tile };
@@ -352,15 +362,21 @@ static void pack_by_rows(const tg_tensor *w, bool backward, int tile)
 
 static void weights(void **state)
 {
-    static const int64_t size[][2] = { { 64, 64 }, { 65, 80 }, { 80, 65 }, { 130, 64 }, { 96, 127 } };
+    static const struct {
+        int64_t out, in;
+    } sizes[] = { { .out = 64, .in = 64 },
+                  { .out = 65, .in = 80 },
+                  { .out = 80, .in = 65 },
+                  { .out = 130, .in = 64 },
+                  { .out = 96, .in = 127 } };
     (void)state;
     if (tg_max_isa() < TG_ISA_AVX512) skip();
-    for (size_t i = 0; i < sizeof size / sizeof *size; i++)
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         for (int bf16 = 0; bf16 < 2; bf16++) {
             tg_scope *s = tg_open();
-            float *f = numbers(UNIFORM, size[i][0] * 9 * size[i][1], 3);
+            float *f = numbers(UNIFORM, sizes[i].out * 9 * sizes[i].in, 3);
             tg_tensor *w =
-                tg_cast(s, tg_from(s, TG_F32, 4, TG_DIM(size[i][0], 3, 3, size[i][1]), f), bf16 ? TG_BF16 : TG_F32);
+                tg_cast(s, tg_from(s, TG_F32, 4, TG_DIM(sizes[i].out, 3, 3, sizes[i].in), f), bf16 ? TG_BF16 : TG_F32);
             assert_non_null(tg_data(w));
             for (int tile = 2; tile <= 4; tile += 2) {
                 pack_by_rows(w, false, tile);
@@ -387,19 +403,22 @@ static void same_bits_of(const problem *p, tg_dtype dtype)
     free(one);
 }
 
-/* Whole and in phases; the last has several rounds, of which one is not full. */
+/* In one pass and in phases; the last shape has several rounds, one of them partial. */
 static void same_bits(void **state)
 {
-    static const int64_t size[][5] = {
-        { 3, 17, 15, 64, 130 }, { 5, 12, 12, 200, 96 }, { 9, 9, 8, 320, 128 }, { 7, 24, 25, 256, 130 }
+    static const char *const shapes[] = {
+        "n3 c64-130 17x15 k3 p1",
+        "n5 c200-96 12x12 k3 p1",
+        "n9 c320-128 9x8 k3 p1",
+        "n7 c256-130 24x25 k3 p1",
     };
     const int before = tg_threads();
     (void)state;
     if (tg_max_isa() < TG_ISA_AVX512) skip();
-    for (size_t i = 0; i < sizeof size / sizeof *size; i++)
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (int k = 0; k < 2 * PASSES; k++) {
-            const int64_t *n = size[i];
-            problem p = problem_of(n[0], n[1], n[2], n[3], n[4], k / 2, RELU_OF_NORMAL);
+            const conv_shape v = parse_shape(shapes[i]);
+            problem p = problem_of(v.n, v.image[0], v.image[1], v.in, v.out, k / 2, RELU_OF_NORMAL);
             same_bits_of(&p, k % 2 ? TG_BF16 : TG_F32);
             drop(&p);
         }
@@ -408,7 +427,7 @@ static void same_bits(void **state)
 
 /* ---- the switch ---- */
 
-/* A call fit for Winograd, were it not for TG_WINOGRAD=0: every kernel of his says so. */
+/* A call suitable for Winograd: with TG_WINOGRAD=0, every Winograd kernel must refuse it for that reason. */
 static void refusals(const tg_op *op, bool off)
 {
     const tg_conv2d_attr a = { { 1, 1 }, { 1, 1 }, { 1, 1 }, 1, { 8, 8 }, { 3, 3 } };

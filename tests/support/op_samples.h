@@ -21,7 +21,7 @@ typedef struct {
 } sample_in;
 
 typedef struct {
-    const char *name; /* "3x3_stride2"; NULL ends the table */
+    const char *name; /* describes the row; NULL ends the table */
     sample_in in[TG_MAX_IN];
     const void *attr;      /* op->attr_size bytes; NULL for an operator without */
     double tolerance;      /* of kernel against ref: |a - b| <= tolerance (1 + |b|); 0: 1e-5 */

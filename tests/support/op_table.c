@@ -7,7 +7,7 @@
 
 #define TG_OP(x) \
     extern const tg_op tg_##x##_op; \
-    extern const op_sample samples_##x[];
+    extern op_sample samples_##x[];
 #include "ops.def"
 #include "optim.def"
 #undef TG_OP

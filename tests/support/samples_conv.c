@@ -1,176 +1,234 @@
-/* samples_conv.c - rows for the convolutions: one table of geometries, from which come the rows of five operators. */
+/* samples_conv.c - rows for the convolutions: one table of shapes, from which the rows of five operators are derived.
+ */
+#include "conv_shape.h"
 #include "op_samples.h"
 
-/* name, bias, images, h, w, in, out, kernel, stride, pad, dilation (each h, w), groups */
-#define GEOMETRIES(X) \
-    X("1x1", 1, 2, 5, 6, 16, 33, 1, 1, 1, 1, 0, 0, 1, 1, 1) \
-    X("1x1_one_channel", 1, 1, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 1) \
-    X("1x1_stride2", 0, 2, 7, 8, 17, 15, 1, 1, 2, 2, 0, 0, 1, 1, 1) \
-    X("1x1_stride2_few_channels", 0, 2, 8, 8, 3, 5, 1, 1, 2, 2, 0, 0, 1, 1, 1) \
-    X("1x1_stride3", 1, 1, 8, 9, 15, 17, 1, 1, 3, 3, 0, 0, 1, 1, 1) \
-    X("1x1_pad1", 1, 1, 4, 4, 3, 16, 1, 1, 1, 1, 1, 1, 1, 1, 1) \
-    X("1x1_deep", 0, 1, 5, 5, 300, 10, 1, 1, 1, 1, 0, 0, 1, 1, 1) \
-    X("1x1_512x512", 0, 1, 2, 3, 512, 512, 1, 1, 1, 1, 0, 0, 1, 1, 1) \
-    X("2x2", 1, 2, 5, 6, 3, 15, 2, 2, 1, 1, 0, 0, 1, 1, 1) \
-    X("2x2_stride2", 1, 1, 6, 8, 17, 3, 2, 2, 2, 2, 0, 0, 1, 1, 1) \
-    X("2x2_stride3", 0, 1, 8, 8, 5, 7, 2, 2, 3, 3, 0, 0, 1, 1, 1) \
-    X("3x3_pad1", 1, 2, 7, 5, 16, 17, 3, 3, 1, 1, 1, 1, 1, 1, 1) \
-    X("3x3_no_pad", 0, 2, 5, 6, 33, 16, 3, 3, 1, 1, 0, 0, 1, 1, 1) \
-    X("3x3_stride2_pad1", 1, 2, 9, 8, 15, 33, 3, 3, 2, 2, 1, 1, 1, 1, 1) \
-    X("3x3_stride2_pad1_even", 0, 1, 8, 8, 32, 64, 3, 3, 2, 2, 1, 1, 1, 1, 1) \
-    X("3x3_stride2_64_channels", 1, 2, 7, 9, 64, 33, 3, 3, 2, 2, 1, 1, 1, 1, 1) \
-    X("3x3_stride3", 1, 1, 10, 11, 3, 17, 3, 3, 3, 3, 1, 1, 1, 1, 1) \
-    X("3x3_dilation2", 1, 1, 9, 9, 17, 15, 3, 3, 1, 1, 2, 2, 2, 2, 1) \
-    X("3x3_dilation2_stride2", 0, 1, 11, 10, 3, 16, 3, 3, 2, 2, 2, 2, 2, 2, 1) \
-    X("3x3_dilation3_stride2", 1, 1, 12, 13, 5, 6, 3, 3, 2, 2, 3, 3, 3, 3, 1) \
-    X("3x3_dilation2_stride3", 0, 1, 12, 13, 5, 6, 3, 3, 3, 3, 1, 1, 2, 2, 1) \
-    X("3x3_one_to_many", 1, 1, 6, 6, 1, 33, 3, 3, 1, 1, 1, 1, 1, 1, 1) \
-    X("3x3_many_to_one", 1, 1, 6, 6, 33, 1, 3, 3, 1, 1, 1, 1, 1, 1, 1) \
-    X("3x3_larger_than_image", 1, 2, 2, 1, 16, 5, 3, 3, 1, 1, 1, 1, 1, 1, 1) \
-    X("3x3_deep", 0, 1, 4, 4, 130, 40, 3, 3, 1, 1, 1, 1, 1, 1, 1) \
-    X("3x3_pad2", 0, 1, 3, 4, 5, 7, 3, 3, 1, 1, 2, 2, 1, 1, 1) \
-    X("3x3_winograd", 1, 2, 5, 9, 64, 66, 3, 3, 1, 1, 1, 1, 1, 1, 1) \
-    X("3x3_winograd_4x4", 1, 5, 4, 4, 64, 64, 3, 3, 1, 1, 1, 1, 1, 1, 1) \
-    X("3x3_winograd_7x7", 0, 3, 7, 7, 65, 80, 3, 3, 1, 1, 1, 1, 1, 1, 1) \
-    X("3x3_winograd_8x8_pad2", 1, 1, 8, 8, 64, 130, 3, 3, 1, 1, 2, 2, 1, 1, 1) \
-    X("3x3_winograd_8x8_no_pad", 1, 1, 8, 8, 130, 64, 3, 3, 1, 1, 0, 0, 1, 1, 1) \
-    X("3x3_winograd_9x5", 0, 1, 9, 5, 65, 80, 3, 3, 1, 1, 0, 1, 1, 1, 1) \
-    X("3x3_winograd_many_tiles", 1, 1, 17, 35, 64, 65, 3, 3, 1, 1, 1, 1, 1, 1, 1) \
-    X("5x5_pad2_one_channel", 1, 2, 9, 9, 1, 32, 5, 5, 1, 1, 2, 2, 1, 1, 1) \
-    X("5x5_stride2", 0, 1, 9, 11, 15, 17, 5, 5, 2, 2, 2, 2, 1, 1, 1) \
-    X("5x5_larger_than_image", 0, 1, 3, 3, 17, 16, 5, 5, 1, 1, 2, 2, 1, 1, 1) \
-    X("7x7_stem", 0, 1, 17, 15, 3, 17, 7, 7, 2, 2, 3, 3, 1, 1, 1) \
-    X("7x7_larger_than_image", 1, 1, 2, 2, 3, 3, 7, 7, 1, 1, 3, 3, 1, 1, 1) \
-    X("1x7", 0, 1, 5, 9, 15, 16, 1, 7, 1, 1, 0, 3, 1, 1, 1) \
-    X("3x2_oblong", 1, 2, 7, 9, 16, 5, 3, 2, 2, 1, 1, 0, 1, 2, 1) \
-    X("whole_image", 1, 3, 4, 5, 15, 17, 4, 5, 1, 1, 0, 0, 1, 1, 1) \
-    X("many_pixels", 0, 2, 30, 31, 3, 5, 3, 3, 1, 1, 1, 1, 1, 1, 1) \
-    X("groups2", 1, 1, 6, 7, 16, 34, 3, 3, 1, 1, 1, 1, 1, 1, 2) \
-    X("groups3_stride2", 0, 2, 7, 7, 15, 51, 3, 3, 2, 2, 1, 1, 1, 1, 3) \
-    X("groups3_dilation2", 1, 1, 8, 7, 9, 6, 2, 3, 1, 1, 1, 2, 2, 2, 3) \
-    X("groups_1x1", 1, 1, 4, 5, 66, 66, 1, 1, 1, 1, 0, 0, 1, 1, 2) \
-    X("groups_5x5", 0, 1, 6, 6, 30, 34, 5, 5, 1, 1, 2, 2, 1, 1, 2) \
-    X("groups_of_4", 1, 2, 7, 6, 32, 32, 3, 3, 1, 1, 1, 1, 1, 1, 8) \
-    X("groups_of_3_into_4_5x5_stride2", 0, 2, 9, 8, 24, 32, 5, 5, 2, 2, 2, 2, 1, 1, 8) \
-    X("groups_of_2_into_8_dilation2", 1, 1, 9, 9, 16, 64, 3, 3, 1, 1, 2, 2, 2, 2, 8) \
-    X("groups_of_6_into_16_stride3", 0, 1, 8, 10, 36, 96, 3, 4, 3, 3, 1, 1, 1, 1, 6) \
-    X("groups_of_4_1x7", 1, 1, 3, 9, 16, 16, 1, 7, 1, 1, 0, 3, 1, 1, 4) \
-    X("groups_of_4_larger_than_image", 0, 1, 3, 2, 16, 16, 5, 5, 1, 1, 2, 2, 1, 1, 4) \
-    X("groups_of_8", 1, 2, 5, 30, 64, 64, 3, 3, 1, 1, 1, 1, 1, 1, 8) \
-    X("groups_of_8_images", 1, 9, 4, 5, 32, 32, 3, 3, 1, 1, 1, 1, 1, 1, 4) \
-    X("groups_of_9_into_16_stride2", 0, 1, 9, 35, 54, 96, 3, 3, 2, 2, 1, 1, 1, 1, 6) \
-    X("groups_of_5_into_6", 1, 1, 6, 33, 25, 30, 3, 3, 1, 1, 1, 1, 1, 1, 5) \
-    X("groups_of_8_prime", 0, 1, 6, 7, 56, 56, 3, 3, 1, 1, 1, 1, 1, 1, 7) \
-    X("groups_of_16_1x1", 1, 2, 5, 9, 64, 64, 1, 1, 1, 1, 0, 0, 1, 1, 4) \
-    X("groups_of_4_lines", 1, 1, 5, 29, 64, 64, 3, 3, 1, 1, 1, 1, 1, 1, 16) \
-    X("groups_of_8_lines_stride2", 0, 2, 6, 25, 32, 32, 3, 3, 2, 2, 1, 1, 1, 1, 4) \
-    X("groups_of_16_lines", 1, 1, 4, 19, 96, 96, 3, 3, 1, 1, 1, 1, 1, 1, 6) \
-    X("groups_of_2_5x3_dilation2", 0, 1, 9, 22, 32, 32, 5, 3, 1, 1, 2, 1, 1, 2, 16) \
-    X("groups_of_8_many_channels", 1, 1, 4, 11, 320, 320, 3, 3, 1, 1, 1, 1, 1, 1, 40) \
-    X("groups_of_16_dilation2", 0, 1, 7, 20, 32, 32, 3, 3, 1, 1, 2, 2, 2, 2, 2) \
-    X("depthwise", 1, 2, 7, 6, 17, 17, 3, 3, 1, 1, 1, 1, 1, 1, 17) \
-    X("depthwise_stride2", 0, 1, 9, 8, 33, 33, 3, 3, 2, 2, 1, 1, 1, 1, 33) \
-    X("depthwise_stride3_dilation2", 1, 1, 12, 11, 5, 5, 3, 2, 3, 3, 2, 1, 2, 2, 5) \
-    X("depthwise_5x5_larger_than_image", 0, 1, 3, 2, 16, 16, 5, 5, 1, 1, 2, 2, 1, 1, 16) \
-    X("depthwise_5x5_lines", 1, 1, 6, 21, 70, 70, 5, 5, 1, 1, 2, 2, 1, 1, 70) \
-    X("depthwise_7x7_lines", 0, 2, 5, 31, 40, 40, 7, 7, 1, 1, 3, 3, 1, 1, 40) \
-    X("depthwise_7x7_wide", 1, 1, 8, 15, 144, 144, 7, 7, 1, 1, 3, 2, 1, 1, 144) \
-    X("depthwise_4x3_lines", 0, 1, 5, 19, 80, 80, 4, 3, 1, 1, 1, 1, 1, 1, 80) \
-    X("depthwise_3x5_dilation2", 0, 1, 5, 24, 33, 33, 3, 5, 1, 1, 1, 4, 1, 2, 33) \
-    X("depthwise_many_channels", 1, 1, 4, 4, 130, 130, 3, 3, 1, 1, 1, 1, 1, 1, 130) \
-    X("depthwise_many_lines", 0, 5, 15, 4, 3, 3, 3, 3, 1, 1, 1, 1, 1, 1, 3) \
-    X("multiplier2", 1, 1, 6, 5, 7, 14, 3, 3, 1, 1, 1, 1, 1, 1, 7) \
-    X("one_in_a_group_many_out", 0, 1, 5, 5, 2, 34, 3, 3, 1, 1, 1, 1, 1, 1, 2) \
-    X("many_in_a_group_one_out", 0, 1, 5, 5, 34, 2, 3, 3, 1, 1, 1, 1, 1, 1, 2) \
-    X("images_3x3", 1, 19, 4, 5, 5, 19, 3, 3, 1, 1, 1, 1, 1, 1, 1) \
-    X("images_3x3_stride2", 0, 7, 9, 8, 17, 33, 3, 3, 2, 2, 1, 1, 1, 1, 1) \
-    X("images_5x5_stride2", 1, 6, 7, 7, 12, 70, 5, 5, 2, 2, 2, 2, 1, 1, 1) \
-    X("images_1x1_stride2", 0, 33, 4, 4, 33, 3, 1, 1, 2, 2, 0, 0, 1, 1, 1) \
-    X("images_3x3_stride2_dilation2", 0, 8, 9, 9, 3, 70, 3, 3, 2, 2, 2, 2, 2, 2, 1) \
-    X("images_groups", 1, 9, 3, 4, 10, 6, 3, 3, 1, 1, 1, 1, 1, 1, 2) \
-    X("images_one_pixel", 0, 40, 1, 1, 7, 9, 3, 3, 1, 1, 1, 1, 1, 1, 1) \
-    X("images_1x3_beside_pad2", 0, 34, 1, 15, 8, 3, 1, 3, 1, 2, 2, 0, 1, 1, 1) \
-    X("images_1x1_pad2", 0, 40, 7, 3, 33, 2, 1, 1, 1, 1, 2, 0, 1, 1, 1) \
-    X("3x3_long_lines", 1, 1, 3, 600, 3, 5, 3, 3, 1, 1, 1, 1, 1, 1, 1) \
-    X("3x3_long_lines_stride2", 0, 2, 3, 601, 2, 3, 3, 3, 2, 2, 1, 1, 1, 1, 1) \
-    X("5x5_lines_of_one_channel", 1, 2, 14, 17, 1, 33, 5, 5, 1, 1, 2, 2, 1, 1, 1) \
-    X("5x3_lines_stride2_dilation2", 0, 1, 15, 41, 2, 17, 5, 3, 2, 2, 5, 1, 2, 1, 1) \
-    X("3x3_lines_of_16_channels", 0, 2, 5, 33, 16, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1) \
-    X("3x3_lines_stride2", 1, 2, 7, 35, 33, 20, 3, 3, 2, 2, 1, 1, 1, 1, 1) \
-    X("5x5_lines_stride3_dilation2", 0, 1, 9, 50, 17, 70, 5, 5, 3, 3, 4, 3, 1, 2, 1) \
-    X("3x3_lines_larger_pad_groups", 1, 1, 3, 18, 34, 36, 3, 3, 1, 1, 1, 4, 1, 2, 2) \
-    X("1x3_long_line_16_channels", 0, 1, 1, 1041, 16, 1, 1, 3, 1, 1, 0, 1, 1, 1, 1) \
-    X("5x5_lines_of_6_channels", 1, 1, 5, 31, 6, 16, 5, 5, 1, 1, 2, 2, 1, 1, 1) \
-    X("1x1_stride2_lines", 0, 3, 5, 56, 16, 40, 1, 1, 2, 2, 0, 0, 1, 1, 1) \
-    X("3x3_pairs_of_lines", 1, 2, 7, 14, 40, 34, 3, 3, 1, 1, 1, 1, 1, 1, 1) \
-    X("5x5_pairs_of_lines", 0, 1, 6, 13, 33, 17, 5, 5, 1, 1, 2, 2, 1, 1, 1) \
-    X("5x5_pairs_of_lines_few_channels", 1, 1, 9, 16, 18, 12, 5, 5, 1, 1, 2, 2, 1, 1, 1) \
-    X("3x3_pairs_of_lines_stride2", 0, 1, 14, 27, 33, 20, 3, 3, 2, 2, 1, 1, 1, 1, 1) \
-    X("3x3_stacked_stride2", 1, 2, 15, 30, 3, 20, 3, 3, 2, 2, 1, 1, 1, 1, 1) \
-    X("4x3_stacked_dilated_lines", 0, 1, 9, 14, 2, 9, 4, 3, 1, 1, 3, 1, 2, 1, 1) \
-    X("3x3_very_deep", 0, 1, 2, 3, 600, 3, 3, 3, 1, 1, 1, 1, 1, 1, 1) \
-    X("1x1_very_deep", 1, 1, 1, 5, 1700, 3, 1, 1, 1, 1, 0, 0, 1, 1, 1) \
-    X("3x3_to_very_many", 0, 1, 2, 3, 3, 600, 3, 3, 1, 1, 1, 1, 1, 1, 1) \
-    X("1x1_to_very_many", 0, 1, 1, 5, 3, 1700, 1, 1, 1, 1, 0, 0, 1, 1, 1)
-
-#define OUT(i, k, s, p, d)                            (((i) + 2 * (p) - (d) * ((k)-1) - 1) / (s) + 1)
-#define Y(n, h, w, c, kh, kw, sh, sw, ph, pw, dh, dw) F(n, OUT(h, kh, sh, ph, dh), OUT(w, kw, sw, pw, dw), c)
-#define ATTR(h, w, kh, kw, sh, sw, ph, pw, dh, dw, g) \
-    &(tg_conv2d_attr) \
-    { \
-        { sh, sw }, { ph, pw }, { dh, dw }, g, { h, w }, { kh, kw } \
-    }
-#define BIAS_0(c) NONE
-#define BIAS_1(c) F(c)
-
-/* Sums of more than 1000 products round by more than 1e-5 in FP32; Winograd by 1e-5 of a sum's usual size. */
-#define WINOGRAD(in, out, kh)     ((in) >= 64 && (out) >= 64 && (kh) == 3)
-#define ROUNDING(in, out, kh, kw) (WINOGRAD(in, out, kh) ? 2e-4 : (in) * (kh) * (kw) > 1000 ? 5e-5 : 0)
-/* Difference quotients of a sum over so many outputs lose digits. */
-#define DIFFERENCES(in, out, kh) (WINOGRAD(in, out, kh) ? 5e-2 : 0)
-#define FORWARD(name, bias, n, h, w, in, out, kh, kw, sh, sw, ph, pw, dh, dw, g) \
-    { name, \
-      { F(n, h, w, in), F(out, kh, kw, in / g), BIAS_##bias(out) }, \
-      ATTR(h, w, kh, kw, sh, sw, ph, pw, dh, dw, g), \
-      ROUNDING(in, out, kh, kw), \
-      DIFFERENCES(in, out, kh) },
-#define GRAD_X(name, bias, n, h, w, in, out, kh, kw, sh, sw, ph, pw, dh, dw, g) \
-    { name, \
-      { Y(n, h, w, out, kh, kw, sh, sw, ph, pw, dh, dw), F(out, kh, kw, in / g) }, \
-      ATTR(h, w, kh, kw, sh, sw, ph, pw, dh, dw, g), \
-      WINOGRAD(in, out, kh) ? 2e-4 : 0, \
-      0 },
-#define GRAD_W(name, bias, n, h, w, in, out, kh, kw, sh, sw, ph, pw, dh, dw, g) \
-    { name, \
-      { Y(n, h, w, out, kh, kw, sh, sw, ph, pw, dh, dw), F(n, h, w, in) }, \
-      ATTR(h, w, kh, kw, sh, sw, ph, pw, dh, dw, g), \
-      WINOGRAD(in, out, kh) ? 2e-4 : 0, \
-      0 },
-/* The transpose maps y's shape to x's; what conv2d rounds away from the image is its output_pad. */
-#define TRANSPOSE(name, bias, n, h, w, in, out, kh, kw, sh, sw, ph, pw, dh, dw, g) \
-    { name, \
-      { Y(n, h, w, out, kh, kw, sh, sw, ph, pw, dh, dw), F(out, kh, kw, in / g), BIAS_##bias(in) }, \
-      ATTR(h, w, kh, kw, sh, sw, ph, pw, dh, dw, g), \
-      ROUNDING(out, in, kh, kw), \
-      DIFFERENCES(in, out, kh) },
-
-extern const op_sample samples_conv2d[], samples_conv2d_relu[], samples_conv2d_grad_x[], samples_conv2d_grad_w[];
-extern const op_sample samples_conv_transpose2d[];
-
-const op_sample samples_conv2d[] = { GEOMETRIES(FORWARD){ 0 } };
-const op_sample samples_conv2d_relu[] = { GEOMETRIES(FORWARD){ 0 } };
-const op_sample samples_conv2d_grad_x[] = { GEOMETRIES(GRAD_X){ 0 } };
-const op_sample samples_conv2d_grad_w[] = { GEOMETRIES(GRAD_W){ 0 } };
-const op_sample samples_conv_transpose2d[] = {
-    GEOMETRIES(TRANSPOSE)
-    /* 4 + 2 (3 - 1) = 8, and 1: an output_pad as large as the stride */
-    { "output_pad_of_a_stride", { F(2, 4, 4, 5), F(5, 3, 3, 6), F(6) }, ATTR(9, 9, 3, 3, 1, 1, 0, 0, 2, 2, 1), 0, 0 },
-    { "output_pad_of_a_stride_pad1",
-      { F(1, 4, 3, 5), F(5, 3, 2, 6), NONE },
-      ATTR(7, 4, 3, 2, 1, 1, 1, 1, 2, 2, 1),
-      0,
-      0 },
-    { "output_pad_1x1", { F(3, 4, 9, 16), F(16, 1, 1, 65), F(65) }, ATTR(6, 11, 1, 1, 1, 1, 0, 0, 3, 3, 1), 0, 0 },
-    { "output_pad_3x1", { F(1, 4, 19, 32), F(32, 3, 1, 6), NONE }, ATTR(6, 20, 3, 1, 1, 1, 1, 0, 2, 2, 1), 0, 0 },
-    { 0 },
+/* See conv_shape.h for how to read them. */
+static const char *const shapes[] = {
+    /* 1x1 */
+    "n2 c16-33 5x6 k1 bias",
+    "n1 c1-1 3x3 k1 bias",
+    "n2 c17-15 7x8 k1 s2",
+    "n2 c3-5 8x8 k1 s2",
+    "n1 c15-17 8x9 k1 s3 bias",
+    "n1 c3-16 4x4 k1 p1 bias",
+    "n1 c300-10 5x5 k1",
+    "n1 c512-512 2x3 k1",
+    /* 2x2 and 3x3 */
+    "n2 c3-15 5x6 k2 bias",
+    "n1 c17-3 6x8 k2 s2 bias",
+    "n1 c5-7 8x8 k2 s3",
+    "n2 c16-17 7x5 k3 p1 bias",
+    "n2 c33-16 5x6 k3",
+    "n2 c15-33 9x8 k3 s2 p1 bias",
+    "n1 c32-64 8x8 k3 s2 p1",
+    "n2 c64-33 7x9 k3 s2 p1 bias",
+    "n1 c3-17 10x11 k3 s3 p1 bias",
+    "n1 c17-15 9x9 k3 p2 d2 bias",
+    "n1 c3-16 11x10 k3 s2 p2 d2",
+    "n1 c5-6 12x13 k3 s2 p3 d3 bias",
+    "n1 c5-6 12x13 k3 s3 p1 d2",
+    "n1 c1-33 6x6 k3 p1 bias",
+    "n1 c33-1 6x6 k3 p1 bias",
+    "n2 c16-5 2x1 k3 p1 bias: larger than the image",
+    "n1 c130-40 4x4 k3 p1",
+    "n1 c5-7 3x4 k3 p2",
+    /* 3x3 by Winograd: at least 64 channels on both sides; the last has many tiles */
+    "n2 c64-66 5x9 k3 p1 bias",
+    "n5 c64-64 4x4 k3 p1 bias",
+    "n3 c65-80 7x7 k3 p1",
+    "n1 c64-130 8x8 k3 p2 bias",
+    "n1 c130-64 8x8 k3 bias",
+    "n1 c65-80 9x5 k3 p0x1",
+    "n1 c64-65 17x35 k3 p1 bias",
+    /* larger and oblong kernels */
+    "n2 c1-32 9x9 k5 p2 bias",
+    "n1 c15-17 9x11 k5 s2 p2",
+    "n1 c17-16 3x3 k5 p2: larger than the image",
+    "n1 c3-17 17x15 k7 s2 p3: the stem of ResNet",
+    "n1 c3-3 2x2 k7 p3 bias: larger than the image",
+    "n1 c15-16 5x9 k1x7 p0x3",
+    "n2 c16-5 7x9 k3x2 s2x1 p1x0 d1x2 bias",
+    "n3 c15-17 4x5 k4x5 bias: the whole image",
+    "n2 c3-5 30x31 k3 p1",
+    /* groups */
+    "n1 c16-34 6x7 k3 p1 g2 bias",
+    "n2 c15-51 7x7 k3 s2 p1 g3",
+    "n1 c9-6 8x7 k2x3 p1x2 d2 g3 bias",
+    "n1 c66-66 4x5 k1 g2 bias",
+    "n1 c30-34 6x6 k5 p2 g2",
+    "n2 c32-32 7x6 k3 p1 g8 bias",
+    "n2 c24-32 9x8 k5 s2 p2 g8",
+    "n1 c16-64 9x9 k3 p2 d2 g8 bias",
+    "n1 c36-96 8x10 k3x4 s3 p1 g6",
+    "n1 c16-16 3x9 k1x7 p0x3 g4 bias",
+    "n1 c16-16 3x2 k5 p2 g4: larger than the image",
+    "n2 c64-64 5x30 k3 p1 g8 bias",
+    "n9 c32-32 4x5 k3 p1 g4 bias",
+    "n1 c54-96 9x35 k3 s2 p1 g6",
+    "n1 c25-30 6x33 k3 p1 g5 bias",
+    "n1 c56-56 6x7 k3 p1 g7: a prime number of groups",
+    "n2 c64-64 5x9 k1 g4 bias",
+    "n1 c64-64 5x29 k3 p1 g16 bias",
+    "n2 c32-32 6x25 k3 s2 p1 g4",
+    "n1 c96-96 4x19 k3 p1 g6 bias",
+    "n1 c32-32 9x22 k5x3 p2x1 d1x2 g16",
+    "n1 c320-320 4x11 k3 p1 g40 bias",
+    "n1 c32-32 7x20 k3 p2 d2 g2",
+    /* depthwise */
+    "n2 c17-17 7x6 k3 p1 g17 bias",
+    "n1 c33-33 9x8 k3 s2 p1 g33",
+    "n1 c5-5 12x11 k3x2 s3 p2x1 d2 g5 bias",
+    "n1 c16-16 3x2 k5 p2 g16: larger than the image",
+    "n1 c70-70 6x21 k5 p2 g70 bias",
+    "n2 c40-40 5x31 k7 p3 g40",
+    "n1 c144-144 8x15 k7 p3x2 g144 bias",
+    "n1 c80-80 5x19 k4x3 p1 g80",
+    "n1 c33-33 5x24 k3x5 p1x4 d1x2 g33",
+    "n1 c130-130 4x4 k3 p1 g130 bias",
+    "n5 c3-3 15x4 k3 p1 g3",
+    /* one channel in or out of a group */
+    "n1 c7-14 6x5 k3 p1 g7 bias",
+    "n1 c2-34 5x5 k3 p1 g2",
+    "n1 c34-2 5x5 k3 p1 g2",
+    /* backward-weights by images */
+    "n19 c5-19 4x5 k3 p1 bias",
+    "n7 c17-33 9x8 k3 s2 p1",
+    "n6 c12-70 7x7 k5 s2 p2 bias",
+    "n33 c33-3 4x4 k1 s2",
+    "n8 c3-70 9x9 k3 s2 p2 d2",
+    "n9 c10-6 3x4 k3 p1 g2 bias",
+    "n40 c7-9 1x1 k3 p1",
+    "n34 c8-3 1x15 k1x3 s1x2 p2x0: rows of padding only",
+    "n40 c33-2 7x3 k1 p2x0",
+    /* backward-weights by lines */
+    "n1 c3-5 3x600 k3 p1 bias",
+    "n2 c2-3 3x601 k3 s2 p1",
+    "n2 c1-33 14x17 k5 p2 bias",
+    "n1 c2-17 15x41 k5x3 s2 p5x1 d2x1",
+    "n2 c16-16 5x33 k3 p1",
+    "n2 c33-20 7x35 k3 s2 p1 bias",
+    "n1 c17-70 9x50 k5 s3 p4x3 d1x2",
+    "n1 c34-36 3x18 k3 p1x4 d1x2 g2 bias: more padding than the kernel needs",
+    "n1 c16-1 1x1041 k1x3 p0x1",
+    "n1 c6-16 5x31 k5 p2 bias",
+    "n3 c16-40 5x56 k1 s2",
+    /* pairs of lines */
+    "n2 c40-34 7x14 k3 p1 bias",
+    "n1 c33-17 6x13 k5 p2",
+    "n1 c18-12 9x16 k5 p2 bias",
+    "n1 c33-20 14x27 k3 s2 p1",
+    /* stacked lines, and many channels */
+    "n2 c3-20 15x30 k3 s2 p1 bias: stacked lines",
+    "n1 c2-9 9x14 k4x3 p3x1 d2x1: stacked lines, dilated",
+    "n1 c600-3 2x3 k3 p1",
+    "n1 c1700-3 1x5 k1 bias",
+    "n1 c3-600 2x3 k3 p1",
+    "n1 c3-1700 1x5 k1",
 };
+enum { SHAPES = sizeof shapes / sizeof *shapes };
+
+/* The transpose: y of conv2d is its x; what conv2d leaves over at the edges of its image is its output_pad. */
+static const char *const output_pads[] = {
+    /* as large as the stride: 4 + 2 (3 - 1) = 8, and 1 */
+    "n2 c6-5 9x9 k3 d2 y4x4 bias",
+    "n1 c6-5 7x4 k3x2 p1 d2 y4x3",
+    "n3 c65-16 6x11 k1 d3 y4x9 bias",
+    "n1 c6-32 6x20 k3x1 p1x0 d2 y4x19",
+};
+enum { OUTPUT_PADS = sizeof output_pads / sizeof *output_pads };
+
+extern op_sample samples_conv2d[], samples_conv2d_relu[], samples_conv2d_grad_x[], samples_conv2d_grad_w[];
+extern op_sample samples_conv_transpose2d[];
+
+op_sample samples_conv2d[SHAPES + 1], samples_conv2d_relu[SHAPES + 1], samples_conv2d_grad_x[SHAPES + 1];
+op_sample samples_conv2d_grad_w[SHAPES + 1], samples_conv_transpose2d[SHAPES + OUTPUT_PADS + 1];
+
+/* Whether Winograd's algorithm may compute it: forward and backward-data from 64 channels, backward-weights from fewer.
+ */
+static bool winograd(const conv_shape *s, int64_t channels)
+{
+    return s->in >= channels && s->out >= channels && s->kernel[0] == 3;
+}
+
+/* Winograd rounds by 1e-5 of a sum's usual size; in FP32 sums of more than 1000 products round by more than 1e-5, too.
+ */
+static double tolerance(bool by_winograd, int64_t products)
+{
+    if (by_winograd) return 2e-4;
+    return products > 1000 ? 5e-5 : 0;
+}
+
+static double data_tolerance(const conv_shape *s, int64_t channels)
+{
+    return tolerance(winograd(s, 64), channels / s->groups * s->kernel[0] * s->kernel[1]);
+}
+
+static double weights_tolerance(const conv_shape *s)
+{
+    return tolerance(winograd(s, 32), s->n * s->out_image[0] * s->out_image[1]);
+}
+
+/* Difference quotients of a sum over many outputs lose digits. */
+static double difference_tolerance(const conv_shape *s) { return winograd(s, 64) ? 5e-2 : 0; }
+
+static sample_in x_of(const conv_shape *s) { return (sample_in)F(s->n, s->image[0], s->image[1], s->in); }
+static sample_in y_of(const conv_shape *s) { return (sample_in)F(s->n, s->out_image[0], s->out_image[1], s->out); }
+
+static sample_in w_of(const conv_shape *s)
+{
+    return (sample_in)F(s->out, s->kernel[0], s->kernel[1], s->in / s->groups);
+}
+
+static sample_in bias_of(const conv_shape *s, int64_t channels)
+{
+    return s->bias ? (sample_in)F(channels) : (sample_in)NONE;
+}
+
+static op_sample forward(const char *text, const conv_shape *s, const tg_conv2d_attr *attr)
+{
+    return (op_sample){ .name = text,
+                        .in = { x_of(s), w_of(s), bias_of(s, s->out) },
+                        .attr = attr,
+                        .tolerance = data_tolerance(s, s->in),
+                        .grad_tolerance = difference_tolerance(s) };
+}
+
+static op_sample grad_x(const char *text, const conv_shape *s, const tg_conv2d_attr *attr)
+{
+    return (
+        op_sample){ .name = text, .in = { y_of(s), w_of(s) }, .attr = attr, .tolerance = data_tolerance(s, s->out) };
+}
+
+static op_sample grad_w(const char *text, const conv_shape *s, const tg_conv2d_attr *attr)
+{
+    return (op_sample){ .name = text, .in = { y_of(s), x_of(s) }, .attr = attr, .tolerance = weights_tolerance(s) };
+}
+
+static op_sample transpose(const char *text, const conv_shape *s, const tg_conv2d_attr *attr)
+{
+    return (op_sample){ .name = text,
+                        .in = { y_of(s), w_of(s), bias_of(s, s->in) },
+                        .attr = attr,
+                        .tolerance = data_tolerance(s, s->out),
+                        .grad_tolerance = difference_tolerance(s) };
+}
+
+/* Before main: the tables are constant afterwards. */
+__attribute__((constructor)) static void fill_tables(void)
+{
+    static tg_conv2d_attr attrs[SHAPES + OUTPUT_PADS];
+    for (int i = 0; i < SHAPES; i++) {
+        const conv_shape s = parse_shape(shapes[i]);
+        attrs[i] = conv2d_attr_of(&s);
+        samples_conv2d[i] = samples_conv2d_relu[i] = forward(shapes[i], &s, &attrs[i]);
+        samples_conv2d_grad_x[i] = grad_x(shapes[i], &s, &attrs[i]);
+        samples_conv2d_grad_w[i] = grad_w(shapes[i], &s, &attrs[i]);
+        samples_conv_transpose2d[i] = transpose(shapes[i], &s, &attrs[i]);
+    }
+    for (int i = 0; i < OUTPUT_PADS; i++) {
+        const conv_shape s = parse_shape(output_pads[i]);
+        attrs[SHAPES + i] = conv2d_attr_of(&s);
+        samples_conv_transpose2d[SHAPES + i] = transpose(output_pads[i], &s, &attrs[SHAPES + i]);
+    }
+}

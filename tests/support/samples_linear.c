@@ -1,8 +1,15 @@
 /* samples_linear.c - rows for matmul, linear, their fused forms and gradients. */
 #include "op_samples.h"
 
-#define T(a, b) \
-    &(tg_matmul_config) { a, b }
+/* Which operands are transposed, as in BLAS. */
+#define NN \
+    &(tg_matmul_config) { .transpose_a = false, .transpose_b = false }
+#define NT \
+    &(tg_matmul_config) { .transpose_a = false, .transpose_b = true }
+#define TN \
+    &(tg_matmul_config) { .transpose_a = true, .transpose_b = false }
+#define TT \
+    &(tg_matmul_config) { .transpose_a = true, .transpose_b = true }
 
 #define BF(...) \
     { \
@@ -11,48 +18,48 @@
 /* Rounded to the bf16 number beside ref's, which is 1/128 away at most; difference quotients see stairs. */
 #define ROUNDED 8e-3, -1
 
-extern const op_sample samples_matmul[], samples_linear[], samples_linear_relu[], samples_linear_grad_x[];
-extern const op_sample samples_linear_grad_w[];
+extern op_sample samples_matmul[], samples_linear[], samples_linear_relu[], samples_linear_grad_x[];
+extern op_sample samples_linear_grad_w[];
 
-const op_sample samples_matmul[] = {
-    { "1x1x1", { F(1, 1), F(1, 1) }, T(false, false), 0, 0 },
-    { "inner_product", { F(1, 33), F(33, 1) }, T(false, false), 0, 0 },
-    { "inner_product_tt", { F(33, 1), F(1, 33) }, T(true, true), 0, 0 },
-    { "outer_product", { F(17, 1), F(1, 15) }, T(false, false), 0, 0 },
-    { "outer_product_tt", { F(1, 17), F(15, 1) }, T(true, true), 0, 0 },
-    { "plain", { F(15, 31), F(31, 17) }, T(false, false), 0, 0 },
-    { "ta", { F(31, 15), F(31, 17) }, T(true, false), 0, 0 },
-    { "tb", { F(15, 31), F(17, 31) }, T(false, true), 0, 0 },
-    { "ta_tb", { F(31, 15), F(17, 31) }, T(true, true), 0, 0 },
-    { "tile_edges", { F(13, 16), F(16, 33) }, T(false, false), 0, 0 },
-    { "deep", { F(5, 300), F(300, 7) }, T(false, false), 0, 0 },
-    { "deep_ta_tb", { F(600, 5), F(7, 600) }, T(true, true), 0, 0 },
-    { "many_rows", { F(400, 9), F(9, 70) }, T(false, false), 0, 0 },
-    { "many_columns", { F(9, 65), F(65, 520) }, T(false, false), 0, 0 },
-    { "many_columns_ta_tb", { F(65, 39), F(520, 65) }, T(true, true), 0, 0 },
-    { "row_vector", { F(1, 64), F(64, 100) }, T(false, false), 0, 0 },
-    { "stack", { F(3, 7, 16), F(3, 16, 5) }, T(false, false), 0, 0 },
-    { "stack_ta_tb", { F(3, 16, 7), F(3, 5, 16) }, T(true, true), 0, 0 },
-    { "stack_of_stacks", { F(2, 3, 4, 5), F(2, 3, 5, 6) }, T(false, false), 0, 0 },
-    { "one_b_for_all", { F(4, 7, 16), F(16, 5) }, T(false, false), 0, 0 },
-    { "one_b_for_all_tb", { F(4, 7, 16), F(1, 5, 16) }, T(false, true), 0, 0 },
-    { "one_b_for_all_ta", { F(4, 16, 7), F(16, 5) }, T(true, false), 0, 0 },
-    { "one_a_for_all", { F(7, 16), F(4, 16, 5) }, T(false, false), 0, 0 },
-    { "broadcast_both", { F(2, 1, 7, 3), F(1, 3, 3, 5) }, T(false, false), 0, 0 },
-    { "bf16", { BF(15, 31), BF(31, 17) }, T(false, false), ROUNDED },
-    { "bf16_attention", { BF(2, 33, 64), BF(2, 33, 64) }, T(false, true), ROUNDED },
-    { "bf16_attention_gradient", { BF(2, 37, 40), BF(2, 37, 69) }, T(true, false), ROUNDED },
-    { "bf16_blocks_of_rows", { BF(2, 700, 33), BF(2, 33, 5) }, T(false, false), ROUNDED },
-    { "bf16_tb", { BF(15, 31), BF(17, 31) }, T(false, true), ROUNDED },
-    { "bf16_ta", { BF(31, 15), BF(31, 17) }, T(true, false), ROUNDED },
-    { "bf16_one_b_for_all", { BF(4, 7, 16), BF(16, 5) }, T(false, false), ROUNDED },
-    { "bf16_deep", { BF(3, 1700), BF(70, 1700) }, T(false, true), ROUNDED },
-    { "bf16_stack", { BF(3, 7, 16), BF(3, 16, 5) }, T(false, false), ROUNDED },
-    { "broadcast_in_the_middle", { F(2, 1, 3, 4, 5), F(3, 1, 5, 2) }, T(false, false), 0, 0 },
+op_sample samples_matmul[] = {
+    { "1x1x1", { F(1, 1), F(1, 1) }, NN, 0, 0 },
+    { "inner_product", { F(1, 33), F(33, 1) }, NN, 0, 0 },
+    { "inner_product_tt", { F(33, 1), F(1, 33) }, TT, 0, 0 },
+    { "outer_product", { F(17, 1), F(1, 15) }, NN, 0, 0 },
+    { "outer_product_tt", { F(1, 17), F(15, 1) }, TT, 0, 0 },
+    { "plain", { F(15, 31), F(31, 17) }, NN, 0, 0 },
+    { "ta", { F(31, 15), F(31, 17) }, TN, 0, 0 },
+    { "tb", { F(15, 31), F(17, 31) }, NT, 0, 0 },
+    { "ta_tb", { F(31, 15), F(17, 31) }, TT, 0, 0 },
+    { "tile_edges", { F(13, 16), F(16, 33) }, NN, 0, 0 },
+    { "deep", { F(5, 300), F(300, 7) }, NN, 0, 0 },
+    { "deep_ta_tb", { F(600, 5), F(7, 600) }, TT, 0, 0 },
+    { "many_rows", { F(400, 9), F(9, 70) }, NN, 0, 0 },
+    { "many_columns", { F(9, 65), F(65, 520) }, NN, 0, 0 },
+    { "many_columns_ta_tb", { F(65, 39), F(520, 65) }, TT, 0, 0 },
+    { "row_vector", { F(1, 64), F(64, 100) }, NN, 0, 0 },
+    { "stack", { F(3, 7, 16), F(3, 16, 5) }, NN, 0, 0 },
+    { "stack_ta_tb", { F(3, 16, 7), F(3, 5, 16) }, TT, 0, 0 },
+    { "stack_of_stacks", { F(2, 3, 4, 5), F(2, 3, 5, 6) }, NN, 0, 0 },
+    { "one_b_for_all", { F(4, 7, 16), F(16, 5) }, NN, 0, 0 },
+    { "one_b_for_all_tb", { F(4, 7, 16), F(1, 5, 16) }, NT, 0, 0 },
+    { "one_b_for_all_ta", { F(4, 16, 7), F(16, 5) }, TN, 0, 0 },
+    { "one_a_for_all", { F(7, 16), F(4, 16, 5) }, NN, 0, 0 },
+    { "broadcast_both", { F(2, 1, 7, 3), F(1, 3, 3, 5) }, NN, 0, 0 },
+    { "bf16", { BF(15, 31), BF(31, 17) }, NN, ROUNDED },
+    { "bf16_attention", { BF(2, 33, 64), BF(2, 33, 64) }, NT, ROUNDED },
+    { "bf16_attention_gradient", { BF(2, 37, 40), BF(2, 37, 69) }, TN, ROUNDED },
+    { "bf16_blocks_of_rows", { BF(2, 700, 33), BF(2, 33, 5) }, NN, ROUNDED },
+    { "bf16_tb", { BF(15, 31), BF(17, 31) }, NT, ROUNDED },
+    { "bf16_ta", { BF(31, 15), BF(31, 17) }, TN, ROUNDED },
+    { "bf16_one_b_for_all", { BF(4, 7, 16), BF(16, 5) }, NN, ROUNDED },
+    { "bf16_deep", { BF(3, 1700), BF(70, 1700) }, NT, ROUNDED },
+    { "bf16_stack", { BF(3, 7, 16), BF(3, 16, 5) }, NN, ROUNDED },
+    { "broadcast_in_the_middle", { F(2, 1, 3, 4, 5), F(3, 1, 5, 2) }, NN, 0, 0 },
     { 0 },
 };
 
-const op_sample samples_linear[] = {
+op_sample samples_linear[] = {
     { "1x1", { F(1, 1), F(1, 1), F(1) }, NULL, 0, 0 },
     { "vector", { F(17), F(5, 17), F(5) }, NULL, 0, 0 },
     { "no_bias", { F(4, 15), F(33, 15), NONE }, NULL, 0, 0 },
@@ -79,7 +86,7 @@ const op_sample samples_linear[] = {
     { 0 },
 };
 
-const op_sample samples_linear_relu[] = {
+op_sample samples_linear_relu[] = {
     { "no_bias", { F(4, 15), F(33, 15), NONE }, NULL, 0, 0 },
     { "bf16", { BF(31, 33), BF(17, 33), F(17) }, NULL, ROUNDED },
     { "bias", { F(31, 33), F(17, 33), F(17) }, NULL, 0, 0 },
@@ -92,7 +99,7 @@ const op_sample samples_linear_relu[] = {
     { 0 },
 };
 
-const op_sample samples_linear_grad_x[] = {
+op_sample samples_linear_grad_x[] = {
     { "1x1", { F(1, 1), F(1, 1) }, NULL, 0, 0 },
     { "vector", { F(5), F(5, 17) }, NULL, 0, 0 },
     { "odd", { F(31, 17), F(17, 33) }, NULL, 0, 0 },
@@ -106,7 +113,7 @@ const op_sample samples_linear_grad_x[] = {
     { 0 },
 };
 
-const op_sample samples_linear_grad_w[] = {
+op_sample samples_linear_grad_w[] = {
     { "1x1", { F(1, 1), F(1, 1) }, NULL, 0, 0 },
     { "vector", { F(5), F(17) }, NULL, 0, 0 },
     { "odd", { F(31, 17), F(31, 33) }, NULL, 0, 0 },

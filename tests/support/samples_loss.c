@@ -43,9 +43,9 @@
     { \
         0 \
     }
-extern const op_sample samples_softmax[], samples_log_softmax[];
-const op_sample samples_softmax[] = { SOFTMAX_ROWS(0) };
-const op_sample samples_log_softmax[] = { SOFTMAX_ROWS(0) };
+extern op_sample samples_softmax[], samples_log_softmax[];
+op_sample samples_softmax[] = { SOFTMAX_ROWS(0) };
+op_sample samples_log_softmax[] = { SOFTMAX_ROWS(0) };
 
 #define SOFTMAX_GRAD_ROWS(low, high) \
     { "last_axis", { F(5, 33), FR(low, high, 5, 33) }, AXIS(1), 0, 0 }, \
@@ -58,9 +58,9 @@ const op_sample samples_log_softmax[] = { SOFTMAX_ROWS(0) };
     { \
         0 \
     }
-extern const op_sample samples_softmax_grad[], samples_log_softmax_grad[];
-const op_sample samples_softmax_grad[] = { SOFTMAX_GRAD_ROWS(0, 0.1) };
-const op_sample samples_log_softmax_grad[] = { SOFTMAX_GRAD_ROWS(-6, -0.1) };
+extern op_sample samples_softmax_grad[], samples_log_softmax_grad[];
+op_sample samples_softmax_grad[] = { SOFTMAX_GRAD_ROWS(0, 0.1) };
+op_sample samples_log_softmax_grad[] = { SOFTMAX_GRAD_ROWS(-6, -0.1) };
 
 /* ---- negative log likelihood; weights have no gradient: rows with them are not gradchecked ---- */
 
@@ -85,16 +85,16 @@ const op_sample samples_log_softmax_grad[] = { SOFTMAX_GRAD_ROWS(-6, -0.1) };
     { \
         0 \
     }
-extern const op_sample samples_nll_loss[], samples_cross_entropy[];
-const op_sample samples_nll_loss[] = { LOSS_ROWS };
-const op_sample samples_cross_entropy[] = {
+extern op_sample samples_nll_loss[], samples_cross_entropy[];
+op_sample samples_nll_loss[] = { LOSS_ROWS };
+op_sample samples_cross_entropy[] = {
     { "of_bf16", { BF16(-4, 4, 40, 33), CLASSES(33, 40), NONE }, NLL_BF16(0.1f, -100, TG_MEAN, 33), 0, 0 }, LOSS_ROWS
 };
 
 #define TOTAL NUMBER(2, 3)
 #define GLOSS NUMBER(0.5, 2)
-extern const op_sample samples_nll_loss_grad[];
-const op_sample samples_nll_loss_grad[] = {
+extern op_sample samples_nll_loss_grad[];
+op_sample samples_nll_loss_grad[] = {
     { "mean", { GLOSS, CLASSES(10, 5), NONE, TOTAL }, NLL(0, -100, TG_MEAN, 10), 0, 0 },
     { "sum_smoothing", { GLOSS, CLASSES(10, 5), NONE, TOTAL }, NLL(0.1f, -100, TG_SUM, 10), 0, 0 },
     { "rank_1", { GLOSS, A_CLASS(17), NONE, TOTAL }, NLL(0.1f, -100, TG_MEAN, 17), 0, 0 },
@@ -103,8 +103,8 @@ const op_sample samples_nll_loss_grad[] = {
     { 0 }
 };
 
-extern const op_sample samples_cross_entropy_grad[];
-const op_sample samples_cross_entropy_grad[] = {
+extern op_sample samples_cross_entropy_grad[];
+op_sample samples_cross_entropy_grad[] = {
     { "in_bf16", { GLOSS, CLASSES(33, 40), NONE, TOTAL, LOGP(40, 33) }, NLL_BF16(0.1f, 5, TG_MEAN, 33), 0, 0 },
     { "mean", { GLOSS, CLASSES(10, 5), NONE, TOTAL, LOGP(5, 10) }, NLL(0, -100, TG_MEAN, 10), 0, 0 },
     { "sum_smoothing", { GLOSS, CLASSES(10, 5), NONE, TOTAL, LOGP(5, 10) }, NLL(0.1f, -100, TG_SUM, 10), 0, 0 },
@@ -126,8 +126,8 @@ const op_sample samples_cross_entropy_grad[] = {
     &(const tg_pointwise_loss_attr) { TG_ABSOLUTE_ERROR }
 #define BCE \
     &(const tg_pointwise_loss_attr) { TG_BCE_WITH_LOGITS }
-extern const op_sample samples_pointwise_loss[];
-const op_sample samples_pointwise_loss[] = {
+extern op_sample samples_pointwise_loss[];
+op_sample samples_pointwise_loss[] = {
     { "squared", { F(3, 33), F(3, 33) }, SQUARED, 0, 0 },
     { "absolute", { FD(3, 33), FR(-0.02, 0.02, 3, 33) }, ABSOLUTE, 0, 0 },
     { "bce", { FR(-6, 6, 3, 33), FR(0, 1, 3, 33) }, BCE, 0, 0 },
@@ -136,8 +136,8 @@ const op_sample samples_pointwise_loss[] = {
     { 0 }
 };
 
-extern const op_sample samples_pointwise_loss_grad[];
-const op_sample samples_pointwise_loss_grad[] = {
+extern op_sample samples_pointwise_loss_grad[];
+op_sample samples_pointwise_loss_grad[] = {
     { "squared", { F(3, 33), F(3, 33), F(3, 33) }, SQUARED, 0, 0 },
     { "absolute", { F(3, 33), FD(3, 33), FR(-0.02, 0.02, 3, 33) }, ABSOLUTE, 0, 0 },
     { "absolute_equal", { F(40), WHOLE(2, 40), WHOLE(2, 40) }, ABSOLUTE, 0, 0 },

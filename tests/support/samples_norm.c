@@ -19,8 +19,8 @@
 
 /* ---- batch normalisation in training ---- */
 
-extern const op_sample samples_batch_norm2d[];
-const op_sample samples_batch_norm2d[] = {
+extern op_sample samples_batch_norm2d[];
+op_sample samples_batch_norm2d[] = {
     { "one_channel", { F(X1), SCALE(1), F(1) }, ATTR, 0, 0 },
     { "two_values", { FD(1, 1, 2, 5), SCALE(5), F(5) }, ATTR, 0, 0.05 },
     { "three_channels_two_blocks", { F(X3), SCALE(3), F(3) }, ATTR, 0, 0 },
@@ -34,15 +34,15 @@ const op_sample samples_batch_norm2d[] = {
     { 0 }
 };
 
-extern const op_sample samples_batch_norm2d_relu[];
-const op_sample samples_batch_norm2d_relu[] = { { "three_channels_two_blocks", { F(X3), SCALE(3), F(3) }, ATTR, 0, 0 },
-                                                { "17", { F(X17), SCALE(17), F(17) }, ATTR, 0, 0 },
-                                                { "64", { F(X64), SCALE(64), F(64) }, ATTR, 0, 0 },
-                                                { "600_three_blocks", { F(X600), SCALE(600), F(600) }, ATTR, 0, 0 },
-                                                { 0 } };
+extern op_sample samples_batch_norm2d_relu[];
+op_sample samples_batch_norm2d_relu[] = { { "three_channels_two_blocks", { F(X3), SCALE(3), F(3) }, ATTR, 0, 0 },
+                                          { "17", { F(X17), SCALE(17), F(17) }, ATTR, 0, 0 },
+                                          { "64", { F(X64), SCALE(64), F(64) }, ATTR, 0, 0 },
+                                          { "600_three_blocks", { F(X600), SCALE(600), F(600) }, ATTR, 0, 0 },
+                                          { 0 } };
 
-extern const op_sample samples_batch_norm2d_add_relu[];
-const op_sample samples_batch_norm2d_add_relu[] = {
+extern op_sample samples_batch_norm2d_add_relu[];
+op_sample samples_batch_norm2d_add_relu[] = {
     { "three_channels_two_blocks", { F(X3), SCALE(3), F(3), F(X3) }, ATTR, 0, 0 },
     { "17", { F(X17), SCALE(17), F(17), F(X17) }, ATTR, 0, 0 },
     { "64", { F(X64), SCALE(64), F(64), F(X64) }, ATTR, 0, 0 },
@@ -51,8 +51,8 @@ const op_sample samples_batch_norm2d_add_relu[] = {
 };
 
 #define FOUND(c) F(2, c), FR(0.5, 2, c) /* mean and its rest, rstd */
-extern const op_sample samples_batch_norm2d_again[];
-const op_sample samples_batch_norm2d_again[] = {
+extern op_sample samples_batch_norm2d_again[];
+op_sample samples_batch_norm2d_again[] = {
     { "three_channels_two_blocks", { F(X3), SCALE(3), F(3), FOUND(3) }, ATTR, 0, 0 },
     { "17", { F(X17), SCALE(17), F(17), FOUND(17) }, ATTR, 0, 0 },
     { "600_three_blocks", { F(X600), SCALE(600), F(600), FOUND(600) }, ATTR, 0, 0 },
@@ -60,24 +60,24 @@ const op_sample samples_batch_norm2d_again[] = {
     { 0 }
 };
 
-extern const op_sample samples_batch_norm2d_relu_again[];
-const op_sample samples_batch_norm2d_relu_again[] = {
+extern op_sample samples_batch_norm2d_relu_again[];
+op_sample samples_batch_norm2d_relu_again[] = {
     { "three_channels_two_blocks", { F(X3), SCALE(3), F(3), FOUND(3) }, ATTR, 0, 0 },
     { "17", { F(X17), SCALE(17), F(17), FOUND(17) }, ATTR, 0, 0 },
     { "64", { F(X64), SCALE(64), F(64), FOUND(64) }, ATTR, 0, 0 },
     { 0 }
 };
 
-extern const op_sample samples_batch_norm2d_add_relu_again[];
-const op_sample samples_batch_norm2d_add_relu_again[] = {
+extern op_sample samples_batch_norm2d_add_relu_again[];
+op_sample samples_batch_norm2d_add_relu_again[] = {
     { "three_channels_two_blocks", { F(X3), SCALE(3), F(3), F(X3), FOUND(3) }, ATTR, 0, 0 },
     { "17", { F(X17), SCALE(17), F(17), F(X17), FOUND(17) }, ATTR, 0, 0 },
     { "64", { F(X64), SCALE(64), F(64), F(X64), FOUND(64) }, ATTR, 0, 0 },
     { 0 }
 };
 
-extern const op_sample samples_batch_norm2d_grad[];
-const op_sample samples_batch_norm2d_grad[] = {
+extern op_sample samples_batch_norm2d_grad[];
+op_sample samples_batch_norm2d_grad[] = {
     { "one_channel", { F(X1), F(X1), SCALE(1), F(2, 1), SCALE(1), F(1) }, ATTR, 0, 0 },
     { "three_channels_two_blocks", { F(X3), F(X3), SCALE(3), F(2, 3), SCALE(3), F(3) }, ATTR, 2e-5, 0 },
     { "16", { F(X16), F(X16), SCALE(16), F(2, 16), SCALE(16), F(16) }, ATTR, 2e-5, 0 },
@@ -87,8 +87,8 @@ const op_sample samples_batch_norm2d_grad[] = {
     { 0 }
 };
 
-extern const op_sample samples_batch_norm2d_relu_grad[];
-const op_sample samples_batch_norm2d_relu_grad[] = {
+extern op_sample samples_batch_norm2d_relu_grad[];
+op_sample samples_batch_norm2d_relu_grad[] = {
     { "one_channel", { F(X1), F(X1), SCALE(1), F(2, 1), SCALE(1), F(1) }, ATTR, 0, 0 },
     { "three_channels_two_blocks", { F(X3), F(X3), SCALE(3), F(2, 3), SCALE(3), F(3) }, ATTR, 2e-5, 0 },
     { "16", { F(X16), F(X16), SCALE(16), F(2, 16), SCALE(16), F(16) }, ATTR, 2e-5, 0 },
@@ -99,8 +99,8 @@ const op_sample samples_batch_norm2d_relu_grad[] = {
     { 0 }
 };
 
-extern const op_sample samples_relu_grad_batch_norm2d_grad[];
-const op_sample samples_relu_grad_batch_norm2d_grad[] = {
+extern op_sample samples_relu_grad_batch_norm2d_grad[];
+op_sample samples_relu_grad_batch_norm2d_grad[] = {
     { "three_channels_two_blocks", { F(X3), F(X3), F(X3), SCALE(3), F(2, 3), SCALE(3), F(3) }, ATTR, 2e-5, 0 },
     { "16", { F(X16), F(X16), F(X16), SCALE(16), F(2, 16), SCALE(16), F(16) }, ATTR, 2e-5, 0 },
     { "17", { F(X17), F(X17), F(X17), SCALE(17), F(2, 17), SCALE(17), F(17) }, ATTR, 0, 0 },
@@ -109,16 +109,16 @@ const op_sample samples_relu_grad_batch_norm2d_grad[] = {
     { 0 }
 };
 
-extern const op_sample samples_add_relu_grad_batch_norm2d_grad[];
-const op_sample samples_add_relu_grad_batch_norm2d_grad[] = {
+extern op_sample samples_add_relu_grad_batch_norm2d_grad[];
+op_sample samples_add_relu_grad_batch_norm2d_grad[] = {
     { "three_channels_two_blocks", { F(X3), F(X3), F(X3), F(X3), SCALE(3), F(2, 3), SCALE(3), F(3) }, ATTR, 2e-5, 0 },
     { "17", { F(X17), F(X17), F(X17), F(X17), SCALE(17), F(2, 17), SCALE(17), F(17) }, ATTR, 0, 0 },
     { "64", { F(X64), F(X64), F(X64), F(X64), SCALE(64), F(2, 64), SCALE(64), F(64) }, ATTR, 2e-5, 0 },
     { 0 }
 };
 
-extern const op_sample samples_batch_norm2d_track[];
-const op_sample samples_batch_norm2d_track[] = {
+extern op_sample samples_batch_norm2d_track[];
+op_sample samples_batch_norm2d_track[] = {
     { "17", { F(17), FR(0.5, 2, 17), F(2, 17), FR(0.5, 2, 17) }, ATTR, 0, 0 },
     { "600_momentum", { F(600), F(600), F(2, 600), F(600) }, &(const tg_batch_norm2d_attr){ 1e-5f, 0.7f }, 0, 0 },
     { 0 }
@@ -127,8 +127,8 @@ const op_sample samples_batch_norm2d_track[] = {
 /* ---- in evaluation ---- */
 
 #define EVALUATION(c) SCALE(c), F(c), F(c), FR(0.5, 2, c)
-extern const op_sample samples_batch_norm2d_eval[];
-const op_sample samples_batch_norm2d_eval[] = {
+extern op_sample samples_batch_norm2d_eval[];
+op_sample samples_batch_norm2d_eval[] = {
     { "one_value", { F(1, 1, 1, 5), EVALUATION(5) }, ATTR, 0, STATISTICS_ARE_NOT_DIFFERENTIATED },
     { "three_channels_two_blocks", { F(X3), EVALUATION(3) }, ATTR, 0, STATISTICS_ARE_NOT_DIFFERENTIATED },
     { "17", { F(X17), EVALUATION(17) }, ATTR, 0, STATISTICS_ARE_NOT_DIFFERENTIATED },
@@ -137,22 +137,20 @@ const op_sample samples_batch_norm2d_eval[] = {
     { 0 }
 };
 
-extern const op_sample samples_batch_norm2d_eval_relu[];
-const op_sample samples_batch_norm2d_eval_relu[] = {
-    { "three_channels_two_blocks", { F(X3), EVALUATION(3) }, ATTR, 0, 0 },
-    { "17", { F(X17), EVALUATION(17) }, ATTR, 0, 0 },
-    { 0 }
-};
+extern op_sample samples_batch_norm2d_eval_relu[];
+op_sample samples_batch_norm2d_eval_relu[] = { { "three_channels_two_blocks", { F(X3), EVALUATION(3) }, ATTR, 0, 0 },
+                                               { "17", { F(X17), EVALUATION(17) }, ATTR, 0, 0 },
+                                               { 0 } };
 
-extern const op_sample samples_batch_norm2d_eval_add_relu[];
-const op_sample samples_batch_norm2d_eval_add_relu[] = {
+extern op_sample samples_batch_norm2d_eval_add_relu[];
+op_sample samples_batch_norm2d_eval_add_relu[] = {
     { "three_channels_two_blocks", { F(X3), EVALUATION(3), F(X3) }, ATTR, 0, 0 },
     { "17", { F(X17), EVALUATION(17), F(X17) }, ATTR, 0, 0 },
     { 0 }
 };
 
-extern const op_sample samples_batch_norm2d_eval_grad[];
-const op_sample samples_batch_norm2d_eval_grad[] = {
+extern op_sample samples_batch_norm2d_eval_grad[];
+op_sample samples_batch_norm2d_eval_grad[] = {
     { "one_value", { F(1, 1, 1, 5), F(1, 1, 1, 5), SCALE(5), F(5), FR(0.5, 2, 5) }, ATTR, 0, 0 },
     { "three_channels_two_blocks", { F(X3), F(X3), SCALE(3), F(3), FR(0.5, 2, 3) }, ATTR, 2e-5, 0 },
     { "17", { F(X17), F(X17), SCALE(17), F(17), FR(0.5, 2, 17) }, ATTR, 0, 0 },
@@ -163,8 +161,8 @@ const op_sample samples_batch_norm2d_eval_grad[] = {
 
 #define LAST(axes) \
     &(const tg_layer_norm_attr) { 1e-5f, axes }
-extern const op_sample samples_layer_norm[];
-const op_sample samples_layer_norm[] = {
+extern op_sample samples_layer_norm[];
+op_sample samples_layer_norm[] = {
     { "last_axis", { F(5, 33), SCALE(33), F(33) }, LAST(1), 0, 0 },
     { "plain", { F(4, 3, 16), NONE, NONE }, LAST(1), 0, 0 },
     { "gamma_alone", { F(4, 3, 17), SCALE(17), NONE }, LAST(1), 0, 0 },
@@ -178,8 +176,8 @@ const op_sample samples_layer_norm[] = {
     { 0 }
 };
 
-extern const op_sample samples_layer_norm_grad[];
-const op_sample samples_layer_norm_grad[] = {
+extern op_sample samples_layer_norm_grad[];
+op_sample samples_layer_norm_grad[] = {
     { "last_axis", { F(5, 33), F(5, 33), SCALE(33), F(5), SCALE(5) }, LAST(1), 0, 0 },
     { "plain", { F(4, 3, 16), F(4, 3, 16), NONE, F(4, 3), FR(0.5, 1.5, 4, 3) }, LAST(1), 0, 0 },
     { "two_axes", { F(3, 5, 7), F(3, 5, 7), FR(0.5, 1.5, 5, 7), F(3), SCALE(3) }, LAST(2), 0, 0 },
@@ -190,8 +188,8 @@ const op_sample samples_layer_norm_grad[] = {
 
 /* ---- dropout ---- */
 
-extern const op_sample samples_dropout[];
-const op_sample samples_dropout[] = {
+extern op_sample samples_dropout[];
+op_sample samples_dropout[] = {
     { "half", { F(33, 31) }, &(const tg_dropout_attr){ 0.5f, { 3, 7 } }, 0, 0 },
     { "two_blocks", { F(16385) }, &(const tg_dropout_attr){ 0.1f, { 1ull << 40, 1ull << 33 } }, 0, 0 },
     { "nothing", { F(17) }, &(const tg_dropout_attr){ 0, { 0, 0 } }, 0, 0 },

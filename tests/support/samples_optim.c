@@ -2,12 +2,12 @@
 #include "op_samples.h"
 #include "update.h"
 
-extern const op_sample samples_sgd_update[], samples_adam_update[], samples_adamw_update[];
-extern const op_sample samples_grad_norm[], samples_clip_factor[];
+extern op_sample samples_sgd_update[], samples_adam_update[], samples_adamw_update[];
+extern op_sample samples_grad_norm[], samples_clip_factor[];
 
 #define SGD(...) \
     &(const tg_sgd_attr) { __VA_ARGS__ }
-const op_sample samples_sgd_update[] = {
+op_sample samples_sgd_update[] = {
     { "plain_1", { F(1), F(1), NONE, NONE }, SGD(.lr = 0.1), 0, 0 },
     { "plain_decay_17", { F(17), F(17), NONE, NONE }, SGD(.lr = 0.1, .weight_decay = 0.01), 0, 0 },
     { "momentum_first",
@@ -58,15 +58,15 @@ const op_sample samples_sgd_update[] = {
     { \
         0 \
     }
-const op_sample samples_adam_update[] = { ADAM_ROWS };
-const op_sample samples_adamw_update[] = { ADAM_ROWS };
+op_sample samples_adam_update[] = { ADAM_ROWS };
+op_sample samples_adamw_update[] = { ADAM_ROWS };
 
-const op_sample samples_grad_norm[] = { { "one", { F(1), NONE }, NULL, 0, 0 },
-                                        { "small", { F(17, 3), NONE }, NULL, 0, 0 },
-                                        { "chained", { F(31), FR(0, 3, 1) }, NULL, 0, 0 },
-                                        { "three_tasks", { F(37, 1001), FR(0, 30, 1) }, NULL, 0, 0 },
-                                        { 0 } };
+op_sample samples_grad_norm[] = { { "one", { F(1), NONE }, NULL, 0, 0 },
+                                  { "small", { F(17, 3), NONE }, NULL, 0, 0 },
+                                  { "chained", { F(31), FR(0, 3, 1) }, NULL, 0, 0 },
+                                  { "three_tasks", { F(37, 1001), FR(0, 30, 1) }, NULL, 0, 0 },
+                                  { 0 } };
 
-const op_sample samples_clip_factor[] = { { "above", { FR(2, 3, 1) }, &(const tg_clip_attr){ 1 }, 0, 0 },
-                                          { "below", { FR(0.2, 0.3, 1) }, &(const tg_clip_attr){ 1 }, 0, 0 },
-                                          { 0 } };
+op_sample samples_clip_factor[] = { { "above", { FR(2, 3, 1) }, &(const tg_clip_attr){ 1 }, 0, 0 },
+                                    { "below", { FR(0.2, 0.3, 1) }, &(const tg_clip_attr){ 1 }, 0, 0 },
+                                    { 0 } };

@@ -1,145 +1,200 @@
-/* samples_pool.c - rows for pooling. */
+/* samples_pool.c - rows for pooling, derived from shapes as conv_shape.h describes them. */
+#include "conv_shape.h"
 #include "op_samples.h"
 
-/* Square windows on an image of h x w; and others. */
-#define POOL(k, s, p, h, w) \
-    &(tg_pool2d_attr) \
-    { \
-        { k, k }, { s, s }, { p, p }, false, { h, w } \
+static const char *const max_shapes[] = {
+    "n2 c16 8x6 k2 s2",
+    "n2 c17 7x5 k2 s2",
+    "n1 c1 6x6 k2 s2",
+    "n1 c15 5x6 k2",
+    "n1 c33 5x6 k2 s2 p1",
+    "n2 c33 9x8 k3 s2 p1",
+    "n1 c64 8x8 k3 s2 p1",
+    "n1 c3 6x7 k3 p1",
+    "n1 c31 10x11 k3 s3",
+    "n1 c17 9x9 k2 s3: gaps between windows",
+    "n1 c16 5x5 k1 s2",
+    "n1 c5 7x7 k5 p2",
+    "n1 c17 20x18 k16 s2 p8",
+    "n1 c16 18x17 k17: too many pixels for a byte",
+    "n3 c15 4x5 k4x5: the whole image",
+    "n1 c16 2x2 k4 s2 p2: larger than the image",
+    "n1 c17 8x9 k1x3 s2x1 p0x1",
+    "n1 c17 8x1 k3x1 p1x0: one column",
+    "n2 c32 28x28 k2 s2: LeNet",
+    "n2 c17 6x6 k3 s2 p1: equal values",
+};
+
+static const char *const max_grad_shapes[] = {
+    "n3 c17 8x7 k2 s2",
+    "n1 c64 6x6 k2 s2",
+    "n2 c33 8x8 k3 s2 p1",
+    "n2 c33 2x2 k3 p1",
+    "n1 c15 3x3 k5 p2",
+    "n1 c16 3x3 k5 s2 p2",
+    "n1 c1 2x2 k4 s2 p2",
+    "n1 c17 9x9 k2 s3: gaps between windows",
+    "n2 c3 5x1 k5x1: one column",
+    "n1 c5 4x8 k16 s8 p8",
+    "n1 c5 8x6 k17 s2 p8: too many pixels for a byte",
+};
+
+static const char *const max_relu_grad_shapes[] = {
+    "n3 c17 8x7 k2 s2",
+    "n2 c15 9x7 k2 s2",
+    "n1 c1 6x6 k2 s2",
+    "n1 c33 11x10 k3 s3",
+    "n1 c5 36x18 k17 s17: too many pixels for a byte",
+    "n2 c16 9x5 k3x2 s3x2",
+    "n1 c3 8x8 k3 s2 p1: windows overlap",
+    "n2 c32 28x28 k2 s2: LeNet",
+};
+
+static const char *const avg_shapes[] = {
+    "n2 c16 8x6 k2 s2",
+    "n2 c17 7x5 k2 s2",
+    "n1 c33 5x6 k2 s2 p1",
+    "n1 c33 5x6 k2 s2 p1 exclude_pad",
+    "n2 c3 9x8 k3 s2 p1",
+    "n2 c31 9x8 k3 s2 p1 exclude_pad",
+    "n1 c15 6x7 k3 p1",
+    "n1 c17 9x9 k2 s3: gaps between windows",
+    "n1 c1 5x5 k1 s2",
+    "n1 c5 7x7 k5 p2 exclude_pad",
+    "n3 c15 4x5 k4x5: the whole image",
+    "n1 c16 2x2 k4 s2 p2 exclude_pad: larger than the image",
+    "n1 c17 8x9 k1x3 s2x1 p0x1",
+    "n1 c17 8x9 k3x2 s2x1 p1 exclude_pad",
+};
+
+static const char *const avg_grad_shapes[] = {
+    "n2 c16 8x6 k2 s2",
+    "n2 c17 7x5 k2 s2",
+    "n1 c33 5x6 k2 s2 p1 exclude_pad",
+    "n2 c3 9x8 k3 s2 p1",
+    "n1 c15 6x7 k3 p1 exclude_pad",
+    "n1 c17 9x9 k2 s3: gaps between windows",
+    "n1 c31 7x7 k5 p2",
+    "n1 c1 8x9 k3x2 s2x1 p1 exclude_pad",
+};
+
+static const char *const adaptive_shapes[] = {
+    "n3 c33 7x7 y1x1",
+    "n2 c128 4x4 y1x1",
+    "n2 c1 5x3 y1x1",
+    "n1 c17 4x5 y4x5: y is as large as x",
+    "n2 c15 8x6 y4x2",
+    "n1 c16 7x10 y3x4: windows overlap",
+    "n1 c31 3x2 y5x7: y is larger than x",
+    "n1 c3 3x9 y7x2: higher and narrower",
+};
+
+static const char *const adaptive_grad_shapes[] = {
+    "n3 c33 7x7 y1x1",
+    "n1 c17 4x5 y4x5: y is as large as x",
+    "n2 c15 8x6 y4x2",
+    "n1 c16 7x10 y3x4: windows overlap",
+    "n1 c1 3x2 y5x7: y is larger than x",
+    "n1 c3 3x9 y7x2: higher and narrower",
+};
+
+#define COUNT(list) (int)(sizeof(list) / sizeof *(list))
+#define ROWS(list)  (COUNT(list) + 1)
+
+extern op_sample samples_max_pool2d[], samples_max_pool2d_grad[], samples_max_pool2d_relu_grad[];
+extern op_sample samples_avg_pool2d[], samples_avg_pool2d_grad[];
+extern op_sample samples_adaptive_avg_pool2d[], samples_adaptive_avg_pool2d_grad[];
+
+op_sample samples_max_pool2d[ROWS(max_shapes)];
+op_sample samples_max_pool2d_grad[ROWS(max_grad_shapes)];
+op_sample samples_max_pool2d_relu_grad[ROWS(max_relu_grad_shapes)];
+op_sample samples_avg_pool2d[ROWS(avg_shapes)];
+op_sample samples_avg_pool2d_grad[ROWS(avg_grad_shapes)];
+op_sample samples_adaptive_avg_pool2d[ROWS(adaptive_shapes)];
+op_sample samples_adaptive_avg_pool2d_grad[ROWS(adaptive_grad_shapes)];
+
+/* ---- inputs ---- */
+
+static sample_in x_of(const conv_shape *s) { return (sample_in)F(s->n, s->image[0], s->image[1], s->in); }
+static sample_in gy_of(const conv_shape *s) { return (sample_in)F(s->n, s->out_image[0], s->out_image[1], s->in); }
+
+/* Positions in the window, padding included, which receives no gradient; as max_pool2d stores them. */
+static sample_in index_of(const conv_shape *s)
+{
+    const int64_t pixels = s->kernel[0] * s->kernel[1];
+    sample_in in = gy_of(s);
+    in.dtype = pixels <= 256 ? TG_U8 : TG_I32;
+    in.fill = FILL_CLASSES;
+    in.high = (double)pixels;
+    return in;
+}
+
+/* ---- rows ---- */
+
+static void max_row(op_sample *row, const conv_shape *s)
+{
+    row->in[0] = x_of(s);
+    row->in[0].fill = FILL_DISTINCT;
+}
+
+static void max_grad_row(op_sample *row, const conv_shape *s)
+{
+    row->in[0] = row->in[2] = gy_of(s);
+    row->in[1] = index_of(s);
+}
+
+static void forward_row(op_sample *row, const conv_shape *s) { row->in[0] = x_of(s); }
+static void grad_row(op_sample *row, const conv_shape *s) { row->in[0] = gy_of(s); }
+
+static void fill_pool(op_sample *rows, const char *const *shapes, int n, tg_pool2d_attr *attr,
+                      void (*fill)(op_sample *row, const conv_shape *s))
+{
+    for (int i = 0; i < n; i++) {
+        const conv_shape s = parse_shape(shapes[i]);
+        attr[i] = pool2d_attr_of(&s);
+        rows[i] = (op_sample){ .name = shapes[i], .attr = &attr[i] };
+        fill(&rows[i], &s);
     }
-#define POOL_INSIDE(k, s, p, h, w) \
-    &(tg_pool2d_attr) \
-    { \
-        { k, k }, { s, s }, { p, p }, true, { h, w } \
+}
+
+static void fill_adaptive(op_sample *rows, const char *const *shapes, int n, tg_adaptive_pool2d_attr *attr,
+                          void (*fill)(op_sample *row, const conv_shape *s))
+{
+    for (int i = 0; i < n; i++) {
+        const conv_shape s = parse_shape(shapes[i]);
+        attr[i] = (tg_adaptive_pool2d_attr){ { s.image[0], s.image[1] }, { s.out_image[0], s.out_image[1] } };
+        rows[i] = (op_sample){ .name = shapes[i], .attr = &attr[i] };
+        fill(&rows[i], &s);
     }
-#define OBLONG(kh, kw, sh, sw, ph, pw, h, w) \
-    &(tg_pool2d_attr) \
-    { \
-        { kh, kw }, { sh, sw }, { ph, pw }, false, { h, w } \
-    }
-#define OBLONG_INSIDE(kh, kw, sh, sw, ph, pw, h, w) \
-    &(tg_pool2d_attr) \
-    { \
-        { kh, kw }, { sh, sw }, { ph, pw }, true, { h, w } \
-    }
-#define TO(h, w, oh, ow) \
-    &(tg_adaptive_pool2d_attr) \
-    { \
-        { h, w }, { oh, ow } \
-    }
+}
 
-extern const op_sample samples_max_pool2d[], samples_max_pool2d_grad[], samples_avg_pool2d[], samples_avg_pool2d_grad[];
-extern const op_sample samples_max_pool2d_relu_grad[];
-extern const op_sample samples_adaptive_avg_pool2d[], samples_adaptive_avg_pool2d_grad[];
+/* Every element is 1, so that the maximum has a kink at every point: no gradcheck. */
+static void make_equal(op_sample *row)
+{
+    row->in[0] = (sample_in)FR(1, 1, row->in[0].dim[0], row->in[0].dim[1], row->in[0].dim[2], row->in[0].dim[3]);
+    row->grad_tolerance = -1;
+}
 
-const op_sample samples_max_pool2d[] = {
-    { "2x2", { FD(2, 8, 6, 16) }, POOL(2, 2, 0, 8, 6), 0, 0 },
-    { "2x2_odd_image", { FD(2, 7, 5, 17) }, POOL(2, 2, 0, 7, 5), 0, 0 },
-    { "2x2_one_channel", { FD(1, 6, 6, 1) }, POOL(2, 2, 0, 6, 6), 0, 0 },
-    { "2x2_stride1", { FD(1, 5, 6, 15) }, POOL(2, 1, 0, 5, 6), 0, 0 },
-    { "2x2_pad1", { FD(1, 5, 6, 33) }, POOL(2, 2, 1, 5, 6), 0, 0 },
-    { "3x3_stride2_pad1", { FD(2, 9, 8, 33) }, POOL(3, 2, 1, 9, 8), 0, 0 },
-    { "3x3_stride2_pad1_even", { FD(1, 8, 8, 64) }, POOL(3, 2, 1, 8, 8), 0, 0 },
-    { "3x3_stride1_pad1", { FD(1, 6, 7, 3) }, POOL(3, 1, 1, 6, 7), 0, 0 },
-    { "3x3_stride3", { FD(1, 10, 11, 31) }, POOL(3, 3, 0, 10, 11), 0, 0 },
-    { "gaps", { FD(1, 9, 9, 17) }, POOL(2, 3, 0, 9, 9), 0, 0 },
-    { "1x1_stride2", { FD(1, 5, 5, 16) }, POOL(1, 2, 0, 5, 5), 0, 0 },
-    { "5x5_pad2", { FD(1, 7, 7, 5) }, POOL(5, 1, 2, 7, 7), 0, 0 },
-    { "16x16", { FD(1, 20, 18, 17) }, POOL(16, 2, 8, 20, 18), 0, 0 },
-    { "17x17", { FD(1, 18, 17, 16) }, POOL(17, 1, 0, 18, 17), 0, 0 }, /* too many pixels for a byte */
-    { "whole_image", { FD(3, 4, 5, 15) }, OBLONG(4, 5, 1, 1, 0, 0, 4, 5), 0, 0 },
-    { "larger_than_image", { FD(1, 2, 2, 16) }, POOL(4, 2, 2, 2, 2), 0, 0 },
-    { "oblong", { FD(1, 8, 9, 17) }, OBLONG(1, 3, 2, 1, 0, 1, 8, 9), 0, 0 },
-    { "column", { FD(1, 8, 1, 17) }, OBLONG(3, 1, 1, 1, 1, 0, 8, 1), 0, 0 },
-    { "lenet", { FD(2, 28, 28, 32) }, POOL(2, 2, 0, 28, 28), 0, 0 },
-    { "equal_values", { FR(1, 1, 2, 6, 6, 17) }, POOL(3, 2, 1, 6, 6), 0, -1 }, /* a kink at every point */
-    { 0 },
-};
+#define FILL_POOL(op, list, row) \
+    do { \
+        static tg_pool2d_attr attr[COUNT(list)]; \
+        fill_pool(samples_##op, list, COUNT(list), attr, row); \
+    } while (0)
+#define FILL_ADAPTIVE(op, list, row) \
+    do { \
+        static tg_adaptive_pool2d_attr attr[COUNT(list)]; \
+        fill_adaptive(samples_##op, list, COUNT(list), attr, row); \
+    } while (0)
 
-/* Any place of the window, and padding too, which nobody gets a gradient for. */
-#define PLACES(n, ...) \
-    { \
-        1, TG_U8, DIMS_(__VA_ARGS__), FILL_CLASSES, 0, n \
-    }
-const op_sample samples_max_pool2d_grad[] = {
-    { "2x2", { F(3, 4, 3, 17), PLACES(4, 3, 4, 3, 17), F(3, 4, 3, 17) }, POOL(2, 2, 0, 8, 7), 0, 0 },
-    { "2x2_64_channels", { F(1, 3, 3, 64), PLACES(4, 1, 3, 3, 64), F(1, 3, 3, 64) }, POOL(2, 2, 0, 6, 6), 0, 0 },
-    { "3x3_stride2_pad1", { F(2, 4, 4, 33), PLACES(9, 2, 4, 4, 33), F(2, 4, 4, 33) }, POOL(3, 2, 1, 8, 8), 0, 0 },
-    { "3x3_pad1_on_2x2", { F(2, 2, 2, 33), PLACES(9, 2, 2, 2, 33), F(2, 2, 2, 33) }, POOL(3, 1, 1, 2, 2), 0, 0 },
-    { "5x5_pad2_on_3x3", { F(1, 3, 3, 15), PLACES(25, 1, 3, 3, 15), F(1, 3, 3, 15) }, POOL(5, 1, 2, 3, 3), 0, 0 },
-    { "5x5_pad2_stride2_on_3x3",
-      { F(1, 2, 2, 16), PLACES(25, 1, 2, 2, 16), F(1, 2, 2, 16) },
-      POOL(5, 2, 2, 3, 3),
-      0,
-      0 },
-    { "4x4_pad2_on_2x2", { F(1, 2, 2, 1), PLACES(16, 1, 2, 2, 1), F(1, 2, 2, 1) }, POOL(4, 2, 2, 2, 2), 0, 0 },
-    { "gaps", { F(1, 3, 3, 17), PLACES(4, 1, 3, 3, 17), F(1, 3, 3, 17) }, POOL(2, 3, 0, 9, 9), 0, 0 },
-    { "column", { F(2, 1, 1, 3), PLACES(5, 2, 1, 1, 3), F(2, 1, 1, 3) }, OBLONG(5, 1, 1, 1, 0, 0, 5, 1), 0, 0 },
-    { "16x16", { F(1, 1, 2, 5), PLACES(256, 1, 1, 2, 5), F(1, 1, 2, 5) }, POOL(16, 8, 8, 4, 8), 0, 0 },
-    { "17x17", { F(1, 4, 3, 5), I32(289, 1, 4, 3, 5), F(1, 4, 3, 5) }, POOL(17, 2, 8, 8, 6), 0, 0 },
-    { 0 },
-};
-
-const op_sample samples_max_pool2d_relu_grad[] = {
-    { "2x2", { F(3, 4, 3, 17), PLACES(4, 3, 4, 3, 17), F(3, 4, 3, 17) }, POOL(2, 2, 0, 8, 7), 0, 0 },
-    { "2x2_odd_image", { F(2, 4, 3, 15), PLACES(4, 2, 4, 3, 15), F(2, 4, 3, 15) }, POOL(2, 2, 0, 9, 7), 0, 0 },
-    { "2x2_one_channel", { F(1, 3, 3, 1), PLACES(4, 1, 3, 3, 1), F(1, 3, 3, 1) }, POOL(2, 2, 0, 6, 6), 0, 0 },
-    { "3x3", { F(1, 3, 3, 33), PLACES(9, 1, 3, 3, 33), F(1, 3, 3, 33) }, POOL(3, 3, 0, 11, 10), 0, 0 },
-    { "17x17", { F(1, 2, 1, 5), I32(289, 1, 2, 1, 5), F(1, 2, 1, 5) }, POOL(17, 17, 0, 36, 18), 0, 0 },
-    { "oblong", { F(2, 3, 2, 16), PLACES(6, 2, 3, 2, 16), F(2, 3, 2, 16) }, OBLONG(3, 2, 3, 2, 0, 0, 9, 5), 0, 0 },
-    { "not_side_by_side", { F(1, 4, 4, 3), PLACES(9, 1, 4, 4, 3), F(1, 4, 4, 3) }, POOL(3, 2, 1, 8, 8), 0, 0 },
-    { "lenet", { F(2, 14, 14, 32), PLACES(4, 2, 14, 14, 32), F(2, 14, 14, 32) }, POOL(2, 2, 0, 28, 28), 0, 0 },
-    { 0 },
-};
-
-const op_sample samples_avg_pool2d[] = {
-    { "2x2", { F(2, 8, 6, 16) }, POOL(2, 2, 0, 8, 6), 0, 0 },
-    { "2x2_odd_image", { F(2, 7, 5, 17) }, POOL(2, 2, 0, 7, 5), 0, 0 },
-    { "2x2_pad1", { F(1, 5, 6, 33) }, POOL(2, 2, 1, 5, 6), 0, 0 },
-    { "2x2_pad1_inside", { F(1, 5, 6, 33) }, POOL_INSIDE(2, 2, 1, 5, 6), 0, 0 },
-    { "3x3_stride2_pad1", { F(2, 9, 8, 3) }, POOL(3, 2, 1, 9, 8), 0, 0 },
-    { "3x3_stride2_pad1_inside", { F(2, 9, 8, 31) }, POOL_INSIDE(3, 2, 1, 9, 8), 0, 0 },
-    { "3x3_stride1_pad1", { F(1, 6, 7, 15) }, POOL(3, 1, 1, 6, 7), 0, 0 },
-    { "gaps", { F(1, 9, 9, 17) }, POOL(2, 3, 0, 9, 9), 0, 0 },
-    { "1x1_stride2", { F(1, 5, 5, 1) }, POOL(1, 2, 0, 5, 5), 0, 0 },
-    { "5x5_pad2_inside", { F(1, 7, 7, 5) }, POOL_INSIDE(5, 1, 2, 7, 7), 0, 0 },
-    { "whole_image", { F(3, 4, 5, 15) }, OBLONG(4, 5, 1, 1, 0, 0, 4, 5), 0, 0 },
-    { "larger_than_image", { F(1, 2, 2, 16) }, POOL_INSIDE(4, 2, 2, 2, 2), 0, 0 },
-    { "oblong", { F(1, 8, 9, 17) }, OBLONG(1, 3, 2, 1, 0, 1, 8, 9), 0, 0 },
-    { "oblong_inside", { F(1, 8, 9, 17) }, OBLONG_INSIDE(3, 2, 2, 1, 1, 1, 8, 9), 0, 0 },
-    { 0 },
-};
-
-const op_sample samples_avg_pool2d_grad[] = {
-    { "2x2", { F(2, 4, 3, 16) }, POOL(2, 2, 0, 8, 6), 0, 0 },
-    { "2x2_odd_image", { F(2, 3, 2, 17) }, POOL(2, 2, 0, 7, 5), 0, 0 },
-    { "2x2_pad1_inside", { F(1, 3, 4, 33) }, POOL_INSIDE(2, 2, 1, 5, 6), 0, 0 },
-    { "3x3_stride2_pad1", { F(2, 5, 4, 3) }, POOL(3, 2, 1, 9, 8), 0, 0 },
-    { "3x3_stride1_pad1_inside", { F(1, 6, 7, 15) }, POOL_INSIDE(3, 1, 1, 6, 7), 0, 0 },
-    { "gaps", { F(1, 3, 3, 17) }, POOL(2, 3, 0, 9, 9), 0, 0 },
-    { "5x5_pad2", { F(1, 7, 7, 31) }, POOL(5, 1, 2, 7, 7), 0, 0 },
-    { "oblong_inside", { F(1, 4, 10, 1) }, OBLONG_INSIDE(3, 2, 2, 1, 1, 1, 8, 9), 0, 0 },
-    { 0 },
-};
-
-const op_sample samples_adaptive_avg_pool2d[] = {
-    { "global", { F(3, 7, 7, 33) }, TO(7, 7, 1, 1), 0, 0 },
-    { "global_4x4", { F(2, 4, 4, 128) }, TO(4, 4, 1, 1), 0, 0 },
-    { "global_one_channel", { F(2, 5, 3, 1) }, TO(5, 3, 1, 1), 0, 0 },
-    { "same", { F(1, 4, 5, 17) }, TO(4, 5, 4, 5), 0, 0 },
-    { "divides", { F(2, 8, 6, 15) }, TO(8, 6, 4, 2), 0, 0 },
-    { "overlaps", { F(1, 7, 10, 16) }, TO(7, 10, 3, 4), 0, 0 },
-    { "enlarges", { F(1, 3, 2, 31) }, TO(3, 2, 5, 7), 0, 0 },
-    { "mixed", { F(1, 3, 9, 3) }, TO(3, 9, 7, 2), 0, 0 },
-    { 0 },
-};
-
-const op_sample samples_adaptive_avg_pool2d_grad[] = {
-    { "global", { F(3, 1, 1, 33) }, TO(7, 7, 1, 1), 0, 0 },
-    { "same", { F(1, 4, 5, 17) }, TO(4, 5, 4, 5), 0, 0 },
-    { "divides", { F(2, 4, 2, 15) }, TO(8, 6, 4, 2), 0, 0 },
-    { "overlaps", { F(1, 3, 4, 16) }, TO(7, 10, 3, 4), 0, 0 },
-    { "enlarges", { F(1, 5, 7, 1) }, TO(3, 2, 5, 7), 0, 0 },
-    { "mixed", { F(1, 7, 2, 3) }, TO(3, 9, 7, 2), 0, 0 },
-    { 0 },
-};
+/* Before main: the tables are constant afterwards. */
+__attribute__((constructor)) static void fill_tables(void)
+{
+    FILL_POOL(max_pool2d, max_shapes, max_row);
+    make_equal(&samples_max_pool2d[COUNT(max_shapes) - 1]);
+    FILL_POOL(max_pool2d_grad, max_grad_shapes, max_grad_row);
+    FILL_POOL(max_pool2d_relu_grad, max_relu_grad_shapes, max_grad_row);
+    FILL_POOL(avg_pool2d, avg_shapes, forward_row);
+    FILL_POOL(avg_pool2d_grad, avg_grad_shapes, grad_row);
+    FILL_ADAPTIVE(adaptive_avg_pool2d, adaptive_shapes, forward_row);
+    FILL_ADAPTIVE(adaptive_avg_pool2d_grad, adaptive_grad_shapes, grad_row);
+}

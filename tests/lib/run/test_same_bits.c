@@ -6,36 +6,30 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include "checksum.h"
+#include "conv_shape.h"
 #include <tilegrad/parallel.h>
 #include <tilegrad/tilegrad.h>
 
 /* ---- one convolution, its two derivatives and its bias ---- */
 
-#define CONVOLUTIONS(X) \
-    /* name              n   h   w  in  out k  s  p  d groups */ \
-    X("3x3", 8, 16, 16, 64, 64, 3, 1, 1, 1, 1) \
-    X("3x3_deep", 8, 4, 4, 256, 320, 3, 1, 1, 1, 1) \
-    X("3x3_few_channels", 8, 17, 15, 16, 24, 3, 1, 1, 1, 1) \
-    X("3x3_small_batch", 1, 7, 7, 96, 64, 3, 1, 1, 1, 1) \
-    X("3x3_strided", 8, 17, 17, 32, 48, 3, 2, 1, 1, 1) \
-    X("3x3_dilated", 4, 19, 19, 32, 32, 3, 1, 2, 2, 1) \
-    X("1x1", 8, 14, 14, 96, 130, 1, 1, 0, 1, 1) \
-    X("1x1_strided", 8, 14, 14, 64, 64, 1, 2, 0, 1, 1) \
-    X("5x5_first", 16, 28, 28, 1, 20, 5, 1, 0, 1, 1) \
-    X("7x7_first", 4, 33, 33, 3, 64, 7, 2, 3, 1, 1) \
-    X("groups", 8, 14, 14, 64, 128, 3, 1, 1, 1, 16) \
-    X("groups_strided", 8, 15, 15, 64, 64, 3, 2, 1, 1, 4) \
-    X("groups_of_4", 4, 28, 28, 64, 64, 3, 1, 1, 1, 16) \
-    X("groups_dilated", 9, 9, 15, 54, 54, 3, 1, 2, 2, 27) \
-    X("depthwise", 8, 14, 14, 96, 96, 3, 1, 1, 1, 96) \
-    X("depthwise_7x7", 4, 14, 14, 40, 40, 7, 1, 3, 1, 40)
-
-typedef struct {
-    const char *name;
-    int64_t n, h, w, in, out, k, s, p, d, groups;
-} convolution;
-#define ROW(...) { __VA_ARGS__ },
-static const convolution convolutions[] = { CONVOLUTIONS(ROW) };
+static const char *const convolutions[] = {
+    "n8 c64-64 16x16 k3 p1",
+    "n8 c256-320 4x4 k3 p1",
+    "n8 c16-24 17x15 k3 p1",
+    "n1 c96-64 7x7 k3 p1: small batch",
+    "n8 c32-48 17x17 k3 s2 p1",
+    "n4 c32-32 19x19 k3 p2 d2",
+    "n8 c96-130 14x14 k1",
+    "n8 c64-64 14x14 k1 s2",
+    "n16 c1-20 28x28 k5: first layer",
+    "n4 c3-64 33x33 k7 s2 p3: first layer",
+    "n8 c64-128 14x14 k3 p1 g16",
+    "n8 c64-64 15x15 k3 s2 p1 g4",
+    "n4 c64-64 28x28 k3 p1 g16",
+    "n9 c54-54 9x15 k3 p2 d2 g27",
+    "n8 c96-96 14x14 k3 p1 g96",
+    "n4 c40-40 14x14 k7 p3 g40",
+};
 
 static uint64_t bits_of(tg_tensor *t)
 {
@@ -44,24 +38,20 @@ static uint64_t bits_of(tg_tensor *t)
     return tg_checksum_of(data, (size_t)tg_count(t) * tg_dtype_size(t->dtype));
 }
 
-static void compute(const convolution *v, tg_dtype dtype, int threads, uint64_t bits[3])
+static void compute(const char *text, tg_dtype dtype, int threads, uint64_t bits[3])
 {
+    const conv_shape v = parse_shape(text);
     tg_scope *root = tg_open();
     tg_seed(root, 1);
-    tg_tensor *x = tg_require_grad(root, tg_randn(root, 0, 1, 4, TG_DIM(v->n, v->h, v->w, v->in)));
-    tg_tensor *w = tg_require_grad(root, tg_randn(root, 0, 1, 4, TG_DIM(v->out, v->k, v->k, v->in / v->groups)));
+    tg_tensor *x = tg_require_grad(root, tg_randn(root, 0, 1, 4, TG_DIM(v.n, v.image[0], v.image[1], v.in)));
+    tg_tensor *w =
+        tg_require_grad(root, tg_randn(root, 0, 1, 4, TG_DIM(v.out, v.kernel[0], v.kernel[1], v.in / v.groups)));
     tg_set_threads(threads);
     tg_scope *s = tg_train(root);
-    tg_tensor *y = tg_conv2d(s, tg_cast(s, x, dtype), tg_cast(s, w, dtype), NULL,
-                             (tg_conv2d_config){
-                                 .stride = { v->s, v->s },
-                                 .pad = { v->p, v->p },
-                                 .dilation = { v->d, v->d },
-                                 .groups = v->groups,
-                             });
+    tg_tensor *y = tg_conv2d(s, tg_cast(s, x, dtype), tg_cast(s, w, dtype), NULL, conv2d_config_of(&v));
     bits[0] = bits_of(y);
     tg_backward(s, tg_mse(s, y, tg_zeros(s, dtype, 4, y->dim), TG_MEAN));
-    if (!tg_ok(s)) fail_msg("%s: %s", v->name, tg_message(s));
+    if (!tg_ok(s)) fail_msg("%s: %s", text, tg_message(s));
     bits[1] = bits_of(tg_grad(x));
     bits[2] = bits_of(tg_grad(w));
     tg_close(root);
@@ -75,12 +65,12 @@ static void convolutions_have_the_same_bits(void **state)
     for (size_t row = 0; row < sizeof convolutions / sizeof *convolutions; row++)
         for (tg_dtype dtype = TG_F32; dtype <= TG_BF16; dtype++) {
             uint64_t one[3], bits[3];
-            compute(&convolutions[row], dtype, 1, one);
+            compute(convolutions[row], dtype, 1, one);
             for (int threads = 2; threads <= 4; threads++) {
-                compute(&convolutions[row], dtype, threads, bits);
+                compute(convolutions[row], dtype, threads, bits);
                 for (int i = 0; i < 3; i++)
                     if (bits[i] != one[i])
-                        fail_msg("%s, %s: %s has other bits on %d threads than on one", convolutions[row].name,
+                        fail_msg("%s, %s: %s has other bits on %d threads than on one", convolutions[row],
                                  tg_dtype_name(dtype), what[i], threads);
             }
         }

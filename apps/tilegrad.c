@@ -21,12 +21,12 @@ static const command commands[] = {
 static const char about[] =
     "Trains convolutional networks on CPUs.\n\n"
     "Commands:\n"
-    "  train     train a network on images, with its test accuracy after each epoch\n"
-    "  eval      how good a checkpoint's weights are, class by class\n"
+    "  train     train a network on images and report its test accuracy after each epoch\n"
+    "  eval      test a checkpoint's weights, class by class\n"
     "  bench     measure the speed of training or inference\n"
-    "  ckpt      look at, compare and convert files of tensors: safetensors, .npz\n"
-    "  info      version, processor, backends, threads\n"
-    "  kernels   which kernel each operator would run here, and why not the others\v"
+    "  ckpt      inspect, compare and convert files of tensors: safetensors, .npz\n"
+    "  info      print version, processor, backends and threads\n"
+    "  kernels   list the kernel that each operator would run here, and why not the others\v"
     "Examples:\n"
     "  tilegrad train lenet --data sample --out runs/lenet\n"
     "  tilegrad train resnet20 --data-dir cifar-10-batches-bin --epochs 20\n"
@@ -35,11 +35,11 @@ static const char about[] =
     "  tilegrad bench resnet18c --batch 128\n"
     "  tilegrad ckpt inspect lenet.safetensors\n"
     "  tilegrad train --help\n\n"
-    "Exit status: 0 done, 1 failed (stderr says why), 2 wrong command line, 128 more than\n"
-    "the signal's number when one stopped it: 130 interrupted, 143 terminated, 129 hung up, 141 nobody reads.";
+    "Exit status: 0 success, 1 failure (stderr says why), 2 wrong command line, or 128 plus the\n"
+    "number of the signal that stopped it: 130 interrupted, 143 terminated, 129 hung up, 141 broken pipe.";
 
-/* False: a variable of the environment has a value that means nothing. */
-static bool look_at_environment(void)
+/* False: a TG_ environment variable has an invalid value. */
+static bool check_environment(void)
 {
     char wrong[256];
     if (*tg_environment_warning()) fprintf(stderr, "tilegrad: warning: %s\n", tg_environment_warning());
@@ -55,6 +55,6 @@ int main(int argc, char **argv)
     argp_program_version = "tilegrad " TG_VERSION;
     argp_err_exit_status = EXIT_USAGE;
     const bool only_asks = argc > 1 && argv[1][0] == '-'; /* --help, --version */
-    if (!only_asks && !look_at_environment()) return EXIT_USAGE;
+    if (!only_asks && !check_environment()) return EXIT_USAGE;
     return command_run(commands, about, argc, argv);
 }

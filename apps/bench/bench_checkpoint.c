@@ -1,5 +1,5 @@
-/* bench_checkpoint.c - see bench_checkpoint.h.  Plain writing is what dd with conv=fsync does, plain reading what cat
- * does; before each load or read the file is put out of the system's cache. */
+/* bench_checkpoint.c - see bench_checkpoint.h.  Plain writing is like dd with conv=fsync, plain reading like cat; the
+ * file is evicted from the page cache before each load or read. */
 #include "bench_checkpoint.h"
 #include "median.h"
 #include "progress.h"
@@ -89,7 +89,7 @@ typedef struct {
     bool (*run)(const files *f);
     bool cold;
     double *took;
-    double more; /* MiB that the peak of the process grew by */
+    double more; /* growth of the process's peak memory in MiB */
 } contender;
 
 static bool measure(const files *f, contender *c, int round)

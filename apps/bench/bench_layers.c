@@ -1,4 +1,4 @@
-/* bench_layers.c - see bench_layers.h.  Ours and oneDNN's direct kernel run in turn, on the same operands. */
+/* bench_layers.c - see bench_layers.h.  Our kernel and oneDNN's direct kernel alternate on the same operands. */
 #include "bench_layers.h"
 #include "attr.h"
 #include "dispatch.h"
@@ -15,7 +15,7 @@ static const char *const pass_name[PASSES] = { "forward", "grad_x", "grad_w" };
 typedef struct {
     tg_conv2d_attr attr;
     int64_t x[4], w[4], y[4];
-    int times; /* that it occurs in the model */
+    int times; /* number of occurrences in the model */
 } layer;
 
 typedef struct {
@@ -28,7 +28,7 @@ typedef struct {
 static bool note(void *context, const tg_call *c)
 {
     layers *const all = context;
-    if (c->op != &tg_conv2d_op && c->op != &tg_conv2d_relu_op) return false; /* the run is given up: nothing computes */
+    if (c->op != &tg_conv2d_op && c->op != &tg_conv2d_relu_op) return false; /* abandons the run: nothing is computed */
     layer one = { .times = 1 };
     memcpy(&one.attr, c->attr, sizeof one.attr);
     memcpy(one.x, c->in[0]->dim, sizeof one.x);
@@ -57,7 +57,7 @@ static void find_layers(tg_scope *root, const tg_model_info *model, int batch, l
     if (tg_ok(s)) {
         options->observe = note;
         options->context = all;
-        tg_data(y); /* fails: its observer only looks */
+        tg_data(y); /* fails: the observer abandons the run */
         *options = was;
         tg_clear(s);
     }
@@ -92,7 +92,7 @@ typedef struct {
 } turn;
 static bool see_kernel(void *context, const tg_call *c) { return *(const tg_kernel **)context = c->kernel, true; }
 
-/* The milliseconds of the kernel alone, and which it was. */
+/* The time of the kernel alone, in milliseconds, and its name. */
 static turn run_once(tg_scope *root, const work *w, const tg_kernel *forced)
 {
     turn t = { 0, NULL };

@@ -1,5 +1,5 @@
-/* bench_ops.c - see bench_ops.h.  Inputs pass a probe, an operator that passes no gradient on: so backward computes
- * those of the row's formula and ends there, with nothing else to do. */
+/* bench_ops.c - see bench_ops.h.  Inputs pass through a probe, an operator that drops their gradients: backward
+ * computes the gradients of the row's formula and nothing else. */
 #include "bench_ops.h"
 #include "median.h"
 #include "run.h"
@@ -49,7 +49,7 @@ static bool note(void *context, const tg_call *c)
     return true;
 }
 
-/* The milliseconds of the kernels that are pending. */
+/* Runs the recorded calls; the time of their kernels in milliseconds. */
 static double run(tg_scope *s, account *a)
 {
     tg_options *const options = tg_tree_options(s);

@@ -1,6 +1,6 @@
-/* bench_ops_rows.c - the rows of `tilegrad bench --ops`: what the zoo's networks, torchvision's,
- * squeeze-and-excitation, perceptrons and transformers ask of operators.  apps/bench/torch_ops.py has PyTorch's side,
- * by the same names. */
+/* bench_ops_rows.c - the rows of `tilegrad bench --ops`: shapes from the zoo's networks, torchvision's,
+ * squeeze-and-excitation, perceptrons and transformers.  apps/bench/torch_ops.py measures the rows of the same names in
+ * PyTorch. */
 #include "bench_ops.h"
 
 #define X in[0]

@@ -20,7 +20,7 @@ typedef struct {
     int batch, steps, optimizer;
     bool infer, bf16, layers, simplenet;
     const char *checkpoint; /* a folder, or NULL */
-    const char *ops;        /* how operators' names begin, or NULL */
+    const char *ops;        /* prefix of operators' names, or NULL */
 } bench_options;
 
 /* ---- the command line ---- */
@@ -38,25 +38,25 @@ enum {
 };
 
 static const struct argp_option table[] = {
-    { "batch", BATCH, "N", 0, "images a step (128; resnet50: 32)", 0 },
+    { "batch", BATCH, "N", 0, "images per step (128; resnet50: 32)", 0 },
     { "dtype", DTYPE, "TYPE", 0, "fp32 or bf16: weights and activations (fp32)", 0 },
-    { "steps", STEPS, "N", 0, "steps to measure, after 3 that are not (8)", 0 },
+    { "steps", STEPS, "N", 0, "steps to measure, after 3 warm-up steps (8)", 0 },
     { "threads", THREADS, "N", 0, "threads to compute with (all processors)", 0 },
     { "infer", INFER, NULL, 0, "forward only, instead of training", 0 },
-    { "layers", LAYERS, NULL, 0, "each convolution by itself, in its three passes, beside oneDNN's", 0 },
+    { "layers", LAYERS, NULL, 0, "each convolution separately, in its three passes, compared with oneDNN's", 0 },
     { "ops", OPS, "NAME", OPTION_ARG_OPTIONAL,
       "each operator by itself, forward and backward (those whose names "
       "begin so), with the kernels that ran; takes no MODEL",
       0 },
-    { "checkpoint", CHECKPOINT, "DIR", 0, "saving to and loading from a file in DIR, instead of steps", 0 },
+    { "checkpoint", CHECKPOINT, "DIR", 0, "measure saving to and loading from a file in DIR, instead of steps", 0 },
     { "optimizer", OPTIMIZER, "NAME", 0, "sgd (with momentum 0.9) or adam (sgd)", 0 },
     { 0 },
 };
 
 static const char about[] =
-    "Measures training steps (forward, loss, backward, update) on random images that stay in memory.\n"
-    "MODEL is lenet, mlp, resnet20, resnet18c or resnet50; or simplenet: one convolution of 64 to 128 channels on images of "
-    "224x224, forward and backward, with --dtype bf16 under autocast.\v"
+    "Measures training steps (forward, loss, backward, update) on random images in memory.\n"
+    "MODEL is lenet, mlp, resnet20, resnet18c or resnet50; or simplenet: one convolution of 64 to 128 channels on "
+    "images of 224x224, forward and backward, with --dtype bf16 under autocast.\v"
     "The first line has the speed and the peak memory; the second what a step costs beside its kernels, and how long "
     "the first step took to be done, from the start of the process.\n\n"
     "Examples:\n"
@@ -95,7 +95,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     }
 }
 
-/* The example of a well-known guide: one convolution, under autocast, forward and backward; no weight is updated. */
+/* SimpleNet of PyTorch's guides: one convolution under autocast, forward and backward, without an update. */
 static tg_module *make_simplenet(tg_scope *s, int classes)
 {
     (void)classes;
@@ -137,7 +137,7 @@ static tg_tensor *random_classes(tg_scope *s, int64_t count, int classes)
 static bench set_up(tg_scope *root, const bench_options *o)
 {
     const int64_t *const in = o->model->input;
-    const int classes = in[0] > 32 ? 1000 : 10; /* ImageNet's, or those of the small sets */
+    const int classes = in[0] > 32 ? 1000 : 10; /* ImageNet, or a small data set */
     bench b = { .o = o, .root = root, .step = o->infer ? tg_push(root) : tg_train(root) };
     b.net = o->model->make(root, classes);
     if (o->simplenet) tg_autocast(b.step, o->bf16);
@@ -151,7 +151,7 @@ static bench set_up(tg_scope *root, const bench_options *o)
     return b;
 }
 
-/* One step; returns the seconds it took. */
+/* Runs a step; returns its time in seconds. */
 static double measure(const bench *b)
 {
     const double began = seconds();
@@ -167,7 +167,7 @@ static double measure(const bench *b)
     return seconds() - began;
 }
 
-/* Seconds since the process began, from the start time that the kernel noted in clock ticks. */
+/* Seconds since the process started, by the start time in /proc/self/stat, in clock ticks. */
 static double process_age(void)
 {
     char text[1024];
@@ -175,7 +175,7 @@ static double process_age(void)
     const size_t n = file ? fread(text, 1, sizeof text - 1, file) : 0;
     if (file) fclose(file);
     text[n] = '\0';
-    const char *at = strrchr(text, ')'); /* the end of field 2; the start is field 22 */
+    const char *at = strrchr(text, ')'); /* the end of field 2; the start time is field 22 */
     for (int field = 2; at && field < 22; field++) at = strchr(at + 1, ' ');
     if (!at) return 0;
     struct timespec now;
@@ -235,7 +235,7 @@ int command_bench(int argc, char **argv)
     else if (took) {
         const bench b = set_up(root, &o);
         if (o.checkpoint) {
-            measure(&b); /* the optimizer's states are made in the first step */
+            measure(&b); /* the first step creates the optimizer's state */
             bench_checkpoint(root, b.net, b.opt, o.checkpoint, o.steps);
         } else {
             run(&b, took);

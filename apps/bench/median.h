@@ -1,4 +1,4 @@
-/* median.h - what the benchmarks make of several times. */
+/* median.h - statistics of repeated measurements. */
 #ifndef TG_APPS_MEDIAN_H
 #define TG_APPS_MEDIAN_H
 

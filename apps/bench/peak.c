@@ -1,4 +1,4 @@
-/* peak.c - short loops of the multiplying instruction on registers alone, on all threads at once; the best of some. */
+/* peak.c - runs short loops of multiply instructions on registers, on all threads; reports the best of several. */
 #include "peak.h"
 #include "status_line.h"
 #include <tilegrad/tilegrad.h>
@@ -6,7 +6,7 @@
 
 enum { ROUNDS = 5, TURNS = 100000 };
 
-/* 12 sums that do not wait for each other hide the instruction's latency. */
+/* 12 independent accumulators hide the instruction's latency. */
 #define TWELVE(F) F("0") F("1") F("2") F("3") F("4") F("5") F("6") F("7") F("8") F("9") F("10") F("11")
 #define ZMM(r)    "vfmadd231ps %%zmm31, %%zmm30, %%zmm" r "\n\t"
 #define YMM(r)    "vfmadd231ps %%ymm15, %%ymm14, %%ymm" r "\n\t"
@@ -26,7 +26,7 @@ static void fma256(void *context, int64_t index, int worker)
     for (int i = 0; i < TURNS; i++) __asm__ volatile(TWELVE(YMM)::: CLOBBER);
 }
 
-/* Without fused multiply-adds: a product and a sum of 4 numbers, counted as both. */
+/* Without fused multiply-adds: a product and a sum of 4 elements, both counted. */
 static void sse(void *context, int64_t index, int worker)
 {
     (void)context, (void)index, (void)worker;
@@ -40,7 +40,7 @@ typedef struct {
     uint8_t rows[16];
 } tile_config;
 
-/* Four sums of 16 x 16, whole tiles: the shape that the product kernels use. */
+/* Four 16 x 16 accumulators of whole tiles, like the GEMM kernels. */
 static void tiles(void *context, int64_t index, int worker)
 {
     tile_config config = { .palette = 1 };

@@ -1,5 +1,5 @@
-/* ckpt.h - what the subcommands of `tilegrad ckpt` share: a run with its error and progress, numbers piece by piece,
- * writing a file from others, words for sizes and shapes. */
+/* ckpt.h - shared by the subcommands of `tilegrad ckpt`: errors and progress, reading elements in pieces, writing files
+ * from other files, formatting sizes and shapes. */
 #ifndef TG_APPS_CKPT_H
 #define TG_APPS_CKPT_H
 #include "command.h"
@@ -18,18 +18,18 @@ int ckpt_meta(int argc, char **argv);
 
 /* ---- a run ---- */
 typedef struct {
-    const char *name;     /* "tilegrad ckpt diff", before messages */
-    tg_scope *root;       /* has the first error */
-    status_line line;     /* on stderr, once it takes longer than two seconds */
+    const char *name;     /* "tilegrad ckpt diff", the prefix of messages */
+    tg_scope *root;       /* holds the first error */
+    status_line line;     /* on stderr, after two seconds */
     uint64_t total, done; /* bytes to read; read so far */
-    int left_out;         /* tensors that could not be read or written: the status is EXIT_FAILED */
+    int left_out;         /* tensors that could not be read or written; if any, the status is EXIT_FAILED */
     double began;
 } ckpt;
 
 ckpt ckpt_begin(const char *name);
-/* `bytes` more are read; false if root has failed: it does so after a signal (signals.h). */
+/* Records that `bytes` more were read; false if root has failed, as it does after a signal (signals.h). */
 bool ckpt_step(ckpt *c, uint64_t bytes);
-/* Tells an error, if there is one, and gives everything back.  `status`, or EXIT_FAILED, or 128 more than a signal. */
+/* Reports an error, if there is one, and frees everything.  Returns `status`, EXIT_FAILED, or 128 plus a signal. */
 int ckpt_end(ckpt *c, int status);
 
 /* ---- numbers ---- */
@@ -39,14 +39,14 @@ enum { CKPT_PIECE = 1 << 16 };                                  /* elements */
 typedef struct {
     ckpt_kind kind;
     int64_t n;
-    double floats[CKPT_PIECE]; /* one of these two, by kind */
+    double floats[CKPT_PIECE]; /* one of the two, by kind */
     int64_t whole[CKPT_PIECE];
     float narrow[CKPT_PIECE];
 } ckpt_numbers;
 
 ckpt_kind ckpt_kind_of(const tg_file_tensor *t);
-int64_t ckpt_count(const tg_file_tensor *t); /* of its elements */
-/* Elements first .. first + n - 1 of tensor i, whose kind is not CKPT_OTHER; n <= CKPT_PIECE. */
+int64_t ckpt_count(const tg_file_tensor *t); /* of elements */
+/* Reads elements first to first + n - 1 of tensor i, whose kind isn't CKPT_OTHER; n <= CKPT_PIECE. */
 bool ckpt_read(ckpt *c, tg_tensor_file *f, int i, int64_t first, int64_t n, ckpt_numbers *to);
 
 /* ---- writing ---- */
@@ -55,21 +55,21 @@ typedef struct {
     tg_file_tensor *tensor; /* [n] */
     int n, n_meta;
     const tg_file_meta *meta;
-    /* Bytes from .. from + n - 1 of t: a multiple of 8 but for its end. */
+    /* Produces bytes from to from + n - 1 of t; n is a multiple of 8 except at its end. */
     bool (*produce)(ckpt *c, void *context, const tg_file_tensor *t, uint64_t from, size_t n, void *to);
     void *context;
 } ckpt_output;
-enum { CKPT_BYTES = 8 * CKPT_PIECE }; /* n is at most that */
+enum { CKPT_BYTES = 8 * CKPT_PIECE }; /* the largest n */
 
 bool ckpt_write(ckpt *c, const ckpt_output *o);
-/* A produce: the bytes of tensor t->tag of the tg_tensor_file `context`. */
+/* A `produce` that copies tensor t->tag of the tg_tensor_file `context`. */
 bool ckpt_produce_copy(ckpt *c, void *context, const tg_file_tensor *t, uint64_t from, size_t n, void *to);
-/* The tensors that `keep` (NULL: all) wants, in memory of root, with their numbers as tags.  NULL: root has failed.
- * Those that cannot be read or written are left out and named on stderr; if no other is there, root fails. */
+/* The tensors that `keep` accepts (NULL: all), allocated in root, tagged with their indices.  NULL: root has failed.
+ * Tensors that can't be read or written are left out and reported on stderr; if no others remain, root fails. */
 tg_file_tensor *ckpt_select(ckpt *c, const tg_tensor_file *f, bool (*keep)(const char *name), int *n);
-/* And the metadata. */
+/* Likewise for metadata. */
 tg_file_meta *ckpt_select_meta(ckpt *c, const tg_tensor_file *f, bool (*keep)(const char *key), int *n);
-/* A name of the model: all but "optim/lr" and the like.  Metadata of the model alone: these, and how it was made. */
+/* Names of the model: all but "optim/lr" and the like.  Its metadata: the same, and its provenance made/... */
 bool ckpt_of_model(const char *name);
 bool ckpt_meta_of_model(const char *key);
 
@@ -81,6 +81,6 @@ const char *ckpt_size(uint64_t bytes, ckpt_text *to);           /* "600 B", "241
 const char *ckpt_whole(uint64_t number, ckpt_text *to);         /* "61,706" */
 const char *ckpt_tensors(int n, ckpt_text *to);                 /* "1 tensor", "1,024 tensors" */
 const char *ckpt_shape(const tg_file_tensor *t, ckpt_text *to); /* "[6, 1, 5, 5]" */
-/* Text of any length; what a terminal may take for a command is escaped. */
+/* Prints text of any length, with control sequences escaped. */
 void ckpt_print_text(FILE *to, const char *text);
 #endif

@@ -8,10 +8,10 @@
 #include <string.h>
 
 static const char about[] =
-    "Writes to OUT the arithmetic mean of the files' float tensors, in double and rounded once; tensors of whole "
-    "numbers are those of the last file.  Names, shapes and dtypes must agree.  Optimizer states (optim/...) are "
-    "left out; of the metadata those of the first file without '/', and made/..., are kept.  Running statistics of "
-    "batch norm are averaged as well: measure them again if that matters.\v"
+    "Writes to OUT the arithmetic mean of the files' float tensors, computed in double and rounded once; integer "
+    "tensors are copied from the last file.  Names, shapes and dtypes must agree.  Optimizer states (optim/...) are "
+    "left out; metadata without '/' and made/... are copied from the first file.  Running statistics of batch norm "
+    "are averaged, too: measure them again if that matters.\v"
     "Examples:\n"
     "  tilegrad ckpt average swa.safetensors runs/lenet/ckpt-*.safetensors\n"
     "  tilegrad ckpt average mean.npz a.safetensors b.npz";
@@ -31,7 +31,7 @@ typedef struct {
 
 static bool is_averaged(const char *name) { return strncmp(name, "optim/", 6) != 0; }
 
-/* ---- what the files must have in common ---- */
+/* ---- checking that the files agree ---- */
 
 static int complain(const char *name, const char *trouble, const char *path)
 {
@@ -41,7 +41,7 @@ static int complain(const char *name, const char *trouble, const char *path)
     return 1;
 }
 
-/* Returns how many differences it told of. */
+/* Reports the differences and returns their number. */
 static int compare_contents(const tg_tensor_file *first, const tg_tensor_file *other)
 {
     int n = 0;
@@ -65,7 +65,7 @@ static bool agree(ckpt *c, const average *v)
 {
     int differences = 0;
     for (int i = 1; i < v->n; i++) differences += compare_contents(v->file[0], v->file[i]);
-    if (differences) tg_fail(c->root, "%d differences: the files do not agree with %s", differences, v->file[0]->path);
+    if (differences) tg_fail(c->root, "%d differences: the files don't agree with %s", differences, v->file[0]->path);
     return tg_ok(c->root);
 }
 
@@ -116,7 +116,7 @@ static void average_files(ckpt *c, average *v, const char *path)
         floats += is_float;
         if (is_float) c->total += tensors[k].bytes * (uint64_t)(v->n - 1);
         if (is_float && !round_find(tensors[k].dtype))
-            tg_fail(c->root, "%s: %s: no mean of %s is made", v->file[0]->path, tg_printable(tensors[k].name, &name),
+            tg_fail(c->root, "%s: %s: can't average %s", v->file[0]->path, tg_printable(tensors[k].name, &name),
                     tensors[k].dtype);
     }
     const ckpt_output o = { path, tensors, n, n_meta, meta, produce, v };

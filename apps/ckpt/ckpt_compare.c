@@ -55,7 +55,7 @@ static comparison compare_bytes(ckpt *c, tg_tensor_file *a, int i, tg_tensor_fil
 comparison compare_tensors(ckpt *c, tg_tensor_file *a, int i, tg_tensor_file *b, int k, compare_room *room)
 {
     const tg_file_tensor *const t = &a->tensor[i], *const u = &b->tensor[k];
-    if (t->trouble || u->trouble) { /* which a read says */
+    if (t->trouble || u->trouble) { /* which reading reports */
         tg_tensor_file_read(c->root, t->trouble ? a : b, t->trouble ? i : k, 0, 0, NULL);
         return (comparison){ 0 };
     }

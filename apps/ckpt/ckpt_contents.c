@@ -10,7 +10,7 @@ const char *contents_name(const tg_file_tensor *t)
     return slash ? slash + 1 : t->name;
 }
 
-/* Bytes of the section's name with its '/'; 0: the model's, which comes first. */
+/* The length of the section's name with its '/'; 0: the model's, which comes first. */
 static int section_length(const tg_file_tensor *t) { return (int)(contents_name(t) - t->name); }
 
 static bool same_section(const tg_file_tensor *a, const tg_file_tensor *b)
@@ -19,7 +19,7 @@ static bool same_section(const tg_file_tensor *a, const tg_file_tensor *b)
     return n == section_length(b) && !strncmp(a->name, b->name, (size_t)n);
 }
 
-/* A run of digits counts as its number, and a dot comes before all else, so that what is deeper stays together. */
+/* Digits compare by their numeric value, and a dot precedes all else, so that subtrees stay together. */
 static int compare_names(const char *a, const char *b)
 {
     while (*a && *b) {
@@ -69,7 +69,7 @@ static void cut_into_sections(ckpt *c, contents *all)
     }
 }
 
-/* In the order of their places, which is the fastest. */
+/* In file order, which is the fastest. */
 static void measure(ckpt *c, contents *all)
 {
     ckpt_numbers *const room = tg_alloc(c->root, sizeof *room);

@@ -14,15 +14,15 @@ typedef struct {
     int *order; /* [file->n] by section, then by name: "layer.2" before "layer.10" */
     int n;
     contents_section *section; /* [n] */
-    ckpt_stats *stats;         /* [file->n] by the tensors' numbers, or NULL */
+    ckpt_stats *stats;         /* [file->n], by tensor index, or NULL */
 } contents;
 
-/* In memory of root; everything is NULL once that has failed. */
+/* Allocated in root; all fields are NULL if root has failed. */
 contents contents_read(ckpt *c, tg_tensor_file *f, bool stats);
 /* The name without its section. */
 const char *contents_name(const tg_file_tensor *t);
 
-/* For people, and for programs. */
+/* As text, and as JSON. */
 void contents_print(const contents *all, FILE *to);
 void contents_print_json(ckpt *c, const contents *all, FILE *to);
 #endif

@@ -9,7 +9,7 @@ static json_t *shape(const tg_file_tensor *t)
     return all;
 }
 
-/* Of numbers that are not there: null. */
+/* null if there are no finite elements. */
 static json_t *measured(const ckpt_stats *stats)
 {
     if (!stats->known) return json_null();
@@ -52,7 +52,7 @@ void contents_print_json(ckpt *c, const contents *all, FILE *to)
         json_pack("{sssssbsososo}", "path", all->file->path, "format", all->file->format, "checksums",
                   (int)all->file->marked, "metadata", metadata(all->file), "sections", sections, "tensors", tensors);
     if (!root || json_dumpf(root, to, JSON_INDENT(1) | JSON_ENSURE_ASCII) != 0)
-        tg_fail(c->root, "%s: cannot be told as JSON", all->file->path);
+        tg_fail(c->root, "%s: can't be expressed as JSON", all->file->path);
     else fprintf(to, "\n");
     json_decref(root);
 }

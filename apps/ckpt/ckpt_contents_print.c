@@ -13,7 +13,7 @@ static int wider(int a, int b) { return a > b ? a : b; }
 
 static size_t component_length(const char *name) { return strcspn(name, "./"); }
 
-/* A part of a name, between dots. */
+/* The component of a name that starts here, up to the next dot. */
 static const char *component(const char *from, tg_name_text *text)
 {
     char part[513];
@@ -24,7 +24,7 @@ static const char *component(const char *from, tg_name_text *text)
     return tg_printable(part, text);
 }
 
-/* The last part of a name, and how deep it stands. */
+/* The last component of a name, and its depth. */
 static const char *leaf(const char *name, int *depth)
 {
     *depth = 1;
@@ -50,7 +50,7 @@ static widths measure_columns(const contents *all)
     return w;
 }
 
-/* Lines for the parts of a name that the name before it does not share. */
+/* Prints the components of a name that it doesn't share with the preceding name. */
 static void print_branches(const char *name, const char *before, FILE *to)
 {
     bool shared = before != NULL;

@@ -1,4 +1,4 @@
-/* ckpt_convert.c - `tilegrad ckpt convert`: another format, another dtype. */
+/* ckpt_convert.c - `tilegrad ckpt convert`: converts to another format or dtype. */
 #include "ckpt.h"
 #include "ckpt_round.h"
 #include "options.h"
@@ -12,15 +12,16 @@ typedef struct {
 } convert_options;
 
 static const struct argp_option table[] = {
-    { "dtype", DTYPE, "TYPE", 0, "f32, bf16 or f16: of all float tensors (they stay as they are)", 0 },
-    { "v2", V2, "TYPE", 0, "bf16 or f16: what NumPy's type V2 holds, to which it turns ml_dtypes' bfloat16", 0 },
+    { "dtype", DTYPE, "TYPE", 0, "f32, bf16 or f16: convert all float tensors (default: copy them)", 0 },
+    { "v2", V2, "TYPE", 0, "bf16 or f16: what NumPy's dtype V2 holds; NumPy saves ml_dtypes' bfloat16 as V2", 0 },
     { 0 },
 };
 
 static const char about[] =
-    "Writes the tensors of IN to OUT: .npz if its name ends so, and safetensors else.  --dtype rounds float tensors, "
-    "to nearest, and tells what that costs; tensors of whole numbers stay as they are.  Metadata are kept; .npz has "
-    "none, and no bf16.  A tensor that cannot be read, or whose type no file has, is left out and named, with status 1.\v"
+    "Writes the tensors of IN to OUT, as .npz if its name ends in .npz, otherwise as safetensors.  --dtype rounds "
+    "float tensors to nearest and reports the rounding errors; integer tensors are copied.  Metadata are kept, but "
+    ".npz has neither metadata nor bf16.  Tensors that can't be read, or whose dtype OUT can't hold, are left out and "
+    "reported; the exit status is then 1.\v"
     "Examples:\n"
     "  tilegrad ckpt convert weights.npz weights.safetensors\n"
     "  tilegrad ckpt convert run.safetensors small.safetensors --dtype bf16\n"
@@ -42,7 +43,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 typedef struct {
     tg_tensor_file *in;
-    const round_format *format; /* NULL: bytes as they are */
+    const round_format *format; /* NULL: copy bytes */
     round_errors *errors;       /* [in->n] */
     ckpt_numbers *room;
     int left_out;
@@ -101,7 +102,7 @@ static void report(const conversion *v)
     printf("%s as they are\n", ckpt_tensors(v->in->n - v->left_out - converted, &tensors));
 }
 
-/* V2 becomes what it holds. */
+/* Replaces V2 by the dtype that it holds. */
 static void interpret(ckpt *c, tg_tensor_file *in, const round_format *v2)
 {
     for (int i = 0; v2 && i < in->n; i++)
@@ -109,7 +110,7 @@ static void interpret(ckpt *c, tg_tensor_file *in, const round_format *v2)
             tg_tensor_file_reinterpret(c->root, in, i, v2->dtype);
 }
 
-/* What is float and stays as it is although --dtype wants all of them: F4, F6. */
+/* Refuses float dtypes that --dtype can't convert: F4, F6. */
 static void refuse_unconverted(ckpt *c, const conversion *v)
 {
     for (int i = 0; v->format && i < v->in->n; i++) {

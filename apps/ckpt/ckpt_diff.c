@@ -4,19 +4,20 @@
 #include <string.h>
 
 static const char about[] =
-    "Compares the tensors of two files by name: those that one of them lacks, other shapes and dtypes, and for each "
-    "tensor whose numbers differ how many do and the largest absolute and relative difference.  -0 and 0 are the "
-    "same, and so are NaNs of the same bits.  Metadata that differ are told, too, but count for nothing.\v"
+    "Compares the tensors of two files by name.  Reports those in one file only, those with other shapes or dtypes, "
+    "and for each tensor with different elements their number and the largest absolute and relative difference.  -0 "
+    "equals 0, and NaNs are equal if their bits are.  Differences in metadata are reported, but don't affect the exit "
+    "status.\v"
     "Examples:\n"
     "  tilegrad ckpt diff before.safetensors after.safetensors\n"
     "  tilegrad ckpt diff run.safetensors run.npz && echo same numbers\n\n"
-    "Exit status: 0 the same tensors with the same numbers, 1 not so, or an error.";
+    "Exit status: 0 same tensors with the same elements, 1 different, or an error.";
 
 typedef struct {
     tg_tensor_file *a, *b;
-    int same, differ;  /* tensors of both files, by their numbers */
-    int others;        /* that one lacks, or of another shape or dtype */
-    int width;         /* of a column of names */
+    int same, differ;  /* tensors in both files with the same and with different elements */
+    int others;        /* tensors in one file only, or with another shape or dtype */
+    int width;         /* of the column of names */
     const char *first; /* the first tensor that differs, in A's order; NULL: none */
 } difference;
 
@@ -52,7 +53,7 @@ static bool same_type(const tg_file_tensor *t, const tg_file_tensor *u)
     return same_shape(t, u) && !strcmp(t->dtype, u->dtype);
 }
 
-/* Numbers of two dtypes can be compared, too. */
+/* The dtypes may differ if both are numeric. */
 static bool comparable(const tg_file_tensor *t, const tg_file_tensor *u)
 {
     const ckpt_kind kind = ckpt_kind_of(t);

@@ -1,4 +1,4 @@
-/* ckpt_inspect.c - `tilegrad ckpt inspect`: what is in a file. */
+/* ckpt_inspect.c - `tilegrad ckpt inspect`: lists a file's contents. */
 #include "ckpt_contents.h"
 #include "options.h"
 
@@ -10,14 +10,14 @@ typedef struct {
 } inspect_options;
 
 static const struct argp_option table[] = {
-    { "stats", STATS, NULL, 0, "minimum, maximum and mean of the finite numbers, how many NaN and infinities", 0 },
-    { "json", JSON, NULL, 0, "for programs", 0 },
+    { "stats", STATS, NULL, 0, "minimum, maximum and mean of the finite elements, numbers of NaN and infinities", 0 },
+    { "json", JSON, NULL, 0, "print JSON", 0 },
     { 0 },
 };
 
 static const char about[] =
-    "Tells the tensors of FILE with dtype, shape and size, as a tree by the dots of their names; the model first, "
-    "then other sections (optim/...); and the metadata.\v"
+    "Lists the tensors of FILE with dtype, shape and size, as a tree by the dots in their names: the model first, then "
+    "other sections (optim/...), and the metadata.\v"
     "Examples:\n"
     "  tilegrad ckpt inspect lenet.safetensors\n"
     "  tilegrad ckpt inspect --stats weights.npz\n"

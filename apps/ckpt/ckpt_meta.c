@@ -1,4 +1,4 @@
-/* ckpt_meta.c - `tilegrad ckpt meta`: reading and setting metadata. */
+/* ckpt_meta.c - `tilegrad ckpt meta`: reads and sets metadata. */
 #include "ckpt.h"
 #include "options.h"
 #include "output.h"
@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 static const char about[] =
-    "Reads and sets the metadata of a safetensors file: pairs of texts.  `set` writes the file anew, at once and as "
-    "a whole; what begins with \"tilegrad.\" is about the checksums and is set by tilegrad alone.\v"
+    "Reads and sets the metadata of a safetensors file, pairs of keys and values.  `set` rewrites the file atomically; "
+    "keys that begin with \"tilegrad.\" describe the checksums and are set by tilegrad only.\v"
     "Examples:\n"
     "  tilegrad ckpt meta list run.safetensors\n"
     "  tilegrad ckpt meta get run.safetensors optim/lr\n"
@@ -19,7 +19,7 @@ typedef struct {
     void (*run)(ckpt *c, tg_tensor_file *f, char **rest);
 } action;
 
-/* On a terminal nothing is printed that it may take for a command; elsewhere it is the value's bytes. */
+/* On a terminal control sequences are escaped; elsewhere the value is printed as is. */
 static void get(ckpt *c, tg_tensor_file *f, char **rest)
 {
     const char *const value = tg_tensor_file_meta(f, rest[0]);
@@ -45,7 +45,7 @@ static void set(ckpt *c, tg_tensor_file *f, char **rest)
 {
     int n, n_meta, at = 0;
     if (strcmp(f->format, "safetensors")) tg_fail(c->root, "%s: %s holds no metadata", f->path, f->format);
-    if (!strncmp(rest[0], "tilegrad.", 9)) tg_fail(c->root, "'%s': is set by tilegrad alone", rest[0]);
+    if (!strncmp(rest[0], "tilegrad.", 9)) tg_fail(c->root, "'%s': set by tilegrad only", rest[0]);
     tg_file_tensor *const tensors = ckpt_select(c, f, NULL, &n);
     tg_file_meta *const meta = ckpt_select_meta(c, f, NULL, &n_meta);
     if (!tg_ok(c->root)) return;

@@ -1,4 +1,4 @@
-/* ckpt_numbers.c - a tensor's numbers, piece by piece; words for sizes and shapes. */
+/* ckpt_numbers.c - reads a tensor's elements in pieces; formats sizes and shapes. */
 #include "ckpt.h"
 #include <string.h>
 
@@ -21,7 +21,7 @@ bool ckpt_read(ckpt *c, tg_tensor_file *f, int i, int64_t first, int64_t n, ckpt
     to->kind = ckpt_kind_of(t);
     to->n = n;
     if (to->kind == CKPT_WHOLE) return tg_tensor_file_numbers(c->root, f, i, first, n, TG_I64, to->whole);
-    if (!strcmp(t->dtype, "F64")) /* which the library rounds to f32 */
+    if (!strcmp(t->dtype, "F64")) /* which the library would round to f32 */
         return tg_tensor_file_read(c->root, f, i, 8 * (uint64_t)first, 8 * (size_t)n, to->floats);
     if (!tg_tensor_file_numbers(c->root, f, i, first, n, TG_F32, to->narrow)) return false;
     for (int64_t k = 0; k < n; k++) to->floats[k] = to->narrow[k];
@@ -74,7 +74,7 @@ void ckpt_print_text(FILE *to, const char *text)
 {
     tg_name_text piece;
     while (*text) {
-        size_t n = 1; /* a character of UTF-8 */
+        size_t n = 1; /* bytes of a UTF-8 character */
         while (((unsigned char)text[n] & 0xc0) == 0x80 && n < 4) n++;
         const char one[5] = { text[0], n > 1 ? text[1] : '\0', n > 2 ? text[2] : '\0', n > 3 ? text[3] : '\0' };
         fputs(tg_printable(one, &piece), to);

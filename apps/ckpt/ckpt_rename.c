@@ -1,4 +1,4 @@
-/* ckpt_rename.c - `tilegrad ckpt rename`: other names for tensors. */
+/* ckpt_rename.c - `tilegrad ckpt rename`: renames tensors. */
 #include "ckpt.h"
 #include "options.h"
 #include <errno.h>
@@ -13,15 +13,15 @@ typedef struct {
 } rename_options;
 
 static const struct argp_option table[] = {
-    { "map", MAP, "FILE", 0, "rules, a line each: OLD NEW", 0 },
+    { "map", MAP, "FILE", 0, "file of rules, one OLD NEW per line", 0 },
     { 0 },
 };
 
 static const char about[] =
-    "Writes the tensors of IN to OUT under other names.  A line of the map is \"OLD NEW\"; with a '*' at the end of "
-    "both, all names that begin so.  The first rule that fits a name renames it; others keep theirs.  Empty lines "
-    "and lines that begin with # are skipped.  A rule that renames nothing is an error, and so are two tensors of "
-    "one name.  Metadata are kept.\v"
+    "Writes the tensors of IN to OUT under new names.  A line of the map is \"OLD NEW\"; with a '*' at the end of "
+    "both, it replaces a prefix.  The first rule that matches a name renames it; other names are kept.  Empty lines "
+    "and lines that begin with # are skipped.  A rule that renames nothing is an error, and so are two tensors with "
+    "the same name.  Metadata are kept.\v"
     "Examples:\n"
     "  echo 'module.* *' >map\n"
     "  tilegrad ckpt rename ddp.safetensors plain.safetensors --map map\n"
@@ -50,7 +50,7 @@ typedef struct {
     int n;
 } rules; /* sorted: see by_old */
 
-/* Takes the '*' off. */
+/* Removes a trailing '*'. */
 static bool take_star(char *word)
 {
     const size_t n = strlen(word);
@@ -59,7 +59,7 @@ static bool take_star(char *word)
     return star;
 }
 
-/* The rule of a line; false: it has none, or root has failed. */
+/* Parses a line's rule; false if it has none, or root has failed. */
 static bool take_rule(ckpt *c, const char *map, char *line, int number, rule *to)
 {
     static const char blank[] = " \t\r\n";
@@ -75,7 +75,7 @@ static bool take_rule(ckpt *c, const char *map, char *line, int number, rule *to
     return tg_ok(c->root);
 }
 
-/* Those with '*' first, by what they begin with; of the same ones the first line. */
+/* Rules with '*' first, ordered by prefix; equal ones in the order of their lines. */
 static int by_old(const void *a, const void *b)
 {
     const rule *const r = a, *const q = b;
@@ -107,7 +107,7 @@ static rules read_rules(ckpt *c, const char *map)
     return all;
 }
 
-/* The first line's rule for exactly these `length` characters, with a '*' behind them or without; NULL: none. */
+/* The first rule whose `old` is exactly these `length` characters, with or without a '*' after them; or NULL. */
 static rule *find_rule(const rules *all, bool prefix, const char *name, size_t length)
 {
     int low = 0, high = all->n;
@@ -139,14 +139,15 @@ static const char *rename_one(ckpt *c, const rules *all, const char *name)
     return made;
 }
 
-/* The first line of them. */
+/* Reports the first one by line. */
 static void refuse_unused(ckpt *c, const rules *all, const char *map)
 {
     const rule *first = NULL;
     for (int i = 0; i < all->n; i++)
         if (!all->rule[i].used && (!first || all->rule[i].line < first->line)) first = &all->rule[i];
     if (first)
-        tg_fail(c->root, "%s:%d: no tensor is left for '%s%s'", map, first->line, first->old, first->prefix ? "*" : "");
+        tg_fail(c->root, "%s:%d: no remaining tensor matches '%s%s'", map, first->line, first->old,
+                first->prefix ? "*" : "");
 }
 
 static int by_name(const void *a, const void *b)

@@ -31,7 +31,7 @@ static double from_bits(uint64_t bits)
     return x;
 }
 
-/* The nearest number of the format, as a double: adding 1.5 * 2^52 of its last place drops what is below that. */
+/* The nearest value of the format, as a double: adding 1.5 * 2^52 units of its last place rounds off the rest. */
 static double nearest(const round_format *f, double x)
 {
     const int exponent = (int)(bits_of(x) >> 52 & 0x7ff) - 1023;
@@ -43,7 +43,7 @@ static double nearest(const round_format *f, double x)
     return fabs(r) >= ldexp(1, f->most + 1) ? copysign(INFINITY, x) : r;
 }
 
-/* The bits of a number that the format has. */
+/* The bits of a value that the format represents exactly. */
 static uint64_t encode(const round_format *f, double x)
 {
     const uint64_t bits = bits_of(x), sign = bits >> 63 << (8 * f->size - 1);
@@ -54,7 +54,7 @@ static uint64_t encode(const round_format *f, double x)
     if (isinf(x)) return sign | infinity;
     if (exponent >= f->least) return sign | (uint64_t)(exponent + f->most) << f->fraction | fraction;
     if (f->fraction == 52) return bits;
-    return sign | (uint64_t)ldexp(fabs(x), f->fraction - f->least); /* subnormal: so many of the least one */
+    return sign | (uint64_t)ldexp(fabs(x), f->fraction - f->least); /* subnormal: a multiple of the smallest */
 }
 
 static void note(round_errors *e, double x, double r)
@@ -76,7 +76,7 @@ void round_numbers(const round_format *f, const double *from, int64_t n, void *t
     uint8_t *at = to;
     for (int64_t i = 0; i < n; i++, at += f->size) {
         const double r = nearest(f, from[i]);
-        const uint64_t bits = encode(f, r); /* little-endian, as files are */
+        const uint64_t bits = encode(f, r); /* little-endian, like the files */
         memcpy(at, &bits, (size_t)f->size);
         if (e) note(e, from[i], r);
     }

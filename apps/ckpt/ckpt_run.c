@@ -1,9 +1,9 @@
-/* ckpt_run.c - a run of a subcommand of `tilegrad ckpt`: its error, its progress. */
+/* ckpt_run.c - errors and progress of a subcommand of `tilegrad ckpt`. */
 #include "ckpt.h"
 #include "signals.h"
 #include <signal.h>
 
-static const double patience = 2; /* seconds before the progress shows */
+static const double patience = 2; /* seconds before progress is shown */
 
 ckpt ckpt_begin(const char *name)
 {
@@ -35,7 +35,7 @@ bool ckpt_step(ckpt *c, uint64_t bytes)
 int ckpt_end(ckpt *c, int status)
 {
     status_clear(&c->line);
-    fflush(stdout); /* that nobody reads it shows now */
+    fflush(stdout); /* detects a closed pipe now */
     const bool done = tg_ok(c->root), unread = signals_stop() == SIGPIPE;
     if (!done && !unread) fprintf(stderr, "%s: %s\n", c->name, tg_message(c->root));
     if (!done) status = EXIT_FAILED;

@@ -1,10 +1,10 @@
-/* ckpt_strip.c - `tilegrad ckpt strip`: the model alone. */
+/* ckpt_strip.c - `tilegrad ckpt strip`: keeps the model only. */
 #include "ckpt.h"
 #include "options.h"
 
 static const char about[] =
-    "Writes the model's tensors of IN to OUT: those without '/' in their names; optimizer states and the like stay "
-    "behind.  Of the metadata those without '/' are kept, and made/..., which say how the model was made.\v"
+    "Writes the model's tensors of IN to OUT: those without '/' in their names, and so without optimizer states and "
+    "the like.  Metadata without '/' are kept, and made/..., which describe how the model was trained.\v"
     "Examples:\n"
     "  tilegrad ckpt strip run.safetensors model.safetensors\n"
     "  tilegrad ckpt strip run.safetensors run.safetensors";
@@ -21,7 +21,7 @@ static void strip(ckpt *c, tg_tensor_file *in, const char *path)
     tg_file_tensor *const tensors = ckpt_select(c, in, ckpt_of_model, &n);
     const tg_file_meta *const meta = ckpt_select_meta(c, in, ckpt_meta_of_model, &n_meta);
     const ckpt_output o = { path, tensors, n, n_meta, meta, ckpt_produce_copy, in };
-    if (tensors && n == 0) tg_fail(c->root, "%s: holds no model: all names have a '/'", in->path);
+    if (tensors && n == 0) tg_fail(c->root, "%s: holds no model: all names contain a '/'", in->path);
     if (!tg_ok(c->root) || !ckpt_write(c, &o)) return;
     status_clear(&c->line);
     ckpt_text many;

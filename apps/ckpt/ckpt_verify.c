@@ -1,4 +1,4 @@
-/* ckpt_verify.c - `tilegrad ckpt verify`: is a file damaged? */
+/* ckpt_verify.c - `tilegrad ckpt verify`: checks files for damage. */
 #include "ckpt.h"
 #include "options.h"
 #include "output.h"
@@ -6,9 +6,9 @@
 #include <string.h>
 
 static const char about[] =
-    "Reads all of each FILE and tells whether it is damaged: its structure (names, shapes, places, sizes), and its "
-    "checksums where it has some: tilegrad's own (XXH3) in safetensors that tilegrad wrote, CRC-32 in .npz.  Other "
-    "safetensors and .npy have none: numbers that were changed in them cannot be noticed.\v"
+    "Reads each FILE and reports whether it is damaged: its structure (names, shapes, offsets, sizes), and its "
+    "checksums if it has any: tilegrad's (XXH3) in safetensors files that tilegrad wrote, CRC-32 in .npz.  Other "
+    "safetensors files and .npy have none: changed elements can't be detected there.\v"
     "Examples:\n"
     "  tilegrad ckpt verify run.safetensors\n"
     "  tilegrad ckpt verify runs/*.safetensors && echo all good\n\n"
@@ -31,8 +31,8 @@ static void tell_good(const tg_tensor_file *f, uint64_t bytes)
            ckpt_size(bytes, &size), checked);
 }
 
-/* Tells the error of s and forgets it. */
-static void tell_damage(const ckpt *c, tg_scope *s, int *damaged)
+/* Reports and clears the error of s. */
+static void report_damage(const ckpt *c, tg_scope *s, int *damaged)
 {
     status_clear(&c->line);
     fflush(stdout);
@@ -48,10 +48,10 @@ static bool verify(ckpt *c, const char *path)
     int damaged = 0;
     uint64_t bytes = 0;
     output_text name;
-    if (!f) tell_damage(c, s, &damaged);
+    if (!f) report_damage(c, s, &damaged);
     for (int i = 0; f && i < f->n; i++) c->total += f->tensor[i].bytes;
     for (int i = 0; f && i < f->n && tg_ok(c->root); i++) {
-        if (!tg_tensor_file_verify(s, f, i)) tell_damage(c, s, &damaged);
+        if (!tg_tensor_file_verify(s, f, i)) report_damage(c, s, &damaged);
         bytes += f->tensor[i].bytes;
         ckpt_step(c, f->tensor[i].bytes);
     }

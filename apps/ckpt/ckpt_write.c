@@ -1,4 +1,4 @@
-/* ckpt_write.c - writing a file of tensors from others, piece by piece. */
+/* ckpt_write.c - writes a file of tensors from other files, in pieces. */
 #include "ckpt.h"
 #include "output.h"
 #include <string.h>
@@ -52,15 +52,15 @@ bool ckpt_produce_copy(ckpt *c, void *context, const tg_file_tensor *t, uint64_t
 
 static bool is_void(const tg_file_tensor *t) { return strspn(t->dtype, "<>=|") == 1 && !strcmp(t->dtype + 1, "V2"); }
 
-/* "x.npz: names: dtype <U7 can be written to no file" */
+/* "x.npz: names: dtype <U7 can't be written to any file" */
 static void leave_out(ckpt *c, const tg_tensor_file *f, const tg_file_tensor *t)
 {
     tg_name_text name, dtype;
     char why[700];
     if (t->trouble) snprintf(why, sizeof why, "%.600s", t->trouble);
     else
-        snprintf(why, sizeof why, "dtype %s can be written to no file%s", tg_printable(t->dtype, &dtype),
-                 is_void(t) ? " (convert --v2 bf16 takes it for bfloat16)" : "");
+        snprintf(why, sizeof why, "dtype %s can't be written to any file%s", tg_printable(t->dtype, &dtype),
+                 is_void(t) ? " (convert --v2 bf16 reads it as bfloat16)" : "");
     status_clear(&c->line);
     fprintf(stderr, "%s: left out: %s: %s: %s\n", c->name, f->path, tg_printable(t->name, &name), why);
     c->left_out++;

@@ -1,4 +1,4 @@
-/* command_eval.c - `tilegrad eval`: how good a checkpoint's weights are, class by class. */
+/* command_eval.c - `tilegrad eval`: tests a checkpoint's weights, class by class. */
 #include "command.h"
 #include "confusion.h"
 #include "evaluate.h"
@@ -13,18 +13,18 @@
 
 typedef struct {
     const char *path, *data, *data_dir, *out;
-    const tg_model_info *model; /* NULL: the file says */
-    int classes, batch, dtype;  /* classes 0, dtype -1: the file says */
+    const tg_model_info *model; /* NULL: from the file */
+    int classes, batch, dtype;  /* classes 0, dtype -1: from the file */
 } eval_options;
 
 typedef struct {
     eval_options o;
     tg_scope *root;
-    made made; /* as the file says */
+    made made; /* the file's provenance */
     tg_dataset *test;
     tg_loader *batches;
     tg_module *net;
-    int16_t *guess; /* [test->count]: classes, or NO_CLASS */
+    int16_t *guess; /* [test->count]: predicted classes, or NO_CLASS */
     confusion confusion;
     verdict verdict;
     double took; /* seconds */
@@ -38,20 +38,20 @@ static const struct argp_option table[] = {
       "sample, fashion-mnist, cifar10, or a folder with IDX or CIFAR files "
       "(what it was trained on)",
       1 },
-    { "data-dir", DATA_DIR, "DIR", 0, "where the files of a named set lie", 1 },
-    { "batch", BATCH, "N", 0, "images at once (250)", 1 },
+    { "data-dir", DATA_DIR, "DIR", 0, "where the files of a named set are", 1 },
+    { "batch", BATCH, "N", 0, "images per batch (250)", 1 },
     { "dtype", DTYPE, "TYPE", 0, "fp32 or bf16 (as it was trained)", 1 },
     { "threads", THREADS, "N", 0, "threads to compute with (all processors)", 1 },
     { "out", OUT, "DIR", 0, "write confusion.png and predictions.png there", 1 },
     { "model", MODEL, "NAME", 0, "whose weights these are, if the file does not say", 1 },
-    { "classes", CLASSES, "N", 0, "how many classes it tells apart (as many as the images have)", 1 },
+    { "classes", CLASSES, "N", 0, "number of classes of the model (that of the images)", 1 },
     { 0 },
 };
 
 static const char about[] =
-    "Tells how many of the test images a checkpoint's weights get right, class by class.\n"
-    "CHECKPOINT is what `tilegrad train --out` writes, which says all that is needed; or any safetensors file with the "
-    "weights of a known model, by PyTorch's names.\v"
+    "Reports a checkpoint's test accuracy, class by class.\n"
+    "CHECKPOINT is a file from `tilegrad train --out`, which contains all that is needed; or any safetensors file with "
+    "the weights of a known model under PyTorch's names.\v"
     "Examples:\n"
     "  tilegrad eval runs/lenet/best.safetensors\n"
     "  tilegrad eval runs/lenet/last.safetensors --data fashion-mnist --out x\n"
@@ -88,11 +88,10 @@ static void read_made(evaluation *e)
     e->made = made_read(e->root, f);
     tg_tensor_file_close(f);
     tg_name_text name;
-    if (!o->model && !e->made.model)
-        tg_fail(e->root, "%s: it does not say what model it is of (no made/model): want --model NAME", o->path);
+    if (!o->model && !e->made.model) tg_fail(e->root, "%s: names no model (no made/model): want --model NAME", o->path);
     else if (!o->model) o->model = tg_find_model(e->made.model);
     if (tg_ok(e->root) && !o->model)
-        tg_fail(e->root, "%s: made/model \"%s\" is no model of this version", o->path,
+        tg_fail(e->root, "%s: made/model \"%s\" is unknown to this version", o->path,
                 tg_printable(e->made.model, &name));
     if (!o->classes) o->classes = made_classes(&e->made);
     if (o->dtype < 0) o->dtype = e->made.dtype && !strcmp(e->made.dtype, "bf16");
@@ -108,7 +107,7 @@ static void open_test(evaluation *e)
     if (!e->test) return;
     if (!e->o.classes) e->o.classes = e->test->classes;
     if (o->classes != e->test->classes)
-        tg_fail(e->root, "%s tells %d classes apart, %s has %d", o->path, o->classes, e->test->name, e->test->classes);
+        tg_fail(e->root, "%s has %d classes, %s has %d", o->path, o->classes, e->test->name, e->test->classes);
     made_normalize(e->root, &e->made, e->test);
     const char *const *const name = made_class_names(e->root, &e->made, e->o.classes);
     e->confusion = (confusion){ .classes = e->o.classes, .name = name ? name : e->test->class_names };
@@ -194,7 +193,7 @@ int command_eval(int argc, char **argv)
     if (tg_ok(e.root)) print(&e);
     write_pictures(&e);
     if (e.verdict.none > 0)
-        tg_fail(e.root, "%lld of %lld test images have no class: what the network gives for them are no finite numbers",
+        tg_fail(e.root, "%lld of %lld test images have no class: the network's outputs are not finite",
                 (long long)e.verdict.none, (long long)e.verdict.seen);
     const int status = tg_ok(e.root) ? EXIT_OK : EXIT_FAILED;
     if (status) fprintf(stderr, "tilegrad eval: %s\n", tg_message(e.root));

@@ -4,11 +4,11 @@
 #include "ints.h"
 #include <stdio.h>
 
-enum { GAP = 16, MANY = 32, SMALL = 8 }; /* more classes than MANY: small squares without numbers */
+enum { GAP = 16, MANY = 32, SMALL = 8 }; /* with more than MANY classes, squares are small and unlabelled */
 
 typedef struct {
     int square, left, top;
-} layout; /* the side of a square; where the first one is */
+} layout; /* side of a square; position of the first */
 
 int64_t confusion_at(const confusion *c, int truth, int predicted)
 {
@@ -50,7 +50,7 @@ static layout plan(const confusion *c)
     return l;
 }
 
-/* From paper to `full`. */
+/* Interpolates from paper to `full`. */
 static colour shade(colour full, double part)
 {
     const double rest = 255 * (1 - part), r = rest + part * full.r, g = rest + part * full.g, b = rest + part * full.b;

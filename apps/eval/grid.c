@@ -8,7 +8,7 @@ enum { IMAGE_SIDE = 120, FRAME = 4, GAP = 16, MAX_SIDE = 1 << 14, MAX_PIXELS = 1
 #define SLASH " /"
 
 typedef struct {
-    int scale;          /* pixels of the canvas a pixel of an image, each way */
+    int scale;          /* canvas pixels per image pixel, in each direction */
     int w, h;           /* of an enlarged image */
     int cell_w, cell_h; /* with frame, text and gap */
     int columns, rows;

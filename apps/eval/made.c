@@ -42,7 +42,7 @@ static const char *number(tg_scope *s, int n)
     return tg_strdup(s, text);
 }
 
-/* The array as text, in s; it is freed. */
+/* The array as text, in s; frees the array. */
 static const char *json_text(tg_scope *s, json_t *array)
 {
     char *const text = json_dumps(array, JSON_COMPACT | JSON_REAL_PRECISION(9));
@@ -52,7 +52,7 @@ static const char *json_text(tg_scope *s, json_t *array)
     return own;
 }
 
-/* Paths are any bytes, a file's metadata UTF-8: what is not is kept escaped, and found by nobody. */
+/* Paths may be any bytes, metadata are UTF-8: other bytes are stored escaped, and such a path won't be found again. */
 static const char *utf8(tg_scope *s, const char *text)
 {
     uint32_t code;
@@ -122,7 +122,7 @@ int made_classes(const made *m)
     return classes > 0 && classes <= 256 ? (int)classes : 0;
 }
 
-/* A JSON array of n things, or NULL. */
+/* A JSON array of n elements, or NULL. */
 static json_t *array_of(const char *text, int n)
 {
     json_t *const array = text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
@@ -148,7 +148,7 @@ void made_normalize(tg_scope *s, const made *m, tg_dataset *set)
     float mean[4], deviation[4];
     if (!tg_ok(s) || (!m->mean && !m->deviation)) return;
     if (!read_numbers(m->mean, set->c, -1e6f, mean) || !read_numbers(m->deviation, set->c, 1e-6f, deviation)) {
-        tg_fail(s, "made/mean, made/deviation: want %d numbers each, one for each channel of %s", set->c, set->name);
+        tg_fail(s, "made/mean, made/deviation: want %d numbers each, one per channel of %s", set->c, set->name);
         return;
     }
     memcpy(set->mean, mean, sizeof *mean * (size_t)set->c);

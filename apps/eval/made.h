@@ -1,6 +1,6 @@
-/* made.h - the part "made/" of a checkpoint: what the weights are of, and what they were trained with.
+/* made.h - the section "made/" of a checkpoint, its provenance: the model, the data, the machine.
  *
- * All of it is text, as it stands in the file; what a file lacks is NULL. */
+ * All fields are text, as in the file; missing ones are NULL. */
 #ifndef TG_APPS_MADE_H
 #define TG_APPS_MADE_H
 #include <tilegrad/tensor_file.h>
@@ -9,23 +9,22 @@
 typedef struct {
     const char *model, *classes, *input;        /* "lenet", "10", "28x28x1" */
     const char *class_names, *mean, *deviation; /* JSON: ["T-shirt/top", ...], [0.286, ...] by channel */
-    const char *data, *data_dir, *set;          /* as --data and --data-dir say; the set's own name */
+    const char *data, *data_dir, *set;          /* --data, --data-dir; the set's own name */
     const char *dtype;                          /* "fp32", "bf16" */
     const char *version, *backends, *isa, *processor, *threads, *date;
 } made;
 
-/* What is made here and now; dtype, data and data_dir as given.  Texts live in s. */
+/* The provenance of this run, with the given dtype, data and data_dir.  Texts live in s. */
 made made_here(tg_scope *s, const tg_model_info *model, const tg_dataset *set, const char *data, const char *data_dir,
                const char *dtype);
 made made_read(tg_scope *s, const tg_tensor_file *f);
 tg_stateful made_state(made *m); /* for saving */
 
-int made_classes(const made *m); /* 0: the file does not say, or says nonsense */
-/* The file's mean and deviation become the set's; nothing happens if the file has none.  Fails s if they are no numbers
- * for images of this kind. */
+int made_classes(const made *m); /* 0: missing or invalid */
+/* Sets the data set's mean and deviation to the file's, if it has them.  Fails s if they don't suit its images. */
 void made_normalize(tg_scope *s, const made *m, tg_dataset *set);
-/* The names of classes; NULL if the file does not have as many. */
+/* The class names; NULL if the file has a different number of them. */
 const char *const *made_class_names(tg_scope *s, const made *m, int classes);
-/* What may make bits differ between then and now: "2 threads (now 1), avx2 (now avx512)"; "" if nothing does. */
+/* The differences that may change bits: "2 threads (now 1), avx2 (now avx512)"; "" if there are none. */
 const char *made_differences(tg_scope *s, const made *then, const made *now);
 #endif

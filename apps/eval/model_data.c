@@ -34,16 +34,16 @@ static tg_dataset *open_set(tg_scope *s, const char *set, const char *dir, tg_sp
     return NULL;
 }
 
-/* Grey networks end in a layer that counts every pixel; the ResNets average over the image, so its size is free. */
+/* The grey networks flatten the image, so its size is fixed; the ResNets average over it and accept any size. */
 static void check_fit(tg_scope *s, const tg_model_info *model, const tg_dataset *data)
 {
     const int64_t *const want = model->input;
     const bool any_size = want[2] == 3;
     if (data->c == want[2] && (any_size || (data->h == want[0] && data->w == want[1]))) return;
-    if (any_size) tg_fail(s, "%s: wants images with 3 channels, %s has %d", model->name, data->name, data->c);
+    if (any_size) tg_fail(s, "%s: %s has %d channels, want 3", model->name, data->name, data->c);
     else
-        tg_fail(s, "%s: wants images of %dx%dx%d, those of %s are %dx%dx%d", model->name, (int)want[0], (int)want[1],
-                (int)want[2], data->name, data->h, data->w, data->c);
+        tg_fail(s, "%s: %s has images of %dx%dx%d, want %dx%dx%d", model->name, data->name, data->h, data->w, data->c,
+                (int)want[0], (int)want[1], (int)want[2]);
 }
 
 tg_dataset *data_open(tg_scope *s, const tg_model_info *model, const char *set, const char *dir, tg_split split)

@@ -90,7 +90,7 @@ void run_folder_close(run_folder *r)
 
 /* ---- metrics.jsonl ---- */
 
-/* A line of this training's past; what a crash left of one is none. */
+/* Is it a line from before this step?  Partial lines left by a crash are not. */
 static bool belongs(const char *line, int64_t step, int64_t epoch)
 {
     json_int_t its_step = 0, its_epoch = 0;
@@ -139,7 +139,7 @@ static json_t *json_of(const metrics *m)
     return line;
 }
 
-/* All of a line or nothing of it: half a one would spoil the next. */
+/* Writes the whole line or nothing: a partial line would corrupt the next. */
 static bool append(int fd, const char *text, size_t n)
 {
     const off_t end = lseek(fd, 0, SEEK_END);
@@ -160,13 +160,13 @@ void run_folder_metrics(run_folder *r, const metrics *m)
     json_t *const line = json_of(m);
     char *const text = line ? json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(7)) : NULL;
     const size_t n = text ? strlen(text) : 0;
-    if (text) text[n] = '\n'; /* in place of the 0 */
+    if (text) text[n] = '\n'; /* replaces the terminator */
     errno = ENOMEM;
     const bool done = text && append(r->metrics, text, n + 1);
     output_text name;
     if (!done && !r->metrics_fail)
-        fprintf(stderr, "tilegrad train: %s/%s: cannot be written: %s; training goes on\n", output_name(r->name, &name),
-                metrics_name, strerror(errno));
+        fprintf(stderr, "tilegrad train: %s/%s: cannot be written: %s; training continues\n",
+                output_name(r->name, &name), metrics_name, strerror(errno));
     r->metrics_fail = !done;
     r->lines_lost += !done;
     free(text);

@@ -1,38 +1,38 @@
-/* run_folder.h - the folder of --out: who is writing there, metrics.jsonl, predictions.png.
+/* run_folder.h - the --out folder: its lock, metrics.jsonl, predictions.png.
  *
- * Once a training has begun, metrics that cannot be written do not end it: a warning goes to stderr when that happens
- * for the first time, or again after it had worked. */
+ * Once training has started, failing to write metrics doesn't end it: stderr gets a warning the first time, and again
+ * if it fails after having recovered. */
 #ifndef TG_APPS_RUN_FOLDER_H
 #define TG_APPS_RUN_FOLDER_H
 #include <tilegrad/tilegrad.h>
 #include <stdio.h>
 
 typedef struct {
-    const char *name;   /* of the folder; NULL: nothing is ever written */
-    int lock;           /* the folder, locked: one training at a time; -1: it cannot be */
+    const char *name;   /* of the folder; NULL: never write */
+    int lock;           /* the locked folder: one training run at a time; -1: locking failed */
     int metrics;        /* the file; -1: none */
-    bool metrics_fail;  /* the last line could not be written */
-    int64_t lines_lost; /* could not be written */
+    bool metrics_fail;  /* writing the last line failed */
+    int64_t lines_lost; /* lines that could not be written */
 } run_folder;
 
 const char *folder_path(tg_scope *s, const char *folder, const char *name); /* "folder/name", in s */
 
-bool folder_make(tg_scope *s, const char *path); /* with those above it; false and s failed if it cannot be */
+bool folder_make(tg_scope *s, const char *path); /* with its parents; on failure, fails s and returns false */
 
-/* Makes the folder, and metrics.jsonl, so one learns before the training that it cannot be written. */
+/* Creates the folder and metrics.jsonl, so that failures surface before training starts. */
 run_folder run_folder_open(tg_scope *s, const char *name);
-/* Takes the lines off metrics.jsonl that come after a training's place: of later steps, of the ends of later epochs. */
+/* Removes the lines of metrics.jsonl beyond the current position: later steps, and the ends of later epochs. */
 void run_folder_begin(tg_scope *s, run_folder *r, int64_t step, int64_t epoch);
 
 typedef struct {
     int64_t epoch, step;
-    double loss, accuracy; /* per cent.  Of an epoch; of the steps since the last line */
-    double test_accuracy;  /* per cent, at the end of an epoch; NaN: a line within one */
+    double loss, accuracy; /* accuracy in percent; of an epoch, or of the steps since the last line */
+    double test_accuracy;  /* percent, at the end of an epoch; NaN within one */
     double lr;             /* of the next step */
-    double rate, seconds;  /* images a second while training; since the training began, stops left out */
+    double rate, seconds;  /* images per second while training; seconds since the start, without interruptions */
 } metrics;
 void run_folder_metrics(run_folder *r, const metrics *m);
-/* predictions.png: the first test images, each with its true class and guess[i], the class it was taken for (or
+/* Writes predictions.png: the first test images, each with its true class and its predicted class guess[i] (may be
  * NO_CLASS, see evaluate.h). */
 void run_folder_predictions(tg_scope *s, const char *folder, const tg_dataset *test, const char *const *class_name,
                             const int16_t *guess);

@@ -1,4 +1,4 @@
-/* command_info.c - `tilegrad info`: what this is, what the processor can do, which backends there are. */
+/* command_info.c - `tilegrad info`: prints version, processor, backends and threads. */
 #include "command.h"
 #include "dispatch.h"
 #include "machine.h"
@@ -40,7 +40,7 @@ static void print_threads(void)
     printf("\n");
 }
 
-/* Loading them would take hundreds of megabytes of addresses. */
+/* Loading libraries would reserve hundreds of megabytes of address space. */
 static void print_library(const char *name, const char *file)
 {
     printf("  %-11s%s%s\n", name, file ? file : "not in this build", file ? ", loaded when it is first needed" : "");
@@ -79,9 +79,8 @@ int command_info(int argc, char **argv)
 {
     static const struct argp parser = {
         .parser = parse,
-        .doc =
-            "Tells the version, what the processor can do, which backends there are, and how many threads are used.\v"
-            "Examples:\n  tilegrad info\n  TG_MAX_ISA=avx2 TG_BACKEND=ref,vector tilegrad info"
+        .doc = "Prints the version, the processor's capabilities, the backends and the number of threads.\v"
+               "Examples:\n  tilegrad info\n  TG_MAX_ISA=avx2 TG_BACKEND=ref,vector tilegrad info"
     };
     argp_parse(&parser, argc, argv, 0, NULL, NULL);
     printf("tilegrad     %s\n\n", TG_VERSION);

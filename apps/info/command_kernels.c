@@ -1,4 +1,4 @@
-/* command_kernels.c - `tilegrad kernels`: for each operator the kernel that would run here, and why not the others. */
+/* command_kernels.c - `tilegrad kernels`: each operator's kernel on this machine, and why the others can't run. */
 #include "command.h"
 #include "dispatch.h"
 #include "options.h"
@@ -9,12 +9,12 @@
 
 enum { MAX_KERNELS = 12, LIST = 'l' };
 
-/* The first call that was seen of an operator on a kernel. */
+/* The first call seen of an operator on a kernel. */
 typedef struct entry {
     const tg_op *op;
     const tg_kernel *kernel;
     char shapes[160];
-    const char *refusal[MAX_KERNELS]; /* of the operator's kernels, by number; NULL: it can run the call */
+    const char *refusal[MAX_KERNELS]; /* by index of the operator's kernels; NULL: it can run the call */
     struct entry *next;
 } entry;
 
@@ -24,7 +24,7 @@ typedef struct {
 } book;
 
 typedef struct {
-    char **names; /* of operators to tell of; none: all */
+    char **names; /* operators to list; empty: all */
     int count;
     bool list;
 } kernels_options;
@@ -114,7 +114,7 @@ static bool is_operator(const tg_op *op)
     return *all;
 }
 
-/* Those of ops/, then what else was seen: of the core, of optimizers. */
+/* The operators of ops/, then the others seen: the core's, optimizers'. */
 static void print_all(const kernels_options *o, const book *b)
 {
     for (const tg_op *const *op = tg_operators(); *op; op++)
@@ -167,14 +167,14 @@ static error_t parse(int key, char *text, struct argp_state *state)
 }
 
 static const struct argp_option table[] = {
-    { "list", LIST, NULL, 0, "only the names of the operators", 0 },
+    { "list", LIST, NULL, 0, "print only the names of the operators", 0 },
     { 0 },
 };
 
 static const char about[] =
-    "Tells for each operator which kernel would run here, at which shapes, and why the others would not.\v"
-    "The calls are those of training and inference of networks at usual sizes, and some of each operator that "
-    "these lack; fused operators appear with those that they are made of.\n\n"
+    "Lists for each operator the kernels that would run here, at which shapes, and why the others would not.\v"
+    "The calls are those of training and inference with networks of usual sizes, and more for operators that "
+    "these don't use; fused operators appear with the operators that they consist of.\n\n"
     "Examples:\n"
     "  tilegrad kernels\n"
     "  tilegrad kernels conv2d conv2d_grad_w\n"

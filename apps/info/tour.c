@@ -1,6 +1,6 @@
 /* tour.c - calls of every operator, for `tilegrad kernels`.
  *
- * Each part is a tree of scopes of its own: its run is looked at, stopped before anything is executed, thrown away. */
+ * Each part has its own tree of scopes: its run is observed, stopped before anything executes, and discarded. */
 #include "tour.h"
 #include "run.h"
 #include <stdio.h>
@@ -13,7 +13,7 @@ static tg_tensor *matrix(tg_scope *s) { return tg_require_grad(s, tg_zeros(s, TG
 static tg_tensor *vector(tg_scope *s, int64_t n) { return tg_require_grad(s, tg_zeros(s, TG_F32, 1, &n)); }
 static tg_tensor *classes(tg_scope *s, int64_t n) { return tg_zeros(s, TG_I64, 1, &n); }
 
-/* ---- parts that end in a tensor, from which backward goes ---- */
+/* ---- parts that end in a tensor, where backward starts ---- */
 
 static tg_tensor *arithmetic(tg_scope *s, tg_scope *step)
 {
@@ -89,7 +89,7 @@ static tg_tensor *losses(tg_scope *s, tg_scope *step)
 
 typedef struct {
     tg_tensor *(*make)(tg_scope *s, tg_scope *step);
-    bool frozen; /* gradients, but batch norm as at rest */
+    bool frozen; /* gradients, but batch norm in inference mode */
 } part;
 static const part parts[] = {
     { arithmetic, false }, { functions, false }, { products, false }, { convolutions, false }, { windows, false },
@@ -122,7 +122,7 @@ static tg_scope *open_watched(watcher *w)
     return root;
 }
 
-/* The run that was looked at has failed, as it should; a failure before is a mistake of the tour. */
+/* The observed run must have failed; an earlier failure is a bug in the tour. */
 static bool close_watched(tg_scope *root, tg_scope *step, const watcher *w, char message[256])
 {
     if (!w->seen) snprintf(message, 256, "%s", tg_ok(step) ? "nothing was run" : tg_message(step));
@@ -130,7 +130,7 @@ static bool close_watched(tg_scope *root, tg_scope *step, const watcher *w, char
     return w->seen > 0;
 }
 
-/* Backward twice, so that the second gradient is added to the first. */
+/* Runs backward twice, so that the second gradient is accumulated. */
 static bool see_part(const part *p, watcher *w, char message[256])
 {
     tg_scope *const root = open_watched(w);

@@ -3,8 +3,8 @@
 #define TG_APPS_TOUR_H
 #include <tilegrad/tilegrad.h>
 
-/* Records training steps and evaluations of networks, and calls of the operators that those lack, at usual sizes, and
- * has each looked at by `observe` with the kernel it would run on.  Nothing is computed.  False, with `message`, if a
- * call does not pass. */
+/* Records training steps and inference of networks, and calls of operators that these don't use, at usual sizes, and
+ * passes each to `observe` with the kernel that would run.  Nothing is computed.  False, with `message`, if a call
+ * fails. */
 bool tour(void (*observe)(void *context, const tg_call *c), void *context, char message[256]);
 #endif

@@ -40,10 +40,10 @@ static bool dot(uint64_t bits, int column, int row)
     return bits >> (FONT_COLUMNS * (FONT_ROWS - row) - 1 - column) & 1;
 }
 
-/* The columns of a letter that have dots: letters are as wide as they look.  A blank has three. */
+/* The columns of a letter that contain dots: the font is proportional.  A blank is three columns wide. */
 static void extent(char letter, int *first, int *width)
 {
-    unsigned columns = 0; /* five bits: which have dots in any row */
+    unsigned columns = 0; /* bit i: column i has a dot in some row */
     for (int row = 0; row < FONT_ROWS; row++) columns |= glyph(letter) >> FONT_COLUMNS * row & 0x1f;
     *first = columns ? __builtin_clz(columns << 27) : 0;
     *width = columns ? FONT_COLUMNS - *first - __builtin_ctz(columns) : 3;
@@ -77,7 +77,7 @@ typedef struct {
 static void on_error(png_structp png, png_const_charp why)
 {
     picture *const p = png_get_error_ptr(png);
-    tg_fail(p->s, "%s: cannot be written: %s", p->out.path, why); /* if nothing has failed before */
+    tg_fail(p->s, "%s: cannot be written: %s", p->out.path, why); /* unless s has already failed */
     longjmp(p->back, 1);
 }
 
@@ -95,7 +95,7 @@ static void put(png_structp png, png_bytep bytes, size_t n)
 
 static void flush(png_structp png) { (void)png; }
 
-/* libpng reports errors by longjmp: nothing that changes after setjmp is looked at when it comes back. */
+/* libpng reports errors by longjmp: no local that changes after setjmp is read after it returns. */
 static bool encode(picture *p, png_structp png, png_infop info, const canvas *from)
 {
     if (setjmp(p->back)) return false;
@@ -117,5 +117,5 @@ bool canvas_save(tg_scope *s, const canvas *from, const char *path)
     if (!info) tg_fail_system(s, ENOMEM, "%s: no memory to write it", path);
     if (info) encode(&p, png, info, from);
     png_destroy_write_struct(&png, &info);
-    return tg_out_commit(s, &p.out); /* abandons it if s has failed */
+    return tg_out_commit(s, &p.out); /* discards it if s has failed */
 }

@@ -1,5 +1,5 @@
-/* canvas_font.h - letters of 5 x 7 dots and two more rows for what hangs below the line, of ASCII ' ' to '~'.
- * Each number holds nine rows of five bits, the top row and the left column in the highest bits. */
+/* canvas_font.h - a font for ASCII ' ' to '~': 5 x 7 dots, and two more rows for descenders.
+ * Each entry holds nine rows of five bits, the top row and the left column in the highest bits. */
 #ifndef TG_CANVAS_FONT_H
 #define TG_CANVAS_FONT_H
 #include <stdint.h>

@@ -1,4 +1,4 @@
-/* command.c - a command that has subcommands. */
+/* command.c - runs a subcommand. */
 #include "command.h"
 #include "options.h"
 #include "output.h"
@@ -28,7 +28,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         if (!strcmp(text, c->name)) found->chosen = c;
     if (!found->chosen) argp_error(state, "unknown command '%s': want %s", text, list(found->all, names, sizeof names));
     found->first = state->next - 1;
-    state->next = state->argc; /* the rest is the subcommand's */
+    state->next = state->argc; /* the subcommand parses the rest */
     return 0;
 }
 

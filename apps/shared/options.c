@@ -1,4 +1,4 @@
-/* options.c - values of options, checked. */
+/* options.c - parses and checks the values of options. */
 #include "options.h"
 #include "openmp.h"
 #include <errno.h>
@@ -23,7 +23,7 @@ double option_number(struct argp_state *state, const char *name, const char *tex
 {
     char *end;
     const double value = strtod(text, &end);
-    if (end == text || *end || !(value >= low && value <= high)) /* a NaN is in no interval */
+    if (end == text || *end || !(value >= low && value <= high)) /* refuses NaN, too */
         argp_error(state, "%s '%s': want a number from %g to %g", name, text, low, high);
     return value;
 }
@@ -61,21 +61,25 @@ const tg_model_info *option_model(struct argp_state *state, const char *text)
     return NULL;
 }
 
-static void say_most(const char *command, const char *asked, int threads)
+static void warn_oversubscribed(const char *command, const char *asked, int threads)
 {
     const int most = tg_processors();
     if (threads > most)
-        fprintf(stderr, "%s: %s%d: this process may use %d processor%s, and so many threads compute\n", command, asked,
-                threads, most, most == 1 ? "" : "s");
+        fprintf(stderr, "%s: %s%d: only %d processor%s available, which limits the threads\n", command, asked, threads,
+                most, most == 1 ? "" : "s");
 }
 
-void options_threads_report(const char *command) { say_most(command, "OMP_NUM_THREADS=", tg_openmp_asked()); }
+void options_threads_report(const char *command)
+{
+    warn_oversubscribed(command, "OMP_NUM_THREADS=", tg_openmp_asked());
+}
 
 void option_threads(struct argp_state *state, const char *text)
 {
     const int threads = (int)option_whole(state, "--threads", text, 1, MAX_THREADS);
-    if (!tg_set_threads(threads)) argp_error(state, "--threads %d: no pool of that size can be made", threads);
-    say_most(state->name, "--threads ", threads);
+    if (!tg_set_threads(threads))
+        argp_error(state, "--threads %d: a thread pool of that size can't be created", threads);
+    warn_oversubscribed(state->name, "--threads ", threads);
 }
 
 error_t option_take_arguments(int key, struct argp_state *state, const char *wanted, int least, int most,

@@ -12,8 +12,8 @@
 enum { ROOM = 4096, LONGEST = 4 };
 
 typedef struct {
-    int fd, error;           /* the first errno of its writes */
-    char character[LONGEST]; /* the bytes of one that is not whole yet */
+    int fd, error;           /* of its first failed write */
+    char character[LONGEST]; /* the bytes of an incomplete UTF-8 character */
     size_t have, n;
     char ready[ROOM]; /* [n] escaped */
 } sink;
@@ -27,7 +27,7 @@ static bool put(int fd, const char *bytes, size_t n)
         some = TEMP_FAILURE_RETRY(write(fd, bytes, n));
         if (some >= 0) continue;
         if (errno != EAGAIN) return false;
-        poll(&(struct pollfd){ .fd = fd, .events = POLLOUT }, 1, -1); /* somebody made it non-blocking */
+        poll(&(struct pollfd){ .fd = fd, .events = POLLOUT }, 1, -1); /* another process made it non-blocking */
         some = 0;
     }
     return true;
@@ -44,7 +44,7 @@ static bool drain(sink *to)
 
 /* ---- escaping ---- */
 
-/* How many bytes a character of UTF-8 has that begins so. */
+/* The length in bytes of a UTF-8 character with this first byte. */
 static size_t length_of(char first)
 {
     const unsigned char byte = (unsigned char)first;
@@ -53,7 +53,7 @@ static size_t length_of(char first)
 
 static bool goes_on(char byte) { return ((unsigned char)byte & 0xc0) == 0x80; }
 
-/* What is there of a character is printed, whole or not. */
+/* Prints the pending character, complete or not. */
 static bool pass_character(sink *to)
 {
     char piece[TG_PIECE];
@@ -90,7 +90,7 @@ static ssize_t write_text(void *cookie, const char *text, size_t n)
 
 /* ---- the streams ---- */
 
-/* Files that are opened later shall not become what is printed to. */
+/* Occupies closed standard descriptors, lest a file opened later receive what is printed. */
 static void occupy(void)
 {
     for (int fd = 0; fd <= STDERR_FILENO; fd++)

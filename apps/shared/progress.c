@@ -1,4 +1,4 @@
-/* progress.c - the line that shows how far a training is. */
+/* progress.c - the line that shows a training run's progress. */
 #include "progress.h"
 #include <stdarg.h>
 

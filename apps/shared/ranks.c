@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What launchers tell their processes.  A batch script of Slurm has the number of tasks, too, and is rank 0 of them
- * though it is alone; only srun says how many a step has. */
+/* The variables that launchers set.  A Slurm batch script sees the number of tasks and rank 0, too, although it runs
+ * alone; only srun sets the size of a step. */
 static const struct {
     const char *launcher, *size, *rank;
 } told[] = {
@@ -40,8 +40,7 @@ void ranks_report(const char *command)
 {
     const ranks r = ranks_here();
     if (r.size > 1)
-        fprintf(stderr,
-                "%s: this is rank %d of %d that %s started; ranks do not work together, each computes by itself\n",
+        fprintf(stderr, "%s: rank %d of %d started by %s: ranks do not work together, each computes by itself\n",
                 command, r.rank, r.size, r.launcher);
 }
 

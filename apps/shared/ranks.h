@@ -1,4 +1,4 @@
-/* ranks.h - processes that a launcher starts together: mpirun, srun. */
+/* ranks.h - detects processes started together by mpirun or srun. */
 #ifndef TG_APPS_RANKS_H
 #define TG_APPS_RANKS_H
 #include <stdbool.h>
@@ -9,9 +9,9 @@ typedef struct {
 } ranks; /* size 1: this process is alone */
 
 ranks ranks_here(void);
-/* Says on stderr if this is one of several ranks, which do not work together. */
+/* Warns on stderr if this is one of several ranks, which do not work together. */
 void ranks_report(const char *command);
-/* Every rank gets the same command line, so a folder is a rank's own only if the last part of its path has the rank's
- * number: runs/lenet-3. */
+/* Every rank gets the same command line, so a folder belongs to one rank only if the last component of its path
+ * contains the rank's number: runs/lenet-3. */
 bool ranks_own(const char *folder);
 #endif

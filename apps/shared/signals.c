@@ -1,4 +1,4 @@
-/* signals.c - see signals.h.  Handlers only take notes; calls of the system that they interrupt go on. */
+/* signals.c - see signals.h.  Handlers only set flags; interrupted system calls are restarted. */
 #include "signals.h"
 #include <signal.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@ static void on_stop(int number)
     sigaction(SIGTERM, &usual, NULL);
 }
 
-/* These may come again and again: a shell and the system both hang up, every line raises SIGPIPE. */
+/* These may arrive repeatedly: both the shell and the kernel send SIGHUP, and every line raises SIGPIPE. */
 static void on_loss(int number)
 {
     if (!stop) stop = number;

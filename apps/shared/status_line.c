@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char clear[] = "\r\033[K";                            /* the line, on a terminal */
+static const char clear[] = "\r\033[K";                            /* erases the line on a terminal */
 static const double every_on_terminal = 0.1, every_elsewhere = 10; /* seconds between two lines */
 
 double seconds(void)

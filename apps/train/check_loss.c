@@ -1,6 +1,6 @@
-/* check_loss.c - an operator of our own: the identity on finite numbers, an error on others.
+/* check_loss.c - a custom operator: the identity on finite numbers, an error on others.
  *
- * Effects (the update, running statistics) come after everything that can fail, so nothing has changed when it does. */
+ * Effects (the update, running statistics) run after everything that can fail, so a failure leaves them undone. */
 #include "check_loss.h"
 #include <math.h>
 #include <stdio.h>
@@ -43,7 +43,7 @@ static bool all_finite(tg_tensor *t)
     return true;
 }
 
-/* Follows what is not finite up to a call that made it out of finite numbers. */
+/* Traces non-finite values back to the call that computed them from finite ones. */
 static const char *origin(tg_scope *s, tg_tensor *t)
 {
     const tg_call *const c = tg_made_by(t);

@@ -13,7 +13,7 @@
 static const char prefix[] = "ckpt-", whole[] = ".safetensors", part[] = ".safetensors.part";
 enum { DIGITS = 8 };
 
-/* The number in "ckpt-00001234.safetensors"; -1: the name is no such. */
+/* The number in "ckpt-00001234.safetensors"; -1 for other names. */
 static int64_t step_in_name(const char *name)
 {
     const char *const digits = name + strlen(prefix);
@@ -42,17 +42,16 @@ bool checkpoint_number(const tg_tensor_file *f, const char *key, int64_t least, 
     return true;
 }
 
-/* The step that a file says it is of; fails s if there is none. */
+/* The step stored in a file; fails s if there is none. */
 static int64_t step_in_file(tg_scope *s, const tg_tensor_file *f)
 {
     int64_t step = -1;
     if (!checkpoint_number(f, "train/step", 0, &step))
-        tg_fail(s, "%s: no training can go on from it: it has no train/step", f->path);
+        tg_fail(s, "%s: training can't resume from it: no train/step", f->path);
     return step;
 }
 
-/* What is wrong with a file that `look` has failed for, in s; look has not failed any more.  Errors of the system
- * become those of s. */
+/* Why opening a file failed `look`, as a text in s; clears look.  System errors fail s. */
 static const char *judge(tg_scope *s, tg_scope *look)
 {
     const int system = tg_system_error(look);
@@ -62,7 +61,7 @@ static const char *judge(tg_scope *s, tg_scope *look)
     return why;
 }
 
-static checkpoint look_at(tg_scope *s, const char *path, int64_t named)
+static checkpoint read_checkpoint(tg_scope *s, const char *path, int64_t named)
 {
     tg_scope *const look = tg_push(s);
     tg_tensor_file *const f = tg_tensor_file_open(look, path);
@@ -102,7 +101,7 @@ static int is_checkpoint(const struct dirent *entry)
     return !strcmp(entry->d_name, LAST_NAME) || step_in_name(entry->d_name) >= 0;
 }
 
-/* A link that leads nowhere is no file yet. */
+/* A dangling link doesn't count. */
 static bool is_there(const char *path)
 {
     struct stat about;
@@ -117,7 +116,7 @@ checkpoints checkpoints_in(tg_scope *s, const char *folder)
     checkpoints all = { .file = tg_alloc(s, sizeof *all.file * (size_t)(n > 0 ? n : 1)) };
     for (int i = 0; i < n; i++) {
         const char *const path = folder_path(s, folder, entry[i]->d_name);
-        if (path && is_there(path)) all.file[all.n++] = look_at(s, path, step_in_name(entry[i]->d_name));
+        if (path && is_there(path)) all.file[all.n++] = read_checkpoint(s, path, step_in_name(entry[i]->d_name));
         free(entry[i]);
     }
     free(entry);

@@ -1,4 +1,4 @@
-/* command_train.c - `tilegrad train`: trains a model, shows how it goes, tests it after each epoch. */
+/* command_train.c - `tilegrad train`: trains a model, shows its progress and tests it after each epoch. */
 #include "command.h"
 #include "check_loss.h"
 #include "checkpoints.h"
@@ -11,9 +11,9 @@
 #include "train_state.h"
 #include <math.h>
 
-enum { STEPS_A_LINE = 50 }; /* of metrics.jsonl */
+enum { STEPS_A_LINE = 50 }; /* steps per line of metrics.jsonl */
 
-static bool going_on(const training *t) { return tg_ok(t->root) && !signals_stop(); }
+static bool running(const training *t) { return tg_ok(t->root) && !signals_stop(); }
 
 static void write_metrics(training *t, progress_sums sums, double test_accuracy)
 {
@@ -26,7 +26,7 @@ static void write_metrics(training *t, progress_sums sums, double test_accuracy)
 
 /* ---- a step ---- */
 
-/* The step failed: its loss was not a number.  Tells where that began, in the terms of the model. */
+/* The step failed on a non-finite loss: reports the layer where it originated. */
 static void explain_loss(training *t, tg_scope *step, const tg_batch *b, const void *pixels)
 {
     tg_tensor *const x = tg_from(t->root, TG_F32, b->x->rank, b->x->dim, pixels);
@@ -56,7 +56,7 @@ static void train_step(training *t, tg_scope *step, tg_batch *b)
     }
 }
 
-/* The step has become part of the training. */
+/* After a successful step. */
 static void after_step(training *t)
 {
     t->step++;
@@ -71,10 +71,10 @@ static void after_step(training *t)
 
 /* ---- an epoch ---- */
 
-/* After the end of an epoch the loader says so once. */
+/* At the end of an epoch the loader returns false once. */
 static bool next_batch(training *t, tg_scope *step, tg_batch *b)
 {
-    if (!going_on(t) || t->line.sums.seen == t->line.images) return false;
+    if (!running(t) || t->line.sums.seen == t->line.images) return false;
     return tg_next(step, t->train_batches, b) || tg_next(step, t->train_batches, b);
 }
 
@@ -91,20 +91,20 @@ static void train_epoch(training *t, tg_scope *step)
 static void test(training *t)
 {
     const verdict v = evaluate(t->root, t->net, t->test_batches, t->guess);
-    if (!going_on(t)) return;
+    if (!running(t)) return;
     t->test_accuracy = 100.0 * (double)v.right / (double)v.seen;
     if (v.none == 0) return;
     t->odd_tests++;
     progress_clear(&t->line);
     if (v.none == v.seen)
         tg_fail(t->root,
-                "the test after epoch %lld: no image has a class, as what the network gives are no finite numbers; "
+                "the test after epoch %lld: no image has a class, the network's outputs are not finite; "
                 "its weights are not saved",
                 (long long)t->line.epoch);
     else
         fprintf(stderr,
-                "tilegrad train: the test after epoch %lld: %lld of %lld images have no class: what the network "
-                "gives for them are no finite numbers\n",
+                "tilegrad train: the test after epoch %lld: %lld of %lld images have no class, the network's outputs "
+                "are not finite\n",
                 (long long)t->line.epoch, (long long)v.none, (long long)v.seen);
 }
 
@@ -121,8 +121,8 @@ static void report_epoch(training *t)
 static void run_epoch(training *t, tg_scope *step)
 {
     train_epoch(t, step);
-    if (going_on(t)) test(t);
-    if (!going_on(t)) return;
+    if (running(t)) test(t);
+    if (!running(t)) return;
     report_epoch(t);
     train_save_best(t);
     progress_next_epoch(&t->line);
@@ -135,10 +135,10 @@ static void run(training *t)
     const bool none_left = t->line.epoch > t->line.epochs;
     t->began = t->saved = seconds();
     tg_scope *const step = tg_train(t->root);
-    while (going_on(t) && t->line.epoch <= t->line.epochs) run_epoch(t, step);
+    while (running(t) && t->line.epoch <= t->line.epochs) run_epoch(t, step);
     tg_pop(step);
-    if (none_left) test(t); /* for what follows */
-    if (!going_on(t)) return;
+    if (none_left) test(t); /* for the summary below */
+    if (!running(t)) return;
     run_folder_predictions(t->root, t->out.name, t->test, t->test->class_names, t->guess);
     printf("\ntest accuracy %.2f %% after %lld epochs in %.1f s\n", t->test_accuracy, (long long)t->line.epochs,
            training_seconds(t));
@@ -150,12 +150,12 @@ static int stopped(training *t)
 {
     train_save_last(t);
     fprintf(stderr, "tilegrad train: %s in epoch %lld after %lld updates%s\n", signals_word(), (long long)t->line.epoch,
-            (long long)t->step, t->out.name && !t->last_failed ? "; --resume auto goes on" : "");
+            (long long)t->step, t->out.name && !t->last_failed ? "; --resume auto continues" : "");
     return t->last_failed ? EXIT_FAILED : 128 + signals_stop();
 }
 
-/* Says what was not saved; false: all was. */
-static bool tell_unsaved(const training *t)
+/* Reports what was not saved; false: everything was. */
+static bool report_unsaved(const training *t)
 {
     const run_folder *const out = &t->out;
     const bool any = t->last_failed || t->best_failed || t->numbered_failed || out->lines_lost;
@@ -165,7 +165,7 @@ static bool tell_unsaved(const training *t)
     if (t->best_failed) fprintf(stderr, " %s (%.1f %%);", BEST_NAME, t->test_accuracy);
     if (t->numbered_failed) fprintf(stderr, " %lld checkpoints by step;", (long long)t->numbered_failed);
     if (out->lines_lost) fprintf(stderr, " %lld lines of metrics;", (long long)out->lines_lost);
-    fprintf(stderr, " what was there before is as it was\n");
+    fprintf(stderr, " earlier files are unchanged\n");
     return true;
 }
 
@@ -175,7 +175,7 @@ static int finish(training *t)
     const bool failed = !tg_ok(t->root), stop = !failed && signals_stop();
     if (failed) fprintf(stderr, "tilegrad train: %s\n", tg_message(t->root));
     const int status = stop ? stopped(t) : EXIT_OK;
-    const bool unsaved = tell_unsaved(t);
+    const bool unsaved = report_unsaved(t);
     return failed ? EXIT_FAILED : stop ? status : unsaved || t->odd_tests ? EXIT_FAILED : EXIT_OK;
 }
 

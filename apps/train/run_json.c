@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* An earlier run's entries are never lost. */
+/* Earlier entries are never lost. */
 static bool write_file(tg_scope *s, const run_json *r)
 {
     char *const text = json_dumps(r->all, JSON_INDENT(2) | JSON_REAL_PRECISION(7));
@@ -21,7 +21,7 @@ static bool write_file(tg_scope *s, const run_json *r)
     return tg_ok(s);
 }
 
-/* Arguments and paths are any bytes. */
+/* Arguments and paths may contain any bytes. */
 static json_t *string_of(const char *text)
 {
     output_text printable;
@@ -73,7 +73,7 @@ static json_t *entry(tg_scope *s, int argc, char **argv, const train_options *o,
                      TG_VERSION, "backends", machine_backends(s, NULL), "host", host());
 }
 
-/* Somebody's file that is none of ours stays, under a name that nothing has. */
+/* Renames a file that isn't ours to an unused name. */
 static void set_aside(tg_scope *s, const char *path, const char *trouble)
 {
     const size_t size = strlen(path) + 32;
@@ -85,11 +85,11 @@ static void set_aside(tg_scope *s, const char *path, const char *trouble)
     }
     if (aside && rename(path, aside) != 0) tg_fail_system(s, errno, "%s: cannot be renamed: %s", path, strerror(errno));
     if (tg_ok(s))
-        fprintf(stderr, "tilegrad train: %s: %s; it is %s from now on\n", output_name(path, &name), trouble,
+        fprintf(stderr, "tilegrad train: %s: %s; renamed to %s\n", output_name(path, &name), trouble,
                 output_name(aside, &other));
 }
 
-/* What the file holds, if it can be added to. */
+/* The file's contents; an empty list if it is missing or had to be set aside. */
 static json_t *earlier(tg_scope *s, const char *path)
 {
     json_t *all = NULL;
@@ -99,7 +99,7 @@ static json_t *earlier(tg_scope *s, const char *path)
         tg_fail_system(s, errno, "%s: cannot be read: %s", path, strerror(errno));
     if (from) fclose(from);
     if (json_is_array(json_object_get(all, "runs"))) return all;
-    if (from && tg_ok(s)) set_aside(s, path, all ? "no list of runs" : "no JSON");
+    if (from && tg_ok(s)) set_aside(s, path, all ? "not a list of runs" : "not JSON");
     json_decref(all);
     return tg_ok(s) ? json_pack("{s:[]}", "runs") : NULL;
 }
@@ -126,7 +126,7 @@ bool run_json_end(run_json *r, const char *how, int64_t step, double best)
     json_object_set_new(last, "how", json_string(how));
     json_object_set_new(last, "step", json_integer(step));
     if (best >= 0) json_object_set_new(last, "best_test_accuracy", json_real(best));
-    tg_scope *const attempt = tg_open(); /* the training's may have failed */
+    tg_scope *const attempt = tg_open(); /* the training run's scope may have failed */
     const bool done = write_file(attempt, r);
     if (!done) fprintf(stderr, "tilegrad train: %s\n", tg_message(attempt));
     tg_close(attempt);

@@ -57,15 +57,15 @@ static const struct argp_option table[] = {
       "sample, fashion-mnist, cifar10, or a folder with IDX or CIFAR files "
       "(default: fashion-mnist for lenet and mlp, cifar10 for the others)",
       1 },
-    { "data-dir", DATA_DIR, "DIR", 0, "where the files of a named set lie", 1 },
+    { "data-dir", DATA_DIR, "DIR", 0, "where the files of a named set are", 1 },
     { "augment", AUGMENT, NULL, 0, "crop and mirror the training images at random", 1 },
     { NULL, 0, NULL, 0, "Training:", 2 },
     { "epochs", EPOCHS, "N", 0, "passes over the training images (5)", 2 },
-    { "batch", BATCH, "N", 0, "images a step (128)", 2 },
+    { "batch", BATCH, "N", 0, "images per step (128)", 2 },
     { "optimizer", OPTIMIZER, "NAME", 0, "sgd, adam or adamw (sgd)", 2 },
     { "lr", LR, "X", 0, "learning rate (0.05 for sgd, else 0.001)", 2 },
     { "momentum", MOMENTUM, "X", 0, "of sgd (0.9)", 2 },
-    { "weight-decay", WEIGHT_DECAY, "X", 0, "of weights, not of biases and norms (0.01 for adamw, else 0)", 2 },
+    { "weight-decay", WEIGHT_DECAY, "X", 0, "of weights, but not of biases and norms (0.01 for adamw, else 0)", 2 },
     { "schedule", SCHEDULE, "NAME", 0,
       "of the learning rate: constant, step (a tenth after each third), "
       "cosine (to zero) or one-cycle (cosine)",
@@ -74,30 +74,30 @@ static const struct argp_option table[] = {
       "fp32 or bf16: weights and activations; sums and updates are FP32 "
       "(fp32)",
       2 },
-    { "report", REPORT, NULL, 0, "say for each layer what was made faster, or why not", 2 },
-    { "warmup", WARMUP, "N", 0, "updates in which the learning rate grows from 0 (0)", 2 },
+    { "report", REPORT, NULL, 0, "report for each layer what was optimized, or why not", 2 },
+    { "warmup", WARMUP, "N", 0, "updates over which the learning rate rises from 0 (0)", 2 },
     { NULL, 0, NULL, 0, "Running:", 3 },
-    { "seed", SEED, "N", 0, "of initial weights, order of images, augmentation (1)", 3 },
+    { "seed", SEED, "N", 0, "of the initial weights, the order of images, the augmentation (1)", 3 },
     { "threads", THREADS, "N", 0, "threads to compute with (all processors)", 3 },
     { NULL, 0, NULL, 0, "Results and checkpoints:", 4 },
     { "out", OUT, "DIR", 0,
-      "write there run.json (how it was run), metrics.jsonl, predictions.png, "
-      "last.safetensors (all it takes to go on; after each epoch) and "
-      "best.safetensors (the weights with the best test accuracy)",
+      "write to this folder run.json (how it was run), metrics.jsonl, "
+      "predictions.png, last.safetensors (all that resuming needs; after each "
+      "epoch) and best.safetensors (the weights with the best test accuracy)",
       4 },
-    { "save-every", SAVE_EVERY, "STEPS", 0, "write also ckpt-NUMBER.safetensors after each STEPS steps", 4 },
-    { "save-minutes", SAVE_MINUTES, "M", 0, "the same each M minutes", 4 },
-    { "keep", KEEP, "N", 0, "of these the last N stay (3)", 4 },
+    { "save-every", SAVE_EVERY, "STEPS", 0, "also write ckpt-NUMBER.safetensors every STEPS steps", 4 },
+    { "save-minutes", SAVE_MINUTES, "M", 0, "the same, every M minutes", 4 },
+    { "keep", KEEP, "N", 0, "keep the last N of these (3)", 4 },
     { "resume", RESUME, "WHERE", 0,
-      "go on: auto (from the newest checkpoint in --out that is undamaged; "
-      "without one, start), a file, or none (start; checkpoints in --out "
-      "are removed)",
+      "resume from: auto (the newest undamaged checkpoint in --out; start if "
+      "there is none), a file, or none (start, and remove the checkpoints in "
+      "--out)",
       4 },
     { 0 },
 };
 
 static const char about[] =
-    "Trains a network and tells its accuracy on test images after each epoch.\n"
+    "Trains a network and reports its accuracy on test images after each epoch.\n"
     "MODEL is lenet or mlp (28x28 grey), resnet20, resnet18c or resnet50 (colour).\v"
     "Examples:\n"
     "  tilegrad train lenet --data sample --epochs 10 --out runs/lenet\n"
@@ -107,10 +107,10 @@ static const char about[] =
     "  tilegrad train lenet --data my-idx-files --seed 7 --threads 2\n"
     "  tilegrad train lenet --out runs/lenet --save-minutes 10 --resume auto\n"
     "  tilegrad train --resume runs/lenet/last.safetensors --epochs 20\n\n"
-    "Going on needs no other options: what is not given is the file's (--out: its folder), and what is given has to "
-    "agree with it, but for --epochs, --lr, --schedule and --warmup, which make a new schedule of the learning rate, "
-    "in which the steps done count.\n\n"
-    "Ctrl-C, SIGTERM, SIGHUP and SIGPIPE stop after the current step, and save; a second Ctrl-C or SIGTERM stops at once. "
+    "Resuming needs no other options: those not given are taken from the file (--out: its folder), and those given "
+    "must agree with it, except --epochs, --lr, --schedule and --warmup, which define a new learning-rate schedule "
+    "that counts the steps already done.\n\n"
+    "Ctrl-C, SIGTERM, SIGHUP and SIGPIPE save and stop after the current step; a second Ctrl-C or SIGTERM quits. "
     "SIGUSR1 saves.";
 
 /* ---- fields ---- */
@@ -136,7 +136,7 @@ const char *train_field_text(const train_field *f, const train_options *o, field
     return text->text;
 }
 
-/* The field with this key; NULL: it is none. */
+/* The field with this key, or NULL. */
 static const train_field *field_of(int key)
 {
     for (int i = 0; i < TRAIN_FIELDS; i++)
@@ -171,18 +171,18 @@ static void parse_model(struct argp_state *state, const char *text)
 
 /* ---- the line ---- */
 
-static bool goes_on(const train_options *o) { return o->resume && strcmp(o->resume, "none") != 0; }
+static bool resumes(const train_options *o) { return o->resume && strcmp(o->resume, "none") != 0; }
 
 static void check_line(struct argp_state *state)
 {
     const train_options *const o = state->input;
-    if (o->model < 0 && !goes_on(o)) argp_error(state, "no model: try lenet");
+    if (o->model < 0 && !resumes(o)) argp_error(state, "no model: try lenet");
     if (o->out && !*o->out) argp_error(state, "--out '': want the name of a folder");
     if (o->resume && !*o->resume) argp_error(state, "--resume '': want auto, none or a file");
     if (o->out) return;
-    if (o->resume && !strcmp(o->resume, "auto")) argp_error(state, "--resume auto: want --out DIR, too");
-    if ((o->save_every || o->save_minutes > 0) && !goes_on(o))
-        argp_error(state, "--save-%s: want --out DIR, too", o->save_every ? "every" : "minutes");
+    if (o->resume && !strcmp(o->resume, "auto")) argp_error(state, "--resume auto: want --out DIR as well");
+    if ((o->save_every || o->save_minutes > 0) && !resumes(o))
+        argp_error(state, "--save-%s: want --out DIR as well", o->save_every ? "every" : "minutes");
 }
 
 static error_t parse(int key, char *text, struct argp_state *state)

@@ -1,4 +1,4 @@
-/* train_options.h - the command line of `tilegrad train`, and what of it a checkpoint keeps. */
+/* train_options.h - the command line of `tilegrad train`, and the options that checkpoints store. */
 #ifndef TG_APPS_TRAIN_OPTIONS_H
 #define TG_APPS_TRAIN_OPTIONS_H
 #include <tilegrad/tilegrad.h>
@@ -6,46 +6,46 @@
 typedef enum { OPTIMIZER_SGD, OPTIMIZER_ADAM, OPTIMIZER_ADAMW } optimizer_kind;
 
 typedef struct {
-    /* what the training is: the fields below, which checkpoints keep */
-    int model; /* its number in tg_models(); -1: not given */
+    /* what is trained: train_fields, which checkpoints store */
+    int model; /* index in tg_models(); -1: not given */
     int64_t epochs, batch;
     int optimizer;                    /* an optimizer_kind */
     float lr, momentum, weight_decay; /* NaN: not given */
     int schedule;                     /* a tg_schedule_kind */
     int64_t warmup;                   /* updates */
-    int bf16;                         /* 0 or 1, as --dtype lists them */
+    int bf16;                         /* --dtype bf16 */
     bool augment;
     uint64_t seed;
-    /* where its images are; in checkpoints as made/data and made/data_dir (made.h) */
-    const char *data;     /* "sample", "fashion-mnist", "cifar10", a folder; NULL: what fits the model */
-    const char *data_dir; /* where the named set lies; NULL: the usual places */
-    /* how it is run */
+    /* the images; stored in checkpoints as made/data and made/data_dir (made.h) */
+    const char *data;     /* "sample", "fashion-mnist", "cifar10", a folder; NULL: the model's default */
+    const char *data_dir; /* location of the named set; NULL: the usual places */
+    /* how it runs */
     const char *out;          /* folder for results, or NULL */
     const char *resume;       /* "auto", "none", a path; NULL: not given */
-    int64_t save_every, keep; /* steps (0: never); how many of these files stay */
+    int64_t save_every, keep; /* steps (0: never); number of these files to keep */
     double save_minutes;      /* 0: never */
     bool report;
-    uint32_t given; /* a bit for each field that was on the line */
+    uint32_t given; /* bit i: train_fields[i] was on the command line */
 } train_options;
 
 typedef enum { FIELD_WHOLE, FIELD_SEED, FIELD_REAL, FIELD_CHOICE, FIELD_FLAG } field_kind;
 
-/* An option that checkpoints keep: --NAME on the line, train/options/NAME in a file. */
+/* An option that checkpoints store: --NAME on the command line, train/options/NAME in a file. */
 typedef struct {
     const char *name;
     int key; /* argp's */
     field_kind kind;
     size_t offset;      /* in train_options: int64_t, uint64_t, float, int, bool */
-    double least, most; /* of whole and real numbers */
+    double least, most; /* range of whole and real numbers */
     const char *const *choices;
-    bool fixed; /* the line's has to be the file's */
+    bool fixed; /* the command line must agree with the file */
 } train_field;
 
 enum { TRAIN_FIELDS = 12 };
 extern const train_field train_fields[TRAIN_FIELDS];
 
-bool train_given(const train_options *o, const char *name); /* was it on the line? */
-/* The value of a field as it is written on the line. */
+bool train_given(const train_options *o, const char *name); /* was it on the command line? */
+/* A field's value as written on the command line. */
 typedef struct {
     char text[40];
 } field_text;
@@ -55,8 +55,8 @@ const tg_model_info *train_model(const train_options *o);
 const char *train_dtype(const train_options *o), *train_optimizer(const train_options *o),
     *train_schedule_name(const train_options *o); /* "bf16", "sgd", "cosine" */
 
-/* What is on the line, and defaults for what is not; but for rate and decay, which depend on the optimizer and are NaN
- * until train_settle.  Ends the program with status 2 if the line is wrong. */
+/* Parses the command line and fills in defaults, except for the learning rate and weight decay: these depend on the
+ * optimizer and are NaN until train_settle.  Ends the program with status 2 if the command line is wrong. */
 train_options train_parse(int argc, char **argv);
 void train_settle(train_options *o);
 #endif

@@ -14,7 +14,7 @@
 
 static bool asks(const training *t, const char *what) { return t->o.resume && !strcmp(t->o.resume, what); }
 
-static const char *newest_whole(training *t, const checkpoints *all)
+static const char *newest_intact(training *t, const checkpoints *all)
 {
     output_text name;
     for (int i = 0; i < all->n; i++) {
@@ -23,7 +23,8 @@ static const char *newest_whole(training *t, const checkpoints *all)
         if (!tg_ok(t->root)) return NULL;
         fprintf(stderr, "tilegrad train: passed over: %s\n", trouble);
     }
-    if (t->o.model < 0) tg_fail(t->root, "--out %s: nothing to go on from, and no MODEL to start with", t->out.name);
+    if (t->o.model < 0)
+        tg_fail(t->root, "--out %s: no checkpoint to resume from, and no MODEL to start with", t->out.name);
     else printf("nothing to go on from in %s: starts anew\n", output_name(t->out.name, &name));
     return NULL;
 }
@@ -39,14 +40,14 @@ static const char *folder_of(tg_scope *s, const char *path)
     return folder;
 }
 
-/* Files that are damaged stay: "auto" passes them over, too. */
+/* Damaged files don't matter: "auto" skips them, too. */
 static void refuse_later(training *t, const checkpoints *all)
 {
     for (int i = 0; i < all->n; i++) {
         const checkpoint *const c = &all->file[i];
         if (!tg_ok(t->root)) return;
         if (c->unreadable || c->step <= t->step || checkpoint_trouble(t->root, c->path)) continue;
-        tg_fail(t->root, "--out %s: %s is there, of step %lld: --resume auto goes on from it%s, or use another folder",
+        tg_fail(t->root, "--out %s: holds %s of step %lld: --resume auto resumes from it%s, or use another folder",
                 t->out.name, strrchr(c->path, '/') + 1, (long long)c->step,
                 t->from ? "; remove it" : ", --resume none removes it and starts");
         return;
@@ -88,7 +89,7 @@ static void adopt_fields(train_options *o, const train_options *file, char *text
     }
 }
 
-/* Sets have to be the file's; a folder may have moved, and the loader looks whether it has as many images. */
+/* A named set must be the file's; a folder may have moved, and the loader checks its number of images. */
 static void adopt_data(train_options *o, const made *file, char *text, size_t size)
 {
     if (!o->data) o->data = file->data;
@@ -97,14 +98,14 @@ static void adopt_data(train_options *o, const made *file, char *text, size_t si
     if (!o->data_dir) o->data_dir = file->data_dir;
 }
 
-/* The number of the epoch that was begun, from 1 on. */
+/* The current epoch, from 1. */
 static int64_t epoch_in(training *t, const tg_tensor_file *f)
 {
     const char *const text = tg_tensor_file_meta(f, "train/epoch");
     tg_name_text safe;
     int64_t epoch = 1;
     if (!checkpoint_number(f, "train/epoch", 1, &epoch))
-        tg_fail(t->root, "%s: train/epoch is \"%s\", want a whole number from 1 on", t->from,
+        tg_fail(t->root, "%s: train/epoch is \"%s\", want a whole number of at least 1", t->from,
                 tg_printable(text, &safe));
     return epoch;
 }
@@ -129,7 +130,7 @@ static void adopt(training *t)
     tg_tensor_file *const f = tg_tensor_file_open(t->root, t->from);
     if (!f) return;
     if (checkpoint_number(f, "train/step", 0, &t->step)) adopt_options(t, f);
-    else tg_fail(t->root, "%s: no training can go on from it: it has no train/step (tilegrad eval may do)", t->from);
+    else tg_fail(t->root, "%s: training can't resume from it: no train/step (tilegrad eval may accept it)", t->from);
     tg_tensor_file_close(f);
 }
 
@@ -142,7 +143,7 @@ void train_choose(training *t)
     t->out = run_folder_open(s, t->o.out);
     const bool look = t->out.name && tg_ok(s) && !asks(t, "none");
     const checkpoints all = look ? checkpoints_in(s, t->out.name) : (checkpoints){ NULL, 0 };
-    if (asks(t, "auto") && tg_ok(s)) t->from = newest_whole(t, &all);
+    if (asks(t, "auto") && tg_ok(s)) t->from = newest_intact(t, &all);
     if (t->from && tg_ok(s)) adopt(t);
     if (tg_ok(s) && !asks(t, "auto") && !asks(t, "none")) refuse_later(t, &all);
 }
@@ -159,7 +160,7 @@ static void restore_schedule(training *t)
     tg_schedule(t->root, t->opt, train_schedule(t));
 }
 
-static void tell(training *t, const made *file)
+static void report(training *t, const made *file)
 {
     const char *const other = made_differences(t->root, file, &t->made);
     output_text name;
@@ -168,22 +169,22 @@ static void tell(training *t, const made *file)
     if (other && *other) printf("not to the bit as without the stop: the file was made with %s\n", other);
 }
 
-/* The best file of all may be in another folder, or gone: here begins a new search. */
+/* If the best file is in another folder, or gone, the search for the best starts anew. */
 static void check_best(training *t)
 {
     if (t->out.name && access(folder_path(t->root, t->out.name, BEST_NAME), F_OK) != 0) t->best = -1;
 }
 
-/* What was seen of the epoch is what the loader has given; at its end the sums may be those of the next one. */
+/* The images seen in the epoch must match the loader's position; at its end, the sums may belong to the next epoch. */
 static void check_place(training *t, const tg_tensor_file *f)
 {
     const progress *const p = &t->line;
     int64_t batch = 0;
     checkpoint_number(f, "loader/batch", 0, &batch);
     const int64_t given = batch < p->images / t->o.batch ? batch * t->o.batch : p->images;
-    if (p->marked.seen > p->sums.seen) tg_fail(t->root, "%s: train/marked/seen is above train/seen", t->from);
+    if (p->marked.seen > p->sums.seen) tg_fail(t->root, "%s: train/marked/seen exceeds train/seen", t->from);
     if (p->sums.seen == given || (p->sums.seen == 0 && given == p->images)) return;
-    tg_fail(t->root, "%s: train/seen is %lld, want %lld, as many images as %lld batches have (loader/batch)", t->from,
+    tg_fail(t->root, "%s: train/seen is %lld, want %lld: the images of %lld batches (loader/batch)", t->from,
             (long long)p->sums.seen, (long long)given, (long long)batch);
 }
 
@@ -200,7 +201,7 @@ void train_restore(training *t)
     check_place(t, f);
     if (tg_ok(t->root)) {
         check_best(t);
-        tell(t, &then);
+        report(t, &then);
     }
     tg_tensor_file_close(f);
 }

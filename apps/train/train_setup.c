@@ -36,31 +36,31 @@ static void open_data(training *t)
     t->test = data_open(t->root, model, o->data, o->data_dir, TG_TEST);
 }
 
-/* Does the network compute training steps of n images?  Nothing runs: their shapes are looked at. */
-static bool takes(training *t, int64_t n)
+/* Can the network train on batches of n images?  Checks shapes only, runs nothing. */
+static bool accepts(training *t, int64_t n)
 {
     const tg_dataset *const d = t->train;
     tg_scope *const look = tg_train(t->root);
     tg_forward(look, t->net, tg_zeros(look, TG_F32, 4, TG_DIM(n, d->h, d->w, d->c)));
-    const bool taken = tg_ok(look);
-    tg_fail(look, "only looked at");
+    const bool accepted = tg_ok(look);
+    tg_fail(look, "only checked");
     tg_pop(look);
     tg_clear(t->root);
-    return taken;
+    return accepted;
 }
 
-/* A batch norm has no variance of the one value a channel that a single image may leave it.  Found before the first
- * step: such a last batch is left out. */
-static void look_at_last_batch(training *t)
+/* Batch norm has no variance if a single image leaves it one value per channel.  Detected before the first step: such
+ * a last batch is left out. */
+static void check_last_batch(training *t)
 {
     const int64_t count = t->train->count, batch = t->o.batch;
-    if (!tg_ok(t->root) || count % batch != (batch > 1) || takes(t, 1) || !takes(t, 2)) return;
+    if (!tg_ok(t->root) || count % batch != (batch > 1) || accepts(t, 1) || !accepts(t, 2)) return;
     t->left_out = 1;
     if (batch == 1)
-        tg_fail(t->root, "%s: batch norm wants at least two of these images a step: want --batch 2 or more",
+        tg_fail(t->root, "%s: batch norm needs at least two of these images per step: want --batch 2 or more",
                 train_model(&t->o)->name);
     else if (count == 1)
-        tg_fail(t->root, "%s: batch norm wants at least two of these images a step, %s has one",
+        tg_fail(t->root, "%s: batch norm needs at least two of these images per step, %s has one",
                 train_model(&t->o)->name, t->train->name);
 }
 
@@ -93,7 +93,7 @@ void train_set_up(training *t)
     if (!tg_ok(root)) return;
     tg_seed(root, o->seed);
     t->net = train_model(o)->make(root, t->train->classes);
-    look_at_last_batch(t);
+    check_last_batch(t);
     make_loaders(t);
     t->opt = make_optimizer(root, t->net, o);
     t->report = tg_optimize(root, t->net, t->opt, o->bf16 ? TG_BF16 : TG_F32);

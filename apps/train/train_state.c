@@ -73,7 +73,7 @@ void train_things(training *t, tg_stateful things[TRAIN_THINGS])
 
 /* ---- saving ---- */
 
-/* The clock's reading goes into the file, with which the process that goes on begins. */
+/* The elapsed time is saved; the process that resumes starts from it. */
 static void read_clocks(training *t, char date[24])
 {
     const double now = seconds();
@@ -83,7 +83,7 @@ static void read_clocks(training *t, char date[24])
     t->made.date = date;
 }
 
-/* On a full disk the oldest numbered checkpoint goes: what is new matters more. */
+/* On a full disk, removes the oldest numbered checkpoint: newer state matters more. */
 static bool make_room(training *t, int error)
 {
     if (error != ENOSPC && error != EDQUOT) return false;
@@ -96,7 +96,7 @@ static bool make_room(training *t, int error)
     return path;
 }
 
-/* One attempt: 0, or else why not in `words`, and the errno (-1: there is none). */
+/* One attempt: 0, or the errno (-1: none) and the reason, allocated in `words`. */
 static int try_save(training *t, const char *name, const tg_stateful *things, int n, tg_scope *words, const char **why)
 {
     tg_scope *const attempt = tg_push(t->root);
@@ -115,7 +115,7 @@ static bool save(training *t, const char *name, const tg_stateful *things, int n
     int error;
     read_clocks(t, date);
     tg_scope *const words = tg_push(t->root);
-    t->made.backends = machine_backends(words, NULL); /* libraries that have been loaded by now */
+    t->made.backends = machine_backends(words, NULL); /* names the libraries loaded by now */
     do error = try_save(t, name, things, n, words, &why);
     while (error && make_room(t, error));
     if (error) {
@@ -143,7 +143,7 @@ void train_save_best(training *t)
     if (!tg_ok(t->root) || !(t->test_accuracy > t->best)) return;
     const tg_stateful things[] = { tg_module_state(t->net), made_state(&t->made) };
     t->best_failed = t->out.name && !save(t, BEST_NAME, things, 2);
-    if (t->best_failed) return; /* a later, lesser one is better than none */
+    if (t->best_failed) return; /* a later, worse one is better than none */
     t->best = t->test_accuracy;
     t->best_epoch = t->line.epoch;
 }
@@ -155,7 +155,7 @@ static bool is_time(const training *t)
            (o->save_minutes > 0 && seconds() - t->saved >= 60 * o->save_minutes);
 }
 
-/* The old ones go only when the new one can be read back. */
+/* Removes old files only if the new one can be read back. */
 static void prune(training *t, const char *name)
 {
     tg_scope *const look = tg_push(t->root);

@@ -1,4 +1,4 @@
-/* training.h - a training under way: what the files of `tilegrad train` share. */
+/* training.h - the state of a training run, which the files of `tilegrad train` share. */
 #ifndef TG_APPS_TRAINING_H
 #define TG_APPS_TRAINING_H
 #include "evaluate.h"
@@ -12,32 +12,32 @@ typedef struct {
     tg_scope *root;
     tg_dataset *train, *test;
     tg_loader *train_batches, *test_batches;
-    int64_t left_out; /* training images of each epoch: 0, or 1 (a last batch that batch norm cannot take) */
+    int64_t left_out; /* images dropped per epoch: 0, or 1 (a last batch too small for batch norm) */
     tg_module *net;
     tg_optim *opt;
     const tg_optimize_report *report;
     run_folder out;
-    made made;        /* of checkpoints written here */
-    const char *from; /* the checkpoint it goes on from, or NULL */
+    made made;        /* provenance of the checkpoints written here */
+    const char *from; /* the checkpoint it resumes from, or NULL */
 
-    /* How far it is: with the loader's place, all that a checkpoint has of it.  Between two steps line.sums.seen images
-     * of epoch line.epoch have been seen; if these are all of them, the test comes next. */
+    /* Progress: with the loader's position, all of it that a checkpoint stores.  Between steps, line.sums.seen images
+     * of epoch line.epoch have been seen; once that is all of them, the test is next. */
     progress line;
     int64_t step;         /* updates done */
-    double test_accuracy; /* per cent, after the last epoch that ended */
-    double best;          /* the best of these; -1: none yet */
+    double test_accuracy; /* percent, after the last completed epoch */
+    double best;          /* the best so far; -1: none yet */
     int64_t best_epoch;
-    double epoch_began; /* training_seconds() then */
-    double before;      /* seconds that were spent before this process */
+    double epoch_began; /* training_seconds() when the epoch began */
+    double before;      /* seconds spent in earlier processes */
 
-    double began;                  /* seconds() when this process began to train */
+    double began;                  /* seconds() when this process started training */
     double saved;                  /* seconds() of the last numbered checkpoint */
-    bool last_failed, best_failed; /* the last attempt to write this file */
-    int64_t numbered_failed;       /* checkpoints by step that could not be written */
-    int64_t odd_tests;             /* tests in which images had no class (NO_CLASS) */
-    int16_t *guess;                /* [test->count]: the class that each test image is taken for, or NO_CLASS */
+    bool last_failed, best_failed; /* the last attempt to write last or best failed */
+    int64_t numbered_failed;       /* numbered checkpoints that could not be written */
+    int64_t odd_tests;             /* tests with NO_CLASS images */
+    int16_t *guess;                /* [test->count]: each test image's predicted class, or NO_CLASS */
 } training;
 
-/* Seconds that the training took so far, before this process too. */
+/* Training time so far, earlier processes included. */
 static inline double training_seconds(const training *t) { return t->before + seconds() - t->began; }
 #endif

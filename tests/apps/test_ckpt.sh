@@ -195,7 +195,7 @@ expect 0 '"features.1.weight"'                       inspect --json renamed.safe
 expect 0 'optim/lr = 0.1'                            inspect renamed.safetensors
 printf 'module.* *\n' >map
 expect 1 "module.a and a would both be named 'a'|a and module.a would" rename clash.safetensors x.safetensors --map map
-expect 1 "map:1: no tensor is left for 'module.\*'"  rename a.safetensors x.safetensors --map map
+expect 1 "map:1: no remaining tensor matches 'module.\*'"  rename a.safetensors x.safetensors --map map
 printf 'body.* features\n' >map
 expect 1 "map:1: want a '\*' at the end of both"     rename a.safetensors x.safetensors --map map
 printf 'steps\n' >map
@@ -203,13 +203,13 @@ expect 1 'map:1: want OLD NEW'                       rename a.safetensors x.safe
 expect 1 'nomap: cannot be opened'                   rename a.safetensors x.safetensors --map nomap
 
 printf 'body.* a.*\nbody.1.weight exact\n' >map
-expect 1 "map:2: no tensor is left for 'body.1.weight'"  rename a.safetensors x.safetensors --map map
+expect 1 "map:2: no remaining tensor matches 'body.1.weight'"  rename a.safetensors x.safetensors --map map
 printf 'body.1.weight exact\nbody.* a.*\n' >map
-expect 1 "map:2: no tensor is left for 'body.\*'"     rename a.safetensors x.safetensors --map map
+expect 1 "map:2: no remaining tensor matches 'body.\*'"     rename a.safetensors x.safetensors --map map
 printf 'body.1.* one.*\nbody.* a.*\noptim/* o.*\n* all.*\n' >map
-expect 1 "map:2: no tensor is left for 'body.\*'"     rename a.safetensors x.safetensors --map map
+expect 1 "map:2: no remaining tensor matches 'body.\*'"     rename a.safetensors x.safetensors --map map
 printf 'body.1.* one.*\nbody.1.weighty no\nbody.1.weigh no\n' >map
-expect 1 "map:2: no tensor is left for 'body.1.weighty'" rename a.safetensors x.safetensors --map map
+expect 1 "map:2: no remaining tensor matches 'body.1.weighty'" rename a.safetensors x.safetensors --map map
 printf 'body.1.* one.*\noptim/* o.*\n* all.*\n' >map
 expect 0 '3 of 3 tensors renamed'                    rename a.safetensors y.safetensors --map map
 expect 0 '"all.steps"'                               inspect --json y.safetensors

@@ -104,7 +104,7 @@ expect 1 "--data '.*/none': .*no such folder"          train lenet --data "$work
 expect 1 "$work/empty"                                 train lenet --data "$work/empty"
 expect 1 "$work/none"                                  train lenet --data fashion-mnist --data-dir "$work/none"
 expect 1 "$work/none"                                  train resnet20 --data-dir "$work/none"
-expect 1 'wants images with 3 channels'                train resnet20 --data sample
+expect 1 'channels, want 3'                train resnet20 --data sample
 expect 1 "--out $work/file: .*Not a directory"         train lenet --data sample --out "$work/file"
 expect 1 "--out $work/file/x: .*Not a directory"       train lenet --data sample --out "$work/file/x"
 expect 1 '--out /proc/none'                            train lenet --data sample --out /proc/none

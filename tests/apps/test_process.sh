@@ -50,9 +50,9 @@ for binding in OMP_PROC_BIND=close OMP_PROC_BIND=true OMP_PLACES=cores OMP_PLACE
     expect "$binding"                0 "threads +$count of $count "                      env "$binding" "$tilegrad" info
 done
 expect 'taskset'                     0 'threads +1 of 1 '                                taskset -c "$(taskset -cp $$ | grep -oE '[0-9]+$')" "$tilegrad" info
-expect '--threads 1000'              0 "threads 1000: this process may use $count"       "${bench[@]}" --threads 1000
+expect '--threads 1000'              0 "threads 1000: only $count"       "${bench[@]}" --threads 1000
 expect 'so many are used'            0 " t$count: "                                      "${bench[@]}" --threads 1000
-expect 'OMP_NUM_THREADS=1000'        0 "OMP_NUM_THREADS=1000: this process may use"      env OMP_NUM_THREADS=1000 "${bench[@]}"
+expect 'OMP_NUM_THREADS=1000'        0 "OMP_NUM_THREADS=1000: only"      env OMP_NUM_THREADS=1000 "${bench[@]}"
 expect 'OMP_NUM_THREADS=1'           0 ' t1: '                                           env OMP_NUM_THREADS=1 "${bench[@]}"
 
 # ---- launchers ----

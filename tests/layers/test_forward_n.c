@@ -1,5 +1,5 @@
-/* test_forward_n.c - networks of several inputs and heads: as modules, as plain functions, as functions that run as an
- * invocation.  The same numbers, and but for the plain function the same memory. */
+/* test_forward_n.c - networks with several inputs and heads: as modules, as plain functions, and as functions run by an
+ * invocation.  All compute the same values, and all but the plain function use the same memory. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +20,7 @@ typedef struct {
     tg_module *block[BLOCKS], *mask, *fc;
 } twin;
 
-/* The parts are used by their operators, as in a program that knows no modules of its own. */
+/* Calls operators directly, like a program without modules of its own. */
 static void twin_run(tg_scope *s, const twin *t, tg_tensor *a, tg_tensor *b, tg_tensor **out)
 {
     tg_tensor *x = tg_concat(s, (tg_tensor *const[]){ a, b }, 2, -1);
@@ -67,7 +67,7 @@ static void run(tg_scope *s, twin *t, tg_tensor *const in[2], tg_tensor *out[2],
 typedef struct {
     double sum;
     uint64_t bytes, lasting;
-} outcome; /* of the outputs; the peak; of the weights */
+} outcome; /* hash of the outputs; peak memory; hash of the weights */
 
 static outcome try(manner how, bool train)
 {
@@ -234,14 +234,14 @@ static void a_replaced_tensor(void **state)
         if (strcmp(tg_message(s), message)) fail_msg("%s: got \"%s\"", rows[i].name, tg_message(s));
         tg_clear(s);
         slot->tensor = old;
-        tg_load(s, file, net, NULL); /* the file is as it was */
+        tg_load(s, file, net, NULL); /* the file is unchanged */
         by_forward(s, net);
         expect_ok(s);
     }
     tg_close(s);
 }
 
-/* A network of one tree with a weight of another, or of a scope that ends before it. */
+/* A network that uses a weight of another tree, or of a scope that is closed before it. */
 static void a_weight_of_elsewhere(void **state)
 {
     tg_scope *one = tg_open(), *other = tg_open(), *child = tg_push(one);

@@ -1,4 +1,4 @@
-/* test_layers.c - the tree of modules, first values, layers at work, the summary.  Models are in test_zoo.c. */
+/* test_layers.c - the module tree, initial values, layers' results, the summary.  Models are in test_zoo.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -60,7 +60,7 @@ static tg_tensor *nothing(tg_scope *s, tg_module *m, tg_tensor *x)
     return NULL;
 }
 
-/* A fresh root with a module in it; the caller makes a mistake. */
+/* A new root with a module in it, on which the caller makes a mistake. */
 static tg_module *fresh(tg_scope **root)
 {
     tg_close(*root);

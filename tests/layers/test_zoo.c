@@ -12,7 +12,7 @@
 
 /* ---- names and shapes ---- */
 
-/* Convolutions are OIHW there. */
+/* PyTorch's convolutions are OIHW. */
 static void append_shape(char *text, const tg_tensor *t)
 {
     const int order[] = { 0, t->rank == 4 ? 3 : 1, t->rank == 4 ? 1 : 2, t->rank == 4 ? 2 : 3 };
@@ -35,7 +35,7 @@ static void expect_entry(void *context, const char *name, tg_slot *slot, tg_modu
 static const struct {
     const char *name, *const *state; /* "conv1.weight 64x3x3x3", ..., NULL */
     int64_t numbers;
-    int classes, size, channels; /* of the images */
+    int classes, size, channels; /* the images' */
     const double *logits;        /* the first LOGITS of two images */
 } want[] = {
     { "lenet", lenet_state, lenet_numbers, 10, 28, 1, lenet_logits },
@@ -61,7 +61,7 @@ static void names_and_shapes_are_torchvisions(void **unused)
     }
 }
 
-/* With batch statistics; deep networks multiply rounding errors, a wrong network is off by far more. */
+/* With batch statistics.  Deep networks amplify rounding errors, but a wrong network is off by far more. */
 static void results_are_torchvisions(void **unused)
 {
     (void)unused;

@@ -1,12 +1,12 @@
 /* sweep_onednn.c - random convolutions by every kernel that calls oneDNN, against ref: sweep_onednn [CASES [SEED
  * [OPERATOR [KERNEL]]]].
  *
- * CASES shapes (100) for each kernel and dtype, with one thread and with two; only operators and kernels whose names
- * begin so. Exit status 1 if a result is outside its bound, 77 if oneDNN is missing or not allowed.
+ * CASES shapes (100) for each kernel and dtype, with one and two threads; OPERATOR and KERNEL are prefixes of names.
+ * Exit status 1 if a result is outside its bound, 77 if oneDNN is missing or disabled.
  *
  * A result is a sum of n products, none larger than 1.  Its bound is 4 sqrt(n) 2^-24 n: four standard deviations of n
- * independent roundings, each as large as it can be.  In bf16 a unit in the last place more, 2^-7: two sums that nearly
- * agree may round to neighbours.  Winograd's sums are of transformed operands: WINOGRAD times as much. */
+ * independent roundings, each as large as possible.  BF16 adds a unit in the last place, 2^-7: two sums that nearly
+ * agree may round to neighbours.  Winograd sums transformed operands: its bound is WINOGRAD times as large. */
 #include "attr.h"
 #include "dispatch.h"
 #include <tilegrad/tilegrad.h>
@@ -56,7 +56,7 @@ static void draw_channels(dice *d, shape *s)
     else s->ic = s->attr.groups, s->oc = s->ic * PICK(d, 1, 1, 1, 2);
 }
 
-/* False: the kernel does not fit into the image. */
+/* False: the kernel is larger than the padded image. */
 static bool draw_line(dice *d, shape *s, int i)
 {
     tg_conv2d_attr *a = &s->attr;
@@ -87,7 +87,7 @@ static void make_square(shape *s)
     a->image[1] = a->image[0], s->out[1] = s->out[0];
 }
 
-/* False: no convolution, or one that takes ref long. */
+/* False: not a valid convolution, or too slow for ref. */
 static bool draw(shape *s, const sweep *w, uint64_t seed)
 {
     dice d = { { seed, 0x0d0d }, 0 };
@@ -152,7 +152,7 @@ static tg_tensor *run(tg_scope *s, const sweep *w, const shape *v, const tg_kern
 
 /* ---- the comparison ---- */
 
-/* Products in one element of the result; of the weights' derivative by Winograd's algorithm, those of whole tiles. */
+/* The number of products in an element of the result; Winograd's weight gradient sums those of whole tiles. */
 static double terms(const sweep *w, const shape *v)
 {
     const double taps = (double)(v->attr.kernel[0] * v->attr.kernel[1]);
@@ -163,7 +163,7 @@ static double terms(const sweep *w, const shape *v)
     return taps * (double)(v->oc / v->attr.groups) + 1;
 }
 
-/* The largest error in units of its bound; NaN counts as infinitely wrong. */
+/* The largest error in units of its bound; NaN counts as infinite. */
 static double worst_of(const sweep *w, const shape *v, const tg_tensor *y, const tg_tensor *ref)
 {
     const bool winograd = strstr(w->kernel->name, "winograd");
@@ -217,7 +217,7 @@ static bool sweep_kernel(const tg_op *op, const tg_kernel *kernel, tg_dtype dtyp
     sweep w = { .op = op, .kernel = kernel, .dtype = dtype, .seed = seed };
     for (; w.ran < cases && w.tried < TRIES * cases; w.seed++, w.tried++) {
         shape v;
-        if (!w.ran && w.tried > 200) break; /* not of this dtype, or not with this instruction set */
+        if (!w.ran && w.tried > 200) break; /* doesn't support this dtype or instruction set */
         if (draw(&v, &w, w.seed) && !refuses(&w, &v)) compare(&w, &v);
     }
     if (!w.ran) return true;

@@ -1,5 +1,5 @@
-/* test_accuracy.c - means, variances and long sums by every kernel, against double: values whose mean is large beside
- * their deviations, constants, outliers, more terms than f32 can count. */
+/* test_accuracy.c - means, variances and long sums of every kernel against double: values with a mean much larger than
+ * their deviation, constants, outliers, more terms than f32 can count. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,7 +24,7 @@ static tg_tensor *applied(tg_scope *s, const tg_op *op, const tg_kernel *kernel,
     return y;
 }
 
-/* AddressSanitizer keeps loops from being vectorised, and a sum of one part instead of 16 is less exact. */
+/* AddressSanitizer prevents vectorisation, and one partial sum instead of 16 is less accurate. */
 #ifdef __SANITIZE_ADDRESS__
 enum { LOOSER = 16 };
 #else
@@ -37,7 +37,7 @@ static void expect_near(const char *row, const char *what, const tg_kernel *k, d
         fail_msg("%s by %s: %s is %.9g, want %.9g", row, k->name, what, got, want);
 }
 
-/* ---- normalisations: `first` and all others = mean + deviation (-1 .. 1), n values a row or channel ---- */
+/* ---- normalisations: `first`, then mean + deviation * uniform(-1, 1), n values per row or channel ---- */
 
 typedef struct {
     const char *name;
@@ -61,7 +61,7 @@ static const values rows[] = {
 };
 enum { ROWS = sizeof rows / sizeof *rows, SOME = 3 };
 
-/* [SOME][n] or, as channels, [n][SOME]. */
+/* [SOME][n], or [n][SOME] if they are channels. */
 static tg_tensor *made(tg_scope *s, const values *v, bool channels)
 {
     tg_tensor *x = channels ? tg_rand(s, -1, 1, 4, TG_DIM(1, 1, v->n, SOME)) : tg_rand(s, -1, 1, 2, TG_DIM(SOME, v->n));
@@ -84,7 +84,7 @@ static moments moments_of(const float *x, int64_t n, int64_t step)
     return m;
 }
 
-/* gx and d gamma of one row or channel, gamma = 1. */
+/* gx and the gradient of gamma of one row or channel, for gamma = 1. */
 static void expect_gradients(const char *row, const tg_kernel *k, const float *x, const float *gy, int64_t n,
                              int64_t step, double eps, const float *gx, float ggamma)
 {
@@ -176,16 +176,16 @@ static void batch_norm(void **state)
                 batch_norm_row(&rows[i], tg_batch_norm2d_op.kernels[k], tg_batch_norm2d_grad_op.kernels[k]);
 }
 
-/* ---- sums: relative to the sum of what is summed, all of it positive ---- */
+/* ---- sums of positive terms: error relative to the sum ---- */
 
 #define OVER(bits) (&(const tg_reduce_attr){ bits, false })
 static const struct {
     const char *name;
     const tg_op *op;
-    int rank, inputs, out; /* `inputs` alike; which output has the sums */
+    int rank, inputs, out; /* `inputs` of the same shape; output `out` holds the sums */
     int64_t dim[4];
     const void *attr;
-    uint32_t axes; /* what is summed */
+    uint32_t axes; /* the axes to sum over */
 } sums[] = {
     { "sum of columns", &tg_sum_op, 2, 1, 0, { 50000, 17 }, OVER(1), 1 },
     { "sum of wide columns", &tg_sum_op, 2, 1, 0, { 1000, 1100 }, OVER(1), 1 },
@@ -202,7 +202,7 @@ static const struct {
     { "relu_grad, channels", &tg_relu_grad_channel_sum_op, 2, 2, 1, { 50000, 17 }, NULL, 1 },
 };
 
-/* The sums in double, in the order of the results; how many. */
+/* Computes the sums in double, in the order of the results; returns their number. */
 static int64_t summed(const tg_tensor *x, uint32_t axes, double *sum)
 {
     int64_t results = 1;
@@ -242,7 +242,7 @@ static void long_sums(void **state)
             if (runs_here(*k)) sums_case(i, *k, 0), sums_case(i, *k, 300.3);
 }
 
-/* ---- softmax of a row of two numbers in turn, along the last axis and the first ---- */
+/* ---- softmax of a row of two alternating values, along the last and the first axis ---- */
 
 static void softmax_case(const tg_op *op, const tg_kernel *k, bool first)
 {
@@ -268,7 +268,7 @@ static void long_softmax(void **state)
             if (runs_here(*k)) softmax_case(ops[i / 2], *k, i % 2);
 }
 
-/* ---- relu passes the gradient where its result is NaN, fused or not, as in PyTorch ---- */
+/* ---- relu passes the gradient where its result is NaN, fused or not, like PyTorch ---- */
 
 enum { EDGES = 8 };
 static const double results[EDGES] = { NAN, -NAN, -1, -0.0, 0, 1, INFINITY, -INFINITY };

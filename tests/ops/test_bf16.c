@@ -1,4 +1,4 @@
-/* test_bf16.c - what is particular about bf16: how numbers are rounded, what meets f32, gradients. */
+/* test_bf16.c - bf16: rounding, mixing with f32, gradients. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +15,7 @@
 /* ---- casts round as tg_f32_to_bf16 does, by every kernel; denormals may be flushed to zero ---- */
 
 enum { EXPONENTS = 512, PATTERNS = 9 };
-/* Below a number's upper half: nothing, the least, around the middle, the most, with an even and an odd upper half. */
+/* Lower halves: 0, the smallest, around the midpoint, the largest; after an even and an odd upper half. */
 static const uint32_t low[PATTERNS] = { 0, 1, 0x7fff, 0x8000, 0x8001, 0xffff, 0x17fff, 0x18000, 0x18001 };
 
 static void casts_round_to_nearest(void **state)
@@ -45,7 +45,7 @@ static void casts_round_to_nearest(void **state)
 
 /* ---- bf16 beside f32 ---- */
 
-/* 1 + 2^-12 is no bf16 number: it survives where the other side becomes f32. */
+/* 1 + 2^-12 isn't representable in bf16: it survives only if the other side is widened to f32. */
 static void bf16_beside_f32_becomes_f32(void **state)
 {
     tg_scope *s = tg_open();
@@ -83,9 +83,10 @@ static void cross_entropy_of_bf16_is_f32(void **state)
     tg_close(root);
 }
 
-/* ---- backward in bf16 against backward in f32, on the same numbers ---- */
+/* ---- backward in bf16 against backward in f32, on the same values ---- */
 
-/* Gradients of the row's inputs, one behind the other; how many.  f32: as f32, from numbers that bf16 has. */
+/* Stores the gradients of the row's inputs one after another; returns the number of elements.  f32: compute in f32, on
+ * values that bf16 represents exactly. */
 static int64_t gradients(const tg_op *op, const op_sample *bf16, bool f32, float *to, int64_t room,
                          char why[HARNESS_TEXT])
 {
@@ -147,7 +148,7 @@ static void backward_agrees_with_f32(void **state)
     assert_true(rows > 100);
 }
 
-/* ---- an operator whose fast kernel knows f32 only: it runs between casts ---- */
+/* ---- an operator whose fast kernel supports f32 only: it runs between casts ---- */
 
 static int fast_calls;
 
@@ -209,7 +210,7 @@ static const tg_op add_to_op = {
     .kernels = TG_KERNELS(&fast, &slow),
 };
 
-/* The kernels that ran, as "cast cast fast cast". */
+/* Records the kernels that ran, as "cast cast fast cast". */
 static bool note_kernel(void *context, const tg_call *c)
 {
     char *text = context;
@@ -223,7 +224,7 @@ static tg_tensor *blend(tg_scope *s, const tg_op *op, tg_tensor *a, tg_tensor *b
     return tg_apply(s, op, (tg_tensor *const[]){ a, b }, NULL);
 }
 
-/* Runs it on x and x, or on x and another tensor; what ran. */
+/* Runs it on x and x, or on x and another tensor, and checks which kernels ran. */
 static void expect_kernels(const tg_op *op, tg_dtype dtype, bool twice, const char *want)
 {
     static const double three_x[] = { 3, -9, 1.5 }, two_x_and_z[] = { 3, -2, 1 + 0x1p-7 };
@@ -241,8 +242,8 @@ static void expect_kernels(const tg_op *op, tg_dtype dtype, bool twice, const ch
     for (int i = 0; i < 3; i++) assert_true(tg_get(y, i) == (twice ? three_x : two_x_and_z)[i]);
     expect_ok(s);
     assert_string_equal(ran, want);
-    const uint64_t one = 64;                                   /* blocks are multiples of this */
-    assert_true(tg_statistics(root).bytes <= bytes + 2 * one); /* y and its gap: the rest has come back */
+    const uint64_t one = 64;                                   /* block sizes are multiples of this */
+    assert_true(tg_statistics(root).bytes <= bytes + 2 * one); /* y and its gap: the rest has been freed */
     tg_reset(s);
     assert_int_equal(tg_statistics(root).bytes, bytes);
     tg_close(root);
@@ -280,7 +281,7 @@ static void a_fault_between_casts_leaves_no_memory(void **state)
     tg_close(root);
 }
 
-/* What writes a bf16 leaf must write the leaf. */
+/* An effect on a bf16 leaf must write the leaf itself, not a widened copy. */
 static void effects_on_bf16_are_not_widened(void **state)
 {
     tg_scope *root = tg_open();

@@ -1,10 +1,10 @@
-/* test_convolutions.c - random convolutions with any attributes that ops.h allows, by every kernel of our own, against
+/* test_convolutions.c - random convolutions with all attributes that ops.h allows, by each of our kernels, against
  * their definition in double: test_convolutions [CASES [SEED [BAD]]].
  *
- * conv2d and conv2d_relu, both derivatives, and conv_transpose2d.  Every operand, output, packed form and scratch is a
- * block of its own of just the bytes asked for, so that AddressSanitizer sees what reads or writes beyond; all but the
- * operands hold NaNs beforehand.  In every third (BAD-th) case some elements of the operands are NaN or infinite: then
- * a result is NaN exactly if its definition is.
+ * conv2d and conv2d_relu, both derivatives, and conv_transpose2d.  Each operand, output, packed form and scratch is a
+ * separate block of exactly the requested size, so that AddressSanitizer detects reads or writes out of bounds; all but
+ * the operands are filled with NaNs first.  In every third (BAD-th) case some elements of the operands are NaN or
+ * infinite: a result must then be NaN exactly where its definition is.
  *
  * Bound: a sum of K products rounds by at most (K + 2) 2^-24 of the sum of their sizes; a result in bf16 by 2^-8. */
 #include <setjmp.h>
@@ -24,7 +24,7 @@ enum { CASES = 1000, MOST_WORK = 150000, BAD_EVERY = 3, MOST_BAD = 3 };
 static uint64_t seed = 1;
 static int cases = CASES, bad_every = BAD_EVERY; /* 0: never */
 
-static int any(int low, int high) /* low .. high */
+static int any(int low, int high) /* low to high */
 {
     seed = seed * 6364136223846793005u + 1442695040888963407u;
     return low + (int)((seed >> 33) % (uint64_t)(high - low + 1));
@@ -33,11 +33,11 @@ static int any(int low, int high) /* low .. high */
 /* ---- a case ---- */
 
 typedef struct {
-    tg_conv2d_attr attr;         /* image: of x, or of what a transpose makes */
-    int64_t n, in, out, size[2]; /* size: of y, or of what a transpose reads */
+    tg_conv2d_attr attr;         /* image: of x, or of a transpose's result */
+    int64_t n, in, out, size[2]; /* size: of y, or of a transpose's input */
     bool transposed, bias;
     tg_dtype dtype;
-    int bad; /* elements that are not finite */
+    int bad; /* number of non-finite elements */
 } conv_case;
 
 static int64_t work_of(const conv_case *c)
@@ -45,7 +45,7 @@ static int64_t work_of(const conv_case *c)
     return c->n * c->size[0] * c->size[1] * c->out * c->in / c->attr.groups * c->attr.kernel[0] * c->attr.kernel[1];
 }
 
-/* Along one axis; false: there is no such convolution. */
+/* Draws the sizes along one axis; false: not a valid convolution. */
 static bool any_axis(conv_case *c, int i)
 {
     tg_conv2d_attr *a = &c->attr;
@@ -86,16 +86,16 @@ static bool try_case(conv_case *c)
     return work_of(c) <= MOST_WORK;
 }
 
-/* ---- operands, results, and what they should be ---- */
+/* ---- operands, results and expected results ---- */
 
 typedef struct {
     int64_t count;
     tg_dtype dtype;
-    void *bytes;                 /* none to spare */
-    double *value, *want, *size; /* what it holds; what a result should be, and the sum of its terms' sizes */
+    void *bytes;                 /* exactly the elements */
+    double *value, *want, *size; /* the contents; a result's expected value, and the sum of its terms' magnitudes */
 } array;
 
-enum { X, W, B, Y, GX, GW, ARRAYS }; /* Y as an operand is gy */
+enum { X, W, B, Y, GX, GW, ARRAYS }; /* as an operand, Y is gy */
 typedef struct {
     conv_case c;
     array of[ARRAYS];
@@ -163,8 +163,8 @@ static void add(array *to, int64_t i, double a, double b)
     to->size[i] += fabs(a * b);
 }
 
-/* What one output pixel, in one group, meets through one tap. */
-static void meet(problem *p, int64_t x, int64_t y, int64_t tap, int64_t group)
+/* Adds the products of one output pixel and one tap, in one group. */
+static void add_tap(problem *p, int64_t x, int64_t y, int64_t tap, int64_t group)
 {
     const tg_conv2d_attr *a = &p->c.attr;
     const int64_t in = p->c.in / a->groups, out = p->c.out / a->groups, taps = a->kernel[0] * a->kernel[1];
@@ -178,7 +178,7 @@ static void meet(problem *p, int64_t x, int64_t y, int64_t tap, int64_t group)
         }
 }
 
-/* Y, GX and GW by their definition. */
+/* Computes Y, GX and GW by their definition. */
 static void define(problem *p)
 {
     const tg_conv2d_attr *a = &p->c.attr;
@@ -189,7 +189,7 @@ static void define(problem *p)
             const int64_t w = y % width * a->stride[1] - a->pad[1] + tap % a->kernel[1] * a->dilation[1];
             if (h < 0 || h >= a->image[0] || w < 0 || w >= a->image[1]) continue;
             for (int64_t group = 0; group < a->groups; group++)
-                meet(p, (y / pixels * a->image[0] + h) * a->image[1] + w, y, tap, group);
+                add_tap(p, (y / pixels * a->image[0] + h) * a->image[1] + w, y, tap, group);
         }
 }
 
@@ -200,7 +200,7 @@ static tg_tensor *tensor_of(tg_scope *s, const array *a, int rank, const int64_t
     return tg_borrow(s, a->dtype, rank, dim, a->bytes, NULL, NULL);
 }
 
-/* As tasks do, some rows at a time, in any order. */
+/* Packs like tasks do, some rows at a time, in any order. */
 static void pack_rows(const tg_layout *layout, const tg_tensor *w, const int32_t *key, void *to)
 {
     const int64_t rows = w->dim[0];
@@ -208,7 +208,7 @@ static void pack_rows(const tg_layout *layout, const tg_tensor *w, const int32_t
         layout->pack(w, key, r, end, to);
 }
 
-/* Runs all tasks of a kernel that has been chosen for c. */
+/* Runs all tasks of the kernel chosen for c. */
 static void run_kernel(tg_call *c)
 {
     const tg_kernel *k = c->kernel;
@@ -233,7 +233,7 @@ static void run_kernel(tg_call *c)
     free(packed), free(t.shared);
 }
 
-/* Of element i, which is `sum` with a bias. */
+/* The bound on the error of element i, whose exact value is `sum`, including its bias. */
 static double bound_of(const problem *p, const array *to, int64_t i, double bias, double sum, const tg_kernel *k)
 {
     const tg_conv2d_attr *a = &p->c.attr;
@@ -271,7 +271,7 @@ static void compare(const problem *p, const tg_call *c, const array *to, const a
     }
 }
 
-/* vdpbf16ps is tried where it is slow, too. */
+/* Tests vdpbf16ps even where it is slow. */
 static bool refuses(const tg_call *c, const tg_kernel *k)
 {
     const bool ours = !strcmp(k->backend, "brgemm") || !strcmp(k->backend, "vector");
@@ -319,7 +319,7 @@ static void try_all(problem *p)
     tg_close(s);
 }
 
-/* ---- the public functions: a transpose's gradients cut and extend what they read ---- */
+/* ---- the public functions: a transpose's gradients crop and pad their inputs ---- */
 
 static void expect_array(problem *p, const char *what, tg_tensor *t, const array *want)
 {

@@ -1,7 +1,7 @@
-/* test_matmul.c - matmul and its gradients by every kernel: batch shapes that broadcast, both transpositions, and sides
- * of one, in all combinations.
+/* test_matmul.c - matmul and its gradients by every kernel: all combinations of broadcast batch shapes, transposed
+ * operands and sizes of 1.
  *
- * Elements are -1, 0 and 1, so every sum is exact in f32 and in bf16, in any order: results have to be equal. */
+ * Elements are -1, 0 and 1, so every sum is exact in f32 and bf16, in any order: results must be equal. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,10 +30,10 @@ typedef struct {
     int64_t m, n, k;
 } product_case;
 
-/* One operand: where it is in the stack, its elements, and its gradient as it should be. */
+/* One operand: its place in the batch, its elements and its expected gradient. */
 typedef struct {
     int rank;
-    int64_t dim[4], batch_step[2]; /* a step along the two leading axes of y */
+    int64_t dim[4], batch_step[2]; /* strides along y's two leading axes */
     int64_t row, column, count;
     float value[MOST], grad[MOST];
 } operand;
@@ -73,7 +73,7 @@ static void leading_of(const product_case *c, int64_t leading[2])
             if (both[i].dim[k] > 1) leading[k + 2 - both[i].rank] = both[i].dim[k];
 }
 
-/* y, and the gradients of sum(y gy), by the definition. */
+/* Computes y, and the gradients of sum(y gy), by definition. */
 static void define(const product_case *c, operand *a, operand *b, const float *gy, float *y)
 {
     int64_t leading[2], i = 0;
@@ -142,7 +142,7 @@ static void check_sizes(tg_scope *root, product_case c)
     }
 }
 
-/* In bf16 a kernel of f32 runs between casts, if its backend is the only one. */
+/* In bf16, an f32 kernel runs between casts if only its backend is enabled. */
 static void stacks(void **state)
 {
     product_case c = { .kernel = *state };

@@ -1,5 +1,5 @@
-/* test_norm.c - losses and normalisations give PyTorch's numbers (tests/oracle/losses.py), fused and not; messages for
- * bad classes and bad calls; dropout. */
+/* test_norm.c - losses and normalisations match PyTorch (tests/oracle/losses.py), fused and not; messages for bad
+ * classes and bad calls; dropout. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -153,7 +153,7 @@ static void layer_norm(void **state)
     }
 }
 
-/* Deviations of 1 around 10,000, over many blocks: sums of squares in f32 would lose them. */
+/* Deviations of 1 around 10,000, over many blocks: sums of squares in f32 would cancel. */
 static void batch_norm_does_not_cancel(void **state)
 {
     (void)state;
@@ -205,7 +205,7 @@ static void classes_out_of_range(void **state)
     bad_class(INT64_MAX, "cross_entropy: class 9223372036854775807 at row 3, want 0 to 9");
 }
 
-/* ---- 0 is a value: momentum and eps ---- */
+/* ---- momentum and eps of 0 ---- */
 
 static void zero_momentum_and_eps(void **state)
 {
@@ -311,7 +311,7 @@ static void dropout(void **state)
         dropped += kept[i] == 0;
         differ += kept[i] != other[i];
     }
-    assert_in_range(dropped, N / 4 - 800, N / 4 + 800); /* 6 deviations */
+    assert_in_range(dropped, N / 4 - 800, N / 4 + 800); /* 6 standard deviations */
     assert_in_range(differ, N * 3 / 8 - 1000, N * 3 / 8 + 1000);
     expect_ok(root);
     tg_close(root);

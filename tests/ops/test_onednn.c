@@ -1,4 +1,4 @@
-/* test_onednn.c - oneDNN behind our kernels: the cache of plans, refusals, NaNs, threads, failing allocations. */
+/* test_onednn.c - kernels that call oneDNN: the primitive cache, refusals, NaNs, threads, failing allocations. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,7 +20,7 @@ extern const tg_kernel conv2d_onednn, conv2d_relu_onednn, conv2d_grad_w_onednn, 
 
 static const tg_conv2d_attr plain = { .stride = { 1, 1 }, .dilation = { 1, 1 }, .groups = 1 };
 
-/* y = conv2d(x, w), every x and w 1, so every y is the number of products. */
+/* y = conv2d(x, w) of ones, so that each element of y is its number of products. */
 static tg_tensor *ones(tg_scope *s, int64_t n, int64_t size, int64_t in, int64_t out)
 {
     tg_tensor *x = tg_full(s, 1, 4, TG_DIM(n, size, size, in)), *w = tg_full(s, 1, 4, TG_DIM(out, 1, 1, in));
@@ -79,7 +79,7 @@ static void plans_are_found_again(void **state)
     tg_close(root);
 }
 
-/* More shapes in one run than the cache holds: plans leave it while calls still need them. */
+/* More shapes in one run than the cache holds: plans are evicted while calls still need them. */
 static void the_cache_is_bounded(void **state)
 {
     enum { SHAPES = TG_ONEDNN_PLANS + 40 };
@@ -136,7 +136,7 @@ static void trees_of_several_threads_share_plans(void **state)
     for (int i = 0; i < TREES; i++) assert_int_equal(wrong[i], 0);
 }
 
-/* A plan for one thread must not meet an OpenMP that would give a thread of the user's more. */
+/* A plan for one thread must not run on more, though OpenMP would give a user's thread more. */
 static void *convolve_3x3(void *result)
 {
     tg_scope *root = tg_open();
@@ -172,7 +172,7 @@ static void every_allocation_may_fail(void **state)
         assert_true(n < 200);
         tg_system_fail_at(n);
         tg_scope *root = tg_open();
-        tg_tensor *y = ones(root, 5, 3, 7, 100 + (int64_t)n); /* a shape not seen before */
+        tg_tensor *y = ones(root, 5, 3, 7, 100 + (int64_t)n); /* a new shape */
         const float *data = tg_data(y);
         done = tg_ok(root);
         assert_true(done ? data && data[0] == 7 : *tg_message(root));
@@ -216,7 +216,7 @@ static void shapes_that_overrun_are_refused(void **state)
     assert_string_equal(refusal_of_grad_w(15, 3, 2), "");
 }
 
-/* A 3x3 convolution on small images with many channels: Winograd's scratch for its weights' derivative is large. */
+/* A 3x3 convolution of small images with many channels: Winograd's scratch for the weight gradient is large. */
 static const char *refusal_of_winograd(int64_t n, int64_t size, int64_t channels)
 {
     static char text[256];
@@ -245,7 +245,7 @@ static void a_scratch_out_of_proportion_is_refused(void **state)
     int before = tg_threads();
     (void)state;
     if (conv2d_grad_w_winograd_onednn.isa > tg_max_isa()) skip();
-    if (*refusal_of_winograd(2, 8, 64)) skip(); /* this oneDNN has no Winograd */
+    if (*refusal_of_winograd(2, 8, 64)) skip(); /* this oneDNN lacks Winograd */
     tg_set_threads(2);
     assert_non_null(strstr(refusal_of_winograd(32, 7, 512), "out of proportion"));
     assert_string_equal(refusal_of_winograd(32, 14, 256), "");

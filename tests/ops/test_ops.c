@@ -1,8 +1,8 @@
-/* test_ops.c - every operator x row x kernel against ref, backward against differences.
+/* test_ops.c - every operator x row x kernel against ref, and backward against finite differences.
  *
- * Each row runs once more with bf16 inputs, where the operator takes them.  Tests are named operator/row/kernel,
- * operator/row/kernel/bf16 and operator/row/gradcheck; `test_ops conv2d` runs those whose names begin so,
- * `test_ops conv2d brgemm_amx_bf16` those of a kernel. */
+ * Each row also runs with bf16 inputs if the operator supports them.  Tests are named operator/row/kernel,
+ * operator/row/kernel/bf16 and operator/row/gradcheck; `test_ops conv2d` runs those with this prefix,
+ * `test_ops conv2d brgemm_amx_bf16` those of one kernel. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@ typedef struct {
     const op_sample *sample;
     const tg_kernel *kernel; /* NULL: a gradcheck, or an alias */
     char name[160];
-    uint64_t bits[TG_MAX_OUT + 2]; /* of the results, for each set of wanted outputs; 0: not run */
+    uint64_t bits[TG_MAX_OUT + 2]; /* hashes of the results, for each set of wanted outputs; 0: not run */
 } op_case;
 
 typedef struct {
@@ -41,7 +41,7 @@ static uint64_t bits_of(const op_result *r)
     return h ? h : 1;
 }
 
-/* What ref computes for one row: its kernels are tested one after the other, and ref takes the longest. */
+/* The results of ref for the current row, cached for all of its kernels: ref is the slowest. */
 static struct {
     const op_sample *sample;
     op_result of[TG_MAX_OUT + 2];
@@ -91,9 +91,9 @@ static void kernel_test(void **state)
     skip();
 }
 
-/* ---- the same bits with other numbers of threads ---- */
+/* ---- the same bits on other numbers of threads ---- */
 
-/* Libraries that cut a reduction by the number of threads cannot promise the same bits. */
+/* Libraries that split reductions by the number of threads can't guarantee the same bits. */
 static bool promises_bits(const tg_kernel *k) { return strcmp(k->backend, "onednn") && strcmp(k->backend, "openblas"); }
 
 static bool has_run(const op_case *t)
@@ -113,7 +113,7 @@ static int count_other_bits(const op_case *t)
         other += bits_of(&again) != t->bits[set];
         free_result(&again);
     }
-    if (other) print_error("%s: other bits than with one thread\n", t->name);
+    if (other) print_error("%s: bits differ from one thread's\n", t->name);
     return other;
 }
 
@@ -133,7 +133,7 @@ static void threads_test(void **state)
     assert_int_equal(other, 0);
 }
 
-/* An alias computes nothing: its output has the bytes of its input. */
+/* An alias computes nothing: its output has its input's bytes. */
 static void alias_test(void **state)
 {
     const op_case *t = *state;
@@ -158,7 +158,7 @@ static void gradcheck_test(void **state)
     if (!good) fail_msg("%s: %s", t->name, why);
 }
 
-/* ---- the list of tests, built at run time ---- */
+/* ---- the list of tests ---- */
 
 static void add(test_list *l, op_case c, const char *kind, CMUnitTestFunction run)
 {
@@ -217,7 +217,7 @@ static void add_kernels(test_list *l, const op_case *plain, const char *suffix)
     }
 }
 
-/* bf16: where the row may be written again with bf16 inputs. */
+/* bf16: room for the row with bf16 inputs. */
 static void add_row(test_list *l, const tg_op *op, const op_sample *row, op_sample *bf16)
 {
     const op_case plain = { .op = op, .sample = row };
@@ -242,7 +242,7 @@ int main(int argc, char **argv)
     all = (test_list){ calloc(most + 1, sizeof *all.test), calloc(most + 1, sizeof *all.cases), 0,
                        argc > 1 ? argv[1] : NULL, argc > 2 ? argv[2] : NULL };
     if (!all.test || !all.cases || !halves) return 1;
-    tg_set_threads(1); /* many tiny programs: waking workers costs more than they do */
+    tg_set_threads(1); /* for tiny calls, waking workers costs more than the work */
     add_rows(&all, halves);
     size_t n = all.n;
     all.test[n++] = (struct CMUnitTest){ .name = "two_threads", .test_func = threads_test, .initial_state = &two };

@@ -1,5 +1,5 @@
-/* test_values.c - operators element by element, along axes and of shapes: values that random rows do not reach (NaN,
- * infinities, ties, order), and arguments that are wrong. */
+/* test_values.c - operators on elements, axes and shapes: values that random rows don't cover (NaN, infinities, ties,
+ * order), and invalid arguments. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -129,7 +129,7 @@ static void flatten_is_channels_first(void **state)
     tg_close(s);
 }
 
-/* More than one call takes. */
+/* More inputs than one call accepts. */
 static void concat_of_many(void **state)
 {
     (void)state;
@@ -162,7 +162,7 @@ static void upsample_as_pytorch(void **state)
     tg_close(s);
 }
 
-/* ---- wrong arguments: x is [2, 3] of f32, bytes [2, 3] of u8, image [1, 2, 2, 1] ---- */
+/* ---- invalid arguments: x is f32 [2, 3], bytes u8 [2, 3], image [1, 2, 2, 1] ---- */
 
 typedef struct {
     tg_tensor *x, *bytes, *image;

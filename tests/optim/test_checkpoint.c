@@ -1,5 +1,5 @@
 /* test_checkpoint.c - tg_save and tg_load of models and optimizers: the same bits before and after tg_optimize, in FP32
- * and BF16, and a training that goes on from a file as if it had never stopped. */
+ * and BF16, and training that resumes from a file as if it had never stopped. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,12 +16,12 @@
 
 static bool has_bf16(void) { return tg_max_isa() >= TG_ISA_AVX512; }
 
-/* A file's path that stays, for data_path's does not. */
+/* Copies a path: data_path reuses its buffer. */
 #define PATH(variable, name) \
     char variable[256]; \
     snprintf(variable, sizeof variable, "%s", data_path(name))
 
-/* ---- going on: optimizers x dtypes ---- */
+/* ---- resuming: optimizers x dtypes ---- */
 
 enum { SGD, MOMENTUM, NESTEROV, ADAM, ADAMW };
 
@@ -29,7 +29,7 @@ typedef struct {
     const char *name;
     int kind;
     tg_dtype dtype;
-    int threads; /* after the file was loaded */
+    int threads; /* number of threads after loading */
 } going_on;
 
 static tg_optim *make_optimizer(tg_scope *s, tg_module *net, int kind)
@@ -47,7 +47,7 @@ static tg_optim *make_optimizer(tg_scope *s, tg_module *net, int kind)
     return opt;
 }
 
-/* 40 images of noise, 4 a batch, shuffled, cropped, mirrored; a small CNN with batch norm and dropout. */
+/* 40 images of noise in batches of 4, shuffled, cropped, mirrored; a small CNN with batch norm and dropout. */
 typedef struct {
     tg_scope *root;
     tg_module *net;
@@ -108,7 +108,7 @@ static tg_stateful *things(const trainee *t, tg_stateful all[4])
     return all;
 }
 
-/* The FP32 values of everything that lasts. */
+/* A hash of the FP32 values of all persistent state. */
 static uint64_t values(trainee *t)
 {
     tg_stateful all[4];
@@ -122,8 +122,8 @@ static uint64_t values(trainee *t)
     return h;
 }
 
-/* 26 steps, or 13 (in the second epoch), a file, another model from another seed, 13 more. */
-static void goes_on_as_if_it_had_not_stopped(void **state)
+/* 26 steps; or 13 (into the second epoch), save, load into a model of another seed, 13 more. */
+static void resumes_as_if_never_stopped(void **state)
 {
     const going_on *const row = *state;
     PATH(path, "going_on.safetensors");
@@ -167,7 +167,7 @@ static void one_way(form before, form after)
     train(&from, 3);
     tg_save(from.root, path, from.net, from.opt);
     if (after != PLAIN) optimize(&to, after);
-    train(&to, 1); /* packs are kept, states are there: all of it must go */
+    train(&to, 1); /* packed weights and optimizer states exist: loading must replace them all */
     tg_load(to.root, path, to.net, to.opt);
     expect_ok(to.root);
     if (values(&from) != values(&to)) fail_msg("%s to %s", form_names[before], form_names[after]);
@@ -231,7 +231,7 @@ static void names_all_that_does_not_fit(void **state)
     tg_close(t.root);
 }
 
-/* Another head on the same body, and the body alone. */
+/* Another head on the same body, and the body only. */
 static void loads_what_matches(void **state)
 {
     (void)state;
@@ -277,7 +277,7 @@ static void nothing_changes_when_memory_is_short(void **state)
             tg_clear(u.root);
             if (!saving && failed) assert_true(lasting_bytes(u.net, u.opt) == before);
             if (saving && failed) assert_int_equal(access(part, F_OK), -1);
-            tg_load(u.root, path, u.net, u.opt); /* the file before is whole */
+            tg_load(u.root, path, u.net, u.opt); /* the earlier file is intact */
             if (!saving || n > 1) expect_ok(u.root);
             if (!saving) assert_true(lasting_bytes(u.net, u.opt) == lasting_bytes(t.net, t.opt));
             tg_close(t.root);
@@ -287,7 +287,7 @@ static void nothing_changes_when_memory_is_short(void **state)
     }
 }
 
-/* A number of KiB in /proc/self/status; "VmHWM:" is the peak since it was forgotten. */
+/* A value in KiB from /proc/self/status; "VmHWM:" is the peak since its last reset. */
 static long status_kib(const char *key)
 {
     char line[256];
@@ -306,7 +306,7 @@ static bool forget_peak(void)
     return to && !fclose(to) && done;
 }
 
-/* MiB that the process grew by, at most, while it saved or loaded. */
+/* The peak growth of the process in MiB while saving or loading. */
 static double growth(trainee *t, const char *path, bool saving)
 {
     if (!forget_peak()) skip();
@@ -317,15 +317,15 @@ static double growth(trainee *t, const char *path, bool saving)
     return (double)(status_kib("VmHWM:") - before) / 1024;
 }
 
-/* AddressSanitizer keeps a byte of its own for each 8 that are touched. */
+/* AddressSanitizer keeps a shadow byte for every 8 bytes touched. */
 #ifdef __SANITIZE_ADDRESS__
 #define SHADOW(mib) ((mib) / 8)
 #else
 #define SHADOW(mib) 0
 #endif
 
-/* 64 MiB of weights and as many of momentum. */
-static void takes_little_memory(void **state)
+/* 64 MiB of weights and 64 MiB of momentum. */
+static void needs_little_memory(void **state)
 {
     enum { SIDE = 4096, MIB = 2 * SIDE * SIDE / (1 << 20) * 4 };
     PATH(path, "large.safetensors");
@@ -343,7 +343,7 @@ static void takes_little_memory(void **state)
     tg_close(t.root);
 }
 
-/* ---- files of this version, from now on ---- */
+/* ---- files of this version stay readable ---- */
 
 #define VERSION_1 "tests/lib/files/data/version-1.safetensors"
 static const going_on of_version_1 = { "", ADAM, TG_F32, 1 };
@@ -370,7 +370,7 @@ static void files_of_version_1_load(void **state)
     expect_ok(t.root);
     assert_true(lasting_bytes(t.net, t.opt) == 0x6484b33871036750u);
     assert_int_equal(tg_steps(t.opt), 7);
-    const tg_adam_values *v = &t.opt->config.adam; /* where 0 was the default */
+    const tg_adam_values *v = &t.opt->config.adam; /* 0 meant the default there */
     assert_true(v->beta1 == 0.9 && v->beta2 == 0.999 && v->eps == 1e-8 && t.opt->schedule.pct_start == 0.3);
     train(&t, 1);
     tg_close(t.root);
@@ -394,11 +394,11 @@ int main(int argc, char **argv)
     struct CMUnitTest tests[ROWS + OTHERS] = {
         cmocka_unit_test(all_forms_are_the_same_file), cmocka_unit_test(names_all_that_does_not_fit),
         cmocka_unit_test(loads_what_matches),          cmocka_unit_test(nothing_changes_when_memory_is_short),
-        cmocka_unit_test(takes_little_memory),         cmocka_unit_test(files_of_version_1_load),
+        cmocka_unit_test(needs_little_memory),         cmocka_unit_test(files_of_version_1_load),
     };
-    setenv("TG_BACKEND", "ref,vector,brgemm", 1); /* whose bits do not depend on the number of threads */
+    setenv("TG_BACKEND", "ref,vector,brgemm", 1); /* their bits don't depend on the number of threads */
     if (argc > 1 && !strcmp(argv[1], "write")) return write_file_of_this_version();
     for (int i = 0; i < ROWS; i++)
-        tests[OTHERS + i] = (struct CMUnitTest){ rows[i].name, goes_on_as_if_it_had_not_stopped, NULL, NULL, &rows[i] };
+        tests[OTHERS + i] = (struct CMUnitTest){ rows[i].name, resumes_as_if_never_stopped, NULL, NULL, &rows[i] };
     return cmocka_run_group_tests(tests, data_folder_begin, data_folder_end);
 }

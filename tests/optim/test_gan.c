@@ -1,5 +1,5 @@
-/* test_gan.c - two optimizers: a GAN against PyTorch's losses (tests/oracle/gan.py), and whose gradients a backward
- * leaves. */
+/* test_gan.c - two optimizers: a GAN against PyTorch's losses (tests/oracle/gan.py), and which gradients a backward
+ * pass leaves behind. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -57,7 +57,7 @@ static void expect_loss(int step, const char *whose, double got, double want)
         fail_msg("step %d: the loss of the %s is %.9g, PyTorch's %.9g", step, whose, got, want);
 }
 
-/* ---- PyTorch's losses: by tg_backward_for, and by tg_backward with tg_clear_grads ---- */
+/* ---- PyTorch's losses, with tg_backward_for, and with tg_backward and tg_clear_grads ---- */
 
 static void train(bool by_clearing)
 {
@@ -107,14 +107,14 @@ static void only_the_module_gets_gradients(void **state)
     assert_true(has_none(g.generator));
     tg_backward_to(s, loss, &x, 1); /* the same graph again */
     assert_true(has_none(g.generator) && has_none(g.discriminator) && tg_grad(x));
-    tg_backward(s, loss); /* and as if nothing had been */
+    tg_backward(s, loss); /* unaffected by the earlier passes */
     assert_true(has_grads(g.generator) && has_grads(g.discriminator));
     expect_ok(s);
     tg_close(root);
 }
 
-/* No product for what gets no gradient: fewer calls than a full backward. */
-static void what_is_not_wanted_costs_nothing(void **state)
+/* Gradients that aren't wanted aren't computed: fewer calls than a full backward. */
+static void unwanted_gradients_cost_nothing(void **state)
 {
     (void)state;
     uint64_t calls[3];
@@ -130,7 +130,7 @@ static void what_is_not_wanted_costs_nothing(void **state)
         tg_close(root);
     }
     assert_true(calls[0] - calls[1] >= 4); /* two weights, two biases */
-    assert_true(calls[2] < calls[1]);      /* nor the way to the generator */
+    assert_true(calls[2] < calls[1]);      /* nor the path to the generator */
 }
 
 static void refuses_a_loss_without_the_module(void **state)
@@ -155,7 +155,7 @@ static void refuses_a_loss_without_the_module(void **state)
     tg_clear_grads(s, NULL);
     expect_message(s, "clear_grads: the module is NULL");
     tg_clear(s);
-    tg_backward(s, loss); /* after all of that */
+    tg_backward(s, loss); /* still works afterwards */
     assert_true(has_grads(g.discriminator));
     tg_close(root);
 }
@@ -166,7 +166,7 @@ int main(void)
         cmocka_unit_test(losses_are_pytorchs),
         cmocka_unit_test(losses_are_pytorchs_by_clearing),
         cmocka_unit_test(only_the_module_gets_gradients),
-        cmocka_unit_test(what_is_not_wanted_costs_nothing),
+        cmocka_unit_test(unwanted_gradients_cost_nothing),
         cmocka_unit_test(refuses_a_loss_without_the_module),
     };
     return cmocka_run_group_tests_name("gan", tests, NULL, NULL) != 0;

@@ -1,4 +1,4 @@
-/* test_optim.c - schedules against PyTorch's (tests/oracle/schedules.py), clipping, groups, what is skipped, errors.
+/* test_optim.c - schedules against PyTorch's (tests/oracle/schedules.py), clipping, groups, skipped parameters, errors.
  * Whole trajectories are in test_trajectory.c. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -83,7 +83,7 @@ static void micro_batches_add_up(void **state)
     expect_numbers(f->a, NUMBERS(-2, 5));
 }
 
-/* Neither moved by decay or momentum, nor counted as a step of that parameter. */
+/* Decay and momentum don't move it, and the parameter's step count stays. */
 static void without_gradient_nothing_happens(void **state)
 {
     const fixture *f = *state;
@@ -95,7 +95,7 @@ static void without_gradient_nothing_happens(void **state)
     assert_int_equal(opt->slots[1].steps, 0);
     push(f, f->m, 1, -1);
     update(f, opt);
-    expect_numbers(f->m, NUMBERS(3 * 0.95 - 0.1, 4 * 0.95 + 0.1)); /* a first step: lr sign(g) */
+    expect_numbers(f->m, NUMBERS(3 * 0.95 - 0.1, 4 * 0.95 + 0.1)); /* Adam's first step: lr sign(g) */
     assert_int_equal(tg_steps(opt), 2);
 }
 
@@ -153,7 +153,7 @@ static void the_norm_that_was_found(void **state)
     assert_true(tg_grad_norm(opt) == 50);
     expect_numbers(f->a, NUMBERS(1 - 3 - 0.2 - 30, 2 - 4 - 0.4 - 40));
     update(f, opt);
-    assert_true(isnan(tg_grad_norm(opt))); /* no gradients, no norm */
+    assert_true(isnan(tg_grad_norm(opt))); /* no gradients */
 }
 
 static void value_is_element_by_element(void **state)
@@ -188,7 +188,7 @@ static void groups_have_their_own_rates(void **state)
     expect_numbers(f->m, NUMBERS(2.9, 3.9));
 }
 
-/* Which parameters tg_no_decay_on_bias_and_norm spares. */
+/* The parameters that tg_no_decay_on_bias_and_norm exempts. */
 static void decay_goes_by_role(void **state)
 {
     const fixture *f = *state;

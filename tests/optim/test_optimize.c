@@ -1,4 +1,5 @@
-/* test_optimize.c - tg_optimize: what it says, all or nothing, and that results stay right whatever is done afterwards.
+/* test_optimize.c - tg_optimize: its report, all or nothing on failure, and correct results whatever is done
+ * afterwards.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -101,7 +102,7 @@ static void nothing_changes_when_memory_is_short(void **state)
     const uint64_t before = lasting_bytes(t.net, t.optim);
     int refused = 0;
     for (uint64_t n = 1; n < 1000; n++) {
-        tg_scope *child = tg_push(s); /* its memory is asked for anew */
+        tg_scope *child = tg_push(s); /* its memory is allocated anew */
         tg_system_fail_at(n);
         const tg_optimize_report *r = tg_optimize(child, t.net, t.optim, TG_BF16);
         tg_system_fail_at(0);
@@ -148,7 +149,7 @@ static void trains_as_fp32_does(void **state)
     assert_true(loss[0] < 0.5 * first[0] && loss[1] < 0.5 * first[1]);
 }
 
-/* Everything that IPEX's users fell over, with packed forms kept and not: the same bits. */
+/* Everything that tripped users of IPEX, with and without cached packed weights: the same bits. */
 static uint64_t eventful_training(bool packs, tg_dtype dtype)
 {
     toy t;
@@ -159,7 +160,7 @@ static uint64_t eventful_training(bool packs, tg_dtype dtype)
     run_steps(&t, root, 2, &loss);
     ((float *)tg_edit(root, tg_find_param(t.net, "0.weight")))[3] = 0.123f; /* edit a weight */
     run_steps(&t, root, 2, &loss);
-    tg_set_threads(3); /* another number of threads */
+    tg_set_threads(3); /* change the number of threads */
     run_steps(&t, root, 2, &loss);
     tg_scope *look = tg_push(root); /* evaluate in between, twice */
     tg_data(tg_forward(look, t.net, t.x));
@@ -168,7 +169,7 @@ static uint64_t eventful_training(bool packs, tg_dtype dtype)
     tg_data(tg_forward(look, t.net, t.x));
     tg_pop(look);
     run_steps(&t, root, 1, &loss);
-    tg_no_decay_on_bias_and_norm(root, t.optim); /* another group */
+    tg_no_decay_on_bias_and_norm(root, t.optim); /* add a group */
     run_steps(&t, root, 2, &loss);
     tg_set_threads(tg_processors());
     expect_ok(root);
@@ -184,7 +185,7 @@ static void whatever_is_done_results_stay_right(void **state)
     assert_true(eventful_training(true, TG_BF16) == eventful_training(false, TG_BF16));
 }
 
-/* A model into which the values of an optimised one are copied computes the same, once it is optimised too. */
+/* Values copied into another model compute the same results, once it is optimized, too. */
 static void a_copied_model_computes_the_same(void **state)
 {
     (void)state;
@@ -209,7 +210,7 @@ static void a_copied_model_computes_the_same(void **state)
     tg_close(root);
 }
 
-/* Weight gradients are f32 and are summed in f32 over micro-batches. */
+/* Weight gradients are f32 and accumulate in f32 over micro-batches. */
 static void gradients_are_f32(void **state)
 {
     (void)state;
@@ -219,7 +220,8 @@ static void gradients_are_f32(void **state)
     tg_optimize(root, net, NULL, TG_BF16);
     tg_tensor *w = net->slots->tensor;
     tg_scope *s = tg_train(root);
-    for (int i = 0; i < 4; i++, tg_reset(s)) { /* 1 + 2^-9 has no bf16 form; x has one, the sum of gradients not */
+    for (int i = 0; i < 4;
+         i++, tg_reset(s)) { /* 1 + 2^-9 isn't representable in bf16; x is, the sum of gradients isn't */
         tg_tensor *x = tg_full(s, i ? 0x1p-9 : 1, 2, TG_DIM(1, 1));
         tg_backward(s, tg_sum(s, tg_cast(s, tg_forward(s, net, x), TG_F32), (tg_axes){ 0 }));
     }
@@ -232,7 +234,7 @@ static void gradients_are_f32(void **state)
 
 /* ---- what user code sees ---- */
 
-/* Every handle of a weight has the dtype of its memory; tg_f32 reads the master through any. */
+/* All handles of a weight have the dtype of its memory; tg_f32 reads the master through any of them. */
 static void aliases_go_along(void **state)
 {
     (void)state;
@@ -275,8 +277,7 @@ static uint64_t calls_of(tg_scope *s, toy *t, bool read)
     return tg_statistics(s).calls - before;
 }
 
-/* Logits are f32 for user code, which costs a call if they are read as they lie, else nothing; inside they are the same
- * bf16. */
+/* User code sees f32 logits, which cost a cast only if they are read directly; internally they stay bf16. */
 static void results_are_f32_for_user_code(void **state)
 {
     (void)state;
@@ -289,7 +290,7 @@ static void results_are_f32_for_user_code(void **state)
     tg_scope *look = tg_push(s);
     tg_tensor *y = tg_forward(look, t.net, t.x),
               *top = tg_forward(look, tg_sequential(look, (tg_module *[]){ NULL }), y);
-    assert_int_equal(top->dtype, TG_BF16); /* what goes into a module is what came out of the other */
+    assert_int_equal(top->dtype, TG_BF16); /* between modules it stays bf16 */
     tg_tensor *part = tg_forward(look, tg_find_module(t.net, "8"), tg_zeros(look, TG_F32, 2, TG_DIM(1, 16)));
     assert_int_equal(part->dtype, TG_BF16);
     const float *f = tg_f32(y);
@@ -301,7 +302,7 @@ static void results_are_f32_for_user_code(void **state)
     tg_close(s);
 }
 
-/* A training makes the same calls, and the same bits, whether its results are f32 for user code or stay bf16. */
+/* Training makes the same calls and computes the same bits, whether user code sees results in f32 or in bf16. */
 static void showing_f32_costs_nothing(void **state)
 {
     (void)state;
@@ -322,7 +323,7 @@ static void showing_f32_costs_nothing(void **state)
     assert_true(bits[0] == bits[1]);
 }
 
-/* Read after the update that consumed what it was made of. */
+/* Read after the update that consumed its inputs. */
 static void results_can_be_read_late(void **state)
 {
     (void)state;

@@ -1,5 +1,6 @@
-/* test_update.c - updates of split weights: the master moves as an f32 weight does, bit for bit; packed forms go with
- * it. */
+/* test_update.c - updates of split weights: the master moves like an f32 weight, bit for bit, and packed weights
+ * follow.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -138,8 +139,7 @@ static const tg_op show = {
     .kernels = TG_KERNELS(&show_kernel),
 };
 
-/* Whatever the shape, an update leaves the packed form as if it had been packed anew, and nothing packs it a second
- * time. */
+/* For any shape, an update leaves the packed weights as if packed anew, and they aren't packed a second time. */
 static void updates_write_packed_forms(void **state)
 {
     static const int64_t dims[][2] = { { 1, 1 }, { 15, 3 }, { 16, 5000 }, { 17, 2 }, { 1000, 40 }, { 40000, 1 } };

@@ -1,4 +1,4 @@
-/* test_zero.c - a 0 that was asked for, or loaded, is 0 and not the default: optimizers and schedules in files. */
+/* test_zero.c - an explicit or loaded 0 is 0 and not the default: optimizers and schedules in files. */
 #include "tensor_files.h"
 #include "expect.h"
 #include "update.h"

@@ -1,10 +1,10 @@
-/* oracle_calls.c - runs calls of public operators that oracle/compare_torch describes, forward and backward.
+/* oracle_calls.c - runs calls of public operators for oracle/compare_torch, forward and backward.
  *
- * A request on standard input is a line of words, and then the bytes of the inputs, one after the other:
+ * A request on standard input is a line of words, followed by the bytes of the inputs, one after another:
  *     OPERATOR threads train attributes a0 a1 .. inputs { dtype use rank d0 d1 .. } ..
- * use: 0 nothing; 1 its gradient is wanted; 2 its numbers are wanted afterwards; 3 it is the gradient of the result.
- * The answer is a line "error MESSAGE", or "ok N" and N times a line "dtype rank d0 d1 .." followed by the bytes: the
- * result, then what is wanted of each input, gradients in f32.  A gradient that did not come has dtype "none". */
+ * use: 0: plain input; 1: return its gradient; 2: return its contents afterwards; 3: it is the gradient of the result.
+ * The answer is a line "error MESSAGE"; or "ok N", then N times a line "dtype rank d0 d1 .." followed by the bytes: the
+ * result, then what was requested of each input, gradients in f32.  A missing gradient has dtype "none". */
 #include <tilegrad/tilegrad.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@ typedef struct {
     char name[64];
     int threads, train, n_attr, n_in, use[MOST_IN];
     double a[MOST_ATTR];
-    tg_tensor *in[MOST_IN]; /* without those of use RESULTS_GRADIENT */
+    tg_tensor *in[MOST_IN]; /* except those of use RESULTS_GRADIENT */
     tg_tensor *gradient;
 } request;
 
@@ -288,7 +288,7 @@ static bool read_request(tg_scope *s, request *r)
 
 /* ---- answers ---- */
 
-/* A tensor's numbers from memory of their own, exactly as large, so that a reader that goes too far is seen. */
+/* Writes from a copy of exactly the tensor's size, so that AddressSanitizer detects reads beyond it. */
 static void write_tensor(tg_tensor *t)
 {
     const void *const data = t ? tg_data(t) : NULL;

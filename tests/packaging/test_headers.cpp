@@ -1,10 +1,9 @@
-/* test_headers.cpp - the public headers are pedantic C++17 too, macros included, and the library can be called from
- * there. */
+/* test_headers.cpp - the public headers, macros included, are pedantic C++17 too, and C++ can call the library. */
 #include <tilegrad/tilegrad.h>
 #include <cmath>
 #include <cstdio>
 
-/* An operator of one's own: y = 2 x. */
+/* A custom operator: y = 2 x. */
 static void infer(tg_scope *s, tg_call *c) { c->out[0] = tg_make_like(s, c->in[0]); }
 static void run(const tg_call *c, const tg_task *)
 {

@@ -3,8 +3,8 @@
 #include <math.h>
 
 #define SAMPLES(op) \
-    extern const op_sample samples_##op[]; \
-    const op_sample samples_##op[]
+    extern op_sample samples_##op[]; \
+    op_sample samples_##op[]
 #define ROW(name, ...) \
     { \
         name, { __VA_ARGS__ }, NULL, 0, 0 \

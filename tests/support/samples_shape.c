@@ -2,8 +2,8 @@
 #include "op_samples.h"
 
 #define SAMPLES(op) \
-    extern const op_sample samples_##op[]; \
-    const op_sample samples_##op[]
+    extern op_sample samples_##op[]; \
+    op_sample samples_##op[]
 #define WITH(name, a, ...) \
     { \
         name, { __VA_ARGS__ }, a, 0, 0 \

@@ -48,19 +48,19 @@ static void malformed(void **state)
     static const char *const texts[] = {
         "",
         "n1",
-        "c3 5x5 k3",          /* no images */
-        "n1 5x5 k3",          /* no channels */
-        "n1 c3 k3",           /* no image */
-        "n1 c3 2x5 k3",       /* the kernel is larger than the padded image */
-        "n1 c3 5x5 k3 s0",    /* no stride */
-        "n1 c3 5x5 k",        /* no number */
-        "n1 c3- 5x5 k3",      /* half a pair */
-        "n1 c3 5x5 k3x",      /* the same */
-        "n1 c3 5x5 k3 z2",    /* no such field */
+        "c3 5x5 k3",           /* no images */
+        "n1 5x5 k3",           /* no channels */
+        "n1 c3 k3",            /* no image */
+        "n1 c3 2x5 k3",        /* the kernel is larger than the padded image */
+        "n1 c3 5x5 k3 s0",     /* no stride */
+        "n1 c3 5x5 k",         /* no number */
+        "n1 c3- 5x5 k3",       /* half a pair */
+        "n1 c3 5x5 k3x",       /* the same */
+        "n1 c3 5x5 k3 z2",     /* no such field */
         "n1 c3 5x5 k3 biased", /* no such word */
-        "n1  c3 5x5 k3",      /* two spaces */
-        "n1 c3 5x5 k3 ",      /* a space at the end */
-        "n1 c3 5x5k3",        /* no space */
+        "n1  c3 5x5 k3",       /* two spaces */
+        "n1 c3 5x5 k3 ",       /* a space at the end */
+        "n1 c3 5x5k3",         /* no space */
     };
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {

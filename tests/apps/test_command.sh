@@ -208,7 +208,7 @@ for name in data_batch_{1..5} test_batch; do
 done
 fives=(--data "$work/cifar" --lr 0.0001 --epochs 1)
 expect 0 'one image is left out of each epoch.*' train resnet50 "${fives[@]}" --batch 4
-expect 1 'resnet50: batch norm wants at least two .* --batch 2 or more' train resnet50 "${fives[@]}" --batch 1
+expect 1 'resnet50: batch norm needs at least two .* --batch 2 or more' train resnet50 "${fives[@]}" --batch 1
 expect 0 'after 1 epochs'                              train resnet20 "${fives[@]}" --batch 1
 (( rows++ ))
 "$tilegrad" train resnet20 "${fives[@]}" --batch 4 | grep -q 'left out' && { echo 'FAIL  left out without need'; (( failures++ )); }

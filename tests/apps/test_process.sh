@@ -57,10 +57,10 @@ expect 'OMP_NUM_THREADS=1'           0 ' t1: '                                  
 
 # ---- launchers ----
 expect 'alone'                       0 '!rank'                                           "${bench[@]}"
-expect 'a rank of Open MPI'          0 'rank 1 of 4 that Open MPI started'               env OMPI_COMM_WORLD_SIZE=4 OMPI_COMM_WORLD_RANK=1 "${bench[@]}"
-expect 'a rank of MPICH'             0 'rank 0 of 2 that MPI started'                    env PMI_SIZE=2 PMI_RANK=0 "${bench[@]}"
-expect 'a task of srun'              0 'rank 2 of 3 that Slurm started'                  env SLURM_STEP_NUM_TASKS=3 SLURM_PROCID=2 "${bench[@]}"
-expect 'only the number of the job'  0 'rank 2 of 3 that Slurm started'                  env SLURM_NTASKS=3 SLURM_PROCID=2 "${bench[@]}"
+expect 'a rank of Open MPI'          0 'rank 1 of 4 started by Open MPI'               env OMPI_COMM_WORLD_SIZE=4 OMPI_COMM_WORLD_RANK=1 "${bench[@]}"
+expect 'a rank of MPICH'             0 'rank 0 of 2 started by MPI'                    env PMI_SIZE=2 PMI_RANK=0 "${bench[@]}"
+expect 'a task of srun'              0 'rank 2 of 3 started by Slurm'                  env SLURM_STEP_NUM_TASKS=3 SLURM_PROCID=2 "${bench[@]}"
+expect 'only the number of the job'  0 'rank 2 of 3 started by Slurm'                  env SLURM_NTASKS=3 SLURM_PROCID=2 "${bench[@]}"
 expect 'a batch script of Slurm'     0 '!rank'                                           env SLURM_NTASKS=3 SLURM_PROCID=0 "${bench[@]}"
 expect 'one rank'                    0 '!rank'                                           env PMI_SIZE=1 PMI_RANK=0 "${bench[@]}"
 for rank in 0 1; do

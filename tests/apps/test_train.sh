@@ -163,18 +163,18 @@ wrong() {
     else fail "$2 $3: status $status, want 1 and \"$1\" in:"$'\n'"$output"
     fi
 }
-wrong 'train/seen is 63, want 64, as many images as 4 batches'  train/seen 63
+wrong 'train/seen is 63, want 64: the images of 4 batches'  train/seen 63
 wrong 'train/seen is 96, want 64'                               train/seen 96
 wrong 'train/seen is 0, want 64'                                train/seen 0
 wrong 'train/seen: "97" in the file'                            train/seen 97
 wrong 'train/seen is 64, want 48'                               loader/batch 3
 wrong 'loader/batch: "7" in the file'                           loader/batch 7
-wrong 'train/marked/seen is above train/seen'                   train/marked/seen 65
+wrong 'train/marked/seen exceeds train/seen'                   train/marked/seen 65
 for epoch in -9223372036854775808 -1 0 9223372036854775807 18446744073709551617 1x ''; do
-    wrong "train/epoch is \"$epoch\", want a whole number from 1 on" train/epoch "$epoch"
+    wrong "train/epoch is \"$epoch\", want a whole number of at least 1" train/epoch "$epoch"
 done
 for step in -1 9223372036854775807 99999999999999999999 0x10 ' 5' ''; do
-    wrong 'it has no train/step'                                train/step "$step"
+    wrong 'no train/step'                                train/step "$step"
 done
 rm -rf "$work/wrong"
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Trains LeNet on pictures of clothes, and draws what it makes of some that it has not seen.
+# Trains LeNet on pictures of clothes, and draws its predictions for some that it hasn't seen.
 set -euo pipefail
 cd "$(dirname "$0")"
 . packaging/packages.sh
 
 need_packages "${build_packages[@]}"
 if [[ ! -f build/build.ninja ]]; then
-    echo "Building (a minute or so, once)"
+    echo "Building (once, about a minute)"
     cmake -S . -B build -G Ninja -DCMAKE_BUILD_TYPE=Release -DTG_TESTS=OFF >/dev/null
 fi
 ninja -C build --quiet tilegrad | sed '/no work to do/d'

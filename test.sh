@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds in Release, runs all tests.
+# Installs missing packages, builds in Release and runs all tests.
 set -euo pipefail
 cd "$(dirname "$0")"
 . packaging/packages.sh

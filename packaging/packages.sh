@@ -1,15 +1,15 @@
-# packages.sh - sourced by the scripts: what tilegrad needs from Debian, and how it is installed.
+# packages.sh - sourced by scripts: the Debian packages that tilegrad needs, and how to install them.
 
 # shellcheck shell=bash disable=SC2034
 
 build_packages=(gcc libc6-dev cmake ninja-build libdnnl-dev libopenblas-openmp-dev zlib1g-dev libpng-dev librandom123-dev
                 libjansson-dev libxxhash-dev)
 test_packages=(g++ libcmocka-dev pkg-config)
-# Peers and tools that checks are skipped without, with the reason: NumPy, PyTorch, libFuzzer, clang-format, clang-tidy.
+# Peers and tools without which some checks are skipped, with a message: NumPy, PyTorch, libFuzzer, clang-format, clang-tidy.
 peer_packages=(python3-numpy python3-torch clang llvm libclang-rt-14-dev libomp-dev clang-format-14
                clang-tidy-14)
 
-# need_packages PACKAGE...: installs those that are missing, through apt-get, as root or with sudo; says what and why.
+# need_packages PACKAGE...: installs missing packages with apt-get, as root or with sudo, and reports them.
 need_packages() {
     local package missing=() sudo=()
     for package in "$@"; do
@@ -17,7 +17,7 @@ need_packages() {
     done
     (( ${#missing[@]} )) || return 0
     if ! command -v apt-get >/dev/null; then
-        echo "This script installs Debian packages, and there is no apt-get here. tilegrad needs: ${missing[*]}" >&2
+        echo "No apt-get to install Debian packages with. tilegrad needs: ${missing[*]}" >&2
         return 1
     fi
     if (( EUID != 0 )); then

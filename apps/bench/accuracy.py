@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Trains LeNet on the whole Fashion-MNIST with tilegrad and with PyTorch, several seeds each, and compares accuracies.
+"""Trains LeNet on all of Fashion-MNIST with tilegrad and PyTorch, with several seeds each, and compares accuracies.
 
 The recipe: 5 epochs, batch 128, SGD with learning rate 0.05 and momentum 0.9, cosine to zero, no augmentation.
 usage: accuracy.py [options] PYTHON       PYTHON: an interpreter that has PyTorch, e.g. /usr/bin/python3

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Trains a network in FP32 and in BF16 with tilegrad, several seeds each, and compares test accuracies.
+"""Trains a network in FP32 and BF16 with tilegrad, with several seeds each, and compares test accuracies.
 
 usage: accuracy_bf16.py [options] lenet|resnet20
-lenet:    the whole Fashion-MNIST, 5 epochs, 5 seeds, learning rate 0.05; the means may differ by 0.3 points
-resnet20: CIFAR-10 (--data-dir: its binary files), 3 epochs, 3 seeds, learning rate 0.1, crops and mirror images;
+lenet:    all of Fashion-MNIST, 5 epochs, 5 seeds, learning rate 0.05; the means may differ by 0.3 points
+resnet20: CIFAR-10 (--data-dir: its binary files), 3 epochs, 3 seeds, learning rate 0.1, random crops and flips;
           the means may differ by 1.5 points
 Both: batch 128, SGD with momentum 0.9, cosine to zero; or by two standard errors, if that is more.
 """
@@ -29,8 +29,8 @@ def arguments():
                                      usage=argparse.SUPPRESS)
     parser.add_argument("model", choices=sorted(RECIPE))
     parser.add_argument("--tilegrad", default=os.path.join(ROOT, "build", "tilegrad"))
-    parser.add_argument("--data-dir", help="where the data lie")
-    parser.add_argument("--seeds", type=int, help="how many (5, 3)")
+    parser.add_argument("--data-dir", help="location of the data")
+    parser.add_argument("--seeds", type=int, help="number of seeds (5, 3)")
     parser.add_argument("--threads", type=int, default=2)
     return parser.parse_args()
 

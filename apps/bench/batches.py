@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Batch sizes: what `tilegrad bench` chooses beside its other choices, and time per image as the batch grows.
+"""Batch sizes: compares the kernels that tilegrad chooses with its alternatives, and reports time per image by batch size.
 
 usage: batches.py [options] MODEL...
-For each batch the default runs in turn with no Winograd (TG_WINOGRAD=0), own kernels alone (TG_BACKEND=ref,vector,brgemm)
-and libraries first (TG_BACKEND=ref,vector,openblas,onednn).  The table says img/s of the best step, the median of the turns
-(neighbours only slow down); `of best` is the default beside the fastest of all (0.97 is wanted), `growth` time per image
-beside the least of all smaller batches (it should not exceed 1.03).  Exit status: 0, or 1 if a number is beyond these bounds.
+For each batch size the default alternates with no Winograd (TG_WINOGRAD=0), our kernels only (TG_BACKEND=ref,vector,brgemm)
+and libraries first (TG_BACKEND=ref,vector,openblas,onednn).  The table lists img/s of the best step, median of the rounds (the
+best, as neighbours only slow down); `of best` is the default's ratio to the fastest (target: 0.97), `growth` the time per image
+relative to the least of all smaller batches (limit: 1.03).  Exit status: 0, or 1 if a value is outside these bounds.
 """
 import argparse
 import os
@@ -27,8 +27,8 @@ def arguments():
     parser.add_argument("--tilegrad", default=os.path.join(ROOT, "build", "tilegrad"))
     parser.add_argument("--batches", type=lambda text: [int(n) for n in text.split(",")], metavar="N,N,...",
                         default=[1, 2, 4, 8, 16, 32, 64, 128, 256], help="1,2,4,...,256 unless given")
-    parser.add_argument("--rounds", type=int, default=3, help="turns of each choice (3)")
-    parser.add_argument("--images", type=int, default=256, help="images of a turn, in 3 to 100 steps (256)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each choice (3)")
+    parser.add_argument("--images", type=int, default=256, help="images per round, in 3 to 100 steps (256)")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--dtype", choices=["fp32", "bf16"], default="fp32")
     parser.add_argument("--infer", action="store_true")

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Runs `tilegrad bench` and PyTorch in turn (A B A B ...) and prints a table of speeds, memory and ratios.
+"""Runs `tilegrad bench` and PyTorch alternately (A B A B ...) and prints a table of speeds, memory and ratios.
 
 usage: compare.py [options] PEER...
-A PEER is a Python interpreter that has PyTorch; with +ipex or +compile behind it, through these:
+A PEER is a Python interpreter with PyTorch; a suffix +ipex or +compile selects these:
     compare.py /usr/bin/python3 venv/bin/python venv/bin/python+ipex
-Peers are run with bound threads (OMP_PROC_BIND=close OMP_PLACES=cores, unless the environment says otherwise), as
-tilegrad binds its own.  The table says img/s (peak MiB); a ratio above 1 means that tilegrad is faster.  With --dtype bf16
-tilegrad's BF16 is compared with its own FP32 and with the peers in both dtypes: the best of them counts.
+Peers run with bound threads (OMP_PROC_BIND=close OMP_PLACES=cores, unless the environment overrides it), as tilegrad binds its
+own.  The table lists img/s (peak MiB); a ratio above 1 means that tilegrad is faster.  With --dtype bf16 tilegrad's BF16 is
+compared with its own FP32 and with the peers in both dtypes; the ratio is to the best peer.
 """
 import argparse
 import os
@@ -27,7 +27,7 @@ def arguments():
     parser.add_argument("peers", nargs="+", metavar="PEER")
     parser.add_argument("--tilegrad", default=os.path.join(ROOT, "build", "tilegrad"))
     parser.add_argument("--models", nargs="+", default=ROWS, metavar="MODEL:BATCH", help=" ".join(ROWS))
-    parser.add_argument("--rounds", type=int, default=2, help="times that each program has its turn (2)")
+    parser.add_argument("--rounds", type=int, default=2, help="rounds (2)")
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--dtype", choices=["fp32", "bf16"], default="fp32")
@@ -36,7 +36,7 @@ def arguments():
 
 
 def commands(options, model, batch):
-    """One command for each program that has a turn: tilegrad first."""
+    """The command of each program, tilegrad first."""
     common = [model, "--batch", batch, "--steps", str(options.steps), "--threads", str(options.threads)]
     common += ["--infer"] if options.infer else []
     dtypes = ["bf16", "fp32"] if options.dtype == "bf16" else ["fp32"]
@@ -63,7 +63,7 @@ def run(command):
 
 
 def measure(options, model, batch):
-    """For each program its name, the median of its turns, and the least of its peaks."""
+    """Each program's name, the median of its rounds, and its lowest memory peak."""
     programs = list(commands(options, model, batch))
     turns = [[run(command) for command in programs] for _ in range(options.rounds)]
     for results in zip(*turns):
@@ -84,7 +84,7 @@ def machine():
 
 def main():
     options = arguments()
-    print(f"{machine()}; {options.threads} threads, {options.rounds} turns of {options.steps} steps\n")
+    print(f"{machine()}; {options.threads} threads, {options.rounds} rounds of {options.steps} steps\n")
     for number, row in enumerate(options.models):
         model, batch = row.split(":")
         results = list(measure(options, model, batch))

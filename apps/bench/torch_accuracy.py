@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Trains LeNet on the whole Fashion-MNIST with PyTorch, by the recipe of accuracy.py; prints the test accuracy.
+"""Trains LeNet on all of Fashion-MNIST with PyTorch, by the recipe of accuracy.py, and prints the test accuracy.
 
 usage: torch_accuracy.py [--data-dir DIR] [--epochs N] [--seed N] [--threads N]
 """

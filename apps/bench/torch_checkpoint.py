@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Saving and loading a ResNet-50 with its Adam in PyTorch: torch.save and torch.load, and the safetensors package if it is
-installed (which saves without fsync: one is added).  Beside `tilegrad bench resnet50 --optimizer adam --checkpoint DIR`.
+"""Times saving and loading a ResNet-50 and its Adam state in PyTorch: torch.save and torch.load, and the safetensors package
+if it is installed (it saves without fsync: one is added).  The peer of `tilegrad bench resnet50 --optimizer adam
+--checkpoint DIR`.
 
 usage: torch_checkpoint.py DIR [ROUNDS]
 """
@@ -55,12 +56,12 @@ def timed(run):
 
 
 def own(tensors):
-    """A mapped file is read when its numbers are: copied, as torch.load and tilegrad do."""
+    """A mapped file is only read when its tensors are used: copy them, like torch.load and tilegrad."""
     return {name: t.clone() for name, t in tensors.items()}
 
 
 def load_pt(path):
-    """PyTorch 1.13's restricted unpickler cannot read the optimizer's numbers; the file is our own."""
+    """PyTorch 1.13's restricted unpickler can't read the optimizer's floats; the file is our own."""
     return torch.load(path, weights_only=not torch.__version__.startswith("1."))
 
 

@@ -1,4 +1,4 @@
-"""The networks of `tilegrad bench`, in PyTorch: the same layers, sizes and numbers of parameters."""
+"""The networks of `tilegrad bench` in PyTorch: the same layers, sizes and parameter counts."""
 from torch import nn
 from torch.nn import functional as F
 
@@ -8,7 +8,7 @@ def conv_norm(channels_in, channels_out, kernel, stride=1):
 
 
 class Residual(nn.Module):
-    """relu(body(x) + x), with a 1x1 convolution on the way of x where its shape has to change."""
+    """relu(body(x) + x), with a 1x1 convolution on the shortcut if the shape changes."""
 
     def __init__(self, body, channels_in, channels_out, stride):
         super().__init__()
@@ -32,7 +32,7 @@ def bottleneck(channels_in, width, stride):
 
 
 def resnet(stem, channels, block, widths, depths, classes):
-    """Each stage but the first begins with stride 2."""
+    """Every stage except the first starts with stride 2."""
     layers = stem
     for stage, (width, depth) in enumerate(zip(widths, depths)):
         for i in range(depth):

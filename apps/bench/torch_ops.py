@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""PyTorch's side of `tilegrad bench --ops`: runs it, then the same operators in PyTorch, and prints both with the ratio.
+"""The peer of `tilegrad bench --ops`: runs it, then the same operators in PyTorch, and prints both with the ratio.
 
     OMP_PROC_BIND=close OMP_PLACES=cores apps/bench/torch_ops.py build/tilegrad --threads 2 [--dtype bf16] [--ops NAME]
 
-Above 1 tilegrad is faster.  Exit status 1 if a row ran on `ref`, or is below --least.
+A ratio above 1 means that tilegrad is faster.  Exit status 1 if a row ran on `ref`, or is below --least.
 """
 import argparse
 import os
@@ -18,7 +18,7 @@ from torch.nn import functional as F  # noqa: E402
 
 
 def nchw(x):
-    """Images lie channels last in both; PyTorch calls them [n, c, h, w]."""
+    """Images are channels last in both; PyTorch's shape is [n, c, h, w]."""
     return x.permute(0, 3, 1, 2) if x.dim() == 4 else x
 
 
@@ -58,7 +58,7 @@ OPERATORS = {
 
 
 def measure(name, shapes, dtype, rounds):
-    """Milliseconds of forward and of backward; gradients of float inputs, which start at none each time."""
+    """Milliseconds of forward and of backward, for the gradients of float inputs, which start as None each time."""
     inputs = [(torch.rand(shape) * 0.9 + 0.1).to(dtype if len(shape) > 1 else torch.float32).requires_grad_()
               for shape in shapes]
     forward, backward = [], []
@@ -93,8 +93,8 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--dtype", choices=["fp32", "bf16"], default="fp32")
     parser.add_argument("--steps", type=int, default=7)
-    parser.add_argument("--ops", default="", help="rows whose names begin so")
-    parser.add_argument("--least", type=float, default=0, help="the least ratio of a row")
+    parser.add_argument("--ops", default="", help="prefix of the rows' names")
+    parser.add_argument("--least", type=float, default=0, help="minimum ratio of a row")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     known, failed = {}, False

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Measures training steps, or inference, of PyTorch on random images that stay in memory: the peer of `tilegrad bench`.
+"""Measures training steps or inference of PyTorch on random images in memory: the peer of `tilegrad bench`.
 
-Prints one line of the same form: torch VERSION MODEL bN DTYPE train tT: X img/s median, Y best, rss Z MiB
+Prints a line of the same form: torch VERSION MODEL bN DTYPE train tT: X img/s median, Y best, rss Z MiB
 """
 import argparse
 import resource
@@ -25,13 +25,13 @@ def arguments():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--infer", action="store_true")
     parser.add_argument("--optimizer", choices=["sgd", "adam"], default="sgd")
-    parser.add_argument("--ipex", action="store_true", help="through Intel's extension")
-    parser.add_argument("--compile", action="store_true", help="through torch.compile")
+    parser.add_argument("--ipex", action="store_true", help="use Intel's extension")
+    parser.add_argument("--compile", action="store_true", help="use torch.compile")
     return parser.parse_args()
 
 
 def prepare(options):
-    """The network, its optimizer, a batch: channels last, as it suits CPUs."""
+    """The network, its optimizer and a batch, channels last, which is fastest on CPUs."""
     make, shape, classes = MODELS[options.model]
     net = make().to(memory_format=torch.channels_last).train(not options.infer)
     if options.optimizer == "sgd":

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Turns PyTorch's own checkpoint (.pt, .pth) into a safetensors file that tilegrad loads.
+"""Converts a PyTorch checkpoint (.pt, .pth) to a safetensors file that tilegrad loads.
 
 usage: pt2st.py IN.pt OUT.safetensors [--model KEY] [--optimizer KEY --kind sgd|adam|adamw]
 
-IN.pt is a state_dict, or a dict in which --model (default: model, model_state_dict or state_dict) is one.  With --kind its
-optimizer's state_dict (--optimizer; default: optimizer or optimizer_state_dict) goes along, so that tilegrad goes on
+IN.pt is a state_dict, or a dict that contains one under --model (default: model, model_state_dict or state_dict).  With --kind,
+the optimizer's state_dict (--optimizer; default: optimizer or optimizer_state_dict) is converted too, so that tilegrad resumes
 training where PyTorch stopped.  The file is opened with weights_only=True: nothing in it is executed.
 
-An optimizer knows its parameters by number: they are taken to be the model's, in its order, without running_mean,
-running_var and num_batches_tracked.  --buffers NAME... says that these are no parameters, either.  With several groups the
-numbers go from group to group, and the file does not say whose they are: say --order NAME... for all of them.
+Optimizers number their parameters: the numbers are taken to follow the model's order, without running_mean, running_var and
+num_batches_tracked.  --buffers NAME... lists more names that aren't parameters.  With several groups, numbers continue from
+group to group, and the file doesn't name the parameters: list them all with --order NAME...
 """
 import argparse
 import sys
@@ -32,7 +32,7 @@ def arguments():
     parser.add_argument("output")
     parser.add_argument("--model", help="the key of the model's state_dict")
     parser.add_argument("--optimizer", help="the key of the optimizer's state_dict")
-    parser.add_argument("--kind", choices=sorted(STATES), help="of the optimizer")
+    parser.add_argument("--kind", choices=sorted(STATES), help="kind of the optimizer")
     parser.add_argument("--order", nargs="*", metavar="NAME", help="parameters in the optimizer's order")
     parser.add_argument("--buffers", nargs="*", default=[], metavar="NAME")
     return parser.parse_args()
@@ -69,7 +69,7 @@ def options(kind, group):
 
 
 def kinds_of(group):
-    """The kinds that a group's options allow.  Newer versions of PyTorch tell AdamW from Adam."""
+    """The kinds that fit a group's options.  Newer versions of PyTorch distinguish AdamW from Adam."""
     if "betas" in group and "eps" in group:
         decoupled = group.get("decoupled_weight_decay")
         return ["adam", "adamw"] if decoupled is None else ["adamw" if decoupled else "adam"]
@@ -98,7 +98,7 @@ def check_groups(state, kind):
 
 
 def parameters(groups, names, given):
-    """The optimizer's numbers in its order; there has to be one for each name."""
+    """The optimizer's parameter numbers in its order; there must be one for each name."""
     order = [i for group in groups for i in group["params"]]
     if sorted(order) != list(range(len(order))):
         raise Refused("the optimizer's parameters are not numbered from 0 on")
@@ -113,7 +113,7 @@ def parameters(groups, names, given):
 
 
 def group_numbers(groups, names):
-    """Rates are the first group's (if that is 0, the largest), times a scale: 0 for a group that is frozen."""
+    """Learning rates are the first group's (if that is 0, the largest), times a scale: 0 for a frozen group."""
     lr = float(groups[0]["lr"]) or max(float(group["lr"]) for group in groups)
     meta = {"lr": number(lr), "groups": str(len(groups))}
     for i, group in enumerate(groups):

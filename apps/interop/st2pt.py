@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Turns a safetensors file, tilegrad's or another's, into PyTorch's own format.
+"""Converts a safetensors file, from tilegrad or elsewhere, to PyTorch's own format.
 
 usage: st2pt.py IN.safetensors OUT.pt
 
 A file of weights becomes a state_dict; a checkpoint with an optimizer becomes {"model": ..., "optimizer": ..., "metadata":
-...}, whose parts load_state_dict of a model and of its optimizer take.  Parameters are numbered by group, and within one in
-the file's order, which is the model's.
+...}, for load_state_dict of a model and of its optimizer.  Parameters are numbered group by group, within a group in the file's
+order, which is the model's.
 """
 import argparse
 import sys
@@ -30,7 +30,7 @@ def options(meta):
 
 
 def in_groups(meta, names):
-    """The names by group: PyTorch numbers parameters in this order."""
+    """The names, group by group: PyTorch numbers parameters in this order."""
     groups = [[] for _ in range(int(meta["optim/groups"]))]
     for name in names:
         groups[int(meta.get(f"optim/group_of/{name}", "0"))].append(name)

@@ -1,7 +1,7 @@
-"""safetensors files, read and written with torch and Python's standard library alone, and PyTorch's own, read.
+"""Reads and writes safetensors files, and reads PyTorch's own, with only torch and Python's standard library.
 
-The format is the length of a header (8 bytes, little-endian), the header (JSON: for each tensor its dtype, shape and place,
-"__metadata__" with pairs of strings), the numbers.  tilegrad's own checks are stricter: `tilegrad ckpt verify FILE`.
+The format: the length of the header (8 bytes, little-endian), the header (JSON: each tensor's dtype, shape and offsets, and
+"__metadata__", pairs of strings), the data.  tilegrad's own checks are stricter: `tilegrad ckpt verify FILE`.
 """
 import collections
 import contextlib
@@ -17,7 +17,7 @@ import types
 import torch
 
 class Refused(Exception):
-    """What cannot be converted, in words."""
+    """Why a file can't be converted."""
 
 
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64,
@@ -25,13 +25,13 @@ DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF1
 for file_name, torch_name in (("F8_E4M3", "float8_e4m3fn"), ("F8_E5M2", "float8_e5m2"), ("F8_E4M3FNUZ", "float8_e4m3fnuz"),
                               ("F8_E5M2FNUZ", "float8_e5m2fnuz"), ("F8_E8M0", "float8_e8m0fnu"), ("C64", "complex64"),
                               ("U16", "uint16"), ("U32", "uint32"), ("U64", "uint64")):
-    if isinstance(getattr(torch, torch_name, None), torch.dtype):        # not every version has them
+    if isinstance(getattr(torch, torch_name, None), torch.dtype):        # depends on the version
         DTYPES[file_name] = getattr(torch, torch_name)
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
 class Restricted(pickle.Unpickler):
-    """What weights_only=True allows, for PyTorch before 2.0, whose own takes no floats: nothing else is ever called."""
+    """The equivalent of weights_only=True for PyTorch before 2.0, whose own rejects floats: nothing else is ever called."""
 
     def find_class(self, module, name):
         if (module, name) == ("collections", "OrderedDict"):
@@ -44,20 +44,20 @@ class Restricted(pickle.Unpickler):
 
 
 def load_pt(path):
-    """PyTorch's own format; nothing in it is executed."""
+    """Reads PyTorch's own format; nothing in it is executed."""
     if int(torch.__version__.split(".")[0]) < 2:         # 1.13 does not heed pickle_module
         torch.serialization._weights_only_unpickler = types.SimpleNamespace(Unpickler=Restricted)
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def load(path):
-    """The tensors (in the file's order) and the metadata of a file."""
+    """A file's tensors (in the file's order) and metadata."""
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         head = file.read(8)
         length = struct.unpack("<Q", head)[0] if len(head) == 8 else 1 << 63
         if length > size - 8:
-            raise ValueError(f"{path}: no safetensors file: a header of {length} bytes in a file of {size}")
+            raise ValueError(f"{path}: not a safetensors file: a header of {length} bytes in a file of {size}")
         header = json.loads(file.read(length))
         metadata = header.pop("__metadata__", None) or {}
         tensors = {}
@@ -74,7 +74,7 @@ def load(path):
 
 
 def check(tensors):
-    """Tensors that a file cannot hold are refused by name."""
+    """Refuses tensors that a file can't hold, by name."""
     for name, t in tensors.items():
         if not isinstance(name, str):
             raise Refused(f"a tensor's name is {name!r}, want a text")
@@ -90,8 +90,8 @@ def check(tensors):
 
 @contextlib.contextmanager
 def replacing(path):
-    """A file under a name that nobody has, which takes the place of `path` when all of it lasts.  The mode stays, and if
-    `path` is a symbolic link, the file it points to is replaced."""
+    """A temporary file that replaces `path` once it is written and synced.  The mode is kept, and if `path` is a symbolic
+    link, its target is replaced."""
     path = os.path.realpath(path)
     old = os.stat(path) if os.path.exists(path) else None
     if old and not stat.S_ISREG(old.st_mode):
@@ -118,7 +118,7 @@ def data_of(t):
 
 
 def save(path, tensors, metadata):
-    """Writes a file; it appears whole or not at all."""
+    """Writes a file atomically."""
     check(tensors)
     width = {name: t.element_size() for name, t in tensors.items()}
     header, place = {"__metadata__": {"format": "pt", **metadata}}, 0

@@ -1,5 +1,4 @@
-/* samples_conv.c - rows for the convolutions: one table of shapes, from which the rows of five operators are derived.
- */
+/* samples_conv.c - rows for the convolutions: one table of shapes, from which the rows of five operators derive. */
 #include "conv_shape.h"
 #include "op_samples.h"
 

@@ -222,14 +222,6 @@ static bool faster_on_tiles(const tg_onednn_shape *s, bool grad_x)
     return grad_x || (in <= 16 && out <= 16) || (in % 32 == 0 && out % 32 == 0);
 }
 
-/* Backward, and forward where a pixel is loaded once for a line of taps. */
-static bool faster_depthwise(const tg_onednn_shape *s, const tg_op *op)
-{
-    if (op == &tg_conv_transpose2d_op || s->groups != s->ic) return false;
-    return op == &tg_conv2d_grad_x_op ||
-           (s->stride[1] == 1 && s->dilation[1] == 1 && (s->kernel[1] == 5 || s->kernel[1] == 7));
-}
-
 static bool faster_in_small_groups(const tg_onednn_shape *s, const tg_op *op)
 {
     const int64_t group = s->ic / s->groups;
@@ -247,7 +239,7 @@ static const char *better_own_kernel(const tg_onednn_shape *s, const tg_op *op)
         return isa >= TG_ISA_AMX && faster_on_tiles(s, grad_x) ? "bf16 in groups: tiles are faster" : NULL;
     }
     if (isa < TG_ISA_AVX512 || s->ic != s->oc) return NULL;
-    if (faster_depthwise(s, op)) return "depthwise: the own kernel is faster";
+    if (s->groups == s->ic && op != &tg_conv_transpose2d_op) return "depthwise: the own kernel is as fast";
     return faster_in_small_groups(s, op) ? "small groups: the own kernel is faster" : NULL;
 }
 

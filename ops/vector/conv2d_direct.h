@@ -14,7 +14,7 @@
 
 enum { CHANNELS = 64 }; /* of a task that turns weights */
 /* Floats of a task's input, and the tasks that are wanted, though a task should not be of fewer lines than `LINES`. */
-enum { TASK = 65536, TASKS = 64, LINES = 4 };
+enum { TASK = 65536, TASKS = 48, LINES = 4 };
 /* channels that are copied to lie together, for all pixels of a line; of a task */
 enum { PLANE = 32, WIDE = 8 * PLANE };
 /* A kernel of more lines goes through a line of outputs with some channels at a time, whose pixels the first level of

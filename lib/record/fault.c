@@ -1,9 +1,10 @@
-/* fault.c - faults that kernels find in their data.  The lowest task's message wins, so that it does not depend on the
- * number of workers. */
+/* fault.c - what a kernel keeps, and the faults that it finds in its data.  The lowest task's message wins, so that it
+ * does not depend on the number of workers. */
 #include "core.h"
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -19,6 +20,15 @@ void tg_fault_say(tg_fault *fault, int64_t task, const char *format, ...)
     }
     pthread_mutex_unlock(&lock);
     va_end(list);
+}
+
+bool tg_keep_state(tg_call *c, const void *state, size_t bytes, tg_fault *fault)
+{
+    if (!c || !c->scope || !state) return false;
+    c->state = tg_arena_take(&c->scope->program->run_arena, bytes);
+    if (c->state) memcpy(c->state, state, bytes);
+    else tg_fault_say(fault, 0, "out of memory: a plan of %zu bytes", bytes);
+    return c->state != NULL;
 }
 
 bool tg_faulted(const tg_fault *fault) { return fault->task != INT64_MAX; }

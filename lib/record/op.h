@@ -115,8 +115,8 @@ struct tg_kernel {       /* an implementation of an operator */
     tg_isa isa;          /* the lowest instruction set that it runs on */
     /* Why it cannot run this call; NULL: it can.  A NULL function accepts every call. */
     const char *(*reject)(const tg_call *c);
-    /* Sets c->state (to a plan, a primitive) before the run starts; may allocate.  False after tg_fault_say if it
-     * cannot.  May be NULL. */
+    /* Sets c->state (to a plan, a primitive) before the run starts and before scratch, layout, tasks and makes are
+     * called; may allocate (tg_keep_state).  False after tg_fault_say if it cannot.  May be NULL. */
     bool (*prepare)(tg_call *c, tg_fault *fault);
     tg_scratch (*scratch)(const tg_call *c); /* may be NULL */
     /* The layout in which `run` reads an input, which input, and the key (zeroed before).  NULL function or result:
@@ -194,6 +194,9 @@ int64_t tg_rows_of_task(const tg_tensor *w);
 /* Rows per task for a kernel that computes t by rows, such that an update can be its epilogue: a multiple of
  * tg_rows_of_task, for about 16 tasks; 0: there would be fewer than 8. */
 int64_t tg_rows_to_make(const tg_tensor *t);
+/* For prepare: makes c->state a copy of these bytes, which lasts as long as the run.  False after tg_fault_say if there
+ * is no memory. */
+bool tg_keep_state(tg_call *c, const void *state, size_t bytes, tg_fault *fault);
 /* Reports invalid data (a class out of range), without the operator's name, which the run prepends.  The message of the
  * lowest task wins; the run stops, and no parameter is modified. */
 void tg_fault_say(tg_fault *fault, int64_t task, const char *format, ...) TG_PRINTF(3, 4);

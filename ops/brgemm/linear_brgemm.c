@@ -1,74 +1,74 @@
-/* linear_brgemm.c - linear, linear_relu and linear's derivatives over microkernels: one line of pixels. */
+/* linear_brgemm.c - linear, linear_relu and linear's derivatives over microkernels, as one line of pixels:
+ * brgemm_amx_bf16 to brgemm_generic. */
 #include "brgemm.h"
 
-/* Rows of x for which y^T is better than y: with few, packed weights are; many are another shape. */
+/* Rows of x for which y^T is better than y: with fewer, packed weights are; with more, another shape is. */
 enum { LEAST_ROWS = 16, MOST_ROWS = 512 };
 
 static int64_t rows_of(const tg_tensor *x) { return tg_count(x) / x->dim[x->rank - 1]; }
 
-static bool turns(const tg_microkernel *mk, const tg_tensor *x, const tg_tensor *w)
+static bool is_transposed(const tg_microkernel *mk, const tg_tensor *x, const tg_tensor *w)
 {
     const int64_t rows = rows_of(x);
     return mk->tiles && x->rank == 2 && rows >= LEAST_ROWS && rows <= MOST_ROWS && rows <= w->dim[0];
 }
 
-static tg_nest forward(const tg_call *c, const tg_microkernel *mk)
+static tg_nest_shape linear_shape(const tg_call *c, const tg_microkernel *mk)
 {
     const tg_tensor *x = c->in[0], *w = c->in[1], *y = c->out[0];
-    const bool turned = turns(mk, x, w);
-    tg_nest n = turned ? tg_rows_nest(mk, w, x, y, w->dim[0], false) : tg_rows_nest(mk, x, w, y, rows_of(x), false);
-    n.turned = turned;
-    n.bias = c->in[2];
-    n.relu = c->op == &tg_linear_relu_op;
-    return n;
+    const bool transposed = is_transposed(mk, x, w);
+    tg_nest_shape s =
+        transposed ? tg_rows_shape(mk, w, x, y, w->dim[0], false) : tg_rows_shape(mk, x, w, y, rows_of(x), false);
+    s.transposed = transposed;
+    s.relu = c->op == &tg_linear_relu_op;
+    return s;
 }
 
-static tg_nest grad_x(const tg_call *c, const tg_microkernel *mk)
+static tg_nest_data linear_data(const tg_call *c)
 {
-    return tg_rows_nest(mk, c->in[0], c->in[1], c->out[0], rows_of(c->in[0]), true);
+    const tg_forward *f = c->state;
+    const void *x = tg_ptr(c->in[0]), *w = tg_ptr(c->in[1]);
+    const bool transposed = f->nest.shape.transposed;
+    return (tg_nest_data){ transposed ? w : x, transposed ? x : w, tg_ptr(c->in[2]), tg_ptr(c->out[0]) };
 }
 
-static tg_grad_w_kernel grad_w_by_blocks(const tg_microkernel *mk, const tg_tensor *gy, const tg_tensor *x,
-                                         const tg_tensor *gw, int64_t rows)
+static tg_nest_shape linear_grad_x_shape(const tg_call *c, const tg_microkernel *mk)
 {
-    tg_grad_w_kernel g = { .by = TG_BY_ROWS };
-    g.rows =
-        (tg_gemm_tn_blocks){ .mk = mk->blocks, .a = gy, .b = x, .c = gw, .k = rows, .m = gw->dim[0], .n = gw->dim[1] };
-    if (tg_gemm_tn_blocks_plan(&g.rows)) return g;
-    g.by = TG_BY_BLOCKS;
-    g.blocks = tg_grad_w_blocks_plan(tg_rows_nest(mk, x, gw, gy, rows, false));
-    return g;
+    return tg_rows_shape(mk, c->in[0], c->in[1], c->out[0], rows_of(c->in[0]), true);
 }
 
-static tg_grad_w_kernel grad_w(const tg_call *c, const tg_microkernel *mk)
+static tg_nest_data linear_grad_x_data(const tg_call *c)
+{
+    return (tg_nest_data){ tg_ptr(c->in[0]), tg_ptr(c->in[1]), NULL, tg_ptr(c->out[0]) };
+}
+
+static tg_grad_w_kernel linear_grad_w_plan(const tg_call *c, const tg_microkernel *mk)
 {
     const tg_tensor *gy = c->in[0], *x = c->in[1], *gw = c->out[0];
     const int64_t rows = tg_count(gy) / gw->dim[0];
-    if (mk->blocks) return grad_w_by_blocks(mk, gy, x, gw, rows);
-    tg_grad_w_kernel g = { .by = TG_BY_MATRICES };
-    g.matrices = (tg_gemm_tn){
+    const tg_nest_shape shape = tg_rows_shape(mk, x, gw, gy, rows, false);
+    const tg_gemm_tn_shape matrices = {
         .mk = mk,
-        .a = gy,
-        .b = x,
-        .c = gw,
+        .a_dtype = gy->dtype,
+        .b_dtype = x->dtype,
         .groups = 1,
         .k = rows,
         .m = gw->dim[0],
         .n = gw->dim[1],
+        .task_rows = tg_rows_to_make(gw),
         .b_rows = { rows, 1, gw->dim[1], 0, 0 },
     };
-    tg_gemm_tn_plan(&g.matrices);
-    return g;
+    return tg_grad_w_kernel_plan(&shape, &matrices, true);
 }
 
-static const char *reject(const tg_call *c, const tg_microkernel *mk)
+static const char *linear_reject(const tg_call *c, const tg_microkernel *mk)
 {
     return tg_brgemm_dtypes(mk, c->in[0], c->in[1], c->out[0]);
 }
 
-#define KERNELS(suffix, isa) \
-    TG_NEST_KERNEL(linear_brgemm, suffix, isa, "brgemm_", forward, reject) \
-    TG_NEST_KERNEL(linear_relu_brgemm, suffix, isa, "brgemm_", forward, reject) \
-    TG_NEST_KERNEL(linear_grad_x_brgemm, suffix, isa, "brgemm_", grad_x, reject) \
-    TG_GRAD_W_KERNEL(linear_grad_w_brgemm, suffix, isa, "brgemm_", grad_w, reject)
+#define KERNELS(suffix, isa, name) \
+    TG_FORWARD_KERNEL(linear_brgemm, suffix, isa, name, linear_shape, linear_data, linear_reject) \
+    TG_FORWARD_KERNEL(linear_relu_brgemm, suffix, isa, name, linear_shape, linear_data, linear_reject) \
+    TG_FORWARD_KERNEL(linear_grad_x_brgemm, suffix, isa, name, linear_grad_x_shape, linear_grad_x_data, linear_reject) \
+    TG_GRAD_W_KERNEL(linear_grad_w_brgemm, suffix, isa, name, linear_grad_w_plan, linear_reject)
 TG_MICROKERNELS(KERNELS)

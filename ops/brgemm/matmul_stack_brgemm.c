@@ -1,31 +1,30 @@
 /* matmul_stack_brgemm.c - stacks of products in bf16 on tiles: those of attention, and those with a transposed.
  *
- * A task takes some rows of one product.  It packs its A if that is transposed, or if its depth is no multiple of a
- * tile's, and each panel of B before it is multiplied; products of the size that attention has are one task, and pack
- * once. */
-#include "microkernel.h"
+ * A task takes some rows of one product.  It packs its A if that is transposed, or if its depth is not a multiple of a
+ * tile's, and each panel of B before it is multiplied.  Products of the size that attention has are one task each, and
+ * pack once. */
+#include "brgemm.h"
 #include "pack_tiles.h"
 #include "products.h"
-#include "ints.h"
 #include <string.h>
 
-enum { ROWS = 512, A_NUMBERS = 512 << 10, PANEL = 2 * TG_TILE, TILE_WORDS = TG_TILE * TG_TILE };
+enum { ROWS = 512, A_ELEMENTS = 512 << 10, PANEL = 2 * TG_TILE, TILE_WORDS = TG_TILE * TG_TILE };
 
 typedef struct {
     tg_stack s;
-    int64_t depth, rows, blocks;
+    int64_t depth;        /* k, padded */
+    int64_t rows, chunks; /* of a task; tasks of a product */
     bool packs_a;
 } plan;
 
-static plan plan_of(const tg_call *c)
+static plan stack_plan(const tg_call *c)
 {
     plan k = { .s = tg_stack_of(c) };
     const int64_t m = k.s.first.m;
-    k.depth = (k.s.first.k + TG_DEPTH - 1) / TG_DEPTH * TG_DEPTH;
-    k.rows = imin(ROWS, A_NUMBERS / (k.depth + 1) / TG_TILE * TG_TILE);
-    if (k.rows < TG_TILE) k.rows = TG_TILE;
-    k.blocks = (m + k.rows - 1) / k.rows;
-    k.rows = (m + k.blocks - 1) / k.blocks;
+    k.depth = round_up(k.s.first.k, TG_DEPTH);
+    k.rows = imax(TG_TILE, imin(ROWS, A_ELEMENTS / (k.depth + 1) / TG_TILE * TG_TILE));
+    k.chunks = ceil_div(m, k.rows);
+    k.rows = ceil_div(m, k.chunks);
     k.packs_a = k.s.first.a_column != 1 || k.s.first.k != k.depth;
     return k;
 }
@@ -34,7 +33,7 @@ static plan plan_of(const tg_call *c)
 
 typedef uint16_t square[2 * TG_TILE][TG_DEPTH];
 
-/* TG_DEPTH numbers at most, in copies of fixed sizes: a copy of any size is a slow instruction, or a call. */
+/* Copies at most TG_DEPTH elements in pieces of constant size: a copy of any size is a slow instruction, or a call. */
 static void copy(uint16_t *to, const uint16_t *from, int64_t n)
 {
     if (n >= TG_DEPTH) {
@@ -53,33 +52,33 @@ static void copy(uint16_t *to, const uint16_t *from, int64_t n)
 
 /* Rows of bf16, `apart` elements from each to the next: themselves if there are enough and they are long enough, else a
  * copy with zeros behind them. */
-static const uint16_t *squared(const uint16_t *from, int64_t apart, int64_t rows, int64_t length, int64_t wanted,
-                               square room, int64_t *row)
+static const uint16_t *squared(const uint16_t *from, int64_t stride, int64_t rows, int64_t length, int64_t wanted,
+                               square buffer, int64_t *row)
 {
-    *row = apart;
+    *row = stride;
     if (rows >= wanted && length >= TG_DEPTH) return from;
-    memset(room, 0, sizeof(square));
-    for (int64_t i = 0; i < imin(rows, wanted); i++) copy(room[i], from + i * apart, length);
+    memset(buffer, 0, sizeof(square));
+    for (int64_t i = 0; i < imin(rows, wanted); i++) copy(buffer[i], from + i * stride, length);
     *row = TG_DEPTH;
-    return room[0];
+    return buffer[0];
 }
 
-/* Two tiles of B, of 32 k from k on and 32 columns, of rows of memory that are k. */
-static void pack_rows(const uint16_t *at, int64_t apart, int64_t rows, int64_t columns, uint16_t *first,
+/* Two tiles of B, 32 k by 32 columns, from rows of memory that are k. */
+static void pack_rows(const uint16_t *at, int64_t stride, int64_t rows, int64_t columns, uint16_t *first,
                       uint16_t *second)
 {
-    square room;
+    square buffer;
     int64_t row;
-    const uint16_t *const from = squared(at, apart, rows, columns, TG_DEPTH, room, &row);
+    const uint16_t *const from = squared(at, stride, rows, columns, TG_DEPTH, buffer, &row);
     tg_tile_rows_of_pairs((const char *)from, 2 * (size_t)row, TG_TILE, first, second);
 }
 
-/* A tile of 16 rows of memory, 32 numbers of each, with words for rows and rows for words. */
-static void pack_columns(const uint16_t *at, int64_t apart, int64_t rows, int64_t depth, uint16_t *to)
+/* A tile of 16 rows of memory, 32 elements of each, with rows and words swapped. */
+static void pack_columns(const uint16_t *at, int64_t stride, int64_t rows, int64_t depth, uint16_t *to)
 {
-    square room;
+    square buffer;
     int64_t row;
-    const uint16_t *const from = squared(at, apart, rows, depth, TG_TILE, room, &row);
+    const uint16_t *const from = squared(at, stride, rows, depth, TG_TILE, buffer, &row);
     tg_tile_of_columns((const char *)from, 2 * (size_t)row, to);
 }
 
@@ -88,7 +87,7 @@ static int64_t plane_of(const plan *k)
     return (k->rows + 2 * TG_TILE - 1) / (2 * TG_TILE) * (2 * TG_TILE) * TG_DEPTH;
 }
 
-/* Of a transposed, pairs of k are made first, and then turned. */
+/* If a is transposed, pairs of k are made first and then transposed. */
 static void pack_a(const plan *q, const tg_product *p, int64_t m0, int64_t rows, uint16_t *to)
 {
     const uint16_t *const a = (const uint16_t *)p->a + m0 * p->a_row;
@@ -123,46 +122,56 @@ static void pack_panel(const tg_product *p, int64_t n0, uint16_t *to)
 
 /* ---- the kernel ---- */
 
-static const char *reject(const tg_call *c)
+static const char *stack_reject(const tg_call *c)
 {
     return c->in[0]->dtype == TG_BF16 && c->in[1]->dtype == TG_BF16 ? NULL : "want bf16";
 }
 
-static tg_scratch scratch(const tg_call *c)
+static bool stack_prepare(tg_call *c, tg_fault *fault)
 {
-    const plan k = plan_of(c);
-    const int64_t a = k.packs_a ? k.depth / TG_DEPTH * plane_of(&k) : 0;
-    return (tg_scratch){ .worker = sizeof(uint16_t) * (size_t)(k.depth * PANEL + a) };
+    const plan k = stack_plan(c);
+    return tg_keep_state(c, &k, sizeof k, fault);
 }
 
-static int64_t tasks(const tg_call *c, int phase)
+static tg_scratch stack_scratch(const tg_call *c)
 {
-    const plan k = plan_of(c);
-    return phase == 0 ? k.s.matrices * k.blocks : 0;
+    const plan *k = c->state;
+    const int64_t a = k->packs_a ? k->depth / TG_DEPTH * plane_of(k) : 0;
+    return (tg_scratch){ .worker = sizeof(uint16_t) * (size_t)(k->depth * PANEL + a) };
 }
 
-static void run(const tg_call *c, const tg_task *t)
+static int64_t stack_tasks(const tg_call *c, int phase)
 {
-    const plan k = plan_of(c);
-    const tg_product p = tg_stack_product(&k.s, t->index / k.blocks);
-    const int64_t m0 = t->index % k.blocks * k.rows, rows = imin(k.rows, p.m - m0);
-    uint16_t *const panel = t->scratch, *const packed = panel + k.depth * PANEL;
-    const tg_brick brick = { k.packs_a ? packed : (const uint16_t *)p.a + m0 * p.a_row, panel, 0 };
+    const plan *k = c->state;
+    return phase == 0 ? k->s.matrices * k->chunks : 0;
+}
+
+static void stack_run(const tg_call *c, const tg_task *t)
+{
+    const plan *k = c->state;
+    tg_stack s = k->s; /* planned before operands had memory */
+    s.first.a = tg_ptr(c->in[0]);
+    s.first.b = tg_ptr(c->in[1]);
+    s.first.y = tg_ptr(c->out[0]);
+    const tg_product p = tg_stack_product(&s, t->index / k->chunks);
+    const int64_t m0 = t->index % k->chunks * k->rows, rows = imin(k->rows, p.m - m0);
+    uint16_t *const panel = t->scratch, *const packed = panel + k->depth * PANEL;
+    const tg_batch_element batch = { k->packs_a ? packed : (const uint16_t *)p.a + m0 * p.a_row, panel, 0 };
     tg_brgemm b = {
         .m = (int)rows,
         .k = p.k,
-        .row = k.packs_a ? TG_DEPTH : p.a_row,
+        .row = k->packs_a ? TG_DEPTH : p.a_row,
         .step = 1,
         .c_row = p.n,
         .store = TG_BF16,
-        .gap = k.packs_a ? plane_of(&k) - TG_DEPTH : 0,
+        .gap = k->packs_a ? plane_of(k) - TG_DEPTH : 0,
     };
-    if (k.packs_a) pack_a(&k, &p, m0, rows, packed);
+    if (k->packs_a) pack_a(k, &p, m0, rows, packed);
     for (int64_t n0 = 0; n0 < p.n; n0 += PANEL) {
         pack_panel(&p, n0, panel);
         b.n = (int)imin(PANEL, p.n - n0);
         b.c = (uint16_t *)p.y + m0 * p.n + n0;
-        if (p.k) tg_microkernel_amx_bf16.run(&b, &brick, 1);
+        if (p.k) tg_microkernel_amx_bf16.run(&b, &batch, 1);
         else
             for (int64_t i = 0; i < rows; i++) memset((uint16_t *)b.c + i * p.n, 0, sizeof(uint16_t) * (size_t)b.n);
     }
@@ -174,8 +183,9 @@ const tg_kernel matmul_stack_brgemm = {
     .name = "brgemm_stack_amx_bf16",
     .backend = "brgemm",
     .isa = TG_ISA_AMX,
-    .reject = reject,
-    .scratch = scratch,
-    .tasks = tasks,
-    .run = run,
+    .reject = stack_reject,
+    .prepare = stack_prepare,
+    .scratch = stack_scratch,
+    .tasks = stack_tasks,
+    .run = stack_run,
 };

@@ -15,13 +15,13 @@
 #include "attr.h"
 #include "conv_shape.h"
 #include "dispatch.h"
-#include "brick_place.h"
+#include "b_offset.h"
 #include <tilegrad/parallel.h>
 #include <tilegrad/tilegrad.h>
 
-enum { SHAPES = 5000, MOST_M = 40, MOST_K = 70, MOST_BRICKS = 4, GUARD = 12345 };
+enum { SHAPES = 5000, MOST_M = 40, MOST_K = 70, MOST_ELEMENTS = 4, GUARD = 12345 };
 
-#define ONE(suffix, isa) &tg_microkernel_##suffix,
+#define ONE(suffix, isa, kernel) &tg_microkernel_##suffix,
 static const tg_microkernel *const microkernels[] = { TG_MICROKERNELS(ONE) };
 enum { MICROKERNELS = sizeof microkernels / sizeof *microkernels };
 
@@ -59,7 +59,7 @@ static shape shape_of(const tg_microkernel *mk, dice *d, int i)
         .m = between(d, 1, MOST_M - 1) | odd,
         .n = between(d, 1, mk->panel - 1) | odd,
         .k = between(d, 1, MOST_K - 1) | odd,
-        .count = between(d, 0, MOST_BRICKS),
+        .count = between(d, 0, MOST_ELEMENTS),
     };
     s.across = between(d, 0, 3) == 0;
     s.add = between(d, 0, 1);
@@ -73,10 +73,10 @@ static shape shape_of(const tg_microkernel *mk, dice *d, int i)
 }
 
 typedef struct {
-    float a[MOST_BRICKS][(MOST_M > MOST_K ? MOST_M : MOST_K) * (MOST_K + 2 * TG_DEPTH)];
-    float b[MOST_BRICKS][(MOST_K + TG_DEPTH) * TG_PANEL];
-    char a_bytes[MOST_BRICKS][sizeof(float) * MOST_K * (MOST_K + 2 * TG_DEPTH)];
-    char b_bytes[MOST_BRICKS][sizeof(float) * (MOST_K + TG_DEPTH) * TG_PANEL];
+    float a[MOST_ELEMENTS][(MOST_M > MOST_K ? MOST_M : MOST_K) * (MOST_K + 2 * TG_DEPTH)];
+    float b[MOST_ELEMENTS][(MOST_K + TG_DEPTH) * TG_PANEL];
+    char a_bytes[MOST_ELEMENTS][sizeof(float) * MOST_K * (MOST_K + 2 * TG_DEPTH)];
+    char b_bytes[MOST_ELEMENTS][sizeof(float) * (MOST_K + TG_DEPTH) * TG_PANEL];
     float from[MOST_M * TG_PANEL], bias[TG_PANEL];
     float c32[MOST_M * (TG_PANEL + 8)];
     uint16_t c16[MOST_M * (TG_PANEL + 8)];
@@ -101,7 +101,7 @@ static void fill(const tg_microkernel *mk, dice *d, const shape *s, operands *o)
         uint16_t *a = (uint16_t *)(void *)o->a_bytes[i], *b = (uint16_t *)(void *)o->b_bytes[i];
         for (size_t e = 0; e < sizeof o->a[i] / sizeof(float); e++) a[e] = tg_f32_to_bf16(o->a[i][e]);
         for (int k = 0; k < s->k; k++)
-            for (int j = 0; j < s->n; j++) b[b_place(mk, k, j)] = tg_f32_to_bf16(o->b[i][k * TG_PANEL + j]);
+            for (int j = 0; j < s->n; j++) b[b_offset(mk, k, j)] = tg_f32_to_bf16(o->b[i][k * TG_PANEL + j]);
     }
     for (int e = 0; e < MOST_M * TG_PANEL; e++) o->from[e] = number(d, false);
     for (int j = 0; j < s->n; j++) o->bias[j] = number(d, false);
@@ -110,7 +110,7 @@ static void fill(const tg_microkernel *mk, dice *d, const shape *s, operands *o)
 
 static void compute(const tg_microkernel *mk, const shape *s, operands *o)
 {
-    tg_brick brick[MOST_BRICKS];
+    tg_batch_element batch[MOST_ELEMENTS];
     tg_brgemm p = {
         .m = s->m,
         .n = s->n,
@@ -124,9 +124,9 @@ static void compute(const tg_microkernel *mk, const shape *s, operands *o)
         .bias = s->bias ? o->bias : NULL,
         .relu = s->relu,
     };
-    for (int i = 0; i < s->count; i++) brick[i] = (tg_brick){ .a = o->a_bytes[i], .b = o->b_bytes[i] };
+    for (int i = 0; i < s->count; i++) batch[i] = (tg_batch_element){ .a = o->a_bytes[i], .b = o->b_bytes[i] };
     p.c = s->bf16 ? (void *)o->c16 : (void *)o->c32;
-    mk->run(&p, brick, s->count);
+    mk->run(&p, batch, s->count);
 }
 
 /* The exact sum, and a bound on FP32's error. */
@@ -157,7 +157,7 @@ static void check(const tg_microkernel *mk, const shape *s, const operands *o, i
             if (r >= s->m || j >= s->n) got = s->bf16 ? o->c16[at] : (double)o->c32[at];
             else want = exact(s, o, r, j, &bound);
             if (fabs(got - want) <= bound) continue;
-            fail_msg("%s, shape %d (%d x %d x %d, %d bricks%s%s%s%s%s), row %d column %d: %.9g, want %.9g", mk->name,
+            fail_msg("%s, shape %d (%d x %d x %d, %d elements%s%s%s%s%s), row %d column %d: %.9g, want %.9g", mk->name,
                      number_, s->m, s->n, s->k, s->count, s->across ? ", across" : "", s->add ? ", add" : "",
                      s->bias ? ", bias" : "", s->relu ? ", relu" : "", s->bf16 ? ", bf16" : "", r, j, got, want);
         }

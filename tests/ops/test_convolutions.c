@@ -216,6 +216,7 @@ static void run_kernel(tg_call *c)
     int32_t key[TG_LAYOUT_KEY] = { 0 };
     int input = 0;
     tg_fault fault = { .task = INT64_MAX };
+    if (k->prepare && !k->prepare(c, &fault)) fail_msg("%s", fault.message);
     tg_scratch bytes = k->scratch ? k->scratch(c) : (tg_scratch){ 0 };
     tg_task t = { .step = 1, .shared = block(bytes.shared), .fault = &fault };
     void *packed = NULL;

@@ -1,4 +1,4 @@
-/* test_microkernels.c - each microkernel on the places and lines that backward-weights packs; and what it may read and
+/* test_microkernels.c - each microkernel on the images and lines that backward-weights packs; and what it may read and
  * write: random products of operands without a byte to spare, whose sums go on in place.
  *
  * Bound: a sum of t terms, all smaller than 1, rounds by at most t 2^-24 of 1 and the sum of their sizes; a result in
@@ -11,7 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "attr.h"
-#include "brick_place.h"
+#include "b_offset.h"
 #include "dispatch.h"
 #include <tilegrad/parallel.h>
 #include <tilegrad/tilegrad.h>
@@ -19,9 +19,9 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { PRODUCTS = 2000, PLACES = 500, MOST_BRICKS = 5, MOST_ROWS = 56 };
+enum { PRODUCTS = 2000, PACKINGS = 500, MOST_ELEMENTS = 5, MOST_ROWS = 56 };
 
-#define NAME(suffix, isa) &tg_microkernel_##suffix,
+#define NAME(suffix, isa, kernel) &tg_microkernel_##suffix,
 static const tg_microkernel *const microkernels[] = { TG_MICROKERNELS(NAME) };
 enum { MICROKERNELS = sizeof microkernels / sizeof *microkernels };
 
@@ -68,21 +68,21 @@ static bool usable(const tg_microkernel *mk)
 typedef struct {
     const tg_microkernel *mk;
     tg_brgemm p;
-    int count, alone; /* bricks; so many of them are met by one of two lines */
-    tg_brick brick[MOST_BRICKS];
-    void *a[MOST_BRICKS], *b[MOST_BRICKS];
+    int count, alone; /* batch elements; how many of them only one of two lines uses */
+    tg_batch_element batch[MOST_ELEMENTS];
+    void *a[MOST_ELEMENTS], *b[MOST_ELEMENTS];
     float *from, *bias;
     void *c;
     int64_t c_count;
 } product_case;
 
 /* Rows of all lines; where row r of them begins, in a matrix with these distances. */
-static int rows_of(const tg_brgemm *p) { return p->m * (1 + p->further); }
+static int rows_of(const tg_brgemm *p) { return p->m * (1 + p->extra.count); }
 static int64_t row_at(const tg_brgemm *p, int r, int64_t row, int64_t line) { return r / p->m * line + r % p->m * row; }
 
 static int64_t a_place(const tg_brgemm *p, int r, int64_t k)
 {
-    return row_at(p, r, p->row, p->a_line) + k * p->step + k / TG_DEPTH * p->gap;
+    return row_at(p, r, p->row, p->extra.a) + k * p->step + k / TG_DEPTH * p->gap;
 }
 
 static int64_t depth_of_b(const product_case *t) { return is_bf16(t->mk) ? round_up(t->p.k, TG_DEPTH) : t->p.k; }
@@ -90,7 +90,7 @@ static int64_t depth_of_b(const product_case *t) { return is_bf16(t->mk) ? round
 /* Of the second panel, too. */
 static int64_t b_at(const product_case *t, int64_t k, int j)
 {
-    return b_place(t->mk, k, j % t->mk->panel) + j / t->mk->panel * t->p.next / (int64_t)sizeof(uint16_t);
+    return b_offset(t->mk, k, j % t->mk->panel) + j / t->mk->panel * t->p.next / (int64_t)sizeof(uint16_t);
 }
 
 static void any_operands(product_case *t)
@@ -100,9 +100,9 @@ static void any_operands(product_case *t)
     const int columns = t->mk->panel * (p->next ? 2 : 1);
     const int64_t size = a_place(p, rows_of(p) - 1, round_up(p->k, t->mk->depth) - 1) + 1;
     for (int i = 0; i < t->count; i++) {
-        t->brick[i].a = t->a[i] = noise(t->mk->element, size);
-        t->brick[i].b = t->b[i] = noise(t->mk->element, k_b * columns);
-        t->brick[i].line = i < t->alone ? any(1, 2) : 0;
+        t->batch[i].a = t->a[i] = noise(t->mk->element, size);
+        t->batch[i].b = t->b[i] = noise(t->mk->element, k_b * columns);
+        t->batch[i].line = i < t->alone ? any(1, 2) : 0;
         for (int64_t k = p->k; k < k_b; k++)
             for (int j = 0; j < columns; j++) put(t->b[i], t->mk->element, b_at(t, k, j), 0);
     }
@@ -134,29 +134,29 @@ static void any_overlap(product_case *t)
     t->p.c_row = t->p.n + any(0, 30);
 }
 
-/* More lines, of which bricks may meet one (tiles), planes of A (tiles), rows of c written past the cache, memory
- * fetched ahead. */
+/* More lines, of which batch elements may meet one (tiles), planes of A (tiles), rows of c written past the cache,
+ * memory fetched ahead. */
 static void any_lines(product_case *t, bool odd)
 {
     tg_brgemm *p = &t->p;
-    p->further = any(0, 3);
-    p->m = any_size(odd, MOST_ROWS / (1 + p->further));
-    if (t->mk->tiles && p->further == 1 && !p->next) {
+    p->extra.count = any(0, 3);
+    p->m = any_size(odd, MOST_ROWS / (1 + p->extra.count));
+    if (t->mk->tiles && p->extra.count == 1 && !p->next) {
         p->m = any_size(odd, 16);
         t->alone = any(0, t->count);
     }
     if (t->mk->tiles) p->gap = any(0, 2) * any(0, 100);
-    p->a_line = p->m * p->row + any(0, 20);
+    p->extra.a = p->m * p->row + any(0, 20);
     p->stream = t->mk->tiles && any(0, 1) && p->store == TG_BF16;
     p->c_row = p->stream ? round_up(p->n, 32) + 32 * any(0, 1) : p->c_row;
-    p->c_line = p->m * p->c_row;
-    p->ahead = (const char *)t;
-    p->ahead_bytes = any(0, 1) ? (int64_t)sizeof *t : 0;
+    p->extra.c = p->m * p->c_row;
+    p->prefetch.at = (const char *)t;
+    p->prefetch.bytes = any(0, 1) ? (int64_t)sizeof *t : 0;
 }
 
 static product_case any_product(const tg_microkernel *mk, bool odd)
 {
-    product_case t = { .mk = mk, .count = any(0, 7) ? any(1, MOST_BRICKS) : 0 };
+    product_case t = { .mk = mk, .count = any(0, 7) ? any(1, MOST_ELEMENTS) : 0 };
     tg_brgemm *p = &t.p;
     p->m = any_size(odd, MOST_ROWS);
     p->n = any_size(odd, mk->panel);
@@ -173,7 +173,7 @@ static product_case any_product(const tg_microkernel *mk, bool odd)
     if (any(0, 2) == 0) p->bias = t.bias = noise(TG_F32, p->n);
     if (any(0, 1) && !p->next) {
         p->from_row = p->n + any(0, 30);
-        p->from_line = p->m * p->from_row;
+        p->extra.from = p->m * p->from_row;
         p->from = t.from = noise(TG_F32, (rows_of(p) - 1) * p->from_row + p->n);
     }
     p->c = t.c;
@@ -190,14 +190,14 @@ static void free_product(product_case *t)
 /* Sums of products, and of their sizes. */
 static double sums[MOST_ROWS][TG_PANEL], sizes[MOST_ROWS][TG_PANEL];
 
-static void add_brick(const product_case *t, int i)
+static void add_element(const product_case *t, int i)
 {
     const tg_brgemm *p = &t->p;
     for (int64_t k = 0; k < p->k; k++) {
         double b[TG_PANEL];
         for (int j = 0; j < p->n; j++) b[j] = get(t->b[i], t->mk->element, b_at(t, k, j));
         for (int r = 0; r < rows_of(p); r++) {
-            if (t->brick[i].line && r / p->m != t->brick[i].line - 1) continue;
+            if (t->batch[i].line && r / p->m != t->batch[i].line - 1) continue;
             const double a = get(t->a[i], t->mk->element, a_place(p, r, k));
             for (int j = 0; j < p->n; j++) sums[r][j] += a * b[j], sizes[r][j] += fabs(a * b[j]);
         }
@@ -212,7 +212,7 @@ static void add_all(const product_case *t, const float *from)
             sums[r][j] = (from ? (double)from[r * p->from_row + j] : 0) + (p->bias ? (double)p->bias[j] : 0);
             sizes[r][j] = 1 + fabs(sums[r][j]);
         }
-    for (int i = 0; i < t->count; i++) add_brick(t, i);
+    for (int i = 0; i < t->count; i++) add_element(t, i);
 }
 
 static double want(const product_case *t, int r, int j, double *bound)
@@ -238,7 +238,7 @@ static void check_product(const product_case *t, const float *from, const void *
         }
         const double w = want(t, r, j, &bound), got = get(t->c, p->store, i);
         if (!(fabs(got - w) <= bound))
-            fail_msg("%s: m %d n %d k %d bricks %d%s%s%s%s: c[%d][%d] is %.9g, want %.9g +- %.1e", t->mk->name, p->m,
+            fail_msg("%s: m %d n %d k %d elements %d%s%s%s%s: c[%d][%d] is %.9g, want %.9g +- %.1e", t->mk->name, p->m,
                      p->n, (int)p->k, t->count, p->from ? " from" : "", p->bias ? " bias" : "", p->relu ? " relu" : "",
                      p->store == TG_BF16 ? " bf16" : "", r, j, got, w, bound);
     }
@@ -256,10 +256,10 @@ static void product_test(void **state)
         float *from = t.from;
         memcpy(before, t.c, bytes);
         if (t.p.store == TG_F32 && any(0, 1)) { /* sums go on in place */
-            t.p.from = t.c, t.p.from_row = t.p.c_row, t.p.from_line = t.p.c_line;
+            t.p.from = t.c, t.p.from_row = t.p.c_row, t.p.extra.from = t.p.extra.c;
             from = before;
         }
-        mk->run(&t.p, t.brick, t.count);
+        mk->run(&t.p, t.batch, t.count);
         check_product(&t, from, before);
         free(before);
         free_product(&t);
@@ -267,21 +267,21 @@ static void product_test(void **state)
     if (mk->leave) mk->leave();
 }
 
-/* ---- places ---- */
+/* ---- packing ---- */
 
 typedef struct {
     int rows, n, k, lead, end;
     int64_t x_stride, y_stride;
     tg_dtype dtype;
-    void *x, *y; /* place i: x[i x_stride + j - lead], so that nothing lies before it */
+    void *x, *y; /* k = i: x[i x_stride + j - lead], so that nothing lies before it */
     float c[96 * TG_PANEL];
-} places_case;
+} packing_case;
 
-static void any_places(const tg_microkernel *mk, places_case *t)
+static void any_packing(const tg_microkernel *mk, packing_case *t)
 {
     t->rows = any(1, 96);
     t->n = any(1, TG_PANEL);
-    t->k = any(1, mk->places);
+    t->k = any(1, mk->max_k);
     t->lead = any(0, 3) ? 0 : any(0, t->rows);
     t->end = any(0, 3) ? t->rows : any(t->lead, t->rows);
     t->x_stride = t->end - t->lead + any(0, 40);
@@ -291,11 +291,11 @@ static void any_places(const tg_microkernel *mk, places_case *t)
     t->y = noise(t->dtype, (t->k - 1) * t->y_stride + t->n);
 }
 
-static void run_places(const tg_microkernel *mk, places_case *t)
+static void run_packing(const tg_microkernel *mk, packing_case *t)
 {
-    const tg_places at = mk->places_of(t->rows, t->k);
+    const tg_packed_sizes at = mk->packed_sizes(t->rows, t->k);
     char *a = aligned_alloc(64, at.a_bytes), *b = aligned_alloc(64, at.b_bytes);
-    tg_brick brick = { .a = a, .b = b };
+    tg_batch_element batch = { .a = a, .b = b };
     tg_brgemm p = {
         .m = t->rows,
         .n = t->n,
@@ -306,7 +306,7 @@ static void run_places(const tg_microkernel *mk, places_case *t)
         .c_row = TG_PANEL,
         .store = TG_F32,
     };
-    const int most = at.strip ? 16 : t->rows;
+    const int most = at.panel_stride ? 16 : t->rows;
     assert_int_equal(at.a_bytes % 64 + at.b_bytes % 64, 0);
     memset(a, 0xff, at.a_bytes), memset(b, 0xff, at.b_bytes); /* NaNs, in either type */
     const char *x = (const char *)t->x - (ptrdiff_t)t->lead * (ptrdiff_t)tg_dtype_size(t->dtype);
@@ -315,13 +315,13 @@ static void run_places(const tg_microkernel *mk, places_case *t)
     for (int r = 0; r < t->rows; r += most) {
         p.m = t->rows - r < most ? t->rows - r : most;
         p.c = t->c + r * TG_PANEL;
-        mk->run(&p, &brick, 1);
-        brick.a = (const char *)brick.a + at.strip * (int64_t)tg_dtype_size(mk->element);
+        mk->run(&p, &batch, 1);
+        batch.a = (const char *)batch.a + at.panel_stride * (int64_t)tg_dtype_size(mk->element);
     }
     free(a), free(b);
 }
 
-static void check_places(const tg_microkernel *mk, const places_case *t)
+static void check_packing(const tg_microkernel *mk, const packing_case *t)
 {
     for (int r = 0; r < t->rows; r++)
         for (int j = 0; j < t->n; j++) {
@@ -333,27 +333,27 @@ static void check_places(const tg_microkernel *mk, const places_case *t)
             }
             const float got = t->c[r * TG_PANEL + j];
             if (!(fabs((double)got - sum) <= ldexp(t->k * size, -24)))
-                fail_msg("%s: %d rows (%d to %d), n %d, %d places: [%d][%d] is %g, want %g", mk->name, t->rows, t->lead,
+                fail_msg("%s: %d rows (%d to %d), n %d, k %d: [%d][%d] is %g, want %g", mk->name, t->rows, t->lead,
                          t->end, t->n, t->k, r, j, (double)got, sum);
         }
 }
 
-static void places_test(void **state)
+static void packing_test(void **state)
 {
-    static places_case t;
+    static packing_case t;
     const tg_microkernel *mk = *state;
     seed = 2;
-    if (!usable(mk) || !mk->places_of) skip();
-    for (int i = 0; i < PLACES; i++) {
-        any_places(mk, &t);
-        run_places(mk, &t);
-        check_places(mk, &t);
+    if (!usable(mk) || !mk->packed_sizes) skip();
+    for (int i = 0; i < PACKINGS; i++) {
+        any_packing(mk, &t);
+        run_packing(mk, &t);
+        check_packing(mk, &t);
         free(t.x), free(t.y);
     }
     if (mk->leave) mk->leave();
 }
 
-/* ---- lines: k places of some channels become rows with the places side by side ---- */
+/* ---- lines: some channels of k pixels become rows with the pixels side by side ---- */
 
 enum { UNTOUCHED = 0x7f01, BEHIND = 32 };
 
@@ -368,7 +368,7 @@ static void check_line(const tg_microkernel *mk, int rows, int k, int64_t stride
         const int64_t r = at < shift ? -1 : (at - shift) / pitch, i = at < shift ? 0 : (at - shift) % pitch;
         const bool inside = r >= 0 && r < rows && i < k;
         if (inside ? to[at] != x[i * stride + r] : to[at] != UNTOUCHED && (to[at] || r < 0))
-            fail_msg("%s: line of %d places, %d rows, pitch %d: element %d of row %d is %04x", mk->name, k, rows,
+            fail_msg("%s: line of %d pixels, %d rows, pitch %d: element %d of row %d is %04x", mk->name, k, rows,
                      (int)pitch, (int)i, (int)r, to[at]);
     }
     free(x), free(to);
@@ -379,7 +379,7 @@ static void line_test(void **state)
     const tg_microkernel *mk = *state;
     seed = 3;
     if (!usable(mk) || !mk->load_line) skip();
-    for (int i = 0; i < PLACES; i++) {
+    for (int i = 0; i < PACKINGS; i++) {
         const int rows = any_size(i % 2, 96), k = any_size(i % 4 < 2, 80);
         check_line(mk, rows, k, rows + any(0, 40), k + any(0, 6), any(0, 5));
     }
@@ -441,7 +441,7 @@ int main(void)
         CMUnitTestFunction run;
     } kinds[] = {
         { "products", product_test },
-        { "places", places_test },
+        { "packing", packing_test },
         { "lines", line_test },
     };
     enum { KINDS = sizeof kinds / sizeof *kinds };

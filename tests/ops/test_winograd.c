@@ -158,15 +158,15 @@ static double different(const problem *p)
 /* The tile size that the cost model chooses for a problem; 0: direct convolution. */
 static int tile_of(const problem *p)
 {
-    tg_scope *s = tg_open();
-    tg_tensor *x = tg_zeros(s, TG_F32, 4, TG_DIM(p->images, p->h, p->w, p->pass == GRAD_X ? p->out : p->in));
-    tg_tensor *y = tg_zeros(s, TG_F32, 4, TG_DIM(p->images, p->h, p->w, p->pass == GRAD_X ? p->in : p->out));
-    tg_winograd g = { .x = x, .y = y, .pad = { 1, 1 } };
-    tg_winograd_grad_w gw = { .x = x, .gy = y, .pad = { 1, 1 } };
-    if (p->pass == GRAD_W) tg_winograd_grad_w_plan(&gw);
-    else tg_winograd_plan(&g);
-    tg_close(s);
-    return p->pass == GRAD_W ? 4 * gw.pays : g.tile;
+    const tg_nest_shape nest = {
+        .images = p->images,
+        .in = p->pass == GRAD_X ? p->out : p->in,
+        .out = p->pass == GRAD_X ? p->in : p->out,
+        .h = { .in = p->h, .out = p->h },
+        .w_axis = { .in = p->w, .out = p->w },
+    };
+    const tg_winograd_shape s = { nest, { 1, 1 } };
+    return p->pass == GRAD_W ? 4 * tg_winograd_grad_w_pays(&s) : tg_winograd_tile(&s);
 }
 
 /* Tiles of 2: sums over channels are a ninth as long as the direct kernel's, which offsets the transforms' rounding.
@@ -345,9 +345,8 @@ static void check_weights(const tg_tensor *w, bool backward, int tile, const flo
 /* Packs blocks of rows, the last first: each must write its whole part. */
 static void pack_by_rows(const tg_tensor *w, bool backward, int tile)
 {
-    const tg_winograd g = { .backward = backward, .tile = tile };
     int32_t key[TG_LAYOUT_KEY] = { 0 };
-    tg_winograd_key(&g, key);
+    tg_winograd_key(backward, tile, key);
     const size_t size = tg_winograd_layout.bytes(w, key);
     float *u = malloc(size);
     assert_non_null(u);

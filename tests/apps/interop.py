@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A ResNet-18 and its Adam, trained by tilegrad and gone on with by PyTorch, and the other way round.
+"""Trains a ResNet-18 with Adam in tilegrad and resumes in PyTorch, and vice versa.
 
 usage: interop.py INTEROP_MODEL FOLDER       exit status 77: PyTorch is missing, nothing was checked
 """
@@ -91,7 +91,7 @@ def tool(name, *arguments):
 
 
 def from_tilegrad(program, folder):
-    """tilegrad trains 3 steps; PyTorch evaluates, and makes the fourth step as tilegrad does."""
+    """tilegrad trains 3 steps; PyTorch evaluates, and its fourth step matches tilegrad's."""
     file, numbers, pt = (os.path.join(folder, name) for name in ("ours.safetensors", "ours.bin", "ours.pt"))
     subprocess.run([program, "train", file, numbers], check=True)
     want = read(numbers)
@@ -112,7 +112,7 @@ def from_tilegrad(program, folder):
 
 
 def to_tilegrad(program, folder):
-    """The other way round."""
+    """The same from PyTorch to tilegrad."""
     file, numbers, pt = (os.path.join(folder, name) for name in ("theirs.safetensors", "theirs.bin", "theirs.pt"))
     torch.manual_seed(0)
     net, opt = make()
@@ -129,7 +129,7 @@ def to_tilegrad(program, folder):
 
 
 def zeros(folder):
-    """A coefficient of 0 is 0 on both ways, not the default; the others stay exact."""
+    """A coefficient of 0 stays 0 in both directions, not the default; the others stay exact."""
     pt, file, back = (os.path.join(folder, name) for name in ("zeros.pt", "zeros.safetensors", "zeros_back.pt"))
     for betas, eps in (((0.0, 0.99), 0.0), ((0.9, 0.0), 1e-8), ((0.9, 0.999), 1e-8)):
         net = nn.Linear(2, 2)
@@ -152,7 +152,7 @@ class Hostile:
 
 
 def hostile(folder):
-    """A file whose unpickling would run something is refused, and runs nothing."""
+    """A file whose unpickling would execute code is refused, and nothing is executed."""
     pt, trace = os.path.join(folder, "hostile.pt"), os.path.join(folder, "trace")
     torch.save({"weight": torch.zeros(2), "more": Hostile(trace)}, pt)
     status = subprocess.run([sys.executable, "-B", os.path.join(TOOLS, "pt2st.py"), pt, pt + ".st"], capture_output=True)
@@ -161,7 +161,7 @@ def hostile(folder):
 
 
 def optimizer(kind=torch.optim.SGD, groups=1, **options):
-    """A model of three layers and its optimizer, a group for each of the first layers, after a step."""
+    """A model of three layers and its optimizer, after a step, with a group for each of the first layers."""
     torch.manual_seed(0)
     net = nn.Sequential(*(nn.Linear(3, 3) for _ in range(3)))
     parts = [list(layer.parameters()) for layer in net[:groups - 1]] + [list(net[groups - 1:].parameters())]
@@ -183,7 +183,7 @@ def with_rates(rates):
 
 
 def newer(kind, decoupled):
-    """As PyTorch 2.8 writes Adam and AdamW."""
+    """Adam and AdamW as written by PyTorch 2.8."""
     file = saved(*optimizer(kind, lr=0.1))
     for group in file["optimizer"]["param_groups"]:
         group["decoupled_weight_decay"] = decoupled
@@ -191,14 +191,14 @@ def newer(kind, decoupled):
 
 
 def fewer():
-    """An optimizer of the last layer alone: the others are frozen."""
+    """An optimizer of the last layer only: the others are frozen."""
     net, _ = optimizer(lr=0.1)
     opt = torch.optim.SGD(net[2].parameters(), lr=0.1)
     return saved(net, opt)
 
 
 def convertible():
-    """Files with what they become: metadata that have to be there."""
+    """Files with the metadata that the converted file must contain."""
     adam, adamw = torch.optim.Adam, torch.optim.AdamW
     both = with_rates([0.5, 0.5, 0])
     return [
@@ -215,7 +215,7 @@ def convertible():
 
 
 def refusable():
-    """Files with what is said of them."""
+    """Files with the message that refuses them."""
     adam, adamw = torch.optim.Adam, torch.optim.AdamW
     sgd = saved(*optimizer(lr=0.1))
     sparse = {"weight": torch.eye(3).to_sparse()}
@@ -242,7 +242,7 @@ def refusable():
 
 
 def pt2st(folder, file, kind, more):
-    """In this process: the status, what it said, and what it made."""
+    """Runs in this process: returns the status, the message and the output file."""
     pt, st = os.path.join(folder, "in words.pt"), os.path.join(folder, "in words.st")
     if os.path.exists(st):
         os.unlink(st)
@@ -269,7 +269,7 @@ def in_words(folder):
 
 
 def replaced(folder):
-    """Neither a file beside it nor a link nor a mode is lost."""
+    """Other files, links and modes are preserved."""
     pt, target, link, part = (os.path.join(folder, name) for name in ("x.pt", "target.st", "link.st", "target.st.part"))
     torch.save({"w": torch.zeros(2)}, pt)
     for path in (target, part):

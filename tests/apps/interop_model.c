@@ -1,4 +1,4 @@
-/* interop_model.c - tilegrad's half of tests/apps/interop.py: a ResNet-18 and its Adam, here and in PyTorch.
+/* interop_model.c - tilegrad's half of tests/apps/interop.py: a ResNet-18 and its Adam state.
  *
  *     interop_model train FILE NUMBERS     3 steps, FILE, then its logits; one more step, then those; 2 x 40 floats
  *     interop_model go-on FILE NUMBERS     the same from a file: its logits, one more step, its logits */

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# A training that is stopped at random moments (SIGKILL, SIGTERM, SIGINT; in steps, tests and saves), and goes on with
-# --resume auto until it is done, ends with the same bits as one that was left alone.
-# usage: soak_resume.sh TILEGRAD [STOPS [SEED]]       20 stops; the seed is the moment's
+# A training run that is stopped at random moments (SIGKILL, SIGTERM, SIGINT; in steps, tests and saves) and resumed with
+# --resume auto until it is done ends with the same bits as an uninterrupted one.
+# usage: soak_resume.sh TILEGRAD [STOPS [SEED]]       20 stops; the seed defaults to the time
 set -u
 tilegrad=$1 stops=${2:-20} seed=${3:-$RANDOM}
 . "$(dirname "$0")/train_tools.sh"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 make_images "$work/images" 96 40
-export TG_BACKEND=ref,vector,brgemm          # whose bits do not depend on the number of threads
+export TG_BACKEND=ref,vector,brgemm          # their bits don't depend on the number of threads
 RANDOM=$seed
 echo "soak_resume: $stops stops, seed $seed"
 
@@ -16,7 +16,7 @@ train() {
     "$tilegrad" train mlp --data "$work/images" --batch 16 --epochs 40 --augment --optimizer adam --dtype "$dtype" "$@"
 }
 
-# Runs until a random moment; the status is 0 once the training is done.
+# Runs until a random moment; status 0 once training is done.
 run_and_stop() {
     local signals=(KILL KILL TERM INT) process
     train --threads $((1 + RANDOM % 2)) --out "$work/stopped" --resume auto --save-every 3 --keep 2 \

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `tilegrad ckpt` as a user meets it: each subcommand on good and bad files, exit codes, messages, memory.
+# Tests `tilegrad ckpt` as users run it: each subcommand on good and bad files, exit codes, messages, memory.
 # usage: test_ckpt.sh TILEGRAD
 set -u
 tilegrad=$(realpath "$1")
@@ -10,7 +10,7 @@ failures=0 rows=0
 
 fail() { printf 'FAIL  %s\n' "$*"; (( failures++ )); }
 
-# expect STATUS TEXT ARGUMENT...: `tilegrad ckpt ARGUMENT...` ends with STATUS, and TEXT (a pattern) is in what it prints.
+# expect STATUS TEXT ARGUMENT...: `tilegrad ckpt ARGUMENT...` exits with STATUS, and its output matches the pattern TEXT.
 expect() {
     local want=$1 text=$2 output status
     shift 2
@@ -24,7 +24,7 @@ expect() {
     fi
 }
 
-# lacks TEXT ARGUMENT...: TEXT is not in what `tilegrad ckpt ARGUMENT...` prints.
+# lacks TEXT ARGUMENT...: the output of `tilegrad ckpt ARGUMENT...` doesn't contain TEXT.
 lacks() {
     local text=$1 output
     shift
@@ -33,7 +33,7 @@ lacks() {
     grep -qE -- "$text" <<<"$output" && fail "$*: \"$text\" is in:"$'\n'"$output"
 }
 
-# safetensors FILE HEADER DATA: DATA with printf's escapes.
+# safetensors FILE HEADER DATA: writes a file; DATA may contain printf's escapes.
 safetensors() {
     local n=${#2}
     {
@@ -45,7 +45,7 @@ safetensors() {
 
 one='\x00\x00\x80\x3f' two='\x00\x00\x00\x40' three='\x00\x00\x40\x40' nan='\x01\x00\xc0\x7f' infinity='\x00\x00\x80\x7f'
 third='\xab\xaa\xaa\x3e' tiny='\x01\x00\x00\x00'
-# run NAME W0 W1 COUNTER: a model of two floats and a counter, and an optimizer's state
+# run NAME W0 W1 COUNTER: writes a model of two floats and a counter, and an optimizer's state
 run() {
     safetensors "$1" '{"__metadata__":{"format":"pt","made/by":"a test","optim/lr":"0.1","note":"\u001b[31mred"},'$(
         )'"steps":{"dtype":"I64","shape":[],"data_offsets":[0,8]},'$(
@@ -81,7 +81,7 @@ expect 2 "unknown command 'put'"                meta put a.safetensors
 expect 2 'want get FILE KEY'                    meta get a.safetensors
 expect 2 'want set FILE KEY VALUE'              meta set a.safetensors key
 
-# ---- files that are not there, or no such files ----
+# ---- missing files, and files of other formats ----
 for command in inspect verify; do
     expect 1 'none: cannot be opened: No such file'     $command none
     expect 1 'text: .*neither safetensors nor .npz'     $command text
@@ -217,7 +217,7 @@ expect 0 '"one.weight"'                              inspect --json y.safetensor
 expect 0 '"o.m/body.1.weight"'                       inspect --json y.safetensors
 
 # ---- many names: no loop over them is quadratic (80,000 pairs took 5 minutes) ----
-many() {       # N pairs, of so many values
+many() {       # N pairs, with this many values
     awk -v n="$1" -v of="$2" 'BEGIN {
         printf "{\"__metadata__\":{"
         for (i = 0; i < n; i++) printf "%s\"key/%d\":\"value %d\"", i ? "," : "", i * 7919 % n, i % of
@@ -235,7 +235,7 @@ safetensors many.safetensors "$(many 80000 1000)" ''
 safetensors others.safetensors "$(many 80000 999)" ''
 safetensors named.safetensors "$(named 60000)" ''
 awk 'BEGIN { for (i = 59999; i >= 0; i--) printf "layer.%d.* l%d.*\n", i, i }' >map
-ulimit -S -t 60                                     # seconds of a processor
+ulimit -S -t 60                                     # seconds of processor time
 expect 0 '^same: 0 tensors'                          diff many.safetensors others.safetensors
 expect 0 '^value 7$'                                 meta get many.safetensors key/55433
 expect 0 '60000 of 60000 tensors renamed'            rename named.safetensors many.safetensors --map map
@@ -256,12 +256,12 @@ expect 1 "'tilegrad.format'"                         meta set a.safetensors tile
 expect 1 'npz holds no metadata'                     meta set a.npz key value
 expect 1 'not valid UTF-8|no valid UTF-8'            meta set a.safetensors key $'\xff'
 
-# What failed left nothing behind.
+# Failures left no files behind.
 (( rows++ ))
 compgen -G '*.part' && fail 'PATH.part was left behind'
 [[ -e x.safetensors ]] && fail 'a file was written although the command failed'
 
-# ---- memory: 300 MB, and the most that lay in memory at once ----
+# ---- peak memory, with 300 MB files ----
 # most MEGABYTES ARGUMENT...
 most() {
     local limit=$(( $1 * 1024 )) peak=0 now process
@@ -290,7 +290,7 @@ if [[ -z ${SANITIZE:-} ]]; then
     most 40 meta set half.safetensors key value
     rm half.safetensors
 
-    # ---- an interrupt: nothing is left behind ----
+    # ---- an interrupt leaves no files behind ----
     (( rows++ ))
     "$tilegrad" ckpt convert big.safetensors stopped.npz --dtype f16 >output 2>&1 &
     process=$!

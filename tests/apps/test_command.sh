@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The `tilegrad` command as a user meets it: exit codes, messages, one epoch that learns, an interrupt.
+# Tests the `tilegrad` command as users run it: exit codes, messages, one epoch that learns, an interrupt.
 # usage: test_command.sh TILEGRAD
 set -u
 tilegrad=$1
@@ -10,7 +10,7 @@ failures=0 rows=0
 touch "$work/file"
 mkdir "$work/empty"
 
-# expect STATUS TEXT ARGUMENT...: the command ends with STATUS, and TEXT (a pattern) is in what it prints.
+# expect STATUS TEXT ARGUMENT...: the command exits with STATUS, and its output matches the pattern TEXT.
 expect() {
     local want=$1 text=$2 output status
     shift 2
@@ -47,8 +47,8 @@ expect 2 "unknown model 'lenin'"     bench lenin
 expect 2 'too many arguments'        info twice
 expect 2 "no operator 'conv9d'"      kernels conv9d
 
-# ---- examples can be copied, and completion knows every option ----
-# options COMMAND...: the long options in its --help; completed WORD...: what completes the last word.
+# ---- the examples of --help work, and completion covers every option ----
+# options COMMAND...: the long options in its --help; completed WORD...: the completions of the last word.
 options() { "$tilegrad" "$@" --help | grep -oE '^ +(-., )?--[a-z0-9-]+' | grep -oE -- '--[a-z0-9-]+'; }
 completed() (
     tilegrad() { "$program" "$@"; }
@@ -99,7 +99,7 @@ expect 2 "--schedule 'linear': want constant"          train lenet --schedule li
 expect 2 "--optimizer 'adamw': want sgd or adam"       bench lenet --optimizer adamw
 expect 2 "--dtype 'fp16': want fp32 or bf16"           bench lenet --dtype fp16
 
-# ---- data and results that are not there, or do not fit ----
+# ---- data and results that are missing or don't fit ----
 expect 1 "--data '.*/none': .*no such folder"          train lenet --data "$work/none"
 expect 1 "$work/empty"                                 train lenet --data "$work/empty"
 expect 1 "$work/none"                                  train lenet --data fashion-mnist --data-dir "$work/none"
@@ -137,7 +137,7 @@ for file in metrics.jsonl predictions.png; do
 done
 
 # ---- standard output ----
-# unwritable WHERE ARGUMENT...: the command ends with status 1 and says why.
+# unwritable WHERE ARGUMENT...: the command exits with status 1 and reports why.
 unwritable() {
     local where=$1 output status
     shift
@@ -158,7 +158,7 @@ for where in '>/dev/full' '>&-'; do
     done
     unwritable "$where" "${train[@]}"
 done
-# What is opened later does not become the output.
+# Files opened later don't become the output.
 "$tilegrad" "${train[@]}" --out "$work/closed" >&- 2>&-
 expect 0 'last.safetensors: good'                      ckpt verify "$work/closed/last.safetensors"
 (( rows++ ))
@@ -168,8 +168,7 @@ if (( $? != 1 )) || [[ $output != *'File too large'* ]]; then
     (( failures++ ))
 fi
 
-# harmless ARGUMENT...: nothing that a terminal takes for a command is printed, nothing that turns the direction of text,
-# no invalid UTF-8.
+# harmless ARGUMENT...: the output contains no control sequences, bidirectional marks or invalid UTF-8.
 nasty=$'n\e[31m\x9b2J\xc2\x9b2J\xe2\x80\x8f\xe2\x80\xae\xff'
 harmless() {
     local output
@@ -200,7 +199,7 @@ done
 TG_NONE=$nasty harmless info
 expect 0 'u001b'                                       ckpt verify "$work/out$nasty/best.safetensors"
 
-# ---- a last batch of one image, of which batch norm has no variance on planes of 1x1 ----
+# ---- a last batch of one image, where batch norm has no variance on 1x1 planes ----
 mkdir "$work/cifar"
 for name in data_batch_{1..5} test_batch; do
     { printf '\1'; zcat "$here/../../datasets/sample/train-images-idx3-ubyte.gz" | tail -c +17 | head -c 3072; } \
@@ -213,7 +212,7 @@ expect 0 'after 1 epochs'                              train resnet20 "${fives[@
 (( rows++ ))
 "$tilegrad" train resnet20 "${fives[@]}" --batch 4 | grep -q 'left out' && { echo 'FAIL  left out without need'; (( failures++ )); }
 
-# ---- an interrupt: the step ends, the program says so ----
+# ---- an interrupt: the step ends, and the program reports it ----
 (( rows++ ))
 "$tilegrad" train lenet --data sample --epochs 1000 >"$work/output" 2>&1 &
 process=$!

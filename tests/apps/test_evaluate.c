@@ -1,4 +1,4 @@
-/* test_evaluate.c - what `tilegrad` takes for the class of an image: logits that are no numbers have none. */
+/* test_evaluate.c - predictions: rows of logits with NaN have no class. */
 #include "confusion.h"
 #include "evaluate.h"
 #include "expect.h"
@@ -30,7 +30,7 @@ static const row rows[] = {
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 
-/* Each row by itself, with each truth; and all of them at once. */
+/* Each row separately, with each true class; then all rows together. */
 static void rows_have_a_class_or_none(void **state)
 {
     (void)state;
@@ -60,11 +60,11 @@ static void rows_have_a_class_or_none(void **state)
     tg_close(s);
 }
 
-/* Images without a class count as images of theirs, and as taken for none. */
+/* Images without a predicted class still count as images of their true class. */
 static void confusion_knows_none(void **state)
 {
     (void)state;
-    static const int64_t count[] = { 3, 1, 4, 0, 0, 5 }; /* two classes, and none */
+    static const int64_t count[] = { 3, 1, 4, 0, 0, 5 }; /* two classes, and NO_CLASS */
     const confusion c = { .classes = 2, .count = count };
     assert_int_equal(confusion_of(&c, 0), 8);
     assert_int_equal(confusion_of(&c, 1), 5);

@@ -132,7 +132,7 @@ static void takes_any_caption(void **state)
     write_cells((grid_cell[]){ { grey, wide, wide, true } }, 1, 1, 2, 2, 1);
 }
 
-/* A file of 1 KiB at most: the picture before stays, and nothing else. */
+/* With a file size limit of 1 KiB, only the previous picture remains. */
 static void appears_whole_or_not_at_all(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the `tilegrad` command makes of where it runs: variables, processors, launchers, limits.
+# Tests how the `tilegrad` command adapts to its environment: variables, processors, launchers, limits.
 # usage: test_process.sh TILEGRAD
 set -u
 tilegrad=$1
@@ -10,8 +10,8 @@ failures=0
 unset OMP_NUM_THREADS OMP_PROC_BIND OMP_PLACES GOMP_CPU_AFFINITY
 for name in "${!OMPI_@}" "${!PMI_@}" "${!SLURM_@}" "${!TG_@}" WORLD_SIZE RANK; do unset "$name"; done
 
-# expect NAME STATUS TEXT COMMAND...: the command ends with STATUS, and TEXT (a pattern; !PATTERN: not this one) is in what
-# it prints.
+# expect NAME STATUS TEXT COMMAND...: the command exits with STATUS, and its output matches the pattern TEXT (!PATTERN: does
+# not match).
 expect() {
     local name=$1 want=$2 text=$3 output status found=0
     shift 3
@@ -45,7 +45,7 @@ expect 'letters exchanged'           0 'warning: TG_WINORGAD .*TG_WINOGRAD is'  
 expect "somebody else's variable"    0 '!warning'                                        env TG_LOG_LEVEL=debug "${bench[@]}"
 
 # ---- processors ----
-count=$("$tilegrad" info | sed -nE 's/^threads +[0-9]+ of ([0-9]+) .*/\1/p')       # of processors, or the CPU quota
+count=$("$tilegrad" info | sed -nE 's/^threads +[0-9]+ of ([0-9]+) .*/\1/p')       # processors, or the CPU quota
 for binding in OMP_PROC_BIND=close OMP_PROC_BIND=true OMP_PLACES=cores OMP_PLACES=threads GOMP_CPU_AFFINITY=0-1023; do
     expect "$binding"                0 "threads +$count of $count "                      env "$binding" "$tilegrad" info
 done
@@ -71,7 +71,7 @@ expect 'nothing was made'            0 '!run'                                   
 expect 'a folder of its own'         0 'rank 1 of 2'                                     env PMI_SIZE=2 PMI_RANK=1 "${train[@]}" --out "$work/run-1"
 expect 'without a folder'            0 'rank 1 of 2'                                     env PMI_SIZE=2 PMI_RANK=1 "${train[@]}"
 
-# ---- little room for addresses; AddressSanitizer needs more ----
+# ---- a small address space; AddressSanitizer needs more ----
 if [[ ${SANITIZE:-} != *address* && ${SANITIZE:-} != *thread* ]]; then
     for room in 150 300 500; do
         expect "--help with $room MiB"   0 'Examples'                                    bash -c 'ulimit -v $((1024 * '$room')); exec "$0" --help' "$tilegrad"

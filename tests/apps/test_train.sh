@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checkpoints of `tilegrad train` as a user meets them: saving, going on, damage, signals, full disks; `tilegrad eval`.
+# Tests checkpoints of `tilegrad train` as users see them: saving, resuming, damage, signals, full disks; `tilegrad eval`.
 # usage: test_train.sh TILEGRAD
 set -u
 tilegrad=$1
@@ -8,14 +8,14 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failures=0 rows=0
 make_images "$work/images" 96 40
-tiny=(--data "$work/images" --batch 16)                  # 6 steps an epoch
+tiny=(--data "$work/images" --batch 16)                  # 6 steps per epoch
 
 fail() {
     printf 'FAIL  %s\n' "$1"
     (( failures++ ))
 }
 
-# expect STATUS TEXT ARGUMENT...: the command ends with STATUS, and TEXT (a pattern) is in what it prints.
+# expect STATUS TEXT ARGUMENT...: the command exits with STATUS, and its output matches the pattern TEXT.
 expect() {
     local want=$1 text=$2 output status
     shift 2
@@ -38,7 +38,7 @@ check() {
 files() { (cd "$1" && echo *) ; }
 is() { [[ $1 == "$2" ]] || { printf 'got  %s\nwant %s\n' "$1" "$2"; return 1; }; }
 
-# flip FILE PLACE: changes a byte (a place from the end, if negative).
+# flip FILE OFFSET: changes a byte (a negative offset counts from the end).
 flip() {
     local place=$2 byte
     (( place < 0 )) && place=$(( $(stat -c %s "$1") + place ))
@@ -60,7 +60,7 @@ expect 2 'no checkpoint'                               eval
 expect 2 "unknown model 'lenin'"                       eval x --model lenin
 expect 2 "--classes '0': want a whole number"          eval x --classes 0
 
-# ---- what is written ----
+# ---- files written ----
 run=$work/run
 expect 0 'after 2 epochs'                              train lenet "${tiny[@]}" --epochs 2 --save-every 2 --keep 2 \
                                                        --out "$run"
@@ -82,7 +82,7 @@ expect 0 'after 1 epochs'                              train mlp --data "$work/i
                                                        --out "$work/lines"
 check 'a line each 50 steps' grep -q '"step":50,' "$work/lines/metrics.jsonl"
 
-# ---- going on: options ----
+# ---- resuming: options ----
 expect 1 'holds last.safetensors of step 12: --resume auto resumes'  train lenet "${tiny[@]}" --out "$run"
 expect 1 "--batch 32 \(16 in the file\), --optimizer adam \(sgd in the file\), --dtype bf16 \(fp32" \
          train lenet --batch 32 --optimizer adam --dtype bf16 --resume auto --out "$run"
@@ -110,7 +110,7 @@ TG_MAX_ISA=avx2 expect 0 'not to the bit .*instructions [a-z0-9_]+ \(now ' \
 
 "$tilegrad" train mlp "${tiny[@]}" --epochs 1 --threads 2 --out "$work/fp32" >/dev/null
 "$tilegrad" train mlp "${tiny[@]}" --epochs 1 --threads 2 --dtype bf16 --out "$work/bf16" >/dev/null
-# Libraries may cut sums by the number of threads; own kernels never do.
+# Libraries may split sums by the number of threads; our kernels never do.
 if "$tilegrad" info | grep -E '^  (openblas|onednn) ' | grep -qv 'not in this build'; then
     expect 0 'not to the bit .*threads 2 \(now 1\)' train --resume "$work/fp32/last.safetensors" --threads 1
 else
@@ -120,7 +120,7 @@ fi
 check 'bf16: the same bits with other threads' is \
       "$("$tilegrad" train --resume "$work/bf16/last.safetensors" --threads 1 | grep -c 'not to the bit')" 0
 
-# ---- going on: damage ----
+# ---- resuming: damage ----
 broken() {      # a folder with checkpoints of steps 8, 10, 12 and last, of step 12
     rm -rf "$work/broken"
     cp -r "$work/whole" "$work/broken"
@@ -150,8 +150,8 @@ expect 0 'goes on from .*last.safetensors: epoch 4, step 18' "${auto[@]}"
 check 'what a killed save left goes' is "$(files "$work/broken")" \
       'best.safetensors last.safetensors metrics.jsonl predictions.png run.json'
 
-# ---- numbers in a checkpoint that cannot be ----
-# wrong TEXT KEY VALUE: a file with this number is refused at once.
+# ---- impossible values in a checkpoint ----
+# wrong TEXT KEY VALUE: a file with this value is refused immediately.
 wrong() {
     local output status
     cp "$work/whole/ckpt-00000016.safetensors" "$work/wrong.safetensors"
@@ -178,8 +178,8 @@ for step in -1 9223372036854775807 99999999999999999999 0x10 ' 5' ''; do
 done
 rm -rf "$work/wrong"
 
-# ---- going on: what the system refuses to read is not damaged ----
-# refused HOW CALL: "auto" stops, says so, and leaves everything as it was, wherever open or pread fails with this errno.
+# ---- resuming: files that the system refuses to read don't count as damaged ----
+# refused HOW CALL: "auto" stops, reports it, and leaves everything as it was, wherever open or pread fails with this errno.
 shim=$(dirname "$tilegrad")/tests/libfault_shim.so
 refused() {
     local at before output hit=0
@@ -209,7 +209,7 @@ broken && rm "$work/broken"/*.safetensors && ln -s elsewhere "$work/broken/last.
 expect 0 'nothing to go on from .*: starts anew'       "${auto[@]}" mlp "${tiny[@]}" --epochs 1
 check 'a link stays a link' test -L "$work/broken/last.safetensors" -a -f "$work/broken/elsewhere"
 
-# ---- run.json of others ----
+# ---- other programs' run.json ----
 for text in 'no JSON' '' '{"runs": 1}' '[1, 2]'; do
     broken && printf '%s' "$text" >"$work/broken/run.json"
     expect 0 'run.json: not .*; renamed to .*run.json.damaged' "${auto[@]}"
@@ -221,8 +221,8 @@ expect 0 'renamed to .*run.json.damaged2'               "${auto[@]}"
 broken && rm "$work/broken/run.json" && mkdir "$work/broken/run.json"
 expect 1 'run.json: '                                  "${auto[@]}"
 
-# ---- going on: the same bits as without a stop ----
-# exact ARGUMENT...: 3 epochs at once are 7 steps (with 1 thread), 6 more (with 2), and the rest (with 1).
+# ---- resuming: the same bits as without a stop ----
+# exact ARGUMENT...: 3 epochs in one run equal 7 steps (1 thread), 6 more (2 threads), and the rest (1 thread).
 exact() {
     rm -rf "$work/once" "$work/parts"
     "$tilegrad" train "$@" "${tiny[@]}" --epochs 3 --threads 2 --out "$work/once" >/dev/null &&
@@ -247,7 +247,7 @@ unset TG_BACKEND
 check 'exact: lenet, bf16, any backend'   exact lenet --dtype bf16
 
 # ---- signals ----
-# begin ARGUMENT...: a long training, whose first epoch has ended.
+# begin ARGUMENT...: starts a long training run and waits for the end of its first epoch.
 begin() {
     rm -rf "$work/signal" "$work/moved"
     : >"$work/output"
@@ -260,7 +260,7 @@ begin() {
     fail "a training does not begin: $(cat "$work/output")"
 }
 
-# ends STATUS TEXT: the training has ended so.
+# ends STATUS TEXT: the training run has ended with this status and output.
 ends() {
     wait "$process" 2>/dev/null
     local status=$?
@@ -287,14 +287,14 @@ kill -HUP "$process"
 kill -HUP "$process" 2>/dev/null
 ends 129 'hung up in epoch .*--resume auto continues'
 expect 0 'last.safetensors: good'                      ckpt verify "$work/signal/last.safetensors"
-pipe() {     # nobody reads what is printed after the first lines
+pipe() {     # the reader closes the pipe after the first lines
     "$tilegrad" train mlp "${tiny[@]}" --epochs 100000 --out "$work/pipe" 2>"$work/output" | head -6 >/dev/null
     is "${PIPESTATUS[0]}" 141 && grep -q 'nobody reads the output: stopped in epoch .*--resume auto continues' "$work/output"
 }
 check 'SIGPIPE saves' pipe
 expect 0 'last.safetensors: good'                      ckpt verify "$work/pipe/last.safetensors"
 check 'run.json: stopped by SIGPIPE' grep -q '"how": "stopped"' "$work/pipe/run.json"
-ignored() {  # as nohup and some parents leave it: an error at the end
+ignored() {  # as nohup and some parent processes set it: an error at the end
     ( trap '' PIPE; "$tilegrad" train mlp "${tiny[@]}" --epochs 1 --out "$work/pipe" --resume none 2>"$work/output"
       echo $? >"$work/status" ) | true
     is "$(cat "$work/status")" 1 && [[ -s $work/pipe/predictions.png ]]
@@ -314,7 +314,7 @@ kill -TERM "$process"
 ends 143 'not saved, there is no --out'
 
 : >"$work/output"
-TG_BACKEND=ref "$tilegrad" train lenet --data sample --batch 2000 >"$work/output" 2>&1 &      # a step takes long
+TG_BACKEND=ref "$tilegrad" train lenet --data sample --batch 2000 >"$work/output" 2>&1 &      # slow steps
 process=$!
 for (( i = 0; i < 100; i++ )); do grep -q ' epochs, ' "$work/output" && break; sleep 0.1; done
 kill -INT "$process"
@@ -332,7 +332,7 @@ check 'failed saves do not end a training' kill -0 "$process"
 kill -INT "$process"
 ends 1 'not saved: .*last.safetensors'
 
-full_disk() {   # room for best and last, not for a second last beside them
+full_disk() {   # room for best and last, but not for a second last
     mkdir "$work/disk" && mount -t tmpfs -o size=34m none "$work/disk" || return 77
     "$tilegrad" train mlp "${tiny[@]}" --epochs 3 --out "$work/disk" >"$work/output" 2>&1
     local status=$?
@@ -342,7 +342,7 @@ full_disk() {   # room for best and last, not for a second last beside them
         grep -q 'after 3 epochs' "$work/output" && "$tilegrad" eval "$work/disk/last.safetensors" &&
         [[ ! -e $work/disk/last.safetensors.part ]] && rm "$work/disk/best.safetensors"
 }
-crowded_disk() {   # numbered checkpoints fill it: they make room for newer ones, best and last
+crowded_disk() {   # full of numbered checkpoints, which make room for newer ones, best and last
     mkdir "$work/crowd" && mount -t tmpfs -o size=40m none "$work/crowd" || return 77
     "$tilegrad" train mlp "${tiny[@]}" --epochs 3 --save-every 2 --keep 3 --out "$work/crowd" >"$work/output" 2>&1
     local status=$?
@@ -369,7 +369,7 @@ check 'eval --out' is "$(files "$work/eval")" 'confusion.png predictions.png'
 expect 1 "--data '.*none': .*no such folder"           eval "$work/whole/best.safetensors" --data "$work/none"
 expect 1 'does not fit: .* missing'                    eval "$work/whole/best.safetensors" --model lenet
 expect 1 'none: '                                      eval "$work/none"
-# By another program: no metadata, the same tensors.
+# As written by another program: no metadata, the same tensors.
 plain() {
     local header length i
     header=$(tail -c +9 "$1" | head -c "$(header_bytes "$1")" | sed -E 's/"__metadata__": ?\{[^}]*\}, ?//')
@@ -383,7 +383,7 @@ expect 1 'no made/model\): want --model NAME'          eval "$work/plain.safeten
 expect 1 'has 9 classes'                       eval "$work/plain.safetensors" --model mlp --classes 9 \
                                                        --data "$work/images"
 expect 0 'mlp, fp32, Fashion-MNIST sample'             eval "$work/plain.safetensors" --model mlp --classes 10 --data sample
-# Weights that are no numbers: no class is right, not even the first.
+# NaN weights: no prediction is right, not even the first class.
 not_numbers() {
     local size=$(stat -c %s "$work/plain.safetensors")
     cp "$work/plain.safetensors" "$work/nan.safetensors"

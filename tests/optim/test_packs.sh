@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# test_packs.sh TILEGRAD - in training in BF16 weights are packed in the first step only, and never cast: updates write
-# what kernels read.
+# test_packs.sh TILEGRAD - BF16 training packs weights in the first step only, and never casts them: updates write the layouts
+# that kernels read.
 set -euo pipefail
 tilegrad=$1
 for model in lenet resnet20; do

@@ -1,15 +1,15 @@
-"""How far from PyTorch in double a result of tilegrad's may be, by the number of terms of its sums and its dtype.
+"""Bounds on the difference between tilegrad's results and PyTorch's in double, by number of terms and dtype.
 
 A sum of n terms in FP32 is off by at most 4 sqrt(n) 2^-24 times the sum of their magnitudes: four standard deviations of
-n independent roundings, each as large as it can be.  What is stored in bf16 is rounded once more, by 2^-8 of itself; where
-terms themselves went through bf16, by 2^-8 of their magnitudes each time.  FP32 flushes denormals: TINY."""
+n independent roundings, each as large as possible.  Storing in bf16 rounds once more, by 2^-8 of the value; terms that pass
+through bf16 are rounded by 2^-8 of their magnitudes each time.  FP32 flushes denormals: TINY."""
 import math
 
 U, B, TINY = 2.0 ** -24, 2.0 ** -8, 2.0 ** -120
 
 
 def bound(want, terms, magnitude, half=0):
-    """half: how often terms or the result are rounded to bf16 on the way; 1: only the result."""
+    """half: how many times terms or the result are rounded to bf16; 1: only the result."""
     e = 4 * math.sqrt(terms) * U * magnitude + TINY
     if half == 0:
         return e
@@ -17,7 +17,7 @@ def bound(want, terms, magnitude, half=0):
 
 
 def worst(got, want, limit):
-    """The largest error in units of its bound, and its index; where `want` is no number `got` has to be the same."""
+    """The largest error in units of its bound, and its index; where `want` isn't finite, `got` must equal it."""
     error = (got - want).abs() / limit
     same = (got == want) | (got.isnan() & want.isnan())
     error[same] = 0

@@ -1,7 +1,7 @@
-"""Calls of public operators: products, windows, elements, shapes.
+"""Calls of public operators: products, windows, element-wise operators, shapes.
 
 A call is a class: draw(rng) makes a dict of parameters, `inputs` says what they mean, f computes the result in double from
-tensors as tilegrad has them, and limits gives the bounds of the result and of the gradients (in the order of inputs)."""
+tensors in tilegrad's layouts, and limits returns the bounds of the result and of the gradients (in the order of inputs)."""
 import torch
 from torch.nn import functional as F
 
@@ -34,8 +34,8 @@ def maybe(present, tensor):
 class Call:
     fills = ("unit", "normal", "wide")
     train, differentiable = True, True
-    parts = ()                                       # names of the functions of ops.h that it calls
-    weight = 1                                       # how often it is drawn
+    parts = ()                                       # names of the functions in ops.h that it calls
+    weight = 1                                       # relative frequency
 
     def y_dtype(self, p):
         return p["dtype"]
@@ -47,7 +47,7 @@ class Call:
         return p["dtype"] == "bf16"
 
     def poisons(self, p):
-        """A NaN in the first input has to reach exactly what PyTorch's reaches."""
+        """A NaN in the first input must propagate exactly as in PyTorch."""
         return False
 
 
@@ -68,8 +68,8 @@ def by_magnitudes(f, xs, gy, wanted):
 
 
 class Sums(Call):
-    """Sums of products: magnitudes come from f itself.  terms(p): of the result and of each gradient; rounds: how often each
-    goes through bf16."""
+    """Sums of products: magnitudes come from f itself.  terms(p): of the result and of each gradient; rounds: how many times
+    each passes through bf16."""
     rounds = (1, 2, 2, 2, 2)
 
     def poisons(self, p):
@@ -151,7 +151,7 @@ class Convolution(Sums):
         return not self.winograd(p)
 
     def limits(self, p, xs, y, gy, wants, wanted):
-        """Winograd's algorithm adds transformed operands, in which all of a tile meet: twice the largest sum, of tiles."""
+        """Winograd's algorithm sums transformed operands, which mix a whole tile: twice the largest sum over tiles."""
         limits = super().limits(p, xs, y, gy, wants, wanted)
         return [e + 2 * e.max() * (8 if k == 2 else 1) for k, e in enumerate(limits)] if self.winograd(p) else limits
 
@@ -181,7 +181,7 @@ class ConvTranspose2d(Convolution):
 
 
 def relu_limits(call, p, xs, gy, wants, wanted):
-    """Of relu(f(x)).  Where f's sign is within its error the gradient may pass or not."""
+    """For relu(f(x)).  Where |f| is below its error bound, the gradient may pass or not."""
     pre = call.inner(p, xs)
     y_limit = call.pre_limits(p, xs, pre, gy, [pre.detach()], [])[0]
     masked, doubtful = gy * (pre.detach() > 0), gy * (pre.detach().abs() <= y_limit)
@@ -193,7 +193,7 @@ def relu_limits(call, p, xs, gy, wants, wanted):
 
 
 class Relu:
-    """Mixed into a class of sums: relu follows, in one call if it can be fused."""
+    """A mix-in for sums: relu follows, in one call if it can be fused."""
 
     def poisons(self, p):
         return False
@@ -223,7 +223,7 @@ class Conv2dRelu(Relu, Conv2d):
     parts = ("conv2d", "relu")
 
 
-# ---- products of matrices ----
+# ---- matrix products ----
 
 @register
 class Linear(Sums):
@@ -327,7 +327,7 @@ class MaxPool2d(Pool):
         return nhwc(F.max_pool2d(nchw(xs[0]).contiguous(), (p["kh"], p["kw"]), self.stride(p), (p["ph"], p["pw"])))
 
     def limits(self, p, xs, y, gy, wants, wanted):
-        """The result is one of the numbers; the gradient's magnitudes are those of |gy|, through the same choice."""
+        """The result is one of the inputs; the gradient's magnitudes are those of |gy|, by the same selection."""
         g = torch.autograd.grad(self.f(p, xs), xs[:1], gy.abs())[0]
         return [0 * wants[0], bound(wants[1], self.terms(p, xs, y)[1], g, 2 * self.half(p))]
 
@@ -377,7 +377,7 @@ class Upsample(Resize):
         return [p["oh"], p["ow"], int(p["bilinear"]), int(p["bilinear"] and p["align"])]
 
     def limits(self, *arguments):
-        """Both find a place in the image in double: a weight of 0 may be 2^-50."""
+        """Both compute positions in the image in double: a weight of 0 may become 2^-50."""
         return [e + 2.0 ** -24 * e.max() for e in super().limits(*arguments)]
 
     def f(self, p, xs):

@@ -1,4 +1,4 @@
-"""Calls of public operators: element by element, reductions, shapes.  See calls.py."""
+"""Calls of public operators: element-wise operators, reductions, shapes.  See calls.py."""
 import math
 
 import torch
@@ -11,7 +11,7 @@ from draw import SMALL, Invalid, broadcast, count, shape, want
 # ---- two operands ----
 
 class Binary(Sums):
-    """mixed: which operand is f32 beside a bf16 one; then the result is f32."""
+    """mixed: the operand that is f32 while the other is bf16; then the result is f32."""
     first = second = "data"
 
     def draw(self, rng):
@@ -120,7 +120,7 @@ unary("leaky_relu", lambda x, p: torch.where(x > 0, x, p["slope"] * x), lambda x
 
 @register
 class Detach(Unary):
-    """detach(x) + x: the gradient goes through one of them."""
+    """detach(x) + x: the gradient passes through only one of them."""
     name, parts, fill = "detach", ("detach",), "data"
 
     def f(self, p, xs):
@@ -132,7 +132,7 @@ class Detach(Unary):
 
 @register
 class Dropout(Unary):
-    """The driver judges it by its own rule: what is kept is scaled, the gradient is cut at the same places."""
+    """The driver has a special rule: kept elements are scaled, and the gradient is zero in the same places."""
     name, parts, fill = "dropout", ("dropout",), "positive"
 
     def draw(self, rng):
@@ -145,7 +145,7 @@ class Dropout(Unary):
         return xs[0] * 1
 
     def adjust(self, p, y, got):
-        """The expected result, with the zeros that were drawn."""
+        """The expected result, given the zeros that were drawn."""
         if not p["train"] or not p["p"]:
             return torch.ones_like(y)
         kept = (got != 0).double()
@@ -293,7 +293,7 @@ class SumTo(Reduction):
         return xs[0].sum_to_size(p["to"])
 
 
-# ---- shapes: nothing is computed, so nothing is rounded, but sums of gradients ----
+# ---- shapes: nothing is computed, so only sums of gradients are rounded ----
 
 class Shape(Call):
     fills = ("unit", "normal", "wide")

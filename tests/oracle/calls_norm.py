@@ -12,7 +12,7 @@ from draw import SIZES, SMALL, count, shape, want
 # ---- normalisation ----
 
 class Moments:
-    """x without its mean, over `axes`; of the batch, or given."""
+    """x minus its mean over `axes`: the batch's, or a given one."""
 
     def __init__(self, x, axes, eps, mean=None, var=None):
         self.axes, self.n = axes, count([x.shape[a] for a in axes])
@@ -24,7 +24,7 @@ class Moments:
 
 
 def norm_limits(call, p, m, gamma, beta, gy, wants, wanted, off, of_batch, over):
-    """A mean is off by its sum of deviations, and by `off`; over: axes that the gradients of gamma and beta are summed over."""
+    """A mean is off by the error of its sum of deviations, and by `off`; over: the axes that gradients of gamma and beta sum over."""
     half, k = call.half(p), 4 * math.sqrt(m.n) * U
     e_hat = k * (m.hat.abs() + m.hat.abs().mean(m.axes, keepdim=True)) + off * m.rstd
     g = (gy * gamma).abs()
@@ -80,7 +80,7 @@ class BatchNorm2d(Call):
     def limits(self, p, xs, y, gy, wants, wanted):
         m = self.moments(p, xs)
         gamma, beta = xs[1].detach(), xs[2].detach()
-        off = U * m.mean.abs()                                       # it is stored in FP32
+        off = U * m.mean.abs()                                       # stored in FP32
         inner, of_batch = [k for k in wanted if k < 3], p["mode"] != "rest"
         limits = norm_limits(self, p, m, gamma, beta, gy, wants, inner, off, of_batch, (0, 1, 2))
         if p["mode"] == "train":
@@ -91,7 +91,7 @@ class BatchNorm2d(Call):
 
 
 class NormRelu(BatchNorm2d):
-    """relu follows.  Where the sign before it is within its error, the gradient may pass or not."""
+    """relu follows.  Where its input is within the error bound of 0, the gradient may pass or not."""
 
     def before(self, p, xs):
         return self.norm(p, xs)[0]
@@ -160,7 +160,7 @@ class LayerNorm(Call):
         return F.layer_norm(xs[0], p["dims"][len(p["dims"]) - p["last"]:], xs[1], xs[2], p["eps"] or 1e-5)
 
     def limits(self, p, xs, y, gy, wants, wanted):
-        """With an axis of 1 in front, so that there are rows to sum the gradients of gamma and beta over."""
+        """Adds a leading axis of 1, so that there are rows to sum the gradients of gamma and beta over."""
         rank, x = len(p["dims"]) + 1, xs[0].detach()[None]
         rows = tuple(range(rank - p["last"]))
         m = Moments(x, tuple(range(rank - p["last"], rank)), p["eps"] or 1e-5)
@@ -222,7 +222,7 @@ class LogSoftmax(AlongAxis):
         return [y] + [bound(w, n, gx, 3 * self.half(p)) for w in wants[1:]]
 
 
-# ---- losses of classes ----
+# ---- classification losses ----
 
 @register
 class CrossEntropyWith(Call):
@@ -247,7 +247,7 @@ class CrossEntropyWith(Call):
                 maybe(p["weight"], In([p["classes"]], "f32", "positive", 0))]
 
     def spread(self, p, xs):
-        """The distribution wanted times the classes' weights, and what the sum is divided by."""
+        """The target distribution times the class weights, and the sum's divisor."""
         target, n = xs[1].long(), p["classes"]
         weight = torch.ones(n, dtype=torch.float64) if xs[2] is None else xs[2]
         kept = (target != 0 if p["ignored"] else target == target).double()
@@ -299,7 +299,7 @@ class NllLoss(CrossEntropyWith):
         return super().inputs(p)
 
 
-# ---- losses of numbers ----
+# ---- regression losses ----
 
 class Pointwise(Call):
     fills = ("unit", "normal", "ties", "mean")

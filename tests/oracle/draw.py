@@ -6,7 +6,7 @@ MOST_ELEMENTS, MOST_PRODUCTS = 1 << 17, 1 << 23
 
 
 class Invalid(Exception):
-    """No call: PyTorch has no result for these sizes, or it would take long."""
+    """Not a valid call: PyTorch has no result for these sizes, or it would take too long."""
 
 
 def want(condition):
@@ -22,7 +22,7 @@ def count(shape):
 
 
 def shape(rng, low=0, high=5):
-    """At most one large axis when there are many."""
+    """At most one large axis if there are many axes."""
     rank = rng.randint(low, high)
     dims = [rng.choice(SMALL) for _ in range(rank)]
     for _ in range(2 if rank < 4 else 1):

@@ -1,4 +1,4 @@
-"""Numbers that Python and C both make, so that no weights need to be stored: see tests/support/wave.h."""
+"""Values that Python and C compute identically, so that no weights need to be stored: see tests/support/wave.h."""
 import math
 import torch
 

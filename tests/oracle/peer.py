@@ -1,4 +1,4 @@
-"""The program tests/oracle/oracle_calls.c, one process for each way to run it."""
+"""Runs tests/oracle/oracle_calls.c, in one process per configuration."""
 import os
 import subprocess
 import tempfile
@@ -20,7 +20,7 @@ def from_bytes(data, name, dims):
 
 
 class Failed(Exception):
-    """The program refused the call, or ended."""
+    """The program refused the call, or died."""
 
 
 class Program:
@@ -65,7 +65,7 @@ class Program:
         return name, from_bytes(data, name, dims)
 
     def call(self, request, data):
-        """The tensors (dtype, numbers) that come back, or None for one that is not there."""
+        """The returned tensors (dtype, values), or None for a missing one."""
         if not self.process:
             self.start()
         try:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Judges files that may be safetensors, by the rules of lib/files/tensor_file.h and with none of its code.
+"""Validates possible safetensors files by the rules of lib/files/tensor_file.h, independently of its code.
 
 usage: safetensors_oracle.py CASES
 
@@ -34,7 +34,7 @@ def want(truth):
 
 
 class Object(dict):
-    """Of JSON: a key twice is refused, at any depth."""
+    """A JSON object; duplicate keys are refused, at any depth."""
 
     def __init__(self, pairs):
         super().__init__(pairs)
@@ -42,7 +42,7 @@ class Object(dict):
 
 
 def whole(text):
-    """A number without fraction and exponent.  The scanner lets no leading zeros pass."""
+    """A number without fraction and exponent.  The scanner refuses leading zeros."""
     want(len(text) < 20 and not text.startswith("-"))
     return int(text)
 
@@ -52,7 +52,7 @@ def refuse(_):
 
 
 def check_strings(value):
-    """json lets pass what no other reader would: halves of surrogate pairs; and NUL, at which C's strings end."""
+    """json accepts what other readers refuse: unpaired surrogates; and NUL, which ends C strings."""
     if isinstance(value, str):
         want("\0" not in value and not any("\ud800" <= c <= "\udfff" for c in value))
     elif isinstance(value, list):
@@ -103,7 +103,7 @@ def is_hexadecimal(text):
 
 
 def check_marks(metadata, raw, data, tensors):
-    """True if there are marks, and they are right."""
+    """True if the file has marks, and they are right."""
     found = [metadata.pop(mark, None) for mark in MARKS]
     if found == [None] * len(MARKS):
         return False

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Files go from the package `safetensors` through tilegrad and back.
+"""Passes files from the package `safetensors` through tilegrad and back.
 
-usage: safetensors_package.py COPY_TENSORS      (77: the package is not there)"""
+usage: safetensors_package.py COPY_TENSORS      (77: the package is missing)"""
 import json
 import os
 import struct
@@ -31,7 +31,7 @@ def arrays():
 
 
 def raw(path):
-    """What the package itself reads, without NumPy: BF16 and the like."""
+    """The package's own reader, without NumPy: supports BF16 and the like."""
     with open(path, "rb") as file:
         return {name: (t["dtype"], list(t["shape"]), bytes(t["data"])) for name, t in safetensors.deserialize(file.read())}
 
@@ -52,7 +52,7 @@ def main():
             kept = {key: value for key, value in file.metadata().items() if not key.startswith("tilegrad.")}
             assert kept == metadata and len(file.metadata()) == len(kept) + 3
 
-    # By hand: BF16, which NumPy does not have, and headers with white space around them, or without any.
+    # Written directly: BF16, which NumPy lacks, and headers with white space around them, or without any.
     header = json.dumps({"a": {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]},
                          "b": {"dtype": "BF16", "shape": [3], "data_offsets": [16, 22]}}).encode()
     want = {"a": ("F32", [2, 2], bytes(range(16))), "b": ("BF16", [3], bytes(range(16, 22)))}

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What `cmake --install --prefix` leaves can be used, as it is and after it was moved, by a program that may have functions of
-# any name: through pkg-config and find_package, from C and C++, with gcc and clang, linked shared and static.
-# usage: test_install.sh CMAKE BUILD_FOLDER     (CC, CXX: what it was built with; SANITIZE: the sanitizers)
+# An installed tree works, in place and after being moved, for programs with function names of their own choice: with pkg-config
+# and find_package, from C and C++, with gcc and clang, linked shared and static.
+# usage: test_install.sh CMAKE BUILD_FOLDER     (CC, CXX: the build's compilers; SANITIZE: its sanitizers)
 set -euo pipefail
 command -v pkg-config >/dev/null || { echo "skipped: no pkg-config"; exit 77; }
 cmake=$1 build=$2 tests=$(cd "$(dirname "$0")/.." && pwd)
@@ -21,7 +21,7 @@ export PKG_CONFIG_PATH
 libraries=$(cd "$PKG_CONFIG_PATH/.." && pwd)
 version=$(pkg-config --modversion tilegrad)
 
-# softmax_ref and add_vector_avx2 are names that the library has inside.
+# softmax_ref and add_vector_avx2 are internal names of the library.
 cat >"$work/program.c" <<'PROGRAM'
 #include <tilegrad/tilegrad.h>
 #include <stdio.h>
@@ -49,7 +49,7 @@ int main(void)
 PROGRAM
 sed 's/tg_axes    all  = { 0 }/tg_axes    all  = {}/' "$work/program.c" >"$work/program.cpp"
 
-# ---- what is there ----
+# ---- installed files ----
 
 headers=$root/include/tilegrad
 exported=$(nm -D --defined-only "$libraries/libtilegrad.so" | awk '{ print $3 }' | sort)
@@ -74,7 +74,7 @@ same 'tilegrad --version' "$("$root/bin/tilegrad" --version)" "tilegrad $version
 needed() { readelf -d "$1" | sed -nE 's/.*\(NEEDED\).*\[(lib[a-z]+).*/\1/p'; }
 said=" $version $version add "
 programs=0
-# works PROGRAM shared|static: it runs, says the same as all others, and needs the shared library or does not.
+# works PROGRAM shared|static: it runs, prints the same as all others, and depends on the shared library or doesn't.
 works() {
     local output needs
     output=$("$1") || fail "$1: exit status $?"
@@ -115,7 +115,7 @@ foreach(library tilegrad::tilegrad tilegrad::static PkgConfig::tilegrad_pc)
     target_link_libraries(${name} PRIVATE ${library})
 endforeach()
 CMAKE
-# through_find_package COMPILER C|CXX EXTENSION: in a project of this language alone.
+# through_find_package COMPILER C|CXX EXTENSION: in a project of only this language.
 through_find_package() {
     rm -rf "$work/build"
     "$cmake" -S "$work" -B "$work/build" -DLANGUAGE="$2" -DEXTENSION="$3" -DVERSION="$version" -DCMAKE_PREFIX_PATH="$root" \

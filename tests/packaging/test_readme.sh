@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The program in README compiles as strict C11 against the public headers, and is the one in apps/demos/train_lenet.c.
+# The program in README compiles as strict C11 against the public headers, and matches apps/demos/train_lenet.c.
 # usage: test_readme.sh SOURCE_FOLDER INCLUDE_FOLDER
 set -euo pipefail
 source=$1
@@ -19,7 +19,7 @@ awk '/^```c$/ { inside = 1; next } /^```$/ { inside = 0 } inside' "$source/READM
 "${CC:-cc}" "${flags[@]}" "$work/program.c"
 "${CC:-cc}" "${flags[@]}" "$source/apps/demos/train_lenet.c"
 
-# Comments and spaces apart, each line of it stands in the demo, in the same order.
+# Except for comments and spaces, each of its lines appears in the demo, in the same order.
 squeeze() { sed -e 's,/\*.*\*/,,' "$1" | tr -d ' \t' | tr -d '\n'; echo; }
 demo=$(squeeze "$source/apps/demos/train_lenet.c")
 while IFS= read -r line; do

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Includes and symbols lead one way between rooms (.ci/rooms), which names what is planted to lead the other way.
+# Includes and symbols between rooms lead one way (.ci/rooms); the script reports planted violations.
 # usage: test_rooms.sh SOURCE_FOLDER BUILD_FOLDER
 set -euo pipefail
 [[ -x /usr/bin/python3 ]] || { echo "skipped: no python3"; exit 77; }
@@ -12,7 +12,7 @@ mkdir "$work/tree" "$work/build"
 for part in .ci CMakeLists.txt lib autograd ops optim datasets; do cp -r "$source/$part" "$work/tree"; done
 cp -r "$build/CMakeFiles" "$work/build"
 
-# expect TEXT: .ci/rooms fails and says it.
+# expect TEXT: .ci/rooms fails with this message.
 expect() {
     local said
     said=$("$work/tree/.ci/rooms" "$work/build") && { echo "passed, want: $1"; exit 1; }

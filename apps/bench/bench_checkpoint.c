@@ -68,7 +68,7 @@ static bool load(const files *f)
 
 /* ---- in turn ---- */
 
-static bool forget_cached(const files *f)
+static bool evict(const files *f)
 {
     const int fd = open(f->saved, O_RDONLY);
     if (fd < 0) return failed(f, f->saved);
@@ -94,7 +94,7 @@ typedef struct {
 
 static bool measure(const files *f, contender *c, int round)
 {
-    if (c->cold && !forget_cached(f)) return false;
+    if (c->cold && !evict(f)) return false;
     const double before = rss_mib(), began = seconds();
     if (!c->run(f)) return false;
     c->took[round] = seconds() - began;

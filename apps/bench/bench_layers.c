@@ -25,7 +25,7 @@ typedef struct {
 
 /* ---- the convolutions of a model ---- */
 
-static bool note(void *context, const tg_call *c)
+static bool observe_convolution(void *context, const tg_call *c)
 {
     layers *const all = context;
     if (c->op != &tg_conv2d_op && c->op != &tg_conv2d_relu_op) return false; /* abandons the run: nothing is computed */
@@ -55,7 +55,7 @@ static void find_layers(tg_scope *root, const tg_model_info *model, int batch, l
     tg_tensor *const x = tg_zeros(s, TG_F32, 4, TG_DIM(batch, model->input[0], model->input[1], model->input[2]));
     tg_tensor *const y = tg_forward(s, net, x);
     if (tg_ok(s)) {
-        options->observe = note;
+        options->observe = observe_convolution;
         options->context = all;
         tg_data(y); /* fails: the observer abandons the run */
         *options = was;

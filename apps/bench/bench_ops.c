@@ -38,7 +38,7 @@ typedef struct {
 
 static double bytes_of(const tg_tensor *t) { return t ? (double)tg_count(t) * (double)tg_dtype_size(t->dtype) : 0; }
 
-static bool note(void *context, const tg_call *c)
+static bool observe_kernel(void *context, const tg_call *c)
 {
     account *const a = context;
     const size_t used = strlen(a->kernels);
@@ -55,7 +55,7 @@ static double run(tg_scope *s, account *a)
     tg_options *const options = tg_tree_options(s);
     const double before = tg_statistics(s).run_ms;
     *a = (account){ .bytes = 0 };
-    options->observe = note;
+    options->observe = observe_kernel;
     options->context = a;
     tg_run(s, true);
     options->observe = NULL;

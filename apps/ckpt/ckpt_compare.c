@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-static void note(comparison *r, int64_t at, double here, double there, double difference)
+static void record_difference(comparison *r, int64_t at, double here, double there, double difference)
 {
     if (r->differ++ == 0) r->first = at;
     if (isnan(here) || isnan(there)) {
@@ -24,7 +24,7 @@ static void compare_floats(comparison *r, int64_t first, const ckpt_numbers *a, 
 {
     for (int64_t k = 0; k < a->n; k++) {
         const double x = a->floats[k], y = b->floats[k];
-        if (x != y && memcmp(&x, &y, sizeof x)) note(r, first + k, x, y, fabs(x - y));
+        if (x != y && memcmp(&x, &y, sizeof x)) record_difference(r, first + k, x, y, fabs(x - y));
     }
 }
 
@@ -33,7 +33,7 @@ static void compare_whole(comparison *r, int64_t first, const ckpt_numbers *a, c
     for (int64_t k = 0; k < a->n; k++) {
         const int64_t x = a->whole[k], y = b->whole[k];
         const uint64_t difference = x > y ? (uint64_t)x - (uint64_t)y : (uint64_t)y - (uint64_t)x;
-        if (x != y) note(r, first + k, (double)x, (double)y, (double)difference);
+        if (x != y) record_difference(r, first + k, (double)x, (double)y, (double)difference);
     }
 }
 

@@ -72,7 +72,7 @@ static bool produce(ckpt *c, void *context, const tg_file_tensor *t, uint64_t fr
 
 /* ---- the report ---- */
 
-static void tell_errors(const char *name, const round_errors *e)
+static void print_errors(const char *name, const round_errors *e)
 {
     ckpt_text inexact;
     printf("  %-40s  %12s  %10.3g  %10.3g", name, ckpt_whole((uint64_t)e->inexact, &inexact), e->absolute, e->relative);
@@ -94,10 +94,10 @@ static void report(const conversion *v)
         if (!e->inexact) continue;
         if (!all.inexact)
             printf("  %-40s  %12s  %10s  %10s\n", "rounded", "numbers", "absolute", "relative (largest errors)");
-        tell_errors(tg_printable(v->in->tensor[i].name, &name), e);
+        print_errors(tg_printable(v->in->tensor[i].name, &name), e);
         round_add(&all, e);
     }
-    if (all.inexact) tell_errors("all", &all);
+    if (all.inexact) print_errors("all", &all);
     if (v->format) printf("%s to %s, %d of them exactly; ", ckpt_tensors(converted, &tensors), v->format->dtype, exact);
     printf("%s as they are\n", ckpt_tensors(v->in->n - v->left_out - converted, &tensors));
 }

@@ -29,7 +29,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 /* ---- names, shapes, dtypes ---- */
 
-static void tell_lacking(difference *d, const tg_tensor_file *in, const tg_tensor_file *other, const char *title)
+static void print_lacking(difference *d, const tg_tensor_file *in, const tg_tensor_file *other, const char *title)
 {
     for (int i = 0; i < in->n; i++) {
         const tg_file_tensor *const t = &in->tensor[i];
@@ -60,7 +60,7 @@ static bool comparable(const tg_file_tensor *t, const tg_file_tensor *u)
     return same_type(t, u) || (same_shape(t, u) && kind == ckpt_kind_of(u) && kind != CKPT_OTHER);
 }
 
-static void tell_types(difference *d)
+static void print_types(difference *d)
 {
     const char *title = "of another shape or dtype:\n";
     for (int i = 0; i < d->a->n; i++) {
@@ -76,7 +76,7 @@ static void tell_types(difference *d)
     }
 }
 
-static void tell_metadata(const difference *d)
+static void print_metadata(const difference *d)
 {
     int differ = 0;
     for (int i = 0; i < d->a->n_meta; i++) {
@@ -96,7 +96,7 @@ static void tell_metadata(const difference *d)
 
 /* ---- numbers ---- */
 
-static void tell_place(const tg_file_tensor *t, int64_t at)
+static void print_index(const tg_file_tensor *t, int64_t at)
 {
     int64_t index[TG_MAX_RANK];
     for (int k = t->rank - 1; k >= 0; k--) {
@@ -108,7 +108,7 @@ static void tell_place(const tg_file_tensor *t, int64_t at)
     printf("]");
 }
 
-static void tell_numbers(const ckpt *c, difference *d, const tg_file_tensor *t, const comparison *r)
+static void print_elements(const ckpt *c, difference *d, const tg_file_tensor *t, const comparison *r)
 {
     tg_name_text name;
     ckpt_text count, all;
@@ -119,7 +119,7 @@ static void tell_numbers(const ckpt *c, difference *d, const tg_file_tensor *t, 
            bytes ? "bytes" : "differ");
     if (r->absolute > 0) {
         printf(", by %.4g at most (relative %.3g): %.9g and %.9g at ", r->absolute, r->relative, r->here, r->there);
-        tell_place(t, r->at);
+        print_index(t, r->at);
     }
     if (r->nan) printf(", %s with a NaN", ckpt_whole((uint64_t)r->nan, &count));
     printf("\n");
@@ -137,7 +137,7 @@ static void compare_numbers(ckpt *c, difference *d)
         }
         const comparison r = compare_tensors(c, d->a, i, d->b, k, room);
         if (!tg_ok(c->root)) return;
-        if (r.differ) tell_numbers(c, d, t, &r);
+        if (r.differ) print_elements(c, d, t, &r);
         if (!d->first && (r.differ || !same_type(t, &d->b->tensor[k]))) d->first = t->name;
         d->differ += r.differ > 0;
         d->same += r.differ == 0;
@@ -160,12 +160,12 @@ static bool compare_files(ckpt *c, difference *d)
     tg_name_text name;
     ckpt_text tensors;
     measure(c, d);
-    tell_lacking(d, d->a, d->b, "only in A:");
-    tell_lacking(d, d->b, d->a, "only in B:");
-    tell_types(d);
+    print_lacking(d, d->a, d->b, "only in A:");
+    print_lacking(d, d->b, d->a, "only in B:");
+    print_types(d);
     compare_numbers(c, d);
     if (!tg_ok(c->root)) return false;
-    tell_metadata(d);
+    print_metadata(d);
     status_clear(&c->line);
     if (!d->differ && !d->others) printf("same: %s\n", ckpt_tensors(d->same, &tensors));
     else

@@ -57,7 +57,7 @@ static uint64_t encode(const round_format *f, double x)
     return sign | (uint64_t)ldexp(fabs(x), f->fraction - f->least); /* subnormal: a multiple of the smallest */
 }
 
-static void note(round_errors *e, double x, double r)
+static void record_error(round_errors *e, double x, double r)
 {
     if (isnan(x) || x == r) return;
     e->inexact++;
@@ -78,7 +78,7 @@ void round_numbers(const round_format *f, const double *from, int64_t n, void *t
         const double r = nearest(f, from[i]);
         const uint64_t bits = encode(f, r); /* little-endian, like the files */
         memcpy(at, &bits, (size_t)f->size);
-        if (e) note(e, from[i], r);
+        if (e) record_error(e, from[i], r);
     }
 }
 

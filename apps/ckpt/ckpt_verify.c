@@ -20,7 +20,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     return option_take_arguments(key, state, "FILE...", 1, INT_MAX, state->input);
 }
 
-static void tell_good(const tg_tensor_file *f, uint64_t bytes)
+static void print_intact(const tg_tensor_file *f, uint64_t bytes)
 {
     output_text path;
     ckpt_text tensors, size;
@@ -56,7 +56,7 @@ static bool verify(ckpt *c, const char *path)
         ckpt_step(c, f->tensor[i].bytes);
     }
     status_clear(&c->line);
-    if (!damaged && tg_ok(c->root)) tell_good(f, bytes);
+    if (!damaged && tg_ok(c->root)) print_intact(f, bytes);
     if (damaged && f) printf("%s: damaged: %d of %d tensors\n", output_name(path, &name), damaged, f->n);
     tg_pop(s);
     return !damaged;

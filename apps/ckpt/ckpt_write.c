@@ -20,7 +20,7 @@ static bool ends_in(const char *path, const char *end)
     return n >= m && !strcmp(path + n - m, end);
 }
 
-static void tell_lost_metadata(const ckpt *c, const ckpt_output *o)
+static void warn_lost_metadata(const ckpt *c, const ckpt_output *o)
 {
     output_text path;
     if (o->n_meta > 0 && ends_in(o->path, ".npz"))
@@ -41,7 +41,7 @@ bool ckpt_write(ckpt *c, const ckpt_output *o)
             return false;
         }
     if (!tg_tensor_file_commit(c->root, w)) return false;
-    tell_lost_metadata(c, o);
+    warn_lost_metadata(c, o);
     return true;
 }
 

@@ -91,7 +91,7 @@ void run_folder_close(run_folder *r)
 /* ---- metrics.jsonl ---- */
 
 /* Is it a line from before this step?  Partial lines left by a crash are not. */
-static bool belongs(const char *line, int64_t step, int64_t epoch)
+static bool is_earlier(const char *line, int64_t step, int64_t epoch)
 {
     json_int_t its_step = 0, its_epoch = 0;
     json_t *const object = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
@@ -106,7 +106,7 @@ static bool copy_lines(FILE *from, FILE *to, int64_t step, int64_t epoch)
     char *line = NULL;
     size_t room = 0;
     while (getline(&line, &room, from) > 0)
-        if (belongs(line, step, epoch)) fputs(line, to);
+        if (is_earlier(line, step, epoch)) fputs(line, to);
     free(line);
     return !ferror(from) && !ferror(to);
 }

@@ -49,7 +49,7 @@ static void write_shapes(const tg_call *c, char *to, size_t size)
     }
 }
 
-static void note(void *context, const tg_call *c)
+static void record_call(void *context, const tg_call *c)
 {
     book *const b = context;
     entry *const e = is_known(b, c) ? NULL : tg_alloc(b->scope, sizeof *e);
@@ -135,7 +135,7 @@ static bool is_name(const book *b, const char *text)
     return false;
 }
 
-static int tell(const kernels_options *o, const book *b)
+static int print_selected(const kernels_options *o, const book *b)
 {
     output_text name;
     for (int i = 0; i < o->count; i++) {
@@ -190,7 +190,7 @@ int command_kernels(int argc, char **argv)
     argp_parse(&parser, argc, argv, 0, NULL, &o);
     int status = EXIT_FAILED;
     if (o.list) status = list();
-    else if (tour(note, &b, message)) status = tell(&o, &b);
+    else if (tour(record_call, &b, message)) status = print_selected(&o, &b);
     else fprintf(stderr, "tilegrad kernels: %s\n", message);
     tg_close(scope);
     return status;

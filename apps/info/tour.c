@@ -104,7 +104,7 @@ typedef struct {
     int64_t seen;
 } watcher;
 
-static bool look_only(void *context, const tg_call *c)
+static bool observe_call(void *context, const tg_call *c)
 {
     watcher *const w = context;
     w->observe(w->context, c);
@@ -116,7 +116,7 @@ static tg_scope *open_watched(watcher *w)
 {
     tg_scope *const root = tg_open();
     tg_options *const o = tg_tree_options(root);
-    o->observe = look_only;
+    o->observe = observe_call;
     o->context = w;
     w->seen = 0;
     return root;

@@ -51,10 +51,10 @@ static size_t length_of(char first)
     return byte < 0xc2 || byte > 0xf4 ? 1 : 2 + (byte >= 0xe0) + (byte >= 0xf0);
 }
 
-static bool goes_on(char byte) { return ((unsigned char)byte & 0xc0) == 0x80; }
+static bool is_continuation(char byte) { return ((unsigned char)byte & 0xc0) == 0x80; }
 
 /* Prints the pending character, complete or not. */
-static bool pass_character(sink *to)
+static bool emit_character(sink *to)
 {
     char piece[TG_PIECE];
     for (size_t at = 0; at < to->have;) {
@@ -68,30 +68,30 @@ static bool pass_character(sink *to)
     return true;
 }
 
-static bool pass_byte(sink *to, char byte)
+static bool emit_byte(sink *to, char byte)
 {
-    if (to->have > 0 && !goes_on(byte) && !pass_character(to)) return false;
+    if (to->have > 0 && !is_continuation(byte) && !emit_character(to)) return false;
     if (byte == '\n' || (byte >= ' ' && byte <= '~')) {
         if (to->n == ROOM && !drain(to)) return false;
         to->ready[to->n++] = byte;
         return true;
     }
     to->character[to->have++] = byte;
-    return to->have < length_of(to->character[0]) || pass_character(to);
+    return to->have < length_of(to->character[0]) || emit_character(to);
 }
 
 static ssize_t write_text(void *cookie, const char *text, size_t n)
 {
     sink *const to = cookie;
     for (size_t i = 0; i < n; i++)
-        if (!pass_byte(to, text[i])) return 0;
+        if (!emit_byte(to, text[i])) return 0;
     return drain(to) ? (ssize_t)n : 0;
 }
 
 /* ---- the streams ---- */
 
 /* Occupies closed standard descriptors, lest a file opened later receive what is printed. */
-static void occupy(void)
+static void fill_standard_descriptors(void)
 {
     for (int fd = 0; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) < 0) (void)!open("/dev/null", O_RDONLY);
@@ -107,7 +107,7 @@ static FILE *open_stream(sink *to, FILE *otherwise, int buffering)
 static void check_output(int status, void *unused)
 {
     (void)unused;
-    const bool passed = pass_character(&out), flushed = fflush(stdout) == 0;
+    const bool passed = emit_character(&out), flushed = fflush(stdout) == 0;
     const bool done = passed && flushed && !ferror(stdout) && !out.error;
     if (done || (status && out.error == EPIPE)) return;
     fprintf(stderr, "%s: standard output cannot be written: %s\n", title, strerror(out.error));
@@ -117,7 +117,7 @@ static void check_output(int status, void *unused)
 
 void output_open(void)
 {
-    occupy();
+    fill_standard_descriptors();
     stdout = open_stream(&out, stdout, isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF);
     stderr = open_stream(&err, stderr, _IOLBF);
     on_exit(check_output, NULL);

@@ -60,7 +60,7 @@ const char *signals_word(void)
     switch (stop) {
     case SIGTERM: return "terminated";
     case SIGHUP: return "hung up";
-    case SIGPIPE: return "nobody reads the output: stopped";
+    case SIGPIPE: return "broken pipe: stopped";
     default: return "interrupted";
     }
 }

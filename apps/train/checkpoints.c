@@ -51,39 +51,39 @@ static int64_t step_in_file(tg_scope *s, const tg_tensor_file *f)
     return step;
 }
 
-/* Why opening a file failed `look`, as a text in s; clears look.  System errors fail s. */
-static const char *judge(tg_scope *s, tg_scope *look)
+/* Why opening a file failed `attempt`, as a text in s; clears attempt.  System errors fail s. */
+static const char *failure_of(tg_scope *s, tg_scope *attempt)
 {
-    const int system = tg_system_error(look);
-    const char *const why = tg_strdup(s, tg_message(look));
-    tg_clear(look);
+    const int system = tg_system_error(attempt);
+    const char *const why = tg_strdup(s, tg_message(attempt));
+    tg_clear(attempt);
     if (system) tg_fail_system(s, system, "%s", why ? why : "");
     return why;
 }
 
 static checkpoint read_checkpoint(tg_scope *s, const char *path, int64_t named)
 {
-    tg_scope *const look = tg_push(s);
-    tg_tensor_file *const f = tg_tensor_file_open(look, path);
-    const int64_t step = f ? step_in_file(look, f) : -1;
+    tg_scope *const attempt = tg_push(s);
+    tg_tensor_file *const f = tg_tensor_file_open(attempt, path);
+    const int64_t step = f ? step_in_file(attempt, f) : -1;
     checkpoint c = { .path = path, .numbered = named >= 0, .step = step };
-    if (!tg_ok(look)) {
-        c.unreadable = judge(s, look);
+    if (!tg_ok(attempt)) {
+        c.unreadable = failure_of(s, attempt);
         c.step = c.numbered ? named : INT64_MAX;
     }
-    tg_pop(look);
+    tg_pop(attempt);
     return c;
 }
 
 const char *checkpoint_trouble(tg_scope *s, const char *path)
 {
-    tg_scope *const look = tg_push(s);
-    tg_tensor_file *const f = tg_tensor_file_open(look, path);
-    if (f && !f->marked) tg_fail(look, "%s: it has no checksums", path);
-    for (int i = 0; f && i < f->n && tg_ok(look); i++) tg_tensor_file_verify(look, f, i);
-    if (f && tg_ok(look)) step_in_file(look, f);
-    const char *const why = tg_ok(look) ? NULL : judge(s, look);
-    tg_pop(look);
+    tg_scope *const attempt = tg_push(s);
+    tg_tensor_file *const f = tg_tensor_file_open(attempt, path);
+    if (f && !f->marked) tg_fail(attempt, "%s: it has no checksums", path);
+    for (int i = 0; f && i < f->n && tg_ok(attempt); i++) tg_tensor_file_verify(attempt, f, i);
+    if (f && tg_ok(attempt)) step_in_file(attempt, f);
+    const char *const why = tg_ok(attempt) ? NULL : failure_of(s, attempt);
+    tg_pop(attempt);
     return why;
 }
 
@@ -126,27 +126,27 @@ checkpoints checkpoints_in(tg_scope *s, const char *folder)
 
 void checkpoints_prune(tg_scope *s, const char *folder, int64_t step, int64_t keep)
 {
-    tg_scope *const look = tg_push(s);
-    const checkpoints all = checkpoints_in(look, folder);
+    tg_scope *const attempt = tg_push(s);
+    const checkpoints all = checkpoints_in(attempt, folder);
     for (int i = 0; i < all.n; i++)
-        if (all.file[i].numbered && all.file[i].step <= step && --keep < 0 && tg_ok(look)) unlink(all.file[i].path);
-    tg_clear(look);
-    tg_pop(look);
+        if (all.file[i].numbered && all.file[i].step <= step && --keep < 0 && tg_ok(attempt)) unlink(all.file[i].path);
+    tg_clear(attempt);
+    tg_pop(attempt);
 }
 
 const char *checkpoints_drop(tg_scope *s, const char *folder, int64_t step)
 {
-    tg_scope *const look = tg_push(s);
-    const checkpoints all = checkpoints_in(look, folder);
+    tg_scope *const attempt = tg_push(s);
+    const checkpoints all = checkpoints_in(attempt, folder);
     const checkpoint *oldest = NULL;
     bool enough = false;
     for (int i = 0; i < all.n; i++)
         if (all.file[i].numbered && all.file[i].step <= step) oldest = &all.file[i];
     for (int i = 0; oldest && i < all.n && !enough; i++)
-        enough = &all.file[i] != oldest && !checkpoint_trouble(look, all.file[i].path);
-    const char *const path = enough && tg_ok(look) ? tg_strdup(s, oldest->path) : NULL;
-    tg_clear(look);
-    tg_pop(look);
+        enough = &all.file[i] != oldest && !checkpoint_trouble(attempt, all.file[i].path);
+    const char *const path = enough && tg_ok(attempt) ? tg_strdup(s, oldest->path) : NULL;
+    tg_clear(attempt);
+    tg_pop(attempt);
     return path && unlink(path) == 0 ? path : NULL;
 }
 

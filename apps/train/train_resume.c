@@ -12,7 +12,7 @@
 
 /* ---- which file ---- */
 
-static bool asks(const training *t, const char *what) { return t->o.resume && !strcmp(t->o.resume, what); }
+static bool resume_is(const training *t, const char *what) { return t->o.resume && !strcmp(t->o.resume, what); }
 
 static const char *newest_intact(training *t, const checkpoints *all)
 {
@@ -138,14 +138,14 @@ void train_choose(training *t)
 {
     tg_scope *const s = t->root;
     if (!tg_ok(s)) return;
-    if (t->o.resume && !asks(t, "auto") && !asks(t, "none")) t->from = t->o.resume;
+    if (t->o.resume && !resume_is(t, "auto") && !resume_is(t, "none")) t->from = t->o.resume;
     if (t->from && !t->o.out) t->o.out = folder_of(s, t->from);
     t->out = run_folder_open(s, t->o.out);
-    const bool look = t->out.name && tg_ok(s) && !asks(t, "none");
+    const bool look = t->out.name && tg_ok(s) && !resume_is(t, "none");
     const checkpoints all = look ? checkpoints_in(s, t->out.name) : (checkpoints){ NULL, 0 };
-    if (asks(t, "auto") && tg_ok(s)) t->from = newest_intact(t, &all);
+    if (resume_is(t, "auto") && tg_ok(s)) t->from = newest_intact(t, &all);
     if (t->from && tg_ok(s)) adopt(t);
-    if (tg_ok(s) && !asks(t, "auto") && !asks(t, "none")) refuse_later(t, &all);
+    if (tg_ok(s) && !resume_is(t, "auto") && !resume_is(t, "none")) refuse_later(t, &all);
 }
 
 /* ---- where it was ---- */
@@ -210,5 +210,5 @@ void train_clear_folder(training *t)
 {
     if (!tg_ok(t->root) || !t->out.name) return;
     checkpoints_sweep(t->out.name);
-    if (asks(t, "none")) checkpoints_remove(t->root, t->out.name);
+    if (resume_is(t, "none")) checkpoints_remove(t->root, t->out.name);
 }

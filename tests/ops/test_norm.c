@@ -223,61 +223,55 @@ static void zero_momentum_and_eps(void **state)
     tg_close(s);
 }
 
-/* ---- bad calls: one message each ---- */
+/* ---- bad calls, each with its message ---- */
 
-static const char *const messages[] = {
-    "batch_norm2d: input 0 has shape [2, 3], want rank 4 [n, h, w, c]",
-    "batch_norm2d: gamma has shape [2], x [2, 4, 4, 3] wants [3]",
-    ("batch_norm2d: x [1, 1, 1, 3] wants more than one value a channel in training: two images or more (drop_last of the "
-     "loader leaves out a last batch of one)"),
-    "batch_norm2d: eps is -1, want a finite number of at least 0",
-    "batch_norm2d: eps is nan, want a finite number of at least 0",
-    "batch_norm2d: momentum is 2, want 0 to 1",
-    "batch_norm2d: running_mean has shape [2], x [2, 4, 4, 3] wants [3]",
-    "layer_norm: gamma has shape [2], want the last 1 axes of x [2, 3]",
-    "layer_norm: eps is -1, want a finite number of at least 0",
-    "softmax: axis 2 of x [2, 3], want -2 to 1",
-    "log_softmax: axis -3 of x [2, 3], want -2 to 1",
-    "cross_entropy: target has dtype f32, want classes of i64, i32 or u8",
-    "cross_entropy: target has shape [3], x [2, 3] wants its shape without the last axis",
-    "cross_entropy: weight is f32 [2], want f32 [3], one for each class",
-    "cross_entropy: label smoothing is 1, want 0 <= e < 1",
-    "cross_entropy: reduction is 7, want TG_MEAN, TG_SUM or TG_NONE",
-    "mse: target has shape [3], x [2, 3]; want the same",
-    "bce_with_logits: reduction is -1, want TG_MEAN, TG_SUM or TG_NONE",
-    "dropout: p is 1, want 0 <= p < 1",
-    "dropout: p is nan, want 0 <= p < 1",
-};
+#define BAD_CALLS(X) \
+    X(tg_batch_norm2d(s, x, c, c, c, c, usual), "batch_norm2d: input 0 has shape [2, 3], want rank 4 [n, h, w, c]") \
+    X(tg_batch_norm2d(s, image, two, c, c, c, usual), "batch_norm2d: gamma has shape [2], x [2, 4, 4, 3] wants [3]") \
+    X(tg_batch_norm2d(s, dot, c, c, c, c, usual), \
+      ("batch_norm2d: x [1, 1, 1, 3] wants more than one value a channel in training: two images or more (drop_last of " \
+       "the loader leaves out a last batch of one)")) \
+    X(tg_batch_norm2d(s, image, c, c, c, c, (tg_batch_norm2d_config){ .eps = -1 }), \
+      "batch_norm2d: eps is -1, want a finite number of at least 0") \
+    X(tg_batch_norm2d(s, image, c, c, c, c, (tg_batch_norm2d_config){ .eps = NAN }), \
+      "batch_norm2d: eps is nan, want a finite number of at least 0") \
+    X(tg_batch_norm2d(s, image, c, c, c, c, (tg_batch_norm2d_config){ .momentum = 2 }), \
+      "batch_norm2d: momentum is 2, want 0 to 1") \
+    X(tg_batch_norm2d(e, image, c, c, two, c, usual), \
+      "batch_norm2d: running_mean has shape [2], x [2, 4, 4, 3] wants [3]") \
+    X(tg_layer_norm(s, x, two, NULL, 0), "layer_norm: gamma has shape [2], want the last 1 axes of x [2, 3]") \
+    X(tg_layer_norm(s, x, NULL, NULL, -1), "layer_norm: eps is -1, want a finite number of at least 0") \
+    X(tg_softmax(s, x, 2), "softmax: axis 2 of x [2, 3], want -2 to 1") \
+    X(tg_log_softmax(s, x, -3), "log_softmax: axis -3 of x [2, 3], want -2 to 1") \
+    X(tg_cross_entropy(s, x, two), "cross_entropy: target has dtype f32, want classes of i64, i32 or u8") \
+    X(tg_cross_entropy(s, x, tg_zeros(root, TG_I64, 1, TG_DIM(3))), \
+      "cross_entropy: target has shape [3], x [2, 3] wants its shape without the last axis") \
+    X(tg_cross_entropy_with(s, x, y, (tg_cross_entropy_config){ .weight = two }), \
+      "cross_entropy: weight is f32 [2], want f32 [3], one for each class") \
+    X(tg_cross_entropy_with(s, x, y, (tg_cross_entropy_config){ .label_smoothing = 1 }), \
+      "cross_entropy: label smoothing is 1, want 0 <= e < 1") \
+    X(tg_cross_entropy_with(s, x, y, (tg_cross_entropy_config){ .reduction = (tg_reduction)7 }), \
+      "cross_entropy: reduction is 7, want TG_MEAN, TG_SUM or TG_NONE") \
+    X(tg_mse(s, x, c, TG_MEAN), "mse: target has shape [3], x [2, 3]; want the same") \
+    X(tg_bce_with_logits(s, x, x, (tg_reduction)-1), \
+      "bce_with_logits: reduction is -1, want TG_MEAN, TG_SUM or TG_NONE") \
+    X(tg_dropout(s, x, 1), "dropout: p is 1, want 0 <= p < 1") \
+    X(tg_dropout(s, x, NAN), "dropout: p is nan, want 0 <= p < 1")
+
+#define MESSAGE(call, message) message,
+static const char *const messages[] = { BAD_CALLS(MESSAGE) };
 enum { CALLS = sizeof messages / sizeof *messages };
 
+#define CALL(call, message) \
+    if (i == n++) call;
 static void call_badly(int i, tg_scope *root, tg_scope *s, tg_scope *e)
 {
     const tg_batch_norm2d_config usual = { 0 };
     tg_tensor *x = tg_full(root, 1, 2, TG_DIM(2, 3)), *image = tg_full(root, 1, 4, TG_DIM(2, 4, 4, 3));
     tg_tensor *dot = tg_full(root, 1, 4, TG_DIM(1, 1, 1, 3)), *two = tg_full(root, 1, 1, TG_DIM(2));
     tg_tensor *c = tg_full(root, 1, 1, TG_DIM(3)), *y = tg_zeros(root, TG_I64, 1, TG_DIM(2));
-    switch (i) {
-    case 0: tg_batch_norm2d(s, x, c, c, c, c, usual); break;
-    case 1: tg_batch_norm2d(s, image, two, c, c, c, usual); break;
-    case 2: tg_batch_norm2d(s, dot, c, c, c, c, usual); break;
-    case 3: tg_batch_norm2d(s, image, c, c, c, c, (tg_batch_norm2d_config){ .eps = -1 }); break;
-    case 4: tg_batch_norm2d(s, image, c, c, c, c, (tg_batch_norm2d_config){ .eps = NAN }); break;
-    case 5: tg_batch_norm2d(s, image, c, c, c, c, (tg_batch_norm2d_config){ .momentum = 2 }); break;
-    case 6: tg_batch_norm2d(e, image, c, c, two, c, usual); break;
-    case 7: tg_layer_norm(s, x, two, NULL, 0); break;
-    case 8: tg_layer_norm(s, x, NULL, NULL, -1); break;
-    case 9: tg_softmax(s, x, 2); break;
-    case 10: tg_log_softmax(s, x, -3); break;
-    case 11: tg_cross_entropy(s, x, two); break;
-    case 12: tg_cross_entropy(s, x, tg_zeros(root, TG_I64, 1, TG_DIM(3))); break;
-    case 13: tg_cross_entropy_with(s, x, y, (tg_cross_entropy_config){ .weight = two }); break;
-    case 14: tg_cross_entropy_with(s, x, y, (tg_cross_entropy_config){ .label_smoothing = 1 }); break;
-    case 15: tg_cross_entropy_with(s, x, y, (tg_cross_entropy_config){ .reduction = (tg_reduction)7 }); break;
-    case 16: tg_mse(s, x, c, TG_MEAN); break;
-    case 17: tg_bce_with_logits(s, x, x, (tg_reduction)-1); break;
-    case 18: tg_dropout(s, x, 1); break;
-    default: tg_dropout(s, x, NAN);
-    }
+    int n = 0;
+    BAD_CALLS(CALL)
 }
 
 static void bad_calls(void **state)

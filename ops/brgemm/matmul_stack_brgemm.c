@@ -50,8 +50,8 @@ static void copy(uint16_t *to, const uint16_t *from, int64_t n)
 #undef SOME
 }
 
-/* Rows of bf16, `apart` elements from each to the next: themselves if there are enough and they are long enough, else a
- * copy with zeros behind them. */
+/* Rows of bf16, `stride` elements apart: themselves if there are enough and they are long enough, otherwise a copy
+ * padded with zeros. */
 static const uint16_t *squared(const uint16_t *from, int64_t stride, int64_t rows, int64_t length, int64_t wanted,
                                square buffer, int64_t *row)
 {

@@ -77,7 +77,7 @@ static bool inputs_unmodified(tg_scope *s, const tg_call *c)
     TG_EACH_IN(c, k) {
         bool read = c->segment || (c->op->saves_in & TG_BIT(k));
         if (!read || c->in[k]->storage->version == c->in_version[k]) continue;
-        tg_fail(s, "backward: %s%s%s: its input %d was written since the forward", c->where, *c->where ? ": " : "",
+        tg_fail(s, "backward: %s%s%s: its input %d was written after the forward", c->where, *c->where ? ": " : "",
                 tg_called(c), k);
         return false;
     }
@@ -186,15 +186,14 @@ static void fail_without_gradient(tg_scope *s, tg_tensor *y)
     else
         tg_fail(
             s,
-            "backward: nothing that the loss depends on wants a gradient, or it was made in a scope without gradients");
+            "backward: nothing that the loss depends on needs a gradient, or it was computed in a scope without gradients");
 }
 
 static bool check(tg_scope *s, tg_tensor *y)
 {
     if (!tg_ok(s)) return false;
     if (!y) return tg_fail(s, "backward: the loss is NULL"), false;
-    if (!y->storage)
-        return tg_fail(s, "backward: the tensor has no elements: it comes from a scope that failed"), false;
+    if (!y->storage) return tg_fail(s, "backward: the tensor has no elements: it comes from a failed scope"), false;
     if (y->storage->program != s->program)
         return tg_fail(s, "backward: the loss belongs to another tree of scopes"), false;
     if (!y->node->needs_grad) return fail_without_gradient(s, y), false;
@@ -272,7 +271,7 @@ void tg_backward_to(tg_scope *s, tg_tensor *loss, tg_tensor *const *leaves, int 
     const tg_program *p = s->program;
     restrict_to(p, leaves, n);
     if (loss->node->needs_grad) tg_backward(s, loss);
-    else tg_fail(s, "backward: the loss depends on none of the leaves that are to get a gradient");
+    else tg_fail(s, "backward: the loss depends on none of the given leaves that need a gradient");
     unrestrict(p);
 }
 

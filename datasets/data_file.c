@@ -94,7 +94,7 @@ static void pass_member(tg_file *f)
     } while (f->z.avail_in == 0 && refill(f));
     f->ended = f->z.avail_in == 0;
     if (f->ended) return;
-    if (*f->z.next_in != 0x1f) tg_fail(f->s, "%s: more bytes follow the gzip data", f->path);
+    if (*f->z.next_in != 0x1f) tg_fail(f->s, "%s: trailing bytes after the gzip data", f->path);
     else inflateReset(&f->z);
 }
 
@@ -197,6 +197,6 @@ bool tg_file_end(tg_file *f)
     const uint64_t wanted = f->given;
     uint8_t more;
     if (tg_file_read(f, &more, 1) > 0)
-        tg_fail(f->s, "%s: goes on after its %llu bytes", f->path, (unsigned long long)wanted);
+        tg_fail(f->s, "%s: trailing data after its %llu bytes", f->path, (unsigned long long)wanted);
     return tg_ok(f->s);
 }

@@ -53,8 +53,7 @@ static void to_bytes(tg_file *f, const element *type, uint8_t *data, uint64_t n)
     for (uint64_t i = 0; type->get != get_u8 && i < n; i++) {
         const double value = type->get(data + i * type->size);
         if (!(value >= 0 && value <= 255 && value == floor(value))) {
-            tg_fail(f->s, "%s: element %llu is %.9g, want whole numbers of 0 to 255", f->path, (unsigned long long)i,
-                    value);
+            tg_fail(f->s, "%s: element %llu is %.9g, want integers, 0 to 255", f->path, (unsigned long long)i, value);
             return;
         }
         data[i] = (uint8_t)value;

@@ -250,7 +250,7 @@ static void start_workers(tg_scope *s, tg_loader *l)
     while (l->running < l->config.workers && tg_ok(s)) {
         const bool made = tg_system_allowed() && !pthread_create(&l->threads[l->running], NULL, worker, l);
         if (made) l->running++;
-        else tg_fail(s, "loader: thread %d of %d cannot be made", l->running + 1, l->config.workers);
+        else tg_fail(s, "loader: thread %d of %d cannot be created", l->running + 1, l->config.workers);
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }

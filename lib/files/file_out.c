@@ -117,7 +117,7 @@ static bool open_locked(tg_scope *s, tg_file_out *f)
         if (!tg_ok(s)) return false;
         name += kind == TAKEN;
     }
-    tg_fail(s, "%s: cannot be created: what lies at %s.part, .part1 ... is in the way", f->path, f->target);
+    tg_fail(s, "%s: cannot be created: %s.part, .part1 ... all exist", f->path, f->target);
     return false;
 }
 
@@ -135,7 +135,7 @@ bool tg_out_begin(tg_scope *s, tg_file_out *f, const char *path)
     *f = (tg_file_out){ .path = path, .fd = -1, .mode = 0666 };
     if (!tg_ok(s)) return false;
     const bool replaces = *path && TEMP_FAILURE_RETRY(stat(path, &about)) == 0;
-    if (!*path) tg_fail(s, "a file to write: its path is empty");
+    if (!*path) tg_fail(s, "the path of a file to write is empty");
     else if (replaces && !S_ISREG(about.st_mode)) tg_fail(s, "%s: not a regular file", path);
     if (replaces) f->mode = about.st_mode & 0777;
     if (tg_ok(s) && name_files(s, f) && open_locked(s, f)) {
@@ -212,14 +212,13 @@ bool tg_out_commit(tg_scope *s, tg_file_out *f)
         return false;
     }
     copy_owner(f);
-    if (TEMP_FAILURE_RETRY(fsync(f->fd)) < 0) return give_up(s, f, "cannot be made to last (fsync)");
-    if (!is_current(f->fd, f->part)) return give_up(s, f, "cannot take the place of the old file");
+    if (TEMP_FAILURE_RETRY(fsync(f->fd)) < 0) return give_up(s, f, "cannot be synced to disk (fsync)");
+    if (!is_current(f->fd, f->part)) return give_up(s, f, "cannot replace the old file");
     (void)!fchmod(f->fd, f->mode); /* last: without the sticky bit it no longer counts as a leftover */
-    if (TEMP_FAILURE_RETRY(rename(f->part, f->target)) < 0)
-        return give_up(s, f, "cannot take the place of the old file");
+    if (TEMP_FAILURE_RETRY(rename(f->part, f->target)) < 0) return give_up(s, f, "cannot replace the old file");
     tg_system_free(f->part);
     f->part = NULL;
-    if (!sync_folder(f->target)) return give_up(s, f, "was written, but its folder cannot be made to last (fsync)");
+    if (!sync_folder(f->target)) return give_up(s, f, "was written, but its folder cannot be synced to disk (fsync)");
     tg_out_abandon(f);
     return true;
 }

@@ -44,13 +44,13 @@ static bool expect(dictionary *d, const char *token, const char *trouble)
 /* 'text' or "text" (u'text' in Python 2): printable ASCII without escapes. */
 static bool parse_text(dictionary *d, char to[MAX_DESCR + 1])
 {
-    if (accept(d, "u") && *d->at != '\'' && *d->at != '"') return malformed(d, "want a short text in quotes");
+    if (accept(d, "u") && *d->at != '\'' && *d->at != '"') return malformed(d, "want a short quoted string");
     const char quote = accept(d, "'") ? '\'' : accept(d, "\"") ? '"' : 0;
     int n = 0;
     while (quote && *d->at > ' ' && *d->at <= '~' && *d->at != quote && *d->at != '\\' && n < MAX_DESCR)
         to[n++] = *d->at++;
     to[n] = 0;
-    if (!quote || *d->at != quote) return malformed(d, "want a short text in quotes");
+    if (!quote || *d->at != quote) return malformed(d, "want a short quoted string");
     d->at++;
     return true;
 }
@@ -62,11 +62,11 @@ static bool parse_size(dictionary *d, int64_t *to)
     int64_t value = 0;
     for (; *d->at >= '0' && *d->at <= '9'; d->at++) {
         value = 10 * value + (*d->at - '0');
-        if (value > (int64_t)1 << 48) return malformed(d, "a size above 2^48");
+        if (value > (int64_t)1 << 48) return malformed(d, "a size is above 2^48");
     }
     *to = value;
     if (d->at == first || (*first == '0' && d->at > first + 1))
-        return malformed(d, "a size that is no plain whole number");
+        return malformed(d, "a size is not a plain decimal integer");
     d->at += *d->at == 'L'; /* Python 2 */
     return true;
 }
@@ -74,15 +74,15 @@ static bool parse_size(dictionary *d, int64_t *to)
 /* (), (3,), (3, 4), (3, 4,) */
 static bool parse_shape(dictionary *d)
 {
-    if (!expect(d, "(", "'shape' is no tuple")) return false;
+    if (!expect(d, "(", "'shape' is not a tuple")) return false;
     bool comma = true;
     for (d->rank = 0; !accept(d, ")"); d->rank++) {
         if (!comma) return malformed(d, "a comma is missing in 'shape'");
-        if (d->rank == TG_MAX_RANK) return malformed(d, "more dimensions than a tensor may have");
+        if (d->rank == TG_MAX_RANK) return malformed(d, "more axes than a tensor can have");
         if (!parse_size(d, &d->dim[d->rank])) return false;
         comma = accept(d, ",");
     }
-    return d->rank != 1 || comma || malformed(d, "'shape' is no tuple");
+    return d->rank != 1 || comma || malformed(d, "'shape' is not a tuple");
 }
 
 /* Skips a list or a tuple, whose contents are not needed. */
@@ -90,10 +90,10 @@ static bool skip_structure(dictionary *d)
 {
     int depth = 0;
     do {
-        if (!*d->at) return malformed(d, "a structured type that does not end");
+        if (!*d->at) return malformed(d, "a structured type is not terminated");
         if (*d->at == '\'' || *d->at == '"') {
             const char *const end = strchr(d->at + 1, *d->at);
-            if (!end) return malformed(d, "a text that does not end");
+            if (!end) return malformed(d, "a string is not terminated");
             d->at = end;
         }
         depth += (*d->at == '[' || *d->at == '(') - (*d->at == ']' || *d->at == ')');
@@ -114,8 +114,8 @@ static bool parse_value(dictionary *d, const char *key, int *seen)
     static const char *const keys[] = { "descr", "fortran_order", "shape" };
     int k = 0;
     while (k < 3 && strcmp(key, keys[k])) k++;
-    if (k == 3) return malformed(d, "a key that is none of 'descr', 'fortran_order', 'shape'");
-    if (*seen & 1 << k) return malformed(d, "a key twice");
+    if (k == 3) return malformed(d, "unknown key, want 'descr', 'fortran_order' or 'shape'");
+    if (*seen & 1 << k) return malformed(d, "duplicate key");
     *seen |= 1 << k;
     if (k == 0) return parse_descr(d);
     if (k == 2) return parse_shape(d);
@@ -128,7 +128,7 @@ static bool parse_dictionary(dictionary *d)
     char key[MAX_DESCR + 1];
     int seen = 0;
     bool comma = true;
-    if (!expect(d, "{", "no dictionary")) return false;
+    if (!expect(d, "{", "not a dictionary")) return false;
     while (!accept(d, "}")) {
         if (!comma) return malformed(d, "a comma is missing");
         if (!parse_text(d, key) || !expect(d, ":", "a colon is missing") || !parse_value(d, key, &seen)) return false;
@@ -136,7 +136,7 @@ static bool parse_dictionary(dictionary *d)
     }
     if (seen != 7) return malformed(d, "a key of 'descr', 'fortran_order', 'shape' is missing");
     skip_space(d);
-    return !*d->at || malformed(d, "more follows the dictionary");
+    return !*d->at || malformed(d, "trailing bytes after the dictionary");
 }
 
 /* ---- the header ---- */
@@ -147,7 +147,7 @@ static bool parse_header_text(tg_scope *s, const tg_npy_source *from, char text[
     uint8_t head[12];
     if (!from->take(s, from->from, 8, head)) return false;
     if (memcmp(head, magic, sizeof magic)) {
-        tg_fail(s, "%s: is no .npy: it does not begin with \\x93NUMPY", from->what);
+        tg_fail(s, "%s: not a .npy file: it does not start with \\x93NUMPY", from->what);
         return false;
     }
     if (head[6] < 1 || head[6] > 3 || head[7] != 0) {
@@ -165,7 +165,7 @@ static bool parse_header_text(tg_scope *s, const tg_npy_source *from, char text[
     if (!from->take(s, from->from, (size_t)n, text)) return false;
     text[n] = 0;
     *length = 8 + (size_t)width + (size_t)n;
-    return strlen(text) == n || (tg_fail(s, "%s: a .npy header with a 0 byte in it", from->what), false);
+    return strlen(text) == n || (tg_fail(s, "%s: the .npy header contains a NUL", from->what), false);
 }
 
 /* Sets what follows from the type and the order of axes. */
@@ -177,10 +177,9 @@ static void describe(tg_scope *s, const dictionary *d, tg_file_tensor *t, tg_fil
     if (d->structured) *form = (tg_file_form){ .size = 0 };
     form->columns = d->fortran && d->rank > 1;
     t->trouble = NULL;
-    if (ours) t->trouble = "has a dtype that NumPy does not have";
+    if (ours) t->trouble = "has a dtype unknown to NumPy";
     else if (strchr(d->descr, 'O')) t->trouble = "holds Python objects (|O), which only Python can read";
-    else if (form->columns && !form->size)
-        t->trouble = "is in Fortran order, and the size of its elements is not known";
+    else if (form->columns && !form->size) t->trouble = "is in Fortran order, and the size of its elements is unknown";
 }
 
 bool tg_npy_take_header(tg_scope *s, const tg_npy_source *from, tg_file_tensor *t, tg_file_form *form, size_t *length)
@@ -201,8 +200,8 @@ bool tg_npy_take_header(tg_scope *s, const tg_npy_source *from, tg_file_tensor *
                       (!form->size || tg_file_shape_bytes(t->rank, t->dim, 8 * (int)form->size, &bytes));
     if (!fits) tg_fail(s, "%s: its shape overflows", from->what);
     else if (!t->trouble && bytes != t->bytes)
-        tg_fail(s, "%s: holds %llu bytes of numbers, its shape and dtype %s say %llu", from->what,
-                (unsigned long long)t->bytes, t->dtype, (unsigned long long)bytes);
+        tg_fail(s, "%s: holds %llu bytes of data, want %llu by its shape and dtype %s", from->what,
+                (unsigned long long)t->bytes, (unsigned long long)bytes, t->dtype);
     return tg_ok(s);
 }
 

@@ -126,7 +126,7 @@ static bool end(tg_scope *s, tg_tensor_file *f, const tg_zip_member *m)
         const size_t n = inflate_some(s, f, m, 1, &more);
         if (n > 1) return false;
         if (n > 0 || own->fed != m->packed || own->z.avail_in)
-            return refuse(s, f, "its compressed bytes go on after its size");
+            return refuse(s, f, "its compressed bytes continue past its size");
     }
     return own->crc == m->crc || refuse(s, f, "the checksum (CRC-32) is wrong: it is damaged");
 }
@@ -164,7 +164,7 @@ static int keep_arrays(tg_scope *s, tg_tensor_file *f, tg_zip_member *m, int n)
     }
     if (n > 0 && kept == 0)
         tg_fail(s, "%s: %s", f->path,
-                pickle ? "a pickle of PyTorch; save the tensors with safetensors"
+                pickle ? "a PyTorch pickle; save the tensors with safetensors"
                        : "a ZIP file without arrays: none of its members is a .npy");
     return kept;
 }

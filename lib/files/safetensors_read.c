@@ -118,7 +118,7 @@ static json_t *parse(header *h)
     json_t *const root = allowed ? json_loadb(h->text + LENGTH, h->n, JSON_REJECT_DUPLICATES, &error) : NULL;
     if (root) return root;
     if (!allowed || json_error_code(&error) == json_error_out_of_memory) no_memory(h);
-    else refuse(h, "the header is no JSON: %s (byte %d)", tg_printable(error.text, &why), error.position);
+    else refuse(h, "the header is not JSON: %s (byte %d)", tg_printable(error.text, &why), error.position);
     return NULL;
 }
 
@@ -140,10 +140,10 @@ static bool read_metadata(header *h, json_t *all)
     tg_name_text text;
     const char *key;
     json_t *value;
-    if (all && !json_is_object(all) && !json_is_null(all)) return refuse(h, "__metadata__ is no object");
+    if (all && !json_is_object(all) && !json_is_null(all)) return refuse(h, "__metadata__ is not an object");
     json_object_foreach(all, key, value)
     {
-        if (!json_is_string(value)) return refuse(h, "__metadata__: '%s' is no string", tg_printable(key, &text));
+        if (!json_is_string(value)) return refuse(h, "__metadata__: '%s' is not a string", tg_printable(key, &text));
         if (is_mark(h, key, value)) continue;
         meta[h->f->n_meta] = (tg_file_meta){ tg_strdup(h->s, key), tg_strdup(h->s, json_string_value(value)) };
         if (!tg_ok(h->s)) return false;
@@ -164,10 +164,10 @@ static bool is_number(const json_t *value, uint64_t *to)
 static bool read_dtype(header *h, tg_file_tensor *t, const json_t *value)
 {
     const char *const name = json_string_value(value);
-    if (!name) return refuse_tensor(h, t->name, "no dtype, or one that is no string");
+    if (!name) return refuse_tensor(h, t->name, "dtype is missing or not a string");
     const size_t length = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
     if (length == 0 || length > MAX_DTYPE || name[length])
-        return refuse_tensor(h, t->name, "the dtype is none of 1 to 16 capitals, digits and '_'");
+        return refuse_tensor(h, t->name, "the dtype is not 1 to 16 capitals, digits and '_'");
     const tg_file_dtype *const known = tg_file_dtype_find(name);
     t->dtype = known ? known->name : tg_strdup(h->s, name);
     return t->dtype != NULL;
@@ -175,13 +175,13 @@ static bool read_dtype(header *h, tg_file_tensor *t, const json_t *value)
 
 static bool read_shape(header *h, tg_file_tensor *t, const json_t *value)
 {
-    if (!json_is_array(value)) return refuse_tensor(h, t->name, "no shape, or one that is no list");
+    if (!json_is_array(value)) return refuse_tensor(h, t->name, "shape is missing or not a list");
     t->rank = (int)json_array_size(value);
     assert(t->rank <= TG_MAX_RANK); /* scan refuses longer lists */
     for (int i = 0; i < t->rank; i++) {
         uint64_t size;
         if (!is_number(json_array_get(value, (size_t)i), &size))
-            return refuse_tensor(h, t->name, "the shape has a size that is no whole number of 0 to 2^48");
+            return refuse_tensor(h, t->name, "the shape has a size that is not an integer, want 0 to 2^48");
         t->dim[i] = (int64_t)size;
     }
     return true;
@@ -191,9 +191,9 @@ static bool read_offsets(header *h, tg_file_tensor *t, const json_t *value)
 {
     uint64_t end;
     if (!json_is_array(value) || json_array_size(value) != 2)
-        return refuse_tensor(h, t->name, "no data_offsets, or none of two numbers");
+        return refuse_tensor(h, t->name, "data_offsets is missing or not a list of two numbers");
     if (!is_number(json_array_get(value, 0), &t->place) || !is_number(json_array_get(value, 1), &end))
-        return refuse_tensor(h, t->name, "data_offsets are no whole numbers of 0 to 2^48");
+        return refuse_tensor(h, t->name, "data_offsets are not integers, want 0 to 2^48");
     if (end < t->place) return refuse_tensor(h, t->name, "ends before it begins");
     t->bytes = end - t->place;
     return true;
@@ -205,7 +205,7 @@ static bool check_size(header *h, const tg_file_tensor *t)
     const tg_file_dtype *const dtype = tg_file_dtype_find(t->dtype);
     uint64_t bytes;
     if (!tg_file_shape_bytes(t->rank, t->dim, dtype ? dtype->bits : 8, &bytes))
-        return refuse_tensor(h, t->name, "the shape has more than 2^48 bytes, or no whole number of them");
+        return refuse_tensor(h, t->name, "the shape has more than 2^48 bytes, or not a whole number of bytes");
     if (dtype && bytes != t->bytes) {
         tg_name_text name;
         return refuse(h, "tensor '%s': has %llu bytes, want %llu by its shape and dtype", tg_printable(t->name, &name),
@@ -220,12 +220,12 @@ static bool read_tensor(header *h, tg_file_tensor *t, const char *name, json_t *
     tg_name_text text;
     if (trouble) return refuse(h, "a tensor's name %s: '%s'", trouble, tg_printable(name, &text));
     if (!(t->name = tg_strdup(h->s, name))) return false;
-    if (!json_is_object(value)) return refuse_tensor(h, name, "is no object");
+    if (!json_is_object(value)) return refuse_tensor(h, name, "is not an object");
     if (!read_dtype(h, t, json_object_get(value, "dtype")) || !read_shape(h, t, json_object_get(value, "shape")) ||
         !read_offsets(h, t, json_object_get(value, "data_offsets")) || !check_size(h, t))
         return false;
     return json_object_size(value) == 3 ||
-           refuse_tensor(h, name, "has a field that is none of dtype, shape, data_offsets");
+           refuse_tensor(h, name, "has an unknown field, want dtype, shape, data_offsets");
 }
 
 static int compare_places(const void *a, const void *b)
@@ -320,7 +320,7 @@ static bool check_marks(header *h)
     if (strlen(sums) != digits) return refuse(h, "tilegrad.tensors has %zu digits, want %zu", strlen(sums), digits);
     for (size_t at = 0; at < digits; at += TG_CHECKSUM_DIGITS)
         if (!tg_checksum_parse(sums + at, &unused))
-            return refuse(h, "tilegrad.tensors is not of lower-case hexadecimal digits");
+            return refuse(h, "tilegrad.tensors has characters other than lower-case hexadecimal digits");
     h->f->reader->sums = tg_strdup(h->s, sums);
     h->f->marked = true;
     return tg_ok(h->s);
@@ -333,7 +333,7 @@ static bool open_header(tg_scope *s, tg_tensor_file *f)
     header h = { .s = s, .f = f };
     json_t *root = NULL;
     const bool good = read_text(&h) && scan(&h) && (root = parse(&h)) &&
-                      (json_is_object(root) || refuse(&h, "the header is no JSON object")) &&
+                      (json_is_object(root) || refuse(&h, "the header is not a JSON object")) &&
                       read_metadata(&h, json_object_get(root, "__metadata__")) && read_tensors(&h, root) &&
                       check_marks(&h);
     f->reader->data = LENGTH + h.n;

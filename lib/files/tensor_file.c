@@ -173,7 +173,7 @@ static bool read_bytes(tg_scope *s, tg_tensor_file *f, int i, uint64_t from, siz
 bool tg_tensor_file_read(tg_scope *s, tg_tensor_file *f, int i, uint64_t from, size_t n, void *to)
 {
     if (!is_readable(s, f, i, from, n)) return false;
-    if (!to && n > 0) return tg_fail(s, "%s: the place for bytes is NULL", f->path), false;
+    if (!to && n > 0) return tg_fail(s, "%s: the destination is NULL", f->path), false;
     return read_bytes(s, f, i, from, n, to) && update_checksum(s, f, i, from, n, to);
 }
 
@@ -192,7 +192,7 @@ bool tg_tensor_file_reinterpret(tg_scope *s, tg_tensor_file *f, int i, const cha
     const tg_file_dtype *const as = dtype ? tg_file_dtype_find(dtype) : NULL;
     if (as && tg_file_shape_bytes(t->rank, t->dim, as->bits, &bytes) && bytes == t->bytes) t->dtype = as->name;
     else
-        tg_fail(s, "%s: tensor '%s': %s cannot be taken for %s", f->path, tg_printable(t->name, &name), t->dtype,
+        tg_fail(s, "%s: tensor '%s': %s cannot be reinterpreted as %s", f->path, tg_printable(t->name, &name), t->dtype,
                 dtype ? dtype : "NULL");
     return tg_ok(s);
 }

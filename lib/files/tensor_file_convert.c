@@ -175,7 +175,7 @@ bool tg_tensor_file_numbers(tg_scope *s, tg_tensor_file *f, int i, int64_t first
 {
     tg_name_text name;
     if (!tg_ok(s) || !tg_file_has(s, f, i)) return false;
-    if (!to) return tg_fail(s, "%s: the place for numbers is NULL", f->path), false;
+    if (!to) return tg_fail(s, "%s: the destination is NULL", f->path), false;
     const tg_file_tensor *const t = &f->tensor[i];
     if (!tg_tensor_file_can(t, as)) {
         tg_fail(s, "%s: tensor '%s': %s cannot be read as %s", f->path, tg_printable(t->name, &name), t->dtype,

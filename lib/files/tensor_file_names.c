@@ -43,8 +43,8 @@ const char *tg_file_name_trouble(const char *name, size_t length)
     if (length == 0) return "is empty";
     if (length > TG_MOST_NAME) return "is longer than 512 bytes";
     for (size_t at = 0, step; at < length; at += step) {
-        if (!(step = tg_utf8(name + at, length - at, &code))) return "is no valid UTF-8";
-        if (tg_is_control(code)) return "holds a control character";
+        if (!(step = tg_utf8(name + at, length - at, &code))) return "is not valid UTF-8";
+        if (tg_is_control(code)) return "contains a control character";
     }
     return NULL;
 }

@@ -28,7 +28,8 @@ static bool check_tensor(tg_scope *s, const char *path, tg_file_tensor *t)
     else if (t->rank < 0 || t->rank > TG_MAX_RANK)
         tg_fail(s, "%s: tensor '%s': rank %d, want 0 to %d", path, name.text, t->rank, TG_MAX_RANK);
     else if (!tg_file_shape_bytes(t->rank, t->dim, dtype->bits, &t->bytes))
-        tg_fail(s, "%s: tensor '%s': the shape has more than 2^48 bytes, or no whole number of them", path, name.text);
+        tg_fail(s, "%s: tensor '%s': the shape has more than 2^48 bytes, or not a whole number of bytes", path,
+                name.text);
     return tg_ok(s);
 }
 
@@ -48,7 +49,7 @@ static bool check_twice(tg_scope *s, const char *path, const void *things, size_
     if (!order) tg_fail(s, "%s: no memory to write it", path);
     else tg_file_sort_names(things, size, n, order);
     const char *const twice = order ? tg_file_name_twice(things, size, n, order) : NULL;
-    if (twice) tg_fail(s, "%s: '%s' is there twice", path, tg_printable(twice, &name));
+    if (twice) tg_fail(s, "%s: '%s' is listed twice", path, tg_printable(twice, &name));
     tg_system_free(order);
     return tg_ok(s);
 }
@@ -84,7 +85,7 @@ static bool check_meta(tg_scope *s, const char *path, const tg_file_meta *meta, 
     for (int i = 0; i < n; i++) {
         tg_name_text key;
         tg_printable(meta[i].key, &key);
-        if (!is_text(meta[i].key) || !is_text(meta[i].value)) tg_fail(s, "%s: '%s' is no valid UTF-8", path, key.text);
+        if (!is_text(meta[i].key) || !is_text(meta[i].value)) tg_fail(s, "%s: '%s' is not valid UTF-8", path, key.text);
         else if (tg_file_is_mark(meta[i].key)) tg_fail(s, "%s: '%s' is tilegrad's own", path, key.text);
     }
     return tg_ok(s) && check_twice(s, path, meta, sizeof *meta, n);
@@ -128,7 +129,7 @@ bool tg_tensor_file_write(tg_scope *s, tg_tensor_writer *w, const void *bytes, s
 {
     if (!tg_wants_home(s, "tensor_file_write", "writer", w ? w->scope : NULL)) return false;
     if (!bytes && n > 0) return tg_fail(s, "%s: the bytes are NULL", w->path), false;
-    if (!w->kind) tg_fail(s, "%s: it is not being written any more", w->path);
+    if (!w->kind) tg_fail(s, "%s: the writer is closed", w->path);
     for (const char *from = bytes; tg_ok(s) && n > 0;) {
         if (w->now == w->n) {
             tg_fail(s, "%s: %zu bytes more than its tensors have", w->path, n);
@@ -154,7 +155,7 @@ bool tg_tensor_file_commit(tg_scope *s, tg_tensor_writer *w)
     tg_name_text name;
     tg_wants_home(s, "tensor_file_commit", "writer", w ? w->scope : NULL);
     if (!w) return false;
-    if (!w->kind) tg_fail(s, "%s: it is not being written any more", w->path);
+    if (!w->kind) tg_fail(s, "%s: the writer is closed", w->path);
     else if (w->now < w->n)
         tg_fail(s, "%s: tensor '%s' was given %llu of its %llu bytes", w->path,
                 tg_printable(w->tensor[w->now].name, &name), (unsigned long long)w->done,

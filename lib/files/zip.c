@@ -16,16 +16,17 @@ static const char *name_trouble(const tg_zip_member *m)
 {
     bool ascii = true;
     for (size_t i = 0; i < m->length; i++) ascii = ascii && !(m->name[i] & 0x80);
-    return ascii || m->flags & TG_ZIP_UTF8 ? NULL : "its name is neither ASCII nor said to be UTF-8";
+    return ascii || m->flags & TG_ZIP_UTF8 ? NULL : "its name is neither ASCII nor flagged as UTF-8";
 }
 
 static const char *member_trouble(const tg_zip_member *m)
 {
     if (m->flags & ENCRYPTED) return "is encrypted";
-    if (m->flags & ~KNOWN_FLAGS) return "has flags that are not known";
-    if (m->method != TG_ZIP_STORED && m->method != TG_ZIP_DEFLATED) return "is compressed otherwise than by deflate";
+    if (m->flags & ~KNOWN_FLAGS) return "has unknown flags";
+    if (m->method != TG_ZIP_STORED && m->method != TG_ZIP_DEFLATED)
+        return "is compressed by a method other than deflate";
     if (m->method == TG_ZIP_STORED && m->packed != m->size) return "is stored, but its two sizes differ";
-    if (m->size / MAX_EXPANSION > m->packed) return "is said to be larger than its compressed bytes can become";
+    if (m->size / MAX_EXPANSION > m->packed) return "declares more bytes than its compressed ones can inflate to";
     return name_trouble(m);
 }
 
@@ -54,7 +55,7 @@ static size_t read_entry(tg_scope *s, const tg_tensor_file *f, const uint8_t *fr
     bool wide;
     const char *trouble = tg_zip_extra(from + TG_ZIP_ENTRY + name, extra,
                                        (uint64_t *const[]){ &m->size, &m->packed, &m->header }, 3, &wide);
-    if (!trouble && tg_get_le(from + 34, 2) != 0) trouble = "lies on another disk";
+    if (!trouble && tg_get_le(from + 34, 2) != 0) trouble = "is on another disk";
     if (!trouble) m->trouble = member_trouble(m);
     return !trouble || tg_zip_refuse(s, f, m, trouble) ? all : 0;
 }

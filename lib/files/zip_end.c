@@ -19,17 +19,17 @@ static bool read_end64(tg_scope *s, const tg_tensor_file *f, const uint8_t *loca
     const uint64_t locator_at = e->end - LOCATOR;
     uint8_t r[END64];
     if (locator_at < END64 || tg_get_le(locator + 8, 8) != locator_at - END64)
-        return refuse(s, f, "its zip64 locator points elsewhere than to the record before it");
+        return refuse(s, f, "its zip64 locator does not point to the record in front of it");
     if (!tg_read_at(s, f, locator_at - END64, END64, r)) return false;
     if (tg_get_le(r, 4) != 0x06064b50 || tg_get_le(r + 4, 8) != END64 - 12)
         return refuse(s, f, "has a malformed zip64 record");
     if (tg_get_le(r + 16, 8) != 0 || tg_get_le(locator + 4, 4) != 0 || tg_get_le(locator + 16, 4) != 1)
-        return refuse(s, f, "is one of several disks");
+        return refuse(s, f, "is part of a multi-disk archive");
     *e = (tg_zip_end){ tg_get_le(r + 32, 8), tg_get_le(r + 40, 8), tg_get_le(r + 48, 8), locator_at - END64 };
     const uint64_t n = tg_get_le(end + 10, 2), size = tg_get_le(end + 12, 4), at = tg_get_le(end + 16, 4);
     if (tg_get_le(r + 24, 8) != e->n || tg_get_le(end + 8, 2) != n || (n != 0xffff && n != e->n) ||
         (size != 0xffffffff && size != e->bytes) || (at != 0xffffffff && at != e->at))
-        return refuse(s, f, "its two ends of the directory contradict each other");
+        return refuse(s, f, "its two end records contradict each other");
     return true;
 }
 
@@ -57,13 +57,13 @@ static bool read_end(tg_scope *s, const tg_tensor_file *f, tg_zip_end *e)
 {
     uint8_t end[END], locator[LOCATOR];
     if (!locate_end(s, f, &e->end) || !tg_read_at(s, f, e->end, END, end)) return false;
-    if (tg_get_le(end + 4, 4) != 0) return refuse(s, f, "is one of several disks");
+    if (tg_get_le(end + 4, 4) != 0) return refuse(s, f, "is part of a multi-disk archive");
     if (e->end >= LOCATOR) {
         if (!tg_read_at(s, f, e->end - LOCATOR, LOCATOR, locator)) return false;
         if (tg_get_le(locator, 4) == 0x07064b50) return read_end64(s, f, locator, end, e);
     }
     *e = (tg_zip_end){ tg_get_le(end + 10, 2), tg_get_le(end + 12, 4), tg_get_le(end + 16, 4), e->end };
-    return tg_get_le(end + 8, 2) == e->n || refuse(s, f, "is one of several disks");
+    return tg_get_le(end + 8, 2) == e->n || refuse(s, f, "is part of a multi-disk archive");
 }
 
 bool tg_zip_find_end(tg_scope *s, const tg_tensor_file *f, tg_zip_end *e)

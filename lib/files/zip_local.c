@@ -13,12 +13,12 @@ static const char *wide_field(const uint8_t *at, size_t size, uint64_t *const fi
     int missing = 0;
     for (int i = 0; i < fields; i++) missing += *field[i] == 0xffffffff;
     const bool every = missing < fields && size == 8 * (size_t)fields;
-    if (!every && size < 8 * (size_t)missing) return "a zip64 field that is too short";
-    if (!every && size > 8 * (size_t)missing) return "a zip64 field that is too long";
+    if (!every && size < 8 * (size_t)missing) return "a zip64 field is too short";
+    if (!every && size > 8 * (size_t)missing) return "a zip64 field is too long";
     for (int i = 0; i < fields; i++) {
         const bool here = *field[i] == 0xffffffff;
         if (!here && !every) continue;
-        if (!here && *field[i] != tg_get_le(at, 8)) return "a zip64 field that is not what the header says";
+        if (!here && *field[i] != tg_get_le(at, 8)) return "a zip64 field contradicts the header";
         *field[i] = tg_get_le(at, 8);
         at += 8;
     }
@@ -56,7 +56,7 @@ static bool descriptor_agrees(tg_scope *s, const tg_tensor_file *f, const tg_zip
     if (!tg_read_at(s, f, at, (size_t)(8 + 2 * width), d)) return false;
     if (tg_get_le(d, 4) != 0x08074b50 || tg_get_le(d + 4, 4) != m->crc || tg_get_le(d + 8, width) != m->packed ||
         tg_get_le(d + 8 + width, width) != m->size)
-        return tg_zip_refuse(s, f, m, "its data descriptor is not what the directory says");
+        return tg_zip_refuse(s, f, m, "its data descriptor contradicts the directory");
     return true;
 }
 
@@ -76,10 +76,10 @@ bool tg_zip_local(tg_scope *s, const tg_tensor_file *f, tg_zip_member *m, uint64
     if (trouble) return tg_zip_refuse(s, f, m, trouble);
     if (tg_get_le(head + 6, 2) != (uint64_t)m->flags || tg_get_le(head + 8, 2) != (uint64_t)m->method ||
         memcmp(head + TG_ZIP_LOCAL, m->name, name) || !agrees(m, tg_get_le(head + 14, 4), packed, size))
-        return tg_zip_refuse(s, f, m, "its header is not what the directory says");
+        return tg_zip_refuse(s, f, m, "its header contradicts the directory");
     m->data = m->header + TG_ZIP_LOCAL + name + extra;
     if (m->packed > f->reader->size || m->data > f->reader->size - m->packed)
-        return tg_zip_refuse(s, f, m, "goes on after the file's end");
+        return tg_zip_refuse(s, f, m, "extends past the end of the file");
     *end = m->data + m->packed;
     if (!(m->flags & TG_ZIP_DESCRIPTOR)) return true;
     *end += wide ? 24 : 16;

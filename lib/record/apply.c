@@ -35,7 +35,8 @@ static bool inputs_unmodified(tg_scope *s, const tg_call *c)
 {
     TG_EACH_IN(c, k) {
         if (c->in[k]->storage->version == c->in_version[k] || tg_writes(c, k)) continue;
-        tg_fail_in(s, c->where, "%s: its result was not kept, and its input %d was written since", tg_called(c), k);
+        tg_fail_in(s, c->where, "%s: its result was not kept, and its input %d was written after the call",
+                   tg_called(c), k);
         return false;
     }
     return true;
@@ -113,7 +114,7 @@ void tg_uncount_savers(const tg_call *c) { count_savers(c, -1); }
 static const char *input_trouble(const tg_scope *s, const tg_tensor *t)
 {
     if (!t) return "is NULL";
-    if (!t->storage) return "has no elements: it comes from a scope that failed";
+    if (!t->storage) return "has no elements: it comes from a failed scope";
     if (t->storage->program != s->program) return "belongs to another tree of scopes";
     if (tg_is_ancestor(t->storage->scope, s)) return NULL;
     return "belongs to a scope that ends before this one; make it in this scope or one above, or continue in a child of "

@@ -28,7 +28,7 @@ void tg_enter(tg_scope *s, const char *where)
     if (!s) return;
     tg_program *p = s->program;
     if (p->n_frames < TG_MAX_FRAMES) p->frames[p->n_frames] = (tg_frame){ ++p->last_frame, where ? where : "" };
-    else tg_fail(s, "module: more than %d modules within each other", TG_MAX_FRAMES);
+    else tg_fail(s, "module: modules nested more than %d deep", TG_MAX_FRAMES);
     p->n_frames++;
 }
 

@@ -24,8 +24,7 @@ bool tg_wants_home(tg_scope *s, const char *who, const char *what, const tg_scop
 
 bool tg_wants_tensor(tg_scope *s, const char *who, const tg_tensor *t)
 {
-    if (tg_ok(s) && t && !t->storage)
-        tg_fail(s, "%s: the tensor has no elements: it comes from a scope that failed", who);
+    if (tg_ok(s) && t && !t->storage) tg_fail(s, "%s: the tensor has no elements: it comes from a failed scope", who);
     return tg_wants_home(s, who, "tensor", t && t->storage ? t->storage->scope : NULL);
 }
 
@@ -56,7 +55,7 @@ bool tg_size_of(tg_scope *s, const char *who, tg_dtype dtype, int rank, const in
 {
     int64_t size = (int64_t)tg_dtype_size(dtype);
     if (!tg_ok(s)) return false;
-    if (!size) return tg_fail(s, "%s: %d is no dtype", who, (int)dtype), false;
+    if (!size) return tg_fail(s, "%s: dtype %d is unknown", who, (int)dtype), false;
     if (rank < 0 || rank > TG_MAX_RANK) return tg_fail(s, "%s: rank %d, want 0 to %d", who, rank, TG_MAX_RANK), false;
     if (rank > 0 && !dim) return tg_fail(s, "%s: the shape is NULL", who), false;
     for (int i = 0; i < rank; i++) {

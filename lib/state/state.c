@@ -21,7 +21,7 @@ static tg_state_item *add(tg_state *to, tg_item_kind kind, const char *name)
 {
     if (!to || !tg_ok(to->s)) return NULL;
     if (!name) return tg_fail(to->s, "%s: %s: a name is NULL", to->what, to->prefix), NULL;
-    if (!*name) return tg_fail(to->s, "%s: %s: something without a name", to->what, to->prefix), NULL;
+    if (!*name) return tg_fail(to->s, "%s: %s: a name is empty", to->what, to->prefix), NULL;
     const char *const full = full_name(to, name);
     if (!full) return NULL;
     if (!tg_system_grow((void **)&to->item, &to->capacity, (size_t)to->n + 1, sizeof *to->item)) {
@@ -87,9 +87,9 @@ void tg_state_made(tg_state *to, const char *name, tg_tensor **t, tg_scope *scop
 {
     if (!to) return;
     if (tg_ok(to->s) && (!t || !scope || !like))
-        tg_fail(to->s, "%s: %s%s: the tensor's place, scope or model is NULL", to->what, to->prefix, name ? name : "");
-    if (tg_ok(to->s) && tg_state_home(to, "scope of a tensor to be made", scope) &&
-        tg_wants_tensor(to->s, to->what, like))
+        tg_fail(to->s, "%s: %s%s: the tensor's address, scope or model is NULL", to->what, to->prefix,
+                name ? name : "");
+    if (tg_ok(to->s) && tg_state_home(to, "scope of a new tensor", scope) && tg_wants_tensor(to->s, to->what, like))
         add_tensor(to, name, *t, like, axis, t, scope);
 }
 
@@ -172,7 +172,7 @@ void tg_state_missing(tg_state *to, const char *what)
 
 bool tg_state_collect(tg_state *state, const tg_stateful *things, int n)
 {
-    if (tg_ok(state->s) && n > 0 && !things) tg_fail(state->s, "%s: the list of things is NULL", state->what);
+    if (tg_ok(state->s) && n > 0 && !things) tg_fail(state->s, "%s: the list of objects is NULL", state->what);
     for (int i = 0; i < n && tg_ok(state->s); i++) {
         state->prefix = things[i].prefix ? things[i].prefix : "";
         const size_t length = strlen(state->prefix);

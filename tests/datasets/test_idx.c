@@ -82,9 +82,9 @@ static const struct {
     { "type 10", 1, 1, { 9 }, 9, 2, 10, "begins with 0x00000a01" },
     { "type 15", 1, 1, { 9 }, 9, 2, 15, "begins with 0x00000f01" },
     { "bytes for shorts", 1, 1, { 10 }, 19, 2, 11, "declares 20 bytes of data, but holds at most 19" },
-    { "bytes for doubles", 1, 1, { 2 }, 17, 2, 14, "goes on after its 24 bytes" },
-    { "shorts of 778", 1, 1, { 2 }, 4, 2, 11, "element 0 is 778, want whole numbers of 0 to 255" },
-    { "negative bytes", 1, 1, { 90 }, 90, 2, 9, "element 18 is -127, want whole numbers" },
+    { "bytes for doubles", 1, 1, { 2 }, 17, 2, 14, "trailing data after its 24 bytes" },
+    { "shorts of 778", 1, 1, { 2 }, 4, 2, 11, "element 0 is 778, want integers, 0 to 255" },
+    { "negative bytes", 1, 1, { 90 }, 90, 2, 9, "element 18 is -127, want integers" },
     { "floats below 1", 1, 1, { 2 }, 8, 2, 13, "element 0 is " },
     { "labels for images", 1, 3, { 90 }, 90, 3, 1, "begins with 0x00000801, want 0x00000803" },
     { "images for labels", 3, 1, { 2, 2, 2 }, 8, 3, 3, "begins with 0x00000803" },
@@ -97,8 +97,8 @@ static const struct {
     { "sizes wrap to 4", 3, 3, { 4194305, 4194305, 0xffff0000u }, 4, 2, 8, "overflow" },
     { "all ones", 4, 4, { ~0u, ~0u, ~0u, ~0u }, 9, 2, 8, "overflow" },
     { "one byte short", 1, 1, { 10 }, 9, 2, 8, "declares 10 bytes of data, but holds at most 9" },
-    { "one byte more", 1, 1, { 8 }, 9, 2, 8, "goes on after its 16 bytes" },
-    { "many more", 3, 3, { 1, 1, 1 }, 50000, 2, 8, "goes on after its 17 bytes" },
+    { "one byte more", 1, 1, { 8 }, 9, 2, 8, "trailing data after its 16 bytes" },
+    { "many more", 3, 3, { 1, 1, 1 }, 50000, 2, 8, "trailing data after its 17 bytes" },
 };
 
 static void refuses_bad_headers(void **state)
@@ -120,13 +120,13 @@ static void refuses_bad_gzip(void **state)
     const blob plain = data_idx(1, D(100), 100), good = data_gzip(&plain);
     blob b = good;
     b.at[b.n++] = 1;
-    refused(s, "trailing byte", &b, 1, "more bytes follow the gzip data");
+    refused(s, "trailing byte", &b, 1, "trailing bytes after the gzip data");
     b.at[b.n - 1] = 0;
     b.at[b.n++] = 1;
-    refused(s, "behind a zero", &b, 1, "more bytes follow the gzip data");
+    refused(s, "behind a zero", &b, 1, "trailing bytes after the gzip data");
     memcpy(b.at + good.n, good.at, good.n);
     b.n = 2 * good.n;
-    refused(s, "twice", &b, 1, "goes on after its 108 bytes");
+    refused(s, "twice", &b, 1, "trailing data after its 108 bytes");
     b.n = good.n + 5;
     refused(s, "another one, cut", &b, 1, "end early");
     b.n = 2 * good.n;
@@ -146,7 +146,7 @@ static void refuses_bad_gzip(void **state)
     const blob less = data_idx(1, D(101), 100), less_packed = data_gzip(&less);
     refused(s, "less than declared", &less_packed, 1, "ends after 108 bytes, want 109");
     const blob more = data_idx(1, D(99), 100), more_packed = data_gzip(&more);
-    refused(s, "more than declared", &more_packed, 1, "goes on after its 107 bytes");
+    refused(s, "more than declared", &more_packed, 1, "trailing data after its 107 bytes");
     const blob vast = data_idx(3, D(1000, 1000, 1000), 100), vast_packed = data_gzip(&vast);
     refused(s, "1 GB in 200 bytes", &vast_packed, 3, "declares 1000000000 bytes of data, but holds at most");
     tg_close(s);
@@ -254,8 +254,8 @@ static void defuses_a_bomb(void **state)
         uint32_t images;
         const char *contains;
     } rows[] = {
-        { 1, "goes on after its 800 bytes" },
-        { 21000, "goes on after its 16464016 bytes" },
+        { 1, "trailing data after its 800 bytes" },
+        { 21000, "trailing data after its 16464016 bytes" },
         { 21400, "ends after 16777232 bytes, want 16777616" },
         { 2000000, "declares 1568000000 bytes of data, but holds at most" },
     };

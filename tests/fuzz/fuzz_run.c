@@ -99,7 +99,7 @@ static const char *trouble(const fuzz_run *r) { return tg_message(here(r)); }
 /* A failure that R6 and R7 allow: something was not kept, and what it was made from has been overwritten. */
 static bool is_allowed(const fuzz_run *r, bool overwritten)
 {
-    return overwritten && strstr(trouble(r), "written since");
+    return overwritten && strstr(trouble(r), "was written after");
 }
 
 static bool compare_slot(fuzz_run *r, int id)

@@ -140,7 +140,7 @@ static void refuses_a_loss_without_the_module(void **state)
     const gan g = gan_new(root);
     tg_tensor *fake = fake_of(s, &g, 0), *loss = discriminator_loss(s, &g, 0, fake);
     tg_backward_for(s, loss, g.generator);
-    expect_message(s, "backward: the loss depends on none of the leaves that are to get a gradient");
+    expect_message(s, "backward: the loss depends on none of the given leaves that need a gradient");
     tg_clear(s);
     tg_freeze(g.generator);
     tg_backward_for(s, loss, g.generator);

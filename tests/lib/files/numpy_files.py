@@ -186,7 +186,7 @@ def unreadable(named):
         file.write("good.npy")
     status, text = ckpt("convert", "bad.npz", "out.npz")
     check("damaged members", status == 1 and same({"good": good["I64.3"]}, dict(np.load("out.npz"))) and
-          "lzma: is compressed otherwise than by deflate" in text and "text: is no .npy" in text, text)
+          "lzma: is compressed by a method other than deflate" in text and "text: not a .npy file" in text, text)
     status, text = ckpt("verify", "bad.npz")
     check("damaged members: verify", status == 1 and "2 of 3" in text, text)
     status, text = ckpt("diff", "bad.npz", "bad.npz")

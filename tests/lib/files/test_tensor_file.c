@@ -216,7 +216,7 @@ static void damage_is_noticed_when_read_in_order(void **state)
     for (int k = 0; k < f->n; k++) assert_true(k == i || tg_tensor_file_verify(s, f, k));
     assert_int_equal(truncate(data_path("x"), 2000), 0);
     assert_false(tg_tensor_file_verify(s, f, i));
-    data_refused(s, "cut", data_path("x"), "it was cut since it was opened");
+    data_refused(s, "cut", data_path("x"), "it was truncated after it was opened");
     tg_close(s);
 }
 

@@ -33,8 +33,8 @@ static void refuses_bad_tensors(void **state)
     } rows[] = {
         { "no name", { .name = "", .dtype = "U8" }, "a tensor's name is empty" },
         { "513 bytes of name", { .name = name, .dtype = "U8" }, "a tensor's name is longer than 512 bytes" },
-        { "a name in Latin 1", { .name = "\xe9t\xe9", .dtype = "U8" }, "is no valid UTF-8: '\\xe9t\\xe9'" },
-        { "a line in a name", { .name = "a\nb", .dtype = "U8" }, "holds a control character: 'a\\u000ab'" },
+        { "a name in Latin 1", { .name = "\xe9t\xe9", .dtype = "U8" }, "is not valid UTF-8: '\\xe9t\\xe9'" },
+        { "a line in a name", { .name = "a\nb", .dtype = "U8" }, "contains a control character: 'a\\u000ab'" },
         { "metadata", { .name = "__metadata__", .dtype = "U8" }, "no tensor can be named '__metadata__'" },
         { "dtype", { .name = "t", .dtype = "f32" }, "tensor 't': dtype f32 is unknown" },
         { "rank 9", { .name = "t", .dtype = "U8", .rank = 9 }, "tensor 't': rank 9, want 0 to 8" },
@@ -42,11 +42,11 @@ static void refuses_bad_tensors(void **state)
         { "size -1",
           { .name = "t", .dtype = "U8", .rank = 1, .dim = { -1 } },
           "tensor 't': the shape has more than 2^48 bytes" },
-        { "half a byte", { .name = "t", .dtype = "F4", .rank = 1, .dim = { 1 } }, "or no whole number of them" },
+        { "half a byte", { .name = "t", .dtype = "F4", .rank = 1, .dim = { 1 } }, "or not a whole number of bytes" },
         { "sizes wrap",
           { .name = "t", .dtype = "F32", .rank = 4, .dim = { 65536, 65536, 65536, 65536 } },
           "more than 2^48 bytes" },
-        { "twice", { .name = "other", .dtype = "F32" }, "'other' is there twice" },
+        { "twice", { .name = "other", .dtype = "F32" }, "'other' is listed twice" },
         { "all of them",
           { .name = "t", .dtype = "U8", .rank = 1, .dim = { (int64_t)1 << 48 } },
           "the tensors have more than 2^48 bytes" },
@@ -69,12 +69,12 @@ static void refuses_bad_metadata(void **state)
         tg_file_meta meta;
         const char *contains;
     } rows[] = {
-        { "a key in Latin 1", { "\xe9", "" }, "'\\xe9' is no valid UTF-8" },
-        { "a value in Latin 1", { "a", "\xe9" }, "'a' is no valid UTF-8" },
+        { "a key in Latin 1", { "\xe9", "" }, "'\\xe9' is not valid UTF-8" },
+        { "a value in Latin 1", { "a", "\xe9" }, "'a' is not valid UTF-8" },
         { "a mark", { "tilegrad.format", "1" }, "'tilegrad.format' is tilegrad's own" },
         { "another", { "tilegrad.header", "" }, "'tilegrad.header' is tilegrad's own" },
         { "the third", { "tilegrad.tensors", "" }, "'tilegrad.tensors' is tilegrad's own" },
-        { "twice", { "other", "2" }, "'other' is there twice" },
+        { "twice", { "other", "2" }, "'other' is listed twice" },
     };
     tg_scope *const s = tg_open();
     (void)state;
@@ -138,7 +138,7 @@ static void refuses_bad_paths(void **state)
     const struct {
         const char *path, *contains;
     } rows[] = {
-        { "", "its path is empty" },
+        { "", "the path of a file to write is empty" },
         { data_path("nowhere/x"), "cannot be created" },
         { data_path("folder"), "not a regular file" },
         { data_path("loop"), "Too many levels of symbolic links" },

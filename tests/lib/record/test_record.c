@@ -206,7 +206,7 @@ static void gone_and_overwritten(void **state)
     expect_numbers(tg_leave(s, tg_neg(s, inner)), NUMBERS(-2, 2));
     accumulate(s, k, x);
     assert_null(tg_data(inner));
-    expect_message(s, "module: mul: its result was not kept, and its input 1 was written since");
+    expect_message(s, "module: mul: its result was not kept, and its input 1 was written after the call");
     tg_clear(s);
     expect_numbers(k, NUMBERS(3, 1));
 }

@@ -123,7 +123,7 @@ static void a_weight_edited_between_forward_and_backward(void **state)
     tg_tensor *loss = tg_sum(s, tg_linear(s, x, p, NULL), ALL_AXES);
     ((float *)tg_edit(s, p))[0] = 9;
     tg_backward(s, loss);
-    expect_message(s, "backward: linear: its input 1 was written since the forward");
+    expect_message(s, "backward: linear: its input 1 was written after the forward");
 }
 
 static void backward_says_what_it_wants(void **state)
@@ -134,13 +134,15 @@ static void backward_says_what_it_wants(void **state)
     expect_message(s, "backward: the loss has shape [2], want one element (tg_backward_from takes others)");
     tg_clear(s);
     tg_backward(s, tg_sum(s, vector(root, NUMBERS(1)), ALL_AXES));
-    expect_message(s, "backward: nothing that the loss depends on wants a gradient, or it was made in a scope without "
-                      "gradients");
+    expect_message(s,
+                   "backward: nothing that the loss depends on needs a gradient, or it was computed in a scope without "
+                   "gradients");
     tg_clear(s);
     tg_scope *e = tg_push(s);
     tg_backward(e, tg_sum(e, p, ALL_AXES));
-    expect_message(e, "backward: nothing that the loss depends on wants a gradient, or it was made in a scope without "
-                      "gradients");
+    expect_message(e,
+                   "backward: nothing that the loss depends on needs a gradient, or it was computed in a scope without "
+                   "gradients");
 }
 
 /* ---- R8: scopes ---- */

@@ -380,8 +380,7 @@ static void refuses_what_is_no_state(void **state)
     expect_save_refused(s, (tg_stateful){ "mine/", "null", visit_wrong, NULL, NULL },
                         "save: mine/null: the tensor is NULL");
     wrong = leaf;
-    expect_save_refused(s, (tg_stateful){ "mine/", "", visit_wrong, NULL, NULL },
-                        "save: mine/: something without a name");
+    expect_save_refused(s, (tg_stateful){ "mine/", "", visit_wrong, NULL, NULL }, "save: mine/: a name is empty");
     expect_save_refused(s, (tg_stateful){ "mine/", "one", visit_wrong, NULL, NULL },
                         "save: mine/other: axis 7 of a tensor of rank 1");
     expect_save_refused(s, (tg_stateful){ "mine", "one", visit_wrong, NULL, NULL },

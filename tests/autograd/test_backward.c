@@ -1,5 +1,6 @@
-/* test_backward.c - gradients where frameworks differ, against PyTorch's (tests/oracle/gradients.py): micro-batches, a
- * second backward, two losses, part of a graph, frozen and shared weights, the gradient of the input, checkpointing. */
+/* test_backward.c - gradients in situations where frameworks differ, against PyTorch's (tests/oracle/gradients.py):
+ * micro-batches, a second backward, two losses, part of a graph, frozen and shared weights, the gradient of the input,
+ * checkpointing. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +14,7 @@ enum { BATCH = 4 };
 
 typedef struct {
     tg_scope *root, *step;
-    tg_module *net, *trunk, *conv, *fc; /* the net only holds the others */
+    tg_module *net, *trunk, *conv, *fc; /* net only contains the others */
 } fixture;
 
 /* relu(bn(tanh(conv(x)))), and the mean over each image */
@@ -78,7 +79,7 @@ typedef struct {
     int n, at;
 } comparison;
 
-/* Next come the gradients of t, relative to the largest. */
+/* Compares the gradient of t with PyTorch's next values, relative to the largest. */
 static void expect_gradient(const char *name, tg_tensor *t, comparison *c)
 {
     tg_tensor *g = tg_grad(t);
@@ -105,7 +106,7 @@ static void expect_gradients(const fixture *f, int n, const double *want)
     comparison c = { want, n, 0 };
     expect_ok(f->step);
     tg_each_param(f->net, expect_slot, &c);
-    assert_int_equal(c.at, n); /* those without gradients are none of PyTorch's either */
+    assert_int_equal(c.at, n); /* PyTorch has no gradients for the others either */
 }
 #define GRADS(name) (int)(sizeof name##_grads / sizeof *name##_grads), name##_grads
 

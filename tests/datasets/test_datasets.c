@@ -1,4 +1,4 @@
-/* test_datasets.c - folders of data: the sample, Fashion-MNIST, CIFAR, unknown ones; images in memory. */
+/* test_datasets.c - opens folders of data: the sample, Fashion-MNIST, CIFAR, unknown ones; and images in memory. */
 #include "data_files.h"
 #include "dataset.h"
 #include <math.h>
@@ -20,7 +20,7 @@ static void check_sample(tg_scope *s, const tg_dataset *d, int64_t count)
     for (int64_t i = 0; i < count; i++) of[d->labels[i]]++;
     for (int k = 0; k < 10; k++) assert_int_equal(of[k], count / 10);
     tg_dataset own = *d;
-    tg_dataset_measure(&own); /* it is like the whole */
+    tg_dataset_measure(&own); /* its statistics are close to the whole set's */
     assert_true(fabs((double)own.mean[0] - (double)d->mean[0]) < 0.01);
     assert_true(fabs((double)own.deviation[0] - (double)d->deviation[0]) < 0.01);
 }
@@ -52,7 +52,7 @@ static void falls_back_to_the_sample(void **state)
     setenv("TG_FASHION_MNIST_DIR", sample, 1);
     assert_null(tg_fashion_mnist(s, NULL, TG_TRAIN)->note);
     unsetenv("TG_FASHION_MNIST_DIR");
-    assert_null(tg_fashion_mnist(s, "no/such/folder", TG_TRAIN)); /* one that was asked for must be there */
+    assert_null(tg_fashion_mnist(s, "no/such/folder", TG_TRAIN)); /* a folder that is named must exist */
     data_refused(s, "asked for", "no/such/folder/train-images-idx3-ubyte: cannot be opened", "");
     tg_close(s);
 }
@@ -110,7 +110,7 @@ static void opens_an_unknown_folder(void **state)
     tg_close(s);
 }
 
-/* As archives spell them; the plain file goes before the gzip one, bytes before other types. */
+/* With the spellings of archives; plain files are preferred to gzip, bytes to other types. */
 static void opens_folders_of_other_names(void **state)
 {
     static const struct {
@@ -303,7 +303,7 @@ static void copies_images_in_memory(void **state)
     assert_true(d->count == 2 && d->h == 3 && d->w == 4 && d->c == 2 && d->classes == 2);
     assert_true(d->images[0] == 0 && d->images[1] == 255 && d->images[47] == 255 && d->labels[0] == 1);
     assert_true(d->mean[0] == 0.5f && d->deviation[0] == 0.5f);
-    assert_true(d->mean[1] == 1 && d->deviation[1] == 1); /* all alike: not divided by zero */
+    assert_true(d->mean[1] == 1 && d->deviation[1] == 1); /* constant: not divided by zero */
     tg_close(s);
 }
 

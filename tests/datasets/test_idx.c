@@ -48,7 +48,7 @@ static void refuses_every_truncation(void **state)
     tg_close(s);
 }
 
-/* Some bits of gzip's header mean nothing (time, system); all others are noticed. */
+/* Some bits of gzip's header have no effect (time, system); all others are noticed. */
 static void notices_every_flipped_bit(void **state)
 {
     (void)state;
@@ -159,7 +159,7 @@ static void append(blob *to, const void *bytes, size_t n)
     to->n += n;
 }
 
-/* A gzip file is one or more members (RFC 1952); zeros may lie between them and behind them. */
+/* A gzip file is one or more members (RFC 1952), with optional zeros between and after them. */
 static void reads_gzip_of_many_members(void **state)
 {
     static const struct {
@@ -200,7 +200,7 @@ static void reads_gzip_of_many_members(void **state)
     tg_close(s);
 }
 
-/* 0, 1, 127 of each type; and what no byte can be. */
+/* 0, 1, 127 in each type; and values that do not fit a byte. */
 static const struct {
     const char *name;
     int code;
@@ -244,7 +244,7 @@ static void converts_other_types(void **state)
     tg_close(s);
 }
 
-/* 16 MB of zeros in 16 KB: what is not declared is not unpacked, what is declared and missing is not believed. */
+/* 16 MB of zeros in 16 KB: undeclared bytes are not unpacked, and a declared size that cannot be there is refused. */
 static void defuses_a_bomb(void **state)
 {
     (void)state;

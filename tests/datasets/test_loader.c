@@ -1,4 +1,4 @@
-/* test_loader.c - batches: which images, in which order, how they look; whoever prepares them. */
+/* test_loader.c - batches: which images, in which order, with which transforms, for any number of workers. */
 #include <tilegrad/datasets.h>
 #include "system.h"
 #include <setjmp.h>
@@ -10,7 +10,7 @@
 
 enum { COUNT = 53, H = 5, W = 6, C = 3, SIZE = H * W * C };
 
-/* The first pixel of image i begins with the byte i, the label is i % 7. */
+/* The first byte of image i is i, its label is i % 7. */
 static tg_dataset *make_data(tg_scope *s, int c)
 {
     uint8_t images[COUNT * SIZE], labels[COUNT];
@@ -66,7 +66,7 @@ static void gives_all_in_order(void **state)
     tg_close(s);
 }
 
-/* batch.index says which images came; their labels agree. */
+/* batch.index names the images; their labels agree. */
 static void says_which_images(void **state)
 {
     (void)state;
@@ -97,7 +97,7 @@ static void drops_the_last(void **state)
         for (tg_batch b; tg_next(step, l, &b); tg_reset(step), batches++) assert_int_equal(b.count, 8);
         assert_int_equal(batches, 6);
     }
-    config.batch = COUNT; /* one whole batch; larger ones keep what there is */
+    config.batch = COUNT; /* one whole batch; a larger size yields what there is */
     assert_int_equal(tg_loader_batches(tg_loader_new(s, make_data(s, 1), config)), 1);
     config.drop_last = false;
     config.batch = INT32_MAX;
@@ -109,7 +109,7 @@ static void drops_the_last(void **state)
     tg_close(s);
 }
 
-/* ---- the same whoever works ---- */
+/* ---- the same for any workers ---- */
 typedef struct {
     uint64_t sum;
     int batches;
@@ -221,7 +221,7 @@ static void ends_its_threads(void **state)
         for (int k = 0; k < i % 4; k++) assert_true(tg_next(inner, l, &b));
         tg_pop(inner);
         for (int wait = 0; wait < 1000 && count_threads() > before; wait++) {
-        } /* joined, not yet gone */
+        } /* joined, but not gone yet */
     }
     assert_int_equal(count_threads(), before);
     tg_close(s);
@@ -261,7 +261,7 @@ static void asks_for_memory_only_at_first(void **state)
     tg_close(s);
 }
 
-/* Memory, and threads, which count as requests too. */
+/* Memory and threads, which count as requests, too. */
 static void refuses_every_allocation_once(void **state)
 {
     (void)state;

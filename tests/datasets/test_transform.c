@@ -1,4 +1,4 @@
-/* test_transform.c - how an image is shown, and in which order the images of an epoch come. */
+/* test_transform.c - crops and mirroring of an image, and the order of the images in an epoch. */
 #include "transform.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,7 +25,7 @@ static void shows_each_view(void **state)
         const tg_dataset *const d = tg_dataset_from(s, COUNT, H, W, c, 7, images, labels);
         const tg_pixels pixels = tg_pixels_of(d, false);
         for (int view = 0; view < 15 * 15 * 2; view++) {
-            const tg_view v = { view / 2 % 15 - 7, (view / 30 - 7) * 3, view % 2 }; /* to -21, out of sight */
+            const tg_view v = { view / 2 % 15 - 7, (view / 30 - 7) * 3, view % 2 }; /* to -21, entirely outside */
             float out[SIZE + 1];
             out[H * W * c] = 1234;
             tg_show(&pixels, d->images + 2 * H * W * c, v, out);
@@ -74,7 +74,7 @@ static void shuffles(void **state)
         tg_shuffle(2, epoch, MANY, b);
         assert_memory_not_equal(a, b, sizeof a);
     }
-    int first[3] = { 0 }; /* every place is as likely */
+    int first[3] = { 0 }; /* every position is equally likely */
     for (int epoch = 0; epoch < 3000; epoch++) {
         tg_shuffle(9, epoch, 3, a);
         first[a[0]]++;

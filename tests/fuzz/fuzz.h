@@ -1,8 +1,9 @@
 /* fuzz.h - random programs over small tensors.
  *
- * A program is a list of steps.  Operands are numbers: below LEAVES a leaf of the model, from there on the result of
- * an earlier step, so that dropping a step leaves a program (what depended on it is not done).  What a step means is
- * settled without tensors, in fuzz_track.c: which results exist, and what was overwritten since they were made. */
+ * A program is a list of steps.  Operands are numbers: below LEAVES a leaf of the model, otherwise the result of an
+ * earlier step, so that the program stays valid if a step is dropped (steps that depend on it are skipped).
+ * fuzz_track.c tracks the meaning of steps without tensors: which results exist, and which of the leaves they depend on
+ * were overwritten since. */
 #ifndef TG_FUZZ_H
 #define TG_FUZZ_H
 #include <tilegrad/tilegrad.h>
@@ -56,7 +57,7 @@ typedef enum {
 typedef struct {
     uint8_t kind, op;
     int16_t a, b;  /* operands; -1: none */
-    uint32_t bits; /* whatever else is to be chosen */
+    uint32_t bits; /* for all other choices */
 } fuzz_step;
 
 typedef struct {
@@ -76,18 +77,18 @@ typedef struct {
     const char *name;
     int weight; /* how often it is chosen */
     enum { ALONE, LIKE, LIKE_OR_VEC } second;
-    int8_t to[SHAPES];      /* 1 + the shape of the result, by that of the first operand; 0: unfit */
-    uint32_t reads, tracks; /* leaves read; leaves written when training, else read */
-    bool cuts, views;       /* no gradient goes through; the result may be the operand in another shape */
+    int8_t to[SHAPES];      /* 1 + the shape of the result, by that of the first operand; 0: not allowed */
+    uint32_t reads, tracks; /* leaves read; leaves written in training, otherwise read */
+    bool cuts, views;       /* stops gradients; the result may alias the operand */
     tg_tensor *(*apply)(fuzz_model *m, tg_scope *s, tg_tensor *a, tg_tensor *b, uint32_t bits);
 } fuzz_op;
 
 extern const fuzz_op fuzz_ops[];
 extern const int fuzz_op_count;
-/* The numbers depend on data_seed, the optimizer and its clipping on the program's seed. */
+/* Values depend on data_seed; the optimizer and its clipping, on the program's seed. */
 void fuzz_open_model(fuzz_model *m, tg_scope *root, uint64_t seed, uint64_t data_seed);
 const char *fuzz_leaf_name(int leaf);
-bool fuzz_is_param(int leaf); /* belongs to the module that updates change */
+bool fuzz_is_param(int leaf); /* a parameter of the module, changed by updates */
 bool fuzz_wants_grad(int leaf);
 
 /* ---- fuzz_track.c: what a program means, without tensors ---- */
@@ -95,7 +96,7 @@ typedef struct {
     bool alive[IDS], taped[IDS];
     uint8_t shape[IDS], level[IDS];  /* level: 0 in the root, 1 in the step, 2 in an evaluation within it */
     bool graded[LEAVES];             /* has a gradient */
-    int16_t first_read[IDS][LEAVES]; /* the step at which it, or what it was made from, read the leaf */
+    int16_t first_read[IDS][LEAVES]; /* the step at which it, or a value it depends on, read the leaf */
     int16_t written[LEAVES];         /* the last step that wrote the leaf */
     uint8_t nest[MAX_NESTING];       /* ENTER or EVAL, outermost first */
     int depth;
@@ -103,9 +104,9 @@ typedef struct {
 } fuzz_track;
 
 void fuzz_track_start(fuzz_track *t);
-/* Takes step i into account; false: it cannot be done now, and nothing has changed. */
+/* Tracks step i; false: it is not possible now, and nothing has changed. */
 bool fuzz_track_step(fuzz_track *t, const fuzz_program *p, int i);
-/* A leaf that id was made from was written since it was read: to make it again, or to differentiate it, may fail. */
+/* A leaf on which id depends was written after it was read, so recomputing or differentiating id may fail. */
 bool fuzz_overwritten(const fuzz_track *t, int id);
 
 /* ---- fuzz_generate.c ---- */
@@ -113,8 +114,8 @@ void fuzz_generate(fuzz_program *p, uint64_t seed);
 void fuzz_print(const fuzz_program *p);
 
 /* ---- fuzz_run.c ---- */
-extern uint64_t fuzz_made_twice; /* values, by the recomputation that was compared with none */
-extern uint64_t fuzz_epilogues;  /* calls whose result an update took in pieces; compared with none, too */
-/* Runs the program in each way and compares; false: they differ, or something failed that should not. */
+extern uint64_t fuzz_made_twice; /* values recomputed in runs that were compared with runs without recomputation */
+extern uint64_t fuzz_epilogues;  /* calls with an update as epilogue; compared with runs without, too */
+/* Runs the program in each mode and compares; false: results differ, or an unexpected failure. */
 bool fuzz_check(const fuzz_program *p, uint64_t data_seed, char why[FUZZ_TEXT]);
 #endif

@@ -1,4 +1,4 @@
-/* fuzz_generate.c - a random program from a seed, and its listing. */
+/* fuzz_generate.c - generates a random program from a seed, and lists it. */
 #include "fuzz.h"
 #include <stdio.h>
 
@@ -12,7 +12,7 @@ typedef struct {
 static uint32_t draw(generator *g, uint32_t n) { return tg_random_below((tg_stream){ g->p->seed, 77 }, g->drawn++, n); }
 static bool chance(generator *g, uint32_t percent) { return draw(g, 100) < percent; }
 
-/* Appends a step if it can be done. */
+/* Appends a step if it is possible. */
 static bool append(generator *g, fuzz_step step)
 {
     int i = g->p->n;
@@ -24,7 +24,7 @@ static bool append(generator *g, fuzz_step step)
     return true;
 }
 
-/* One that `fits`, mostly the newest, rarely one whose making has been overwritten; -1: none. */
+/* A value that `fits`: mostly the newest, rarely one with overwritten inputs; -1: none. */
 static int pick(generator *g, bool (*fits)(const fuzz_track *t, int id, const void *what), const void *what)
 {
     int found[IDS], n = 0;
@@ -85,7 +85,7 @@ static bool unary(generator *g, fuzz_kind kind, int a)
     return append(g, (fuzz_step){ (uint8_t)kind, 0, (int16_t)a, -1, 0 });
 }
 
-/* Backward from a loss, made first if there is none; then often what a training loop does next. */
+/* Backward from a loss, created first if there is none; then often the next steps of a training loop. */
 static bool backward(generator *g)
 {
     for (int i = 0; i < 8 && pick(g, is_loss, NULL) < 0; i++) {

@@ -1,4 +1,4 @@
-/* fuzz_ops.c - the model of the fuzzer, and the calls that a step may make. */
+/* fuzz_ops.c - the fuzzer's model, and the calls that its steps make. */
 #include "fuzz.h"
 
 static const struct {
@@ -29,7 +29,7 @@ const char *fuzz_leaf_name(int leaf) { return leaves[leaf].name; }
 bool fuzz_is_param(int leaf) { return leaves[leaf].param; }
 bool fuzz_wants_grad(int leaf) { return leaves[leaf].grad; }
 
-/* ---- calls.  eps is large, so that a channel of equal numbers does not blow rounding up ---- */
+/* ---- calls.  eps is large, so that a channel of equal values does not amplify rounding ---- */
 #define FN(name) static tg_tensor *name(fuzz_model *m, tg_scope *s, tg_tensor *a, tg_tensor *b, uint32_t bits)
 #define UNUSED   (void)m, (void)s, (void)a, (void)b, (void)bits
 #define SIMPLE(name, value) \
@@ -97,7 +97,7 @@ static tg_tensor *cross_entropy_of(fuzz_model *m, tg_scope *s, tg_tensor *a, tg_
 SIMPLE(batch_norm, bn(m, s, a))
 SIMPLE(cross_entropy, cross_entropy_of(m, s, a, (tg_cross_entropy_config){ .label_smoothing = bits % 2 ? 0.1f : 0 }))
 
-/* ---- modules: what is made inside is internal ---- */
+/* ---- modules: values computed inside are internal ---- */
 #define MODULE(name, value) \
     FN(name) \
     { \
@@ -220,7 +220,7 @@ static tg_tensor *classes(tg_scope *s, int rank, const int64_t *dim)
     return tg_from(s, TG_I64, rank, dim, to);
 }
 
-/* Adam's eps is large: what is zero but for rounding must not become a step. */
+/* Adam's eps is large, so that gradients that are zero up to rounding do not become steps. */
 static tg_optim *open_optim(const fuzz_model *m, tg_scope *root, uint64_t seed)
 {
     const tg_sgd_config sgd = { .lr = 0.05f, .momentum = seed % 4 > 1 ? 0.9f : 0 };

@@ -1,8 +1,8 @@
-/* fuzz_programs.c - random programs, each run in several ways that must agree: fuzz_programs N [SEED].
+/* fuzz_programs.c - random programs, each run in several modes that must agree: fuzz_programs N [SEED].
  *
- * A difference counts if it shows with three sets of numbers: rounding may push one number across a kink of relu once,
- * a wrong program is wrong with all numbers.  Failing programs are shrunk and listed.  Everything runs in a child
- * process, so that a crash is found and shrunk like any other failure. */
+ * A difference counts if it shows with three data sets: rounding may push a value across a kink of relu once, but a
+ * real error shows with any data.  Failing programs are shrunk and listed.  Everything runs in a child process, so that
+ * a crash is found and shrunk like any other failure. */
 #include "fuzz.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 enum { FINE, WRONG, FLUKE, CRASHED = 100 };
 
 typedef struct { /* shared with the child */
-    uint64_t at; /* the seed that is being tried */
+    uint64_t at; /* the current seed */
     uint64_t flukes, made_twice, epilogues;
     char why[FUZZ_TEXT];
 } report;
@@ -46,7 +46,7 @@ static bool still_wrong(const fuzz_program *p)
     return verdict == WRONG || verdict == CRASHED;
 }
 
-/* Drops steps while it still fails: long stretches first. */
+/* Drops steps while the program still fails, long ranges first. */
 static void shrink(fuzz_program *p)
 {
     bool smaller = true;
@@ -83,7 +83,7 @@ static void tell(uint64_t seed)
     fflush(stdout);
 }
 
-/* Tries seeds [from, to) in a child; the first that fails, or `to`. */
+/* Tries seeds [from, to) in a child process; returns the first that fails, or `to`. */
 static uint64_t first_failure(uint64_t from, uint64_t to)
 {
     int status;

@@ -1,6 +1,6 @@
-/* fuzz_run.c - does what a program says in several ways, and compares with the first, the teacher: eager, unfused, on
- * ref.  The teacher reads everything as soon as it is made, so it knows what each read must give.  Each lazy way is
- * gone twice, the second time with every value that can be made twice made twice, and must show the same bits. */
+/* fuzz_run.c - executes a program in several modes, and compares them with the first, the teacher: eager, unfused, on
+ * ref.  The teacher reads every value as soon as it is computed, so it knows the expected result of each read.  Each
+ * lazy mode runs twice, the second time recomputing every value that can be, and must give the same bits. */
 #include "fuzz.h"
 #include "dispatch.h"
 #include "run.h"
@@ -14,7 +14,7 @@ enum { MOST = 256, LEAF_MOST = 144 }; /* elements */
 
 typedef struct {
     const char *name, *backends;
-    bool eager, fuse, splits; /* splits: reads at random points besides those of the program */
+    bool eager, fuse, splits; /* splits: additional reads at random points */
 } fuzz_way;
 
 static const fuzz_way ways[] = {
@@ -26,8 +26,8 @@ static const fuzz_way ways[] = {
 };
 enum { WAYS = sizeof ways / sizeof *ways };
 
-typedef struct { /* what the teacher saw */
-    int n;       /* steps done before one failed as it may */
+typedef struct { /* the teacher's observations */
+    int n;       /* steps executed before one failed as allowed */
     int count[MAX_STEPS];
     float slot[MAX_STEPS][MOST];
     float leaf[MAX_STEPS][LEAVES][LEAF_MOST], grad[MAX_STEPS][LEAVES][LEAF_MOST];
@@ -39,12 +39,12 @@ typedef struct {
     const fuzz_way *way;
     tg_recompute_mode recompute;
     lesson *lesson;
-    uint64_t bits; /* of all numbers that were compared */
+    uint64_t bits; /* a hash of all compared values */
     struct {
         uint64_t again, epilogues;
-    } seen;             /* calls made again; with an epilogue */
+    } seen;             /* calls recomputed; calls with an epilogue */
     bool plainly;       /* without epilogues */
-    bool teaches, over; /* over: a step failed as it may, the rest cannot be compared */
+    bool teaches, over; /* over: a step failed as allowed, the rest cannot be compared */
     tg_scope *root, *step, *eval;
     fuzz_model model;
     tg_tensor *slot[IDS];
@@ -96,7 +96,7 @@ static void clear_all(fuzz_run *r)
 static tg_scope *here(const fuzz_run *r) { return r->eval ? r->eval : r->step; }
 static const char *trouble(const fuzz_run *r) { return tg_message(here(r)); }
 
-/* A failure that R6 and R7 allow: something was not kept, and what it was made from has been overwritten. */
+/* A failure that R6 and R7 allow: a value was not kept, and its inputs have been overwritten. */
 static bool is_allowed(const fuzz_run *r, bool overwritten)
 {
     return overwritten && strstr(trouble(r), "was written after");
@@ -168,7 +168,7 @@ static void teach(fuzz_run *r)
     }
 }
 
-/* ---- doing ---- */
+/* ---- executing ---- */
 
 static void reset(fuzz_run *r)
 {
@@ -216,7 +216,7 @@ static void do_step(fuzz_run *r, const fuzz_step *step)
     }
 }
 
-/* Reads that the program does not mention: what they show, and that they change nothing. */
+/* Additional reads: checks their results, and that they change nothing. */
 static bool split(fuzz_run *r)
 {
     tg_stream stream = { r->p->seed, 99 };
@@ -235,7 +235,7 @@ static bool compare_after(fuzz_run *r, const fuzz_step *step)
     return !r->way->splits || split(r);
 }
 
-/* Half of the resets come after everything that can still be read was. */
+/* Half of the resets follow a read of everything still readable. */
 static bool looks_before(const fuzz_run *r, const fuzz_step *step)
 {
     return step->kind == RESET && step->bits & 4 && !r->teaches && !r->track.depth;
@@ -258,7 +258,7 @@ static bool step(fuzz_run *r)
     return r->teaches || !done || compare_after(r, s);
 }
 
-/* All that can still be read; then what lasts, once everything is popped. */
+/* Compares everything still readable; then, after popping all scopes, the lasting state. */
 static bool finish(fuzz_run *r)
 {
     bool good = r->teaches || (compare_slots(r) && compare_leaves(r));

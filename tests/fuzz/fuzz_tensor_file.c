@@ -1,4 +1,4 @@
-/* fuzz_tensor_file.c - for libFuzzer: any bytes as a file of tensors.  See fuzz_tensor_file.sh. */
+/* fuzz_tensor_file.c - a libFuzzer target: any bytes as a file of tensors.  See fuzz_tensor_file.sh. */
 #include "checksum.h"
 #include "npy.h"
 #include "system.h"
@@ -28,7 +28,7 @@ ssize_t __wrap_pread(int fd, void *to, size_t n, off_t at)
     return how == ENDS ? 0 : -1;
 }
 
-/* NumPy's header of it says the same when it is read. */
+/* A header that NumPy would write for it must read back the same. */
 typedef struct {
     char text[TG_NPY_MOST_HEADER];
     size_t at;
@@ -56,7 +56,7 @@ static void npy_again(tg_scope *s, const tg_file_tensor *t)
     assert(!memcmp(got.dim, t->dim, (size_t)t->rank * sizeof *t->dim));
 }
 
-/* What a program does with a file: everything that can be read, forwards and from the middle. */
+/* Reads everything, sequentially and from the middle, as a program would. */
 static void read_tensor(tg_scope *s, tg_tensor_file *f, int i)
 {
     static char to[1 << 16];
@@ -64,7 +64,7 @@ static void read_tensor(tg_scope *s, tg_tensor_file *f, int i)
     tg_name_text name;
     assert(tg_tensor_file_find(f, t->name) == i && strlen(tg_printable(t->name, &name)) < sizeof name);
     npy_again(s, t);
-    for (int k = 0; k < 3 && t->bytes >= 2; k++) { /* the second begins a checksum, the third does not go on */
+    for (int k = 0; k < 3 && t->bytes >= 2; k++) { /* the second starts a checksum, the third does not continue it */
         const uint64_t from = k == 1 ? 0 : t->bytes / 2;
         tg_tensor_file_read(s, f, i, from, t->bytes - from < sizeof to ? t->bytes / 4 : 1, to);
     }
@@ -103,13 +103,13 @@ static void missing(tg_scope *s, tg_tensor_file *f)
         if (f->tensor[i].trouble || !f->tensor[i].bytes) continue;
         refused(s, tg_tensor_file_reinterpret(s, f, i, NULL));
         refused(s, tg_tensor_file_read(s, f, i, 0, 1, NULL));
-        tg_tensor_file_read(s, f, i, 0, 0, NULL); /* nothing is asked for */
+        tg_tensor_file_read(s, f, i, 0, 0, NULL); /* zero bytes */
         tg_clear(s);
         if (tg_tensor_file_can(&f->tensor[i], TG_F32)) refused(s, tg_tensor_file_numbers(s, f, i, 0, 1, TG_F32, NULL));
     }
 }
 
-/* What no file has; what a closed one cannot. */
+/* Tensors and ranges that no file has; reads of a closed file. */
 static void misuse(tg_scope *s, tg_tensor_file *f)
 {
     char to[8];
@@ -128,7 +128,7 @@ static void misuse(tg_scope *s, tg_tensor_file *f)
         const bool is_f32 = tg_tensor_file_can(&f->tensor[i], TG_F32);
         refused(s, tg_tensor_file_read(s, f, i, bytes + 1, 0, to));
         refused(s, tg_tensor_file_read(s, f, i, bytes, 1, to));
-        for (int k = 0; k < 4; k++) /* of another dtype, before the first, fewer than none, after the last */
+        for (int k = 0; k < 4; k++) /* another dtype, in front of the first, a negative count, past the last */
             refused(s, tg_tensor_file_numbers(s, f, i,
                                               k == 1   ? -1
                                               : k == 3 ? INT64_MAX
@@ -140,10 +140,10 @@ static void misuse(tg_scope *s, tg_tensor_file *f)
     refused(s, tg_tensor_file_numbers(s, f, 0, 0, 0, TG_F32, to));
 }
 
-/* Everything once; after `memory` requests, or `bytes` reads, there is a failure (0: none). */
+/* Reads everything once; the request number `memory`, or the read number `bytes`, fails (0: none). */
 static void open_and_read(tg_scope *root, const char *path, uint64_t memory, uint64_t bytes)
 {
-    tg_scope *const s = tg_push(root); /* with an arena of its own */
+    tg_scope *const s = tg_push(root); /* with its own arena */
     tg_system_fail_at(memory);
     until = bytes;
     tg_tensor_file *const f = tg_tensor_file_open(s, path);
@@ -177,7 +177,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     return 0;
 }
 
-/* Nobody guesses a checksum: half of the files get the right one. */
+/* Checksums cannot be guessed, so half of the files get the correct one. */
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned seed)
 {
     static const char key[] = "\"tilegrad.header\":\"";

@@ -1,4 +1,4 @@
-/* fuzz_track.c - what a program means, without tensors: what exists, what has been overwritten. */
+/* fuzz_track.c - tracks a program without tensors: which values exist, and which inputs have been overwritten. */
 #include "fuzz.h"
 
 enum { NEVER = INT16_MAX };
@@ -13,7 +13,7 @@ void fuzz_track_start(fuzz_track *t)
         t->written[l] = -1;
         t->taped[l] = fuzz_wants_grad(l);
         t->alive[l] = true;
-        t->shape[l] = l < OPERANDS ? shape_of[l] : SHAPES; /* no shape: not an operand */
+        t->shape[l] = l < OPERANDS ? shape_of[l] : SHAPES; /* no shape, so not an operand */
     }
 }
 
@@ -40,7 +40,7 @@ static void reads(fuzz_track *t, int id, int leaf, int when)
     if (when < t->first_read[id][leaf]) t->first_read[id][leaf] = (int16_t)when;
 }
 
-/* The result reads what its operand read; an operand that is a leaf is read now. */
+/* The result depends on the leaves that its operand read; an operand that is a leaf is read now. */
 static void inherit(fuzz_track *t, int id, int from, int now)
 {
     if (from < LEAVES) reads(t, id, from, now);

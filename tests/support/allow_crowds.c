@@ -1,4 +1,5 @@
-/* allow_crowds.c - a part of each test program: a machine of two processors tests three workers, too. */
+/* allow_crowds.c - linked into each test program: allows more workers than processors, so that a machine of two tests
+ * three workers, too. */
 #include "pool.h"
 
-__attribute__((constructor)) static void allow_crowds(void) { tg_pool_oversubscribes = true; }
+__attribute__((constructor)) static void allow_oversubscription(void) { tg_pool_oversubscribes = true; }

@@ -1,4 +1,4 @@
-/* amx_emulator.c - see amx_emulator.h. */
+/* amx_emulator.c - decodes and executes tile instructions on SIGILL.  See amx_emulator.h. */
 #include "amx_emulator.h"
 #include <cpuid.h>
 #include <signal.h>
@@ -27,7 +27,7 @@ typedef union {
     float number[ROWS][PAIRS];
 } tile;
 
-typedef struct { /* VEX, map 0F38, no W, 128 bits: all that tiles have */
+typedef struct { /* VEX, map 0F38, W0, 128 bits: the encoding of all tile instructions */
     uint8_t opcode, prefix, reg, rm, third;
     bool memory, has_index;
     uint8_t *address;
@@ -74,7 +74,7 @@ static const uint8_t *displacement(const uint8_t *p, int bytes, uint64_t *addres
     return p + bytes;
 }
 
-/* ModRM with a memory operand; p points behind it.  Returns what follows the operand. */
+/* Decodes a memory operand; p points after its ModRM byte.  Returns the address after the operand. */
 static const uint8_t *decode_memory(const uint8_t *p, const greg_t *g, int mod, int high_x, int high_b, instruction *i)
 {
     uint64_t address = 0;
@@ -85,7 +85,7 @@ static const uint8_t *decode_memory(const uint8_t *p, const greg_t *g, int mod, 
         base = *p++ & 7;
         if (index != 4) i->stride = (int64_t)(general(g, index) << scale);
     }
-    if (mod == 0 && base == 5) { /* no base: absolute after SIB, else relative to rip */
+    if (mod == 0 && base == 5) { /* no base: absolute with a SIB byte, otherwise rip-relative */
         p = displacement(p, 4, &address);
         if (!i->has_index) address += (uint64_t)(uintptr_t)p;
     } else {
@@ -151,7 +151,7 @@ static void need(int t)
     if (config.row_bytes[t] % 4) die("a tile whose rows are not whole groups of 4 bytes");
 }
 
-/* ---- loads and stores: memory is touched by this file's own code, which AddressSanitizer instruments ---- */
+/* ---- loads and stores: this file's own code accesses memory, so AddressSanitizer instruments it ---- */
 
 static void load(const instruction *i)
 {
@@ -192,7 +192,7 @@ static inline float number_of(uint32_t bits)
     return f;
 }
 
-/* One row: the even products and the odd ones are summed apart, with one rounding each, and then added to c. */
+/* One row: even and odd products are summed separately, each with one rounding, and then added to c. */
 __attribute__((target("avx2,fma"), no_sanitize("address", "undefined"))) static void bf16_row(float *c,
                                                                                               const uint32_t *a,
                                                                                               const tile *b, int pairs)
@@ -263,9 +263,9 @@ static bool has_tiles(void)
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 24 & 1);
 }
 
-/* A processor with tiles configures them without permission: only what touches their data traps.  The configuration is
- * in the signal's frame, where XSAVE put it: component 17. */
-static unsigned config_at; /* bytes from the frame's begin; 0: there are no tiles */
+/* A processor with tiles configures them without permission; only instructions that access tile data trap.  XSAVE
+ * stores the configuration in the signal frame as component 17. */
+static unsigned config_at; /* bytes from the start of the frame; 0: there are no tiles */
 
 static void find_config(const ucontext_t *context)
 {
@@ -282,15 +282,15 @@ static void on_sigill(int number, siginfo_t *info, void *context)
     instruction i;
     const uint8_t *at = (const uint8_t *)(uintptr_t)g[REG_RIP];
     (void)number, (void)info;
-    __builtin_ia32_ldmxcsr(DAZ_FTZ_MASKED); /* the interrupted code's comes back with its registers */
+    __builtin_ia32_ldmxcsr(DAZ_FTZ_MASKED); /* the interrupted code's MXCSR is restored with its registers */
     if (config_at) find_config(context);
     if (!decode(at, g, &i) || !execute(&i)) die_at(at);
     g[REG_RIP] += i.length;
 }
 
-/* ---- outside ---- */
+/* ---- interface ---- */
 
-/* cmocka takes SIGILL for each of its tests; here it stays the emulator's. */
+/* cmocka installs a SIGILL handler for each of its tests; this keeps the emulator's. */
 sighandler_t signal(int number, sighandler_t handler)
 {
     struct sigaction next = { .sa_handler = handler, .sa_flags = SA_RESTART }, before;

@@ -1,4 +1,4 @@
-/* beside.c - see beside.h. */
+/* beside.c - a thread that computes concurrently with a test.  See beside.h. */
 #include "beside.h"
 #include <tilegrad/tilegrad.h>
 #include <math.h>

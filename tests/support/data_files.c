@@ -1,3 +1,4 @@
+/* data_files.c - creates data files and checks refusals.  See data_files.h. */
 #include "data_files.h"
 #include <stdio.h>
 #include <stdlib.h>

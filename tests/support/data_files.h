@@ -15,15 +15,15 @@ typedef struct {
 #define D(...) ((const uint32_t[]){ __VA_ARGS__ })
 
 extern char data_folder[64];
-int data_folder_begin(void **state); /* makes it: a group's setup */
-int data_folder_end(void **state);   /* removes it */
+int data_folder_begin(void **state); /* a group's setup: creates the folder */
+int data_folder_end(void **state);   /* a group's teardown: removes it */
 void data_folder_empty(void);
-const char *data_path(const char *name); /* its path; good for three more calls */
+const char *data_path(const char *name); /* its path; valid for the next three calls */
 void data_put(const char *name, const void *bytes, size_t n);
 
 blob data_idx(int rank, const uint32_t dim[], size_t data); /* byte i of the data is i * 7 + 3 */
 blob data_gzip(const blob *from);
 
-/* s has failed, with a message of this kind; then clears it. */
+/* Checks that s has failed with a message like this, and clears it. */
 void data_refused(tg_scope *s, const char *row, const char *begins, const char *contains);
 #endif

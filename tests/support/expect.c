@@ -1,4 +1,4 @@
-/* expect.c - see expect.h. */
+/* expect.c - checks of messages and values, and a small network.  See expect.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -89,7 +89,7 @@ uint64_t lasting_bytes(tg_module *net, const tg_optim *optim)
 {
     uint64_t h = 14695981039346656037u;
     tg_each_param(net, add_slot, &h);
-    for (int i = 0; optim && i < optim->n_slots; i++) /* before its first update a parameter has no state */
+    for (int i = 0; optim && i < optim->n_slots; i++) /* a parameter has no state before its first update */
         for (int k = 0; k < TG_MAX_STATES && optim->slots[i].steps; k++) h = add_bytes(h, optim->slots[i].state[k]);
     return h;
 }

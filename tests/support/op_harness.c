@@ -1,4 +1,4 @@
-/* op_harness.c - see op_harness.h. */
+/* op_harness.c - runs samples of operators and compares results.  See op_harness.h. */
 #include "op_harness.h"
 #include "dispatch.h"
 #include <math.h>
@@ -33,7 +33,8 @@ static int64_t coprime_stride(int64_t n)
     }
 }
 
-/* Element i.  Distinct ones are 0.06 apart and at least 0.03 from zero: no difference quotient crosses a kink. */
+/* Element i.  With FILL_DISTINCT they differ by 0.06 and are at least 0.03 from zero, so that no difference quotient
+ * crosses a kink. */
 static double value_of(const sample_in *in, tg_stream stream, int64_t i)
 {
     double u = (double)tg_random_uniform(stream, (uint64_t)i), low = in->low, high = in->high;
@@ -102,7 +103,7 @@ static op_sample with_bf16(const op_sample *sample, unsigned inputs)
     return bf16;
 }
 
-/* Shape rules see no numbers. */
+/* Shape rules read no values. */
 static bool accepts(const tg_op *op, const op_sample *sample, char why[HARNESS_TEXT])
 {
     char nothing = 0;
@@ -136,7 +137,7 @@ bool bf16_sample(const tg_op *op, const op_sample *sample, op_sample *bf16, char
 
 static unsigned all_outputs(const tg_op *op) { return TG_BIT(op->n_out) - 1; }
 
-/* All; the required ones alone; these and one optional one. */
+/* All outputs; only the required ones; these and one optional one. */
 int wanted_sets(const tg_op *op)
 {
     unsigned optional = op->optional_out & all_outputs(op);
@@ -155,7 +156,7 @@ unsigned wanted_set(const tg_op *op, int i)
     return all_outputs(op);
 }
 
-/* A reader: what it reads is wanted, and all else that was made beside it is not.  Its kernel copies what it sees. */
+/* Only the outputs that the spy reads are wanted.  Its kernel copies them. */
 op_result *spied;
 
 void keep_part(result_part *part, const tg_tensor *t)
@@ -210,7 +211,7 @@ bool kernel_refuses(const tg_op *op, const op_sample *sample, const tg_kernel *k
     return refusal;
 }
 
-/* What user code holds: every output can be read. */
+/* In user code, which may read every output. */
 static void run_held(tg_scope *s, const tg_op *op, tg_tensor *const *in, const void *attr, op_result *result)
 {
     tg_tensor *first = tg_apply(s, op, in, attr);
@@ -220,7 +221,7 @@ static void run_held(tg_scope *s, const tg_op *op, tg_tensor *const *in, const v
     }
 }
 
-/* Inside a module only what the spy reads is wanted. */
+/* Inside a module, where only the outputs that the spy reads are wanted. */
 static void run_spied(tg_scope *s, const tg_op *op, tg_tensor *const *in, const void *attr, unsigned wanted,
                       op_result *result)
 {
@@ -267,7 +268,7 @@ static bool same_parts(const op_result *a, const op_result *b, int k, char why[H
     return false;
 }
 
-/* The distance of bf16 numbers of this size: 8 bits, the first of them implied. */
+/* The spacing of bf16 values of this size: 8 bits, the first of them implied. */
 static double bf16_unit(double x)
 {
     int exponent;

@@ -1,4 +1,4 @@
-/* op_table.c - see op_table.h. */
+/* op_table.c - the table of operators and rules.  See op_table.h. */
 #include "op_table.h"
 #include "attr.h"
 #include <tilegrad/frame.h>
@@ -75,7 +75,7 @@ void chain_inputs(tg_scope *root, const chain_case *c, tg_tensor *in[TG_MAX_IN])
     if (c->rule->fused == &tg_batch_norm2d_relu_grad_op) normalise(root, c, in);
 }
 
-/* A link whose attributes the fused call does not keep: those that the rule asks for. */
+/* The attributes that the rule requires of a link whose own the fused call does not keep. */
 static const void *other_attr(const chain_case *c, const tg_op *op, tg_tensor *const in[])
 {
     static tg_softmax_attr last_axis;

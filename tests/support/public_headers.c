@@ -20,7 +20,7 @@ static char *read_header(const char *name)
     return source;
 }
 
-/* Blanks out what lies between two texts, everywhere. */
+/* Blanks out everything between these two texts, wherever they occur. */
 static void blank(char *source, const char *from, const char *to)
 {
     for (char *at = source; (at = strstr(at, from));) {
@@ -40,7 +40,7 @@ static const char *closing(const char *open)
     return open;
 }
 
-/* A function is declared by tg_name followed by a parenthesis, outside of all others. */
+/* A declaration is tg_name followed by a parenthesis, outside all other parentheses. */
 static void each_declared(const char *source, void (*visit)(const char *, const char *, void *), void *context)
 {
     int depth = 0;

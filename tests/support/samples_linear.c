@@ -15,7 +15,8 @@
     { \
         1, TG_BF16, DIMS_(__VA_ARGS__), FILL_UNIFORM, 0, 0 \
     }
-/* Rounded to the bf16 number beside ref's, which is 1/128 away at most; difference quotients see stairs. */
+/* May round to a neighbour of ref's bf16 value, which differs by at most 1/128; not gradchecked: it is a step function.
+ */
 #define ROUNDED 8e-3, -1
 
 extern op_sample samples_matmul[], samples_linear[], samples_linear_relu[], samples_linear_grad_x[];

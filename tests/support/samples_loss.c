@@ -24,7 +24,7 @@
 #define WHOLE(n, ...) \
     { \
         1, TG_F32, DIMS_(__VA_ARGS__), FILL_CLASSES, 0, n \
-    } /* f32, now and then equal */
+    } /* f32, some values equal */
 
 /* ---- softmax ---- */
 
@@ -35,8 +35,8 @@
         { "middle_axis", { FR(-4, 4, 3, 7, 300) }, AXIS(1), 0, grad }, \
         { "many_rows", { FR(-4, 4, 700, 31) }, AXIS(1), 0, grad }, \
         { "long_row", { FR(-4, 4, 2, 20000) }, AXIS(1), 0, grad }, \
-        { "far_from_zero", { FR(900, 1100, 4, 33) }, AXIS(1), 1e-4, -1 }, /* f32 there is too coarse */ \
-        { "to_bf16", { BF16(-4, 4, 4, 33) }, AXIS_BF16(1), 0, -1 },       /* and gradcheck wants f32 */ \
+        { "far_from_zero", { FR(900, 1100, 4, 33) }, AXIS(1), 1e-4, -1 }, /* f32 is too coarse there */ \
+        { "to_bf16", { BF16(-4, 4, 4, 33) }, AXIS_BF16(1), 0, -1 },       /* gradcheck needs f32 */ \
         { "f32_to_bf16", { F(4, 33) }, AXIS_BF16(1), 0, -1 }, \
         { "long_row_to_bf16", { BF16(-4, 4, 2, 20000) }, AXIS_BF16(1), 0, -1 }, \
         { "middle_axis_to_bf16", { BF16(-4, 4, 3, 7, 300) }, AXIS_BF16(1), 0, -1 }, \
@@ -118,7 +118,7 @@ op_sample samples_cross_entropy_grad[] = {
     { 0 }
 };
 
-/* ---- losses of each element ---- */
+/* ---- element-wise losses ---- */
 
 #define SQUARED \
     &(const tg_pointwise_loss_attr) { TG_SQUARED_ERROR }

@@ -1,4 +1,5 @@
-/* samples_norm.c - rows for the normalisations and dropout: channels around a vector's width, rows beyond a block. */
+/* samples_norm.c - rows for the normalisations and dropout: channels around a vector's width, more rows than a block.
+ */
 #include "op_samples.h"
 
 #define ATTR \

@@ -1,4 +1,4 @@
-/* samples_shape.c - rows for operators along axes, and those that only move elements. */
+/* samples_shape.c - rows for reductions, and for operators that only move elements. */
 #include "op_samples.h"
 
 #define SAMPLES(op) \
@@ -157,7 +157,7 @@ SAMPLES(pad) = { WITH("none", AROUND(2, { 0 }, { 0 }, 7), F(3, 4)),
                  VALUES("bytes", AROUND(2, { 1, 1 }, { 1, 1 }, 255), BYTES(2, 3)),
                  { 0 } };
 
-/* ---- images of another size ---- */
+/* ---- resizing images ---- */
 
 #define SIZE(h, w, oh, ow, bilinear, corners) (&(const tg_upsample_attr){ { h, w }, { oh, ow }, bilinear, corners })
 #define RESIZE(name, n, h, w, c, oh, ow) \

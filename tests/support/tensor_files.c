@@ -1,3 +1,4 @@
+/* tensor_files.c - writes and verifies files of tensors.  See tensor_files.h. */
 #include "tensor_files.h"
 #include <stdio.h>
 #include <stdlib.h>

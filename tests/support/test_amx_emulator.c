@@ -1,5 +1,5 @@
-/* test_amx_emulator.c - each tile instruction against plain C: the emulator's, or, where there are tiles, the
- * processor's own, which shows that the two mean the same. */
+/* test_amx_emulator.c - each tile instruction against plain C: the emulator's or, on a processor with tiles, its own,
+ * which shows that the two agree. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -68,7 +68,7 @@ TILES_USED static void config_clears_tiles_test(void **state)
 
 /* ---- loads and stores ---- */
 
-/* rows x bytes at a stride: what a store leaves of 9s, after a load from counting bytes. */
+/* Loads rows x bytes of a counting pattern at a stride, and stores them over 9s: nothing else may change. */
 TILES_USED static void check_copy(int rows, int bytes, long stride, bool second_kind)
 {
     static uint8_t from[16 * 200], to[16 * 200];
@@ -117,7 +117,7 @@ static void expect_rows(const uint8_t *out, long at, long stride)
     for (int r = 0; r < 4; r++) assert_memory_equal(out + 64 * r, ring + at + r * stride, 16);
 }
 
-/* Every form of an address: an index with each scale, no index, displacements of either size. */
+/* All forms of addresses: an index with each scale, no index, displacements of both sizes. */
 TILES_USED static void address_test(void **state)
 {
     const shapes s = one_shape(1, 4, 16);
@@ -140,7 +140,7 @@ TILES_USED static void address_test(void **state)
     RELEASE();
 }
 
-/* Registers that the encoding sets apart: r12 and r13 as a base, an index above r7; an address that rip is part of. */
+/* Registers with special encodings: r12 and r13 as a base, an index above r7; rip-relative addresses. */
 TILES_USED static void register_test(void **state)
 {
     static const shapes s = { .palette = 1, .rows = { 4 }, .row_bytes = { 16 } };
@@ -169,7 +169,7 @@ static float bf16_of(const uint8_t *at)
     return flushed(tg_bf16_to_f32(bits));
 }
 
-/* a: rows of pairs of k; b: a row for each pair of k, pairs of columns in it.  Even k and odd k are summed apart. */
+/* a: rows of pairs of k; b: a row per pair of k, with a pair per column.  Even and odd k are summed separately. */
 static void plain_bf16(product_shape p, const uint8_t *a, const uint8_t *b, float *c)
 {
     for (int m = 0; m < p.m; m++)
@@ -182,7 +182,7 @@ static void plain_bf16(product_shape p, const uint8_t *a, const uint8_t *b, floa
         }
 }
 
-/* Numbers of all sizes, denormals among them, but no NaN: those have more than one form. */
+/* Values of all sizes, including denormals, but no NaN, which has more than one bit pattern. */
 static uint16_t any_bf16(uint32_t *state, bool wild)
 {
     const uint32_t bits = noise(state);
@@ -218,7 +218,7 @@ static void bf16_test(void **state)
         for (int round = 0; round < 20; round++) check_bf16(products[i], round % 2, &random);
 }
 
-/* Rounding is the tile's own: the thread's mode neither matters nor changes. */
+/* Tiles have their own rounding: the thread's mode has no effect and does not change. */
 static void rounding_test(void **state)
 {
     uint32_t random = 2;

@@ -1,4 +1,4 @@
-/* test_amx_refusals.c - what the emulator of tile instructions refuses, as the processor would, and says so. */
+/* test_amx_refusals.c - the emulator refuses invalid tile instructions, as the processor does, with a message. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* wave.c - see wave.h. */
+/* wave.c - tensors filled by a formula.  See wave.h. */
 #include "wave.h"
 #include <math.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* witness.c - see witness.h. */
+/* witness.c - operators that check a run from inside.  See witness.h. */
 #include "witness.h"
 #include "core.h"
 #include "system.h"

@@ -1,3 +1,4 @@
+/* zip_files.c - builds ZIP files byte by byte.  See zip_files.h. */
 #include "zip_files.h"
 #include "little_endian.h"
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* test_environment.c - variables of ours with values that mean nothing, and names that are nearly theirs. */
+/* test_environment.c - TG_ variables with invalid values, and misspelt names. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -46,7 +46,7 @@ static void a_value_that_means_nothing_is_an_error(void **state)
         tg_scope *const root = tg_open();
         assert_int_equal(tg_ok(root), !values[i].message);
         assert_string_equal(tg_message(root), values[i].message ? values[i].message : "");
-        tg_clear(root); /* who knows better may go on */
+        tg_clear(root); /* a program may continue all the same */
         assert_true(tg_ok(root));
         tg_close(root);
         if (saved) setenv(values[i].name, saved, 1);
@@ -82,7 +82,7 @@ static void a_name_that_is_nearly_ours_is_a_warning(void **state)
     assert_string_equal(tg_environment_warning(), "");
 }
 
-/* ---- libraries: none is loaded where addresses are limited, however many there are ---- */
+/* ---- libraries: none is loaded while address space is limited, whatever the limit ---- */
 
 static void convolve(tg_scope *root)
 {

@@ -1,4 +1,4 @@
-/* test_memory.c - every allocation fails once; and in the steady state there is none. */
+/* test_memory.c - each allocation fails once, and the steady state allocates nothing. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,7 +28,7 @@ static void reference_losses(double loss[STEPS])
     tg_close(root);
 }
 
-/* What happened when the n-th request of step `bad` was refused: nothing to the model, and training goes on.  Returns
+/* Refuses the n-th request of step `bad`: the model must not change, and training must be able to continue.  Returns
  * whether there was an n-th request. */
 static bool survives(uint64_t n, int bad, const double want[STEPS])
 {
@@ -126,7 +126,7 @@ static tg_dataset *images(tg_scope *s)
     return tg_dataset_from(s, 40, 6, 6, 1, 3, pixels, labels);
 }
 
-/* Two epochs of batches; the number of images seen. */
+/* Loads two epochs of batches; returns the number of images. */
 static int load(tg_scope *root)
 {
     const tg_loader_config config = { .batch = 7, .crop_pad = 1, .flip = true };
@@ -176,7 +176,7 @@ static void later_steps_ask_for_nothing(void **state)
     tg_close(root);
 }
 
-/* Sizes change at random: what is asked for comes to an end all the same. */
+/* Even if sizes change at random, requests stop eventually. */
 static void random_sizes_reach_a_plateau(void **state)
 {
     enum { ROUNDS = 400 };

@@ -1,4 +1,5 @@
-/* test_process.c - the process around the library: its affinity, OpenMP's settings, its threads, its children. */
+/* test_process.c - the library leaves the process alone: affinity, OpenMP's settings, threads; and works after a fork.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,11 +19,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PATIENCE = 300 }; /* seconds, until a child counts as one that hangs */
+enum { PATIENCE = 300 }; /* seconds until a child counts as hung */
 
 static const char *const backends[] = { "ref,vector,brgemm", "ref,vector,openblas", "ref,vector,onednn", NULL };
 
-/* ---- what the program had before ---- */
+/* ---- the program's own settings ---- */
 
 typedef struct {
     cpu_set_t main, thread;
@@ -83,7 +84,7 @@ static void the_program_is_left_as_it_was(void **state)
             tg_close(root);
             now = look_around();
             assert_memory_equal(&now, &before, sizeof now);
-            /* With the last tree the workers are gone; oneDNN's threads are OpenMP's. */
+            /* The last tree to close ends the workers.  (oneDNN's threads are OpenMP's.) */
             if (b < 2) assert_int_equal(count_threads(), threads);
         }
     tg_set_backends(NULL);
@@ -117,7 +118,7 @@ static void each_worker_is_bound_to_its_processor(void **state)
     assert_int_equal(tg_taken_processor(0), -1);
 }
 
-/* In a child process: whether it can take n processors. */
+/* Whether a child process can take n processors. */
 static bool child_can_take(int n)
 {
     int status;
@@ -139,7 +140,7 @@ static void two_processes_share_out_the_processors(void **state)
     assert_true(tg_take_processors(n));
     assert_false(child_can_take(1));
     tg_release_processors();
-    assert_true(child_can_take(n)); /* what a child took ended with it */
+    assert_true(child_can_take(n)); /* the child's locks ended with it */
     assert_false(tg_take_processors(n + 1));
     assert_true(child_can_take(n));
 }
@@ -157,7 +158,7 @@ static void more_threads_than_processors_are_not_used(void **state)
 
 /* ---- fork ---- */
 
-/* In a child process: whether it computes `want`.  The alarm ends one that hangs. */
+/* Checks that a child process computes `want`; the alarm kills one that hangs. */
 static void child_computes(double want, const char *who)
 {
     int status;
@@ -244,7 +245,7 @@ static void a_loader_says_that_it_was_forked(void **state)
     tg_close(root);
 }
 
-/* Other programs of ours may run on this machine: here locks are those of this test alone. */
+/* Other programs that use tilegrad may run on this machine, so this test locks folders of its own. */
 static char folders[] = "/tmp/tilegrad_processors_XXXXXX";
 
 static int make_folders(void **state)

@@ -12,7 +12,7 @@
 
 static char root[PATH_MAX / 4];
 
-/* Makes a file with these contents, and its folders. */
+/* Creates a file with these contents, and its folders. */
 static void put(const char *name, const char *text)
 {
     char path[PATH_MAX];

@@ -1,4 +1,4 @@
-/* test_thread_count.c - tg_set_threads at any moment: a run, and a job, keep the number with which they began. */
+/* test_thread_count.c - tg_set_threads at any moment: runs and jobs keep the count with which they started. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,7 +36,7 @@ static void within_a_body(void **state)
     (void)state;
     tg_set_threads(3);
     tg_parallel(100, set_in_body, &other);
-    assert_int_equal(other, 0); /* the job keeps its number */
+    assert_int_equal(other, 0); /* the job keeps its count */
     assert_int_equal(tg_threads(), 4);
     tg_set_threads(2);
 }
@@ -47,7 +47,7 @@ static bool set_while_planned(void *threads, const tg_call *c)
     return tg_set_threads(*(int *)threads);
 }
 
-/* Between the plan, which counts the workers' scratch, and the kernels. */
+/* Sets the count between planning, which sizes the workers' scratch, and execution. */
 static void within_a_run(void **state)
 {
     (void)state;

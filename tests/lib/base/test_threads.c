@@ -1,5 +1,5 @@
-/* test_threads.c - the same seed gives the same bits with 1, 2, 4 threads.  oneDNN and OpenBLAS cut sums by the number
- * of threads and cannot promise it: they are named, and only have to be close. */
+/* test_threads.c - the same seed gives the same bits with 1, 2 and 4 threads.  oneDNN and OpenBLAS split sums by the
+ * number of threads and cannot promise that, so their results only have to be close. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -82,7 +82,7 @@ static void resnet20_with_adam(void **state)
     same_bits(tg_resnet20, 8, 3, adam);
 }
 
-/* The same network, where a library may do the work: bits may differ, numbers may not. */
+/* The same network with a library's kernels: close, but not the same bits. */
 static void close_with(const char *backends)
 {
     int before = tg_threads();
@@ -147,7 +147,7 @@ static void each_index_is_done_once(void **state)
     tg_set_threads(before);
 }
 
-/* More tasks than there are workers, so that each has some. */
+/* More tasks than workers, so that each worker gets some. */
 enum { OUTER = 64, INNER = 100, CALLERS = 3, JOBS = 2000 };
 
 static void within(void *context, int64_t index, int worker)
@@ -197,7 +197,7 @@ static void jobs_of_several_threads(void **state)
     tg_set_threads(before);
 }
 
-/* Short jobs with pauses in which the workers fall asleep. */
+/* Short jobs with pauses in which the workers go to sleep. */
 static void jobs_that_wake_workers(void **state)
 {
     int before = tg_threads();

@@ -1,4 +1,4 @@
-/* copy_tensors.c - copies a file of tensors, piece by piece, through the library: copy_tensors FROM TO. */
+/* copy_tensors.c - copies a file of tensors piece by piece with the library: copy_tensors FROM TO. */
 #include <tilegrad/tensor_file.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +12,7 @@ static void copy(tg_scope *s, tg_tensor_file *f, tg_tensor_writer *w, int i)
     }
 }
 
-/* The writer sorts its tensors: `tag` says which of the file each is. */
+/* The writer sorts its tensors; `tag` is the index in the source file. */
 static void copy_all(tg_scope *s, const char *from, const char *to)
 {
     tg_tensor_file *const f = tg_tensor_file_open(s, from);

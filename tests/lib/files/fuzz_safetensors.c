@@ -1,9 +1,9 @@
-/* fuzz_safetensors.c - many files, each judged by the library and by tests/oracle/safetensors_oracle.py, which must
- * agree in every case: fuzz_safetensors ORACLE N [SEED].
+/* fuzz_safetensors.c - random files, on which the library and tests/oracle/safetensors_oracle.py must agree:
+ * fuzz_safetensors ORACLE N [SEED].
  *
- * They agree if both refuse a file, or both read the same out of it.  The library's part runs in a child process, with
- * 5 seconds for each file, so that crashes and hangs are found like any other difference.  A file of which they think
- * differently is kept: fuzz_safetensors.SEED. */
+ * They agree if both refuse a file, or both read the same from it.  The library runs in a child process, with a limit
+ * of 5 seconds per file, so that crashes and hangs are found like any other difference.  A file on which they disagree
+ * is kept as fuzz_safetensors.SEED. */
 #include "fuzz_safetensors_make.h"
 #include <tilegrad/tensor_file.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@
 enum { BATCH = 10000, VERDICT = 16, SECONDS = 5, MOST_SHOWN = 5 };
 
 typedef struct { /* shared with the child */
-    uint64_t at; /* the seed of the file that is being judged */
+    uint64_t at; /* the seed of the file being judged */
     char verdict[BATCH][VERDICT];
 } report;
 
@@ -38,7 +38,7 @@ static uint32_t add_number(uint32_t sum, uint64_t number, const char *after, siz
     return (uint32_t)crc32_z(crc32_z(sum, (const uint8_t *)text, (size_t)length), (const uint8_t *)after, n);
 }
 
-/* What a file says: see the oracle. */
+/* A hash of a file's contents: see the oracle. */
 static uint32_t said(const tg_tensor_file *f)
 {
     uint32_t sum = 0;
@@ -99,7 +99,7 @@ static bool library_judges(uint64_t seed, int n)
     return false;
 }
 
-/* ---- the oracle's ---- */
+/* ---- the oracle's verdict ---- */
 
 static void write_batch(const char *path, uint64_t seed, int n)
 {
@@ -124,7 +124,7 @@ static void keep(uint64_t seed)
     fclose(to);
 }
 
-/* The number of verdicts in which they differ; counts what both read. */
+/* Returns the number of verdicts that differ; counts the files that both read. */
 static int compare(FILE *oracle, uint64_t seed, int n, int *read)
 {
     int wrong = 0;

@@ -1,4 +1,4 @@
-/* fuzz_safetensors_make.c - see fuzz_safetensors_make.h. */
+/* fuzz_safetensors_make.c - random models of a header, and mutations of them.  See fuzz_safetensors_make.h. */
 #include "checksum.h"
 #include "fuzz_safetensors_model.h"
 #include <stdio.h>
@@ -170,7 +170,7 @@ static void make_metadata(maker *m)
     }
 }
 
-/* The digits are made when all else is written. */
+/* The digits are filled in after everything else is written. */
 static void make_marks(maker *m)
 {
     static const char *const mark[MARKS] = { "tilegrad.format", "tilegrad.header", "tilegrad.tensors" };
@@ -242,7 +242,7 @@ static void change_offsets(maker *m, tensor *t)
     }
 }
 
-/* Where another tensor lies, or behind a hole. */
+/* To the place of another tensor, or past a hole. */
 static void move(maker *m, tensor *t)
 {
     const uint64_t place =

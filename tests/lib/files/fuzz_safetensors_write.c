@@ -1,11 +1,11 @@
-/* fuzz_safetensors_write.c - a model becomes a file, with random white space, order and escapes; and the bytes of a
- * file are changed.  The checksum of the header is made for what came out, so that a change is judged by itself. */
+/* fuzz_safetensors_write.c - writes a model as a file, with random white space, order and escapes, and mutates a file's
+ * bytes.  The header's checksum is computed afterwards, so that mutations are not refused for the checksum alone. */
 #include "checksum.h"
 #include "fuzz_safetensors_model.h"
 #include <stdio.h>
 #include <string.h>
 
-/* ---- writing it ---- */
+/* ---- writing ---- */
 
 static void put(maker *m, const void *bytes, size_t n)
 {
@@ -26,7 +26,7 @@ static void say(maker *m, const char *text)
     space(m);
 }
 
-/* Letters may be escaped; what is behind a backslash is left as it is. */
+/* Letters may be escaped; existing escapes are left unchanged. */
 static void say_string(maker *m, const char *text)
 {
     char escape[8];
@@ -88,7 +88,7 @@ static void say_tensor(maker *m, tensor *t)
     say(m, "}");
 }
 
-/* A mark is written as tilegrad does, mostly. */
+/* A mark is mostly written as tilegrad does. */
 static void say_pair(maker *m, const pair *p)
 {
     const int spaces = m->spaces, escapes = m->escapes;
@@ -163,7 +163,7 @@ void fuzz_write_file(maker *m)
     for (int64_t i = 0; i < m->data; i++) put(m, &(uint8_t){ (uint8_t)(i * 7 + 3) }, 1);
 }
 
-/* ---- changes of the bytes ---- */
+/* ---- mutations of the bytes ---- */
 
 void fuzz_change_bytes(maker *m)
 {
@@ -176,7 +176,7 @@ void fuzz_change_bytes(maker *m)
     case 0: f->at[at] ^= (uint8_t)(1 << draw(m, 8)); break;
     case 1: f->at[at] = (uint8_t)telling[draw(m, sizeof telling - 1)]; break;
     case 2: f->at[at] = f->at[other]; break;
-    case 3: /* one more; the length is right, or not */
+    case 3: /* one more byte; the length is correct, or not */
         if (f->n == MOST_CASE) break;
         memmove(f->at + at + 1, f->at + at, f->n++ - at);
         f->at[at] = (uint8_t)telling[draw(m, sizeof telling - 1)];

@@ -1,6 +1,6 @@
-/* test_crash_points.c - a save that is killed at each of its system calls, or has each of them fail: the file is the
- * old one or the new one.  fault_shim.c, a part of this program, does the killing; the saves are processes of their
- * own. */
+/* test_crash_points.c - a save is killed at each of its system calls, or each of them fails: the file must be the old
+ * one or the new one.  fault_shim.c, linked into this program, injects the faults; each save is a process of its own.
+ */
 #include "tensor_files.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 
 enum { PIECES = 3, PIECE = 3 << 20, MOST_CALLS = 200, TEXT = 1 << 14 };
 
-static char program[4096], path[128]; /* this one; the file that is saved */
+static char program[4096], path[128]; /* of this program; of the file being saved */
 
 /* ---- the process that saves: test_crash_points save PATH ---- */
 
@@ -45,7 +45,7 @@ static int child_main(const char *mode, const char *file)
     return done ? 0 : 1;
 }
 
-/* ---- one of them, with a fault ---- */
+/* ---- running one of them with a fault ---- */
 
 typedef struct {
     bool killed, saved;
@@ -98,7 +98,7 @@ static outcome child_with(const char *mode, int at, const char *how)
 
 static outcome save_with(int at, const char *how) { return child_with("save", at, how); }
 
-/* Whose bytes there are: 'o'ld or 'n'ew; all of them. */
+/* Whose bytes the file holds: 'o'ld or 'n'ew, all of them. */
 static char content(void)
 {
     tg_scope *const s = tg_open();
@@ -119,7 +119,7 @@ static void put_old(void)
     tg_close(s);
 }
 
-/* And nothing beside it, or what a killed process left. */
+/* With nothing next to it, or the leftover of a killed process. */
 static void begin_with_old(bool left)
 {
     put_old();
@@ -132,7 +132,7 @@ static bool part_is_there(void) { return access(data_path("x.part"), F_OK) == 0;
 
 /* ---- the tests ---- */
 
-/* Before every call; within every write. */
+/* Killed in front of every call, or within every write. */
 static void killed_at_each(const char *how, const char *call, bool left)
 {
     begin_with_old(left);
@@ -165,10 +165,11 @@ static void killed_anywhere(void **state)
     }
     begin_with_old(false);
     assert_true(save_with(save_with(0, "kill").calls / 2, "kill").killed && part_is_there());
-    assert_true(save_with(0, "kill").saved && content() == 'n' && !part_is_there()); /* it is removed */
+    assert_true(save_with(0, "kill").saved && content() == 'n' && !part_is_there()); /* the leftover is removed */
 }
 
-/* What may fail without harm, and what leaves an empty PATH.part that cannot be removed without its lock. */
+/* Calls that may fail without harm, and those that leave an empty PATH.part, which cannot be removed without its lock.
+ */
 static bool harmless(const char *call)
 {
     return !strcmp(call, "stat") || !strcmp(call, "fstat") || !strcmp(call, "lstat") || !strcmp(call, "close") ||
@@ -249,7 +250,7 @@ static const char *last_line(const char *log, const char *line)
     return last;
 }
 
-/* The order that survives a loss of power: data, fsync, rename, fsync of the folder. */
+/* The order that survives a power loss: data, fsync, rename, fsync of the folder. */
 static void what_lasts_is_synced_in_order(void **state)
 {
     (void)state;
@@ -262,7 +263,7 @@ static void what_lasts_is_synced_in_order(void **state)
 
 /* ---- a full disk ---- */
 
-/* Everything within a file system of 12 MiB: the old file has 9 of them. */
+/* In a file system of 12 MiB, 9 of which the old file uses. */
 static void fill_disk(void)
 {
     char folder[256], full[300];
@@ -279,7 +280,7 @@ static void fill_disk(void)
     _exit(verify_file(s, full) && access(strcat(full, ".part"), F_OK) ? 0 : 4);
 }
 
-/* The same with a limit, which everybody may set. */
+/* The same with a limit (ulimit -f), which needs no privileges. */
 static void reach_limit(void)
 {
     const struct rlimit limit = { 5 << 20, 5 << 20 };
@@ -319,7 +320,7 @@ static void the_largest_size_is_reached(void **state)
 
 /* ---- several at once ---- */
 
-/* Saves for ever: what another one writes is an error, and tried again. */
+/* Saves in an endless loop; retries if another process is writing. */
 static void save_for_ever(const char *which)
 {
     tg_scope *const s = tg_open();

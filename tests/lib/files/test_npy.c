@@ -1,4 +1,4 @@
-/* test_npy.c - headers of .npy: what is taken, and what is refused. */
+/* test_npy.c - headers of .npy: which are accepted, and which are refused. */
 #include "little_endian.h"
 #include <tilegrad/tensor_file.h>
 #include "zip_files.h"
@@ -109,7 +109,7 @@ static void knows_versions_of_npy(void **state)
     tg_close(s);
 }
 
-/* Every spelling of NumPy's, as its dtype here and the bytes of an element; and in which order they arrive. */
+/* Every spelling of NumPy's, with its dtype here, the bytes of an element, and the order in which they are read. */
 typedef struct {
     const char *descr, *dtype;
     int size;
@@ -155,7 +155,7 @@ static const spelling spellings[] = {
     { ">m8[D]", ">m8[D]", 8, "76543210" },
 };
 
-/* An array [2, 3] of such elements, whose bytes in the file are 3, 10, 17, ... */
+/* An array [2, 3] of these elements, whose bytes in the file are 3, 10, 17, ... */
 static tg_tensor_file *spelled(tg_scope *s, const spelling *row, bool columns)
 {
     char dict[128];
@@ -171,7 +171,7 @@ static tg_tensor_file *spelled(tg_scope *s, const spelling *row, bool columns)
 static void check_order(const spelling *row, bool columns, const uint8_t *got)
 {
     for (int e = 0; e < 6; e++) {
-        const int there = columns ? e / 3 + 2 * (e % 3) : e; /* its number in the file */
+        const int there = columns ? e / 3 + 2 * (e % 3) : e; /* its index in the file */
         for (int k = 0; k < row->size; k++) {
             const char *const digits = "0123456789abcdef";
             const int from = there * row->size + (int)(strchr(digits, row->order[k]) - digits);
@@ -187,7 +187,7 @@ static void check_spelling(tg_scope *s, const spelling *row, bool columns)
     tg_tensor_file *const f = spelled(s, row, columns);
     assert_true(tg_tensor_file_read(s, f, 0, 0, (size_t)bytes, got));
     check_order(row, columns, got);
-    for (int from = 0; from < bytes; from += 5) { /* and in part */
+    for (int from = 0; from < bytes; from += 5) { /* and in pieces */
         uint8_t part[7] = { 0 };
         const size_t n = (size_t)(bytes - from < 7 ? bytes - from : 7);
         assert_true(tg_tensor_file_read(s, f, 0, (uint64_t)from, n, part));
@@ -204,7 +204,7 @@ static void knows_spellings(void **state)
     tg_close(s);
 }
 
-/* Names of safetensors' dtypes are none of NumPy's. */
+/* Names of safetensors' dtypes are not NumPy's. */
 static void knows_no_dtype_of_ours(void **state)
 {
     static const char *const names[] = { "I64", "F32", "BF16", "F8_E4M3" };
@@ -249,7 +249,7 @@ static void reads_large_columns(void **state)
     tg_close(s);
 }
 
-/* V2 is what NumPy makes of bfloat16: taken for it when asked for, and for nothing of another size. */
+/* NumPy writes bfloat16 as V2: it can be reinterpreted as BF16, and as no type of another size. */
 static void takes_v2_for_bf16(void **state)
 {
     tg_scope *const s = tg_open();

@@ -1,4 +1,4 @@
-/* test_npz.c - .npz: written and read, compressed, damaged, without memory.  test_zip.c has what is refused. */
+/* test_npz.c - .npz files: round trips, compressed and damaged members, out of memory.  Refusals: test_zip.c. */
 #include "little_endian.h"
 #include "system.h"
 #include <tilegrad/tensor_file.h>
@@ -50,7 +50,7 @@ static bool write_samples(tg_scope *s, const char *path)
     return w && tg_tensor_file_commit(s, w);
 }
 
-/* All of it, first in pieces that go on, then two bytes here and there. */
+/* All of it, first in consecutive pieces, then two bytes here and there. */
 static void read_sample(tg_scope *s, tg_tensor_file *f, const tg_file_tensor *want)
 {
     const int i = tg_tensor_file_find(f, want->name);
@@ -97,7 +97,7 @@ static void refuses_to_write_bf16(void **state)
     tg_close(s);
 }
 
-/* So many that their number needs zip64. */
+/* Their number needs zip64. */
 static void holds_70000_tensors(void **state)
 {
     (void)state;
@@ -170,7 +170,7 @@ static const zip_member small[] = {
 };
 enum { SMALL = sizeof small / sizeof *small };
 
-/* Whether the file opens, and if so with the right numbers. */
+/* Whether the file opens; if it does, its values must be correct. */
 static bool reads_small(tg_scope *s)
 {
     tg_tensor_file *const f = tg_tensor_file_open(s, data_path("small"));
@@ -201,8 +201,8 @@ static void refuses_every_truncation(void **state)
     tg_close(s);
 }
 
-/* Nothing in a ZIP guards versions, dates and attributes (20 bytes a member), the versions of zip64's end (4 bytes),
- * and the bits that deflate leaves over in its last byte.  They change no number; all others are noticed. */
+/* Nothing in a ZIP protects versions, dates and attributes (20 bytes a member), the versions in zip64's end record (4
+ * bytes), and the unused bits of deflate's last byte.  Flipping them changes no value; all others are noticed. */
 static void notices_every_flipped_bit(void **state)
 {
     (void)state;
@@ -223,7 +223,7 @@ static void notices_every_flipped_bit(void **state)
     tg_close(s);
 }
 
-/* ---- without memory ---- */
+/* ---- out of memory ---- */
 
 static bool read_once(tg_scope *s)
 {

@@ -1,4 +1,4 @@
-/* test_safetensors.c - safetensors files by hand: what is read, and what is refused with which words. */
+/* test_safetensors.c - handwritten safetensors files: which are read, and which are refused with which message. */
 #include "tensor_files.h"
 #include "system.h"
 #include <stdio.h>
@@ -21,7 +21,7 @@
 #define X64(text)  X8(text) X8(text) X8(text) X8(text) X8(text) X8(text) X8(text) X8(text)
 #define X512(text) X64(text) X64(text) X64(text) X64(text) X64(text) X64(text) X64(text) X64(text)
 
-/* ---- what other writers write ---- */
+/* ---- files by other writers ---- */
 
 static const struct {
     const char *row, *header;
@@ -80,7 +80,7 @@ static void reads_what_others_write(void **state)
     tg_close(s);
 }
 
-/* ---- what is refused ---- */
+/* ---- refused files ---- */
 
 typedef struct {
     const char *row, *header;
@@ -190,7 +190,7 @@ static const refusal bad_places[] = {
     { "beyond the file", SHAPED("281474976710656", "281474976710656"), 4, "the tensors have 281474976710656 bytes" },
 };
 
-/* The marks of "{}" with the right checksums would be: none of these. */
+/* Variants of a file with marks, all of them wrong in some way. */
 #define MARKED(format, header, tensors) "{" M "{" format header tensors "\"a\":\"\"}}"
 #define FORMAT                          "\"tilegrad.format\":\"1\","
 #define HEADER                          "\"tilegrad.header\":\"0123456789abcdef\","
@@ -272,7 +272,7 @@ static void refuses_bad_lengths(void **state)
     tg_close(s);
 }
 
-/* jansson overlooks it behind a number. */
+/* jansson misses it after a number. */
 static void refuses_nul_anywhere(void **state)
 {
     static const char header[] = "{" A "," M "{\"b\":\"c\"}}";
@@ -312,7 +312,7 @@ static void refuses_what_is_no_file(void **state)
     tg_close(s);
 }
 
-/* 16 MiB of header, each as greedy as it can be: refused after few requests, or read. */
+/* Headers of 16 MiB that need as much memory as possible: refused after few requests, or read. */
 static void survives_large_headers(void **state)
 {
     static const struct {
@@ -339,7 +339,7 @@ static void survives_large_headers(void **state)
 
 /* ---- damage ---- */
 
-/* A sample in memory, of which a part is damaged; open until the process ends. */
+/* A sample in memory, of which a part gets damaged; stays open until the process ends. */
 static char in_memory[64];
 static int memory_file(whole_file *whole)
 {

@@ -1,4 +1,4 @@
-/* test_tensor_file.c - files of tensors: what is written is read, as it is or converted; what cannot be written. */
+/* test_tensor_file.c - files of tensors: round trips, partial reads, damage, refused allocations. */
 #include "tensor_files.h"
 #include "system.h"
 #include <fcntl.h>
@@ -190,7 +190,7 @@ static void reads_any_piece_in_any_order(void **state)
     tg_close(s);
 }
 
-/* In order, in pieces: noticed with the last byte.  In another order: not looked at. */
+/* Reading pieces in order notices damage with the last byte; reading in another order checks nothing. */
 static void damage_is_noticed_when_read_in_order(void **state)
 {
     tg_scope *const s = tg_open();
@@ -206,7 +206,8 @@ static void damage_is_noticed_when_read_in_order(void **state)
     free(whole.at);
     assert_true(tg_tensor_file_read(s, f, i, 5, 100, got) && tg_tensor_file_read(s, f, i, 0, 5, got));
     assert_true(tg_tensor_file_read(s, f, i, 5, 60, got));
-    assert_true(tg_tensor_file_read(s, f, weight, 0, 60, got)); /* another one begins: the first is given up */
+    assert_true(tg_tensor_file_read(s, f, weight, 0, 60,
+                                    got)); /* starts another tensor: the first one's checksum is given up */
     assert_true(tg_tensor_file_read(s, f, i, 65, 40, got));
     assert_true(tg_tensor_file_read(s, f, i, 0, 100, got));
     assert_false(tg_tensor_file_read(s, f, i, 100, 5, got));
@@ -220,7 +221,7 @@ static void damage_is_noticed_when_read_in_order(void **state)
     tg_close(s);
 }
 
-/* Refuses each request in turn, until all is well; how many there were. */
+/* Refuses each request in turn until everything succeeds; returns how many there were. */
 static int count_refusals(bool (*what)(tg_scope *s, const char *path), bool whole)
 {
     for (int n = 1; n < 1000; n++) {
@@ -245,7 +246,7 @@ static int count_refusals(bool (*what)(tg_scope *s, const char *path), bool whol
 
 static bool open_only(tg_scope *s, const char *path) { return tg_tensor_file_open(s, path) != NULL; }
 
-/* Tables of contents for which the scope needs many blocks. */
+/* A table of contents that needs many blocks of the scope's arena. */
 static void refuses_every_block_once(void **state)
 {
     enum { MANY = 1500 };

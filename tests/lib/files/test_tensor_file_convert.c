@@ -1,4 +1,4 @@
-/* test_tensor_file_convert.c - a file's numbers as those of another dtype. */
+/* test_tensor_file_convert.c - reads a file's elements as another dtype. */
 #include "tensor_files.h"
 #include <math.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@ static double float_of(const void *at, tg_dtype dtype, size_t i)
     return dtype == TG_F32 ? ((const float *)at)[i] : tg_bf16_to_f32(((const uint16_t *)at)[i]);
 }
 
-/* Every F16 there is: sign, exponent and fraction by their definition. */
+/* All 65536 values of F16, against the definition of sign, exponent and fraction. */
 static void every_f16_is_converted(void **state)
 {
     enum { ALL = 65536 };
@@ -48,7 +48,7 @@ static void every_f16_is_converted(void **state)
     tg_close(s);
 }
 
-/* F64 to bf16 is rounded once: not to F32 first, which makes ties of what was above or below one. */
+/* F64 to bf16 is rounded once.  Rounding to F32 first would turn values just above or below a tie into ties. */
 static void f64_is_rounded_once(void **state)
 {
     const double tiny = ldexp(1, -40);

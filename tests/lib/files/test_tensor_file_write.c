@@ -1,6 +1,5 @@
-/* test_tensor_file_write.c - what cannot be written, two writers at once, what is left behind; and how names are
- * printed.
- */
+/* test_tensor_file_write.c - files that cannot be written, concurrent writers, leftovers, modes and links; and how
+ * names are printed. */
 #include "tensor_files.h"
 #include <dirent.h>
 #include <fcntl.h>
@@ -96,7 +95,7 @@ static void refuses_bad_metadata(void **state)
     tg_close(s);
 }
 
-/* What was there before is whole after each of them, and nothing else is there. */
+/* Afterwards the old file is intact, and nothing else was left. */
 static void a_broken_write_changes_nothing(void **state)
 {
     tg_scope *const s = tg_open();
@@ -157,8 +156,8 @@ static void refuses_bad_paths(void **state)
     tg_close(s);
 }
 
-/* Another process (here: another open file) holds the lock: an error.  What it leaves when it dies is taken over: it is
- * recognised by the sticky bit. */
+/* If another process (here: another open file) holds the lock, writing fails.  If it dies, its leftover, recognised by
+ * the sticky bit, is replaced. */
 static void only_one_writes(void **state)
 {
     tg_scope *const s = tg_open();
@@ -195,7 +194,7 @@ static void has_text(const char *path, const char *want)
     assert_string_equal(got, want);
 }
 
-/* What lies at PATH.part and was not left by a writer stays, whatever it is. */
+/* Anything at PATH.part that is not a writer's leftover stays, whatever it is. */
 static void nobody_elses_file_is_touched(void **state)
 {
     tg_scope *const s = tg_open();
@@ -227,7 +226,7 @@ static int mode_of(const char *path)
     return about.st_mode & 07777;
 }
 
-/* umask 027: a new file has 0640, one that is replaced has what it had. */
+/* With umask 027 a new file gets 0640; a replaced one keeps its mode. */
 static void modes_stay(void **state)
 {
     static const int modes[] = { 0600, 0400, 0666, 0777, 0751 };
@@ -246,7 +245,7 @@ static void modes_stay(void **state)
     tg_close(s);
 }
 
-/* Nobody may read what is being written who may not read the old file; what a killed process left is no exception. */
+/* The file being written is never more readable than the old one, even after a killed process left one behind. */
 static void a_private_file_is_private_while_it_is_written(void **state)
 {
     tg_file_tensor tensor = { .name = "t", .dtype = "U8", .rank = 1, .dim = { 10 } };
@@ -267,7 +266,7 @@ static void a_private_file_is_private_while_it_is_written(void **state)
     tg_close(s);
 }
 
-/* Through links, in other folders and of links to links: the file is replaced, whether it is there or not. */
+/* Through links into other folders, and links to links, the target is replaced or created. */
 static void links_stay_links(void **state)
 {
     static const char *const links[][2] = {

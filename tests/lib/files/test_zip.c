@@ -1,4 +1,4 @@
-/* test_zip.c - .npz files made by hand: unusual ones, and hostile ones. */
+/* test_zip.c - handmade .npz files: unusual ones, and hostile ones. */
 #include "system.h"
 #include "zip_files.h"
 

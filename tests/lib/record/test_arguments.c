@@ -1,5 +1,5 @@
-/* test_arguments.c - every public function with every pointer NULL, and with every thing of another tree of scopes. The
- * calls are in public_arguments.def; that none is missing is seen by comparing them with the headers. */
+/* test_arguments.c - calls every public function with each pointer NULL, and with each object from another tree of
+ * scopes.  The calls are in public_arguments.def; comparing the list with the headers shows that none is missing. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 #include "public_headers.h"
 #include "state_items.h"
 
-/* ---- two trees with everything in them ---- */
+/* ---- two trees with one object of each kind ---- */
 
 typedef struct {
     tg_scope *root, *s;
@@ -21,16 +21,16 @@ typedef struct {
     tg_module *module;
     tg_optim *optim;
     tg_dataset *dataset;
-    tg_loader *loader; /* these three are made when a call asks for them */
+    tg_loader *loader; /* these three are created on demand */
     tg_tensor_file *file;
     tg_tensor_writer *writer;
 } world;
 
 static world here, there;
-static int null_at, foreign_at; /* the argument that is NULL, that comes from `there`; 0: none */
+static int null_at, foreign_at; /* the argument to pass as NULL, or from `there`; 0: none */
 static unsigned seen, of_tree;  /* arguments of the call; those that belong to a tree */
-static int scope_at;            /* the argument that is the scope; 0: none */
-static bool scoped;             /* the call has one, perhaps in a tg_state */
+static int scope_at;            /* the scope argument; 0: none */
+static bool scoped;             /* the call has a scope, perhaps in a tg_state */
 
 static const uint8_t pixels[8];
 static const int64_t two[] = { 2, 1, 1, 1 }, image_dim[] = { 1, 4, 4, 1 };
@@ -277,7 +277,7 @@ static void each_foreign(void **state)
     }
 }
 
-/* Pointers among the parameters: * or [ outside of parentheses, a function's type, or a pointer to a function. */
+/* Counts the pointer parameters: * or [ outside parentheses, a function type, or a pointer to a function. */
 static int count_pointers(const char *parameters)
 {
     int count = 0, depth = 0;

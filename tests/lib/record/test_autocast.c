@@ -178,8 +178,8 @@ static float product(tg_tensor *image, tg_tensor *weight)
     return tg_data(out) ? (float)tg_get(out, 0) : -1;
 }
 
-/* An edit, an update, a reset: the cast is made again.  One made where no gradient was wanted is not used in training.
- */
+/* After an edit, an update or a reset the weight is cast again.  A cast recorded without gradients is not reused in
+ * training. */
 static void a_kept_cast_is_never_stale(void **state)
 {
     (void)state;
@@ -204,13 +204,13 @@ static void a_kept_cast_is_never_stale(void **state)
     tg_close(root);
 }
 
-/* The gradient of an f32 weight comes through its cast unrounded. */
+/* The gradient of an f32 weight passes its cast unrounded. */
 static void gradients_are_not_rounded(void **state)
 {
     (void)state;
     tg_scope *root = tg_open();
     tg_tensor *weight = tg_require_grad(root, tg_full(root, 1, 2, TG_DIM(1, 1)));
-    tg_tensor *image = tg_full(root, 1, 2, TG_DIM(257, 1)); /* the gradient is 257, which has no bf16 form */
+    tg_tensor *image = tg_full(root, 1, 2, TG_DIM(257, 1)); /* the gradient is 257, which bf16 cannot represent */
     s = tg_push_modes(root, (tg_modes){ .grad = true, .train = true, .autocast = true });
     tg_backward(s, tg_sum(s, tg_cast(s, tg_linear(s, image, weight, NULL), TG_F32), (tg_axes){ 0 }));
     assert_true(tg_item(tg_grad(weight)) == 257);

@@ -1,4 +1,5 @@
-/* test_bad_input.c - what is wrong is said once, at once, with what was got and what was wanted: bad_input.def. */
+/* test_bad_input.c - bad input fails immediately, with a message of what was given and what is accepted: bad_input.def.
+ */
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,7 +31,7 @@ static void same(tg_scope *s, tg_module *m, tg_tensor *const *in, tg_tensor **ou
 
 static tg_tensor *swap(tg_scope *s, tg_tensor *x) { return tg_transpose(s, x, 0, 1); }
 
-/* Batch norm in an evaluation scope. */
+/* Batch norm in evaluation mode. */
 static bool at_rest(tg_scope *s, tg_tensor *x, tg_tensor *gamma, tg_tensor *beta)
 {
     tg_scope *rest = tg_push(s);
@@ -39,7 +40,7 @@ static bool at_rest(tg_scope *s, tg_tensor *x, tg_tensor *gamma, tg_tensor *beta
     return tg_ok(s);
 }
 
-/* A gradient penalty: the square of a gradient, differentiated. */
+/* A gradient penalty differentiates the square of a gradient. */
 static bool penalty(tg_scope *s)
 {
     tg_tensor *w = tg_require_grad(s, T(2)), *g;

@@ -1,11 +1,11 @@
-/* test_depth.c - what may be as deep as memory allows: scopes within scopes, values that are made from each other. */
+/* test_depth.c - nested scopes and chains of values are limited by memory alone, not by the stack. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
 #include "expect.h"
 
-enum { DEEP = 100000, DEEP_WITH_CALLS = 5000, LONG = 60000 }; /* a scope with calls has memory of its own */
+enum { DEEP = 100000, DEEP_WITH_CALLS = 5000, LONG = 60000 }; /* a scope with calls has an arena */
 
 static tg_scope *nested(tg_scope *root, bool with_calls)
 {

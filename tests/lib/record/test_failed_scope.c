@@ -1,5 +1,5 @@
-/* test_failed_scope.c - once a scope has failed every public function does nothing.  The functions are listed in
- * public_functions.def, and the list is compared with the headers, so that it cannot fall behind. */
+/* test_failed_scope.c - in a failed scope every public function does nothing.  public_functions.def lists the
+ * functions; it is compared with the headers, so that it stays complete. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@
 
 #define FIRST "the first failure"
 
-/* ---- a tree with everything in it, which then fails ---- */
+/* ---- a tree with one object of each kind, which then fails ---- */
 
 static tg_scope *s, *child;
 static tg_tensor *leaf, *image, *w4, *classes, *filter, *x, *made;
@@ -115,12 +115,12 @@ static void open_world(tg_scope *root)
     saving = (tg_state){ .s = s, .prefix = "", .what = "save" };
     one_state = tg_module_state(net);
     tg_backward(s, tg_sum(s, tg_forward(s, net, image), (tg_axes){ 0 }));
-    assert_non_null(tg_data(tg_grad(filter))); /* what is pending in a failed scope goes with any run */
+    assert_non_null(tg_data(tg_grad(filter))); /* any run drops the pending calls of failed scopes */
     expect_ok(root);
     tg_fail(s, FIRST);
 }
 
-/* ---- what must not change ---- */
+/* ---- state that must not change ---- */
 
 typedef struct {
     uint64_t calls, ran, storages, bytes, counter, seed, contents, frames;
@@ -185,7 +185,7 @@ static void nothing_happens(void **state)
         m = i / 2 ? NULL : net;
         check_all();
     }
-    expect_ok(root); /* until s hands its error up */
+    expect_ok(root); /* until s passes its error on */
     tg_pop(s);
     expect_message(root, FIRST);
     tg_close(root);

@@ -1,5 +1,5 @@
-/* test_invariants_record.c - invariants of the record and of what rewrites it: numbers 1, 2, 7, 8, 9, 16 of seventeen
- * (the others: test_invariants_run.c).  test_rewrite_hazards and fuzz_programs show more of them. */
+/* test_invariants_record.c - invariants of the record and of the passes that rewrite it: numbers 1, 2, 7, 8, 9 and 16
+ * of seventeen (the others: test_invariants_run.c).  test_rewrite_hazards and fuzz_programs check more cases. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@ typedef struct {
 } dice;
 static uint32_t roll(dice *d, uint32_t n) { return tg_random_below((tg_stream){ 4, 2 }, d->drawn++, n); }
 
-/* ---- 1: the record is unchanged between append and reset, but for `walked` ---- */
+/* ---- 1: between append and reset the record does not change, except for `walked` ---- */
 
 static uint64_t mix(uint64_t h, const void *bytes, size_t n)
 {
@@ -61,13 +61,14 @@ static void i01_the_record_is_not_edited(void **state)
     tg_close(root);
 }
 
-/* ---- 2, 7: versions; each effect once, in order, after all that can fault and does not depend on it ---- */
+/* ---- 2, 7: versions; each effect runs once, in order, after every call that can fault and does not depend on it ----
+ */
 
 enum { STORAGES = 4, CALLS = 60 };
 
 typedef struct {
     int reads, writes, made;
-} deed; /* leaves, or -1; whether it makes a tensor */
+} deed; /* leaves read and written, or -1; whether it creates a tensor */
 
 static bool clashes(const deed *b, const deed *a)
 {
@@ -93,7 +94,7 @@ static void expect_order(const deed *deeds, int n)
             after_an_effect |= depends[b][a] && deeds[a].writes >= 0;
             if (depends[b][a]) assert_true(place[b] > place[a]);
         }
-        for (int a = 0; a < n && deeds[b].made && !after_an_effect; a++) /* b may fault: no effect before it */
+        for (int a = 0; a < n && deeds[b].made && !after_an_effect; a++) /* b may fault: no effect may precede it */
             if (deeds[a].writes >= 0) assert_true(place[a] > place[b]);
     }
 }
@@ -128,9 +129,9 @@ static void i02_i07_effects_run_once_and_in_order(void **state)
     for (int i = 0; i < 100; i++) random_effects(&d);
 }
 
-/* ---- 8: backward reads only gradients and what its masks name ---- */
+/* ---- 8: backward reads only gradients and the values that its masks name ---- */
 
-/* A tensor of the same shape whose numbers would spoil everything. */
+/* A tensor of the same shape whose values would spoil any result. */
 static tg_tensor *poisoned(tg_scope *s, const tg_tensor *t)
 {
     tg_tensor *p = tg_zeros(s, t->dtype, t->rank, t->dim);
@@ -185,9 +186,9 @@ static void i08_backward_reads_what_its_masks_name(void **state)
             mask_honesty(op_table[i].op, row);
 }
 
-/* ---- 9: every rule: fused == chain, whatever is wanted ---- */
+/* ---- 9: for every rule, fused == chain, whichever outputs are wanted ---- */
 
-/* Runs the chain with these outputs wanted: bits count the outputs of all links. */
+/* Runs the chain with these outputs wanted: a bit for each output of all links. */
 static int run_wanting(const chain_case *c, bool fuse, unsigned wanted, op_result *result)
 {
     tg_scope *root = tg_open(), *s = tg_push(root);
@@ -260,7 +261,7 @@ static void i16_attributes_hold_no_pointers_and_no_batch_sizes(void **state)
     static uint8_t two[ROOM], three[ROOM];
     (void)state;
     size_t n = attributes(2, two, ROOM);
-    void *moves = malloc(1 << 20); /* what comes now lies elsewhere */
+    void *moves = malloc(1 << 20); /* so that later allocations have other addresses */
     assert_int_equal(attributes(3, three, ROOM), n);
     free(moves);
     assert_true(n > 100 && n < ROOM);
@@ -276,6 +277,6 @@ int main(void)
         cmocka_unit_test(i09_fused_equals_chain),
         cmocka_unit_test(i16_attributes_hold_no_pointers_and_no_batch_sizes),
     };
-    tg_set_threads(1); /* many tiny programs: waking workers costs more than they do */
+    tg_set_threads(1); /* many tiny programs: waking workers would cost more than it gains */
     return cmocka_run_group_tests(invariants, NULL, NULL);
 }

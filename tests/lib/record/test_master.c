@@ -1,5 +1,4 @@
-/* test_master.c - bf16 weights with exact FP32 masters: every bit pattern, what hi shows, the doors to their numbers.
- */
+/* test_master.c - bf16 weights with exact FP32 masters: every bit pattern, the values of hi, access to the elements. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -74,7 +73,7 @@ static void hi_shows_the_nearest(void **state)
             fail_msg("%s: %04x, want %04x", row[i].name, tg_split_hi(row[i].bits), row[i].hi);
 }
 
-/* Uniform in (-1, 1), with every bit of an FP32 number random: no value is a tie more often than it should be. */
+/* Uniform in (-1, 1), with all bits of an FP32 value random, so that ties are not more frequent than they should be. */
 static float random_weight(uint64_t i)
 {
     uint32_t word[4];
@@ -83,8 +82,8 @@ static float random_weight(uint64_t i)
     return (float)(word[2] & 1 ? unit : -unit);
 }
 
-/* The mean of |hi| - |w| is zero within 3 standard deviations.  (Within a step of hi the weights must be spread evenly,
- * as PyTorch's initialisation is: where small weights are likelier than large ones any rounding has a mean.) */
+/* The mean of |hi| - |w| is zero within 3 standard deviations.  (Weights must be uniform within a step of hi, as with
+ * PyTorch's initialisation: if small weights are likelier than large ones, any rounding is biased.) */
 static void hi_is_unbiased(void **state)
 {
     enum { N = 10000000 };
@@ -130,7 +129,7 @@ static void doors_show_the_master(void **state)
     }
 }
 
-/* What was written through tg_edit is seen by the next operator, and what was recorded before sees the old numbers. */
+/* Operators recorded after a tg_edit read the new values; those recorded before it read the old ones. */
 static void an_edit_is_settled_by_use(void **state)
 {
     (void)state;
@@ -142,7 +141,7 @@ static void an_edit_is_settled_by_use(void **state)
     *(float *)tg_edit(s, w) = 4;
     tg_tensor *new = tg_cast(s, w, TG_F32);
     assert_true(*(const float *)tg_data(new) == 4 && *(const float *)tg_data(old) == first);
-    *(float *)tg_edit(s, w) = 5; /* closing the tree with an edit open loses nothing but the edit */
+    *(float *)tg_edit(s, w) = 5; /* closing the tree with an open edit loses only the edit */
     tg_close(s);
 }
 

@@ -1,4 +1,4 @@
-/* test_messages.c - what a scope says of a failure: one printable line, and whether the system refused. */
+/* test_messages.c - a scope's message is one printable line, and tg_system_error reports the system's errors. */
 #include "data_files.h"
 #include <tilegrad/state.h>
 #include <tilegrad/tensor_file.h>
@@ -32,7 +32,7 @@ static void messages_are_one_printable_line(void **state)
         assert_int_equal(tg_system_error(s), 0);
         tg_close(s);
     }
-    for (size_t n = 80; n < 4000; n = 5 * n / 4) { /* longer than a scope has room for */
+    for (size_t n = 80; n < 4000; n = 5 * n / 4) { /* longer than the scope's buffer */
         char text[4001], want[6 * 4000 + 1];
         memset(text, '\x1b', n);
         text[n] = 0;
@@ -58,7 +58,7 @@ static void refuse(tg_scope *s, int what)
     }
 }
 
-/* To the scope that is asked, through those that hand it up; forgotten with the message. */
+/* The errno is passed up from child scopes with the message, and cleared with it. */
 static void the_system_s_errors_are_known(void **state)
 {
     static const int want[] = { ENOENT, EISDIR, ENOENT, ENOMEM, 0, 0 };

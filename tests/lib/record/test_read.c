@@ -1,4 +1,4 @@
-/* test_read.c - tg_f32 and tg_i64 of tensors of each dtype, and tensors read from a file by name. */
+/* test_read.c - tg_f32 and tg_i64 for each dtype, and reading tensors from a file by name. */
 #include "tensor_files.h"
 #include "core.h"
 #include "expect.h"
@@ -45,7 +45,7 @@ static void each_dtype_is_read_or_refused(void **state)
     assert_true(!tg_f32(NULL) && !tg_i64(NULL));
 }
 
-/* What is converted is what the tensor holds at the call; reading again takes no more memory. */
+/* The elements are converted at the call; reading again allocates no more memory. */
 static void reads_again_what_was_written(void **state)
 {
     (void)state;
@@ -55,7 +55,7 @@ static void reads_again_what_was_written(void **state)
     const float *first = tg_f32(w);
     const uint64_t bytes = tg_statistics(s).bytes;
     for (int i = 0; i < 10; i++) {
-        const float x = 0.1f * (float)i; /* has no bf16 form: it is the master that is read */
+        const float x = 0.1f * (float)i; /* bf16 cannot represent it, so the master was read */
         ((float *)tg_edit(s, w))[1] = x;
         assert_ptr_equal(tg_f32(w), first);
         assert_true(first[0] == 1 && first[1] == x && tg_f32(flat)[1] == x);

@@ -8,7 +8,7 @@
 #include "expect.h"
 #include <math.h>
 
-/* Every test begins with a root and a training step, and ends with all of it closed. */
+/* Every test starts with a root and a training step, and ends by closing them. */
 typedef struct {
     tg_scope *root, *s;
 } world;
@@ -40,7 +40,7 @@ static void accumulate(tg_scope *s, tg_tensor *to, tg_tensor *from)
 
 static uint64_t runs(tg_scope *s) { return tg_statistics(s).runs; }
 
-/* ---- R1: shapes are checked at once, values are made when asked for ---- */
+/* ---- R1: shapes are checked when a call is recorded, values are computed on demand ---- */
 
 static void nothing_runs_before_a_read(void **state)
 {
@@ -94,7 +94,7 @@ static void a_call_made_again_drops_the_same(void **state)
     assert_int_equal(tg_statistics(s).again, 1);
 }
 
-/* ---- R2: a write is a call, and writes leaves only ---- */
+/* ---- R2: writes are calls, and write leaves only ---- */
 
 static void a_reader_sees_what_was_recorded_before_it(void **state)
 {
@@ -159,7 +159,7 @@ static void tracking_stands_between_the_links(void **state)
     expect_numbers(var, NUMBERS(0.9 + 0.1 * 2));
 }
 
-/* ---- R4: who wants a value ---- */
+/* ---- R4: which values are kept ---- */
 
 static void a_module_may_look_at_what_it_made(void **state)
 {
@@ -168,7 +168,7 @@ static void a_module_may_look_at_what_it_made(void **state)
     tg_enter(s, "residual");
     tg_tensor *h = tg_neg(s, x), *r = tg_relu(s, h);
     expect_numbers(r, NUMBERS(0, 1));            /* a printf in the middle of a model */
-    tg_tensor *y = tg_leave(s, tg_add(s, h, r)); /* h is used again after it */
+    tg_tensor *y = tg_leave(s, tg_add(s, h, r)); /* h is used again afterwards */
     expect_numbers(y, NUMBERS(-1, 2));
     assert_int_equal(tg_statistics(s).again, 0);
 }
@@ -195,7 +195,7 @@ static void optional_outputs_are_made_when_wanted(void **state)
     assert_int_equal(index[0], 1);
 }
 
-/* ---- R6: a value without memory is made again, or says why not ---- */
+/* ---- R6: a released value is recomputed, or the message says why it cannot be ---- */
 
 static void gone_and_overwritten(void **state)
 {
@@ -222,7 +222,7 @@ static void gone_things_are_made_again_from_gone_things(void **state)
     assert_int_equal(tg_statistics(s).again, 2);
 }
 
-/* ---- R10: doors ---- */
+/* ---- R10: access to elements ---- */
 
 static void an_edit_comes_between(void **state)
 {
@@ -242,7 +242,7 @@ static void one_number(void **state)
     expect_message(s, "item: the tensor has shape [2], want one element");
 }
 
-/* ---- R11: a long record is run in between ---- */
+/* ---- R11: a long record is run before it is complete ---- */
 
 static void more_calls_than_may_be_pending(void **state)
 {

@@ -8,7 +8,7 @@
 #include "expect.h"
 #include <math.h>
 
-/* Every test begins with a root and a training step, and ends with all of it closed. */
+/* Every test starts with a root and a training step, and ends by closing them. */
 typedef struct {
     tg_scope *root, *s;
 } world;
@@ -205,7 +205,7 @@ static void evaluation_between_and_under_steps(void **state)
     tg_scope *e = tg_push(s);
     tg_tensor *z = tg_batch_norm2d(e, x, gamma, beta, mean, var, config);
     assert_false(z->node->needs_grad);
-    expect_numbers(z, NUMBERS(-1 / sqrt(2), 1 / sqrt(2))); /* statistics as the step before it left them */
+    expect_numbers(z, NUMBERS(-1 / sqrt(2), 1 / sqrt(2))); /* the statistics of the previous step */
     tg_pop(e);
     tg_backward_from(s, y, tg_from(s, TG_F32, 4, x->dim, (float[]){ 1, 2 }));
     expect_numbers(tg_grad(beta), NUMBERS(3));
@@ -241,7 +241,7 @@ static void training_without_gradients(void **state)
     expect_numbers(mean, NUMBERS(0.2));
 }
 
-/* scope.h's example: a body whose batch norms are at rest, a head that trains. */
+/* The example of scope.h: a body with frozen batch norms, and a head that trains. */
 static void batch_norm_at_rest_in_a_training_step(void **state)
 {
     WORLD;

@@ -1,4 +1,4 @@
-/* test_user_op.c - an operator of the user's own, like ours: checked, differentiated, fused, trained through. */
+/* test_user_op.c - a user-defined operator works like a built-in one: checked, differentiated, fused, trained. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -129,7 +129,7 @@ static void gradcheck_finds_a_wrong_one(void **state)
     tg_close(s);
 }
 
-/* A layer of it, as any function of tensors is, between two linear ones: fits a parabola. */
+/* Fits a parabola with the operator between two linear layers, like any function of tensors. */
 static double train(tg_scope *root, int steps)
 {
     tg_seed(root, 5);
@@ -163,7 +163,7 @@ static void trains(void **state)
     tg_close(root);
 }
 
-/* ---- a derivative that loops over numbers: right, though an operator would be faster ---- */
+/* ---- a derivative that loops over elements: correct, though an operator would be faster ---- */
 
 static void square_run(const tg_call *c, const tg_task *task)
 {
@@ -206,7 +206,7 @@ static void backward_may_read_numbers(void **state)
     tg_close(root);
 }
 
-/* ---- a kernel that finds its data wrong ---- */
+/* ---- a kernel that finds a fault in its data ---- */
 
 static void picky_run(const tg_call *c, const tg_task *task)
 {

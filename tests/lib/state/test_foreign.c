@@ -1,4 +1,4 @@
-/* test_foreign.c - checkpoints of others: what they lack, and how they name their tensors. */
+/* test_foreign.c - checkpoints by other programs: tensors that they lack, and prefixes of names. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 #include "expect.h"
 #include <tilegrad/tilegrad.h>
 
-/* A file's path that stays, for data_path's does not. */
+/* A copy of a file's path, as data_path's buffer is reused. */
 #define PATH(variable, name) \
     char variable[256]; \
     snprintf(variable, sizeof variable, "%s", data_path(name))
@@ -22,7 +22,7 @@ static tg_tensor *counter_of(const tg_module *net)
     return slot->tensor;
 }
 
-/* A convolution and a batch norm that has seen so many batches. */
+/* A convolution and a batch norm with this num_batches_tracked. */
 static tg_module *make_net(tg_scope *s, int64_t batches)
 {
     tg_module *const net = tg_sequential(
@@ -41,7 +41,7 @@ typedef struct {
 
 static bool is_counter(const char *name) { return strstr(name, "num_batches_tracked"); }
 
-/* Its tensor number `i`, as the other file has it. */
+/* Its i-th tensor, as the other file has it. */
 static tg_file_tensor rewritten(tg_scope *s, const tg_tensor_file *f, int i, const rewriting *how)
 {
     tg_file_tensor t = f->tensor[i];
@@ -78,7 +78,7 @@ static void rewrite(tg_scope *s, const char *from, const char *to, const rewriti
     expect_ok(s);
 }
 
-/* num_batches_tracked is no reason to refuse a file, strictly or not: it is loaded if it can be, and stays else. */
+/* num_batches_tracked is never a reason to refuse a file, strictly or not: it is loaded if possible, or unchanged. */
 static void loads_any_counter_or_none(void **state)
 {
     static const rewriting rows[] = {
@@ -104,7 +104,7 @@ static void loads_any_counter_or_none(void **state)
     }
 }
 
-/* One line with the cure, not two lists of all names; and lists where taking it off would be no cure. */
+/* One line with the remedy instead of two lists of all names; lists where removing the prefix would not help. */
 static void says_when_all_names_have_a_prefix(void **state)
 {
     static const struct {

@@ -1,4 +1,4 @@
-/* test_state.c - saving and loading things of one's own: every kind of tensor and number, layouts, what is refused. */
+/* test_state.c - saves and loads user-defined objects: every kind of tensor and number, layouts, refusals. */
 #include <float.h>
 #include <locale.h>
 #include <setjmp.h>
@@ -12,7 +12,7 @@
 #include "state_items.h"
 #include <tilegrad/tilegrad.h>
 
-/* ---- a thing with everything ---- */
+/* ---- an object with one item of each kind ---- */
 
 typedef struct {
     tg_tensor *f32, *split, *bf16, *i64, *i32, *u8, *i8, *scalar, *maybe;
@@ -102,7 +102,7 @@ static thing make(tg_scope *s, int first)
 static bool same_tensor(tg_scope *s, tg_tensor *a, tg_tensor *b)
 {
     if (!a || !b) return a == b;
-    const tg_tensor *x = tg_copy(s, a), *y = tg_copy(s, b); /* masters, of split ones */
+    const tg_tensor *x = tg_copy(s, a), *y = tg_copy(s, b); /* the masters of split weights */
     return x->dtype == y->dtype && tg_count(x) == tg_count(y) &&
            !memcmp(tg_ptr(x), tg_ptr(y), (size_t)tg_count(x) * tg_dtype_size(x->dtype));
 }
@@ -139,7 +139,7 @@ static void everything_comes_back(void **state)
     load(s, path, &to);
     expect_ok(s);
     assert_true(same(s, &from, &to) && to.loads == 1);
-    save(s, path, &empty); /* without `maybe`: it goes */
+    save(s, path, &empty); /* without `maybe`, which loading removes */
     load(s, path, &to);
     expect_ok(s);
     assert_true(same(s, &empty, &to) && !to.maybe);
@@ -147,7 +147,7 @@ static void everything_comes_back(void **state)
     tg_close(s);
 }
 
-/* ---- what lies on disk ---- */
+/* ---- the layout on disk ---- */
 
 static void files_have_pytorchs_order(void **state)
 {
@@ -175,14 +175,14 @@ static void files_have_pytorchs_order(void **state)
     tg_close(s);
 }
 
-/* A file's element i of a tensor [outer, middle, last] whose last axis is at place 1: as memory has it. */
+/* The index in memory of a file's element i, for a tensor [outer, middle, last] whose last axis is at position 1. */
 static int64_t in_memory(int64_t i, int64_t middle, int64_t last)
 {
     const int64_t outer = i / (middle * last), k = i / middle % last, m = i % middle;
     return (outer * middle + m) * last + k;
 }
 
-/* All of t in pieces of n elements, out of it and back. */
+/* Gathers and scatters all of t in pieces of n elements. */
 static void expect_pieces(tg_scope *s, const tg_tensor *t, int64_t n)
 {
     enum { MOST = 3000 };
@@ -204,7 +204,7 @@ static void expect_pieces(tg_scope *s, const tg_tensor *t, int64_t n)
     assert_memory_equal(image, t->storage->data, bytes);
 }
 
-/* Files are written in pieces that begin and end anywhere. */
+/* Files are written in pieces with arbitrary boundaries. */
 static void any_piece_has_pytorchs_order(void **state)
 {
     static const int64_t shapes[][3] = {
@@ -228,7 +228,7 @@ static void any_piece_has_pytorchs_order(void **state)
     tg_close(s);
 }
 
-/* ---- files by others: any float dtype ---- */
+/* ---- files by other programs: any float dtype ---- */
 
 static void visit_one(tg_state *to, void *what) { tg_state_tensor(to, "x", what, -1); }
 
@@ -274,7 +274,7 @@ static void other_float_types_load(void **state)
     }
 }
 
-/* ---- refusing ---- */
+/* ---- refusals ---- */
 
 static void write_with(tg_scope *s, const char *path, thing *t, const char *key, const char *value)
 {

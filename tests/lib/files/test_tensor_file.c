@@ -206,8 +206,7 @@ static void damage_is_noticed_when_read_in_order(void **state)
     free(whole.at);
     assert_true(tg_tensor_file_read(s, f, i, 5, 100, got) && tg_tensor_file_read(s, f, i, 0, 5, got));
     assert_true(tg_tensor_file_read(s, f, i, 5, 60, got));
-    assert_true(tg_tensor_file_read(s, f, weight, 0, 60,
-                                    got)); /* starts another tensor: the first one's checksum is given up */
+    assert_true(tg_tensor_file_read(s, f, weight, 0, 60, got)); /* another tensor: the first checksum is dropped */
     assert_true(tg_tensor_file_read(s, f, i, 65, 40, got));
     assert_true(tg_tensor_file_read(s, f, i, 0, 100, got));
     assert_false(tg_tensor_file_read(s, f, i, 100, 5, got));

@@ -29,7 +29,7 @@ static struct {
     bool backwards;        /* each range is run from its last task to its first */
     tg_task_body *body;
     void *context;
-    bool stopping; /* the job tells workers to end */
+    bool stopping; /* the next job ends the workers */
     void (*begin)(int worker);
     int started;
     pthread_t thread[TG_TEAM_MAX];

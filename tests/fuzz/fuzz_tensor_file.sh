@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Fuzzes the readers of files of tensors with libFuzzer and AddressSanitizer, then says what of them was covered, and
-# fails if that is less than 95 % of the branches.
-# usage: fuzz_tensor_file.sh BUILD_FOLDER [SECONDS]     (60; the folder has libtilegrad.a; 77 if there is no clang)
+# Fuzzes the readers of files of tensors with libFuzzer and AddressSanitizer, then reports their coverage, and fails if
+# less than 95 % of the branches are covered.
+# usage: fuzz_tensor_file.sh BUILD_FOLDER [SECONDS]     (60; the folder has libtilegrad.a; exits 77 without clang)
 set -euo pipefail
 build=$(realpath "${1:?BUILD_FOLDER}") seconds=${2:-60}
 cd "$(dirname "$0")/../.."
@@ -11,7 +11,7 @@ done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# Instrumented: the readers, and what they allocate with.  The rest comes from the library.
+# Instrumented: the readers and their allocators.  The rest comes from the library.
 readers=(lib/files/tensor_file{,_bytes,_names,_convert,_form}.c lib/files/safetensors_read.c)
 for file in lib/files/npy*.c lib/files/npz_read.c lib/files/zip*.c; do
     [[ -f $file ]] && readers+=("$file")

@@ -1,12 +1,14 @@
-/* fault_shim.c - the system calls with which files are written and read, in place of the C library's, so that one of
- * them can fail or be the last.  A part of test_crash_points, and libfault_shim.so to preload for any other program.
+/* fault_shim.c - replaces the C library's system calls for reading and writing files, so that one of them can fail or
+ * be the last.  Linked into test_crash_points; libfault_shim.so can be preloaded into any other program.
  *
- *     FAULT_PATH   counts calls on paths that contain this text, and on what was opened by such a path.  Unset: none
- *     FAULT_AT     the number of the call that is hit, from 1 on
- *     FAULT_HOW    kill: SIGKILL before it happens.  torn: a write does half of its bytes, then SIGKILL
- *                  short: a write, or a read, does half of its bytes.  A number: errno, and nothing has happened (close
- * closes) FAULT_LOG    a file to which the name of each call that is counted is appended, and " HIT" behind the one
- * that is */
+ * FAULT_PATH: counts calls on paths that contain this text, and on files opened by such a path.  Unset: counts none.
+ *
+ * FAULT_AT: the number of the call that is hit, from 1.
+ *
+ * FAULT_HOW: kill: SIGKILL before the call.  torn: a write writes half of its bytes, then SIGKILL.  short: a write or
+ * read processes half of its bytes.  A number: the call fails with this errno without any effect (close still closes).
+ *
+ * FAULT_LOG: a file to which the name of each counted call is appended, followed by " HIT" for the one that is hit. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -39,7 +41,7 @@ static void watch(int fd, const char *path)
     if (fd >= 0 && fd < MOST_FILES) watched[fd] = is_watched_path(path);
 }
 
-/* Around this file: by numbers. */
+/* By syscall numbers, which bypass the functions of this file. */
 static void log_text(const char *text)
 {
     const char *const path = getenv("FAULT_LOG");
@@ -57,7 +59,8 @@ static long number(const char *name)
     return text ? strtol(text, NULL, 10) : 0;
 }
 
-/* Counts a call.  What happens to it: 0 nothing, > 0 this errno, < 0 half of it is done (and then, if -2, death). */
+/* Counts a call.  Returns its fault: 0 none, > 0 this errno, -1 half of the bytes, -2 half of the bytes and then death.
+ */
 static int count(const char *name, bool has_bytes)
 {
     const char *const how = getenv("FAULT_HOW");

@@ -17,7 +17,7 @@ typedef struct {
     int8_t rank;
     int64_t dim[TG_MAX_RANK];
     sample_fill fill;
-    double low, high; /* of FILL_UNIFORM (both 0: -1 .. 1); FILL_CLASSES: integers in [low, high) */
+    double low, high; /* FILL_UNIFORM: the range (both 0: -1 .. 1); FILL_CLASSES: integers in [low, high) */
 } sample_in;
 
 typedef struct {
@@ -25,11 +25,11 @@ typedef struct {
     sample_in in[TG_MAX_IN];
     const void *attr;      /* op->attr_size bytes; NULL for an operator without */
     double tolerance;      /* of kernel against ref: |a - b| <= tolerance (1 + |b|); 0: 1e-5 */
-    double grad_tolerance; /* 0: 1e-2; < 0: no gradcheck (say why beside it) */
+    double grad_tolerance; /* 0: 1e-2; < 0: no gradcheck (with the reason next to it) */
 } op_sample;
 
-/* What each operator of elementwise.def, called as there, gives for -infinity, -1, 0, 1, infinity and NaN: edges_x
- * beside samples_x. */
+/* edges_x, next to samples_x: the results of operator x of elementwise.def, called as there, for -infinity, -1, 0, 1,
+ * infinity and NaN. */
 enum { EDGES = 6 };
 #define TG_UNARY(name, ...) extern const double edges_##name[EDGES];
 #include "elementwise.def"

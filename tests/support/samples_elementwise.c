@@ -16,11 +16,11 @@
 #define POLE(name, ...) \
     { \
         name, { __VA_ARGS__ }, NULL, 0, -1 \
-    } /* differences across a pole say nothing */
+    } /* no gradcheck: differences across a pole mean nothing */
 #define KINK(name, ...) \
     { \
         name, { __VA_ARGS__ }, NULL, 0, -1 \
-    } /* nor across a kink */
+    } /* no gradcheck: nor do differences across a kink */
 #define WHOLE(low, high, ...) \
     { \
         1, TG_F32, DIMS_(__VA_ARGS__), FILL_CLASSES, low, high \

@@ -318,7 +318,7 @@ static void the_largest_size_is_reached(void **state)
     assert_int_equal(status_of(reach_limit), 0);
 }
 
-/* ---- several at once ---- */
+/* ---- concurrent writers ---- */
 
 /* Saves in an endless loop; retries if another process is writing. */
 static void save_for_ever(const char *which)

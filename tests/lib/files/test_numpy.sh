@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Files that NumPy writes are read with the same numbers, and those that tilegrad writes are read by NumPy.
+# tilegrad reads NumPy's files with the same values, and NumPy reads tilegrad's.
 # usage: test_numpy.sh TILEGRAD
 set -u
 for python in python3 /usr/bin/python3; do

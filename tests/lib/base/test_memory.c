@@ -12,7 +12,7 @@ enum { STEPS = 3, MOST = 20000 };
 
 static void expect_out_of_memory(const tg_scope *s, uint64_t n)
 {
-    if (!strstr(tg_message(s), "memory") && !strstr(tg_message(s), "thread 1 of 1 cannot be made"))
+    if (!strstr(tg_message(s), "memory") && !strstr(tg_message(s), "thread 1 of 1 cannot be created"))
         fail_msg("request %d: \"%s\"", (int)n, tg_message(s));
 }
 

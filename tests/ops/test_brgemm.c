@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "attr.h"
-#include "conv_shape.h"
+#include "shape_text.h"
 #include "dispatch.h"
 #include "b_offset.h"
 #include <tilegrad/parallel.h>

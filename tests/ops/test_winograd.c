@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "conv2d.h"
-#include "conv_shape.h"
+#include "shape_text.h"
 #include "dispatch.h"
 #include <tilegrad/parallel.h>
 #include <tilegrad/tilegrad.h>

@@ -1,8 +1,8 @@
 /* samples_conv.c - rows for the convolutions: one table of shapes, from which the rows of five operators derive. */
-#include "conv_shape.h"
+#include "shape_text.h"
 #include "op_samples.h"
 
-/* See conv_shape.h for how to read them. */
+/* See shape_text.h for how to read them. */
 static const char *const shapes[] = {
     /* 1x1 */
     "n2 c16-33 5x6 k1 bias",

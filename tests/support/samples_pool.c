@@ -1,5 +1,5 @@
-/* samples_pool.c - rows for pooling, derived from shapes as conv_shape.h describes them. */
-#include "conv_shape.h"
+/* samples_pool.c - rows for pooling, derived from shapes as shape_text.h describes them. */
+#include "shape_text.h"
 #include "op_samples.h"
 
 static const char *const max_shapes[] = {

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include "checksum.h"
-#include "conv_shape.h"
+#include "shape_text.h"
 #include <tilegrad/parallel.h>
 #include <tilegrad/tilegrad.h>
 

@@ -1,4 +1,4 @@
-/* conv_shape.h - shapes of convolutions and pooling windows, written as in oneDNN's benchdnn:
+/* shape_text.h - shapes of convolutions and pooling windows, written as in oneDNN's benchdnn:
  *
  *     n2 c16-17 7x5 k3 s2 p1 bias: why the row is there
  *
@@ -12,8 +12,8 @@
  *     exclude_pad     the pooling window averages over pixels of the image only
  *
  * in any order.  A table's rows are such texts, so that a row's name cannot differ from its shape. */
-#ifndef TG_CONV_SHAPE_H
-#define TG_CONV_SHAPE_H
+#ifndef TG_SHAPE_TEXT_H
+#define TG_SHAPE_TEXT_H
 #include "attr.h"
 
 typedef struct {

@@ -1,10 +1,10 @@
-/* test_conv_shape.c - texts that describe a shape, and malformed ones. */
+/* test_shape_text.c - texts that describe a shape, and malformed ones. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include "conv_shape.h"
+#include "shape_text.h"
 
 static void expect_pair(const int64_t got[2], int64_t height, int64_t width)
 {

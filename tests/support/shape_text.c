@@ -1,5 +1,5 @@
-/* conv_shape.c - see conv_shape.h. */
-#include "conv_shape.h"
+/* shape_text.c - see shape_text.h. */
+#include "shape_text.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,12 +1,12 @@
-/* conv2d_grad_onednn.c - oneDNN's derivatives of a convolution in its image and in its weights; and the transposed
- * convolution, which is a convolution's derivative in its image: its x plays the part of gy.
+/* conv2d_grad_onednn.c - oneDNN's backward-data and backward-weights; and the transposed convolution, which is
+ * backward-data with its x as gy.
  *
- * The derivative in the weights is summed over images in as many parts as there are threads, so its last bits depend on
- * their number.  There is no kernel for it in bf16: oneDNN 2.6.3 computes many shapes wrongly, depthwise and others,
- * and which ones depends on the number of threads. */
+ * Backward-weights sums over images in as many parts as there are threads, so its last bits depend on their number. It
+ * has no bf16 kernel: oneDNN 2.6.3 computes many shapes incorrectly, depthwise and others, and which ones depends on
+ * the number of threads. */
 #include "conv2d_onednn.h"
 
-/* ---- in the image ---- */
+/* ---- backward-data ---- */
 
 static void add_bias(tg_onednn_plan *plan, const tg_onednn_shape *s, int image)
 {
@@ -21,7 +21,7 @@ static void add_bias(tg_onednn_plan *plan, const tg_onednn_shape *s, int image)
                        { DNNL_ARG_SRC_0, image }, { DNNL_ARG_SRC_1, bias }, { DNNL_ARG_DST, image }, { 0, 0 } });
 }
 
-/* oneDNN wants to know the forward convolution, to choose formats that agree with its. */
+/* oneDNN requires the forward convolution as a hint, to choose formats that match it. */
 static dnnl_primitive_desc_t grad_x_primitive(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_conv_slots at)
 {
     const tg_window win = tg_conv_window(s);
@@ -96,7 +96,7 @@ extern const tg_kernel conv2d_grad_x_grouped_onednn, conv_transpose2d_grouped_on
 const tg_kernel conv2d_grad_x_grouped_onednn = { GRAD_X_GROUPED };
 const tg_kernel conv_transpose2d_grouped_onednn = { GRAD_X_GROUPED };
 
-/* ---- in the weights ---- */
+/* ---- backward-weights ---- */
 
 static dnnl_primitive_desc_t grad_w_primitive(tg_onednn_plan *plan, const tg_onednn_shape *s, tg_conv_slots at)
 {
@@ -133,8 +133,8 @@ static tg_onednn_shape conv2d_grad_w_onednn_shape(const tg_call *c)
 }
 const tg_conv_pass tg_conv_grad_w_pass = { conv2d_grad_w_onednn_build, conv2d_grad_w_onednn_shape };
 
-/* oneDNN's 1x1 kernel first gathers the pixels that a stride leaves, and writes whole vectors of channels while it does
- * so: with fewer channels than that it writes past its scratch (oneDNN issue 6035; 16 with AVX-512, 8 with AVX2). */
+/* oneDNN's 1x1 kernel first gathers the pixels that a stride selects, writing whole vectors of channels: with fewer
+ * channels than that it writes past its scratchpad (oneDNN issue 6035; 16 with AVX-512, 8 with AVX2). */
 static bool overruns(const tg_onednn_shape *s)
 {
     return s->kernel[0] == 1 && s->kernel[1] == 1 && (s->stride[0] > 1 || s->stride[1] > 1) && s->ic / s->groups < 16;

@@ -1,8 +1,8 @@
-/* conv2d_relu_onednn.c - oneDNN's convolution with relu before it stores.
+/* conv2d_relu_onednn.c - oneDNN's convolution with relu fused into its store.
  *
- * oneDNN's relu is the processor's max, which makes a 0 of a NaN; ours keeps it, for a network that has gone wrong is
- * to show it.  So oneDNN's is used if the largest magnitudes of the inputs say that no NaN can come up: a look at x and
- * w, which costs less than the pass over y that it saves.  Otherwise relu is a pass of our own. */
+ * oneDNN's relu is the processor's max, which turns NaN into 0. Ours keeps it, because a network that has diverged
+ * should show it. So oneDNN's relu is used only if the largest magnitudes of the inputs rule out any NaN: scanning x
+ * and w costs less than the pass over y that it saves. Otherwise relu is a pass of our own. */
 #include "conv2d_onednn.h"
 #include "parallel.h"
 #include <float.h>
@@ -13,7 +13,7 @@ enum { BLOCK = 1 << 16 };
 typedef struct {
     float *at;
     int64_t n;
-    _Atomic(int) largest; /* the bits of a magnitude: they order as numbers do, NaNs above all */
+    _Atomic(int) largest; /* the bits of a magnitude: they order as the values do, NaN above all */
 } relu_pass;
 
 static int64_t relu_blocks(const relu_pass *p) { return (p->n + BLOCK - 1) / BLOCK; }
@@ -39,7 +39,7 @@ static void relu_block(void *context, int64_t i, int worker)
     for (int64_t j = i * BLOCK, end = relu_block_end(p, i); j < end; j++) p->at[j] = p->at[j] < 0 ? 0 : p->at[j];
 }
 
-/* The largest magnitude in t; NaN if there is one; 0 without t. */
+/* The largest magnitude in t; NaN if t has one; 0 if t is NULL. */
 static double largest_of(const tg_tensor *t)
 {
     relu_pass p = { .at = tg_ptr(t), .n = t ? tg_count(t) : 0 };
@@ -50,8 +50,8 @@ static double largest_of(const tg_tensor *t)
     return value;
 }
 
-/* Every sum of products is finite, in whatever order, with room for what Winograd's transforms multiply by.  False also
- * if something is NaN. */
+/* Whether every sum of products is finite, in any order, with room for the factors of Winograd's transforms. False also
+ * if anything is NaN. */
 static bool stays_finite(const tg_call *c)
 {
     const tg_tensor *w = c->in[1];
@@ -66,7 +66,7 @@ static const char *reject_with(const tg_call *c, int64_t option)
     return reason ? reason : tg_conv_reject(c, &tg_conv_forward_pass, option);
 }
 
-/* The state is a lease of the convolution with relu, whose `next` is one of that without. */
+/* The state is a lease of the convolution with relu, whose `next` is a lease of the one without. */
 static bool prepare_with(tg_call *c, int64_t option, tg_fault *fault)
 {
     tg_onednn_lease *fused = tg_conv_lease(c, &tg_conv_forward_pass, option | TG_CONV_RELU, fault);

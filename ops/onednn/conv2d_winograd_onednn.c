@@ -1,8 +1,8 @@
-/* conv2d_winograd_onednn.c - oneDNN's Winograd F(4x4, 3x3), in versions before 3.2 and with AVX-512.
+/* conv2d_winograd_onednn.c - oneDNN's Winograd F(4x4, 3x3), with AVX-512 in versions before 3.2.
  *
- * It multiplies a quarter as often as the definition, on images in a format of its own; with the reordering there and
- * back it takes 0.3 to 0.8 of the time from 64 channels on.  In FP32 its error is 1e-6 of an output's usual size where
- * that of the direct sum is 2e-7, and in the derivative in the weights, where the direct one sums longer, no larger. */
+ * It needs a quarter of the multiplications, on images in a format of its own. Including the reorders to and from it,
+ * it takes 0.3 to 0.8 of the time from 64 channels on. In FP32 its error is 1e-6 of an output's typical magnitude,
+ * against 2e-7 for direct sums; in backward-weights, where the direct kernel has longer sums, it is no larger. */
 #include "conv2d_onednn.h"
 #include "winograd_fit.h"
 

@@ -1,5 +1,5 @@
-/* dnnl_functions.h - the functions of oneDNN that we use, by the names that dnnl.h gives them, in a library that is
- * loaded when tg_onednn_engine is first asked for. */
+/* dnnl_functions.h - the oneDNN functions in use, by their names in dnnl.h. The library is loaded on the first call of
+ * tg_onednn_engine. */
 #ifndef TG_DNNL_FUNCTIONS_H
 #define TG_DNNL_FUNCTIONS_H
 #include <dnnl.h>

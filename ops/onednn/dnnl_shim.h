@@ -1,8 +1,8 @@
-/* dnnl_shim.h - oneDNN's C interface as we use it, for versions 2.6 to 2.7 and for 3.x.
+/* dnnl_shim.h - the part of oneDNN's C interface in use, for versions 2.6 to 2.7 and 3.x.
  *
- * Version 3 made memory descriptors opaque and merged "describe the operation" with "choose an implementation".  All
- * that differs between the two is in this file, chosen when compiling; everything else in this folder is written once.
- * A dilation of 1 is oneDNN's 0: callers pass oneDNN's.  A tg_md is to be given back with tg_md_free. */
+ * Version 3 made memory descriptors opaque and merged "describe the operation" with "choose an implementation". All
+ * differences between the two are in this file, chosen at compile time. Dilations are oneDNN's: 0 means dense. A tg_md
+ * must be released with tg_md_free. */
 #ifndef TG_DNNL_SHIM_H
 #define TG_DNNL_SHIM_H
 #include "dnnl_functions.h"
@@ -11,9 +11,9 @@
 #error "tilegrad wants oneDNN 2.6 or newer"
 #endif
 
-typedef dnnl_memory_desc_t tg_md; /* 2: the descriptor itself; 3: a handle of one */
+typedef dnnl_memory_desc_t tg_md; /* 2: the descriptor itself; 3: a handle */
 
-/* What the three passes of a convolution have in common. */
+/* Common to the three passes of a convolution. */
 typedef struct {
     dnnl_alg_kind_t how; /* dnnl_convolution_direct, _winograd */
     dnnl_dims_t stride, dilation, pad_before, pad_after;

@@ -1,4 +1,4 @@
-/* onednn_cache.c - the plans of this process.  See onednn_cache.h. */
+/* onednn_cache.c - the process's cache of plans. See onednn_cache.h. */
 #include "onednn_cache.h"
 #include "onednn_engine.h"
 #include "parallel.h"
@@ -7,20 +7,20 @@
 #include <stddef.h>
 #include <string.h>
 
-typedef struct { /* without padding: compared as bytes */
+typedef struct { /* no padding: compared as bytes */
     tg_onednn_build *build;
-    int64_t threads; /* oneDNN cuts the work when the primitive is made */
+    int64_t threads; /* oneDNN partitions the work when the primitive is created */
     tg_onednn_shape shape;
 } plan_key;
 
 typedef struct cache_entry {
     plan_key key;
     tg_onednn_plan plan;
-    uint64_t used;            /* the clock when it was last asked for */
-    struct cache_entry *next; /* of the same bucket */
+    uint64_t used;            /* time of last use */
+    struct cache_entry *next; /* in the same bucket */
     tg_onednn_lease *idle;
     int n_leased;
-    bool left; /* the cache: to be freed when the last lease is back */
+    bool left; /* evicted: freed when the last lease is returned */
 } cache_entry;
 
 enum { BUCKETS = 256 };
@@ -31,7 +31,7 @@ static struct {
     uint64_t clock;
 } cache = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-/* A child that is forked while another thread has the lock would never get it. */
+/* A child forked while another thread holds the lock would wait for it forever. */
 static void take_lock(void) { pthread_mutex_lock(&cache.lock); }
 static void leave_lock(void) { pthread_mutex_unlock(&cache.lock); }
 __attribute__((constructor)) static void watch_forks(void) { pthread_atfork(take_lock, leave_lock, leave_lock); }
@@ -74,7 +74,7 @@ static void evict_oldest(void)
     if (!e->n_leased) free_entry(e);
 }
 
-/* The entry of a key, made if need be; NULL: no memory.  The lock is held. */
+/* The entry of a key, created if necessary; NULL: no memory. The lock must be held. */
 static cache_entry *find_entry(const plan_key *key)
 {
     cache_entry *e = *bucket_of(key);
@@ -106,7 +106,7 @@ const char *tg_onednn_refusal(tg_onednn_build *build, const tg_onednn_shape *sha
     const plan_key key = key_for(build, shape);
     pthread_mutex_lock(&cache.lock);
     const cache_entry *e = find_entry(&key);
-    const char *refusal = e ? e->plan.refusal : NULL; /* without memory prepare will say so */
+    const char *refusal = e ? e->plan.refusal : NULL; /* without memory, prepare reports it */
     pthread_mutex_unlock(&cache.lock);
     return refusal;
 }
@@ -159,7 +159,7 @@ tg_onednn_lease *tg_onednn_lease_for(const tg_call *c, tg_onednn_build *build, c
     return NULL;
 }
 
-/* ---- what kernels share ---- */
+/* ---- shared by kernels ---- */
 
 tg_scratch tg_onednn_scratch(const tg_call *c) { return tg_lease_scratch(c->state); }
 void tg_onednn_run(const tg_call *c, const tg_task *task) { tg_lease_run(c->state, c, task); }

@@ -1,4 +1,4 @@
-/* onednn_engine.c - one engine for the process.  See onednn_engine.h. */
+/* onednn_engine.c - one engine per process. See onednn_engine.h. */
 #include "onednn_engine.h"
 #include "cpu.h"
 #include "dispatch.h"
@@ -37,7 +37,7 @@ static bool load_onednn(void)
     return true;
 }
 
-/* Only when the user asked for less than there is: oneDNN's own variable is not to be overruled without need. */
+/* Only if the user asked for less than the processor has: oneDNN's own variable should not be overridden needlessly. */
 static void cap_isa(void)
 {
     static const dnnl_cpu_isa_t of[TG_ISAS] = {

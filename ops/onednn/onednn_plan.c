@@ -58,7 +58,7 @@ int tg_plan_packed(tg_onednn_plan *plan, int plain, const_dnnl_primitive_desc_t 
     return plain;
 }
 
-/* All primitives of a plan run one after the other, so their scratchpads share one place. */
+/* The primitives of a plan run one after the other, so their scratchpads share memory. */
 static void add_scratchpad(tg_onednn_plan *plan, const_dnnl_primitive_desc_t pd, tg_plan_step *step)
 {
     tg_md md;
@@ -79,7 +79,7 @@ static void append_step(tg_onednn_plan *plan, dnnl_primitive_desc_t pd, const tg
     add_scratchpad(plan, pd, step);
 }
 
-/* oneDNN always has something; what it calls "ref" is a definition, and slower than ours. */
+/* oneDNN always offers an implementation; its "ref" ones are slower than ours. */
 static bool is_reference(const_dnnl_primitive_desc_t pd)
 {
     const char *name = "";

@@ -1,20 +1,20 @@
-/* matmul_openblas.c - matmul, linear and linear's gradients by OpenBLAS.
+/* matmul_openblas.c - matmul, linear and linear's gradients with OpenBLAS.
  *
- * Results are cut into blocks by their shape, and each task has one computed: in a parallel region OpenBLAS works with
- * one thread, so the bits do not depend on their number, and bias and relu go over a block that the cache still has. */
+ * Results are split into blocks by shape, one per task. In a parallel region OpenBLAS uses one thread, so the bits do
+ * not depend on the number of threads, and bias and relu are applied to a block that is still in the cache. */
 #include "openblas_load.h"
 #include "openmp.h"
 #include "products.h"
 #include "ints.h"
 
 enum { MOST_TASKS = 32, LEAST_SIDE = 64 };
-static const double TASK_WORK = 1 << 22; /* multiply-adds that are worth a task */
+static const double TASK_WORK = 1 << 22; /* multiply-adds that justify a task */
 
 typedef struct {
     int64_t rows, columns, down, across;
 } task_cut;
 
-/* The longer side of the blocks is halved until there are enough of them; `others` is how many products there are. */
+/* Halves the longer side of the blocks until there are enough of them; `others` is the number of products. */
 static task_cut cut_of(const tg_product *p, int64_t others)
 {
     const double work = (double)p->m * (double)p->n * (double)p->k / TASK_WORK;
@@ -49,7 +49,7 @@ static void sgemm_threaded(void *context)
     const sgemm_block b = *(const sgemm_block *)context;
     const tg_product *const p = b.p;
     const bool ta = p->a_column != 1, tb = p->b_column != 1;
-    const int lda = ta ? (int)p->a_column : imax(p->a_row, p->k); /* a side of 1 may lie at any distance */
+    const int lda = ta ? (int)p->a_column : imax(p->a_row, p->k); /* a side of 1 may have any stride */
     const int ldb = tb ? (int)p->b_column : imax(p->b_row, b.columns);
     tg_openblas.sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)b.rows,
                       (int)b.columns, (int)p->k, 1, (const float *)p->a + b.m0 * p->a_row, lda,

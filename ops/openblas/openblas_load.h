@@ -1,4 +1,4 @@
-/* openblas_load.h - the functions of OpenBLAS that we use, in a library that is loaded when a product may need it. */
+/* openblas_load.h - the OpenBLAS functions in use. The library is loaded when a product may need it. */
 #ifndef TG_OPENBLAS_LOAD_H
 #define TG_OPENBLAS_LOAD_H
 #include <cblas.h>
@@ -8,5 +8,5 @@ extern struct tg_openblas {
     __typeof__(openblas_get_config) *get_config;
 } tg_openblas;
 
-const char *tg_openblas_refusal(void); /* loads it; NULL: it may be used, else why not */
+const char *tg_openblas_refusal(void); /* loads it; NULL: usable, otherwise why not */
 #endif

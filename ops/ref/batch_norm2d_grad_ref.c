@@ -1,13 +1,13 @@
 /* batch_norm2d_grad_ref.c - the derivative of batch normalisation.
  *
- * With g the gradient of y, xhat = (x - mean) rstd and sums over the m values of a channel,
+ * With g the gradient of y, xhat = (x - mean) rstd, and sums over the m values of a channel,
  *     gbeta = sum g      ggamma = sum g xhat      gx = gamma rstd (g - gbeta / m - xhat ggamma / m)
- * and with running statistics, which do not depend on x, gx = gamma rstd g. */
+ * and, with running statistics, which do not depend on x, gx = gamma rstd g. */
 #include "attr.h"
 #include <math.h>
 
 typedef struct {
-    const tg_tensor *gy, *other; /* the gradient of y is their sum, of their dtype; other may be NULL */
+    const tg_tensor *gy, *other; /* the gradient of y is their sum, in their dtype; other may be NULL */
     const tg_tensor *mask, *x;   /* g is that, or 0 where mask <= 0; all of it without a mask */
     const tg_tensor *beta;       /* or, with beta, 0 where gamma xhat + beta <= 0 */
     int64_t channel;

@@ -1,4 +1,4 @@
-/* batch_norm2d_ref.c - the definition of batch normalisation, and of what is fused with it. */
+/* batch_norm2d_ref.c - the definition of batch normalisation and its fusions. */
 #include "attr.h"
 #include <math.h>
 
@@ -14,7 +14,7 @@ static void normalise_channel(const tg_call *c, int64_t channel, double mean, do
     }
 }
 
-/* A mean that was handed out: rounded, and what that took from it. */
+/* The mean from its output: the rounded value plus the rounding error. */
 static double mean_of(const tg_tensor *mean, int64_t channel)
 {
     return tg_get(mean, channel) + tg_get(mean, mean->dim[1] + channel);

@@ -1,7 +1,7 @@
-/* binary_ref.c - sub, mul, div, expand: operands that broadcast. */
+/* binary_ref.c - the definitions of sub, mul, div and expand, with broadcasting. */
 #include "attr.h"
 
-/* The element of t that lands at place i of y. */
+/* The element of t that is broadcast to element i of y. */
 static double broadcast(const tg_tensor *t, const tg_tensor *y, int64_t i)
 {
     int64_t at = 0, step = 1;

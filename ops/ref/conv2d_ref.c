@@ -1,10 +1,10 @@
-/* conv2d_ref.c - what conv2d, its gradients and its transpose are.
+/* conv2d_ref.c - the definitions of conv2d, its gradients and its transpose.
  *
- * All are sums over the pairs that a kernel's tap (a, b) makes: the pixel (oh, ow) of y with the pixel
- * ih = oh stride - pad + a dilation of x, and iw likewise; channel o of y with the channels of its group in x. */
+ * All are sums over the pairs that a kernel tap (a, b) connects: pixel (oh, ow) of y with pixel ih = oh stride - pad +
+ * a dilation of x, and iw likewise; channel o of y with the channels of its group in x. */
 #include "attr.h"
 
-typedef struct { /* x, w, y of conv2d, whichever is being computed */
+typedef struct { /* x, w, y of conv2d, whichever of them is computed */
     const tg_conv2d_attr *a;
     const tg_tensor *x, *w, *y;
     int64_t in, out; /* channels of a group */
@@ -36,7 +36,7 @@ static int64_t y_position(const conv *v, int axis, int64_t i, int64_t tap)
     return from >= 0 && from % v->a->stride[axis] == 0 && out < v->y->dim[1 + axis] ? out : -1;
 }
 
-/* w[o, a, b, .] times the channels of pixel p of x that belong to o's group */
+/* w[o, a, b, .] times the channels of pixel p of x in o's group */
 static double dot_x(const conv *v, int64_t p, int64_t o, int64_t a, int64_t b)
 {
     double sum = 0;
@@ -92,7 +92,7 @@ static double conv2d_w(const conv *v, int64_t o, int64_t a, int64_t b, int64_t k
     return sum;
 }
 
-/* Every element of t, a tensor of rank 4, is value(v, its four indices), plus a bias, through relu, or without them. */
+/* Sets every element of t, of rank 4, to value(v, its four indices), plus an optional bias, then an optional relu. */
 static void fill_elements(const conv *v, const tg_tensor *t,
                           double (*value)(const conv *, int64_t, int64_t, int64_t, int64_t), const tg_tensor *bias,
                           bool relu)

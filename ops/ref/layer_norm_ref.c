@@ -2,7 +2,7 @@
 #include "attr.h"
 #include <math.h>
 
-/* Numbers of a row: of the last axes. */
+/* Elements of a row, which is the last axes. */
 static int64_t width_of(const tg_tensor *x, const tg_layer_norm_attr *a)
 {
     int64_t n = 1;
@@ -39,8 +39,8 @@ static void layer_norm_ref_run(const tg_call *c, const tg_task *t)
     }
 }
 
-/* The mean that was handed out is rounded to f32, so it is taken from x again.
- * With h = gy gamma: gx = rstd (h - mean of h - xhat mean of h xhat), over the row. */
+/* The mean output is rounded to f32, so the mean is computed from x again. With h = gy gamma: gx = rstd (h - mean of h
+ * - xhat mean of h xhat), over the row. */
 static void layer_norm_gx(const tg_call *c, int64_t n, const double *means)
 {
     const tg_tensor *const gy = c->in[0], *const x = c->in[1], *const gamma = c->in[2];

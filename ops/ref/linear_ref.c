@@ -1,4 +1,4 @@
-/* linear_ref.c - what linear and its gradients are: products of matrices of rows. */
+/* linear_ref.c - the definitions of linear and its gradients, as products over rows. */
 #include "attr.h"
 
 static int64_t last(const tg_tensor *t) { return t->dim[t->rank - 1]; }

@@ -1,4 +1,4 @@
-/* losses_ref.c - the definition of the losses of each element, and of their derivatives in x and target. */
+/* losses_ref.c - the definitions of the pointwise losses, and of their derivatives in x and target. */
 #include "attr.h"
 #include <math.h>
 

@@ -1,7 +1,7 @@
-/* matmul_ref.c - what matmul is: y[.., i, j] = sum over k of a[.., i, k] b[.., k, j]. */
+/* matmul_ref.c - the definition of matmul: y[.., i, j] = sum over k of a[.., i, k] b[.., k, j]. */
 #include "attr.h"
 
-/* Element (i, j) of the matrix of t that belongs to number `matrix` of y: leading axes of size 1 stand for all. */
+/* Element (i, j) of t's matrix for matrix number `matrix` of y: leading axes of size 1 broadcast. */
 static double matmul_element(const tg_tensor *t, bool transposed, const tg_tensor *y, int64_t matrix, int64_t i,
                              int64_t j)
 {

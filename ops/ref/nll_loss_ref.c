@@ -1,6 +1,6 @@
-/* nll_loss_ref.c - the definition of the negative log likelihood, of cross entropy, and of their gradients.
+/* nll_loss_ref.c - the definitions of negative log likelihood, cross entropy, and their gradients.
  *
- * With w the class weights (1 without), e the label smoothing and n classes, row i of class t loses
+ * With w the class weights (1 if absent), e the label smoothing and n classes, the loss of row i of class t is
  *     l_i = -(1 - e) w_t logp_t - e / n sum_j w_j logp_j
  * and the mean divides the sum of l by the sum of w_t, over the rows whose class is not ignored. */
 #include "attr.h"
@@ -12,7 +12,7 @@ typedef struct {
     const tg_task *task;
 } classes;
 
-/* The class of a row; -1 if it does not count: ignored, or out of range, which is a fault. */
+/* The class of a row; -1 if the row does not count: ignored, or out of range, which is a fault. */
 static int64_t class_of(const classes *k, int64_t row)
 {
     const int64_t class = (int64_t)tg_get(k->target, row);
@@ -25,7 +25,7 @@ static int64_t class_of(const classes *k, int64_t row)
 
 static double weight_of(const classes *k, int64_t class) { return k->weight ? tg_get(k->weight, class) : 1; }
 
-/* What logp_j is multiplied with in the loss of a row of this class. */
+/* The factor of logp_j in the loss of a row of this class. */
 static double factor(const classes *k, int64_t class, int64_t j)
 {
     const double e = (double)k->attr->label_smoothing;

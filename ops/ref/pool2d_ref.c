@@ -1,10 +1,10 @@
-/* pool2d_ref.c - what the pooling operators are. */
+/* pool2d_ref.c - the definitions of the pooling operators. */
 #include "attr.h"
 #include "ints.h"
 #include <math.h>
 #include <string.h>
 
-/* Pixels of the image, without padding; and the place of the first, with it. */
+/* Pixels of the image, without padding; and the index of the first, counting padding. */
 typedef struct {
     int64_t h0, h1, w0, w1, top, left;
 } pool_window;
@@ -31,7 +31,7 @@ static int64_t place_of(const tg_tensor *t, int64_t n, int64_t i, int64_t j, int
     return ((n * t->dim[1] + i) * t->dim[2] + j) * t->dim[3] + c;
 }
 
-/* Element i of t is that of image n, line, column, channel. */
+/* Element i of t belongs to this image, line, column, channel. */
 typedef struct {
     int64_t n, line, column, channel;
 } pool_element;
@@ -41,7 +41,7 @@ static pool_element element_of(const tg_tensor *t, int64_t i)
     return (pool_element){ i / d[3] / d[2] / d[1], i / d[3] / d[2] % d[1], i / d[3] % d[2], i % d[3] };
 }
 
-/* ---- the largest ---- */
+/* ---- max ---- */
 
 static void max_pool2d_ref_run(const tg_call *c, const tg_task *task)
 {
@@ -81,14 +81,14 @@ static void store_sums(const tg_tensor *t, const double *sum)
     for (int64_t i = 0; i < tg_count(t); i++) tg_set(t, i, sum[i]);
 }
 
-/* Behind a relu a window of zeros has no gradient. */
+/* After a relu, a window of zeros has no gradient. */
 static double passed(const tg_call *c, int64_t i)
 {
     const bool relu = c->op == &tg_max_pool2d_relu_grad_op;
     return relu && tg_get(c->in[2], i) <= 0 ? 0 : tg_get(c->in[0], i);
 }
 
-/* An index of padding, or outside of its window, counts as none. */
+/* An index in the padding, or outside its window, is ignored. */
 static void max_pool2d_grad_ref_run(const tg_call *c, const tg_task *task)
 {
     const tg_tensor *gy = c->in[0], *gx = c->out[0];
@@ -116,7 +116,7 @@ static void max_pool2d_relu_grad_ref_run(const tg_call *c, const tg_task *task)
     }
 }
 
-/* ---- the mean ---- */
+/* ---- average ---- */
 
 static double window_mean(const tg_tensor *x, pool_element e, pool_window v, double size)
 {

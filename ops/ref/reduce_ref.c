@@ -2,7 +2,7 @@
 #include "attr.h"
 #include <math.h>
 
-/* x's elements that go into one result are x[first + place_of(i)], 0 <= i < length. */
+/* The elements of x that reduce to one result: x[first + place_of(i)], 0 <= i < length. */
 typedef struct {
     int64_t length, step[TG_MAX_RANK], size[TG_MAX_RANK];
     int n;
@@ -52,9 +52,9 @@ static void mean_ref_run(const tg_call *c, const tg_task *task) { (void)task, re
 const tg_kernel sum_ref = { .name = "ref", .backend = "ref", .run = sum_ref_run };
 const tg_kernel mean_ref = { .name = "ref", .backend = "ref", .run = mean_ref_run };
 
-/* ---- max: a NaN is the largest ---- */
+/* ---- max: NaN counts as the largest ---- */
 
-/* The first place of the largest. */
+/* The index of the first maximum. */
 static int64_t first_largest(const tg_tensor *x, const group *g)
 {
     int64_t best = 0;

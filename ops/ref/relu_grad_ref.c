@@ -1,4 +1,4 @@
-/* relu_grad_ref.c - relu_grad, channel_sum, and both at once. */
+/* relu_grad_ref.c - the definitions of relu_grad, channel_sum, and both in one. */
 #include "attr.h"
 
 static void compute_relu_grad(const tg_call *c)

@@ -1,4 +1,4 @@
-/* shape_ref.c - permute, concat, slice, pad: elements of any dtype go from one place to another. */
+/* shape_ref.c - the definitions of permute, concat, slice and pad, for elements of any dtype. */
 #include "attr.h"
 #include <string.h>
 
@@ -14,7 +14,7 @@ static void coordinates(const tg_tensor *t, int64_t i, int64_t at[TG_MAX_RANK])
     for (int axis = t->rank - 1; axis >= 0; i /= t->dim[axis--]) at[axis] = i % t->dim[axis];
 }
 
-/* The element at these coordinates, or -1 if they are outside. */
+/* The index of the element at these coordinates; -1 if they are out of range. */
 static int64_t element_at(const tg_tensor *t, const int64_t at[TG_MAX_RANK])
 {
     int64_t i = 0;

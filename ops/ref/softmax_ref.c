@@ -1,8 +1,8 @@
-/* softmax_ref.c - the definition of softmax, its logarithm, and their derivatives. */
+/* softmax_ref.c - the definitions of softmax, its logarithm, and their derivatives. */
 #include "attr.h"
 #include <math.h>
 
-/* A line of n numbers, `step` apart. */
+/* A line of n elements with stride `step`. */
 typedef struct {
     int64_t first, n, step;
 } line;

@@ -1,8 +1,9 @@
-/* upsample_ref.c - upsample and its derivative: each output pixel is a weighted mean of up to four. */
+/* upsample_ref.c - the definitions of upsample and its derivative: each output pixel is a weighted mean of up to four.
+ */
 #include "upsample.h"
 #include <string.h>
 
-/* Is called for each element of the image that goes into an element of the result. */
+/* Called for each element of the image that contributes to an element of the result. */
 typedef void upsample_visitor(const tg_call *c, double *sum, int64_t image, int64_t result, double weight);
 
 static void visit_pixel(const tg_call *c, int64_t n, int64_t oy, int64_t ox, double *sum, upsample_visitor *visit)
@@ -20,7 +21,7 @@ static void visit_pixel(const tg_call *c, int64_t n, int64_t oy, int64_t ox, dou
     }
 }
 
-/* Sums are made in scratch, in double, and rounded once. */
+/* Sums are accumulated in scratch, in double, and rounded once. */
 static tg_scratch upsample_ref_scratch(const tg_call *c)
 {
     return (tg_scratch){ .shared = (size_t)tg_count(c->out[0]) * sizeof(double) };

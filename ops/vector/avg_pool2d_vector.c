@@ -1,7 +1,7 @@
-/* avg_pool2d_vector.c - the mean of windows, adaptive or not, and its derivative: all channels of a pixel at a time.
+/* avg_pool2d_vector.c - average pooling, adaptive or not, and its derivative: all channels of a pixel at a time.
  *
- * Pixels are summed four at a time.  Backward gathers: a pixel of x sums shares of the windows it is in, so tasks write
- * different lines. */
+ * Pixels are summed four at a time. Backward gathers: each pixel of x sums its shares of the windows that contain it,
+ * so tasks write disjoint lines. */
 #include "bf16.h"
 #include "pool2d_windows.h"
 
@@ -15,12 +15,12 @@ typedef struct {
 typedef struct {
     tg_windows at[2];
     int64_t channels;
-    bool whole; /* padding counts */
+    bool whole; /* padding counts towards the mean */
     bool is_bf16;
-    float *sum; /* where bf16 results are summed before they are rounded */
+    float *sum; /* f32 accumulator for bf16 results, which are rounded at the end */
 } avg_pool;
 
-/* y = sum of share x, plus what was begun. */
+/* y = sum of share x, plus the sum so far. */
 TG_INLINE void add_window_terms(int n, const float *begun, const pool_terms *t, int64_t channels, bool from, bool to,
                                 void *y)
 {
@@ -51,7 +51,7 @@ TG_INLINE void add_any_dtype(bool begun, const float *sum, const pool_terms *t, 
     else add_pool_terms(NULL, t, channels, from, to, y);
 }
 
-/* last: y is finished. */
+/* last: y is complete. */
 static void flush_terms(const avg_pool *p, bool begun, bool last, const pool_terms *t, void *y)
 {
     if (!p->is_bf16) add_any_dtype(begun, y, t, p->channels, false, false, y);
@@ -88,7 +88,7 @@ static float window_share(const avg_pool *p, int64_t line, int64_t column)
     return 1 / ((float)window_length(p, 0, line) * (float)window_length(p, 1, column));
 }
 
-/* A list of terms is emptied when it is full. */
+/* A full list of terms is flushed. */
 static void put_term(const avg_pool *p, pool_terms *t, bool *begun, const void *at, float part, void *y)
 {
     if (t->n == MOST) {

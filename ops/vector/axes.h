@@ -1,6 +1,7 @@
-/* axes.h - reductions over any axes, as loops over lanes: the last axes that are all kept, or all reduced.
+/* axes.h - reductions over any axes, as loops over lanes. A lane is the innermost run of axes that are all kept or all
+ * reduced.
  *
- * Axes of size 1 are left out, and neighbours of one kind taken as one. */
+ * Axes of size 1 are dropped, and adjacent axes of one kind are merged. */
 #ifndef TG_AXES_H
 #define TG_AXES_H
 #include "attr.h"
@@ -9,15 +10,15 @@
 typedef struct {
     int n;
     int64_t size[TG_MAX_RANK], step[TG_MAX_RANK], count;
-} tg_loop; /* axes, the last first */
+} tg_loop; /* innermost axis first */
 typedef struct {
     int64_t at[TG_MAX_RANK], offset;
 } tg_cursor;
 
 typedef struct {
-    tg_loop kept, gone; /* of lanes */
+    tg_loop kept, gone; /* outside the lane */
     int64_t lane;
-    bool gone_last; /* a lane is reduced to one number; else lanes are reduced with each other */
+    bool gone_last; /* a lane reduces to one value; otherwise lanes are reduced element-wise */
 } tg_axes_cut;
 
 /* The axes of x that sum, mean, max or sum_to reduce: bit i for axis i. */
@@ -44,7 +45,7 @@ static inline void tg_loop_add(tg_loop *l, int64_t size, int64_t step)
 static inline tg_axes_cut tg_cut_axes(const tg_tensor *x, uint32_t axes)
 {
     tg_axes_cut k = { .kept = { .count = 1 }, .gone = { .count = 1 }, .lane = 1 };
-    bool within = true; /* the lane */
+    bool within = true; /* still inside the lane */
     int64_t step = 1;
     for (int i = x->rank - 1; i >= 0; step *= x->dim[i--]) {
         const bool gone = axes & TG_BIT(i);

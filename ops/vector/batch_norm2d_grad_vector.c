@@ -1,11 +1,13 @@
-/* batch_norm2d_grad_vector.c - the gradient of batch normalisation, alone or behind a relu: two passes.
+/* batch_norm2d_grad_vector.c - the gradient of batch normalisation, alone or followed by relu: two passes.
  *
- * With g the gradient of y (gy, or gy + other, where relu passed, else 0), d = x - mean and m values a channel, where
- * the mean is that handed out in f32, and r what rounding took from it: 0  each block sums g and g d by channel; g is
- * stored if somebody wants it 1  the blocks' sums are added, in order, in double: gbeta = sum g, ggamma = rstd sum g (d
- * - r), and the factors of 2  gx = gamma rstd (g - sum g / m - (d - r) rstd^2 sum g (d - r) / m) = slope g - bend d -
- * shift, the other way round: the last block's numbers are still in the cache Running statistics do not depend on x:
- * bend = shift = 0.  Where y = relu(batch_norm2d(x)), x says where relu passed. */
+ * Let g be the gradient of y (gy, or gy + other, where relu passed, otherwise 0), d = x - mean, m the number of values
+ * per channel. mean is the f32 output of forward, and r its rounding error.
+ *     0  each block sums g and g d by channel; g is stored if it is an output
+ *     1  the block sums are added in order, in double: gbeta = sum g, ggamma = rstd sum g (d - r), and the factors of
+ *     2  gx = gamma rstd (g - sum g / m - (d - r) rstd^2 sum g (d - r) / m) = slope g - bend d - shift,
+ *        in reverse order: the last block is still in the cache
+ * Running statistics do not depend on x: bend = shift = 0. Where y = relu(batch_norm2d(x)), x determines where relu
+ * passed. */
 #include "attr.h"
 #include "bf16.h"
 #include "channels.h"
@@ -14,12 +16,12 @@
 #include <string.h>
 
 typedef struct {
-    const void *gy, *other, *mask, *x; /* the gradient is gy + other; mask: relu's result; or NULL */
-    const float *gamma, *mean, *rstd;  /* running: rstd is the running variance */
-    const float *rest;                 /* what rounding took from the mean; running: NULL */
-    const float *beta;                 /* instead of a mask; or NULL */
-    void *gx, *g;                      /* each may be NULL, */
-    float *ggamma, *gbeta;             /* and each of these */
+    const void *gy, *other, *mask, *x; /* the gradient is gy + other; mask: relu's result; both may be NULL */
+    const float *gamma, *mean, *rstd;  /* running: rstd holds the running variance */
+    const float *rest;                 /* rounding error of the mean; running: NULL */
+    const float *beta;                 /* replaces the mask; or NULL */
+    void *gx, *g;                      /* each may be NULL */
+    float *ggamma, *gbeta;             /* likewise */
     bool running;
     float eps;
     tg_channels p;
@@ -63,9 +65,9 @@ static bn_grad bn_grad_of(const tg_call *c, const tg_task *t)
 
 typedef struct {
     const float *mean, *scale, *beta;
-} relu_affine; /* lines: what relu got is (x - mean) scale + beta */
+} relu_affine; /* lines: relu's input is (x - mean) scale + beta */
 
-/* g where relu passed; all of it if k is NULL. */
+/* g where relu passed; all of g if k is NULL. */
 TG_INLINE float relu_passed(const relu_affine *k, float g, float x, int64_t j)
 {
     return k && tg_normalised(x, k->mean[j], k->scale[j], k->beta[j]) <= 0 ? 0 : g;
@@ -78,9 +80,9 @@ TG_INLINE tg_pair relu_passed_pair(const relu_affine *k, tg_pair g, tg_pair x, i
 
 /* ---- phase 0 ---- */
 
-#define LINES(is_bf16) (is_bf16 ? 4 : 2) /* taken at a time: what is read of them stays in the first cache */
+#define LINES(is_bf16) (is_bf16 ? 4 : 2) /* lines at a time: what is read of them fits the first-level cache */
 
-/* Adds `lines` lines.  Inlined with constants for is_bf16, lines and k == NULL. */
+/* Adds `lines` lines. Inlined with constant is_bf16, lines and k == NULL. */
 TG_INLINE void bn_grad_add_lines(const relu_affine *k, const void *g, const void *x, bool is_bf16, int lines,
                                  int64_t pairs, const float *mean, float *sum, float *product)
 {
@@ -106,7 +108,7 @@ TG_INLINE void bn_grad_add_lines(const relu_affine *k, const void *g, const void
     }
 }
 
-/* Adds a line of n numbers that is not whole. */
+/* Adds a partial line of n elements. */
 TG_INLINE void bn_grad_add_rest(const tg_channels *p, const relu_affine *k, const void *g, const void *x, bool is_bf16,
                                 int64_t n, const float *mean, float *sum, float *product)
 {
@@ -129,7 +131,7 @@ TG_INLINE void add_gradients(const void *a, const void *b, bool is_bf16, int64_t
     if (is_bf16 && n % 2) tg_store(sum, is_bf16, n - 1, tg_load(a, is_bf16, n - 1) + tg_load(b, is_bf16, n - 1));
 }
 
-/* n numbers of g from `at` on: gy itself, or masked, in their place or in `room`. */
+/* n elements of g from `at` on: gy itself, or masked, stored in g or in `room`. */
 TG_INLINE const void *masked(const bn_grad *b, bool is_bf16, int64_t at, int64_t n, void *room)
 {
     const void *gy = tg_at(b->gy, is_bf16, at);
@@ -143,7 +145,7 @@ TG_INLINE const void *masked(const bn_grad *b, bool is_bf16, int64_t at, int64_t
     return g;
 }
 
-/* What phase 0, or phase 2, reads of n numbers. */
+/* Prefetches what phase 0, or phase 2, reads of n elements. */
 static void prefetch_block(const bn_grad *b, int64_t at, int64_t n, bool first)
 {
     tg_fetch(b->x, at, n);
@@ -157,7 +159,7 @@ typedef struct {
     float *sum, *product, *room;
 } block_sums;
 
-/* Adds `lines` lines, or a part of one if there are 0.  Inlined with constants for k == NULL, is_bf16 and lines. */
+/* Adds `lines` lines, or a partial one if lines is 0. Inlined with constant k == NULL, is_bf16 and lines. */
 TG_INLINE void bn_grad_add_some(const bn_grad *b, const relu_affine *k, bool is_bf16, int lines, int64_t at, int64_t n,
                                 const block_sums *to)
 {
@@ -241,7 +243,7 @@ static void bn_grad_combine(const bn_grad *b, const tg_task *t)
 
 /* ---- phase 2 ---- */
 
-/* gx may be g or x.  Inlined with constants for is_bf16 and k == NULL. */
+/* gx may be g or x. Inlined with constant is_bf16 and k == NULL. */
 TG_INLINE void gx_line(const bn_grad *b, const relu_affine *k, const void *g, const void *x, bool is_bf16, void *gx)
 {
     const int64_t pairs = b->p.pairs;
@@ -258,7 +260,7 @@ TG_INLINE void gx_line(const bn_grad *b, const relu_affine *k, const void *g, co
     }
 }
 
-/* A line of n numbers that is not whole. */
+/* A partial line of n elements. */
 TG_INLINE void gx_rest(const bn_grad *b, const relu_affine *k, const void *g, const void *x, bool is_bf16, int64_t n,
                        void *gx)
 {

@@ -1,4 +1,4 @@
-/* batch_norm2d_track_vector.c - running statistics follow the batch's. */
+/* batch_norm2d_track_vector.c - updates the running statistics from the batch's. */
 #include "attr.h"
 #include "vector.h"
 

@@ -1,12 +1,13 @@
-/* batch_norm2d_vector.c - batch normalisation, alone or with an addition and a relu: two passes over x in training,
- * else one.
+/* batch_norm2d_vector.c - batch normalisation, alone or with an addition and relu: two passes over x in training, one
+ * in evaluation.
  *
- * Training: 0  each block sums d = x - shift and d d by channel, where shift is the block's first value of the channel.
- *              If that was an outlier, the squares cancel: then the block, which is in the cache, is summed again with
- *              its mean for shift
- *           1  the blocks' means and squared deviations are combined, in order (Chan, Golub, LeVeque 1979), in double
- *           2  y = (x - mean) scale + beta, in the other direction: the last block's x is still in the cache
- * Evaluation: 0 mean, scale and beta from the running statistics, 1 as 2.  Again: the same, from those of training. */
+ * Training:
+ *     0  each block sums d = x - shift and d d by channel, where shift is the channel's first value in the block. If
+ * that was an outlier, the squares cancel: then the block, still in the cache, is summed again with shift = its mean 1
+ * the blocks' means and squared deviations are combined in order, in double (Chan, Golub, LeVeque 1979) 2  y = (x -
+ * mean) scale + beta, in reverse order: the last block of x is still in the cache Evaluation: 0 computes mean, scale
+ * and beta from the running statistics, 1 is training's 2. "Again" (recomputation) is the same, from the saved
+ * statistics of training. */
 #include "attr.h"
 #include "bf16.h"
 #include "channels.h"
@@ -26,7 +27,7 @@ static shared_part shared_of(const tg_channels *p, const tg_task *t)
 
 /* ---- phase 0 of training ---- */
 
-/* Adds `lines` lines.  Inlined with constants for is_bf16 and lines. */
+/* Adds `lines` lines. Inlined with constant is_bf16 and lines. */
 TG_INLINE void bn_add_lines(const void *x, bool is_bf16, int lines, int64_t pairs, const float *shift, float *sum,
                             float *square)
 {
@@ -51,7 +52,7 @@ TG_INLINE void bn_add_lines(const void *x, bool is_bf16, int lines, int64_t pair
     }
 }
 
-/* Adds a line of n numbers that is not whole. */
+/* Adds a partial line of n elements. */
 TG_INLINE void bn_add_rest(const tg_channels *p, const void *x, bool is_bf16, int64_t n, const float *shift, float *sum,
                            float *square)
 {
@@ -63,7 +64,7 @@ TG_INLINE void bn_add_rest(const tg_channels *p, const void *x, bool is_bf16, in
     }
 }
 
-/* Sums x[at..end) by channel: partial has the shifts, and gets the sums and squares. */
+/* Sums x[at..end) by channel: partial holds the shifts, and receives the sums and squares. */
 TG_INLINE void bn_sum_elements(const tg_channels *p, const void *x, bool is_bf16, int64_t at, int64_t end, float *room,
                                float *partial)
 {
@@ -81,7 +82,7 @@ TG_INLINE void bn_sum_elements(const tg_channels *p, const void *x, bool is_bf16
     tg_fold(p, square, partial + 2 * p->c);
 }
 
-/* Moves each channel's shift to its mean, and says whether some channel's lay more than 8 deviations away. */
+/* Moves each channel's shift to its mean; returns whether any shift was more than 8 deviations off. */
 static bool bn_center(float *partial, int64_t c, int64_t rows)
 {
     float *const shift = partial, *const sum = partial + c, *const square = sum + c, each = 1 / (float)rows;
@@ -163,7 +164,7 @@ static void bn_eval_moments(const tg_call *c, const tg_channels *p, const tg_tas
     tg_repeat(p, to.partial, to.scale);
 }
 
-/* ---- phase 0 of making y again: what combine left, from the statistics that it gave out ---- */
+/* ---- phase 0 of recomputation: what combine left, from the saved statistics ---- */
 
 static void bn_saved_moments(const tg_call *c, const tg_channels *p, const tg_task *t)
 {
@@ -176,7 +177,7 @@ static void bn_saved_moments(const tg_call *c, const tg_channels *p, const tg_ta
 
 /* ---- the last phase ---- */
 
-/* Inlined with constants for `other` == NULL and relu, one loop for each variant.  y may be x. */
+/* Inlined with constant `other` == NULL and relu, one loop per variant. y may be x. */
 TG_INLINE void bn_normalise_line(const tg_channels *p, const shared_part *k, const void *x, const void *other,
                                  bool relu, bool is_bf16, void *y)
 {
@@ -196,7 +197,7 @@ TG_INLINE void bn_normalise_line(const tg_channels *p, const shared_part *k, con
     }
 }
 
-/* A line of n numbers that is not whole. */
+/* A partial line of n elements. */
 TG_INLINE void bn_normalise_rest(const tg_channels *p, const shared_part *k, const void *x, const void *other,
                                  bool relu, bool is_bf16, int64_t n, void *y)
 {

@@ -1,8 +1,8 @@
 /* bf16.h - loads and stores of f32 or bf16, for loops that compute in FP32 and are written once for both.
  *
- * `is_bf16` says that the numbers are bf16.  It must be a constant where the loop is: a function with such a parameter
- * is inlined, and called once with true and once with false.  A load is a shift; a store rounds to nearest, ties to
- * even, and keeps NaNs, as tg_f32_to_bf16 does, but without branches. */
+ * `is_bf16` is the element type. It must be a compile-time constant in the loop, so functions with such a parameter are
+ * inlined and called once with true and once with false. A load is a shift. A store rounds to nearest even and keeps
+ * NaNs, as tg_f32_to_bf16 does, but without branches. */
 #ifndef TG_BF16_H
 #define TG_BF16_H
 #include "inline.h"
@@ -39,7 +39,7 @@ TG_INLINE void tg_store(void *y, bool is_bf16, int64_t i, float value)
     else ((float *)y)[i] = value;
 }
 
-/* Where the value is one that was loaded, or 0: nothing is to be rounded. */
+/* For values that were loaded as they are, or 0: no rounding needed. */
 TG_INLINE void tg_store_exact(void *y, bool is_bf16, int64_t i, float value)
 {
     if (is_bf16)
@@ -52,20 +52,19 @@ TG_INLINE void tg_store_exact(void *y, bool is_bf16, int64_t i, float value)
     else ((float *)y)[i] = value;
 }
 
-/* Whether relu's result y, a bf16 number as it lies in memory, is positive or NaN: taken for a signed integer, a
- * positive number is 0x80 or more (denormals count as 0, as they do in FP32), and a NaN with a sign lies from -0x7f to
- * -1. */
+/* Whether relu's result y, as raw bf16 bits, is positive or NaN. Read as a signed integer, a positive value is at least
+ * 0x80 (denormals count as 0, as in FP32), and a NaN with its sign bit set is between -0x7f and -1. */
 TG_INLINE bool tg_relu_passed(uint16_t y) { return (int16_t)y >= 0x80 || ((int16_t)y < 0 && (int16_t)y > -0x80); }
 
-/* y <= 0 ? 0 : gy, which lets the gradient pass where y is NaN. */
+/* y <= 0 ? 0 : gy, which passes the gradient where y is NaN. */
 TG_INLINE float tg_relu_grad(const void *gy, const void *y, bool is_bf16, int64_t i)
 {
     if (!is_bf16) return ((const float *)y)[i] <= 0.0f ? 0.0f : ((const float *)gy)[i];
     return tg_bf16_value(tg_relu_passed(((const uint16_t *)y)[i]) ? ((const uint16_t *)gy)[i] : 0);
 }
 
-/* ---- bf16 numbers in pairs: the two of a 32-bit word, which shifts take apart and put together, where single ones
- * want permutations of vectors; f32 numbers one by one, as a pair's a, for loops that are written once ---- */
+/* ---- bf16 values in pairs: the two halves of a 32-bit word, which shifts split and join, while single values would
+ * need vector permutations. f32 values are loaded one at a time, as a pair's a, so that a loop is written once. ---- */
 
 typedef struct {
     float a, b;
@@ -96,8 +95,8 @@ TG_INLINE tg_pair tg_load_pair(const void *x, bool is_bf16, int64_t j)
     return (tg_pair){ tg_value_of(word << 16), tg_value_of(word & 0xffff0000u) };
 }
 
-/* The upper 16 bits are those of the nearest bf16 number.  A NaN stays one if its lower bits are 0: if it was a bf16
- * number, or if arithmetic made it of such or of numbers that are none (tg_plain). */
+/* The upper 16 bits hold the nearest bf16 value. A NaN survives only if its lower bits are 0, which holds for bf16 NaNs
+ * and for NaNs that arithmetic produced from bf16 values or from non-NaNs (tg_plain). */
 TG_INLINE uint32_t tg_nearest(float value)
 {
     const uint32_t u = tg_value_bits(value);
@@ -112,7 +111,7 @@ TG_INLINE void tg_store_pair(void *y, bool is_bf16, int64_t j, tg_pair v)
     else ((float *)y)[j] = v.a;
 }
 
-/* g = y <= 0 ? 0 : gy, for n numbers; those of bf16 never leave their 16 bits. */
+/* g = y <= 0 ? 0 : gy, for n elements; bf16 values stay in 16 bits. */
 TG_INLINE void tg_relu_grad_line(const void *gy, const void *y, bool is_bf16, int64_t n, void *g)
 {
     const uint16_t *const bits = gy, *const mask = y;
@@ -124,15 +123,15 @@ TG_INLINE void tg_relu_grad_line(const void *gy, const void *y, bool is_bf16, in
         for (int64_t i = 0; i < n; i++) tg_store(g, false, i, tg_relu_grad(gy, y, false, i));
 }
 
-/* n bf16 numbers from element i of x on will soon be read.  Processors see by themselves how one array is read, but
- * lose it at the end of a page, and where several are read at several places each. */
+/* Prefetches n bf16 elements of x, from element i on. Hardware prefetchers follow a single array by themselves, but
+ * stop at page boundaries and lose track of several streams. */
 TG_INLINE void tg_fetch(const void *x, int64_t i, int64_t n)
 {
     const char *const begin = (const char *)x + 2 * i;
     for (int64_t at = 0; at < 2 * n; at += 64) __builtin_prefetch(begin + at);
 }
 
-/* Element i of x; NULL stays NULL. */
+/* Address of element i of x; NULL stays NULL. */
 TG_INLINE void *tg_at(const void *x, bool is_bf16, int64_t i) { return x ? (char *)x + i * (is_bf16 ? 2 : 4) : NULL; }
 
 TG_INLINE void tg_widen(const void *x, bool is_bf16, int64_t n, float *y)

@@ -1,19 +1,18 @@
-/* binary_vector.c - add, sub, mul, div and expand: y[i] = a[..] op b[..], where operands are repeated along broadcast
- * axes.
+/* binary_vector.c - add, sub, mul, div and expand: y[i] = a[..] op b[..], with broadcasting.
  *
- * Axes that both operands walk through alike are taken as one.  What is left of equal shapes is one axis; of a vector
- * or a number against a tensor, one or two. */
+ * Adjacent axes along which both operands move alike are merged. Equal shapes leave one axis; a tensor with a vector or
+ * a scalar leaves one or two. */
 #include "attr.h"
 #include "elementwise.h"
 #include <string.h>
 
-/* The axes of y, the last first, and how far each operand goes along them: 0 where it is repeated. */
+/* The axes of y, innermost first, and each operand's strides: 0 where it is broadcast. */
 typedef struct {
     int n;
     int64_t size[TG_MAX_RANK], a[TG_MAX_RANK], b[TG_MAX_RANK];
 } lanes;
 
-/* The step of t along axis number `axis` from the end, given the product of its later sizes. */
+/* The stride of t along axis number `axis` from the end, given the product of its later sizes. */
 static int64_t step_of(const tg_tensor *t, int axis, int64_t later)
 {
     return axis <= t->rank && t->dim[t->rank - axis] > 1 ? later : 0;
@@ -37,7 +36,7 @@ static lanes lanes_of(const tg_tensor *y, const tg_tensor *a, const tg_tensor *b
     return l;
 }
 
-/* Where y and its operands stand, by axis; divisions are for the beginning of a task only. */
+/* Current positions in y and the operands, by axis. Divisions happen at the beginning of a task only. */
 typedef struct {
     int64_t at[TG_MAX_RANK], a, b;
 } lane_cursor;
@@ -53,7 +52,7 @@ static lane_cursor cursor_at(const lanes *l, int64_t i)
     return c;
 }
 
-/* On by n along axis k, not beyond its end. */
+/* Advances by n along axis k, without passing its end. */
 static void advance(const lanes *l, lane_cursor *c, int k, int64_t n)
 {
     for (; k < l->n; n = 1, k++) {
@@ -69,8 +68,8 @@ static int64_t lane_length(const lanes *l, const lane_cursor *c, int64_t most)
     return left < most ? left : most;
 }
 
-/* Lanes of y, side by side in it, and how far operands go from each to the next; an operand that does not move along a
- * lane is a number there. */
+/* Consecutive lanes of y, and the operands' strides from lane to lane. An operand that does not move along a lane is a
+ * scalar there. */
 typedef struct {
     void *y;
     const void *a, *b;
@@ -79,7 +78,7 @@ typedef struct {
 } binary_block;
 typedef void binary_function(const binary_block *p);
 
-/* Inlined with constants for the flags; of operands that do not move all is said by a0, b0. */
+/* Inlined with constant flags. a0 and b0 stand for operands that do not move. */
 #define LANE(op, sign) \
     TG_INLINE void op##_lane(void *y, const void *a, const void *b, int64_t n, bool a_moves, bool b_moves, \
                              bool is_bf16) \
@@ -120,7 +119,7 @@ LANE(sub, -)
 LANE(mul, *)
 LANE(div, /)
 
-/* Whole lanes that operands walk through in steps are taken together. */
+/* Whole lanes with constant operand strides are processed together. */
 static void binary_run(const tg_call *c, const tg_task *task, binary_function *work)
 {
     const lanes l = lanes_of(c->out[0], c->in[0], c->in[1]);

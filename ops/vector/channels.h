@@ -1,11 +1,11 @@
 /* channels.h - passes over [rows, c], by channel.
  *
- * With few channels a row is too short a loop, so `fold` rows are taken as one line of width = fold c numbers; what
- * belongs to a channel is repeated `fold` times along a line.  Rows are cut into blocks that the shape alone decides;
- * the numbers of a block are contiguous: whole lines, and in the last block perhaps a shorter one.
+ * With few channels a row is too short a loop, so `fold` rows form one line of width = fold c elements, and per-channel
+ * values are repeated `fold` times along a line. Rows are split into blocks by shape alone. The elements of a block are
+ * contiguous: whole lines, and in the last block possibly a shorter one.
  *
- * Loops over lines take numbers in pairs (bf16.h), which for bf16 are neighbours.  So in a line of f32 numbers that
- * goes with lines of bf16, number i has its place in the first half if i is even, in the second if it is odd. */
+ * Loops over lines load elements in pairs (bf16.h), which for bf16 are adjacent. An f32 line that accompanies bf16
+ * lines is therefore deinterleaved: element i is in the first half if i is even, in the second if it is odd. */
 #ifndef TG_CHANNELS_H
 #define TG_CHANNELS_H
 #include "bf16.h"
@@ -15,9 +15,9 @@ enum { TG_LINE = 512, TG_BLOCK_LINES = 64, TG_CHANNEL_CHUNK = 32 };
 
 typedef struct {
     int64_t rows, c, fold, width, block_rows, blocks;
-    bool is_bf16;         /* the numbers are bf16 */
-    int64_t pairs, apart; /* of a line; how far the numbers of a pair are apart in a line of f32 */
-    int64_t once;         /* pairs until channels repeat: they have each of an odd number of them twice */
+    bool is_bf16;
+    int64_t pairs, apart; /* pairs in a line; distance in an f32 line between the two elements of a pair */
+    int64_t once;         /* pairs until the channels repeat: with an odd number of channels, twice around */
 } tg_channels;
 
 static inline tg_channels tg_channels_of(const tg_tensor *x)
@@ -35,7 +35,7 @@ static inline tg_channels tg_channels_of(const tg_tensor *x)
     return p;
 }
 
-/* A block's first number, the one after its last, and its rows. */
+/* A block's first element, the one after its last, and its number of rows. */
 static inline int64_t tg_block_begin(const tg_channels *p, int64_t block) { return block * p->block_rows * p->c; }
 static inline int64_t tg_rows_of_block(const tg_channels *p, int64_t block)
 {
@@ -47,10 +47,10 @@ static inline int64_t tg_channel_chunks(const tg_channels *p)
     return (p->c + TG_CHANNEL_CHUNK - 1) / TG_CHANNEL_CHUNK;
 }
 
-/* Where number i of a line has its place in a line of f32 that goes with it. */
+/* Position of element i of a line in the accompanying f32 line. */
 static inline int64_t tg_place(const tg_channels *p, int64_t i) { return p->is_bf16 ? i / 2 + i % 2 * p->apart : i; }
 
-/* value[c], NaNs plain, repeated along a line. */
+/* value[c] repeated along a line, its NaNs made plain. */
 static inline void tg_repeat(const tg_channels *p, const float *value, float *line)
 {
     if (p->is_bf16 && p->c % 2 == 0)
@@ -67,15 +67,16 @@ static inline void tg_repeat(const tg_channels *p, const float *value, float *li
     }
 }
 
-/* What batch norms compute: backward asks whether relu passed it, so it must be the same number.  `rest`, what rounding
- * took from the mean, is a part of beta; in double the product is exact, with multiply-adds and without. */
+/* The value that batch norm's forward computes. Backward uses it to decide whether relu passed, so it must match
+ * exactly. `rest`, the rounding error of the mean, is folded into beta; in double the product is exact, with or without
+ * fused multiply-add. */
 static inline float tg_normalised(float x, float mean, float scale, float beta) { return (x - mean) * scale + beta; }
 static inline float tg_raised(float beta, float scale, float rest)
 {
     return (float)((double)beta - (double)scale * (double)rest);
 }
 
-/* Lines of scale = gamma rstd and of beta, raised by the rest of the mean; room: c numbers. */
+/* Lines of scale = gamma rstd and of beta adjusted for the rest of the mean. room: c elements. */
 static inline void tg_repeat_affine(const tg_channels *p, const float *gamma, const float *rstd, const float *rest,
                                     const float *beta, float *room, float *scale, float *line)
 {
@@ -85,7 +86,7 @@ static inline void tg_repeat_affine(const tg_channels *p, const float *gamma, co
     tg_repeat(p, room, line);
 }
 
-/* Sums n repetitions of `once` numbers into the first, in pairs. */
+/* Folds n repetitions of `once` elements into the first, in pairs. */
 static inline void tg_fold_once(float *line, int64_t n, int64_t once)
 {
     for (; n > 1; n = (n + 1) / 2) {
@@ -95,7 +96,7 @@ static inline void tg_fold_once(float *line, int64_t n, int64_t once)
     }
 }
 
-/* Sums the repetitions of a line, which it uses up, into sum[c]. */
+/* Sums the repetitions in a line into sum[c]; overwrites the line. */
 static inline void tg_fold(const tg_channels *p, float *restrict line, float *restrict sum)
 {
     tg_fold_once(line, p->pairs / p->once, p->once);

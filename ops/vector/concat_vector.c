@@ -1,10 +1,10 @@
-/* concat_vector.c - concat, slice, pad: a block of the result is put together from runs of consecutive elements. */
+/* concat_vector.c - concat, slice, pad: a block of the result is assembled from runs of consecutive elements. */
 #include "attr.h"
 #include "elementwise.h"
 #include "ints.h"
 #include <string.h>
 
-/* Elements are bytes of some size. */
+/* Elements are opaque bytes of a given size. */
 typedef struct {
     char *y;
     size_t size;
@@ -55,7 +55,7 @@ static void slice_run(const tg_call *c, const tg_task *task)
 }
 TG_VECTOR_KERNEL(slice_vector) = { TG_VECTOR_HEAD, .tasks = tg_element_tasks, .run = slice_run };
 
-/* ---- pad: lines along the last padded axis, with all axes behind it ---- */
+/* ---- pad: lines along the last padded axis, including all axes after it ---- */
 
 /* Where line number `line` of y begins in x, or -1 if it is all padding. */
 static int64_t line_of(const tg_call *c, int last, int64_t line)
@@ -81,7 +81,7 @@ static void fill_elements(const pieces *p, int64_t to, int64_t n, const uint32_t
         for (int64_t j = 0; j < n; j++) memcpy(y + 2 * j, value, 2);
 }
 
-/* n elements of a line whose numbers begin at x, from place `at` of it: left padding, x, right padding. */
+/* n elements of a line whose data begins at x, from position `at` on: left padding, x, right padding. */
 typedef struct {
     const void *x;
     int64_t left, length;

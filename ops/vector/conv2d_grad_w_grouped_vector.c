@@ -1,42 +1,42 @@
-/* conv2d_grad_w_grouped_vector.c - conv2d's derivative in w where groups are small, down to one channel (depthwise).
+/* conv2d_grad_w_grouped_vector.c - conv2d's derivative in w for small groups, down to one channel (depthwise).
  *
- * A product of matrices would use a few lanes of a vector.  Here lanes are channels of y: for tap (kh, kw) and channel
- * i of a group
+ * A matrix product would use only a few lanes of a vector. Here lanes are channels of y: for tap (kh, kw) and channel i
+ * of a group
  *
- *     gw[channel][kh][kw][i] = sum over pixels: gy[pixel][channel] x[pixel that the tap meets][i of the channel's
+ *     gw[channel][kh][kw][i] = sum over pixels of gy[pixel][channel] x[pixel met through the tap][i of the channel's
  * group]
  *
- * A task does so for some vectors of channels and a part of y's lines, block by block; a block's lines stay in the
- * second level of the cache while its kernel lines are summed, one after the other.  Columns are cut where taps leave
- * the image, so padding is never multiplied.  Where a group of x has one channel and lanes are not just neighbours in
- * x, lines are packed first.
+ * A task computes this for some vectors of channels and part of y's lines, block by block; a block's lines stay in the
+ * second-level cache while its kernel rows are summed one after the other. Columns are split where taps leave the
+ * image, so padding is never multiplied. Where a group of x has one channel and lanes are not simply consecutive in x,
+ * lines are packed first.
  *
- * Phase 0 sums over parts, phase 1 adds the parts, in order, and turns the sums. */
+ * Phase 0 sums over parts; phase 1 adds the parts in order and transposes the sums. */
 #include "conv2d_shape.h"
 #include "grad_w_runs.h"
 #include "ints.h"
 #include <string.h>
 
 enum {
-    TASKS = 32,              /* wanted */
-    SHARE = 32,              /* channels of a task, at least */
+    TASKS = 32,              /* target number */
+    SHARE = 32,              /* minimum channels of a task */
     BLOCK_FLOATS = 64 << 10, /* of a block's lines */
-    FEW_CHANNELS = 24,       /* of a group of x; with more, products of matrices are as fast */
-    PIXELS_AHEAD = 16,       /* that are fetched before they are summed ... */
-    AHEAD = 1024,            /* floats that are fetched before they are packed */
+    FEW_CHANNELS = 24,       /* of a group of x; with more, matrix products are as fast */
+    PIXELS_AHEAD = 16,       /* prefetch distance of the sums ... */
+    AHEAD = 1024,            /* ... and of packing, in floats */
     TURN = 64,               /* channels of a task of phase 1 */
 };
 
 typedef struct {
     tg_conv v;
-    enum { DIRECT, PACKED, PERMUTED } by; /* depthwise as it lies; one channel of x in a group; several */
-    int vecs;                             /* most of a panel, whose sums of a kernel line stay in registers */
-    int64_t rows, channels;               /* of the sums: taps and channels of x's group; channels of y, padded */
-    int64_t share, shares;                /* channels of a task */
-    int64_t lines, blocks;                /* of y, of a block; blocks of an image */
-    int64_t part, parts;                  /* blocks of a part */
+    enum { DIRECT, PACKED, PERMUTED } by; /* depthwise, read in place; one channel of x per group; several */
+    int vecs;                             /* maximum per panel whose sums of a kernel row stay in registers */
+    int64_t rows, channels;               /* of the sums: taps x channels of x's group; channels of y, padded */
+    int64_t share, shares;                /* channels per task */
+    int64_t lines, blocks;                /* lines of y per block; blocks per image */
+    int64_t part, parts;                  /* blocks per part */
     int64_t x_line, y_line;               /* floats of a line, packed or not */
-    int64_t span;                         /* lines of x of a block */
+    int64_t span;                         /* lines of x per block */
 } grouped_plan;
 
 static int64_t channel_span_of(const tg_conv *v, int64_t lines)
@@ -82,7 +82,7 @@ static grouped_plan grouped_plan_of(const tg_call *c)
     return p;
 }
 
-/* Each vector of y's channels takes x from as many neighbours. */
+/* Each vector of y's channels reads a vector of consecutive channels of x. */
 static bool permutes(const tg_conv *v)
 {
     if (v->of % TG_LANES || v->in < TG_LANES) return false;
@@ -122,11 +122,11 @@ typedef struct {
     const float *gy, *x;
     int64_t c0, c1;                    /* its channels, whole vectors */
     int64_t image, oh0, oh1, ih0, ih1; /* the block's lines of y and x */
-    const float *lines_y, *lines_x;    /* they, packed or not */
+    const float *lines_y, *lines_x;    /* the same lines, packed or not */
     float *sums;                       /* [rows][channels] of all its channels */
 } grouped_task;
 
-/* Vectors of the panel that begins with vector j of the task. */
+/* Vectors in the panel that begins with vector j of the task. */
 static int vecs_at(const grouped_task *t, int64_t j)
 {
     int vecs = t->p->vecs;
@@ -134,7 +134,7 @@ static int vecs_at(const grouped_task *t, int64_t j)
     return vecs;
 }
 
-/* A run of one kernel line, whose taps meet x from its column `left` on, and y from w0 on; false: it meets no line. */
+/* The run of one kernel row, whose taps meet x from column `left` on, and y from w0 on; false: it meets no line. */
 static bool run_lines_of(const grouped_task *t, int64_t kh, tg_run *r, const float **x, const float **y)
 {
     const tg_conv *v = &t->p->v;
@@ -152,13 +152,13 @@ static bool run_lines_of(const grouped_task *t, int64_t kh, tg_run *r, const flo
 
 /* ---- one channel of x in a group ---- */
 
-/* Lane by lane the channel of x, of a vector of y's channels; beyond the last one, any. */
+/* For each lane of a vector of y's channels, its channel of x; any beyond the last. */
 static void permutation_of(const tg_conv *v, int64_t channel, int32_t from[TG_LANES])
 {
     for (int l = 0; l < TG_LANES; l++) from[l] = (int32_t)(imin(channel + l, v->of - 1) / v->of_group * v->in_group);
 }
 
-/* Lines of a panel lie pixel by pixel, panel after panel. */
+/* A panel's lines are stored pixel by pixel, panel after panel. */
 static void pack_x(const grouped_task *t, float *to)
 {
     const tg_conv *v = &t->p->v;
@@ -202,9 +202,9 @@ ROWS_3(RUN, 4)
 typedef void grouped_microkernel(const tg_run *);
 #define NAME(rows, vecs) run_##rows##_##vecs,
 static grouped_microkernel *const runs[][7] = { { ROWS_7(NAME, 1) }, { ROWS_6(NAME, 2) }, { ROWS_3(NAME, 4) } };
-static const int most_rows[] = { 7, 6, 3 }; /* so many can be addressed, or kept */
+static const int most_rows[] = { 7, 6, 3 }; /* limited by addressing and by registers */
 
-/* Columns of y from w0 to w1, all of which meet the taps of a kernel line from a to b. */
+/* Columns of y from w0 to w1, all of which meet the taps of a kernel row from a to b. */
 typedef struct {
     int64_t a, b, w0, w1;
 } tap_columns;
@@ -245,7 +245,7 @@ static tap_columns taps_of(const tg_conv *v, int64_t w)
     return s;
 }
 
-/* Columns that meet the same taps are one run. */
+/* Columns that meet the same taps form one run. */
 static void add_depthwise(const grouped_task *t)
 {
     const tg_conv *v = &t->p->v;
@@ -291,14 +291,13 @@ static grouped_microkernel *const repeated[][TG_RUN_REPEATED] = { { CHANNELS_R(R
                                                                   { CHANNELS_R(REPEATED_NAME, 2) },
                                                                   { CHANNELS_R(REPEATED_NAME, 3) } };
 
-/* Taps kw, kw + stride .. of a kernel line, through which pixels of x that lie a stride apart meet pixels of y one
- * behind the other: pixel n stride + left of x meets n - t through tap t of these. */
+/* Taps kw, kw + stride .. of a kernel row, through which pixels of x a stride apart meet consecutive pixels of y: pixel
+ * n stride + left of x meets n - t through tap t of these. */
 typedef struct {
     int64_t kw, count, left;
 } permute_chain;
 
-/* All channels of a group of a vector, of pixels n0 to n1, and of the chain's taps from a to b, which all of them meet.
- */
+/* All channels of a group of a vector, for pixels n0 to n1 and the chain's taps from a to b, all of which they meet. */
 static void add_channels(const grouped_task *t, tg_run r, const permute_chain *k, int64_t a, int64_t b, int64_t n0,
                          int64_t n1)
 {
@@ -327,7 +326,7 @@ static void add_chain(const grouped_task *t, const tg_run *r, const permute_chai
     }
 }
 
-/* The taps of a kernel line, as chains of a few. */
+/* The taps of a kernel row, as chains of a few. */
 static void add_chains(const grouped_task *t, const tg_run *r)
 {
     const tg_conv *v = &t->p->v;
@@ -350,7 +349,7 @@ static void add_permuted(const grouped_task *t)
     for (int64_t c = t->c0; c < t->c1; c += TG_LANES) {
         permutation_of(v, c, from);
         const bool one = from[0] == from[TG_LANES - 1];
-        const int64_t first = one ? from[0] : imin(from[0], v->in - TG_LANES); /* of as many neighbours */
+        const int64_t first = one ? from[0] : imin(from[0], v->in - TG_LANES); /* so that a whole vector is in range */
         for (int l = 0; l < TG_LANES; l++) from[l] -= (int32_t)first;
         for (int64_t kh = 0; kh < v->kernel[0]; kh++) {
             tg_run r = { .x_pixel = v->stride[1] * v->in, .y_pixel = v->of, .from = from, .channel = 0 };

@@ -1,17 +1,17 @@
-/* conv2d_grad_w_vector.c - conv2d's derivative in w: gy, transposed, times the image seen through the kernel's taps.
+/* conv2d_grad_w_vector.c - conv2d's derivative in w: gy, transposed, times the im2col view of the image.
  *
- * The depth is all pixels of y.  Where w is small its blocks are too few to share, so the pixels are cut into parts, by
- * the shape: phase 0 computes blocks of a sum a part, phase 1 adds the parts up, in order. */
+ * The depth is all pixels of y. A small w has too few blocks to share out, so the pixels are split into parts, by
+ * shape: phase 0 computes blocks of one sum per part, phase 1 adds the parts in order. */
 #include "conv2d_shape.h"
 #include <string.h>
 
-enum { TASKS = 32, LEAST_PIXELS = 512 }; /* tasks wanted; pixels of a part */
+enum { TASKS = 32, LEAST_PIXELS = 512 }; /* target number of tasks; minimum pixels of a part */
 
 typedef struct {
     tg_conv v;
-    int64_t pixels, columns, size; /* of y; of the image's matrix: of a row of w; of w */
+    int64_t pixels, columns, size; /* of y; of the im2col matrix, that is, of a row of w; of w */
     tg_grid grid;                  /* of one group */
-    int64_t cells, parts, part;    /* blocks of w; parts, and pixels of one */
+    int64_t cells, parts, part;    /* blocks of w; parts; pixels per part */
 } grad_w_plan;
 
 static grad_w_plan grad_w_plan_of(const tg_call *c)

@@ -1,18 +1,18 @@
-/* conv2d_grad_x_vector.c - conv2d's derivative in x, and conv_transpose2d: products of matrices.
+/* conv2d_grad_x_vector.c - conv2d's derivative in x, and conv_transpose2d, as matrix products.
  *
- * Line i of x meets line oh of y through tap a if i + pad = oh stride + a dilation.  So lines of one residue of i + pad
- * by the stride meet the same taps, and consecutive ones of them consecutive lines of y: within a residue this is a
- * convolution of y of stride 1, whose taps run backwards.  x is computed residue by residue, in both directions.
+ * Line i of x meets line oh of y through tap a if i + pad = oh stride + a dilation. So lines with the same residue of i
+ * + pad modulo the stride meet the same taps, and consecutive ones meet consecutive lines of y: within a residue this
+ * is a convolution of y with stride 1 and its taps reversed. x is computed residue by residue, in both directions.
  *
- * Phase 0 packs the weights into panels, residue after residue; phase 1 computes blocks of x. */
+ * Phase 0 packs the weights into panels, one residue after the other; phase 1 computes blocks of x. */
 #include "conv2d_shape.h"
 
-enum { MOST_STRIDE = 16 }; /* residues are counted through, one by one */
+enum { MOST_STRIDE = 16 }; /* residues are enumerated one by one */
 
 typedef struct {             /* one residue, in one direction */
     int64_t first, places;   /* its lines of x: first, first + stride, .. */
-    int64_t taps, tap, back; /* taps it meets: tap, tap - back, .. */
-    int64_t origin, step;    /* lines of y: place + origin + step x number of the tap */
+    int64_t taps, tap, back; /* the taps it meets: tap, tap - back, .. */
+    int64_t origin, step;    /* lines of y: position + origin + step x number of the tap */
 } axis_residue;
 
 static tg_conv grad_x_conv_of(const tg_call *c) { return tg_conv_of(c, c->out[0], c->in[1], c->in[0]); }
@@ -139,7 +139,7 @@ static tg_patches patches_of(const tg_conv *v, const axis_residue r[2], const fl
     };
 }
 
-/* Where the channels of a group lie in x, for the rows of a block. */
+/* Addresses of a group's channels in x, for the rows of a block. */
 static void find_rows(const tg_conv *v, const axis_residue r[2], int64_t m0, int64_t m1, float *x, float **rows)
 {
     for (int64_t m = m0; m < m1; m++) {

@@ -1,4 +1,4 @@
-/* conv2d_shape.h - the numbers of a convolution, from its call: what the vector kernels of conv2d share. */
+/* conv2d_shape.h - the sizes of a convolution, from its call. Shared by conv2d's vector kernels. */
 #ifndef TG_CONV2D_SHAPE_H
 #define TG_CONV2D_SHAPE_H
 #include "attr.h"
@@ -13,7 +13,7 @@ typedef struct {
     int64_t stride[2], pad[2], dilation[2];
 } tg_conv;
 
-/* x, w, y play their parts in conv2d, whichever of them the call computes. */
+/* x, w and y in their roles in conv2d, whichever of them the call computes. */
 static inline tg_conv tg_conv_of(const tg_call *c, const tg_tensor *x, const tg_tensor *w, const tg_tensor *y)
 {
     const tg_conv2d_attr *a = c->attr;
@@ -39,7 +39,7 @@ static inline const char *tg_conv_reject(const tg_call *c)
     return c->out[0]->dtype == TG_F32 ? NULL : "want f32";
 }
 
-/* The channels of a group of x, as the kernel's taps meet them: a row for each pixel of y. */
+/* The im2col view of a group's channels of x: one row per pixel of y. */
 static inline tg_patches tg_conv_patches(const tg_conv *v, const float *x, int64_t group)
 {
     return (tg_patches){
@@ -55,12 +55,12 @@ static inline tg_patches tg_conv_patches(const tg_conv *v, const float *x, int64
     };
 }
 
-/* As A of a tg_gemm. */
+/* As operand A of a tg_gemm. */
 static inline void tg_pack_image(const void *patches, int64_t m0, int64_t m1, int64_t k0, int64_t k1, float *to)
 {
     tg_pack_patches(patches, m0, m1, k0, k1, to, TG_PITCH);
 }
 
-/* One channel in, one channel out in each of several groups. */
+/* Depthwise: one input and one output channel in each of several groups. */
 static inline bool tg_conv_depthwise(const tg_conv *v) { return v->groups > 1 && v->in_group == 1 && v->of_group == 1; }
 #endif

@@ -1,6 +1,7 @@
-/* conv2d_vector.c - conv2d as a product of matrices: the image seen through the kernel's taps, times the weights.
+/* conv2d_vector.c - conv2d as a matrix product: the im2col view of the image times the weights.
  *
- * Phase 0 packs the weights into panels, phase 1 computes blocks of y, which are finished (bias, relu) when stored. */
+ * Phase 0 packs the weights into panels; phase 1 computes blocks of y, with bias and relu applied as they are stored.
+ */
 #include "conv2d_shape.h"
 
 static tg_conv conv2d_conv_of(const tg_call *c) { return tg_conv_of(c, c->in[0], c->in[1], c->out[0]); }

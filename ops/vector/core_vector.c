@@ -1,5 +1,4 @@
-/* core_vector.c - the core's own operators: cast and accumulate; add is in binary_vector.c, sum_to in reduce_vector.c.
- */
+/* core_vector.c - core operators: cast and accumulate. add is in binary_vector.c, sum_to in reduce_vector.c. */
 #include "elementwise.h"
 
 /* ---- cast between f32 and bf16 ---- */

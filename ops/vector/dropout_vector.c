@@ -1,8 +1,8 @@
-/* dropout_vector.c - dropout.  Philox's rounds (lib/record/random.c) are written out, so that many blocks of four
- * numbers run side by side; the numbers are those of tg_random_bits.
+/* dropout_vector.c - dropout. Philox's rounds (lib/record/random.c) are unrolled so that many blocks of four values run
+ * side by side; the values are those of tg_random_bits.
  *
- * A vector has 64 bits for each 32 of a state: products are as wide, what is in the upper halves is never read, and
- * nothing moves from lane to lane.  C has no way to ask for such a product, so here is the folder's one intrinsic. */
+ * Each 32-bit word of state has 64 bits in a vector: products are that wide, their upper halves are never read, and
+ * nothing moves from lane to lane. C cannot express such a product, hence the folder's one intrinsic. */
 #include "attr.h"
 #include "elementwise.h"
 #include <math.h>
@@ -30,7 +30,7 @@ enum { LANES = 2 };
 enum { BLOCKS = 64 }; /* at a time */
 typedef uint64_t words __attribute__((vector_size(8 * LANES)));
 
-/* The numbers of LANES blocks, whose number is `low` (its lower half) and `high`. */
+/* The values of LANES blocks, numbered `low` (lower half) and `high`. */
 static void draw_lanes(tg_stream stream, const uint64_t *low, const uint64_t *high, uint32_t *bits)
 {
     words x0, x1, x2 = (words){ 0 } + stream.counter, x3 = x2 >> 32;
@@ -53,7 +53,7 @@ static void draw_lanes(tg_stream stream, const uint64_t *low, const uint64_t *hi
     memcpy(bits + 2 * LANES, &x3, sizeof x3);
 }
 
-/* The 4 * BLOCKS numbers from block `first` on. */
+/* The 4 * BLOCKS values from block `first` on. */
 static void draw_bits(tg_stream stream, uint64_t first, uint32_t bits[4 * BLOCKS])
 {
     uint64_t low[BLOCKS], high[BLOCKS];
@@ -61,7 +61,7 @@ static void draw_bits(tg_stream stream, uint64_t first, uint32_t bits[4 * BLOCKS
     for (int j = 0; j < BLOCKS; j += LANES) draw_lanes(stream, low + j, high + j, bits + 4 * j);
 }
 
-/* uniform(i) >= p, as tg_random_uniform has it, is a comparison of 24-bit numbers. */
+/* uniform(i) >= p, as tg_random_uniform defines it, is a comparison of 24-bit integers. */
 TG_INLINE void dropout_block(const tg_dropout_attr *a, int64_t first, tg_span s, bool is_bf16)
 {
     const float scale = (float)(1 / (1 - (double)a->p));

@@ -1,4 +1,4 @@
-/* elementwise.h - what kernels have in common whose task is a block of consecutive elements of out[0]. */
+/* elementwise.h - shared by kernels whose task is a block of consecutive elements of out[0]. */
 #ifndef TG_ELEMENTWISE_H
 #define TG_ELEMENTWISE_H
 #include "bf16.h"
@@ -23,7 +23,7 @@ static inline int64_t tg_element_tasks(const tg_call *c, int phase)
     return phase == 0 ? tg_blocks(tg_count(c->out[0])) : 0;
 }
 
-/* A task's elements of operands of one shape and dtype. */
+/* A task's elements; the operands have one shape and dtype. */
 typedef struct {
     const void *a, *b;
     void *y;

@@ -1,36 +1,35 @@
-/* gemm.h - the product of two matrices, in blocks: what matmul, linear and the convolutions are made of.
+/* gemm.h - matrix product in blocks: the basis of matmul, linear and the convolutions.
  *
- * A block of the result is computed by one task.  Its operands are copied, KC deep at a time, into the layouts that the
- * innermost loop reads with constant distances; a `pack` function does that, and so decides what the matrices are: rows
- * and columns in memory, or an image seen through the taps of a kernel (patches.h).  The depth is walked in order, so
- * the bits of the result depend on the cuts only. */
+ * One task computes one block of the result. It packs its operands, KC deep at a time, into the layouts that the
+ * innermost loop reads with constant strides. A `pack` function does that, and so defines the matrices: rows and
+ * columns in memory, or the im2col view of an image (patches.h). The depth is always walked in order, so the bits of
+ * the result depend on the blocking only. */
 #ifndef TG_GEMM_H
 #define TG_GEMM_H
 #include "vector.h"
 #include "ints.h"
 
 #if defined __AVX512F__
-enum { TG_LANES = 16, TG_VECS = 4, TG_MR = 12 }; /* tiles of 6 x 4, 8 x 3, 12 x 2 of 32 registers */
+enum { TG_LANES = 16, TG_VECS = 4, TG_MR = 12 }; /* register tiles of 6 x 4, 8 x 3 or 12 x 2 of 32 vector registers */
 #elif defined __AVX2__
 enum { TG_LANES = 8, TG_VECS = 2, TG_MR = 6 }; /* 6 x 2 of 16 */
 #else
-enum { TG_LANES = 4, TG_VECS = 2, TG_MR = 4 }; /* 4 x 2 of 16: without fused multiply-add products need some */
+enum { TG_LANES = 4, TG_VECS = 2, TG_MR = 4 }; /* 4 x 2 of 16: without FMA, products need registers too */
 #endif
 
 enum {
-    TG_NR = TG_VECS * TG_LANES, /* columns of a panel of B, but for the last */
-    TG_MC = 192,                /* most rows of a block; a multiple of every TG_MR */
-    TG_NC = 512,                /* most columns of a block whose B is packed by its task */
+    TG_NR = TG_VECS * TG_LANES, /* columns of a panel of B; the last may be narrower */
+    TG_MC = 192,                /* maximum rows of a block; a multiple of every TG_MR */
+    TG_NC = 512,                /* maximum columns of a block whose task packs B */
     TG_KC = 384,                /* depth packed at a time */
-    TG_PITCH = TG_KC + 16,      /* of A packed by rows: lines do not fall into one set of the cache */
+    TG_PITCH = TG_KC + 16,      /* row stride of A packed by rows: avoids mapping all rows to one cache set */
 };
 
 typedef struct {
     int64_t m0, m1, n0, n1;
 } tg_cell; /* rows m0 .. m1 - 1, columns n0 .. n1 - 1 of a result */
 
-/* Matrices in memory: (i, j) is element i row + j column of `at`, f32 or bf16; one of the two distances is 1.
- */
+/* Matrices in memory: element (i, j) is element i row + j column of `at`, f32 or bf16. One of the two strides is 1. */
 typedef struct {
     const void *at;
     int64_t row, column;
@@ -39,16 +38,15 @@ typedef struct {
 
 typedef struct {
     int64_t k;         /* depth; 0: the product is 0 */
-    const void *a, *b; /* for the two functions */
-    /* NULL: a is a tg_matrix in f32 whose rows are read where they lie.  Or a function that copies them:
-     * element (m, k) of A, m0 <= m < m1, k0 <= k < k1, goes to to[(m - m0) TG_PITCH + k - k0]; or, by columns, to
-     * to[tg_column_place(m - m0, k - k0)]. */
+    const void *a, *b; /* passed to the two functions */
+    /* NULL: a is an f32 tg_matrix whose rows are read in place. Otherwise packs A: element (m, k), m0 <= m < m1, k0 <=
+     * k < k1, goes to to[(m - m0) TG_PITCH + k - k0] or, by columns, to to[tg_column_place(m - m0, k - k0)]. */
     void (*pack_a)(const void *a, int64_t m0, int64_t m1, int64_t k0, int64_t k1, float *to);
     bool by_columns;
-    /* Element (k, n) of B, n0 <= n < n1 <= n0 + TG_NR, goes to to[(k - k0) w + n - n0], w = tg_panel_width(n1 - n0);
-     * what lies beyond n1 is finite. */
+    /* Packs B: element (k, n), n0 <= n < n1 <= n0 + TG_NR, goes to to[(k - k0) w + n - n0], w = tg_panel_width(n1 -
+     * n0). Padding beyond n1 must be finite. */
     void (*pack_b)(const void *b, int64_t k0, int64_t k1, int64_t n0, int64_t n1, float *to);
-    const float *packed_b; /* or all of B, packed so: panel n0 at n0 k; NULL: pack_b is called */
+    const float *packed_b; /* or all of B, already packed that way: panel n0 at n0 k. NULL: pack_b is called */
     const float *bias;     /* [n] or NULL: added at the end */
     bool relu;             /* then max(., 0) */
 } tg_gemm;
@@ -61,12 +59,12 @@ static inline int64_t tg_column_place(int64_t m, int64_t k)
     return m / TG_MR * TG_KC * TG_MR + k * TG_MR + m % TG_MR;
 }
 
-/* What a task has packed at once, in floats: all of its A, and a panel of B if it packs that itself. */
+/* Scratch of a task, in floats: its block of A, and a panel of B if it packs B itself. */
 enum { TG_GEMM_A = TG_MC * TG_PITCH, TG_GEMM_B = TG_KC * TG_NR };
 static inline size_t tg_gemm_scratch(bool b) { return (TG_GEMM_A + (b ? TG_GEMM_B : 0)) * sizeof(float); }
 
-/* A cell of C: at most TG_MC rows; n0 is a multiple of TG_NR, and there are at most TG_NC columns if B is not packed.
- * Column 0 of row m lies at rows[m - m0]. */
+/* A cell of C: at most TG_MC rows. n0 is a multiple of TG_NR, with at most TG_NC columns if B is not packed. Column 0
+ * of row m is at rows[m - m0]. */
 #define tg_gemm_block TG_JOIN(tg_gemm_block, TG_VECTOR_SUFFIX)
 void tg_gemm_block(const tg_gemm *g, tg_cell c, float *const *rows, float *scratch);
 
@@ -82,8 +80,9 @@ void tg_pack_panel(const void *matrix, int64_t k0, int64_t k1, int64_t n0, int64
 #define tg_pack_transposed TG_JOIN(tg_pack_transposed, TG_VECTOR_SUFFIX)
 void tg_pack_transposed(const float *from, int64_t row, int64_t depth, int64_t columns, float *to, int64_t width);
 
-/* A result of m x n cut into tasks, by its shape only: 8 of them (16 if B is packed beforehand) are enough for a small
- * machine to share, and each copies its operands.  `others` is how many such results are computed side by side. */
+/* Splits an m x n result into tasks, by its shape only. 8 tasks (16 if B is packed beforehand) are enough for a small
+ * machine to share, and every further task packs its operands again. `others` is the number of such results computed
+ * side by side. */
 typedef struct {
     int64_t m, n, rows, columns, down, across;
 } tg_grid; /* down x across cells of rows x columns */
@@ -95,7 +94,8 @@ static inline void tg_grid_halve(tg_grid *g, int64_t *side, int64_t unit)
     g->across = ceil_div(g->n, g->columns);
 }
 
-/* Every task packs its part of B: columns are cut before rows, for those of other rows pack the same again. */
+/* Every task packs its part of B, so columns are split before rows: tasks for other rows would pack the same part
+ * again. */
 static inline tg_grid tg_grid_of(int64_t m, int64_t n, int64_t others)
 {
     tg_grid g = { .m = m, .n = n, .rows = 2 * ceil_div(m, ceil_div(m, TG_MC)) };
@@ -107,7 +107,8 @@ static inline tg_grid tg_grid_of(int64_t m, int64_t n, int64_t others)
     return g;
 }
 
-/* B is packed beforehand: rows are cut before columns, for those of other columns pack the same of A again. */
+/* B is packed beforehand, so rows are split before columns: tasks for other columns would pack the same part of A
+ * again. */
 static inline tg_grid tg_grid_of_packed(int64_t m, int64_t n, int64_t others)
 {
     tg_grid g = { .m = m, .n = n, .rows = 2 * ceil_div(m, ceil_div(m, TG_MC)), .columns = 2 * n };

@@ -1,29 +1,29 @@
-/* gemm_vector.c - see gemm.h.  The innermost loop keeps TG_MR x 2 vectors of the result in registers. */
+/* gemm_vector.c - see gemm.h. The innermost loop keeps TG_MR x 2 vectors of the result in registers. */
 #include "bf16.h"
 #include "gemm.h"
 #include <string.h>
 
-/* A vector may lie anywhere in memory. */
+/* Loads and stores may be unaligned. */
 typedef float vec __attribute__((vector_size(4 * TG_LANES), aligned(4), may_alias));
 typedef int32_t mask __attribute__((vector_size(4 * TG_LANES)));
 
-/* v is made here, not before: of sums as many as registers hold, some would have to make room for it in memory. */
+/* Computes v here, not earlier: the sums fill the registers, and a value made earlier would spill one. */
 #if defined __x86_64__
 #define HERE(v) __asm__ volatile("" : "+v"(v))
 #else
 #define HERE(v) (void)(v)
 #endif
 
-/* How a tile goes out: rows of C, the columns of it that exist, what is added. */
+/* Where a tile is stored: rows of C, the columns that exist, what is added. */
 typedef struct {
     float *const *rows;
-    int64_t column; /* of the tile's first */
+    int64_t column; /* of the tile's first column */
     int columns;    /* 1 .. TG_NR */
     bool add, relu;
     const float *bias; /* of the tile's first column, or NULL */
 } gemm_target;
 
-TG_INLINE vec relu_lanes(vec v) { return (vec)((mask)v & ~(mask)(v < 0)); } /* a NaN stays: it is not below 0 */
+TG_INLINE vec relu_lanes(vec v) { return (vec)((mask)v & ~(mask)(v < 0)); } /* NaN stays NaN: it is not below 0 */
 
 TG_INLINE vec finish_lanes(vec v, const gemm_target *t, const float *to, int lane)
 {
@@ -32,7 +32,7 @@ TG_INLINE vec finish_lanes(vec v, const gemm_target *t, const float *to, int lan
     return t->relu ? relu_lanes(v) : v;
 }
 
-/* The last columns of C: vectors would reach beyond its row, so the values go through a buffer. */
+/* The last columns of C: vectors would reach beyond its row, so values go through a buffer. */
 static __attribute__((noinline)) void store_some(const gemm_target *t, int rows, const float *tile)
 {
     for (int r = 0; r < rows; r++)
@@ -44,7 +44,7 @@ static __attribute__((noinline)) void store_some(const gemm_target *t, int rows,
         }
 }
 
-/* rows x vecs accumulators over a depth of k.  Element (r, t) of A lies at a[r across + t along]. */
+/* rows x vecs accumulators over a depth of k. Element (r, t) of A is at a[r across + t along]. */
 TG_INLINE void gemm_tile(int rows, int vecs, int64_t across, int along, int64_t k, const float *a, const float *b,
                          const gemm_target *to)
 {
@@ -79,7 +79,7 @@ TG_INLINE void gemm_tile(int rows, int vecs, int64_t across, int along, int64_t 
     if (!whole) store_some(to, rows, buffer);
 }
 
-/* Heights that are compiled: a panel of fewer rows is taken in two or three of them.  `most` is what registers hold. */
+/* Compiled heights: a panel of fewer rows is covered by two or three of them. `most` is what fits in registers. */
 #define TILE(name, vecs, most, across, along) \
     static int name(int rows, int64_t k, const float *a, int64_t pitch, const float *b, const gemm_target *to) \
     { \
@@ -104,7 +104,7 @@ static gemm_microkernel *const tiles[2][TG_VECS] = { { rows_1, rows_2, rows_3, r
 static gemm_microkernel *const tiles[2][TG_VECS] = { { rows_1, rows_2 }, { columns_1, columns_2 } };
 #endif
 
-/* All rows of a block, `pitch` apart if they are not columns, against one panel of B. */
+/* All rows of a block against one panel of B; `pitch` is their stride if they are not columns. */
 static void gemm_row_tiles(const tg_gemm *g, int m, int64_t k, const float *a, int64_t pitch, const float *b,
                            gemm_target to)
 {
@@ -118,7 +118,7 @@ static void gemm_row_tiles(const tg_gemm *g, int m, int64_t k, const float *a, i
     }
 }
 
-/* One depth of KC: its A is packed, its panels of B are packed or found. */
+/* One k-block of depth KC: packs its A, and packs or finds its panels of B. */
 static void gemm_k_block(const tg_gemm *g, tg_cell c, int64_t k0, float *const *rows, float *scratch)
 {
     const int64_t k1 = k0 + TG_KC < g->k ? k0 + TG_KC : g->k;
@@ -149,7 +149,7 @@ void tg_gemm_block(const tg_gemm *g, tg_cell c, float *const *rows, float *scrat
 
 /* ---- packing matrices ---- */
 
-/* n numbers from element i on */
+/* n elements from element i on */
 TG_INLINE void copy_row(const tg_matrix *m, int64_t i, int64_t n, float *to)
 {
     if (m->is_bf16) tg_widen(tg_at(m->at, true, i), true, n, to);
@@ -162,7 +162,7 @@ void tg_pack_rows(const void *matrix, int64_t m0, int64_t m1, int64_t k0, int64_
     for (int64_t i = m0; i < m1; i++, to += TG_PITCH) copy_row(m, i * m->row + k0, k1 - k0, to);
 }
 
-/* Row by row of memory, its pieces to all panels. */
+/* Row by row of memory, distributing its pieces to all panels. */
 void tg_pack_columns(const void *matrix, int64_t m0, int64_t m1, int64_t k0, int64_t k1, float *to)
 {
     const tg_matrix *m = matrix;
@@ -195,8 +195,8 @@ TG_INLINE void transpose4(const float *from, int64_t row, float *to, int64_t pit
     *(quad *)(to + 3 * pitch) = SHUFFLE(ab1, cd1, 2, 3, 6, 7);
 }
 
-/* The same for a block of as many rows and columns as a vector has lanes: in each step those lanes of two rows change
- * places whose number has the bit `step`, or has it not. */
+/* The same for a square block as wide as a vector: each step exchanges, between two rows, the lanes whose number has
+ * the bit `step` set or clear. */
 TG_INLINE vec exchanged(vec a, vec b, int step, bool high)
 {
     mask from; /* 0 .. lanes - 1: of a; then b's */
@@ -244,8 +244,8 @@ static void transpose_some(const float *from, int64_t row, int64_t depth, int64_
         for (int64_t i = j < whole ? deep : 0; i < depth; i++) to[i * width + j] = from[j * row + i];
 }
 
-/* A vector's lanes of rows of memory at a time, each from its beginning to its end, for more rows at once are more than
- * a processor fetches ahead. */
+/* A vector's width of rows of memory at a time, each from beginning to end: processors cannot prefetch more streams at
+ * once. */
 void tg_pack_transposed(const float *from, int64_t row, int64_t depth, int64_t columns, float *to, int64_t width)
 {
     const int64_t deep = depth / TG_LANES * TG_LANES;
@@ -257,7 +257,7 @@ void tg_pack_transposed(const float *from, int64_t row, int64_t depth, int64_t c
     transpose_some(from, row, depth, columns - j, to, width);
 }
 
-/* The same of bf16, some of whose rows are widened first. */
+/* The same for bf16, some of whose rows are widened first. */
 static void transpose_halves(const tg_matrix *m, int64_t first, int64_t depth, int64_t columns, float *to,
                              int64_t width)
 {

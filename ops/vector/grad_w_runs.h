@@ -1,11 +1,11 @@
-/* grad_w_runs.h - sums of gy x over pixels, lane by lane: what backward-weights of groups is made of.
+/* grad_w_runs.h - sums of gy x over pixels, lane by lane: the inner loops of backward-weights of grouped convolutions.
  *
- * A run is some lines of pixels, all of which meet x through the same taps of a kernel line.  Its sums stay in
- * registers, in `rows` x `vecs` vectors.  Rows are
+ * A run is a set of lines of pixels that all meet x through the same taps of a kernel row. Its sums stay in registers,
+ * in `rows` x `vecs` vectors. Rows are either
  *
- *     taps of one channel of x a lane     pixels of x, `row` floats apart: x is depthwise, or repeated for each lane
- *     taps x channels of x's group        a pixel's channels come to their lanes by permutation, once for all taps;
- * from tap to tap gy is a pixel behind (permuted runs) */
+ *     taps of one channel of x per lane    pixels of x, `row` floats apart: x is depthwise, or broadcast to each lane
+ *     taps x channels of x's group         a pixel's channels are permuted to their lanes, once for all taps;
+ *                                          from tap to tap gy is one pixel earlier (permuted runs) */
 #ifndef TG_GRAD_W_RUNS_H
 #define TG_GRAD_W_RUNS_H
 #include "gemm.h"
@@ -19,15 +19,15 @@ typedef float tg_lanes __attribute__((vector_size(4 * TG_LANES), aligned(4), may
 typedef struct {
     const float *x, *y;
     int64_t lines, pixels;
-    int64_t x_line, x_pixel, y_line, y_pixel; /* floats from one that the run meets to the next */
-    int64_t row;                              /* floats of x from row to row */
+    int64_t x_line, x_pixel, y_line, y_pixel; /* strides, in floats, between those that the run meets */
+    int64_t row;                              /* stride of x from row to row */
     float *sums;
-    int64_t apart; /* floats from row to row, or channel to channel, of sums */
-    /* Of permuted runs: */
-    int64_t tap_apart;        /* floats from tap to tap of sums */
-    const int32_t *from;      /* lane l takes x[from[l] + channel], or all x[channel] */
-    int32_t channel;          /* the first of x's group */
-    int64_t x_ahead, y_ahead; /* floats to what is fetched meanwhile */
+    int64_t apart; /* stride of sums from row to row, or channel to channel */
+    /* Permuted runs only: */
+    int64_t tap_apart;        /* stride of sums from tap to tap */
+    const int32_t *from;      /* lane l reads x[from[l] + channel], or all lanes x[channel] */
+    int32_t channel;          /* first channel of x's group */
+    int64_t x_ahead, y_ahead; /* prefetch distances, in floats */
 } tg_run;
 
 TG_INLINE void tg_add_run(int rows, int vecs, const tg_run *r)
@@ -51,7 +51,7 @@ TG_INLINE void tg_add_run(int rows, int vecs, const tg_run *r)
     for (int k = 0; k < rows * vecs; k++) *(tg_lanes *)(r->sums + k / vecs * r->apart + k % vecs * TG_LANES) = s[k];
 }
 
-/* Most taps, and channels of a group, of a run: so many that sums, places and gy stay in registers. */
+/* Maximum taps, and channels of a group, of a run: sums, permutations and gy must stay in registers. */
 enum { TG_RUN_TAPS = 3 };
 
 #if defined __AVX512F__
@@ -89,7 +89,7 @@ TG_INLINE tg_lanes tg_permuted(const float *x, tg_lane_places at)
 #endif
 
 #if defined __AVX2__
-/* one: all lanes take the same channel. */
+/* one: all lanes read the same channel. */
 TG_INLINE void tg_add_permuted_run(int taps, int channels, bool one, const tg_run *r)
 {
     tg_lanes s[TG_RUN_TAPS][TG_RUN_REPEATED];

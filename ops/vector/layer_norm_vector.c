@@ -1,8 +1,9 @@
-/* layer_norm_vector.c - layer normalisation.  A row is the last axes; long rows are summed in pieces, in double.
- * Rows of bf16 are widened into scratch, worked on there, and rounded when they are stored.
+/* layer_norm_vector.c - layer normalisation. A row is the last axes; long rows are summed in pieces, in double. bf16
+ * rows are widened into scratch, processed there, and rounded when stored.
  *
- * The mean is exact to double, and used as two floats: `mean`, which is handed out, and `rest`, what rounding took from
- * it.  Without the second, rows whose mean is large beside their deviations would be off by a part of a deviation. */
+ * The mean is exact to double, and used as two floats: `mean`, which is an output, and `rest`, its rounding error.
+ * Without the second, rows whose mean is large compared with their deviations would be off by a fraction of a
+ * deviation. */
 #include "attr.h"
 #include "line_sum.h"
 #include "vector.h"
@@ -10,7 +11,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Rows are cut into blocks; the rows of a block share its sums of ggamma and gbeta, in f32: not too many. */
+/* Rows are split into blocks. The rows of a block share its f32 sums of ggamma and gbeta, so there must not be too
+ * many. */
 typedef struct {
     int64_t rows, n, block_rows, blocks;
 } layer_norm_cut;
@@ -52,7 +54,7 @@ static double row_squares(const float *x, int64_t n, float mean)
     return total;
 }
 
-/* Not inlined: within an outer loop GCC 12 keeps reductions' vectors in memory. */
+/* Not inlined: within an outer loop GCC 12 keeps reduction vectors in memory. */
 static __attribute__((noinline)) row_moments moments_of(const float *x, int64_t n, double eps)
 {
     const double mean = tg_line_sum(x, false, n) / (double)n, rest = mean - (double)(float)mean;
@@ -67,7 +69,7 @@ static void normalise_row(const float *x, int64_t n, row_moments k, const float 
         y[j] = ((x[j] - k.mean) - k.rest) * k.rstd * (gamma ? gamma[j] : 1) + (beta ? beta[j] : 0);
 }
 
-/* The moments of `count` short rows, TG_LINES at most. */
+/* The moments of `count` short rows, at most TG_LINES. */
 static __attribute__((noinline)) void short_moments(const float *x, int64_t n, int64_t count, double eps,
                                                     row_moments *k)
 {
@@ -88,7 +90,7 @@ static __attribute__((noinline)) void short_moments(const float *x, int64_t n, i
     for (int i = 0; i < count; i++) k[i] = (row_moments){ mean[i], (float)rest[i], (float)rstd[i] };
 }
 
-/* Rows from number `row` of t on: where they lie, or widened into room. */
+/* Rows of t from number `row` on: in place, or widened into room. */
 static const float *rows_as_f32(const tg_tensor *t, int64_t row, int64_t count, int64_t n, float *room)
 {
     if (!tg_is_bf16(t)) return (const float *)tg_ptr(t) + row * n;
@@ -96,7 +98,7 @@ static const float *rows_as_f32(const tg_tensor *t, int64_t row, int64_t count, 
     return room;
 }
 
-/* Rows that are worked on together. */
+/* Number of rows processed together. */
 static int64_t rows_together(const layer_norm_cut *k) { return k->n < TG_SUM_LONG ? TG_LINES : 1; }
 
 static void rows_moments(const float *x, const layer_norm_cut *k, int64_t count, double eps, row_moments *to)
@@ -133,7 +135,7 @@ static tg_scratch layer_norm_scratch(const tg_call *c)
     return (tg_scratch){ .worker = tg_is_bf16(c->in[0]) ? (size_t)(rows_together(&k) * k.n) * sizeof(float) : 0 };
 }
 
-/* ---- the derivative: 0 gx, and each block's sums of gy xhat and gy; 1 these summed ---- */
+/* ---- the derivative: phase 0 computes gx and each block's sums of gy xhat and gy; phase 1 adds these ---- */
 
 typedef struct {
     double sum, product, rest;

@@ -1,7 +1,7 @@
 /* line_sum.h - sums along a line, in double.
  *
- * In long lines four sums run side by side, as one alone would wait for each of its additions.  f32 and bf16 numbers
- * are exact in double, and so are sums of equal ones: the mean of a constant line is that constant. */
+ * Long lines use four independent sums, because a single one would wait for the latency of each addition. f32 and bf16
+ * values are exact in double, and so are sums of equal values: the mean of a constant line is that constant. */
 #ifndef TG_LINE_SUM_H
 #define TG_LINE_SUM_H
 #include "bf16.h"
@@ -9,7 +9,7 @@
 
 enum { TG_SUM_WIDTH = 16, TG_SUM_LONG = 512 };
 
-/* Numbers of each of the four. */
+/* Elements of each of the four. */
 static inline int64_t tg_line_quarter(int64_t n) { return n < TG_SUM_LONG ? 0 : n / (4 * TG_SUM_WIDTH) * TG_SUM_WIDTH; }
 
 TG_INLINE double tg_line_sum(const void *x, bool is_bf16, int64_t n)
@@ -29,8 +29,8 @@ TG_INLINE double tg_line_sum(const void *x, bool is_bf16, int64_t n)
     return (a + b) + (c + d);
 }
 
-/* ---- short lines: as many at a time as a vector of doubles has lanes, so that no line waits for its own additions,
- * and their vectors are added across all at once ---- */
+/* ---- short lines: as many at a time as a vector of doubles has lanes, so that no line waits for its own additions;
+ * their vectors are reduced together ---- */
 
 #if defined __AVX512F__
 enum { TG_LINES = 8 };
@@ -53,7 +53,7 @@ typedef float tg_lines_f __attribute__((vector_size(4 * TG_LINES)));
 typedef uint32_t tg_lines_u __attribute__((vector_size(4 * TG_LINES)));
 typedef uint16_t tg_lines_h __attribute__((vector_size(2 * TG_LINES)));
 
-/* Lane i of v[0] becomes the sum of v[i]'s lanes. */
+/* Lane i of v[0] becomes the horizontal sum of v[i]. */
 TG_INLINE void tg_lines_across(tg_lines_d v[TG_LINES])
 {
     for (int i = 0; i < TG_LINES; i += 2) v[i / 2] = TG_LINES_STEP_1(v[i], v[i + 1]);
@@ -75,13 +75,13 @@ TG_INLINE void tg_lines_load(const void *x, bool is_bf16, int64_t i, tg_lines_f 
     }
 }
 
-/* Where line i of `count` begins in x; beyond the last it is the last again. */
+/* Start of line i of `count` in x; beyond the last, the last again. */
 TG_INLINE const void *tg_line_at(const void *x, bool is_bf16, int64_t n, int i, int64_t count)
 {
     return tg_at(x, is_bf16, (i < count ? i : count - 1) * n);
 }
 
-/* The sums of lines 0 .. count - 1, each of n numbers; those from count on are none. */
+/* The sums of lines 0 .. count - 1, n elements each; lanes from count on are undefined. */
 TG_INLINE void tg_lines_sum(const void *x, bool is_bf16, int64_t n, int64_t count, double total[TG_LINES])
 {
     const int64_t whole = n / TG_LINES * TG_LINES;

@@ -1,17 +1,17 @@
 /* linear_vector.c - linear, linear_relu and linear's derivatives.
  *
- * Forward: weights are the large operand of a layer on few rows, and would be needed transposed, which costs as much as
- * a third of the product.  So y^T = w x^T is computed: w is read where it lies, x^T is packed once for all tasks, and a
- * block of y^T is transposed while it is in the cache.  Backward-weights packs x once, too. */
+ * Forward: with few rows the weights are the larger operand, and would be needed transposed, which costs up to a third
+ * of the product. So y^T = w x^T is computed: w is read in place, x^T is packed once for all tasks, and a block of y^T
+ * is transposed while it is in the cache. Backward-weights packs x once, too. */
 #include "product_blocks.h"
 
 enum {
     PIECE = 128,            /* depth that a task packs */
     TASKS = 16,             /* of forward: with fewer outputs each, x is read too often */
-    LEAST_ROWS = 2 * TG_MR, /* of a task of backward-weights that makes whole rows: the same */
+    LEAST_ROWS = 2 * TG_MR, /* of a task of backward-weights that computes whole rows: likewise */
 };
 
-/* ---- an operand that is packed for all tasks: b[k, n] ---- */
+/* ---- the operand packed once for all tasks: b[k, n] ---- */
 
 static int64_t packing_tasks(int64_t k, int64_t n) { return ceil_div(n, TG_NR) * ceil_div(k, PIECE); }
 static size_t packed_bytes(int64_t k, int64_t n) { return (size_t)(k * tg_panel_width(n)) * sizeof(float); }
@@ -33,7 +33,7 @@ static int64_t outputs_of_task(const tg_product *p)
     return outputs < TG_MC ? outputs : TG_MC;
 }
 
-/* A block of y^T; then the same transposed, if it is to be rounded; then a block of w, if it is to be widened. */
+/* A block of y^T; the same transposed, if it has to be rounded; a block of w, if it has to be widened. */
 typedef struct {
     int64_t pitch, y_pitch, y, w, all;
 } linear_layout;
@@ -141,7 +141,7 @@ static tg_scratch linear_grad_w_scratch(const tg_call *c)
     return (tg_scratch){ .shared = packed_bytes(p.k, p.n), .worker = tg_gemm_scratch(false) };
 }
 
-/* Whole rows, if they are enough for some tasks. */
+/* Whole rows, if there are enough for several tasks. */
 static tg_grid linear_grad_w_grid(const tg_call *c)
 {
     const int64_t rows = tg_rows_to_make(c->out[0]), m = c->out[0]->dim[0], n = c->out[0]->dim[1];

@@ -1,9 +1,9 @@
-/* losses_vector.c - losses of each element, and their derivatives in x and target. */
+/* losses_vector.c - pointwise losses, and their derivatives in x and target. */
 #include "attr.h"
 #include "elementwise.h"
 #include "vector_math.h"
 
-/* ln(1 + u) for 0 <= u <= 1: what 1 + u loses by rounding is put back. */
+/* ln(1 + u) for 0 <= u <= 1, corrected for the rounding of 1 + u. */
 static inline float log1p_f32(float u)
 {
     const float v = 1 + u, lost = u - (v - 1);

@@ -25,6 +25,6 @@ static const char *matmul_bf16_reject(const tg_call *c) { return c->in[0]->dtype
 
 TG_VECTOR_KERNEL(matmul_vector) = { TG_VECTOR_HEAD, .reject = tg_product_reject, .scratch = matmul_scratch,
                                     .tasks = matmul_tasks, .run = matmul_run };
-/* bf16, which is widened as it is packed: behind the products of bf16. */
+/* bf16, widened as it is packed: listed after the kernels with bf16 products. */
 TG_VECTOR_KERNEL(matmul_bf16_vector) = { TG_VECTOR_HEAD, .reject = matmul_bf16_reject, .scratch = matmul_scratch,
                                          .tasks = matmul_tasks, .run = matmul_run };

@@ -1,5 +1,5 @@
-/* max_all_vector.c - max over all axes of a large tensor, and its derivative: parts first, as one result would be one
- * task. */
+/* max_all_vector.c - max over all axes of a large tensor, and its derivative: by parts, because one result would be a
+ * single task. */
 #include "elementwise.h"
 #include "max_line.h"
 
@@ -19,7 +19,7 @@ static const char *max_all_why_not(const tg_tensor *x, const tg_tensor *y)
     return tg_count(x) > PART ? NULL : "one part";
 }
 
-/* ---- max: the largest of each part, then of these ---- */
+/* ---- max: the maximum of each part, then of these ---- */
 
 static const char *max_all_reject(const tg_call *c)
 {
@@ -57,7 +57,7 @@ TG_VECTOR_KERNEL(max_all_vector) = {
     .run = max_all_run,
 };
 
-/* ---- max_grad: ties are counted, then share gy ---- */
+/* ---- max_grad: counts ties, which then share gy ---- */
 
 static const char *max_all_grad_reject(const tg_call *c)
 {

@@ -1,4 +1,4 @@
-/* max_line.h - the largest of a line; a NaN is the largest. */
+/* max_line.h - the maximum of a line; NaN counts as the largest. */
 #ifndef TG_MAX_LINE_H
 #define TG_MAX_LINE_H
 #include "bf16.h"
@@ -19,7 +19,7 @@ TG_INLINE float line_max(const void *x, bool is_bf16, int64_t n)
     return nans ? NAN : most;
 }
 
-/* Not inlined: within an outer loop GCC 12 keeps reductions' vectors in memory. */
+/* Not inlined: within an outer loop GCC 12 keeps reduction vectors in memory. */
 static __attribute__((noinline)) float max_f32(const void *x, int64_t n) { return line_max(x, false, n); }
 static __attribute__((noinline)) float max_bf16(const void *x, int64_t n) { return line_max(x, true, n); }
 

@@ -1,8 +1,8 @@
-/* max_pool2d_relu_grad_vector.c - the gradient of max_pool2d behind a relu, and its sum by channel, in one pass: where
- * windows lie side by side each gradient goes to one pixel, or, where relu stopped it, to none.
+/* max_pool2d_relu_grad_vector.c - the gradient of max_pool2d following a relu, and its sum by channel, in one pass.
+ * Windows do not overlap, so each gradient goes to one pixel or, where relu stopped it, to none.
  *
- * Phase 0 goes over bands of lines, one a row of windows, and sums what it hands out; phase 1 adds the tasks' sums, in
- * order, in double. */
+ * Phase 0 processes bands of lines, one row of windows each, and sums the gradients it stores; phase 1 adds the tasks'
+ * sums in order, in double. */
 #include "bf16.h"
 #include "pool2d.h"
 #include "pool2d_windows.h"
@@ -18,8 +18,8 @@ typedef struct {
     const void *gy, *index, *y;
     void *g;
     tg_windows at[2];
-    int64_t channels, bands, step, tasks; /* bands of all images, of a task */
-    bool is_bf16, bytes;                  /* numbers are bf16; indices are u8, not i32 */
+    int64_t channels, bands, step, tasks; /* of all images; per task */
+    bool is_bf16, bytes;                  /* elements are bf16; indices are u8, not i32 */
 } max_relu_grad;
 
 static max_relu_grad max_relu_grad_of(const tg_call *c)
@@ -47,7 +47,7 @@ static const char *max_pool2d_relu_grad_reject(const tg_call *c)
 
 /* ---- phase 0 ---- */
 
-/* Pixels first .. first + n - 1 of a window get its gradient, or nothing.  n is a constant. */
+/* Stores a window's gradient, or zero, at its pixels first .. first + n - 1. n is a constant. */
 #define GIVE(name, number, place_type) \
     TG_INLINE void name(int n, int64_t first, const void *gradients, const void *places, int64_t channels, \
                         void *const to[AT_ONCE]) \
@@ -76,7 +76,7 @@ TG_INLINE void scatter_channels(const max_relu_grad *p, int n, int64_t first, co
     else give_words(n, first, gy, index, p->channels, to);
 }
 
-/* All pixels of a window, whose first one begins with element `at`. */
+/* All pixels of a window whose first pixel begins at element `at`. */
 static void scatter_window(const max_relu_grad *p, const void *gy, const void *index, int64_t at)
 {
     const int64_t width = p->at[1].kernel, places = p->at[0].kernel * width, line = p->at[1].size * p->channels;
@@ -101,7 +101,7 @@ static void add_to_sums(const void *gy, bool is_bf16, int64_t channels, float *s
         for (int64_t c = 0; c < channels; c++) sum[c] += tg_value_of(((const uint32_t *)gy)[c]);
 }
 
-/* What relu passes of the gradients of a row of windows, from element `from` on. */
+/* The gradients of a row of windows that relu passes, from element `from` on. */
 static void mask_window(const max_relu_grad *p, int64_t from, void *passed)
 {
     const void *const gy = tg_at(p->gy, p->is_bf16, from), *const y = tg_at(p->y, p->is_bf16, from);
@@ -109,7 +109,7 @@ static void mask_window(const max_relu_grad *p, int64_t from, void *passed)
     else tg_relu_grad_line(gy, y, false, p->at[1].out * p->channels, passed);
 }
 
-/* A row of windows; `at`: the first pixel's first element. */
+/* A row of windows; `at`: the first element of its first pixel. */
 static void scatter_row(const max_relu_grad *p, int64_t row, int64_t at, void *passed, float *sum)
 {
     const tg_windows *u = &p->at[1];
@@ -122,7 +122,7 @@ static void scatter_row(const max_relu_grad *p, int64_t row, int64_t at, void *p
     }
 }
 
-/* Zeros for what no window covers. */
+/* Zeros the pixels that no window covers. */
 static void clear_pixels(const max_relu_grad *p, int64_t at, int64_t n)
 {
     memset(tg_at(p->g, p->is_bf16, at), 0, (size_t)n * (p->is_bf16 ? 2 : 4));

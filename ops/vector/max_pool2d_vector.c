@@ -1,13 +1,13 @@
-/* max_pool2d_vector.c - the largest value of windows, and its derivative: all channels of a pixel at a time.
+/* max_pool2d_vector.c - max pooling and its derivative: all channels of a pixel at a time.
  *
- * Windows of 4, 6 or 9 pixels are taken in one go, others pixel by pixel.  Backward gathers: a pixel of x looks into
- * the windows it is in, so tasks write different lines. */
+ * Windows of 4, 6 or 9 pixels are processed in one step, others pixel by pixel. Backward gathers: each pixel of x
+ * checks the windows that contain it, so tasks write disjoint lines. */
 #include "bf16.h"
 #include "pool2d.h"
 #include "pool2d_windows.h"
 #include <string.h>
 
-enum { MOST = 9, SOURCES = 4, CHANNELS = 32 }; /* CHANNELS: taken at a time */
+enum { MOST = 9, SOURCES = 4, CHANNELS = 32 }; /* CHANNELS: processed at a time */
 
 typedef struct {
     tg_windows at[2];
@@ -15,7 +15,7 @@ typedef struct {
     bool is_bf16, bytes;
 } max_pool; /* bytes: indices are u8, not i32 */
 
-/* ---- indices; NONE: nobody wants them ---- */
+/* ---- indices; NONE: not an output ---- */
 
 typedef enum { NONE, BYTES, WORDS } index_kind;
 
@@ -49,9 +49,9 @@ typedef struct {
     int32_t place[MOST];
 } window_taps;
 
-/* The largest of n pixels, channel by channel; the first of equals, but a NaN wins.  begun: y and index are one too.
- * Taps are copied: the compiler must see that a byte of the index is none of theirs.  Places become bytes in a loop of
- * their own, for a loop with bytes in it takes 64 channels at a time or is_bf16 a vector of the others. */
+/* The maximum of n pixels, channel by channel: the first of equals, but NaN wins. begun: y and index take part. Taps
+ * are copied, so that the compiler sees that index bytes do not alias them. Positions are narrowed to bytes in a loop
+ * of their own: a loop that mixes in bytes processes 64 channels at a time, or uses half a vector of the others. */
 TG_INLINE void largest_channels(int n, bool begun, const window_taps *from, int64_t first, int64_t channels,
                                 bool is_bf16, index_kind kind, void *y, void *index)
 {
@@ -111,7 +111,7 @@ static void reduce_taps(const max_pool *p, const window_taps *t, bool begun, voi
     else largest_indexed(p, t, begun, false, y, index);
 }
 
-/* The window's first pixel, which may lie in the padding; an index counts from there. */
+/* The window's first pixel, possibly in the padding; indices count from it. */
 static int64_t window_first(const tg_windows *v, int64_t o) { return o * v->stride - v->pad; }
 
 static void add_tap(const max_pool *p, const void *image, int64_t line, int64_t column, int64_t h, int64_t w,
@@ -141,7 +141,7 @@ static void max_pool2d_window(const max_pool *p, const void *image, int64_t line
     reduce_taps(p, &t, begun, y, index);
 }
 
-/* All pixels of a window that lies inside. */
+/* All pixels of a window that is inside the image. */
 static window_taps taps_of(const max_pool *p, const void *image, int64_t line, int64_t column)
 {
     const int64_t h = window_first(&p->at[0], line), w = window_first(&p->at[1], column);
@@ -151,8 +151,7 @@ static window_taps taps_of(const max_pool *p, const void *image, int64_t line, i
     return t;
 }
 
-/* Windows that lie inside, and take few enough pixels: the next one's are as far from this one's as windows are apart.
- */
+/* Windows inside the image with few enough pixels: from one to the next, addresses advance by the windows' stride. */
 static bool window_is_whole(const max_pool *p, int64_t line, int64_t column)
 {
     const tg_windows *v = &p->at[0], *u = &p->at[1];
@@ -188,7 +187,8 @@ static max_pool pool_of(const tg_call *c, const tg_tensor *index)
                        index && index->dtype == TG_U8 };
 }
 
-/* Lines of y of a task: part of an image, at most a is_bf16, if that makes no crumbs of it; else the image. */
+/* Lines of y per task: part of an image, at most half of it, unless the parts become too small; otherwise the whole
+ * image. */
 static int64_t max_pool2d_lines(const tg_call *c)
 {
     const int64_t image = c->out[0]->dim[1], wanted = tg_pool_lines(c), most = wanted < image ? wanted : image;
@@ -199,7 +199,7 @@ static int64_t max_pool2d_lines(const tg_call *c)
 
 static int64_t max_pool2d_tasks(const tg_call *c, int phase) { return tg_pool_tasks_of(c, phase, max_pool2d_lines(c)); }
 
-/* Where windows lie side by side and cover the image, lines of y are as many lines of x after another. */
+/* Where windows neither overlap nor leave gaps, a range of lines of y reads one contiguous range of lines of x. */
 static int64_t max_pool2d_takes(const tg_call *c, int k)
 {
     const tg_pool2d_attr *a = c->attr;
@@ -227,14 +227,14 @@ TG_VECTOR_KERNEL(max_pool2d_vector) = { TG_VECTOR_HEAD, .tasks = max_pool2d_task
 
 /* ---- backward ---- */
 
-/* Gradients of windows, and at which index the pixel stands in each. */
+/* Gradients of windows, and the pixel's index in each. */
 typedef struct {
     int n;
     const void *gy[SOURCES], *index[SOURCES];
     int32_t place[SOURCES];
 } gradient_sources;
 
-/* gx = the gradients of windows whose largest pixel is this one, plus what was begun. */
+/* gx = the gradients of windows whose maximum is this pixel, plus the sum so far. */
 TG_INLINE void gather_channels(int n, const float *begun, const gradient_sources *s, int64_t channels, bool from,
                                bool to, index_kind kind, void *gx)
 {
@@ -272,7 +272,7 @@ TG_INLINE void gather_any(const max_pool *p, const float *begun, const gradient_
     else gather_from(NULL, s, p->channels, from, to, WORDS, gx);
 }
 
-/* last: gx is finished.  Sums of bf16 wait in `sum`. */
+/* last: gx is complete. bf16 results accumulate in `sum`. */
 static void gather_some(const max_pool *p, bool begun, bool last, const gradient_sources *s, float *sum, void *gx)
 {
     if (!p->is_bf16) gather_any(p, begun ? gx : NULL, s, false, false, gx);
@@ -283,7 +283,7 @@ static void gather_some(const max_pool *p, bool begun, bool last, const gradient
 typedef struct {
     const void *gy, *index;
     int64_t row, column;
-} image_pixel; /* of an image whose gradients these are */
+} image_pixel; /* of the image whose gradient is computed */
 
 static void max_pool2d_grad_pixel(const max_pool *p, const tg_holders at[2], const image_pixel *x, float *sum, void *gx)
 {
@@ -304,7 +304,7 @@ static void max_pool2d_grad_pixel(const max_pool *p, const tg_holders at[2], con
     gather_some(p, begun, true, &s, sum, gx);
 }
 
-/* A pixel of a window gets its gradient, or nothing. */
+/* A pixel of a window receives its gradient, or zero. */
 TG_INLINE void pick_channels(const void *gy, const void *index, int32_t place, int64_t channels, bool is_bf16,
                              index_kind kind, void *gx)
 {

@@ -1,4 +1,4 @@
-/* max_vector.c - max over any axes, its derivative, and argmax over one.  A NaN is the largest. */
+/* max_vector.c - max over any axes, its derivative, and argmax over one axis. NaN counts as the largest. */
 #include "elementwise.h"
 #include "max_line.h"
 #include "reduce_axes.h"
@@ -44,14 +44,14 @@ static int64_t max_tasks(const tg_call *c, int phase)
 
 TG_VECTOR_KERNEL(max_vector) = { TG_VECTOR_HEAD, .reject = tg_reject_not_float, .tasks = max_tasks, .run = max_run };
 
-/* ---- max_grad: gy is shared by the elements that equal y ---- */
+/* ---- max_grad: gy is split between the elements that equal y ---- */
 
 typedef struct {
     const void *gy, *x, *y;
     void *gx;
 } max_grad_operands;
 
-/* share[j]: what each of the elements that equal y[j] gets. */
+/* share[j]: what each element that equals y[j] receives. */
 TG_INLINE void count_ties(const tg_units *u, const tg_unit *at, const max_grad_operands *o, bool is_bf16,
                           const float *most, float *share)
 {
@@ -121,7 +121,7 @@ TG_VECTOR_KERNEL(max_grad_vector) = {
     .run = max_grad_run,
 };
 
-/* ---- argmax: the first of the largest ---- */
+/* ---- argmax: the first maximum ---- */
 
 TG_INLINE int64_t line_argmax(const void *x, bool is_bf16, int64_t n)
 {

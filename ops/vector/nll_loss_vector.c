@@ -1,6 +1,8 @@
-/* nll_loss_vector.c - negative log likelihood, cross entropy, and their gradients; ref/nll_loss_ref.c has the formulas.
+/* nll_loss_vector.c - negative log likelihood, cross entropy, and their gradients. The formulas are in
+ * ref/nll_loss_ref.c.
  *
- * A task takes some rows.  Losses: 0 each task sums its rows, 1 the tasks' sums are added, in order, in double. */
+ * A task processes some rows. Losses: in phase 0 each task sums its rows; phase 1 adds the tasks' sums in order, in
+ * double. */
 #include "attr.h"
 #include "softmax_row.h"
 #include "vector.h"
@@ -27,7 +29,7 @@ static int64_t task_rows(const tg_call *c)
 
 static int64_t row_tasks(const tg_call *c) { return (nll_rows(c) + task_rows(c) - 1) / task_rows(c); }
 
-/* The class of a row; -1 if it does not count: ignored, or out of range, which is a fault. */
+/* The class of a row; -1 if the row does not count: ignored, or out of range, which is a fault. */
 static int64_t class_of(const nll_classes *k, int64_t row)
 {
     const void *const at = tg_ptr(k->target);
@@ -44,7 +46,7 @@ static int64_t class_of(const nll_classes *k, int64_t row)
 
 static double weight_of(const nll_classes *k, int64_t class) { return k->weight ? (double)k->weight[class] : 1; }
 
-/* sum of weight x, or of weights alone */
+/* sum of weight x, or of the weights alone */
 static double weighted_sum(const float *x, const float *weight, int64_t n)
 {
     double total = 0;
@@ -64,7 +66,7 @@ static double nll_loss_row(const nll_classes *k, const float *logp, int64_t clas
     return e > 0 ? loss - e / n * weighted_sum(logp, k->weight, k->attr->classes) : loss;
 }
 
-/* The logarithms of the probabilities of a row: given, or made of logits, in the output or in scratch. */
+/* The log probabilities of a row: an input, or computed from logits, in the output or in scratch. */
 static const float *logp_row(const tg_call *c, const tg_task *t, int64_t row, int64_t n)
 {
     const bool is_bf16 = tg_is_bf16(c->in[0]);
@@ -131,7 +133,7 @@ static void glogp_row(const nll_classes *k, int64_t class, float scale, float *g
     g[class] -= scale * (1 - e) * (float)weight_of(k, class);
 }
 
-/* gx of one row; g: room for it in f32, or gx itself. */
+/* gx of one row; g: f32 scratch for it, or gx itself. */
 static void gx_row(const nll_classes *k, const float *logp, int64_t class, float scale, bool is_bf16, float *g,
                    void *gx)
 {

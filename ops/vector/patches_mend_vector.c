@@ -1,10 +1,10 @@
-/* patches_mend_vector.c - sums that zeros beside an image made NaN.  See patches.h. */
+/* patches_mend_vector.c - recomputes sums that padding zeros made NaN. See patches.h. */
 #include "patches.h"
 #include <math.h>
 
 enum { CHANNELS = 64 }; /* of a tap, summed at a time */
 
-/* The first value of the pixel that a place (i, j) of image n meets through a tap; NULL if it lies outside. */
+/* The first value of the pixel that position (i, j) of image n meets through a tap; NULL: padding. */
 static const float *tap_pixel(const tg_patches *p, int64_t n, int64_t i, int64_t j, int64_t line, int64_t column)
 {
     const int64_t y = i * p->stride[0] + p->origin[0] + line * p->step[0];
@@ -13,14 +13,14 @@ static const float *tap_pixel(const tg_patches *p, int64_t n, int64_t i, int64_t
     return p->image + ((n * p->size[0] + y) * p->size[1] + x) * p->pitch;
 }
 
-/* All taps of place i lie inside of the image, along an axis. */
+/* Whether all taps of position i are inside the image, along an axis. */
 static bool is_inside(const tg_patches *p, int axis, int64_t i)
 {
     const int64_t first = i * p->stride[axis] + p->origin[axis];
     return first >= 0 && first + (p->taps[axis] - 1) * p->step[axis] < p->size[axis];
 }
 
-/* All taps of all places do. */
+/* Whether all taps of all positions are. */
 static bool none_outside(const tg_patches *p)
 {
     bool inside = true;
@@ -31,7 +31,7 @@ static bool none_outside(const tg_patches *p)
 typedef float vec __attribute__((vector_size(4 * TG_LANES), aligned(4), may_alias));
 typedef int32_t mask __attribute__((vector_size(4 * TG_LANES)));
 
-/* What is not 0 here was NaN. */
+/* Non-zero where a NaN was seen. */
 typedef struct {
     mask many;
     int32_t one;
@@ -75,7 +75,7 @@ static float row_sum(const tg_patches *p, const tg_gemm *g, int64_t row, int64_t
     return g->relu && sum < 0 ? 0 : (float)sum;
 }
 
-/* Some sum of a row that reaches beyond the image is NaN. */
+/* Whether some sum of a row that reaches into the padding is NaN. */
 static bool spoiled(const tg_patches *p, tg_cell c, float *const *rows)
 {
     int64_t j = c.m0 % p->places[1], i = c.m0 / p->places[1] % p->places[0], low = 0, high = p->places[1];
@@ -113,7 +113,7 @@ typedef struct { /* some channels of one tap, to be summed */
     double sum[CHANNELS];
 } mend_task;
 
-/* All of them are NaN. */
+/* Whether all of them are NaN: no further term can change them. */
 static bool rest_is_nan(const mend_task *s)
 {
     for (int64_t c = 0; c < s->count; c++)

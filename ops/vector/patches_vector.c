@@ -1,17 +1,18 @@
 /* patches_vector.c - see patches.h.
  *
- * Taps side by side that meet pixels side by side, of which all channels count, lie in one run of memory: they are
- * copied together.  So a run is a line of taps, or a tap; the outer loop goes over runs, the inner one over rows. */
+ * Adjacent taps that meet adjacent pixels with all channels used are contiguous in memory, and are copied together. So
+ * a run is a line of taps, or a single tap; the outer loop is over runs, the inner one over rows. */
 #include "patches.h"
 #include <string.h>
 
 typedef struct {
-    int64_t line, column; /* tap of the run, its first one */
-    int64_t from, to;     /* values of the run that are wanted */
+    int64_t line, column; /* the run's first tap */
+    int64_t from, to;     /* values of the run that are needed */
     float *out;           /* for the first row */
 } tap_run;
 
-/* Most runs are short: 16 or 4 numbers at a time, the last ones overlapping, are faster than a call. */
+/* Most runs are short: copying 16 or 4 elements at a time, the last ones overlapping, is faster than a call to memcpy.
+ */
 static inline void copy_floats(float *to, const float *from, int64_t n)
 {
     if (n >= 16) {
@@ -25,7 +26,7 @@ static inline void copy_floats(float *to, const float *from, int64_t n)
     }
 }
 
-/* Values from..to of a run whose first pixel is column x of a line: what lies outside of the image is zero. */
+/* Values from..to of a run whose first pixel is column x of a line; padding is zero. */
 static inline void copy_tap_run(const tg_patches *p, const float *line, int64_t x, const tap_run *part, float *out)
 {
     const int64_t first = x * p->pitch, left = -first, right = (p->size[1] - x) * p->pitch;
@@ -37,7 +38,7 @@ static inline void copy_tap_run(const tg_patches *p, const float *line, int64_t 
     for (int64_t i = to; i < part->to; i++) out[i - part->from] = 0;
 }
 
-/* One run, all rows: places are counted up instead of divided. */
+/* One run for all rows. Positions are counted up instead of divided. */
 static void copy_patch_rows(const tg_patches *p, int64_t r0, int64_t r1, const tap_run *part, int64_t pitch)
 {
     int64_t j = r0 % p->places[1], i = r0 / p->places[1] % p->places[0], n = r0 / p->places[1] / p->places[0];

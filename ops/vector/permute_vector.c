@@ -1,15 +1,15 @@
-/* permute_vector.c - permute: axes in another order, by blocks that stay in the cache.
+/* permute_vector.c - permute, by blocks that stay in the cache.
  *
- * Axes of size 1 are dropped, and axes that stay side by side taken as one.  If the last axis stays last, whole rows
- * are copied.  Otherwise two axes make a matrix that is transposed: `read`, along which x is contiguous, and the last,
- * along which y is; the others number the matrices.  Elements are of 2 or 4 bytes, whatever they mean. */
+ * Axes of size 1 are dropped, and axes that stay adjacent are merged. If the last axis stays last, whole rows are
+ * copied. Otherwise two axes form a matrix that is transposed: `read`, along which x is contiguous, and the last, along
+ * which y is; the other axes number the matrices. Elements are opaque, of 2 or 4 bytes. */
 #include "attr.h"
 #include "elementwise.h"
 #include <string.h>
 
 enum { TILE = 32 };
 
-/* The axes of y, the last first: sizes, and steps in x and y. */
+/* The axes of y, innermost first: sizes, and strides in x and y. */
 typedef struct {
     int n;
     int64_t size[TG_MAX_RANK], x[TG_MAX_RANK], y[TG_MAX_RANK];
@@ -35,7 +35,7 @@ static permute_layout permute_layout_of(const tg_call *c)
     return l;
 }
 
-/* Where thing number i lies in x and y, counting over all axes but the first and `skip`. */
+/* Offsets in x and y of item number i, counting over all axes but the first and `skip`. */
 static void locate(const permute_layout *l, int skip, int64_t i, int64_t *x, int64_t *y)
 {
     *x = *y = 0;
@@ -76,7 +76,7 @@ static int read_axis(const permute_layout *l)
 static int64_t strip_count(const permute_layout *l) { return (l->size[read_axis(l)] + TILE - 1) / TILE; }
 static int64_t strips_a_task(const permute_layout *l) { return rows_a_task(l->size[0] * TILE); }
 
-/* Squares of 16-byte vectors: lines q and q + half of them are interleaved, as often as it takes. */
+/* Squares of 16-byte vectors: lines q and q + half of them are interleaved, repeatedly. */
 typedef uint32_t four __attribute__((vector_size(16)));
 typedef uint16_t eight __attribute__((vector_size(16)));
 #define LOW_4(a, b)  __builtin_shufflevector(a, b, 0, 4, 1, 5)
@@ -84,9 +84,9 @@ typedef uint16_t eight __attribute__((vector_size(16)));
 #define LOW_8(a, b)  __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
 #define HIGH_8(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
 
-/* y[i * step_y + j] = x[j * step_x + i], through tiles on the stack: steps are often powers of two, whose lines push
- * each other out of the cache, so each line is touched once.  SIDE: elements of a vector; copies of fixed size are no
- * calls. */
+/* y[i * step_y + j] = x[j * step_x + i], through tiles on the stack. Strides are often powers of two, whose lines evict
+ * each other from the cache, so each line is touched once. SIDE: elements of a vector. Copies of constant size compile
+ * to moves. */
 #define TRANSPOSE(name, type, vector, SIDE) \
     TG_INLINE void name##_line(type *restrict to, const type *restrict from, int64_t n) \
     { \

@@ -26,7 +26,7 @@ static inline tg_windows tg_adaptive_windows(const tg_adaptive_pool2d_attr *a, i
 
 static inline int64_t tg_window_start(const tg_windows *v, int64_t o)
 {
-    if (!v->kernel) return v->out == 1 ? 0 : o * v->size / v->out; /* the mean of all needs no division */
+    if (!v->kernel) return v->out == 1 ? 0 : o * v->size / v->out; /* the global mean needs no division */
     const int64_t start = o * v->stride - v->pad;
     return start > 0 ? start : 0;
 }
@@ -38,8 +38,8 @@ static inline int64_t tg_window_end(const tg_windows *v, int64_t o)
     return end < v->size ? end : v->size;
 }
 
-/* Windows first .. last hold the pixel that was asked for last.  Both their starts and their ends grow, so walking
- * through the pixels walks through them. */
+/* Windows first .. last contain the last pixel asked for. Their starts and ends both increase, so walking through the
+ * pixels walks through them. */
 typedef struct {
     int64_t first, last, first_end, next_start;
 } tg_holders;
@@ -50,7 +50,7 @@ static inline void tg_holders_move(const tg_windows *v, tg_holders *h, int64_t p
     while (h->last + 1 < v->out && h->next_start <= pixel) h->next_start = tg_window_start(v, ++h->last + 1);
 }
 
-/* Lines of c->out[0], all images' one after the other, in one task: about a block of the larger image's elements. */
+/* Lines of c->out[0], over all images, in one task: about one block's worth of elements of the larger image. */
 static inline int64_t tg_pool_lines(const tg_call *c)
 {
     const tg_tensor *out = c->out[0];
@@ -59,7 +59,7 @@ static inline int64_t tg_pool_lines(const tg_call *c)
     return step > 0 ? step : 1;
 }
 
-/* Tasks of so many lines. */
+/* Number of tasks of that many lines. */
 static inline int64_t tg_pool_tasks_of(const tg_call *c, int phase, int64_t step)
 {
     const int64_t lines = c->out[0]->dim[0] * c->out[0]->dim[1];

@@ -1,18 +1,18 @@
-/* product_blocks.h - a product of matrices as tasks: blocks of its result (gemm.h), which pack their operands. */
+/* product_blocks.h - a matrix product as tasks: blocks of its result (gemm.h) that pack their own operands. */
 #ifndef TG_PRODUCT_BLOCKS_H
 #define TG_PRODUCT_BLOCKS_H
 #include "bf16.h"
 #include "gemm.h"
 #include "products.h"
 
-/* `others` is how many such products are computed side by side. */
+/* `others` is the number of such products computed side by side. */
 static inline int64_t tg_product_blocks(const tg_product *p, int64_t others)
 {
     const tg_grid grid = tg_grid_of(p->m, p->n, others);
     return tg_grid_cells(&grid);
 }
 
-/* A block that is to be rounded is computed beside its place. */
+/* A block that has to be rounded to bf16 is computed in scratch. */
 static inline tg_scratch tg_product_scratch(const tg_product *p)
 {
     const size_t block = p->y_is_bf16 ? TG_MC * TG_NC * sizeof(float) : 0;

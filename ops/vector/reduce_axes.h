@@ -1,5 +1,4 @@
-/* reduce_axes.h - how reductions over any axes are cut into tasks: a unit is a result, or a strip of a lane of results.
- */
+/* reduce_axes.h - splits reductions over any axes into tasks. A unit is one result, or a strip of a lane of results. */
 #ifndef TG_REDUCE_AXES_H
 #define TG_REDUCE_AXES_H
 #include "axes.h"
@@ -12,7 +11,7 @@ typedef struct {
     int64_t strips, units, task_units; /* strips of a lane, if lanes are kept */
 } tg_units;
 
-/* Where a unit's numbers begin in x, and its results in y; how many results. */
+/* Where a unit begins in x, where its results begin in y, and how many there are. */
 typedef struct {
     int64_t x, y, n;
 } tg_unit;

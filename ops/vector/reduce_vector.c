@@ -1,8 +1,8 @@
 /* reduce_vector.c - sums over axes: sum, mean, sum_to, channel_sum, and relu_grad with channel_sum.
  *
- * x is taken as [outer, length, inner], and summed over the middle.  The shape cuts it into pieces of `rows` rows and
- * `width` columns: phase 0 sums each piece; if a length has several, phase 1 adds their sums up, in order.  If results
- * are bf16 phase 1 rounds them. */
+ * x is viewed as [outer, length, inner], and summed over the middle. It is split by shape into pieces of `rows` rows
+ * and `width` columns: phase 0 sums each piece; if a length has several, phase 1 adds their sums in order. If results
+ * are bf16, phase 1 rounds them. */
 #include "attr.h"
 #include "axes.h"
 #include "elementwise.h"
@@ -15,7 +15,7 @@ typedef struct {
     int64_t outer, length, inner;
     int64_t rows, width;     /* of a piece */
     int64_t pieces, columns; /* of a length; of inner */
-    int64_t group;           /* outer indices of one task */
+    int64_t group;           /* outer indices per task */
     double scale;
     bool narrow; /* results are bf16 */
 } reduce_cut;
@@ -34,7 +34,7 @@ static reduce_cut reduce_cut_of(int64_t outer, int64_t length, int64_t inner)
     return k;
 }
 
-/* False: other axes, of a size above 1, lie between those that are summed. */
+/* False: other axes, larger than 1, are between those that are summed. */
 static bool cut_axes(const tg_call *c, reduce_cut *k)
 {
     const tg_tensor *x = c->in[0];
@@ -61,10 +61,10 @@ static reduce_cut cut_rows(const tg_tensor *x)
 
 /* ---- one piece ---- */
 
-/* Its sums are results. */
+/* Whether a piece's sums are results. */
 static bool is_direct(const reduce_cut *k) { return k->pieces == 1 && !k->narrow; }
 
-/* Eight rows at a time in f32, these sums in double: few loads and stores of sums, and small rounding errors. */
+/* Eight rows at a time in f32, and their sums in double: few loads and stores of sums, small rounding errors. */
 TG_INLINE void reduce_add_rows(double *restrict sum, const void *x, bool is_bf16, int64_t rows, int64_t stride,
                                int64_t width)
 {
@@ -88,11 +88,11 @@ TG_INLINE void reduce_add_rows(double *restrict sum, const void *x, bool is_bf16
     }
 }
 
-/* Not inlined: within an outer loop GCC 12 keeps the reduction's vector in memory. */
+/* Not inlined: within an outer loop GCC 12 keeps reduction vectors in memory. */
 static __attribute__((noinline)) double add_line_f32(const void *x, int64_t n) { return tg_line_sum(x, false, n); }
 static __attribute__((noinline)) double add_line_bf16(const void *x, int64_t n) { return tg_line_sum(x, true, n); }
 
-/* Sums of `count` lines that are results, or wait to be rounded. */
+/* Sums of `count` lines, which are results, or f32 sums to be rounded. */
 TG_INLINE void reduce_add_lines(const void *x, bool is_bf16, int64_t n, int64_t count, double scale, float *to)
 {
     for (int64_t i = 0; i < count; i += TG_LINES) {
@@ -148,7 +148,7 @@ TG_INLINE void reduce_first_phase(const reduce_cut *k, const void *x, bool is_bf
     }
 }
 
-/* Sums of one piece, in order, become results. */
+/* The sums of one piece, in order, become results. */
 static void round_sums(const reduce_cut *k, void *y, const float *sum, int64_t task)
 {
     const int64_t end = tg_block_end(task, k->outer * k->inner);
@@ -253,7 +253,7 @@ TG_VECTOR_KERNEL(channel_sum_vector) = {
     .run = channel_sum_run,
 };
 
-/* ---- relu_grad_channel_sum: a row is masked and added in one pass ---- */
+/* ---- relu_grad_channel_sum: masks and adds a row in one pass ---- */
 
 TG_INLINE void mask_row(float *sum, void *g, const void *gy, const void *y, bool is_bf16, int64_t n)
 {

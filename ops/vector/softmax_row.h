@@ -1,4 +1,4 @@
-/* softmax_row.h - softmax along a row, where cross entropy needs it too.  from, to: what is read, written is bf16. */
+/* softmax_row.h - softmax along a row, shared with cross entropy. from, to: the input, the output is bf16. */
 #ifndef TG_SOFTMAX_ROW_H
 #define TG_SOFTMAX_ROW_H
 #include "bf16.h"
@@ -12,7 +12,7 @@ TG_INLINE float tg_row_max(const void *x, bool from, int64_t n)
     return most;
 }
 
-enum { TG_SOFTMAX_PIECE = 4096 }; /* numbers that are summed in f32; the sums of pieces are added in double */
+enum { TG_SOFTMAX_PIECE = 4096 }; /* elements summed in f32; the sums of pieces are added in double */
 TG_INLINE int64_t tg_piece_end(int64_t at, int64_t n) { return n - at < TG_SOFTMAX_PIECE ? n : at + TG_SOFTMAX_PIECE; }
 
 TG_INLINE void tg_log_softmax_row(const void *x, bool from, int64_t n, void *y, bool to)
@@ -30,7 +30,7 @@ TG_INLINE void tg_log_softmax_row(const void *x, bool from, int64_t n, void *y, 
     for (int64_t j = 0; j < n; j++) tg_store(y, to, j, (tg_load(x, from, j) - most) - shift);
 }
 
-/* gx may be gy or y, if it is of their dtype. */
+/* gx may be gy or y, if dtypes match. */
 TG_INLINE void tg_log_softmax_grad_row(const void *gy, const void *y, bool from, int64_t n, void *gx, bool to)
 {
     double total = 0;

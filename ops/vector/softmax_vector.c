@@ -1,8 +1,8 @@
 /* softmax_vector.c - softmax, its logarithm and their derivatives.
  *
- * x counts as [outer, n, inner] around the axis.  The last axis (inner = 1): a row at a time, a task takes several.
- * Others: `inner` rows side by side, a task takes a strip of at most STRIP of them; where bf16 is read or written the
- * strip is widened into scratch, worked on there, and rounded when it is stored. */
+ * x is viewed as [outer, n, inner] around the axis. Last axis (inner = 1): one row at a time, several per task.
+ * Other axes: `inner` rows side by side, at most STRIP of them per task; if the input or output is bf16, the strip is
+ * widened into scratch, processed there, and rounded when stored. */
 #include "attr.h"
 #include "softmax_row.h"
 #include "vector.h"
@@ -60,7 +60,7 @@ TG_INLINE void softmax_grad_row(const void *gy, const void *y, bool from, int64_
     for (int64_t j = 0; j < n; j++) tg_store(gx, to, j, tg_load(y, from, j) * (tg_load(gy, from, j) - all));
 }
 
-/* Not inlined: within an outer loop GCC 12 keeps a reduction's vector in memory. */
+/* Not inlined: within an outer loop GCC 12 keeps reduction vectors in memory. */
 #define ROW(from, to) \
     static __attribute__((noinline)) void row_##from##to(const tg_call *c, int64_t at, int64_t n, float *room) \
     { \
@@ -79,14 +79,14 @@ ROW(1, 1)
 typedef void softmax_row_function(const tg_call *c, int64_t at, int64_t n, float *room);
 static softmax_row_function *const rows[2][2] = { { row_00, row_01 }, { row_10, row_11 } };
 
-/* ---- a strip: w <= STRIP rows side by side, numbers of a row `step` apart ---- */
+/* ---- a strip: w <= STRIP rows side by side; `step` is the stride between a row's elements ---- */
 
-enum { FEW = 64 }; /* numbers of a row that are summed in f32; these sums are added in double */
+enum { FEW = 64 }; /* elements of a row summed in f32; these sums are added in double */
 typedef struct {
     float most[STRIP], sum[STRIP];
 } softmax_strip_state;
 
-/* sum[j]: the sum of `value`, a formula of at = i step + j. */
+/* sum[j]: the sum of `value`, an expression of at = i step + j. */
 #define STRIP_SUM(sum, value) \
     do { \
         double total[STRIP] = { 0 }; \
@@ -168,7 +168,7 @@ static void store_piece(const tg_tensor *t, const strip_piece *p, const float *r
         else tg_narrow(room + i * p->w, false, p->w, tg_at(tg_ptr(t), false, p->at + i * p->step));
 }
 
-/* second: the second input of a derivative. */
+/* second: a derivative's second input. */
 static void softmax_strip_any(const tg_op *op, const strip_piece *p, int64_t step, const float *x, const float *second,
                               float *y)
 {

@@ -1,10 +1,10 @@
-/* sum_axes_vector.c - sum, mean and sum_to over axes between which others are kept: in double, a result at a time, or a
- * strip of a lane of results.  reduce_vector.c has the axes that lie side by side. */
+/* sum_axes_vector.c - sum, mean and sum_to over axes that are not adjacent: in double, one result at a time, or a strip
+ * of a lane of results. Adjacent axes are in reduce_vector.c. */
 #include "elementwise.h"
 #include "line_sum.h"
 #include "reduce_axes.h"
 
-/* Not inlined: within an outer loop GCC 12 keeps the reduction's vector in memory. */
+/* Not inlined: within an outer loop GCC 12 keeps reduction vectors in memory. */
 static __attribute__((noinline)) double line_f32(const void *x, int64_t n) { return tg_line_sum(x, false, n); }
 static __attribute__((noinline)) double line_bf16(const void *x, int64_t n) { return tg_line_sum(x, true, n); }
 

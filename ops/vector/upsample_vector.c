@@ -1,5 +1,5 @@
-/* upsample_vector.c - upsample and its derivative.  A task is one line of the result, whose pixels are vectors of
- * channels; the derivative finds the lines of the output that read its line, so no two tasks write the same place. */
+/* upsample_vector.c - upsample and its derivative. A task is one line of the result, whose pixels are vectors of
+ * channels. The derivative gathers from the output lines that read its line, so tasks write disjoint lines. */
 #include "elementwise.h"
 #include "upsample.h"
 #include <string.h>
@@ -50,7 +50,7 @@ TG_INLINE void add_scaled(float *restrict gx, const void *restrict gy, bool is_b
     for (int64_t k = 0; k < n; k++) gx[k] += weight * tg_load(gy, is_bf16, k);
 }
 
-/* gx += weight * what a line of gy gives back to a line of the image. */
+/* gx += weight * the gradient that a line of gy passes to a line of the image. */
 TG_INLINE void scatter_line(const tg_upsample_attr *a, float *gx, const void *gy, bool is_bf16, double weight,
                             int64_t channels)
 {

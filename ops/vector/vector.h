@@ -1,7 +1,7 @@
-/* vector.h - plain loops that the compiler vectorises; each file here is compiled for AVX-512, AVX2 and the baseline.
+/* vector.h - plain loops that the compiler vectorises. Each file here is compiled for AVX-512, AVX2 and the baseline.
  *
- * TG_VECTOR_SUFFIX and TG_VECTOR_ISA come from the build.  Results may differ between instruction sets by rounding
- * (fused multiply-adds), never between numbers of threads. */
+ * TG_VECTOR_SUFFIX and TG_VECTOR_ISA come from the build. Results may differ by rounding between instruction sets
+ * (fused multiply-add), never between numbers of threads. */
 #ifndef TG_VECTOR_H
 #define TG_VECTOR_H
 #include "op.h"
@@ -17,7 +17,7 @@
 /* Named vector_avx512, vector_avx2, vector_generic. */
 #define TG_VECTOR_HEAD .name = "vector_" TG_TEXT(TG_VECTOR_SUFFIX), .backend = "vector", .isa = TG_VECTOR_ISA
 
-/* Elements of one task of an element-wise kernel: a multiple of any vector, small enough to balance. */
+/* Elements per task of an element-wise kernel: a multiple of any vector, small enough to balance. */
 enum { TG_VECTOR_BLOCK = 16384 };
 static inline int64_t tg_blocks(int64_t n) { return (n + TG_VECTOR_BLOCK - 1) / TG_VECTOR_BLOCK; }
 static inline int64_t tg_block_end(int64_t block, int64_t n)
@@ -26,7 +26,7 @@ static inline int64_t tg_block_end(int64_t block, int64_t n)
     return end < n ? end : n;
 }
 
-/* Rows of a tensor are often some lines of the cache: a call takes as long as copying them. */
+/* Rows of a tensor are often a few cache lines, for which a call to memcpy takes as long as the copy. */
 static inline void tg_copy_row(char *restrict to, const char *restrict from, size_t bytes)
 {
     if (bytes > 1024 || bytes % 64) {

@@ -1,10 +1,9 @@
-/* vector_math.h - exp, log, tanh, the normal distribution in FP32 without branches, so that loops over them vectorise.
+/* vector_math.h - branch-free exp, log, tanh and normal distribution in FP32, so that loops over them vectorise.
  *
- * Errors, measured: exp and log 1 unit in the last place, tanh and sigmoid 3, the normal distribution 1.8e-7.  A NaN
- * stays a NaN; overflow and poles give the infinities; results below 2^-126 may be flushed.  The reductions are the
- * classical ones: Cody and Waite, "Software Manual for the Elementary Functions" (1980), for exp and tanh; the atanh
- * series for log.  The polynomials minimise the largest relative error of the function on the interval given (Remez
- * exchange, in double). */
+ * Measured errors: exp and log 1 ulp, tanh and sigmoid 3 ulp, the normal distribution 1.8e-7. NaN stays NaN, overflow
+ * and poles give infinities, and results below 2^-126 may be flushed to zero. The range reductions are classical: Cody
+ * and Waite, "Software Manual for the Elementary Functions" (1980), for exp and tanh; the atanh series for log. The
+ * polynomials minimise the maximum relative error on the stated interval (Remez exchange, in double). */
 #ifndef TG_VECTOR_MATH_H
 #define TG_VECTOR_MATH_H
 #include <math.h>
@@ -16,13 +15,13 @@ typedef union {
 } tg_float_bits;
 static inline uint32_t tg_bits_of(float value) { return (tg_float_bits){ .value = value }.bits; }
 static inline float tg_float_of(uint32_t bits) { return (tg_float_bits){ .bits = bits }.value; }
-static inline float tg_clamp_f32(float x, float low, float high) /* a NaN stays a NaN */
+static inline float tg_clamp_f32(float x, float low, float high) /* NaN stays NaN */
 {
     x = x < low ? low : x;
     return x > high ? high : x;
 }
 
-/* x = n ln 2 + r with |r| <= ln 2 / 2, n an integer.  Adding 3 * 2^22 rounds to integers and leaves n in the low bits.
+/* x = n ln 2 + r with |r| <= ln 2 / 2, n an integer. Adding 3 * 2^22 rounds to an integer and leaves n in the low bits.
  * ln 2 is split so that n times its upper part is exact. */
 typedef struct {
     float r;
@@ -45,7 +44,7 @@ static inline float tg_expm1_reduced(float r)
 
 static inline float tg_power_of_two(int32_t n) { return tg_float_of((uint32_t)(n + 127) << 23); } /* -127 < n < 128 */
 
-/* The scale 2^n comes in two factors: n reaches 128 and -150, where results are infinite or denormal. */
+/* 2^n is applied as two factors: n ranges from -150 to 128, where results are denormal or infinite. */
 static inline float tg_exp_f32(float x)
 {
     const tg_exp_parts parts = tg_reduce(tg_clamp_f32(x, -104.0f, 89.0f));
@@ -53,11 +52,11 @@ static inline float tg_exp_f32(float x)
     return (1.0f + tg_expm1_reduced(parts.r)) * tg_power_of_two(is_bf16) * tg_power_of_two(parts.n - is_bf16);
 }
 
-/* x = 2^e m with sqrt(1/2) <= m < sqrt 2, f = m - 1, s = f / (2 + f): ln m = 2 atanh s = 2 s + s R(s^2), written
- * f - (f^2/2 - s (f^2/2 + R)) to lose nothing near 1.  R: |s| <= 0.1716, error of ln m 8.3e-10. */
+/* x = 2^e m with sqrt(1/2) <= m < sqrt 2, f = m - 1, s = f / (2 + f): ln m = 2 atanh s = 2 s + s R(s^2), written f -
+ * (f^2/2 - s (f^2/2 + R)) to avoid cancellation near 1. R: |s| <= 0.1716, error of ln m 8.3e-10. */
 static inline float tg_log_finite(float x)
 {
-    const float tiny = 1.17549435e-38f; /* what is smaller is scaled by 2^23 */
+    const float tiny = 1.17549435e-38f; /* smaller inputs are scaled by 2^23 */
     const float y = x < tiny ? x * 8388608.0f : x;
     const uint32_t shifted = tg_bits_of(y) - 0x3f3504f3u; /* bits of sqrt(1/2) */
     const float e = (float)((int32_t)shifted >> 23) - (x < tiny ? 23.0f : 0.0f);
@@ -69,11 +68,11 @@ static inline float tg_log_finite(float x)
 static inline float tg_log_f32(float x)
 {
     const float y = tg_log_finite(x);
-    const float edge = x < 0.0f ? NAN : x == 0.0f ? -INFINITY : x; /* -, 0, and +infinity and NaN as they are */
+    const float edge = x < 0.0f ? NAN : x == 0.0f ? -INFINITY : x; /* negative, 0; +infinity and NaN unchanged */
     return x > 0.0f && x < INFINITY ? y : edge;
 }
 
-/* With t = e^(2|x|) - 1: tanh |x| = t / (t + 2), exact for small x too.  Beyond 10 it is 1. */
+/* With t = e^(2|x|) - 1: tanh |x| = t / (t + 2), accurate for small x too. Beyond 10 it is 1. */
 static inline float tg_tanh_f32(float x)
 {
     const tg_exp_parts parts = tg_reduce(2.0f * tg_clamp_f32(fabsf(x), 0.0f, 10.0f));
@@ -83,8 +82,8 @@ static inline float tg_tanh_f32(float x)
 
 static inline float tg_sigmoid_f32(float x) { return 1.0f / (1.0f + tg_exp_f32(-x)); }
 
-/* The probability that a normal number is below x: 1/2 + x P(x^2) / Q(x^2), relative error of the quotient 4.6e-8. From
- * 5.5 on it is 1, from -5.5 down 0: as exactly, or infinities would leak into gelu. */
+/* The standard normal CDF: 1/2 + x P(x^2) / Q(x^2), relative error of the quotient 4.6e-8. It is 1 from 5.5 on and 0
+ * from -5.5 down, exactly: otherwise infinities would leak into gelu. */
 static inline float tg_normal_cdf_f32(float x)
 {
     const float z = x * x;

@@ -1,4 +1,4 @@
-/* adam_vector.c - Adam's and AdamW's updates, and what kernels pack of the weight, in one pass.  The formulas are in
+/* adam_vector.c - Adam's and AdamW's updates, fused with repacking the weight, in one pass. The formulas are in
  * adam_update.c. */
 #include "weights.h"
 #include <math.h>

@@ -1,4 +1,4 @@
-/* sgd_vector.c - SGD's update, and what kernels pack of the weight, in one pass.  The formula is in sgd_update.c. */
+/* sgd_vector.c - SGD's update, fused with repacking the weight, in one pass. The formula is in sgd_update.c. */
 #include "weights.h"
 
 enum { G = 1, V, FACTOR };

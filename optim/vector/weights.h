@@ -1,4 +1,4 @@
-/* weights.h - the FP32 values of a weight in an update's loop, whether it is f32 or split (master.h). */
+/* weights.h - the FP32 values of a weight in an update loop, whether it is f32 or split (master.h). */
 #ifndef TG_WEIGHTS_H
 #define TG_WEIGHTS_H
 #include "bf16.h"
@@ -6,8 +6,7 @@
 #include "update.h"
 #include "vector.h"
 
-/* An update's loop is made twice, for whether `split` is a constant there: a split weight comes together and apart in
- * registers. */
+/* An update loop is compiled twice, with `split` constant: a split weight is joined and split again in registers. */
 typedef struct {
     float *f32;
     uint16_t *hi;
@@ -36,7 +35,7 @@ TG_INLINE void tg_store_weight(tg_weights w, bool split, int64_t i, float value)
     w.lo[i] = tg_split_lo(tg_value_bits(value));
 }
 
-/* The f32 tensor in[k] from element i on; NULL: it is not given. */
+/* The f32 tensor in[k] from element i on; NULL if it is absent. */
 static inline float *tg_update_operand(const tg_call *c, int k, int64_t i)
 {
     return c->in[k] ? (float *)tg_ptr(c->in[k]) + i : NULL;

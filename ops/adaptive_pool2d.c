@@ -1,4 +1,5 @@
-/* adaptive_pool2d.c - means of windows that divide an image into oh x ow parts; 1 x 1 is the mean of all. */
+/* adaptive_pool2d.c - averages over windows that divide an image into oh x ow parts; 1 x 1 is global average pooling.
+ */
 #include "check.h"
 #include "kernels.h"
 
@@ -6,7 +7,7 @@ TG_VECTOR_DECLARE(adaptive_avg_pool2d_vector)
 TG_VECTOR_DECLARE(adaptive_avg_pool2d_grad_vector)
 extern const tg_kernel adaptive_avg_pool2d_ref, adaptive_avg_pool2d_grad_ref;
 
-/* Products of a size of the image and a size of the output are formed when windows are computed. */
+/* Bounded because computing windows multiplies an image size by an output size. */
 static bool check_adaptive_pool_attr(tg_scope *s, const char *op, const tg_adaptive_pool2d_attr *a)
 {
     for (int i = 0; i < 2; i++) {

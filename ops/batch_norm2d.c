@@ -1,4 +1,4 @@
-/* batch_norm2d.c - batch normalisation in training: the statistics are the batch's. */
+/* batch_norm2d.c - batch normalisation in training, with the batch's statistics. */
 #include "batch_norm2d.h"
 #include "check.h"
 #include "kernels.h"

@@ -1,4 +1,4 @@
-/* binary.c - sub, mul, div: two operands that broadcast.  See ops.h. */
+/* binary.c - sub, mul, div, with broadcasting. See ops.h. */
 #include "check.h"
 #include "kernels.h"
 

@@ -1,4 +1,4 @@
-/* concat.c - concat, slice and pad: pieces of tensors, any dtype.  See ops.h. */
+/* concat.c - concat, slice and pad, of any dtype. See ops.h. */
 #include "check.h"
 #include "kernels.h"
 #include <string.h>
@@ -10,7 +10,7 @@ extern const tg_kernel concat_ref, slice_ref, pad_ref;
 
 /* ---- concat ---- */
 
-/* Input k fits input 0 but for the axis. */
+/* Input k matches input 0 except along the axis. */
 static bool want_alike(tg_scope *s, const tg_call *c, int k, int axis)
 {
     const tg_tensor *a = c->in[0], *b = c->in[k];
@@ -62,7 +62,7 @@ const tg_op tg_concat_op = {
     .kernels = TG_KERNELS(TG_VECTOR(concat_vector), &concat_ref),
 };
 
-/* bf16 beside f32 becomes f32. */
+/* bf16 joined with f32 becomes f32. */
 static bool any_f32(tg_tensor *const *list, int n)
 {
     for (int k = 0; k < n; k++)
@@ -70,7 +70,7 @@ static bool any_f32(tg_tensor *const *list, int n)
     return false;
 }
 
-/* More than one call takes are joined in as many runs of equal length. */
+/* More tensors than one call accepts are joined in several calls of equal length. */
 static tg_tensor *concat_or_stack(tg_scope *s, tg_tensor *const *list, int n, bool f32, tg_axis_attr a)
 {
     tg_tensor *in[TG_MAX_IN] = { NULL };
@@ -87,7 +87,7 @@ tg_tensor *tg_concat(tg_scope *s, tg_tensor *const *list, int n, int axis)
 {
     if (n < 1) tg_fail(s, "concat: %d tensors, want at least 1", n);
     if (tg_ok(s) && !list) tg_fail(s, "concat: the list is NULL");
-    for (int k = 1; tg_ok(s) && k < n; k++) /* a NULL would look like the end */
+    for (int k = 1; tg_ok(s) && k < n; k++) /* NULL would end the list */
         if (!list[k]) tg_fail(s, "concat: input %d is NULL", k);
     if (!tg_ok(s)) return tg_apply(s, &tg_concat_op, (tg_tensor *const[TG_MAX_IN]){ NULL }, NULL);
     return concat_or_stack(s, list, n, any_f32(list, n), (tg_axis_attr){ tg_resolve_axis(list[0], axis) });

@@ -1,4 +1,4 @@
-/* conv2d.c - convolution, and its derivatives in the image and in the weights. */
+/* conv2d.c - convolution, backward-data and backward-weights. */
 #include "check.h"
 #include "conv2d.h"
 #include "kernels.h"
@@ -151,7 +151,7 @@ static void conv2d_grad_w_infer(tg_scope *s, tg_call *c)
     else c->out[0] = tg_make(s, TG_F32, 4, TG_DIM(gy->dim[3], a->kernel[0], a->kernel[1], x->dim[3] / a->groups));
 }
 
-/* ---- work: out-pixels x out-channels x the products of one, twice ---- */
+/* ---- work: output pixels x output channels x multiply-adds of one, times two ---- */
 
 double tg_conv2d_flops(const tg_call *c)
 {

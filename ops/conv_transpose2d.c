@@ -1,4 +1,4 @@
-/* conv_transpose2d.c - the transpose of conv2d: x is spread over y as conv2d's gradient is over its image. */
+/* conv_transpose2d.c - the transpose of conv2d: its forward is conv2d's backward-data. */
 #include "check.h"
 #include "conv2d.h"
 #include "kernels.h"
@@ -75,7 +75,8 @@ static double conv_transpose2d_flops(const tg_call *c)
     return 2.0 * (double)tg_count(c->in[0]) * (double)(w->dim[1] * w->dim[2] * w->dim[3]);
 }
 
-/* An output_pad of a stride or more lets a convolution over y reach beyond x: to that size x counts as zeros. */
+/* An output_pad of a stride or more lets a convolution over y reach beyond x, which is extended with zeros to that
+ * size. */
 static tg_tensor *cut_to(tg_scope *s, tg_tensor *t, const tg_tensor *x)
 {
     for (int axis = 1; axis < 3; axis++)

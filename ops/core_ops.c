@@ -1,5 +1,5 @@
-/* core_ops.c - the operators that recording and differentiating need themselves: add, sum_to, accumulate, fill, copy,
- * cast, detach.  The others are in ops/. */
+/* core_ops.c - the operators that recording and differentiation themselves need: add, sum_to, accumulate, fill, copy,
+ * cast, detach. */
 #include "core_ops.h"
 #include "kernels.h"
 #include "run.h"
@@ -97,7 +97,7 @@ tg_tensor *tg_add(tg_scope *s, tg_tensor *a, tg_tensor *b)
     return tg_apply(s, &tg_add_op, in, NULL);
 }
 
-/* ---- sum_to: the sum over broadcast axes; attr: the shape, without its leading axes of the batch if they stay ---- */
+/* ---- sum_to: the sum over broadcast axes; attr: the shape, without leading batch axes that are kept ---- */
 
 static void sum_to_infer(tg_scope *s, tg_call *c)
 {
@@ -128,7 +128,7 @@ static void sum_to_ref_run(const tg_call *c, const tg_task *task)
     for (int64_t o = 0; o < tg_count(y); o++) tg_set(y, o, sum[o]);
 }
 
-/* The gradient of a sum over broadcast axes is broadcast again: 0 of its shape, plus it. */
+/* The gradient of a sum over broadcast axes is broadcast again: zeros of the input's shape, plus it. */
 static void sum_to_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
 {
     gin[0] = tg_add(s, tg_fill(s, 0, c->in[0]->rank, c->in[0]->dim), gout[0]);
@@ -157,7 +157,7 @@ tg_tensor *tg_sum_to(tg_scope *s, tg_tensor *x, int rank, const int64_t *dim)
     if (rank < 0 || rank > TG_MAX_RANK) tg_fail(s, "sum_to: rank %d, want 0 to %d", rank, TG_MAX_RANK);
     else if (rank > 0 && !dim) tg_fail(s, "sum_to: the shape is NULL");
     for (int i = 0; x && tg_ok(s) && i < rank; i++) {
-        int from = x->rank - rank + i; /* an axis that stays is not written down: it may be the batch */
+        int from = x->rank - rank + i; /* an axis that is kept is not recorded: it may be the batch */
         attr.dim[i] = from >= 0 && dim[i] == x->dim[from] && dim[i] != 1 ? -1 : dim[i];
     }
     return tg_apply(s, &tg_sum_to_op, &x, &attr);
@@ -296,7 +296,7 @@ void tg_promote(tg_scope *s, tg_tensor *in[], int n)
         if (in[k] && in[k]->dtype == TG_BF16 && tg_can_read(s, in[k])) in[k] = tg_cast(s, in[k], TG_F32);
 }
 
-/* ---- detach: the same numbers, and backward stops here ---- */
+/* ---- detach: the same data, but backward stops here ---- */
 
 static void detach_infer(tg_scope *s, tg_call *c) { c->out[0] = tg_alias(s, c->in[0], c->in[0]->rank, c->in[0]->dim); }
 

@@ -1,5 +1,5 @@
-/* dropout.c - some elements become 0.  The mask is a function of the stream, which is drawn when the call is recorded
- * and is an attribute: the derivative is the same operator, and a call made again drops the same elements. */
+/* dropout.c - dropout. The mask is a function of the random stream, which is drawn when the call is recorded and is an
+ * attribute. So the derivative is the same operator, and a replayed call drops the same elements. */
 #include "check.h"
 #include "kernels.h"
 #include "run.h"

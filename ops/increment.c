@@ -1,4 +1,4 @@
-/* increment.c - a counter goes up by one when it runs. */
+/* increment.c - increments a counter when it runs. */
 #include "attr.h"
 
 static void increment_infer(tg_scope *s, tg_call *c)

@@ -1,4 +1,4 @@
-/* kernels.h - how an operator's file lists its kernels, whatever was switched on in the build.
+/* kernels.h - how an operator's file lists its kernels, whatever the build's options.
  *
  *     TG_VECTOR_DECLARE(relu_vector)
  *     extern const tg_kernel relu_ref;
@@ -7,7 +7,7 @@
 #define TG_KERNELS_H
 #include "op.h"
 
-/* In the place of a library's kernels in a build without it: they reject every call. */
+/* Stand-ins for a library's kernels in a build without it: they reject every call. */
 extern const tg_kernel tg_onednn_not_built, tg_openblas_not_built;
 
 #if TG_WITH_ONEDNN

@@ -13,9 +13,7 @@ TG_BRGEMM_DECLARE(linear_grad_w_brgemm)
 extern const tg_kernel linear_openblas, linear_grad_x_openblas, linear_grad_w_openblas;
 extern const tg_kernel linear_ref, linear_grad_x_ref, linear_grad_w_ref;
 
-/* ---- shapes ---- */
-
-/* Input k is a tensor [.., features] of floats. */
+/* Input k is a float tensor [.., features]. */
 static bool linear_check_rows(tg_scope *s, const tg_call *c, int k, const char *name)
 {
     if (!tg_want_float(s, c, k)) return false;
@@ -72,7 +70,7 @@ static void linear_grad_w_infer(tg_scope *s, tg_call *c)
     else c->out[0] = tg_make(s, TG_F32, 2, TG_DIM(gy->dim[gy->rank - 1], x->dim[x->rank - 1]));
 }
 
-/* ---- work: a multiplication and an addition for each element of w and each row ---- */
+/* ---- work: a multiply-add for each element of w and each row ---- */
 
 double tg_linear_flops(const tg_call *c) { return 2.0 * (double)tg_count(c->in[0]) * (double)c->in[1]->dim[0]; }
 
@@ -98,7 +96,7 @@ static void linear_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout
 
 /* ---- operators ---- */
 
-/* OpenBLAS 0.3.21 takes 1.1 to 1.3 times as long as our own with AVX-512, and 0.7 to 1 times with AVX2. */
+/* OpenBLAS 0.3.21 needs 1.1 to 1.3 times the time of our kernel with AVX-512, and 0.7 to 1 times with AVX2. */
 
 const tg_op tg_linear_op = {
     .name = "linear",

@@ -1,4 +1,4 @@
-/* linear.h - what linear and linear_relu share. */
+/* linear.h - shared by linear and linear_relu. */
 #ifndef TG_LINEAR_H
 #define TG_LINEAR_H
 #include "attr.h"

@@ -1,4 +1,4 @@
-/* losses.c - losses of each element: their formulas are in ops.h. */
+/* losses.c - pointwise losses. The formulas are in ops.h. */
 #include "check.h"
 #include "kernels.h"
 #include "run.h"
@@ -50,7 +50,7 @@ const tg_op tg_pointwise_loss_grad_op = {
     .kernels = TG_KERNELS(TG_VECTOR(pointwise_loss_grad_vector), &pointwise_loss_grad_ref),
 };
 
-/* `name` is what the user called: messages begin with it. */
+/* `name` is the public function that was called; messages begin with it. */
 static tg_tensor *pointwise_loss(tg_scope *s, const char *name, tg_pointwise_loss kind, tg_tensor *x, tg_tensor *target,
                                  tg_reduction reduction)
 {

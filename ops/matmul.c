@@ -1,4 +1,4 @@
-/* matmul.c - products of matrices, and of stacks of them. */
+/* matmul.c - matrix products, also of stacks of matrices. */
 #include "check.h"
 #include "kernels.h"
 
@@ -7,7 +7,7 @@ TG_BRGEMM_DECLARE(matmul_brgemm)
 TG_VECTOR_DECLARE(matmul_bf16_vector)
 extern const tg_kernel matmul_stack_brgemm, matmul_openblas, matmul_ref;
 
-/* The last two axes of a matrix, as they count. */
+/* The last two axes of a matrix, after the optional transpose. */
 static void matmul_sides(const tg_tensor *t, bool transposed, int64_t *rows, int64_t *columns)
 {
     *rows = t->dim[t->rank - (transposed ? 1 : 2)];
@@ -24,7 +24,7 @@ static bool matmul_check_input(tg_scope *s, const tg_call *c, int k)
     return tg_ok(s);
 }
 
-/* Leading axes broadcast: those of the shapes without their last two. */
+/* Broadcasts the leading axes: all but the last two. */
 static bool matmul_broadcast(const tg_tensor *a, const tg_tensor *b, int *rank, int64_t dim[TG_MAX_RANK])
 {
     tg_tensor x = *a, y = *b;
@@ -70,7 +70,7 @@ static tg_tensor *matmul_product(tg_scope *s, tg_tensor *a, bool transpose_a, tg
     return tg_matmul_with(s, a, b, (tg_matmul_config){ transpose_a, transpose_b });
 }
 
-/* y = A B with A = a or a^T, B = b or b^T:  gA = gy B^T, gB = A^T gy, and transposed where a or b is. */
+/* y = A B with A = a or a^T, B = b or b^T: gA = gy B^T, gB = A^T gy, transposed where a or b is. */
 static void matmul_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
 {
     const tg_matmul_config *t = c->attr;

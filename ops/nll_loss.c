@@ -1,12 +1,12 @@
-/* nll_loss.c - the negative logarithm of the probability of the right class, and cross entropy, which is that of
- * log_softmax: it records these two, and a rule makes one call of them. */
+/* nll_loss.c - negative log likelihood, and cross entropy. The latter records log_softmax and nll_loss, which a rule
+ * fuses into one call. */
 #include "nll_loss.h"
 #include "check.h"
 #include "kernels.h"
 #include "run.h"
 #include "shown.h"
 
-/* ---- checks; `name` is what the user called ---- */
+/* ---- checks; `name` is the public function that was called ---- */
 
 static bool nll_loss_check_attr(tg_scope *s, const char *name, const tg_nll_attr *a)
 {
@@ -134,7 +134,7 @@ const tg_op tg_nll_loss_grad_op = {
     .rules = TG_RULES(&tg_rule_cross_entropy_grad),
 };
 
-/* ---- what users call ---- */
+/* ---- public functions ---- */
 
 static tg_nll_attr nll_loss_attr(const tg_tensor *x, const tg_cross_entropy_config *config)
 {
@@ -159,7 +159,7 @@ tg_tensor *tg_cross_entropy_with(tg_scope *s, tg_tensor *logits, tg_tensor *targ
 {
     logits = tg_shown_of(logits);
     const tg_nll_attr attr = nll_loss_attr(logits, &config);
-    if (tg_ok(s) && logits && target) /* first, for messages that name cross_entropy */
+    if (tg_ok(s) && logits && target) /* checked first, so that messages name cross_entropy */
         nll_loss_check(s, "cross_entropy", logits, target, config.weight, &attr);
     const tg_softmax_attr softmax = { tg_resolve_axis(logits, -1), TG_F32 };
     const char *const was = tg_call_as(s, "cross_entropy");

@@ -1,4 +1,4 @@
-/* nll_loss.h - what the operators of cross entropy share. */
+/* nll_loss.h - shared by the cross entropy operators. */
 #ifndef TG_NLL_LOSS_H
 #define TG_NLL_LOSS_H
 #include "attr.h"

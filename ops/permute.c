@@ -1,4 +1,4 @@
-/* permute.c - reshape, permute, transpose, flatten: the same numbers in another shape or order.  See ops.h. */
+/* permute.c - reshape, permute, transpose, flatten. See ops.h. */
 #include "check.h"
 #include "kernels.h"
 #include "run.h"
@@ -9,7 +9,7 @@ extern const tg_kernel permute_ref;
 
 /* ---- reshape ---- */
 
-/* The size that -1 stands for; 0 if there is none. */
+/* The size that -1 stands for; 0 if none fits. */
 static int64_t missing_size(const tg_tensor *x, const tg_shape_attr *a)
 {
     int64_t rest = tg_count(x);
@@ -58,7 +58,7 @@ const tg_op tg_reshape_op = {
     .backward = reshape_backward,
 };
 
-/* A first axis that stays may be the batch: attributes do not name it. */
+/* An unchanged first axis may be the batch, so attributes leave it out. */
 static void forget_batch(const tg_tensor *x, tg_shape_attr *a)
 {
     tg_shape_attr open = *a;
@@ -138,7 +138,7 @@ tg_tensor *tg_transpose(tg_scope *s, tg_tensor *x, int a, int b)
     return tg_called_as(s, was, tg_apply(s, &tg_permute_op, &x, &order));
 }
 
-/* ---- flatten: [n, h, w, c] becomes [n, c, h, w] first, unless the two lie in memory alike ---- */
+/* ---- flatten: [n, h, w, c] is permuted to [n, c, h, w] first, unless both have the same memory layout ---- */
 
 tg_tensor *tg_flatten(tg_scope *s, tg_tensor *x)
 {

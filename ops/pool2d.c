@@ -1,4 +1,4 @@
-/* pool2d.c - the largest and the mean value of windows of an image. */
+/* pool2d.c - max and average pooling. */
 #include "pool2d.h"
 #include "check.h"
 #include "kernels.h"
@@ -27,7 +27,8 @@ static bool pool2d_check_attr(tg_scope *s, const char *op, const tg_pool2d_attr 
     return true;
 }
 
-/* Every window has at least one pixel of the image, because pad <= kernel / 2 and windows begin inside of the pad. */
+/* Every window contains at least one pixel of the image, because pad <= kernel / 2 and windows begin before the padding
+ * at the end. */
 static bool pool2d_out_size(tg_scope *s, const char *op, const tg_pool2d_attr *a, int64_t out[2])
 {
     for (int i = 0; i < 2; i++) {
@@ -65,7 +66,7 @@ static void avg_pool2d_infer(tg_scope *s, tg_call *c)
     c->out[0] = tg_make(s, x->dtype, 4, TG_DIM(x->dim[0], out[0], out[1], x->dim[3]));
 }
 
-/* A byte, where it can tell the pixels of a window apart. */
+/* u8 if it can number the pixels of a window, otherwise i32. */
 static tg_dtype index_dtype(const tg_pool2d_attr *a)
 {
     return (int64_t)a->kernel[0] * a->kernel[1] <= UINT8_MAX + 1 ? TG_U8 : TG_I32;

@@ -1,4 +1,4 @@
-/* reduce.c - sum and mean over axes, and expand, which is their derivative.  See ops.h, attr.h. */
+/* reduce.c - sum and mean over axes, and expand, which is their derivative. See ops.h, attr.h. */
 #include "reduce.h"
 #include "check.h"
 #include "kernels.h"
@@ -11,7 +11,7 @@ TG_VECTOR_DECLARE(mean_axes_vector)
 TG_VECTOR_DECLARE(expand_vector)
 extern const tg_kernel sum_ref, mean_ref, expand_ref;
 
-/* ---- for all reductions ---- */
+/* ---- shared by all reductions ---- */
 
 tg_reduce_attr tg_resolve_axes(tg_scope *s, const char *name, const tg_tensor *x, tg_axes axes)
 {
@@ -47,7 +47,7 @@ void tg_infer_reduce(tg_scope *s, tg_call *c)
     c->out[0] = tg_make(s, x->dtype, rank, dim);
 }
 
-/* g, with 1 for the axes that were summed away, repeated along them. */
+/* g, with size 1 restored for the reduced axes, repeated along them. */
 static tg_tensor *expand_gradient(tg_scope *s, tg_tensor *g, const tg_tensor *x, uint32_t axes)
 {
     tg_shape_attr like = { .rank = x->rank };
@@ -121,7 +121,7 @@ static void expand_infer(tg_scope *s, tg_call *c)
     c->out[0] = y;
 }
 
-/* The walk sums over what was repeated. */
+/* The walk sums over the repeated axes. */
 static void expand_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
 {
     (void)s, (void)c;

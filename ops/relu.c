@@ -1,4 +1,4 @@
-/* relu.c - relu, its derivative, and that together with the sum which is a bias's gradient.  See ops.h, attr.h. */
+/* relu.c - relu, its derivative, and that fused with the bias gradient's sum. See ops.h, attr.h. */
 #include "check.h"
 #include "kernels.h"
 
@@ -9,7 +9,7 @@ TG_VECTOR_DECLARE(relu_grad_channel_sum_vector)
 extern const tg_kernel relu_ref, relu_grad_ref, channel_sum_ref, relu_grad_channel_sum_ref;
 extern const tg_rule tg_rule_batch_norm2d_relu_grad, tg_rule_relu_grad_batch_norm2d_grad; /* in fused/ */
 
-/* ---- max(x, 0).  y is what backward reads: mostly the next layer keeps it anyway ---- */
+/* ---- max(x, 0). Backward reads y, which the next layer mostly keeps anyway ---- */
 
 static void relu_backward(tg_scope *s, const tg_call *c, tg_tensor *const gout[], tg_tensor *gin[])
 {
@@ -46,8 +46,7 @@ const tg_op tg_channel_sum_op = {
     .kernels = TG_KERNELS(TG_VECTOR(channel_sum_vector), &channel_sum_ref),
 };
 
-/* ---- relu_grad(gy, y) -> y <= 0 ? 0 : gy, so NaN passes it, as in PyTorch;  with channel_sum behind it, in one pass
- * ---- */
+/* ---- relu_grad(gy, y) -> y <= 0 ? 0 : gy, so NaN passes, as in PyTorch; also fused with channel_sum ---- */
 
 static const tg_rule relu_grad_then_channel_sum = {
     .chain = { &tg_relu_grad_op, &tg_channel_sum_op },

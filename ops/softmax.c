@@ -3,7 +3,7 @@
 #include "kernels.h"
 #include "nll_loss.h"
 
-/* Inputs are floats of one shape, the axis is one of theirs, and the result may be of another dtype than they. */
+/* Inputs are floats of one shape. The result may have another dtype. */
 static void softmax_infer(tg_scope *s, tg_call *c)
 {
     const tg_softmax_attr *const a = c->attr;

@@ -1,4 +1,4 @@
-/* upsample.c - images of another size, by the nearest pixel or bilinearly.  See ops.h. */
+/* upsample.c - resizes images by nearest neighbour or bilinearly. See ops.h. */
 #include "check.h"
 #include "kernels.h"
 

@@ -42,7 +42,7 @@ static void adam_visit(tg_state *to, tg_optim *opt)
     tg_state_double(to, "eps", &v->eps, 0, FLT_MAX);
 }
 
-/* Format 1 held the fields of the config: f32, and 0 for the default. */
+/* Format 1 stored the config's fields: f32, and 0 for the default. */
 static void adam_update_format(tg_optim *opt)
 {
     tg_adam_values *const v = &opt->config.adam;

@@ -1,4 +1,4 @@
-/* adam_update.c - Kingma & Ba 2015, and with the decay decoupled (Loshchilov & Hutter 2019):
+/* adam_update.c - Kingma & Ba 2015, and with decoupled weight decay (Loshchilov & Hutter 2019):
  *     adam: g += decay w                              adamw: w -= lr decay w
  *     m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2
  *     w -= lr / (1 - beta1^step) m / (sqrt(v) / sqrt(1 - beta2^step) + eps) */

@@ -5,7 +5,7 @@
 #include "version.h"
 #include <stdio.h>
 
-/* What it was made with: for people, and for whoever asks why bits differ. */
+/* What wrote it: for people, and to explain differing bits. */
 static void visit_made(tg_state *to, void *what)
 {
     char threads[16];

@@ -1,5 +1,5 @@
-/* grad_norm.c - the norm of all gradients, and the factor that brings it down to a limit.  Squares are summed in
- * double, block by block in the order of the blocks, so the number does not depend on threads. */
+/* grad_norm.c - the norm of all gradients, and the factor that clips it to a limit. Squares are summed in double, block
+ * by block in order, so the result does not depend on the number of threads. */
 #include "update.h"
 #include <math.h>
 
@@ -77,7 +77,7 @@ static void clip_factor_run(const tg_call *c, const tg_task *task)
 {
     const double factor = ((const tg_clip_attr *)c->attr)->max_norm / (tg_get(c->in[0], 0) + 1e-6);
     (void)task;
-    tg_set(c->out[0], 0, factor > 1 ? 1 : factor); /* a NaN stays */
+    tg_set(c->out[0], 0, factor > 1 ? 1 : factor); /* NaN stays NaN */
 }
 
 static const tg_kernel factor_ref = { .name = "ref", .backend = "ref", .run = clip_factor_run };

@@ -1,12 +1,12 @@
-/* optim.c - slots and groups of an optimizer, and the update.  See optim.h. */
+/* optim.c - an optimizer's slots and groups, and the update. See optim.h. */
 #include "layer.h"
 #include "run.h"
 #include "update.h"
 #include <math.h>
 
-/* ---- making one ---- */
+/* ---- creation ---- */
 
-/* A rate of 0 has to be asked for: a zeroed one was forgotten. */
+/* A rate of 0 must be explicit: a zeroed config means that it was forgotten. */
 static void lr_is_given(tg_scope *s, const char *who, float lr)
 {
     if (tg_ok(s) && lr == 0) tg_fail(s, "%s: lr 0, want a finite number above 0 (or TG_ZERO)", who);
@@ -60,7 +60,7 @@ tg_optim *tg_optim_new(tg_scope *s, const tg_optim_kind *kind, const tg_module *
     return tg_ok(s) ? opt : NULL;
 }
 
-/* s has not failed and opt is there. */
+/* Whether s has not failed and opt is not NULL. */
 static bool ready(tg_scope *s, const char *who, const tg_optim *opt)
 {
     return tg_wants_home(s, who, "optimizer", opt ? opt->scope : NULL);
@@ -68,7 +68,7 @@ static bool ready(tg_scope *s, const char *who, const tg_optim *opt)
 
 /* ---- groups ---- */
 
-/* A new group without members; NULL and s has failed. */
+/* A new group without members; NULL: s has failed. */
 static tg_group *new_group(tg_scope *s, tg_optim *opt, tg_group_config config)
 {
     config.lr_scale = (float)tg_or_default((double)config.lr_scale, 1);
@@ -141,7 +141,7 @@ static tg_tensor *new_state(tg_scope *s, const tg_tensor *w)
     return tg_ok(s) ? state : NULL;
 }
 
-/* The update of a slot that has a gradient, with the states that belong to it. */
+/* Records the update of a slot that has a gradient, creating its states on first use. */
 static void record_update(tg_scope *s, const tg_optim *opt, tg_optim_slot *slot, float lr, tg_tensor *factor)
 {
     const tg_tensor *w = slot->param;

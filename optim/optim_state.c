@@ -1,10 +1,10 @@
-/* optim_state.c - an optimizer as a state: its numbers, its schedule, the states of each parameter. */
+/* optim_state.c - an optimizer as a state: its hyperparameters, its schedule, each parameter's states. */
 #include "run.h"
 #include "update.h"
 #include <float.h>
 #include <stdio.h>
 
-enum { FORMAT = 2 }; /* of what is here: see update_format */
+enum { FORMAT = 2 }; /* of this file's state: see update_format */
 
 static void visit_groups(tg_state *to, tg_optim *opt)
 {
@@ -39,7 +39,7 @@ static void visit_schedule(tg_state *to, tg_schedule_values *c)
         tg_state_double(to, number[i].name, number[i].value, 0, FLT_MAX);
 }
 
-/* With several groups, which one the parameter is in: it has to be the file's. */
+/* With several groups, the parameter's group: it must match the file's. */
 static void visit_group_of(tg_state *to, const tg_optim *opt, const tg_optim_slot *slot, char *name, size_t size)
 {
     char number[16];
@@ -53,7 +53,7 @@ static void visit_group_of(tg_state *to, const tg_optim *opt, const tg_optim_slo
 
 static void visit_slot(tg_state *to, const tg_optim *opt, tg_optim_slot *slot)
 {
-    char name[512 + 64]; /* no path of a module is longer */
+    char name[512 + 64]; /* paths of modules are shorter */
     visit_group_of(to, opt, slot, name, sizeof name);
     snprintf(name, sizeof name, "steps/%s", slot->name);
     tg_state_int(to, name, &slot->steps, 0, INT64_MAX / 2);
@@ -83,7 +83,7 @@ static void optim_visit(tg_state *to, void *what)
     for (int i = 0; i < opt->n_slots; i++) visit_slot(to, opt, &opt->slots[i]);
 }
 
-/* Format 1 held the fields of the config: f32, and 0 for the default. */
+/* Format 1 stored the config's fields: f32, and 0 for the default. */
 static void optim_update_format(tg_optim *opt)
 {
     tg_schedule_values *const v = &opt->schedule;
@@ -97,7 +97,7 @@ static void optim_update_format(tg_optim *opt)
     opt->format = FORMAT;
 }
 
-/* What the numbers say together. */
+/* Checks that depend on several values. */
 static void optim_check(tg_scope *s, void *what)
 {
     tg_optim *const opt = what;

@@ -1,5 +1,5 @@
-/* optimize.c - see optimize.h.  First everything that can fail: the report, the list of weights, their halves; then
- * marks. */
+/* optimize.c - see optimize.h. Everything that can fail comes first: the report, the list of weights, their halves.
+ * Then weights are marked. */
 #include "optimize.h"
 #include "cpu.h"
 #include "layer.h"
@@ -14,10 +14,10 @@ typedef struct {
     const tg_module *top;
     bool bf16, prepack;
     tg_optimize_report report;
-    tg_tensor **weights; /* of each row: its product weight, or NULL */
+    tg_tensor **weights; /* for each row: its product weight, or NULL */
 } optimize_work;
 
-/* The parameter that a layer's row is about: the operand of its products, or the first; NULL: it has none. */
+/* The parameter that a layer's row is about: the operand of its products, or the first one; NULL: none. */
 static const tg_slot *main_slot(const tg_module *m)
 {
     const tg_slot *first = NULL;
@@ -129,7 +129,7 @@ static void split_weights(const optimize_work *w)
 const tg_optimize_report *tg_optimize_with(tg_scope *s, tg_module *m, tg_optim *opt, tg_dtype dtype,
                                            tg_optimize_config config)
 {
-    /* The optimizer's states are FP32 and stay so; updates find the master by themselves. */
+    /* The optimizer's states stay FP32; updates find the master by themselves. */
     if (!check_optimize(s, m, opt, dtype)) return NULL;
     const int n = count_layers(m);
     optimize_work w = { .scope = s, .top = m, .report = { .dtype = dtype, .note = note_of(dtype, config) } };

@@ -1,4 +1,4 @@
-/* schedule.c - learning rates over the updates. */
+/* schedule.c - learning rate schedules. */
 #include "run.h"
 #include "update.h"
 #include <math.h>
@@ -8,7 +8,7 @@ static double half_cosine(double from, double to, double part)
     return to + (from - to) * (1 + cos(3.14159265358979323846 * part)) / 2;
 }
 
-/* From lr / div_factor up to lr, then down to lr / div_factor / final_div_factor, which update total - 1 has. */
+/* From lr / div_factor up to lr, then down to lr / div_factor / final_div_factor at update total - 1. */
 static double one_cycle(const tg_schedule_values *v, double lr, double step)
 {
     const double start = lr / v->div_factor, end = start / v->final_div_factor;
@@ -54,7 +54,7 @@ float tg_schedule_at(const tg_schedule_config *config, float lr, int64_t step)
     return (float)tg_schedule_rate(&v, (double)lr, step > 0 ? step : 0);
 }
 
-/* ---- setting one ---- */
+/* ---- setting a schedule ---- */
 
 static bool check_numbers(tg_scope *s, const tg_schedule_values *c)
 {

@@ -1,4 +1,4 @@
-/* update.c - what the update operators share: checks, and how the work is cut. */
+/* update.c - shared by the update operators: checks, and division of the work. */
 #include "update.h"
 #include "master.h"
 #include "run.h"

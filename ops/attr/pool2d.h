@@ -1,9 +1,9 @@
-/* pool2d.h - what pooling and its fused forms share. */
+/* pool2d.h - shared by pooling and its fused forms. */
 #ifndef TG_POOL2D_H
 #define TG_POOL2D_H
 #include "attr.h"
 
-/* Windows lie side by side: a pixel is in one of them, or in none behind the last. */
+/* Whether windows do not overlap: a pixel is in one of them, or in none, after the last. */
 static inline bool tg_side_by_side(const tg_pool2d_attr *a)
 {
     for (int i = 0; i < 2; i++)
@@ -11,5 +11,5 @@ static inline bool tg_side_by_side(const tg_pool2d_attr *a)
     return true;
 }
 
-void tg_max_pool2d_grad_infer(tg_scope *s, tg_call *c); /* inputs gy, index, y; out[0]: the image */
+void tg_max_pool2d_grad_infer(tg_scope *s, tg_call *c); /* inputs gy, index, y; out[0]: the image's gradient */
 #endif

@@ -1,15 +1,15 @@
-/* products.h - what the kernels of matmul and linear share: their calls as products of matrices. */
+/* products.h - the calls of matmul and linear as matrix products: shared by their kernels. */
 #ifndef TG_PRODUCTS_H
 #define TG_PRODUCTS_H
 #include "attr.h"
 
-/* y[m, n] = a[m, k] b[k, n] (+ bias[n]) (then relu); element (i, j) of a is element i a_row + j a_column of memory. */
+/* y[m, n] = a[m, k] b[k, n] (+ bias[n]) (then relu). Element (i, j) of a is at i a_row + j a_column. */
 typedef struct {
     const void *a, *b; /* f32, or both bf16: `is_bf16` */
     const float *bias;
     void *y; /* f32, or bf16: `y_is_bf16` */
     int64_t m, n, k;
-    int64_t a_row, a_column, b_row, b_column; /* of a and of b one of the two is 1 */
+    int64_t a_row, a_column, b_row, b_column; /* one of the two is 1, for a and for b */
     bool relu, is_bf16, y_is_bf16;
 } tg_product;
 
@@ -90,11 +90,11 @@ static inline tg_product tg_linear_grad_w_product(const tg_call *c)
 typedef struct {
     int64_t matrices;
     tg_product first;
-    int rank; /* leading axes of y, with what a step along each moves in a and b */
+    int rank; /* leading axes of y, and the strides of a and b along each */
     int64_t dim[TG_MAX_RANK], a_step[TG_MAX_RANK], b_step[TG_MAX_RANK];
 } tg_stack;
 
-/* What a step along leading axis `axis` of y moves in t: nothing if t is broadcast along it. */
+/* The stride of t along leading axis `axis` of y: 0 if t is broadcast along it. */
 static inline int64_t tg_stack_step(const tg_tensor *y, const tg_tensor *t, int axis)
 {
     const int own = axis - (y->rank - t->rank);
@@ -118,7 +118,7 @@ static inline tg_product tg_matmul_first(const tg_call *c)
         .y_is_bf16 = y->dtype == TG_BF16,
     };
     p.k = a->dim[a->rank - (t->transpose_a ? 2 : 1)];
-    const bool by_columns = t->transpose_a && p.m > 1; /* a single row lies in memory as it does in a matrix */
+    const bool by_columns = t->transpose_a && p.m > 1; /* a single row is contiguous either way */
     p.a_row = by_columns ? 1 : p.k;
     p.a_column = by_columns ? p.m : 1;
     p.b_row = t->transpose_b ? 1 : tg_last_dim(b);
@@ -126,7 +126,8 @@ static inline tg_product tg_matmul_first(const tg_call *c)
     return p;
 }
 
-/* If every matrix is multiplied by the same b, and a is one block of rows, all is one product with more rows. */
+/* If every matrix is multiplied by the same b, and a is one block of rows, merges them into one product with more rows.
+ */
 static inline void tg_stack_merge(tg_stack *s)
 {
     int64_t step = s->first.m * s->first.k;

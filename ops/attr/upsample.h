@@ -1,4 +1,4 @@
-/* upsample.h - where upsample reads: what its kernels and those of its derivative agree on. */
+/* upsample.h - the pixels that upsample reads: shared by its kernels and those of its derivative. */
 #ifndef TG_OPS_UPSAMPLE_H
 #define TG_OPS_UPSAMPLE_H
 #include "attr.h"
@@ -9,8 +9,8 @@ typedef struct {
     double weight;
 } tg_tap;
 
-/* Nearest: floor(out h / oh).  Bilinear: pixels are squares whose middles are at i + 1/2, or with align_corners, points
- * of which the first and last meet. */
+/* Nearest: floor(out h / oh). Bilinear: pixels are squares with centres at i + 1/2 or, with align_corners, points of
+ * which the first and last coincide. */
 static inline tg_tap tg_upsample_tap(const tg_upsample_attr *a, int direction, int64_t out)
 {
     const int64_t h = a->image[direction], oh = a->out[direction];

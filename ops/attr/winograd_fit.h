@@ -1,9 +1,9 @@
-/* winograd_fit.h - where Winograd's algorithm may stand in for the sum that defines a convolution. */
+/* winograd_fit.h - where Winograd's algorithm may replace direct convolution. */
 #ifndef TG_WINOGRAD_FIT_H
 #define TG_WINOGRAD_FIT_H
 #include "attr.h"
 
-/* Why it is not for this convolution, from `in` channels to `out`; NULL: it is worth a try.  With fewer channels than
- * `least` the transforms of this kernel eat what the products save. */
+/* Why it does not suit this convolution, from `in` to `out` channels; NULL: worth trying. With fewer channels than
+ * `least` the transforms of the kernel cost more than the multiplications save. */
 const char *tg_winograd_unfit(const tg_conv2d_attr *a, const int64_t kernel[2], int64_t in, int64_t out, int64_t least);
 #endif

@@ -1,10 +1,10 @@
-/* batch_norm2d_again.c - what batch_norm2d and the operators fused with it gave as y, from x and the statistics that
- * they found: one pass instead of two.  Runs put such calls in front of backward instead of keeping y (remade_by). */
+/* batch_norm2d_again.c - recomputes y of batch_norm2d and its fusions from x and the saved statistics: one pass instead
+ * of two. Recomputation (remade_by) inserts such calls before backward instead of keeping y. */
 #include "batch_norm2d.h"
 #include "check.h"
 #include "kernels.h"
 
-/* x, gamma, beta, with a fourth: other; mean and rstd are the last two. */
+/* x, gamma, beta, optionally other; mean and rstd are the last two. */
 static void batch_norm2d_again_infer(tg_scope *s, tg_call *c)
 {
     const int mean = c->op->n_in - 2;

@@ -1,4 +1,5 @@
-/* batch_norm2d_relu.c - relu(batch_norm2d(x)) and relu(batch_norm2d(x) + other) as one call, in training and not. */
+/* batch_norm2d_relu.c - relu(batch_norm2d(x)) and relu(batch_norm2d(x) + other) in one call, in training and
+ * evaluation. */
 #include "batch_norm2d.h"
 #include "kernels.h"
 

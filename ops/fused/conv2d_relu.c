@@ -1,4 +1,4 @@
-/* conv2d_relu.c - relu(conv2d(x, w, b)) as one call: relu in the convolution's last pass over y. */
+/* conv2d_relu.c - relu(conv2d(x, w, b)) in one call: relu is applied as the convolution stores y. */
 #include "conv2d.h"
 #include "kernels.h"
 

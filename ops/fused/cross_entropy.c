@@ -2,7 +2,7 @@
 #include "kernels.h"
 #include "nll_loss.h"
 
-/* nll_loss's dtype is f32 where it stands alone, that of x where cross entropy was meant. */
+/* nll_loss's dtype is f32 when used alone, and x's dtype when recorded by cross entropy. */
 static bool softmax_of_nll_fits(const tg_call *softmax, const tg_tensor *x, const tg_call *nll)
 {
     return ((const tg_softmax_attr *)softmax->attr)->axis == x->rank - 1 &&

@@ -1,4 +1,4 @@
-/* linear_relu.c - relu(linear(x, w, b)) as one call: relu in the product's last pass over y. */
+/* linear_relu.c - relu(linear(x, w, b)) in one call: relu is applied as the product stores y. */
 #include "kernels.h"
 #include "linear.h"
 

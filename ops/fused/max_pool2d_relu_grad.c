@@ -1,6 +1,6 @@
-/* max_pool2d_relu_grad.c - the gradient of max_pool2d(relu(x)) in x where windows lie side by side, with the sum that
- * is a bias's gradient: the gradient of relu's result, of which all but a pixel a window is zero, is never stored.
- * Whether relu passed a window's largest pixel can be seen in max_pool2d's result, so relu's is not read. */
+/* max_pool2d_relu_grad.c - the gradient of max_pool2d(relu(x)) in x for windows that do not overlap, fused with the
+ * bias gradient's sum. The gradient of relu's result, which is zero except for one pixel per window, is never stored.
+ * max_pool2d's result shows whether relu passed a window's maximum, so relu's result is not read. */
 #include "kernels.h"
 #include "pool2d.h"
 
@@ -10,7 +10,7 @@ static void max_pool2d_relu_grad_infer(tg_scope *s, tg_call *c)
     if (tg_ok(s)) c->out[1] = tg_make(s, TG_F32, 1, TG_DIM(c->in[0]->dim[3]));
 }
 
-/* What relu gave is what was pooled. */
+/* The pooled tensor is relu's result. */
 static bool max_pool2d_relu_grad_fits(const tg_call *const chain[])
 {
     const tg_call *const pool = tg_made_by(chain[0]->in[2]);

@@ -1,6 +1,6 @@
-/* relu_grad_batch_norm2d_grad.c - the gradient of relu(batch_norm2d(x) (+ other)) in one call.  Without an addition x
- * says where relu passed, and relu's result is not read.  Where the addition's other side wants the gradient too,
- * relu_grad's result is handed out as well.  Where relu's result had two readers, their gradients are added here. */
+/* relu_grad_batch_norm2d_grad.c - the gradient of relu(batch_norm2d(x) (+ other)) in one call. Without an addition, x
+ * determines where relu passed, and relu's result is not read. If the addition's other operand needs the gradient too,
+ * relu_grad's result is a further output. If relu's result had two readers, their gradients are added here. */
 #include "batch_norm2d.h"
 #include "kernels.h"
 
@@ -9,7 +9,7 @@ static bool reads_the_same(const tg_call *a, int i, const tg_call *b, int k)
     return a->in[i] == b->in[k] && a->in_version[i] == b->in_version[k];
 }
 
-/* relu's result was made from this x, with the same statistics, gamma and beta. */
+/* Whether relu's result was computed from this x, with the same statistics, gamma and beta. */
 static bool is_of_x(const tg_call *const chain[])
 {
     const tg_call *const relu = tg_made_by(chain[0]->in[1]), *const grad = chain[1];

@@ -21,7 +21,7 @@ static tg_tensor *conv_transpose2d_layer_forward(tg_scope *s, tg_module *m, tg_t
     return tg_conv_transpose2d(s, x, c->weight, c->bias, c->transpose);
 }
 
-/* A config whose zeros are resolved, and whose horizontal numbers are always given. */
+/* The config with defaults resolved and horizontal values filled in. */
 static tg_layer_conv2d_config resolve_config(tg_layer_conv2d_config c)
 {
     if (!c.stride) c.stride = 1;

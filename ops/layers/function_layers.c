@@ -1,4 +1,4 @@
-/* function_layers.c - layers without parameters: a function, perhaps with a number. */
+/* function_layers.c - layers without parameters: a function, optionally with one number. */
 #include "layer.h"
 #include <math.h>
 #include <stdio.h>

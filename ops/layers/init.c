@@ -1,4 +1,4 @@
-/* init.c - first values of weights. */
+/* init.c - initial values of weights. */
 #include "layer.h"
 #include <math.h>
 

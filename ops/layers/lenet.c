@@ -1,4 +1,4 @@
-/* lenet.c - LeNet-5 as it is trained today: wider, with relu and max pooling. */
+/* lenet.c - LeNet-5 in its modern form: wider, with relu and max pooling. */
 #include "layer.h"
 
 tg_module *tg_lenet(tg_scope *s, int classes)

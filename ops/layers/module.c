@@ -1,4 +1,4 @@
-/* module.c - building a tree of modules, and running it.  See module.h. */
+/* module.c - building and running a tree of modules. See module.h. */
 #include "frame.h"
 #include "layer.h"
 #include "run.h"
@@ -32,7 +32,7 @@ tg_module *tg_module_new_n(tg_scope *s, size_t bytes, const char *kind, int n_in
     return new_module(s, bytes, kind, (tg_module){ .forward_n = forward, .n_in = n_in, .n_out = n_out });
 }
 
-/* ---- what may be hung where ---- */
+/* ---- checks of names and parents ---- */
 
 static size_t length_above(const tg_module *m)
 {
@@ -79,7 +79,7 @@ static const char *slot_trouble(const tg_module *m, const char *name, const tg_t
     return name_trouble(m, name, 0);
 }
 
-/* ---- hanging ---- */
+/* ---- adding children and slots ---- */
 
 static void forget_paths(tg_module *m)
 {
@@ -207,7 +207,7 @@ static bool can_run(tg_scope *s, const tg_module *m, tg_tensor *const *in, int n
     return true;
 }
 
-/* A module takes what its inputs were shown of. */
+/* A lazy f32 cast of a module's result is replaced by what it was cast from. */
 static void call_forward(tg_scope *s, tg_module *m, tg_tensor *const *in, tg_tensor **out)
 {
     if (m->forward) {
@@ -231,7 +231,7 @@ static void run_segment(tg_scope *s, tg_module *m, tg_tensor *const *in, tg_tens
     tg_leave_n(s, out, m->n_out);
 }
 
-/* What leaves a network that was optimised is f32 for user code; within another module it stays bf16. */
+/* The results of an optimised network are f32 for user code; inside another module they stay bf16. */
 static void give_out(tg_scope *s, const tg_module *m, tg_tensor **out, int n_out)
 {
     for (int k = 0; k < n_out && tg_ok(s) && m->f32_out && !tg_within_module(s); k++) out[k] = tg_show_f32(s, out[k]);

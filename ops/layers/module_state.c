@@ -2,7 +2,7 @@
 #include "layer.h"
 #include "state_items.h"
 
-/* num_batches_tracked, which other frameworks' files lack or hold as they hold the rest. */
+/* num_batches_tracked, which other frameworks' files lack or store in another form. */
 static bool is_counter(const tg_slot *slot)
 {
     return slot->buffer && slot->tensor && slot->tensor->dtype == TG_I64 && slot->tensor->rank == 0;

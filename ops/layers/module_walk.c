@@ -1,4 +1,4 @@
-/* module_walk.c - looking at a tree of modules: names, parameters, freezing. */
+/* module_walk.c - traversing a tree of modules: names, parameters, freezing. */
 #include "layer.h"
 #include "run.h"
 #include <string.h>
@@ -7,7 +7,7 @@ typedef void (*visit_fn)(void *context, const char *name, tg_slot *slot, tg_modu
 
 /* ---- names ---- */
 
-/* tg_child and tg_param see to it that names fit. */
+/* tg_child and tg_param ensure that names fit. */
 static size_t append_name(char *text, size_t length, const char *part)
 {
     if (length) text[length++] = '.';
@@ -28,7 +28,7 @@ const char *tg_module_path(const tg_module *m)
     char text[TG_MAX_PATH];
     tg_path_within(NULL, m, text);
     const char *path = tg_strdup(m->scope, text);
-    ((tg_module *)m)->path = path; /* a cache: nobody can tell */
+    ((tg_module *)m)->path = path; /* a cache, logically const */
     return path ? path : "";
 }
 

@@ -1,8 +1,8 @@
 /* resnet.c - residual networks (He et al. 2015), with torchvision's names.
  *
- * A basic block is conv3x3 - bn - relu - conv3x3 - bn, a bottleneck conv1x1 - bn - relu - conv3x3 - bn - relu - conv1x1
- * - bn to four times the channels; the block's input is added, and relu ends it.  Where a block changes the shape, the
- * input goes through conv1x1 - bn ("downsample").  The stride is in the first 3x3. */
+ * A basic block is conv3x3 - bn - relu - conv3x3 - bn. A bottleneck is conv1x1 - bn - relu - conv3x3 - bn - relu -
+ * conv1x1 - bn, to four times the channels. The block's input is added, followed by relu. Where a block changes the
+ * shape, the input passes through conv1x1 - bn ("downsample"). The stride is in the first 3x3. */
 #include "layer.h"
 #include <stdio.h>
 
@@ -12,7 +12,7 @@ typedef struct {
     tg_module base;
     int convs;
     tg_module *conv[MAX_CONVS], *bn[MAX_CONVS];
-    tg_module *downsample; /* NULL: the input as it is */
+    tg_module *downsample; /* NULL: identity */
 } resnet_block;
 
 typedef struct {
@@ -23,7 +23,7 @@ typedef struct {
 } resnet;
 
 typedef struct {
-    int stages, depth[MAX_STAGES], width; /* blocks in each stage; channels of the first, doubled by each */
+    int stages, depth[MAX_STAGES], width; /* blocks in each stage; channels of the first, doubled in each further one */
     bool bottleneck, imagenet;            /* imagenet: 7x7 stem with stride 2, and pooling */
 } resnet_plan;
 
@@ -87,7 +87,7 @@ static tg_module *new_stage(tg_scope *s, const resnet_plan *p, int stage, int *c
     return tg_sequential(s, list);
 }
 
-/* torchvision pools after relu, with the same result.  Backward needs what relu made, which is less after pooling. */
+/* torchvision pools after relu, with the same result. Backward needs relu's result, which is smaller after pooling. */
 static tg_tensor *resnet_forward(tg_scope *s, tg_module *m, tg_tensor *x)
 {
     const resnet *r = (const resnet *)m;

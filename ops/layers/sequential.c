@@ -1,4 +1,4 @@
-/* sequential.c - one module after the other. */
+/* sequential.c - modules in sequence. */
 #include "layer.h"
 #include <stdio.h>
 
@@ -8,7 +8,8 @@ static tg_tensor *sequential_forward(tg_scope *s, tg_module *m, tg_tensor *x)
     return x;
 }
 
-/* In a failed scope a constructor in the list may have returned NULL, which ends it early: s is looked at first. */
+/* In a failed scope a constructor in the list may have returned NULL, which ends the list early, so s is checked first.
+ */
 tg_module *tg_sequential(tg_scope *s, tg_module *const *list)
 {
     tg_module *m = tg_module_new(s, sizeof *m, "Sequential", sequential_forward);

@@ -1,7 +1,7 @@
 /* summary.c - the table of a network's layers.
  *
- * A forward is recorded in a scope of its own and never run, so the table costs neither time nor memory.  Modules say
- * what they returned through `watch`. */
+ * A forward is recorded in a scope of its own and never run, so the table costs neither time nor memory. Modules report
+ * their results through `watch`. */
 #include "layer.h"
 #include "master.h"
 #include "run.h"
@@ -41,7 +41,7 @@ static const char *size_text(int64_t bytes, number_text *buffer)
     return buffer->text;
 }
 
-/* ---- what the forward leaves ---- */
+/* ---- collecting the forward's results ---- */
 
 static int count_outputs(const tg_module *m)
 {
@@ -50,7 +50,7 @@ static int count_outputs(const tg_module *m)
     return count;
 }
 
-/* out NULL: nobody watches any more.  Returns where the next module's results go. */
+/* out NULL: stop watching. Returns where the next module's results go. */
 static tg_tensor **watch_outputs(tg_module *m, tg_tensor **out)
 {
     m->watch = out;
@@ -61,7 +61,7 @@ static tg_tensor **watch_outputs(tg_module *m, tg_tensor **out)
 
 /* ---- rows ---- */
 
-static int64_t bytes_of(const tg_tensor *t) /* with its master's lower half, if it is split */
+static int64_t bytes_of(const tg_tensor *t) /* including its master's lower half, if it is split */
 {
     return tg_count(t) * (int64_t)tg_dtype_size(tg_is_split(t) ? TG_F32 : t->dtype);
 }
@@ -71,10 +71,10 @@ typedef struct {
     int64_t params, bytes;
 } summary_row;
 
-/* A layer is a module with tensors of its own, or without children. */
+/* A layer is a module with its own tensors, or without children. */
 static bool is_layer(const tg_module *m) { return m->slots || !m->first_child; }
 
-/* "[4, 10], [4, 2]"; what does not fit is left out. */
+/* "[4, 10], [4, 2]", truncated to fit. */
 static void write_shapes(const tg_module *m, char *text, size_t size)
 {
     tg_shape_text shape;

@@ -184,9 +184,8 @@ static void fail_without_gradient(tg_scope *s, tg_tensor *y)
         tg_fail(s,
                 "backward: the loss is computed from gradients, which are constants here: there is no double backward");
     else
-        tg_fail(
-            s,
-            "backward: nothing that the loss depends on needs a gradient, or it was computed in a scope without gradients");
+        tg_fail(s, "backward: nothing that the loss depends on needs a gradient, or it was computed in a scope without "
+                   "gradients");
 }
 
 static bool check(tg_scope *s, tg_tensor *y)

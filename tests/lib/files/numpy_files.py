@@ -65,7 +65,7 @@ def converts(row, path, want):
 
 
 def streamed(path, named):
-    """As where a file cannot be gone back in: sizes come after the data."""
+    """A ZIP written to a stream without seek: sizes come after the data."""
     read, write = os.pipe()
     with subprocess.Popen(["cat"], stdin=read, stdout=open(path, "wb")) as cat:
         os.close(read)
@@ -79,7 +79,7 @@ def equal_or_nan(want, got):
 
 
 def rounds():
-    """To f16 and f32 as NumPy rounds, subnormals and halves between two numbers too; the mean as NumPy's."""
+    """To f16 and f32 with NumPy's rounding, including subnormals and ties; the average equals NumPy's."""
     random = np.random.default_rng(2)
     edges = [65504, 65519.99, 65520, 1e-8, 2.98e-8, 2.0**-25, 2.0**-25 * (1 + 2.0**-40), -6.1e-5, 0, -0.0, np.inf, -np.inf,
              np.nan, 5e-324, 1.7e308, 2049, 2051, 1 + 2.0**-11, 1 + 2.0**-11 + 2.0**-40]
@@ -124,7 +124,7 @@ def main():
 
 
 def orders(named):
-    """Any order of bytes and axes, any spelling: the numbers that NumPy reads, alone, in a .npz, compressed."""
+    """Any byte order, order of axes and spelling reads as NumPy does, in a .npy, a .npz, a compressed .npz."""
     random = np.random.default_rng(3)
     for code in ("f8", "f4", "f2", "c8", "i8", "i4", "i2", "u8", "u4", "u2"):
         array = random.integers(0, 100, (3, 4, 5)).astype("<" + code)
@@ -155,7 +155,7 @@ def orders(named):
 
 
 def unreadable(named):
-    """Other members are passed over; an array that cannot be read is named, and the others are converted."""
+    """Other members are skipped; an array that cannot be read is named, and the others are converted."""
     good = {name: named[name] for name in ("F32.2x3x4", "I64.3")}
     np.savez("good.npz", **good)
     with zipfile.ZipFile("good.npz", "a") as file:

@@ -1,6 +1,6 @@
-/* activation.c - the operators that elementwise.def defines by formulas, each with its derivative.  See ops.h.
+/* activation.c - the operators that elementwise.def defines by formulas, with their derivatives. See ops.h.
  *
- * gelu(x) = x Phi(x), Phi the normal distribution; silu(x) = x sigmoid(x); hardswish(x) = x min(max(x + 3, 0), 6) / 6.
+ * gelu(x) = x Phi(x), Phi the standard normal CDF; silu(x) = x sigmoid(x); hardswish(x) = x min(max(x + 3, 0), 6) / 6.
  */
 #include "check.h"
 #include "kernels.h"

@@ -1,11 +1,12 @@
-/* attr.h - attributes of operators, and the operators that users do not call: what an operator's file and its kernels
- * agree on.  Attributes hold neither pointers nor batch sizes, and are resolved: no zero that stands for a default. */
+/* attr.h - attributes of operators, and the operators without a public function: what an operator's file and its
+ * kernels agree on. Attributes hold neither pointers nor batch sizes, and are resolved: no zero stands for a default.
+ */
 #ifndef TG_ATTR_H
 #define TG_ATTR_H
 #include "ops.h"
 #include "random.h"
 
-/* tg_X_op of each operator X, those that users do not call included. */
+/* tg_X_op of each operator X, including those without a public function. */
 #define TG_OP(name) extern const tg_op tg_##name##_op;
 #include "ops.def"
 #undef TG_OP
@@ -16,7 +17,7 @@
  * conv_transpose2d(x, w[ic,kh,kw,oc/g], b?) is conv2d_grad_x with x for gy, plus b; its gradients are conv2d's. */
 typedef struct {
     int stride[2], pad[2], dilation[2], groups;
-    int64_t image[2];  /* h, w of x: the gradients' shapes cannot be told from oh, ow alone */
+    int64_t image[2];  /* h, w of x: the gradients' shapes do not follow from oh, ow alone */
     int64_t kernel[2]; /* kh, kw */
 } tg_conv2d_attr;      /* one struct for conv2d, conv2d_relu, conv2d_grad_x, conv2d_grad_w, conv_transpose2d
                           (there `image` is that of y, and x plays gy's part) */

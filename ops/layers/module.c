@@ -207,7 +207,7 @@ static bool can_run(tg_scope *s, const tg_module *m, tg_tensor *const *in, int n
     return true;
 }
 
-/* A lazy f32 cast of a module's result is replaced by what it was cast from. */
+/* Inputs that are lazy f32 casts of a network's results are replaced by what was cast. */
 static void call_forward(tg_scope *s, tg_module *m, tg_tensor *const *in, tg_tensor **out)
 {
     if (m->forward) {
@@ -219,7 +219,7 @@ static void call_forward(tg_scope *s, tg_module *m, tg_tensor *const *in, tg_ten
     if (own) m->forward_n(s, m, own, out);
 }
 
-static void run_segment(tg_scope *s, tg_module *m, tg_tensor *const *in, tg_tensor **out)
+static void run_module(tg_scope *s, tg_module *m, tg_tensor *const *in, tg_tensor **out)
 {
     for (int k = 0; k < m->n_out; k++) out[k] = NULL;
     tg_enter(s, tg_module_path(m));
@@ -240,7 +240,7 @@ static void give_out(tg_scope *s, const tg_module *m, tg_tensor **out, int n_out
 
 void tg_forward_n(tg_scope *s, tg_module *m, tg_tensor *const *in, int n_in, tg_tensor **out, int n_out)
 {
-    if (can_run(s, m, in, n_in, out, n_out)) run_segment(s, m, in, out);
+    if (can_run(s, m, in, n_in, out, n_out)) run_module(s, m, in, out);
     give_out(s, m, out, n_out);
 }
 
@@ -254,7 +254,7 @@ tg_tensor *tg_forward(tg_scope *s, tg_module *m, tg_tensor *x)
 void tg_checkpoint_n(tg_scope *s, tg_module *m, tg_tensor *const *in, int n_in, tg_tensor **out, int n_out)
 {
     tg_segment_begin(s);
-    if (can_run(s, m, in, n_in, out, n_out)) run_segment(s, m, in, out);
+    if (can_run(s, m, in, n_in, out, n_out)) run_module(s, m, in, out);
     tg_segment_end(s);
     give_out(s, m, out, n_out);
 }

@@ -1,9 +1,9 @@
 /* conv2d_onednn.c - oneDNN's convolution, on [n, h, w, c] in place.
  *
- * Images and weights are f32 or bf16; biases and the derivative in the weights are f32.  Of the shapes that oneDNN is
- * known to compute wrongly two are in the forward pass of bf16 with AMX: a kernel lower than its stride and not 1x1;
- * 1x1 with a stride and padding, with two threads or more.  One is in the derivative in the image of bf16: 1x1 with an
- * odd number of output channels (2.6.3). */
+ * Images and weights are f32 or bf16; biases and backward-weights' result are f32. Of the shapes that oneDNN is known
+ * to compute incorrectly, two are in the forward pass of bf16 with AMX: a kernel lower than its stride and not 1x1; 1x1
+ * with a stride and padding, with two threads or more. One is in backward-data of bf16: 1x1 with an odd number of
+ * output channels (2.6.3). */
 #include "conv2d_onednn.h"
 #include <string.h>
 
@@ -27,7 +27,7 @@ tg_onednn_shape tg_conv_shape(const tg_tensor *x, const tg_tensor *y, const tg_t
     return s;
 }
 
-/* What the last window lacks is padding; negative if windows end before the image does, which oneDNN takes. */
+/* The padding that completes the last window; negative if windows end before the image does, which oneDNN accepts. */
 tg_window tg_conv_window(const tg_onednn_shape *s)
 {
     const bool winograd = s->option & TG_CONV_WINOGRAD;
@@ -62,8 +62,8 @@ static int any_image(tg_onednn_plan *plan, const tg_onednn_shape *s, int plain, 
     return tg_plan_memory(plan, TG_NOWHERE, 0, dtype_of(s), 4, (const int64_t[]){ s->n, c, image[0], image[1] }, NULL);
 }
 
-/* Winograd's algorithm holds the transformed operands and, in the derivative in the weights, a sum for each thread.
- * That is worth its time up to so many times the operands themselves, or when it is little. */
+/* Winograd's algorithm needs scratch for the transformed operands and, in backward-weights, for a sum per thread. That
+ * is acceptable up to a multiple of the operands' own size, or when it is small. */
 enum { WINOGRAD_TIMES = 6, WINOGRAD_LITTLE = 100 << 20 };
 
 static size_t winograd_scratch(const tg_onednn_plan *plan, const tg_conv_slots *at)
@@ -154,7 +154,7 @@ bool tg_conv_prepare(tg_call *c, const tg_conv_pass *pass, int64_t option, tg_fa
     return c->state != NULL;
 }
 
-/* ---- the forward pass ---- */
+/* ---- forward ---- */
 
 static void conv2d_onednn_build(tg_onednn_plan *plan, const tg_onednn_shape *s)
 {
@@ -229,7 +229,7 @@ static bool faster_in_small_groups(const tg_onednn_shape *s, const tg_op *op)
     return s->kernel[1] == 3 && s->stride[1] == 1 && s->dilation[1] == 1;
 }
 
-/* Why own kernels come first, as was measured, or NULL. */
+/* Why our own kernels come first (measured), or NULL. */
 static const char *better_own_kernel(const tg_onednn_shape *s, const tg_op *op)
 {
     const tg_isa isa = tg_max_isa();
@@ -246,7 +246,7 @@ static const char *better_own_kernel(const tg_onednn_shape *s, const tg_op *op)
 const char *tg_conv_reject_but_groups(const tg_call *c, const tg_conv_pass *pass)
 {
     const tg_onednn_shape s = pass->shape(c);
-    const int64_t read = pass == &tg_conv_grad_x_pass ? s.oc : s.ic; /* channels that are summed over */
+    const int64_t read = pass == &tg_conv_grad_x_pass ? s.oc : s.ic; /* the channels summed over */
     if (s.groups == 1) return "one group: own kernels are as fast";
     if (s.option & TG_CONV_BF16 && read / s.groups % 2)
         return "bf16, an odd number of channels: oneDNN multiplies the next pixel by 0, and NaN by 0 is NaN";

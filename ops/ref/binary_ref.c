@@ -14,7 +14,7 @@ static double broadcast(const tg_tensor *t, const tg_tensor *y, int64_t i)
 }
 
 #define ZIP_REF(op, formula) \
-    static void op##_run(const tg_call *c, const tg_task *task) \
+    static void op##_ref_run(const tg_call *c, const tg_task *task) \
     { \
         (void)task; \
         for (int64_t i = 0, n = tg_count(c->out[0]); i < n; i++) { \
@@ -22,7 +22,7 @@ static double broadcast(const tg_tensor *t, const tg_tensor *y, int64_t i)
             tg_set(c->out[0], i, formula); \
         } \
     } \
-    const tg_kernel op##_ref = { .name = "ref", .backend = "ref", .run = op##_run, .in_place = true };
+    const tg_kernel op##_ref = { .name = "ref", .backend = "ref", .run = op##_ref_run, .in_place = true };
 
 /* sub_ref, mul_ref, div_ref */
 ZIP_REF(sub, a - b)

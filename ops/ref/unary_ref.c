@@ -4,7 +4,7 @@
 
 static const double HALF_SQRT2 = 0.70710678118654752440, INV_SQRT_2PI = 0.39894228040143267794;
 
-static void map(const tg_call *c, double (*f)(double x, const void *attr))
+static void unary_map(const tg_call *c, double (*f)(double x, const void *attr))
 {
     for (int64_t i = 0, n = tg_count(c->out[0]); i < n; i++) tg_set(c->out[0], i, f(tg_get(c->in[0], i), c->attr));
 }
@@ -12,8 +12,8 @@ static void map(const tg_call *c, double (*f)(double x, const void *attr))
 /* y = f(x) */
 #define MAP_REF(op, formula) \
     static double op##_of(double x, const void *attr) { return (void)attr, formula; } \
-    static void op##_run(const tg_call *c, const tg_task *task) { (void)task, map(c, op##_of); } \
-    const tg_kernel op##_ref = { .name = "ref", .backend = "ref", .run = op##_run, .in_place = true };
+    static void op##_ref_run(const tg_call *c, const tg_task *task) { (void)task, unary_map(c, op##_of); } \
+    const tg_kernel op##_ref = { .name = "ref", .backend = "ref", .run = op##_ref_run, .in_place = true };
 
 #define ATTR(type) ((const tg_##type##_attr *)attr)
 static double relu(double x) { return x < 0 ? 0 : x; } /* a NaN stays a NaN */
@@ -22,6 +22,7 @@ static double normal_cdf(double x) { return 0.5 * erfc(-x * HALF_SQRT2); }
 static double normal_pdf(double x) { return INV_SQRT_2PI * exp(-0.5 * x * x); }
 static double hard_sigmoid(double x) { return x <= -3 ? 0 : x >= 3 ? 1 : (x + 3) / 6; }
 
+/* affine_ref, neg_ref, exp_ref, log_ref, sqrt_ref, pow_ref, relu_ref */
 MAP_REF(affine, ATTR(affine)->scale *x + ATTR(affine)->shift)
 MAP_REF(neg, -x)
 MAP_REF(exp, exp(x))
@@ -39,10 +40,10 @@ static void map_grad(const tg_call *c, double (*gradient)(double g, double v, co
 
 #define GRAD_REF(op, v, formula) \
     static double op##_grad_of(double g, double v, const void *attr) { return (void)attr, formula; } \
-    static void op##_grad_run(const tg_call *c, const tg_task *task) { (void)task, map_grad(c, op##_grad_of); } \
-    const tg_kernel op##_grad_ref = { .name = "ref", .backend = "ref", .run = op##_grad_run, .in_place = true };
+    static void op##_grad_ref_run(const tg_call *c, const tg_task *task) { (void)task, map_grad(c, op##_grad_of); } \
+    const tg_kernel op##_grad_ref = { .name = "ref", .backend = "ref", .run = op##_grad_ref_run, .in_place = true };
 
-/* The formulas of an operator with parameters are functions of them, too. */
+/* An operator's parameters become arguments of its formulas. */
 #define WITH1(op, p, v, f, gradient) \
     static double op##_f(double x, double p) { return f; } \
     static double op##_gradient(double g, double v, double p) { return gradient; } \
@@ -54,6 +55,7 @@ static void map_grad(const tg_call *c, double (*gradient)(double g, double v, co
     MAP_REF(op, op##_f(x, ATTR(op)->p, ATTR(op)->q)) \
     GRAD_REF(op, v, op##_gradient(g, v, ATTR(op)->p, ATTR(op)->q))
 
+/* X_ref and X_grad_ref for each line TG_MAPn(X, ..) */
 #define TG_MAP0(op, v, f, gradient, ...)                 MAP_REF(op, f) GRAD_REF(op, v, gradient)
 #define TG_MAP1(op, p, at, v, f, gradient, ...)          WITH1(op, p, v, f, gradient)
 #define TG_MAP2(op, p, at, q, at_q, v, f, gradient, ...) WITH2(op, p, q, v, f, gradient)

@@ -1,10 +1,10 @@
-/* conv2d_depthwise_vector.c - conv2d and its derivative in x where every channel is a group of its own.
+/* conv2d_depthwise_vector.c - depthwise conv2d and its backward-data.
  *
- * No product of matrices is in it: channel by channel, y is the sum of x w over the taps.  Sums of some neighbours stay
- * in registers, for a vector of channels. */
+ * There is no matrix product in it: channel by channel, y is the sum of x w over the taps. The sums of several
+ * neighbours stay in registers, for a vector of channels. */
 #include "conv2d_direct.h"
 
-/* A line of taps, of `count` neighbours and `vectors` of channels. */
+/* A kernel row of taps, for `count` neighbours and `vectors` of channels. */
 TG_INLINE void depthwise_add_taps(const line_sum *k, const float *x, const float *w, int64_t taps, const int count,
                                   const int vectors, vec *sum)
 {
@@ -17,7 +17,7 @@ TG_INLINE void depthwise_add_taps(const line_sum *k, const float *x, const float
                 sum[i * vectors + v] += *(const vec *)(x + i * apart + v * TG_LANES) * *(const vec *)(w + v * TG_LANES);
 }
 
-/* The same for outputs that meet neighbouring pixels through neighbouring taps: a pixel is loaded once for all. */
+/* The same for outputs that meet adjacent pixels through adjacent taps: a pixel is loaded once for all of them. */
 TG_INLINE void depthwise_add_chain(const line_sum *k, const float *x, const float *w, const int taps, const bool back,
                                    const int count, vec *sum)
 {
@@ -34,7 +34,7 @@ TG_INLINE void depthwise_add_chain(const line_sum *k, const float *x, const floa
     }
 }
 
-/* The sums of `count` neighbours over the same taps, of `vectors` of channels. */
+/* The sums of `count` neighbours over the same taps, for `vectors` of channels. */
 TG_INLINE void depthwise_sum_block(const line_sum *k, int64_t j, int64_t c, span taps, const int count,
                                    const int vectors, const int chain, const int kind)
 {
@@ -51,7 +51,7 @@ TG_INLINE void depthwise_sum_block(const line_sum *k, int64_t j, int64_t c, span
         direct_store(k, j + i / vectors, c + i % vectors * TG_LANES, sum[i], kind);
 }
 
-/* Channels are the inner loop: what neighbours read is near in time, however far apart their pixels are. */
+/* Channels are the inner loop, so that what neighbours share is read again soon, however large the stride of pixels. */
 TG_INLINE void depthwise_sum_channels(const line_sum *k, int64_t j, span taps, const int count, const int vectors,
                                       const int chain)
 {
@@ -68,7 +68,7 @@ TG_INLINE void depthwise_sum_channels(const line_sum *k, int64_t j, span taps, c
         else depthwise_sum_block(k, j, c, taps, count, 1, 0, FLOATS);
 }
 
-/* Outputs all of whose taps meet the line, from j on: eight neighbours, where pixels are shared by taps enough. */
+/* Outputs from j on whose taps all meet the line, eight at a time, if enough taps share pixels. */
 static bool depthwise_sum_chain(const line_sum *k, int64_t j)
 {
     const span all = { 0, k->columns.taps };
@@ -88,7 +88,7 @@ static void depthwise_sum_edge(const line_sum *k, int64_t j)
     depthwise_sum_channels(k, j, taps_of(&k->columns, j, in_size(k->d, 1)), 1, 4, 0);
 }
 
-/* Eight sums at a time hide how long an addition takes: of fewer neighbours, some vectors each. */
+/* Eight independent sums hide the latency of additions: with fewer neighbours, several vectors each. */
 static void direct_sum_line(const line_sum *k)
 {
     const span inner = k->inner, all = { 0, k->columns.taps };

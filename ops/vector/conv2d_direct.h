@@ -1,24 +1,24 @@
-/* conv2d_direct.h - a convolution in groups and its derivative in x, as sums over taps: what the kernels of depthwise
- * convolutions and of small groups share.
+/* conv2d_direct.h - direct grouped convolution and its backward-data, as sums over taps: shared by the kernels for
+ * depthwise convolutions and for small groups.
  *
- * The derivative is such a sum, too, of gy; with strides, pixels of x take turns with the taps, so its lines and
- * columns fall into `stride` classes, in each of which neighbours meet neighbours.
+ * Backward-data is such a sum, too, of gy. With strides, neighbouring pixels of x meet different taps, so lines and
+ * columns are divided into `stride` classes, within which neighbours meet neighbours.
  *
- * Phase 0 turns the weights from [c, taps, group] to [taps, group, c].  A task copies what it reads of its channels
- * into scratch, as f32, unless it is f32, and lies well.  The file that includes this defines direct_sum_line. */
+ * Phase 0 transposes the weights from [c, taps, group] to [taps, group, c]. A task copies its channels' input into
+ * scratch as f32, unless it can read it in place. The including file defines direct_sum_line. */
 #ifndef TG_CONV2D_DIRECT_H
 #define TG_CONV2D_DIRECT_H
 #include "bf16.h"
 #include "conv2d_shape.h"
 #include "ints.h"
 
-enum { CHANNELS = 64 }; /* of a task that turns weights */
-/* Floats of a task's input, and the tasks that are wanted, though a task should not be of fewer lines than `LINES`. */
+enum { CHANNELS = 64 }; /* of a task that transposes weights */
+/* Floats of a task's input; target number of tasks, as long as a task has at least `LINES` lines. */
 enum { TASK = 65536, TASKS = 48, LINES = 4 };
-/* channels that are copied to lie together, for all pixels of a line; of a task */
+/* channels that are copied together, for all pixels of a line; channels of a task */
 enum { PLANE = 32, WIDE = 8 * PLANE };
-/* A kernel of more lines goes through a line of outputs with some channels at a time, whose pixels the first level of
- * the cache holds. */
+/* A kernel with more rows processes a line of outputs some channels at a time, whose pixels fit the first-level cache.
+ */
 enum { LOW = 3, SOME = 64 };
 
 typedef float vec __attribute__((vector_size(4 * TG_LANES), aligned(4), may_alias));
@@ -27,17 +27,17 @@ typedef uint16_t halves __attribute__((vector_size(2 * TG_LANES), aligned(2), ma
 
 typedef struct {
     tg_conv v;
-    bool back, relu; /* the derivative; relu behind */
+    bool back, relu; /* backward-data; followed by relu */
     const tg_tensor *x, *w, *bias;
-    tg_tensor *y;                 /* in and out: gy and gx of the derivative */
-    int64_t group;                /* channels of one, of x and of y */
-    int64_t c, padded;            /* channels; and up to whole vectors, as the weights have them */
-    int64_t tap;                  /* weights of one */
-    int64_t lines, blocks, parts; /* of y in a task; tasks of an image's lines, and of its channels */
+    tg_tensor *y;                 /* input and output: gy and gx in backward-data */
+    int64_t group;                /* channels of a group, in x and in y */
+    int64_t c, padded;            /* channels; padded to whole vectors, as the weights are */
+    int64_t tap;                  /* weights of one tap */
+    int64_t lines, blocks, parts; /* of y per task; tasks of an image's lines, and of its channels */
 } direct;
 
-/* The outputs of a class along an axis: output j meets input at + stride j + step t through tap t of `taps`, whose
- * place in w is first + apart t. */
+/* The outputs of a class along an axis: output j meets input at + stride j + step t through tap t of `taps`, which is
+ * tap first + apart t of w. */
 typedef struct {
     int64_t n, stride, at, step, taps, first, apart;
 } tap_class;
@@ -49,7 +49,7 @@ static int64_t in_size(const direct *d, int axis) { return d->x->dim[1 + axis]; 
 static int64_t out_size(const direct *d, int axis) { return d->y->dim[1 + axis]; }
 static int64_t classes(const direct *d, int axis) { return d->back ? d->v.stride[axis] : 1; }
 
-/* The pixels r, r + stride, ... of x meet a tap in `stride / common divisor with the dilation`. */
+/* The pixels r, r + stride, ... of x meet every (stride / gcd(stride, dilation))-th tap. */
 static tap_class back_class(const direct *d, int axis, int64_t r)
 {
     const int64_t s = d->v.stride[axis], dilation = d->v.dilation[axis], kernel = d->v.kernel[axis];
@@ -92,7 +92,7 @@ static span taps_of(const tap_class *k, int64_t j, int64_t size)
     return (span){ imin(from, k->taps), imax(imin(to, k->taps), imin(from, k->taps)) };
 }
 
-/* The outputs all of whose taps do. */
+/* The outputs whose taps all do. */
 static span inner_of(const tap_class *k, int64_t size)
 {
     const int64_t end = k->at + (k->taps - 1) * k->step, low = imin(k->at, end), high = imax(k->at, end);
@@ -114,9 +114,9 @@ static span lines_met(const direct *d, int64_t i, int64_t end)
     }
     return met.from < met.to ? met : (span){ 0, 0 };
 }
-/* ---- phase 0: weights [taps, c], and the bias behind them ---- */
+/* ---- phase 0: weights [taps, c], followed by the bias ---- */
 
-/* The weight of output channel c, at a tap, for channel i of its group. */
+/* The weight of output channel c at a tap, for channel i of its group. */
 static float weight(const direct *d, int64_t c, int64_t tap, int64_t i)
 {
     const int64_t row = d->back ? c / d->group * d->group + i : c, column = d->back ? c % d->group : i;
@@ -139,7 +139,7 @@ static void transpose_weights(const direct *d, const tg_task *t)
 
 typedef struct { /* the lines that a task reads, from line `low` of the image on */
     const float *at;
-    int64_t low, line, plane, pixel; /* floats from one to the next */
+    int64_t low, line, plane, pixel; /* strides, in floats */
     int64_t channels;                /* of a plane */
 } input_lines;
 
@@ -148,10 +148,10 @@ typedef struct { /* a line of outputs, of one class of columns */
     tap_class columns;
     span inner;
     input_lines from;
-    const float *w, *bias, *x; /* of channel 0; taps and column 0 of the first line that is met */
+    const float *w, *bias, *x; /* of channel 0; of the taps and column 0 of the first line that is met */
     int64_t lines, line, w_line, w_tap;
     void *y;                     /* output 0 */
-    int64_t y_apart, first, end; /* elements to the next one; channels, the first as x has it */
+    int64_t y_apart, first, end; /* stride of the outputs; channels, the first one as in x */
 } line_sum;
 
 /* What is stored: whole vectors, or fewer channels. */
@@ -179,7 +179,7 @@ TG_INLINE void direct_store(const line_sum *k, int64_t j, int64_t c, vec sum, co
 
 static void direct_sum_line(const line_sum *k);
 
-/* Line i of image n, of a class of columns that begins with column r. */
+/* Line i of image n, of the class of columns that begins with column r. */
 static void sum_columns(line_sum k, const float *w, int64_t n, int64_t i, int64_t r)
 {
     const direct *const d = k.d;
@@ -201,7 +201,7 @@ static void sum_columns(line_sum k, const float *w, int64_t n, int64_t i, int64_
 
 static bool in_place(const direct *d) { return !tg_is_bf16(d->x) && d->c % TG_LANES == 0; }
 
-/* Channels of a pixel, to planes. */
+/* Copies the channels of a pixel to planes. */
 static inline void copy_pixel(const void *from, bool is_bf16, int64_t channels, float *to, int64_t plane)
 {
     for (; channels > 0; channels -= PLANE, to += plane, from = tg_at(from, is_bf16, PLANE))
@@ -212,7 +212,7 @@ static inline void copy_pixel(const void *from, bool is_bf16, int64_t channels, 
             for (int64_t k = 0; k < PLANE; k++) to[k] = k < channels ? tg_load(from, is_bf16, k) : 0;
 }
 
-/* Lines of image n, from channel c on: where they lie, or as f32 in scratch. */
+/* Lines of image n, from channel c on: in place, or as f32 in scratch. */
 static input_lines input_lines_of(const direct *d, int64_t n, span lines, int64_t c, float *conv2d_direct_scratch)
 {
     const int64_t columns = in_size(d, 1), channels = imin(d->c - c, WIDE), plane = columns * PLANE;

@@ -1,16 +1,16 @@
-/* conv2d_grouped_vector.c - conv2d and its derivative in x in groups of some channels, as many of x as of y.
+/* conv2d_grouped_vector.c - conv2d and its backward-data for small groups with equally many channels in x and y.
  *
- * Lanes are channels of y.  What a lane multiplies by is a channel of its group: where groups are smaller than a vector
- * these come to the lanes by permutation of as many channels of x, else one is repeated. */
+ * Lanes are channels of y. A lane's factor is a channel of its group: if groups are smaller than a vector, a vector of
+ * x's channels is permuted, otherwise one channel is broadcast. */
 #include "conv2d_direct.h"
 #include "grad_w_runs.h"
 
 #if defined __AVX2__
-enum { NEIGHBOURS = 8 }; /* that share taps: with more, sums leave the registers */
+enum { NEIGHBOURS = 8 }; /* that share taps: with more, sums spill */
 
-typedef struct { /* what comes to the lanes */
+typedef struct { /* how channels of x come to the lanes */
     tg_lane_places first;
-    int64_t group; /* channels; of larger groups than a vector, all lanes have the same */
+    int64_t group; /* channels; in groups larger than a vector, all lanes have the same */
 } group_lanes;
 
 TG_INLINE group_lanes group_lanes_of(const line_sum *k)
@@ -27,13 +27,13 @@ TG_INLINE vec pick_channel(const float *x, tg_lane_places at, int64_t i, const b
     return one ? (vec)tg_repeated(x[i]) : (vec)tg_permuted(x, at);
 }
 
-/* Of vector v from channel c on, where its groups begin in x, and in a vector of channels that begins with c. */
+/* Where the groups of vector v, counted from channel c, begin in x, relative to channel c. */
 TG_INLINE int64_t start_of(const group_lanes *l, int64_t c, int v, const bool one)
 {
     return one ? (c + v * TG_LANES) / l->group * l->group - c : v * TG_LANES;
 }
 
-/* A line of taps, of `count` neighbours and `vectors` of channels from c on. */
+/* A kernel row of taps, for `count` neighbours and `vectors` of channels from c on. */
 TG_INLINE void grouped_add_taps(const line_sum *k, const group_lanes *l, const float *x, const float *w, int64_t c,
                                 int64_t taps, const int count, const int vectors, const bool one, vec *sum)
 {
@@ -50,7 +50,7 @@ TG_INLINE void grouped_add_taps(const line_sum *k, const group_lanes *l, const f
         }
 }
 
-/* The same of 3 neighbouring taps and outputs that meet neighbouring pixels, each of which is picked once. */
+/* The same for 3 adjacent taps and outputs that meet adjacent pixels, each of which is permuted once. */
 TG_INLINE void grouped_add_chain(const line_sum *k, const group_lanes *l, const float *x, const float *w, int64_t c,
                                  const bool back, const bool one, vec *sum)
 {
@@ -69,7 +69,7 @@ TG_INLINE void grouped_add_chain(const line_sum *k, const group_lanes *l, const 
     }
 }
 
-/* chain: 1 or -1, 3 taps that neighbours share, and which way; 0: any. */
+/* chain: 1 or -1 for 3 taps shared by neighbours, and their direction; 0: any taps. */
 TG_INLINE void grouped_sum_block(const line_sum *k, const group_lanes *l, int64_t j, int64_t c, span taps,
                                  const int count, const int vectors, const int chain, const bool one)
 {
@@ -101,7 +101,7 @@ TG_INLINE void grouped_sum_edge(const line_sum *k, const group_lanes *l, int64_t
     grouped_sum_channels(k, l, j, taps_of(&k->columns, j, in_size(k->d, 1)), 1, 4, 0, one);
 }
 
-/* Eight sums at a time hide how long an addition takes: of fewer neighbours, some vectors each. */
+/* Eight independent sums hide the latency of additions: with fewer neighbours, several vectors each. */
 TG_INLINE void grouped_sum_all(const line_sum *k, const bool one)
 {
     const group_lanes l = group_lanes_of(k);
@@ -128,7 +128,7 @@ static void direct_sum_line(const line_sum *k)
 static void direct_sum_line(const line_sum *k) { (void)k, (void)direct_store; }
 #endif
 
-/* Groups that fill vectors, and lie within a plane. */
+/* Groups must fill vectors, and not cross planes. */
 static const char *conv2d_grouped_reject(const tg_call *c)
 {
     const direct d = direct_of(c);

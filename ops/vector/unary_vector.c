@@ -18,8 +18,8 @@ static inline float hardswish_slope(float x)
     return x <= -3.0f ? 0.0f : above;
 }
 
-/* y[i] = f(x[i]), or gx[i] = f(gy[i], v[i]) with v = x or y; `setup` reads attributes into constants.  bf16 numbers are
- * taken in pairs. */
+/* y[i] = f(x[i]), or gx[i] = f(gy[i], v[i]) with v = x or y; `setup` reads attributes into constants. bf16 elements are
+ * loaded in pairs. */
 #define EACH(op, setup, values, formula) \
     TG_INLINE void op##_each(const void *attr, tg_span s, bool is_bf16) \
     { \
@@ -59,14 +59,14 @@ static inline float hardswish_slope(float x)
 #define MAP(op, formula)         EACH(op, , X, formula)
 #define MAP_WITH(op, setup, ...) EACH(op, setup, X, __VA_ARGS__)
 
-/* ---- without attributes ---- */
+/* ---- without attributes: neg_vector, exp_vector, log_vector, sqrt_vector, relu_vector, relu_grad_vector ---- */
 
 MAP(neg, -x)
 MAP(exp, tg_exp_f32(x))
 MAP(log, tg_log_f32(x))
 MAP(sqrt, sqrtf(x))
 
-/* Of what relu gives nothing is to be rounded. */
+/* relu's results are exact: no rounding needed. */
 TG_INLINE void relu_each(const void *attr, tg_span s, bool is_bf16)
 {
     (void)attr;
@@ -85,12 +85,12 @@ TG_INLINE void relu_grad_each(const void *attr, tg_span s, bool is_bf16)
 }
 RUN(relu_grad)
 
-/* ---- with attributes ---- */
+/* ---- affine_vector ---- */
 
 MAP_WITH(affine, const float scale = tg_plain((float)ATTR(affine)->scale);
          const float shift = tg_plain((float)ATTR(affine)->shift), scale *x + shift)
 
-/* ---- by formulas ---- */
+/* ---- X_vector and X_grad_vector for each line TG_MAPn(X, ..) of elementwise.def ---- */
 
 #define PARAMETER(op, p)                                 const float p = tg_plain((float)ATTR(op)->p)
 #define TG_MAP0(op, v, f, gradient, fast, fast_gradient) MAP(op, fast) EACH(op##_grad, , G_##v, fast_gradient)
@@ -102,9 +102,9 @@ MAP_WITH(affine, const float scale = tg_plain((float)ATTR(affine)->scale);
     EACH(op##_grad, PARAMETER(op, p); PARAMETER(op, q), G_##v, fast_gradient)
 #include "elementwise.def"
 
-/* ---- powers ---- */
+/* ---- pow_vector ---- */
 
-/* The usual exponents; the others are not vectorised, but shared out among the workers. */
+/* The usual exponents. Others are not vectorised, but still split between the workers. */
 TG_INLINE void pow_each(const void *attr, tg_span s, bool is_bf16)
 {
     const float exponent = (float)ATTR(pow)->exponent;

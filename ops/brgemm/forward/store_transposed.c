@@ -6,7 +6,7 @@
 enum { SIDE = 16 };
 
 /* Up to 16 outputs, `stride` floats from one to the next, of 16 rows, as they lie in y. */
-INLINE void load_transposed(const float *sums, int64_t stride, int64_t outputs, __mmask16 rows, __m512i to[SIDE])
+TG_INLINE void load_transposed(const float *sums, int64_t stride, int64_t outputs, __mmask16 rows, __m512i to[SIDE])
 {
 #pragma GCC unroll 16
     for (int i = 0; i < SIDE; i++)

@@ -7,9 +7,9 @@
  *     typedef ... element;                 of A and B
  *     typedef ... operand;                 a vector of B, or as many copies of A
  *     enum { TAKEN, ACROSS };              k that an operand holds; whether rows of A may be adjacent
- *     INLINE operand from_a(const element *a), from_b(const element *b);
- *     INLINE operand last_of_a(const element *a);              for TAKEN 2: a[0], and 0 for a[1]
- *     INLINE __m512  add(__m512 sum, operand x, operand y);
+ *     TG_INLINE operand from_a(const element *a), from_b(const element *b);
+ *     TG_INLINE operand last_of_a(const element *a);              for TAKEN 2: a[0], and 0 for a[1]
+ *     TG_INLINE __m512  add(__m512 sum, operand x, operand y);
  *
  * A micro-tile of 16 x 1 needs a load per product, and loads bound it.  If rows of A are neighbouring pixels of a line
  * and a batch element is 3 or 5 taps of it, rows overlap: then an element of A is loaded once for all taps (1.2 times
@@ -29,8 +29,8 @@ typedef struct {
 
 /* ---- products ---- */
 
-INLINE void add_product(int rows, int vecs, int64_t row, bool last, const element *a, const element *b,
-                        __m512 sum[16][4])
+TG_INLINE void add_product(int rows, int vecs, int64_t row, bool last, const element *a, const element *b,
+                           __m512 sum[16][4])
 {
     operand y[4];
 #pragma GCC unroll 4
@@ -45,8 +45,8 @@ INLINE void add_product(int rows, int vecs, int64_t row, bool last, const elemen
 }
 
 /* k products per sum, of one batch element. */
-INLINE void add_products(int rows, int vecs, bool across, const tg_brgemm *p, const element *a, const element *b,
-                         int64_t k, __m512 sum[16][4])
+TG_INLINE void add_products(int rows, int vecs, bool across, const tg_brgemm *p, const element *a, const element *b,
+                            int64_t k, __m512 sum[16][4])
 {
     const int64_t row = across ? 1 : p->row, step = across ? p->step : TAKEN;
 #pragma GCC unroll 2
@@ -55,7 +55,7 @@ INLINE void add_products(int rows, int vecs, bool across, const tg_brgemm *p, co
     if (k % TAKEN) add_product(rows, vecs, row, true, a, b, sum);
 }
 
-INLINE void add_batch(int rows, int vecs, bool across, const work *w, __m512 sum[16][4])
+TG_INLINE void add_batch(int rows, int vecs, bool across, const work *w, __m512 sum[16][4])
 {
     const tg_brgemm *p = w->p;
     const int64_t step = across ? p->step : 1;
@@ -70,7 +70,7 @@ INLINE void add_batch(int rows, int vecs, bool across, const work *w, __m512 sum
 }
 
 /* Each batch element is `taps` taps. */
-INLINE void add_overlapping(int rows, int taps, const work *w, __m512 sum[16][4])
+TG_INLINE void add_overlapping(int rows, int taps, const work *w, __m512 sum[16][4])
 {
     const int64_t row = w->p->row;
     for (int i = 0; i < w->count; i++) {
@@ -92,7 +92,7 @@ INLINE void add_overlapping(int rows, int taps, const work *w, __m512 sum[16][4]
     }
 }
 
-INLINE void accumulate(int rows, int vecs, const work *w, __m512 sum[16][4])
+TG_INLINE void accumulate(int rows, int vecs, const work *w, __m512 sum[16][4])
 {
     const tg_brgemm *p = w->p;
     const bool pixels = vecs == 1 && p->step == 1 && p->row % TAKEN == 0;
@@ -105,7 +105,7 @@ INLINE void accumulate(int rows, int vecs, const work *w, __m512 sum[16][4])
 /* ---- micro-tiles ---- */
 
 /* Prefetches the rows of C for writing while their sums are computed. */
-INLINE void prefetch_rows(int rows, const work *w)
+TG_INLINE void prefetch_rows(int rows, const work *w)
 {
     const size_t size = w->p->store == TG_F32 ? sizeof(float) : sizeof(uint16_t);
     const char *c = (const char *)w->p->c + (size_t)w->at.c * size;
@@ -113,7 +113,7 @@ INLINE void prefetch_rows(int rows, const work *w)
         for (size_t i = 0; i < (size_t)w->p->n * size; i += 64) __builtin_prefetch(c + i, 1);
 }
 
-INLINE void begin(int rows, int vecs, const work *w, __mmask16 last, __m512 sum[16][4])
+TG_INLINE void begin(int rows, int vecs, const work *w, __mmask16 last, __m512 sum[16][4])
 {
     const float *from = w->p->from ? w->p->from + w->at.from : NULL;
 #pragma GCC unroll 16
@@ -127,7 +127,7 @@ INLINE void begin(int rows, int vecs, const work *w, __mmask16 last, __m512 sum[
 }
 
 /* Adds the bias, then applies relu; max returns its second operand if either is NaN. */
-INLINE void finish(int rows, int vecs, const tg_brgemm *p, __mmask16 last, __m512 sum[16][4])
+TG_INLINE void finish(int rows, int vecs, const tg_brgemm *p, __mmask16 last, __m512 sum[16][4])
 {
     if (p->bias) {
 #pragma GCC unroll 4
@@ -144,7 +144,7 @@ INLINE void finish(int rows, int vecs, const tg_brgemm *p, __mmask16 last, __m51
         for (int v = 0; v < vecs; v++) sum[r][v] = _mm512_max_ps(_mm512_setzero_ps(), sum[r][v]);
 }
 
-INLINE void store_rows(int rows, int vecs, tg_dtype dtype, const work *w, __mmask16 last, __m512 sum[16][4])
+TG_INLINE void store_rows(int rows, int vecs, tg_dtype dtype, const work *w, __mmask16 last, __m512 sum[16][4])
 {
     const size_t size = dtype == TG_F32 ? sizeof(float) : sizeof(uint16_t);
     char *c = (char *)w->p->c + (size_t)w->at.c * size;
@@ -156,7 +156,7 @@ INLINE void store_rows(int rows, int vecs, tg_dtype dtype, const work *w, __mmas
 }
 
 /* `last`: the mask of the last vector. */
-INLINE void microtile(int rows, int vecs, const work *w)
+TG_INLINE void microtile(int rows, int vecs, const work *w)
 {
     const tg_brgemm *p = w->p;
     const __mmask16 last = mask_of(p->n - 16 * (vecs - 1));
@@ -182,7 +182,7 @@ MICROTILES_8(MICROTILE, 3)
 MICROTILES_6(MICROTILE, 4)
 
 /* Cache lines are prefetched with each TG_DEPTH k of a batch element. */
-INLINE prefetcher prefetch_of(const tg_brgemm *p, int count, int most_rows)
+TG_INLINE prefetcher prefetch_of(const tg_brgemm *p, int count, int most_rows)
 {
     const int64_t microtiles = (int64_t)(1 + p->extra.count) * ((p->m + most_rows - 1) / most_rows);
     const int64_t times = microtiles * count * ((p->k + TG_DEPTH - 1) / TG_DEPTH);

@@ -62,7 +62,7 @@ typedef struct {
 #define STORE_SUM(t) \
     if (HAS(t)) TG_TILE_STORE(t, AT(t, to), to.row);
 
-INLINE void begin(int down, int across, sum_rows from)
+TG_INLINE void begin(int down, int across, sum_rows from)
 {
     if (from.at[0]) {
         EACH_SUM(LOAD_SUM)
@@ -71,10 +71,10 @@ INLINE void begin(int down, int across, sum_rows from)
     }
 }
 
-INLINE void put(int down, int across, sum_rows to){ EACH_SUM(STORE_SUM) }
+TG_INLINE void put(int down, int across, sum_rows to){ EACH_SUM(STORE_SUM) }
 
 /* 32 k of one row group. */
-INLINE void step_one(int across, const char *a, int64_t row, const char *b)
+TG_INLINE void step_one(int across, const char *a, int64_t row, const char *b)
 {
     TG_TILE_LOAD(4, a, row);
     TG_TILE_LOAD(6, b, TILE_ROW);
@@ -85,7 +85,7 @@ INLINE void step_one(int across, const char *a, int64_t row, const char *b)
 }
 
 /* 32 k of the second of two row groups, whose sums are tiles 2 and 3, or 1 if there is one column of tiles. */
-INLINE void step_second(int across, const char *a, int64_t row, const char *b)
+TG_INLINE void step_second(int across, const char *a, int64_t row, const char *b)
 {
     TG_TILE_LOAD(5, a, row);
     TG_TILE_LOAD(6, b, TILE_ROW);
@@ -110,7 +110,7 @@ enum { NONE, A, B, BOTH };
 
 /* 32 k of 2 x 2 tiles.  A product with the same B as the one before takes as many cycles as A has rows, with another B
  * it takes 16.  But if both operands come from L2, their loads should be spread out. */
-INLINE void step_square(int passes, const char *const a[MOST_DOWN], int64_t row, const char *b)
+TG_INLINE void step_square(int passes, const char *const a[MOST_DOWN], int64_t row, const char *b)
 {
     LOAD_B(6, b);
     LOAD_A(4, a[0]);
@@ -131,7 +131,7 @@ INLINE void step_square(int passes, const char *const a[MOST_DOWN], int64_t row,
 }
 
 /* 32 k of one row group and two panels. */
-INLINE void step_pair(int passes, const char *a, int64_t row, const char *b, const char *next)
+TG_INLINE void step_pair(int passes, const char *a, int64_t row, const char *b, const char *next)
 {
     LOAD_A(4, a);
     TG_TILE_LOAD(6, b, TILE_ROW);
@@ -145,7 +145,7 @@ INLINE void step_pair(int passes, const char *a, int64_t row, const char *b, con
 }
 
 /* 32 k of `down` row groups, at a[0], a[1], ..., and 16 columns. */
-INLINE void step_narrow(int down, const char *const a[MOST_DOWN], int64_t row, const char *b)
+TG_INLINE void step_narrow(int down, const char *const a[MOST_DOWN], int64_t row, const char *b)
 {
     TG_TILE_LOAD(6, b, TILE_ROW);
     TG_TILE_LOAD(4, a[0], row);
@@ -178,7 +178,7 @@ typedef struct {
     int64_t a, from, c;
 } group_start;
 
-INLINE group_start group_start_of(const tg_brgemm *p, row_groups b, int i)
+TG_INLINE group_start group_start_of(const tg_brgemm *p, row_groups b, int i)
 {
     const int line = i / b.of_line, wanted = i % b.of_line * b.rows;
     const int row = wanted < p->m - b.rows ? wanted : p->m - b.rows;
@@ -199,19 +199,19 @@ typedef struct {
 } unfinished;
 
 /* max returns its second operand if either is NaN. */
-INLINE __m512 added(const float *sums, const float *bias, __m512 least)
+TG_INLINE __m512 added(const float *sums, const float *bias, __m512 least)
 {
     const __m512 v = _mm512_load_ps(sums);
     return _mm512_max_ps(least, bias ? _mm512_add_ps(v, _mm512_loadu_ps(bias)) : v);
 }
 
-INLINE void note(const tg_brgemm *p, __mmask16 nan)
+TG_INLINE void note(const tg_brgemm *p, __mmask16 nan)
 {
     if (nan && p->nan) *p->nan = true;
 }
 
 /* 32 columns; `stride` floats from one row of sums to the next. */
-INLINE void finish_wide(const tg_brgemm *p, const float *sums, int stride, const float *bias, int rows, uint16_t *c)
+TG_INLINE void finish_wide(const tg_brgemm *p, const float *sums, int stride, const float *bias, int rows, uint16_t *c)
 {
     const __m512 least = _mm512_set1_ps(p->relu ? 0 : -INFINITY);
     const int64_t c_row = p->c_row;
@@ -227,7 +227,7 @@ INLINE void finish_wide(const tg_brgemm *p, const float *sums, int stride, const
     note(p, nan);
 }
 
-INLINE void finish_narrow(const tg_brgemm *p, const float *sums, const float *bias, int rows, uint16_t *c)
+TG_INLINE void finish_narrow(const tg_brgemm *p, const float *sums, const float *bias, int rows, uint16_t *c)
 {
     const __m512 least = _mm512_set1_ps(p->relu ? 0 : -INFINITY);
     const int64_t c_row = p->c_row;
@@ -241,7 +241,7 @@ INLINE void finish_narrow(const tg_brgemm *p, const float *sums, const float *bi
 }
 
 /* Up to `most` rows of what is left, of one row group. */
-INLINE void finish_some(const tg_brgemm *p, unfinished *u, int most)
+TG_INLINE void finish_some(const tg_brgemm *p, unfinished *u, int most)
 {
     const int left = u->rows - u->row, rows = most < left ? most : left;
     const float *sums = u->sums + (u->group * u->rows + u->row) * u->across * COLUMNS;
@@ -257,13 +257,13 @@ INLINE void finish_some(const tg_brgemm *p, unfinished *u, int most)
     u->group++;
 }
 
-INLINE void finish_rest(const tg_brgemm *p, unfinished *u)
+TG_INLINE void finish_rest(const tg_brgemm *p, unfinished *u)
 {
     while (u->group < u->groups) finish_some(p, u, ROWS);
 }
 
 /* Stores any rows of sums to c. */
-INLINE void finish(const tg_brgemm *p, const float *sums, int across, int rows, int64_t at)
+TG_INLINE void finish(const tg_brgemm *p, const float *sums, int across, int rows, int64_t at)
 {
     __mmask16 nan = 0;
     for (int r = 0; r < rows; r++, sums += COLUMNS * across)
@@ -279,7 +279,7 @@ INLINE void finish(const tg_brgemm *p, const float *sums, int across, int rows, 
 }
 
 /* Rows of `from` that lack columns: tiles load them from a buffer. */
-INLINE void gather(const tg_brgemm *p, int across, int rows, int64_t at, float *sums)
+TG_INLINE void gather(const tg_brgemm *p, int across, int rows, int64_t at, float *sums)
 {
     for (int i = 0; i < rows; i++)
         for (int v = 0; v < across; v++)
@@ -315,7 +315,7 @@ static int __attribute__((noinline)) multiply_lines(int across, const work *w, c
 }
 
 /* All products; at each step also stores some of the sums that the micro-tile before left. */
-INLINE void multiply(int down, int across, int passes, const work *w, const group_start at[MOST_DOWN])
+TG_INLINE void multiply(int down, int across, int passes, const work *w, const group_start at[MOST_DOWN])
 {
     const tg_brgemm *p = w->p;
     const int64_t row = 2 * p->row, chunk = 2 * (DEPTH + p->gap), depth = (p->k + DEPTH - 1) / DEPTH;
@@ -338,7 +338,7 @@ INLINE void multiply(int down, int across, int passes, const work *w, const grou
 }
 
 /* Row groups i to i + down - 1. */
-INLINE void microtile(int down, int across, int passes, const work *w, int i)
+TG_INLINE void microtile(int down, int across, int passes, const work *w, int i)
 {
     const tg_brgemm *p = w->p;
     unfinished *const u = w->next;
@@ -389,13 +389,13 @@ MICROTILE(microtile_2x2_a, 2, 2, A)
 MICROTILE(microtile_2x2_b, 2, 2, B)
 MICROTILE(microtile_2x2_both, 2, 2, BOTH)
 
-INLINE prefetcher prefetch_of(const tg_brgemm *p, row_groups all, int64_t steps)
+TG_INLINE prefetcher prefetch_of(const tg_brgemm *p, row_groups all, int64_t steps)
 {
     return prefetch_in(&p->prefetch, (p->next ? all.count : (all.count + 1) / 2) * steps);
 }
 
 /* Computes a micro-tile; the next one stores the sums that it leaves. */
-INLINE void run_microtile(work *w, microtile_function *compute, int i)
+TG_INLINE void run_microtile(work *w, microtile_function *compute, int i)
 {
     unfinished *const done = w->last;
     compute(w, i);

@@ -6,10 +6,13 @@
 
 /* ---- bf16 and back ---- */
 
-INLINE __m256 widened(__m128i bits) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16)); }
+TG_INLINE __m256 widened(__m128i bits)
+{
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
+}
 
 /* Rounds to nearest even; a NaN keeps its upper bits and becomes quiet. */
-INLINE __m128i narrowed(__m256 v)
+TG_INLINE __m128i narrowed(__m256 v)
 {
     const __m256i u = _mm256_castps_si256(v), upper = _mm256_srli_epi32(u, 16);
     const __m256i odd = _mm256_and_si256(upper, _mm256_set1_epi32(1));
@@ -33,7 +36,7 @@ static void NAMED(load)(const void *from, tg_dtype dtype, int64_t n, void *to)
 }
 
 /* A copy of unknown length compiles to `rep movs`, which takes 30 cycles to start. */
-INLINE void load_16(const void *from, tg_dtype dtype, int n, float *to)
+TG_INLINE void load_16(const void *from, tg_dtype dtype, int n, float *to)
 {
     if (n == 16 && dtype == TG_F32) {
         memcpy(to, from, 16 * sizeof *to);
@@ -60,19 +63,19 @@ static void NAMED(widen)(const void *from, int64_t k, void *to)
 /* ---- the product ---- */
 
 /* The first n of 8 lanes. */
-INLINE __m256i lanes(int n)
+TG_INLINE __m256i lanes(int n)
 {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
 /* n: how many of 8 columns exist */
-INLINE __m256 finished(__m256 v, const tg_brgemm *p, int column, int n)
+TG_INLINE __m256 finished(__m256 v, const tg_brgemm *p, int column, int n)
 {
     if (p->bias) v = _mm256_add_ps(v, _mm256_maskload_ps(p->bias + column, lanes(n)));
     return p->relu ? _mm256_max_ps(_mm256_setzero_ps(), v) : v; /* max returns its second operand if either is NaN */
 }
 
-INLINE void store(const tg_brgemm *p, int64_t at, __m256 v, int n)
+TG_INLINE void store(const tg_brgemm *p, int64_t at, __m256 v, int n)
 {
     if (p->store == TG_F32) {
         float *c = (float *)p->c + at;
@@ -94,8 +97,8 @@ typedef struct {
 } work;
 
 /* `times` products per sum, of one batch element.  across: rows of A are adjacent. */
-INLINE void add_products(int rows, int vecs, bool across, const tg_brgemm *p, const float *a, const float *b,
-                         int64_t times, __m256 sum[12][2])
+TG_INLINE void add_products(int rows, int vecs, bool across, const tg_brgemm *p, const float *a, const float *b,
+                            int64_t times, __m256 sum[12][2])
 {
     const int64_t row = across ? 1 : p->row, step = across ? p->step : 1;
 #pragma GCC unroll 2
@@ -113,7 +116,7 @@ INLINE void add_products(int rows, int vecs, bool across, const tg_brgemm *p, co
     }
 }
 
-INLINE void add_batch(int rows, int vecs, bool across, const work *w, __m256 sum[12][2])
+TG_INLINE void add_batch(int rows, int vecs, bool across, const work *w, __m256 sum[12][2])
 {
     const tg_brgemm *p = w->p;
     const int64_t step = across ? p->step : 1;
@@ -127,7 +130,7 @@ INLINE void add_batch(int rows, int vecs, bool across, const work *w, __m256 sum
     }
 }
 
-INLINE void microtile(int rows, int vecs, const work *w)
+TG_INLINE void microtile(int rows, int vecs, const work *w)
 {
     const tg_brgemm *p = w->p;
     const int j = w->column, n = p->n - j; /* columns that exist */

@@ -26,7 +26,7 @@ static void NAMED(load)(const void *from, tg_dtype dtype, int64_t n, void *to)
     }
 }
 
-INLINE void load_16(const void *from, tg_dtype dtype, int n, float *to)
+TG_INLINE void load_16(const void *from, tg_dtype dtype, int n, float *to)
 {
     const __mmask16 mask = (__mmask16)((1u << n) - 1);
     if (dtype == TG_F32) _mm512_storeu_ps(to, _mm512_maskz_loadu_ps(mask, from));
@@ -55,10 +55,10 @@ typedef float element;
 typedef __m512 operand;
 enum { TAKEN = 1, ACROSS = 1 };
 
-INLINE operand from_a(const element *a) { return _mm512_set1_ps(*a); }
-INLINE operand last_of_a(const element *a) { return from_a(a); }
-INLINE operand from_b(const element *b) { return _mm512_loadu_ps(b); }
-INLINE __m512 add(__m512 sum, operand x, operand y) { return _mm512_fmadd_ps(x, y, sum); }
+TG_INLINE operand from_a(const element *a) { return _mm512_set1_ps(*a); }
+TG_INLINE operand last_of_a(const element *a) { return from_a(a); }
+TG_INLINE operand from_b(const element *b) { return _mm512_loadu_ps(b); }
+TG_INLINE __m512 add(__m512 sum, operand x, operand y) { return _mm512_fmadd_ps(x, y, sum); }
 
 #include "avx512_microtiles.h"
 

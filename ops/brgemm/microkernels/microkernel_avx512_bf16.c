@@ -29,7 +29,7 @@ static tg_packed_sizes NAMED(packed_sizes)(int rows, int k)
 }
 
 /* Pixels of a line only: for images it gains nothing here. */
-INLINE void prefetch_pixels(const uint16_t *from, int64_t stride, int k, int n)
+TG_INLINE void prefetch_pixels(const uint16_t *from, int64_t stride, int k, int n)
 {
     const int64_t size = (int64_t)sizeof *from;
     for (int i = 0; i < k && stride * size < TG_FAR_BYTES; i++)
@@ -64,16 +64,16 @@ typedef __m512bh operand;
 enum { TAKEN = 2, ACROSS = 0 };
 
 /* k and k + 1 of a row of A, broadcast. */
-INLINE operand from_a(const element *a)
+TG_INLINE operand from_a(const element *a)
 {
     int32_t both;
     memcpy(&both, a, sizeof both);
     return (operand)_mm512_set1_epi32(both);
 }
 
-INLINE operand last_of_a(const element *a) { return (operand)_mm512_set1_epi32(*a); }
-INLINE operand from_b(const element *b) { return (operand)_mm512_loadu_si512(b); }
-INLINE __m512 add(__m512 sum, operand x, operand y) { return _mm512_dpbf16_ps(sum, x, y); }
+TG_INLINE operand last_of_a(const element *a) { return (operand)_mm512_set1_epi32(*a); }
+TG_INLINE operand from_b(const element *b) { return (operand)_mm512_loadu_si512(b); }
+TG_INLINE __m512 add(__m512 sum, operand x, operand y) { return _mm512_dpbf16_ps(sum, x, y); }
 
 #include "avx512_microtiles.h"
 

@@ -47,8 +47,8 @@ static void store_row(const tg_brgemm *p, int64_t c, int j0, const float *sum, i
 }
 
 /* rows x COLUMNS sums; those beyond column n use B's padding. */
-INLINE void microtile(int rows, const tg_brgemm *p, tg_row_offsets at, int j0, int n, const tg_batch_element *batch,
-                      int count)
+TG_INLINE void microtile(int rows, const tg_brgemm *p, tg_row_offsets at, int j0, int n, const tg_batch_element *batch,
+                         int count)
 {
     float sum[ROWS][COLUMNS] = { { 0 } };
     for (int r = 0; p->from && r < rows; r++)

@@ -14,7 +14,7 @@ typedef struct {
     int64_t lines, bytes, stride, more;
 } prefetcher;
 
-INLINE prefetcher prefetch_in(const tg_prefetch *p, int64_t steps)
+TG_INLINE prefetcher prefetch_in(const tg_prefetch *p, int64_t steps)
 {
     const int64_t pieces = p->pieces > 1 ? p->pieces : 1, lines = pieces * ((p->bytes + 63) / 64);
     return (
@@ -22,7 +22,7 @@ INLINE prefetcher prefetch_in(const tg_prefetch *p, int64_t steps)
                      p->stride, p->bytes ? pieces - 1 : 0 };
 }
 
-INLINE void prefetch_some(prefetcher *f)
+TG_INLINE void prefetch_some(prefetcher *f)
 {
     for (int64_t i = 0; i < f->lines; i++, f->at += 64) {
         if (f->at >= f->end) {

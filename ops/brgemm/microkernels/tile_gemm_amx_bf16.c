@@ -75,7 +75,7 @@ static void tile_gemm_leave(void)
 #define LOAD(t, down, right)  TG_TILE_STREAM(t, p->c + (down)*p->row + (right), row);
 #define STORE(t, down, right) TG_TILE_STORE(t, p->c + (down)*p->row + (right), row);
 
-INLINE void step_two(int columns, const char *a, const char *b, int64_t b_stride)
+TG_INLINE void step_two(int columns, const char *a, const char *b, int64_t b_stride)
 {
     if (columns > 1) TG_TILE_STREAM(6, b, ROW_BYTES);
     TG_TILE_LOAD(4, a, ROW_BYTES);
@@ -87,7 +87,7 @@ INLINE void step_two(int columns, const char *a, const char *b, int64_t b_stride
     TG_TILE_PRODUCT(3, 5, 7);
 }
 
-INLINE void step_one(int columns, const char *a, const char *b, int64_t b_stride)
+TG_INLINE void step_one(int columns, const char *a, const char *b, int64_t b_stride)
 {
     TG_TILE_LOAD(4, a, ROW_BYTES);
     if (columns > 1) {
@@ -107,7 +107,7 @@ INLINE void step_one(int columns, const char *a, const char *b, int64_t b_stride
 }
 
 /* Prefetches a row of each tile of sums. */
-INLINE void prefetch_sums(bool two, int columns, const float *row, int64_t b_stride)
+TG_INLINE void prefetch_sums(bool two, int columns, const float *row, int64_t b_stride)
 {
     for (int j = 0; j < columns; j++) {
         __builtin_prefetch(row + j * TG_TILE, 1);
@@ -115,7 +115,7 @@ INLINE void prefetch_sums(bool two, int columns, const float *row, int64_t b_str
     }
 }
 
-INLINE void macro_tile(bool two, int columns, const tg_tile_product *p, const float *next)
+TG_INLINE void macro_tile(bool two, int columns, const tg_tile_product *p, const float *next)
 {
     const int64_t row = p->row * (int64_t)sizeof *p->c;
     const tg_tile_step *step = p->step;

@@ -111,7 +111,7 @@ typedef struct {
 } lines_of_x;
 
 /* Pixel by pixel, the channels of each line.  Inlined with constants. */
-INLINE void stack(const lines_of_x *x, int64_t lines, int64_t in, int64_t pixels, uint16_t *restrict to)
+TG_INLINE void stack(const lines_of_x *x, int64_t lines, int64_t in, int64_t pixels, uint16_t *restrict to)
 {
     const uint16_t *from[TG_STACKED_LINES];
     uint16_t mask[TG_STACKED_LINES];

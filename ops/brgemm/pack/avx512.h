@@ -6,11 +6,14 @@
 #include <immintrin.h>
 #include <stdint.h>
 
-INLINE __m512 widened(__m256i bits) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16)); }
+TG_INLINE __m512 widened(__m256i bits)
+{
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+}
 
 /* Rounds to nearest even; a NaN keeps its upper bits and becomes quiet.  The instruction flushes denormals to zero, as
  * worker threads do anyway. */
-INLINE __m256i narrowed(__m512 v)
+TG_INLINE __m256i narrowed(__m512 v)
 {
 #ifdef __AVX512BF16__
     return (__m256i)_mm512_cvtneps_pbh(v);
@@ -24,13 +27,13 @@ INLINE __m256i narrowed(__m512 v)
 }
 
 /* The first `columns` lanes; any number of columns. */
-INLINE __mmask16 mask_of(int64_t columns)
+TG_INLINE __mmask16 mask_of(int64_t columns)
 {
     return columns >= 16 ? 0xffff : columns <= 0 ? 0 : (__mmask16)((1u << columns) - 1);
 }
 
 /* A full vector is stored without a mask, as masked stores are slow on some processors. */
-INLINE void store_vector(void *c, tg_dtype dtype, __m512 v, __mmask16 mask)
+TG_INLINE void store_vector(void *c, tg_dtype dtype, __m512 v, __mmask16 mask)
 {
     if (dtype == TG_F32 && mask == 0xffff) _mm512_storeu_ps(c, v);
     else if (dtype == TG_F32) _mm512_mask_storeu_ps(c, mask, v);
@@ -43,7 +46,7 @@ typedef struct {
     __m512i first, second;
 } pairs_of_32;
 
-INLINE pairs_of_32 paired(__m512i even, __m512i odd)
+TG_INLINE pairs_of_32 paired(__m512i even, __m512i odd)
 {
     const __m512i first = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0);
     const __m512i second = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);
@@ -52,7 +55,7 @@ INLINE pairs_of_32 paired(__m512i even, __m512i odd)
 }
 
 /* Transposes 16 x 16 words, in two rounds of 4 x 4. */
-INLINE void transpose(__m512i r[16])
+TG_INLINE void transpose(__m512i r[16])
 {
     __m512i t[16];
 #pragma GCC unroll 8

@@ -10,15 +10,15 @@ static __mmask32 mask32(int n) { return n >= 32 ? 0xffffffffu : n <= 0 ? 0 : (1u
 static const __mmask32 ALL = 0xffffffffu;
 
 /* Channels of image i; zeros if i >= k. */
-INLINE __m512i image(const uint16_t *from, int64_t stride, int i, int k, __mmask32 mask)
+TG_INLINE __m512i image(const uint16_t *from, int64_t stride, int i, int k, __mmask32 mask)
 {
     return _mm512_maskz_loadu_epi16(i < k ? mask : 0, from + (i < k ? i * stride : 0));
 }
 
 /* Stores `rows` of 32 rows of A: 32 images, or two times 16.  Unpacking splits every 8 channels into two times 4, so
  * r / 4 decides whether row r comes from a low or a high half. */
-INLINE void store_rows(const __m512i low[16], const __m512i high[16], int rows, int64_t second, int64_t pitch,
-                       uint16_t *to)
+TG_INLINE void store_rows(const __m512i low[16], const __m512i high[16], int rows, int64_t second, int64_t pitch,
+                          uint16_t *to)
 {
 #pragma GCC unroll 32
     for (int r = 0; r < 32; r++, to += pitch) {
@@ -34,8 +34,8 @@ INLINE void store_rows(const __m512i low[16], const __m512i high[16], int rows, 
 }
 
 /* The last 16 images begin with image `second`: 16, or k - 16. */
-INLINE void pack_rows(const uint16_t *from, int64_t stride, int k, int64_t second, __mmask32 mask, int rows,
-                      int64_t pitch, uint16_t *to)
+TG_INLINE void pack_rows(const uint16_t *from, int64_t stride, int k, int64_t second, __mmask32 mask, int rows,
+                         int64_t pitch, uint16_t *to)
 {
     __m512i low[16], high[16];
 #pragma GCC unroll 16
@@ -60,7 +60,7 @@ void tg_pack_images_a(const uint16_t *from, int64_t stride, int k, int lead, int
 }
 
 /* Rows are stored in order, so that the next row overwrites zeros after the one before. */
-INLINE void pack_some(const uint16_t *from, int64_t stride, int k, int rows, int64_t pitch, uint16_t *to)
+TG_INLINE void pack_some(const uint16_t *from, int64_t stride, int k, int rows, int64_t pitch, uint16_t *to)
 {
     if (k < 16) pack_rows(from, stride, k, 16, mask32(rows), rows, pitch, to);
     else if (rows == 32 && k == TG_IMAGES) pack_rows(from, stride, TG_IMAGES, 16, ALL, 32, pitch, to);
@@ -82,7 +82,7 @@ void tg_pack_line(const uint16_t *from, int64_t stride, int k, int rows, int64_t
 }
 
 /* Pairs of up to 32 channels of two images; the second image may be missing. */
-INLINE void pack_pair(const uint16_t *even, const uint16_t *odd, int channels, uint16_t *to)
+TG_INLINE void pack_pair(const uint16_t *even, const uint16_t *odd, int channels, uint16_t *to)
 {
     const __mmask32 mask = mask32(channels);
     const pairs_of_32 p = paired(_mm512_maskz_loadu_epi16(mask, even), _mm512_maskz_loadu_epi16(odd ? mask : 0, odd));
@@ -90,7 +90,7 @@ INLINE void pack_pair(const uint16_t *even, const uint16_t *odd, int channels, u
     _mm512_storeu_si512(to + 32, p.second);
 }
 
-INLINE void pack_16(const uint16_t *even, const uint16_t *odd, uint16_t *to)
+TG_INLINE void pack_16(const uint16_t *even, const uint16_t *odd, uint16_t *to)
 {
     const __m512i a = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)even));
     const __m512i b = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)odd));
@@ -110,7 +110,7 @@ void tg_pack_images_b(const uint16_t *from, int64_t stride, int k, int n, int pa
 
 enum { PAIRS = TG_IMAGES / 2, TILE = PAIRS * 32 };
 
-INLINE void pack_tiles(const uint16_t *from, int64_t stride, int k, __mmask32 mask, bool second, uint16_t *to)
+TG_INLINE void pack_tiles(const uint16_t *from, int64_t stride, int k, __mmask32 mask, bool second, uint16_t *to)
 {
 #pragma GCC unroll 4
     for (int i = 0; i < PAIRS; i++, to += 32) {

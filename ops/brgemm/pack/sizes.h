@@ -1,6 +1,7 @@
 /* sizes.h - the sizes of packed operands that packing and the microkernels agree on. */
 #ifndef TG_PACK_SIZES_H
 #define TG_PACK_SIZES_H
+#include "inline.h"
 
 enum {
     TG_PANEL = 64,       /* most columns of a micro-panel of B */
@@ -11,5 +12,4 @@ enum {
     TG_B_TILE = 16 * 64, /* ... and of B for 16 columns */
 };
 
-#define INLINE static inline __attribute__((always_inline))
 #endif

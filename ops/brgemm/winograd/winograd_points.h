@@ -13,18 +13,18 @@
 #define AA (A * A)
 #define BB (B * B)
 
-INLINE __m512 times(float a, __m512 x) { return _mm512_mul_ps(_mm512_set1_ps(a), x); }
-INLINE __m512 plus(__m512 y, float a, __m512 x) { return _mm512_fmadd_ps(_mm512_set1_ps(a), x, y); }
+TG_INLINE __m512 times(float a, __m512 x) { return _mm512_mul_ps(_mm512_set1_ps(a), x); }
+TG_INLINE __m512 plus(__m512 y, float a, __m512 x) { return _mm512_fmadd_ps(_mm512_set1_ps(a), x, y); }
 
 /* The points p and -p: the contribution of even powers, plus and minus that of odd ones. */
-INLINE void both(__m512 even, __m512 odd, __m512 *to, int step)
+TG_INLINE void both(__m512 even, __m512 odd, __m512 *to, int step)
 {
     to[0] = _mm512_add_ps(even, odd);
     to[step] = _mm512_sub_ps(even, odd);
 }
 
 /* tile + 2 inputs to as many points. */
-INLINE void input_points(int tile, const __m512 *p, int from, __m512 *to, int step)
+TG_INLINE void input_points(int tile, const __m512 *p, int from, __m512 *to, int step)
 {
     const __m512 p0 = p[0], p1 = p[from], p2 = p[2 * from], p3 = p[3 * from];
     if (tile == 2) {
@@ -42,7 +42,7 @@ INLINE void input_points(int tile, const __m512 *p, int from, __m512 *to, int st
 }
 
 /* 3 taps to tile + 2 points. */
-INLINE void kernel_points(int tile, __m512 a, __m512 b, __m512 c, __m512 *to, int step)
+TG_INLINE void kernel_points(int tile, __m512 a, __m512 b, __m512 c, __m512 *to, int step)
 {
     if (tile == 2) {
         const __m512 half = _mm512_set1_ps(0.5f), ends = _mm512_add_ps(a, c);
@@ -60,7 +60,7 @@ INLINE void kernel_points(int tile, __m512 a, __m512 b, __m512 c, __m512 *to, in
 }
 
 /* 4 elements of gy, the kernel of F(3x3, 4x4), to 6 points. */
-INLINE void long_kernel_points(const __m512 *p, int from, __m512 *to, int step)
+TG_INLINE void long_kernel_points(const __m512 *p, int from, __m512 *to, int step)
 {
     const __m512 p0 = p[0], p1 = p[from], p2 = p[2 * from], p3 = p[3 * from];
     const float at_a = 1 / (2 * AA * (AA - BB)), at_b = 1 / (2 * BB * (BB - AA));
@@ -71,7 +71,7 @@ INLINE void long_kernel_points(const __m512 *p, int from, __m512 *to, int step)
 }
 
 /* tile + 2 points to `tile` outputs. */
-INLINE void outputs_of(int tile, const __m512 *m, int from, __m512 *to, int step)
+TG_INLINE void outputs_of(int tile, const __m512 *m, int from, __m512 *to, int step)
 {
     const __m512 m0 = m[0], m1 = m[from], m2 = m[2 * from], m3 = m[3 * from];
     if (tile == 2) {
@@ -89,7 +89,7 @@ INLINE void outputs_of(int tile, const __m512 *m, int from, __m512 *to, int step
 }
 
 /* In backward-weights, 6 points to 3 taps. */
-INLINE void taps_of(const __m512 *s, int from, __m512 *to, int step)
+TG_INLINE void taps_of(const __m512 *s, int from, __m512 *to, int step)
 {
     const __m512 even_a = _mm512_add_ps(s[from], s[2 * from]), odd_a = _mm512_sub_ps(s[from], s[2 * from]);
     const __m512 even_b = _mm512_add_ps(s[3 * from], s[4 * from]), odd_b = _mm512_sub_ps(s[3 * from], s[4 * from]);

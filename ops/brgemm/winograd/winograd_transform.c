@@ -20,12 +20,12 @@ typedef struct {
     int64_t channels;
 } window;
 
-INLINE __m512 pixel(const char *at, bool is_bf16, __mmask16 mask)
+TG_INLINE __m512 pixel(const char *at, bool is_bf16, __mmask16 mask)
 {
     return is_bf16 ? widened(_mm256_maskz_loadu_epi16(mask, at)) : _mm512_maskz_loadu_ps(mask, at);
 }
 
-INLINE void column(const window *v, bool is_bf16, int lines, int64_t w, __m512 p[])
+TG_INLINE void column(const window *v, bool is_bf16, int lines, int64_t w, __m512 p[])
 {
     const bool inside = w >= 0 && w < v->width;
 #pragma GCC unroll 6
@@ -36,21 +36,22 @@ INLINE void column(const window *v, bool is_bf16, int lines, int64_t w, __m512 p
 }
 
 /* A column of pixels, transformed along h. */
-INLINE void input_column(const window *v, bool is_bf16, int tile, int64_t w, __m512 to[])
+TG_INLINE void input_column(const window *v, bool is_bf16, int tile, int64_t w, __m512 to[])
 {
     __m512 p[MOST_LINES];
     column(v, is_bf16, tile + 2, w, p);
     input_points(tile, p, 1, to, 1);
 }
 
-INLINE void store_points(float *d, int64_t point, int lines, int line, const __m512 p[])
+TG_INLINE void store_points(float *d, int64_t point, int lines, int line, const __m512 p[])
 {
 #pragma GCC unroll 6
     for (int k = 0; k < lines; k++) _mm512_storeu_ps(d + (line * lines + k) * point, p[k]);
 }
 
 /* Adjacent tiles share two columns. */
-INLINE void input_tiles(const window *v, bool is_bf16, int tile, int64_t w, int64_t tiles, tg_point_layout at, float *d)
+TG_INLINE void input_tiles(const window *v, bool is_bf16, int tile, int64_t w, int64_t tiles, tg_point_layout at,
+                           float *d)
 {
     const int lines = tile + 2;
     __m512 s[MOST_LINES * MOST_LINES]; /* [column][point along h] */
@@ -71,7 +72,7 @@ INLINE void input_tiles(const window *v, bool is_bf16, int tile, int64_t w, int6
 }
 
 /* The 4 x 4 gy of each tile. */
-INLINE void kernel_tiles(const window *v, bool is_bf16, int64_t w, int64_t tiles, tg_point_layout at, float *e)
+TG_INLINE void kernel_tiles(const window *v, bool is_bf16, int64_t w, int64_t tiles, tg_point_layout at, float *e)
 {
     for (int64_t t = 0; t < tiles; t++, e += at.pitch) {
         __m512 s[TG_MAX_TILE * MOST_LINES];
@@ -132,7 +133,7 @@ void tg_winograd_kernel_input(const tg_tiled *gy, const tg_tile_run *r, tg_point
 /* ---- y ---- */
 
 /* The points of a tile become its outputs. */
-INLINE void outputs(int tile, const float *m, int64_t point, __m512 y[])
+TG_INLINE void outputs(int tile, const float *m, int64_t point, __m512 y[])
 {
     const int lines = tile + 2;
     __m512 s[TG_MAX_TILE * MOST_LINES]; /* [output along h][column] */
@@ -148,15 +149,15 @@ INLINE void outputs(int tile, const float *m, int64_t point, __m512 y[])
 }
 
 /* What is not finite reaches all outputs of a line, of a column, or of both, unless it is in a corner. */
-INLINE __mmask16 spread_nans(int tile, const __m512 y[])
+TG_INLINE __mmask16 spread_nans(int tile, const __m512 y[])
 {
     const __m512 right = y[tile - 1], below = y[tile * (tile - 1)];
     return _mm512_cmp_ps_mask(y[0], y[0], _CMP_UNORD_Q) | _mm512_cmp_ps_mask(right, below, _CMP_UNORD_Q);
 }
 
 /* Parts of the last line and the last column of tiles may lie outside the image. */
-INLINE bool output_tiles(const tg_winograd *g, int tile, const tg_tile_run *r, const tg_brgemm *p, int64_t columns,
-                         const float *m)
+TG_INLINE bool output_tiles(const tg_winograd *g, int tile, const tg_tile_run *r, const tg_brgemm *p, int64_t columns,
+                            const float *m)
 {
     const tg_nest_shape *s = &g->shape.nest;
     const int64_t below = s->h.out - r->h, width = s->w_axis.out;

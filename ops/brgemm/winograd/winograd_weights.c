@@ -30,7 +30,7 @@ static size_t winograd_bytes(const tg_tensor *w, const int32_t key[TG_LAYOUT_KEY
 /* ---- 16 kernels ---- */
 
 /* Tap k of 16 inputs of row o, from input i on; zeros after the last row. */
-INLINE __m512 taps(const packing *q, int64_t o, int64_t k, int64_t i)
+TG_INLINE __m512 taps(const packing *q, int64_t o, int64_t k, int64_t i)
 {
     const int64_t in = q->w->dim[3], at = o < q->w->dim[0] ? (o * 9 + (q->backward ? 8 - k : k)) * in + i : 0;
     const __mmask16 mask = o < q->w->dim[0] ? mask_of(in - i) : 0;
@@ -38,7 +38,7 @@ INLINE __m512 taps(const packing *q, int64_t o, int64_t k, int64_t i)
                                  : widened(_mm256_maskz_loadu_epi16(mask, (const uint16_t *)tg_ptr(q->w) + at));
 }
 
-INLINE void transformed_by(int tile, const packing *q, int64_t o, int64_t i, __m512 u[])
+TG_INLINE void transformed_by(int tile, const packing *q, int64_t o, int64_t i, __m512 u[])
 {
     __m512 s[TG_MAX_TILE + 2][3];
 #pragma GCC unroll 3

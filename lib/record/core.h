@@ -43,18 +43,15 @@ typedef struct tg_storage { /* a tensor's bytes, shared by its aliases */
     tg_pack *packs;
     void *shown; /* the elements as tg_f32 or tg_i64 converted them */
     size_t shown_bytes;
-    float *edited;                  /* a split weight's FP32 values while tg_edit's caller may write them */
-    int32_t savers;                 /* recorded calls whose backward, not yet recorded, reads it */
-    int32_t frame;                  /* the invocation that created it; 0: user code */
-    int32_t readers, last_use;      /* in the run being planned */
-    struct tg_second *second;       /* in a run, while tg_recompute looks: the value's second copy; else NULL */
-    uint32_t read_mark, write_mark; /* of the run being ordered: number of the run in which a kept call does */
+    float *edited;          /* a split weight's FP32 values while tg_edit's caller may write them */
+    int32_t savers;         /* recorded calls whose backward, not yet recorded, reads it */
+    int32_t frame;          /* the invocation that created it; 0: user code */
+    struct tg_value *value; /* in a run: what its passes note about it (lib/run/steps.h); else NULL */
     bool leaf, pinned, pending;
     bool outer; /* a leaf's gradient: outlives the step */
     bool borrowed;
     bool keeps_packs;
-    bool split;        /* bf16 values, then the lower halves of their FP32 masters: see master.h */
-    bool moved, given; /* of the run being planned: its block went to an output; it died */
+    bool split; /* bf16 values, then the lower halves of their FP32 masters: see master.h */
 } tg_storage;
 
 struct tg_node {         /* a tensor's place in the graph of calls */
@@ -114,9 +111,8 @@ struct tg_program { /* one per root */
     uint32_t walk, segment, last_segment; /* the last walk; the open segment of tg_checkpoint (0: none); the last one */
     tg_memory memory;
     tg_storage *free_storages;
-    tg_arena slabs;   /* memory of storages */
-    uint64_t lives;   /* lives of scopes so far */
-    uint32_t ordered; /* lists so far: see order.c */
+    tg_arena slabs; /* memory of storages */
+    uint64_t lives; /* lives of scopes so far */
     uint64_t seed, random_counter;
     tg_options options;
     tg_stats stats;

@@ -33,34 +33,33 @@ static bool makes_parts(const tg_list *l, const tg_call *c)
     return tg_dies(l, c->out[0]->storage);
 }
 
-static int reads(const tg_call *c, const tg_storage *t)
+static bool reads(const tg_call *c, const tg_storage *t)
 {
-    int n = 0;
-    TG_EACH_IN(c, k) n += c->in[k]->storage == t;
-    return n;
+    TG_EACH_IN(c, k)
+        if (c->in[k]->storage == t) return true;
+    return false;
 }
 
 static bool changes_what_it_reads(const tg_call *c, const tg_call *reader)
 {
+    if (!c->op->writes) return false;
     TG_EACH_IN(c, k)
         if (tg_writes(c, k) && reads(reader, c->in[k]->storage)) return true;
     return false;
 }
 
-/* The only reader of out[0] of call i, if it can be its epilogue; 0: there is none.  Call i can be moved there: nothing
- * in between changes what it reads. */
+/* The place of the only reader of out[0] of call i, if call i can be moved there, because nothing in between changes
+ * what it reads; 0: it cannot. */
 static int reader_of(const tg_list *l, int i)
 {
-    const tg_call *c = l->at[i];
-    const tg_storage *out = c->out[0]->storage;
-    int at = 0;
+    const tg_call *const c = l->at[i];
+    const tg_value *const v = c->out[0]->storage->value;
+    if (v->readers != 1) return 0;
     for (int j = i + 1; j < l->n; j++) {
-        const int n = reads(l->at[j], out);
-        if (!at && changes_what_it_reads(l->at[j], c)) return 0;
-        if (n > 1 || (n && at)) return 0;
-        if (n) at = j;
+        if (changes_what_it_reads(l->at[j], c)) return 0;
+        if (l->at[j] == v->reader) return j;
     }
-    return at;
+    return 0;
 }
 
 static int input_from(const tg_call *c, const tg_call *from)
@@ -82,6 +81,7 @@ static bool takes_parts(const tg_call *c, const tg_call *from)
 
 void tg_find_epilogues(tg_list *l)
 {
+    tg_count_readers(l);
     for (int i = l->n - 1; i >= 0; i--) {
         tg_call *c = l->at[i];
         const int j = makes_parts(l, c) ? reader_of(l, i) : 0;

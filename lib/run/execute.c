@@ -1,11 +1,11 @@
-/* execute.c - runs the planned list.  Nothing here allocates. */
+/* execute.c - runs the planned list, without allocating. */
 #include "steps.h"
 #include "parallel.h"
 #include "trace.h"
 #include "clock.h"
 #include <assert.h>
 
-/* A phase of so few tasks does not go over the data. */
+/* A phase of fewer tasks does not stream through its data. */
 enum { FEW_TASKS = 16 };
 
 typedef struct {
@@ -14,10 +14,10 @@ typedef struct {
     char *shared;
     tg_fault *fault;
     int phase, step;
-    bool last;      /* phase, of a call with an epilogue ... */
-    tg_parts parts; /* ... what its tasks make and take ... */
-    size_t room;    /* ... and where the room for what a task makes begins in a worker's scratch */
-    char *workers;  /* their scratch */
+    bool last;      /* the last phase of a call with an epilogue ... */
+    tg_parts parts; /* ... the elements that its tasks make and take ... */
+    size_t room;    /* ... and the offset in a worker's scratch of what a task makes */
+    char *workers;  /* their scratch, worker_bytes each */
     size_t worker_bytes;
 } phase_context;
 
@@ -39,7 +39,7 @@ static void run_task(void *context, int64_t index, int worker)
     else p->call->kernel->run(p->call, &task);
 }
 
-/* Every second phase goes backwards: it begins with what the one before has left in the cache. */
+/* Phases alternate in direction: each begins with what the one before left in the cache. */
 static void run_phase(phase_context *p, int64_t n, int *direction)
 {
     if (n > FEW_TASKS) *direction = -*direction;
@@ -72,7 +72,7 @@ static void run_traced(const tg_call *c, tg_fault *fault, int *direction)
     tg_trace_call(c, tg_now_ms() - start);
 }
 
-/* In AddressSanitizer builds only what a call may touch can be touched. */
+/* In AddressSanitizer builds, memory that a call must not touch is poisoned. */
 static void open_memory(const tg_call *c)
 {
     size_t worker;
@@ -87,12 +87,12 @@ static void close_memory(const tg_call *c, int i)
     size_t worker;
     if (c->scratch) tg_memory_poison(c->scratch, tg_scratch_bytes(c, &worker));
     TG_EACH_IN(c, k) {
-        const tg_storage *t = c->in[k]->storage;
-        if (t->last_use == i && t->given && !t->moved) tg_memory_poison(t->data, t->bytes);
+        const tg_value *const v = c->in[k]->storage->value;
+        if (v->last_use == i && v->freed && !v->moved) tg_memory_poison(v->storage->data, v->storage->bytes);
     }
     TG_EACH_OUT(c, k) {
-        const tg_storage *t = c->out[k]->storage;
-        if (t->last_use == i && t->given) tg_memory_poison(t->data, t->bytes);
+        const tg_value *const v = c->out[k]->storage->value;
+        if (v->last_use == i && v->freed) tg_memory_poison(v->storage->data, v->storage->bytes);
     }
 }
 
@@ -102,7 +102,7 @@ static void note_writes(const tg_call *c)
     if (c->kernel->repacks) tg_note_repacked(c->in[0]->storage);
 }
 
-static bool sees_what_it_was_recorded_to_see(const tg_call *c)
+static bool versions_match(const tg_call *c)
 {
     TG_EACH_IN(c, k)
         if (c->in[k]->storage->ran != c->in_version[k]) return false;
@@ -115,14 +115,14 @@ tg_call *tg_execute(tg_list *l, tg_fault *fault)
     int direction = 1;
     for (int i = 0; i < l->n; i++) {
         tg_call *c = l->at[i];
-        assert(sees_what_it_was_recorded_to_see(c));
-        (void)sees_what_it_was_recorded_to_see;
+        assert(versions_match(c));
+        (void)versions_match;
         open_memory(c);
         if (traced) run_traced(c, fault, &direction);
         else if (!c->is_epilogue) run_call(c, fault, &direction);
         close_memory(c, i);
         if (tg_faulted(fault)) {
-            l->n = i; /* so many have run */
+            l->n = i; /* calls that have run */
             return c;
         }
         note_writes(c);

@@ -1,77 +1,79 @@
-/* order.c - writes go to the end of the list, so that a kernel that faults on its data leaves what lasts untouched.
+/* order.c - writes go to the end of the list, so that a kernel that faults on its data leaves parameters untouched.
  *
- * First come the calls that wait for no write, in their order, then the others, in theirs; among these the writes that
- * nobody waits for sink to the end. */
+ * First come the calls that depend on no write, in recorded order, then the others, in theirs; among these, writes on
+ * which nothing depends sink to the end. */
 #include "steps.h"
 
-/* ---- first what waits for no write ---- */
+/* ---- calls that depend on no write come first ---- */
 
-/* A call is late if it writes, or reads what a late call writes or makes. */
-static bool is_late(const tg_call *c, uint32_t now)
+static bool depends_on_a_write(const tg_call *c, uint32_t pass)
 {
     if (c->op->writes) return true;
     TG_EACH_IN(c, k)
-        if (c->in[k]->storage->write_mark == now) return true;
+        if (c->in[k]->storage->value->written == pass) return true;
     return false;
 }
 
-static bool early_first(tg_list *l)
+static void mark_writes(const tg_call *c, uint32_t pass)
 {
-    uint32_t now = ++l->program->ordered;
-    tg_call **late = tg_run_take(l, sizeof *late * (size_t)l->n);
+    TG_EACH_IN(c, k)
+        if (tg_writes(c, k)) c->in[k]->storage->value->written = pass;
+    TG_EACH_OUT(c, k) c->out[k]->storage->value->written = pass;
+}
+
+static bool independent_first(tg_list *l)
+{
+    const uint32_t pass = tg_new_pass(l);
+    tg_call **const dependent = tg_run_take(l, sizeof *dependent * (size_t)l->n);
     int n = 0, to = 0;
-    if (!late) return false;
+    if (!dependent) return false;
     for (int i = 0; i < l->n; i++) {
-        tg_call *c = l->at[i];
-        if (!is_late(c, now)) {
+        tg_call *const c = l->at[i];
+        if (!depends_on_a_write(c, pass)) {
             l->at[to++] = c;
             continue;
         }
-        TG_EACH_IN(c, k)
-            if (tg_writes(c, k)) c->in[k]->storage->write_mark = now;
-        TG_EACH_OUT(c, k) c->out[k]->storage->write_mark = now;
-        late[n++] = c;
+        mark_writes(c, pass);
+        dependent[n++] = c;
     }
-    for (int i = 0; i < n; i++) l->at[to + i] = late[i];
+    for (int i = 0; i < n; i++) l->at[to + i] = dependent[i];
     return true;
 }
 
-/* ---- then the writes that somebody waits for, with those who wait; last the others ---- */
+/* ---- writes on which nothing depends sink to the end ---- */
 
-/* Marks say: a call that stays in front of the sunk effects reads, or writes, this storage later in the list. */
-static void mark(const tg_call *c, uint32_t now)
+/* From the last call to the first: a call that stays, and runs later than those still to come, uses these values. */
+static void mark_uses(const tg_call *c, uint32_t pass)
 {
-    TG_EACH_IN(c, k) {
-        if (tg_writes(c, k)) c->in[k]->storage->write_mark = now;
-        else c->in[k]->storage->read_mark = now;
-    }
-    TG_EACH_OUT(c, k) c->out[k]->storage->write_mark = now;
+    TG_EACH_IN(c, k)
+        if (!tg_writes(c, k)) c->in[k]->storage->value->read = pass;
+    mark_writes(c, pass);
 }
 
-static bool is_awaited(const tg_call *c, uint32_t now)
+static bool is_awaited(const tg_call *c, uint32_t pass)
 {
     TG_EACH_IN(c, k) {
-        const tg_storage *t = c->in[k]->storage;
-        if (t->write_mark == now || (tg_writes(c, k) && t->read_mark == now)) return true;
+        const tg_value *const v = c->in[k]->storage->value;
+        if (v->written == pass || (tg_writes(c, k) && v->read == pass)) return true;
     }
     TG_EACH_OUT(c, k)
-        if (c->out[k]->storage->read_mark == now) return true;
+        if (c->out[k]->storage->value->read == pass) return true;
     return false;
 }
 
-static bool sink(tg_list *l)
+static bool sink_writes(tg_list *l)
 {
-    uint32_t now = ++l->program->ordered;
-    tg_call **sunk = tg_run_take(l, sizeof *sunk * (size_t)l->n);
+    const uint32_t pass = tg_new_pass(l);
+    tg_call **const sunk = tg_run_take(l, sizeof *sunk * (size_t)l->n);
     int to = l->n, n = 0;
     if (!sunk) return false;
     for (int i = l->n - 1; i >= 0; i--) {
-        tg_call *c = l->at[i];
-        if (c->op->writes && !is_awaited(c, now)) {
+        tg_call *const c = l->at[i];
+        if (c->op->writes && !is_awaited(c, pass)) {
             sunk[n++] = c;
             continue;
         }
-        mark(c, now);
+        mark_uses(c, pass);
         l->at[--to] = c;
     }
     for (int i = to; i < l->n; i++) l->at[i - to] = l->at[i];
@@ -79,4 +81,4 @@ static bool sink(tg_list *l)
     return true;
 }
 
-bool tg_effects_last(tg_list *l) { return early_first(l) && sink(l); }
+bool tg_effects_last(tg_list *l) { return independent_first(l) && sink_writes(l); }

@@ -1,34 +1,35 @@
-/* plan.c - a dry pass of the allocator: every output and scratch gets its address before anything runs, and what dies
- * gives its block to those that come later.  If there is not enough, everything is undone. */
+/* plan.c - memory planning: a dry run of the allocator gives every output and every scratch its address before anything
+ * runs, and reuses the blocks of values that have died.  If memory runs out, all of it is undone. */
 #include "steps.h"
 #include "parallel.h"
 
 void tg_find_last_uses(const tg_list *l)
 {
     for (int i = 0; i < l->n; i++) {
-        TG_EACH_IN(l->at[i], k) l->at[i]->in[k]->storage->last_use = i;
-        TG_EACH_OUT(l->at[i], k) l->at[i]->out[k]->storage->last_use = i;
+        TG_EACH_IN(l->at[i], k) l->at[i]->in[k]->storage->value->last_use = i;
+        TG_EACH_OUT(l->at[i], k) l->at[i]->out[k]->storage->value->last_use = i;
     }
 }
 
-static bool dies_at(const tg_list *l, const tg_storage *t, int i) { return t->last_use == i && tg_dies(l, t); }
+static bool dies_at(const tg_list *l, const tg_value *v, int i) { return v->last_use == i && tg_dies(l, v->storage); }
 
-/* out[0] moves into the block of an input that dies here, if the kernel can work in place. */
-static bool move_in(const tg_list *l, tg_call *c, int i)
+/* out[0] takes over the block of an input that dies here, if the kernel can work in place. */
+static void move_in(const tg_list *l, const tg_call *c, int i)
 {
-    tg_storage *out = c->out[0] ? c->out[0]->storage : NULL;
-    if (!c->kernel->in_place || !out || out->data) return false;
+    tg_storage *const out = c->out[0] ? c->out[0]->storage : NULL;
+    if (!c->kernel->in_place || !out || out->data) return;
     TG_EACH_IN(c, k) {
-        tg_storage *in = c->in[k]->storage;
-        if (in->bytes != out->bytes || in->moved || in->borrowed || !dies_at(l, in, i)) continue;
+        const tg_storage *const in = c->in[k]->storage;
+        tg_value *const v = in->value;
+        if (in->bytes != out->bytes || v->moved || in->borrowed || !dies_at(l, v, i)) continue;
         out->data = in->data;
-        in->moved = true;
-        return true;
+        v->moved = true;
+        return;
     }
-    return false;
 }
 
-/* What an epilogue makes is made here; what it takes never has memory as a whole. */
+/* Outputs of an epilogue are allocated with the call that it belongs to; what it takes from that call never exists as
+ * a whole. */
 static bool take_outputs(tg_list *l, tg_call *c, int i)
 {
     if (c->epilogue) return take_outputs(l, c->epilogue, i + 1);
@@ -49,7 +50,7 @@ size_t tg_scratch_bytes(const tg_call *c, size_t *worker)
     return shared + *worker * (size_t)tg_threads();
 }
 
-/* Scratch is free again for the next call. */
+/* Freed at once: the next call may use the same block. */
 static bool take_scratch(tg_memory *m, tg_call *c)
 {
     size_t worker, bytes = tg_scratch_bytes(c, &worker);
@@ -58,11 +59,12 @@ static bool take_scratch(tg_memory *m, tg_call *c)
     return c->scratch && tg_memory_give(m, c->scratch, bytes);
 }
 
-static bool give(tg_list *l, tg_storage *t, int i)
+static bool give(tg_list *l, tg_value *v, int i)
 {
-    if (!dies_at(l, t, i) || t->given || !t->data) return true;
-    t->given = true;
-    return t->moved || tg_memory_give(&l->program->memory, t->data, t->bytes);
+    const tg_storage *const t = v->storage;
+    if (!dies_at(l, v, i) || v->freed || !t->data) return true;
+    v->freed = true;
+    return v->moved || tg_memory_give(&l->program->memory, t->data, t->bytes);
 }
 
 static bool plan_call(tg_list *l, int i)
@@ -70,18 +72,10 @@ static bool plan_call(tg_list *l, int i)
     tg_call *c = l->at[i];
     if (!take_outputs(l, c, i) || !take_scratch(&l->program->memory, c)) return false;
     TG_EACH_IN(c, k)
-        if (!give(l, c->in[k]->storage, i)) return false;
+        if (!give(l, c->in[k]->storage->value, i)) return false;
     TG_EACH_OUT(c, k)
-        if (!give(l, c->out[k]->storage, i)) return false;
+        if (!give(l, c->out[k]->storage->value, i)) return false;
     return true;
-}
-
-static void clear_marks(tg_list *l)
-{
-    for (int i = 0; i < l->n; i++) {
-        TG_EACH_IN(l->at[i], k) l->at[i]->in[k]->storage->moved = l->at[i]->in[k]->storage->given = false;
-        TG_EACH_OUT(l->at[i], k) l->at[i]->out[k]->storage->moved = l->at[i]->out[k]->storage->given = false;
-    }
 }
 
 static void undo(tg_list *l)
@@ -94,7 +88,6 @@ static void undo(tg_list *l)
 bool tg_plan(tg_list *l)
 {
     tg_find_last_uses(l);
-    clear_marks(l);
     tg_memory_begin(&l->program->memory);
     for (int i = 0; i < l->n; i++) {
         if (plan_call(l, i)) continue;

@@ -1,35 +1,36 @@
-/* recompute.c - what backward reads of a cheap call's result is made again, shortly before, instead of being kept.
+/* recompute.c - rematerialisation: cheap activations are computed again shortly before backward reads them, instead of
+ * being kept.
  *
- * The peak of a training step lies where forward ends and backward begins.  A value that lives across it, but was made
- * by an operator that says how to make it again (tg_op.remade_by) from what lives there anyway, becomes two: the
- * readers before the peak have the first, the readers after it a second, which the list makes before the first of them.
- * The second has the bits of the first: same kernels, same inputs, none written in between.
+ * A training step's memory peaks where forward ends and backward begins.  A value that lives across that peak becomes
+ * two if its operator can compute it again (tg_op.remade_by) from values that live there anyway: readers before the
+ * peak keep the first, readers after it get a second copy, computed just before the first of them.  Both have the same
+ * bits: same kernels, same inputs, none written in between.
  *
- * Not every such value: only where a run holds much, and where the late readers compute so much for each byte that
- * reading and writing it once more does not count. */
+ * Only where it pays: the run must hold much, and the late readers must compute so much for each byte that reading and
+ * writing it once more does not matter. */
 #include "steps.h"
 
 enum {
-    HELD_AT_LEAST = 48 << 20, /* bytes at the peak: less may lie in the third level of the cache */
-    FLOPS_A_BYTE = 40,        /* of late readers, for each byte that making the value again moves */
-    AWAY = 16,                /* calls that run between the last early and the first late reader */
-    PASSES = 4,               /* a run may have several peaks: micro-batches */
+    LEAST_HELD = 48 << 20, /* bytes at the peak: less may fit in the L3 cache */
+    FLOPS_PER_BYTE = 40,   /* of the late readers, for each byte that computing the value again moves */
+    LEAST_GAP = 16,        /* calls between the last early and the first late reader */
+    MOST_PASSES = 4,       /* a run may have several peaks: micro-batches */
 };
 
-typedef struct tg_second {      /* of the value that call number i of the list makes in out[0] */
-    int last_early, first_late; /* uses: up to the peak, and after it; first_late 0: none */
+typedef struct tg_remat {       /* the second copy of out[0] of a call */
+    int last_early, first_late; /* readers up to the peak, and after it; first_late 0: none */
     double flops;               /* of the late readers */
-    tg_storage *storage;        /* of the second copy; NULL: there is none */
-    tg_call *made;              /* the call that makes it ... */
-    struct tg_second *also;     /* ... and another one that stands before the same call */
-} tg_second;
+    tg_storage *storage;        /* NULL: not computed again */
+    tg_call *call;              /* computes it ... */
+    struct tg_remat *next;      /* ... as does the next one, before the same reader */
+} tg_remat;
 
 typedef struct {
     tg_list *list;
-    bool all;                    /* whatever it saves and costs */
+    bool all;                    /* whether or not it pays */
     int peak;                    /* the call at which most is held */
-    int64_t held;                /* bytes, of what the run makes and gives back */
-    tg_second *second, **before; /* for each call: of its out[0]; those that stand before it */
+    int64_t held;                /* bytes, of what the run allocates and frees */
+    tg_remat *remat, **inserted; /* for each call: of its out[0]; those computed before it */
     int n;                       /* second copies */
 } work;
 
@@ -41,13 +42,12 @@ static bool find_peak(work *w)
     int64_t *change = tg_run_take(w->list, sizeof *change * ((size_t)l->n + 1)), now = 0;
     if (!change) return false;
     w->held = w->peak = 0;
-    for (int i = 0; i <= l->n; i++) change[i] = 0;
     for (int i = 0; i < l->n; i++) {
         TG_EACH_OUT(l->at[i], k) {
             const tg_storage *t = l->at[i]->out[k]->storage;
             if (!tg_dies(l, t)) continue;
             now += (int64_t)t->bytes;
-            change[t->last_use + 1] -= (int64_t)t->bytes;
+            change[t->value->last_use + 1] -= (int64_t)t->bytes;
         }
         now += change[i];
         if (now <= w->held) continue;
@@ -57,9 +57,11 @@ static bool find_peak(work *w)
     return true;
 }
 
-/* ---- who reads what, before the peak and after ---- */
+/* ---- readers before and after the peak ---- */
 
-static bool may_have_second(const tg_list *l, const tg_call *c)
+static tg_remat *remat_of(const tg_tensor *t) { return t->storage->value->remat; }
+
+static bool is_candidate(const tg_list *l, const tg_call *c)
 {
     return c->op->remade_by && c->out[0] && tg_dies(l, c->out[0]->storage);
 }
@@ -68,24 +70,23 @@ static void note_use(const work *w, const tg_call *c, int i)
 {
     double flops = i > w->peak && c->op->flops ? c->op->flops(c) : 0;
     TG_EACH_IN(c, k) {
-        tg_second *s = c->in[k]->storage->second;
-        if (!s) continue;
-        if (i <= w->peak) s->last_early = i;
-        else if (!s->first_late) s->first_late = i;
-        s->flops += flops;
+        tg_remat *const r = remat_of(c->in[k]);
+        if (!r) continue;
+        if (i <= w->peak) r->last_early = i;
+        else if (!r->first_late) r->first_late = i;
+        r->flops += flops;
     }
 }
 
 static bool find_uses(work *w)
 {
     const tg_list *l = w->list;
-    w->second = tg_run_take(w->list, sizeof *w->second * (size_t)l->n);
-    w->before = tg_run_take(w->list, sizeof *w->before * (size_t)l->n);
-    if (!w->second || !w->before) return false;
-    for (int i = 0; i < l->n; i++) {
-        w->second[i] = (tg_second){ .last_early = i };
-        w->before[i] = NULL;
-        if (i <= w->peak && may_have_second(l, l->at[i])) l->at[i]->out[0]->storage->second = w->second + i;
+    w->remat = tg_run_take(w->list, sizeof *w->remat * (size_t)l->n);
+    w->inserted = tg_run_take(w->list, sizeof *w->inserted * (size_t)l->n);
+    if (!w->remat || !w->inserted) return false;
+    for (int i = 0; i <= w->peak; i++) {
+        w->remat[i].last_early = i;
+        if (is_candidate(l, l->at[i])) l->at[i]->out[0]->storage->value->remat = w->remat + i;
     }
     for (int i = 0; i < l->n; i++) note_use(w, l->at[i], i);
     return true;
@@ -93,13 +94,12 @@ static bool find_uses(work *w)
 
 static void forget_uses(const tg_list *l)
 {
-    for (int i = 0; i < l->n; i++)
-        if (l->at[i]->out[0]) l->at[i]->out[0]->storage->second = NULL;
+    for (tg_value *v = l->values; v; v = v->next) v->remat = NULL;
 }
 
-/* ---- which values ---- */
+/* ---- which values are computed again ---- */
 
-/* Input k of the call that would make the value of c again: c's inputs, then its outputs from 1 on. */
+/* Input k of the call that computes c's value again: c's inputs, then its outputs from 1 on. */
 static tg_tensor *input_again(const tg_call *c, int k)
 {
     return k < c->op->n_in ? c->in[k] : c->out[k - c->op->n_in + 1];
@@ -114,70 +114,70 @@ static bool written_between(const tg_list *l, const tg_storage *t, int from, int
     return false;
 }
 
-/* What is needed is there anyway when the first late reader runs, with the same numbers. */
-static bool can_be_made(const work *w, const tg_call *c, int i, int at)
+/* Its inputs are alive and unchanged when the first late reader runs. */
+static bool inputs_last(const work *w, const tg_call *c, int i, int at)
 {
+    const tg_list *const l = w->list;
     for (int k = 0; k < c->op->remade_by->n_in; k++) {
         const tg_tensor *t = input_again(c, k);
         if (!t && k < c->op->n_in) continue;
-        if (!t || (t->storage->last_use < at && tg_dies(w->list, t->storage))) return false;
-        if (written_between(w->list, t->storage, i, at)) return false;
+        if (!t || (t->storage->value->last_use < at && tg_dies(l, t->storage))) return false;
+        if (written_between(l, t->storage, i, at)) return false;
     }
     return true;
 }
 
-static bool is_worth_it(const work *w, const tg_call *c, const tg_second *s)
+static bool pays(const work *w, const tg_call *c, const tg_remat *r)
 {
     double moved = (double)c->out[0]->storage->bytes;
     for (int k = 0; k < c->op->remade_by->n_in; k++)
         if (input_again(c, k)) moved += (double)input_again(c, k)->storage->bytes;
-    return w->all || (s->first_late - s->last_early >= AWAY && s->flops >= FLOPS_A_BYTE * moved);
+    return w->all || (r->first_late - r->last_early >= LEAST_GAP && r->flops >= FLOPS_PER_BYTE * moved);
 }
 
-/* ---- making them again ---- */
+/* ---- computing them again ---- */
 
-/* t, or another view of its numbers, in the second copy. */
-static tg_tensor *on_second(work *w, const tg_second *s, const tg_tensor *t)
+/* t, or another view of its elements, on the second copy. */
+static tg_tensor *on_second(work *w, const tg_remat *r, const tg_tensor *t)
 {
     tg_tensor *twin = tg_run_take(w->list, sizeof *twin);
     if (!twin) return NULL;
-    *twin = (tg_tensor){ .dtype = t->dtype, .rank = t->rank, .storage = s->storage };
+    *twin = (tg_tensor){ .dtype = t->dtype, .rank = t->rank, .storage = r->storage };
     for (int i = 0; i < t->rank; i++) twin->dim[i] = t->dim[i];
     return twin;
 }
 
-static bool add_second(work *w, const tg_call *c, tg_second *s)
+static bool add_second(work *w, const tg_call *c, tg_remat *r)
 {
-    s->storage = tg_run_take(w->list, sizeof *s->storage);
-    s->made = tg_run_take(w->list, sizeof *s->made);
-    if (!s->storage || !s->made) return false;
-    *s->storage = (tg_storage){ .bytes = c->out[0]->storage->bytes, .program = w->list->program, .frame = TG_OF_RUN };
-    *s->made = (tg_call){
+    r->storage = tg_run_storage(w->list, c->out[0]->storage->bytes);
+    r->call = tg_run_take(w->list, sizeof *r->call);
+    if (!r->storage || !r->call) return false;
+    *r->call = (tg_call){
         .op = c->op->remade_by,
         .attr = c->attr,
         .scope = c->scope,
         .where = c->where,
         .again = true,
-        .out = { on_second(w, s, c->out[0]) },
+        .out = { on_second(w, r, c->out[0]) },
     };
-    for (int k = 0; k < s->made->op->n_in; k++) {
-        s->made->in[k] = input_again(c, k);
-        s->made->in_version[k] = k < c->op->n_in ? c->in_version[k] : s->made->in[k]->storage->version;
+    for (int k = 0; k < r->call->op->n_in; k++) {
+        r->call->in[k] = input_again(c, k);
+        r->call->in_version[k] = k < c->op->n_in ? c->in_version[k] : r->call->in[k]->storage->version;
     }
-    c->out[0]->storage->last_use = s->last_early; /* so that nothing counts on it later */
-    s->also = w->before[s->first_late];
-    w->before[s->first_late] = s;
+    c->out[0]->storage->value->last_use = r->last_early; /* so that no other copy relies on it later */
+    r->next = w->inserted[r->first_late];
+    w->inserted[r->first_late] = r;
     w->n++;
-    return s->made->out[0];
+    return r->call->out[0];
 }
 
 static bool choose(work *w)
 {
     for (int i = 0; i <= w->peak; i++) {
         const tg_call *c = w->list->at[i];
-        tg_second *s = w->second + i;
-        if (!s->first_late || !is_worth_it(w, c, s) || !can_be_made(w, c, i, s->first_late)) continue;
-        if (!add_second(w, c, s)) return false;
+        tg_remat *r = w->remat + i;
+        if (!r->first_late || !pays(w, c, r) || !inputs_last(w, c, i, r->first_late)) continue;
+        if (!add_second(w, c, r)) return false;
     }
     return true;
 }
@@ -185,9 +185,9 @@ static bool choose(work *w)
 static bool redirect(work *w, tg_call *c)
 {
     TG_EACH_IN(c, k) {
-        const tg_second *s = c->in[k]->storage->second;
-        if (!s || !s->storage) continue;
-        c->in[k] = on_second(w, s, c->in[k]);
+        const tg_remat *const r = remat_of(c->in[k]);
+        if (!r || !r->storage) continue;
+        c->in[k] = on_second(w, r, c->in[k]);
         c->in_version[k] = 0;
         if (!c->in[k]) return false;
     }
@@ -201,7 +201,7 @@ static bool insert(work *w)
     int n = 0;
     if (!at) return false;
     for (int i = 0; i < l->n; i++) {
-        for (const tg_second *s = w->before[i]; s; s = s->also) at[n++] = s->made;
+        for (const tg_remat *r = w->inserted[i]; r; r = r->next) at[n++] = r->call;
         if (i > w->peak && !redirect(w, l->at[i])) return false;
         at[n++] = l->at[i];
     }
@@ -210,12 +210,12 @@ static bool insert(work *w)
     return true;
 }
 
-static bool relieve_peak(work *w)
+static bool lower_peak(work *w)
 {
     w->n = 0;
     tg_find_last_uses(w->list);
     if (!find_peak(w)) return false;
-    if (!w->all && w->held < HELD_AT_LEAST) return true;
+    if (!w->all && w->held < LEAST_HELD) return true;
     bool good = find_uses(w) && choose(w) && (!w->n || insert(w));
     forget_uses(w->list);
     return good;
@@ -226,6 +226,6 @@ bool tg_recompute(tg_list *l)
     work w = { .list = l, .all = l->program->options.recompute == TG_RECOMPUTE_ALL, .n = 1 };
     bool good = true;
     if (l->program->options.recompute == TG_RECOMPUTE_NONE || l->n < 2) return true;
-    for (int pass = 0; good && w.n && pass < PASSES; pass++) good = relieve_peak(&w);
+    for (int pass = 0; good && w.n && pass < MOST_PASSES; pass++) good = lower_peak(&w);
     return good;
 }

@@ -13,16 +13,6 @@ typedef struct {
     int at[TG_MAX_CHAIN], slot[TG_MAX_CHAIN]; /* places in the list; the input that links to the one before */
 } chain;
 
-static void count_readers(tg_list *l)
-{
-    for (int i = 0; i < l->n; i++) {
-        TG_EACH_IN(l->at[i], k) l->at[i]->in[k]->storage->readers = 0;
-        TG_EACH_OUT(l->at[i], k) l->at[i]->out[k]->storage->readers = 0;
-    }
-    for (int i = 0; i < l->n; i++)
-        TG_EACH_IN(l->at[i], k) l->at[i]->in[k]->storage->readers++;
-}
-
 /* ---- dependence ---- */
 
 static bool touches(const tg_call *c, const tg_storage *t, bool reading_counts)
@@ -56,7 +46,7 @@ static int emitted_as(const tg_rule *r, int link, int out)
 /* Readers of out[k] of link j outside of the chain. */
 static int other_readers(const chain *c, int j, int k, const tg_storage *t)
 {
-    return t->readers - (k == 0 && j + 1 < c->length);
+    return t->value->readers - (k == 0 && j + 1 < c->length);
 }
 
 static bool nobody_misses(const tg_list *l, const chain *c)
@@ -179,7 +169,8 @@ static void drop_unwanted(tg_list *l)
     for (int i = 0; i < l->n; i++)
         TG_EACH_OUT(l->at[i], k) {
             const tg_storage *t = l->at[i]->out[k]->storage;
-            if ((l->at[i]->op->optional_out & TG_BIT(k)) && !t->readers && !tg_wanted(l, t)) l->at[i]->out[k] = NULL;
+            if ((l->at[i]->op->optional_out & TG_BIT(k)) && !t->value->readers && !tg_wanted(l, t))
+                l->at[i]->out[k] = NULL;
         }
 }
 
@@ -193,7 +184,7 @@ static void close_gaps(tg_list *l)
 
 bool tg_rewrite(tg_list *l)
 {
-    count_readers(l);
+    tg_count_readers(l);
     for (int i = 0; i < l->n && l->program->options.fuse; i++)
         if (l->at[i] && !fuse_at(l, i)) return false;
     close_gaps(l);

@@ -1,7 +1,7 @@
 /* run.c - a run: copy the pending calls, rewrite, order, recompute, widen, prepare, find epilogues, plan, execute.
  *
- * It happens or does not.  What can fail for want of resources comes before the first kernel, and then nothing has
- * changed and the calls stay pending; a kernel can only fault on data, and what lasts is written at the end. */
+ * All or nothing.  Whatever can fail for lack of resources comes before the first kernel, and then nothing has changed
+ * and the calls stay pending.  A kernel can only fault on its data, and lasting writes come last. */
 #include "run.h"
 #include "steps.h"
 #include "dispatch.h"
@@ -34,7 +34,7 @@ static void note_versions(tg_program *p)
     }
 }
 
-/* What a failed scope recorded will not run; it is as if its writes had never been recorded. */
+/* Calls of a failed scope never run; their writes count as never recorded. */
 void tg_drop_failed(tg_program *p)
 {
     if (!any_failed(p)) return;
@@ -54,19 +54,27 @@ void tg_drop_failed(tg_program *p)
     note_versions(p);
 }
 
-/* Marks what pending calls read; returns the mark. */
-static uint32_t mark_read(tg_program *p)
+/* Makes values of what the pending calls use, and marks those that are read. */
+static bool find_values(tg_list *l, uint32_t pass)
 {
-    const uint32_t now = ++p->ordered;
-    for (size_t i = p->ran; i < p->n; i++)
-        TG_EACH_IN(p->record[i], k) p->record[i]->in[k]->storage->read_mark = now;
-    return now;
+    const tg_program *const p = l->program;
+    for (size_t i = p->ran; i < p->n; i++) {
+        const tg_call *const c = p->record[i];
+        TG_EACH_IN(c, k) {
+            tg_storage *const t = c->in[k]->storage;
+            if (!t->value && !tg_add_value(l, t)) return false;
+            t->value->read = pass;
+        }
+        TG_EACH_OUT(c, k)
+            if (!c->out[k]->storage->value && !tg_add_value(l, c->out[k]->storage)) return false;
+    }
+    return true;
 }
 
-static bool is_unread(const tg_call *c, uint32_t now)
+static bool is_unread(const tg_call *c, uint32_t pass)
 {
-    const tg_storage *t = c->out[0]->storage;
-    return t->read_mark != now && !t->pinned;
+    const tg_storage *const t = c->out[0]->storage;
+    return t->value->read != pass && !t->pinned;
 }
 
 static bool copy_pending(tg_list *l)
@@ -75,11 +83,11 @@ static bool copy_pending(tg_list *l)
     size_t n = p->n - p->ran;
     l->at = tg_run_take(l, sizeof *l->at * n);
     tg_call *copy = tg_run_take(l, sizeof *copy * n);
-    if (!l->at || !copy) return false;
-    const uint32_t now = mark_read(p);
+    const uint32_t pass = tg_new_pass(l);
+    if (!l->at || !copy || !find_values(l, pass)) return false;
     for (size_t i = 0; i < n; i++) {
         const tg_call *c = p->record[p->ran + i];
-        if (c->op->alias || (c->lazy && is_unread(c, now))) continue;
+        if (c->op->alias || (c->lazy && is_unread(c, pass))) continue;
         copy[l->n] = *c;
         l->at[l->n] = copy + l->n;
         l->n++;
@@ -115,14 +123,14 @@ static bool observed(tg_scope *s, const tg_list *l)
 
 /* ---- the end ---- */
 
-/* After a fault: what was not made loses its memory, what was not written gives its versions back. */
+/* After a fault: values that were not computed lose their memory, writes that did not happen their versions. */
 static void give_up_rest(tg_list *l, int n)
 {
     for (int i = l->n; i < n; i++) {
         tg_call *c = l->at[i];
         TG_EACH_OUT(c, k) {
             tg_storage *t = c->out[k]->storage;
-            if (t->given) t->data = NULL;
+            if (t->value->freed) t->data = NULL;
             else tg_storage_drop(t);
         }
         TG_EACH_IN(c, k)
@@ -130,19 +138,11 @@ static void give_up_rest(tg_list *l, int n)
     }
 }
 
-static void leave(tg_storage *t)
-{
-    if (t->given) t->data = NULL;
-    t->given = t->moved = false;
-}
-
-static void finish(tg_list *l, int n)
+static void finish(tg_list *l)
 {
     tg_program *p = l->program;
-    for (int i = 0; i < n; i++) {
-        TG_EACH_IN(l->at[i], k) leave(l->at[i]->in[k]->storage);
-        TG_EACH_OUT(l->at[i], k) leave(l->at[i]->out[k]->storage);
-    }
+    for (const tg_value *v = l->values; v; v = v->next)
+        if (v->freed) v->storage->data = NULL;
     for (; p->ran < p->n; p->ran++)
         TG_EACH_OUT(p->record[p->ran], k) {
             tg_storage *t = p->record[p->ran]->out[k]->storage;
@@ -173,24 +173,29 @@ void tg_hold(tg_tensor *t)
     if (t->storage) t->storage->pinned = true;
 }
 
+static void execute(tg_list *l)
+{
+    tg_fault fault = { .task = INT64_MAX };
+    const int n = l->n;
+    const tg_call *const wrong = tg_execute(l, &fault);
+    if (wrong) give_up_rest(l, n);
+    finish(l);
+    if (wrong) fail_call(wrong, &fault);
+    l->program->stats.runs++;
+}
+
 static void run_pending(tg_scope *s, bool middle)
 {
-    tg_program *p = s->program;
+    tg_program *const p = s->program;
     tg_list l = { .program = p, .middle = middle };
-    tg_fault fault = { .task = INT64_MAX };
-    double start = tg_now_ms();
+    const double start = tg_now_ms();
     tg_arena_reset(&p->run_arena);
-    bool is_ready = ready(s, &l);
-    double planned = tg_now_ms();
+    const bool is_ready = ready(s, &l);
+    const double planned = tg_now_ms();
     p->stats.plan_ms += planned - start;
-    if (!is_ready) return;
-    int n = l.n;
-    const tg_call *wrong = tg_execute(&l, &fault);
-    if (wrong) give_up_rest(&l, n);
-    finish(&l, n);
-    if (wrong) fail_call(wrong, &fault);
-    p->stats.runs++;
-    p->stats.run_ms += tg_now_ms() - planned;
+    if (is_ready) execute(&l);
+    tg_forget_values(&l);
+    if (is_ready) p->stats.run_ms += tg_now_ms() - planned;
 }
 
 void tg_run(tg_scope *s, bool middle)

@@ -56,9 +56,8 @@ static bool better_in_f32(tg_call *c)
 static tg_tensor *wide_tensor(tg_list *l, const tg_tensor *t)
 {
     tg_tensor *wide = tg_run_take(l, sizeof *wide);
-    tg_storage *storage = tg_run_take(l, sizeof *storage);
+    tg_storage *storage = tg_run_storage(l, (size_t)tg_count(t) * sizeof(float));
     if (!wide || !storage) return NULL;
-    *storage = (tg_storage){ .bytes = (size_t)tg_count(t) * sizeof(float), .program = l->program, .frame = TG_OF_RUN };
     *wide = as_f32(t);
     wide->storage = storage;
     return wide;

@@ -14,7 +14,7 @@ static const struct {
     const char *name, *values;
     bool list;
 } known[] = {
-    { "TG_VERBOSE", "0,1,dispatch", true },
+    { "TG_VERBOSE", "0,1,dispatch,rewrite,graph", true },
     { "TG_BACKEND", "ref,vector,openblas,onednn,brgemm", true },
     { "TG_MAX_ISA", "generic,avx2,avx512,avx512_bf16,amx", false },
     { "TG_WINOGRAD", "0,1", false },

@@ -7,16 +7,16 @@
 
 static const char *const known[] = { "ref", "vector", "openblas", "onednn", "brgemm" };
 enum { KNOWN = sizeof known / sizeof *known };
-enum { NAMED = 1 << KNOWN }; /* by the user, and not all by default */
+enum { NAMED = 1 << KNOWN }; /* the user named backends; otherwise all are allowed by default */
 
-/* A bit for each known backend, and NAMED; 0: not yet read from the environment. */
+/* A bit per known backend, and NAMED; 0: the environment has not been read yet. */
 static _Atomic unsigned allowed;
 static _Atomic(const char *) missing[KNOWN]; /* why */
 static _Atomic(const tg_op *) forced_op;
 static _Atomic(const tg_kernel *) forced_kernel;
 
-/* The place of a name in `known`; KNOWN: it is none. */
-static unsigned place_of(const char *name, size_t length)
+/* The index of a name in `known`; KNOWN: not found. */
+static unsigned index_of(const char *name, size_t length)
 {
     unsigned i = 0;
     while (i < KNOWN && (strlen(known[i]) != length || strncmp(known[i], name, length))) i++;
@@ -25,7 +25,7 @@ static unsigned place_of(const char *name, size_t length)
 
 static unsigned bit_of(const char *name, size_t length)
 {
-    const unsigned i = place_of(name, length);
+    const unsigned i = index_of(name, length);
     return i < KNOWN ? 1u << i : 0;
 }
 
@@ -65,24 +65,24 @@ const char *tg_backends(void)
 
 void tg_backend_is_missing(const char *name, const char *why)
 {
-    const unsigned i = place_of(name, strlen(name));
+    const unsigned i = index_of(name, strlen(name));
     if (i < KNOWN) atomic_store(&missing[i], why);
 }
 
-/* Why a kernel's library cannot be used, though the user named it; else NULL. */
-static const char *broken_promise(const tg_kernel *kernel)
+/* Why a backend that the user named cannot be used; NULL: it can, or was not named. */
+static const char *why_missing(const tg_kernel *kernel)
 {
     const unsigned bits = allowed_now();
     if (!kernel->backend || !(bits & NAMED)) return NULL;
     if (!kernel->run && bits & bit_of(kernel->backend, strlen(kernel->backend))) return "not in this build";
-    const unsigned i = place_of(kernel->backend, strlen(kernel->backend));
+    const unsigned i = index_of(kernel->backend, strlen(kernel->backend));
     return i < KNOWN && bits & 1u << i ? atomic_load(&missing[i]) : NULL;
 }
 
 void tg_fail_to_choose(tg_scope *s, const tg_call *c)
 {
     for (const tg_kernel *const *k = c->op->kernels; k && *k; k++) {
-        const char *const why = broken_promise(*k);
+        const char *const why = why_missing(*k);
         if (why) {
             tg_fail(s,
                     "%s: the backend %s was asked for (TG_BACKEND, tg_set_backends) but cannot be used: %s; make it "
@@ -117,7 +117,7 @@ const tg_kernel *tg_choose(const tg_call *c)
     if (forced && c->op == atomic_load(&forced_op) && !tg_kernel_refusal(forced, c)) return forced;
     for (const tg_kernel *const *k = c->op->kernels; k && *k; k++) {
         if (!tg_kernel_refusal(*k, c)) return *k;
-        if (broken_promise(*k)) return NULL;
+        if (why_missing(*k)) return NULL;
     }
     return NULL;
 }

@@ -1,36 +1,28 @@
-/* epilogue.c - a call takes a value from the tasks that make it, while it is in the cache.
+/* epilogue.c - a call's only reader runs on each piece of its output while that piece is in the cache.
  *
- * What an update reads, a weight's gradient, is made long before updates run, and is as large as the weight: it goes to
- * memory and comes back.  What a pooling reads is its largest input, and often nobody else's.  But kernels make some
- * numbers of a value a task, and read some a task (tg_kernel.makes, .takes).  Then the call that makes it is moved down
- * to its only reader, which becomes its epilogue: after each task of the one those of the other run for the same
- * numbers, which lie in the worker's scratch.  As a whole the value never exists.  The tasks and their sums are the
- * same as without, so the bits are.  The kernel is told what the epilogue will read besides: an update is bound by
- * memory, and the product before it by arithmetic. */
+ * An update reads a weight's gradient, which is as large as the weight and computed long before updates run: it goes
+ * to memory and comes back.  A pooling reads its largest input, which often nothing else reads.  But many kernels make
+ * a fixed number of elements per task, and others take a fixed number per task (tg_kernel.makes, .takes).  Then the
+ * producer moves down to its only reader, which becomes its epilogue: after each task of the producer, the reader's
+ * tasks for the same elements run, in the worker's scratch.  The value never exists as a whole.  Tasks and sums are the
+ * same as without, so the bits are too.  The producer's kernel is told what the epilogue reads besides, to prefetch it:
+ * an update is bound by memory, the product before it by arithmetic. */
 #include "steps.h"
+#include "explain.h"
 #include "master.h"
 
-/* Inputs that live longer than they would have: as large as the value that needs no memory now, or no matter. */
-enum { LITTLE = 1 << 20 };
+/* How much longer inputs of a moved call may live: up to the size of the value that is saved, or this many bytes. */
+enum { SMALL = 1 << 20 };
 
 static int64_t makes(const tg_call *c) { return c->kernel->makes ? c->kernel->makes(c) : 0; }
 static int64_t takes(const tg_call *c, int k) { return c->kernel->takes ? c->kernel->takes(c, k) : 0; }
 
-/* Inputs of a call that is moved: all of them, though some may live as long anyway. */
-static bool live_longer(const tg_call *c)
+/* All inputs count, though some may live as long anyway. */
+static bool inputs_live_longer(const tg_call *c)
 {
     size_t bytes = 0;
     TG_EACH_IN(c, k) bytes += c->in[k]->storage->bytes;
-    return bytes > LITTLE && bytes > c->out[0]->storage->bytes;
-}
-
-/* out[0] is all that c makes, in parts, from what nobody changes, and nobody will ask for it. */
-static bool makes_parts(const tg_list *l, const tg_call *c)
-{
-    if (!c->out[0] || c->op->writes || !c->kernel->tasks || !makes(c)) return false;
-    for (int k = 1; k < c->op->n_out; k++)
-        if (c->out[k]) return false;
-    return tg_dies(l, c->out[0]->storage);
+    return bytes > SMALL && bytes > c->out[0]->storage->bytes;
 }
 
 static bool reads(const tg_call *c, const tg_storage *t)
@@ -40,7 +32,7 @@ static bool reads(const tg_call *c, const tg_storage *t)
     return false;
 }
 
-static bool changes_what_it_reads(const tg_call *c, const tg_call *reader)
+static bool overwrites_input(const tg_call *c, const tg_call *reader)
 {
     if (!c->op->writes) return false;
     TG_EACH_IN(c, k)
@@ -48,18 +40,27 @@ static bool changes_what_it_reads(const tg_call *c, const tg_call *reader)
     return false;
 }
 
-/* The place of the only reader of out[0] of call i, if call i can be moved there, because nothing in between changes
- * what it reads; 0: it cannot. */
-static int reader_of(const tg_list *l, int i)
+static bool has_one_output(const tg_call *c)
+{
+    for (int k = 1; k < c->op->n_out; k++)
+        if (c->out[k]) return false;
+    return c->out[0];
+}
+
+/* Why call i cannot move down to the only reader of its output; NULL: it can, to `to`. */
+static const char *reject_move(const tg_list *l, int i, int *to)
 {
     const tg_call *const c = l->at[i];
     const tg_value *const v = c->out[0]->storage->value;
-    if (v->readers != 1) return 0;
+    if (v->readers != 1) return v->readers ? "several calls read its output" : "nothing in this run reads its output";
+    if (!tg_dies(l, v->storage)) return "its output may be read after the run";
     for (int j = i + 1; j < l->n; j++) {
-        if (changes_what_it_reads(l->at[j], c)) return 0;
-        if (l->at[j] == v->reader) return j;
+        if (overwrites_input(l->at[j], c)) return "its inputs are overwritten before its reader runs";
+        if (l->at[j] != v->reader) continue;
+        *to = j;
+        return NULL;
     }
-    return 0;
+    return "nothing in this run reads its output";
 }
 
 static int input_from(const tg_call *c, const tg_call *from)
@@ -70,30 +71,53 @@ static int input_from(const tg_call *c, const tg_call *from)
     return at;
 }
 
-/* Its tasks are parts of the other's, or the other's is only one. */
-static bool takes_parts(const tg_call *c, const tg_call *from)
+/* Why the reader's tasks cannot run on what c's tasks make; NULL: they can. */
+static const char *reject_tasks(const tg_call *c, const tg_call *reader)
 {
-    const tg_kernel *k = c->kernel;
-    if (c->is_epilogue || c->epilogue || k->scratch || c->packing || !k->tasks || k->in_place) return false;
-    const int64_t taken = takes(c, input_from(c, from)), made = makes(from);
-    return taken && (made % taken == 0 || made >= tg_count(from->out[0]));
+    const tg_kernel *const k = reader->kernel;
+    if (!k->takes) return "the reader's kernel takes no pieces";
+    if (reader->is_epilogue || reader->epilogue) return "the reader has another epilogue";
+    if (k->scratch || reader->packing || !k->tasks || k->in_place)
+        return "the reader's kernel needs scratch of its own";
+    const int64_t taken = takes(reader, input_from(reader, c)), made = taken ? makes(c) : 0;
+    if (!taken) return "the reader's kernel takes no pieces of this shape";
+    if (!made) return "its kernel makes no pieces of this shape";
+    return made % taken == 0 || made >= tg_count(c->out[0]) ? NULL : "its pieces are no multiple of the reader's";
+}
+
+/* Why the reader of call i's output does not become its epilogue; NULL: the call at `to` does. */
+static const char *reject(const tg_list *l, int i, int *to)
+{
+    const tg_call *const c = l->at[i];
+    if (!has_one_output(c) || c->op->writes) return "it has other outputs";
+    if (!c->kernel->tasks || !c->kernel->makes) return "its kernel makes no pieces";
+    const char *why = reject_move(l, i, to);
+    if (!why) why = reject_tasks(c, l->at[*to]);
+    return why || *to == i + 1 || !inputs_live_longer(c) ? why
+                                                         : "its inputs, larger than its output, would live longer";
+}
+
+static void attach(tg_list *l, int i, int to)
+{
+    tg_call *const c = l->at[i];
+    for (int k = i; k < to - 1; k++) l->at[k] = l->at[k + 1];
+    l->at[to - 1] = c;
+    c->epilogue = l->at[to];
+    c->epilogue->is_epilogue = true;
 }
 
 void tg_find_epilogues(tg_list *l)
 {
     tg_count_readers(l);
     for (int i = l->n - 1; i >= 0; i--) {
-        tg_call *c = l->at[i];
-        const int j = makes_parts(l, c) ? reader_of(l, i) : 0;
-        if (!j || !takes_parts(l->at[j], c) || (j > i + 1 && live_longer(c))) continue;
-        for (int k = i; k < j - 1; k++) l->at[k] = l->at[k + 1];
-        l->at[j - 1] = c;
-        c->epilogue = l->at[j];
-        l->at[j]->is_epilogue = true;
+        int to = 0;
+        const char *const why = reject(l, i, &to);
+        if (l->notes) tg_explain_epilogue(l, l->at[i], why);
+        if (!why) attach(l, i, to);
     }
 }
 
-static size_t bytes_of(const tg_tensor *t, int64_t numbers) { return (size_t)numbers * tg_dtype_size(t->dtype); }
+static size_t bytes_of(const tg_tensor *t, int64_t elements) { return (size_t)elements * tg_dtype_size(t->dtype); }
 
 size_t tg_epilogue_bytes(const tg_call *c) { return c->epilogue ? (bytes_of(c->out[0], makes(c)) + 63) / 64 * 64 : 0; }
 
@@ -109,7 +133,7 @@ static void add_piece(tg_ahead *a, const void *from, size_t start, size_t bytes)
     a->piece[a->n++].bytes = (int64_t)bytes;
 }
 
-/* Numbers first .. last - 1 of what the epilogue reads besides, where it reads as many. */
+/* Elements first .. last - 1 of the epilogue's other inputs, of those that have the shape of the value. */
 static tg_ahead ahead_of(const tg_call *epilogue, int made, int64_t first, int64_t last)
 {
     const int64_t all = tg_count(epilogue->in[made]);
@@ -129,7 +153,7 @@ void tg_run_with_epilogue(const tg_call *c, const tg_parts *parts, const tg_task
     const int k = parts->input;
     const int64_t made = parts->made, taken = parts->taken, first = made * task->index;
     const int64_t all = tg_count(c->out[0]), last = first + made < all ? first + made : all;
-    /* Tensors whose numbers first .. last - 1 lie in the room. */
+    /* Tensors whose elements first .. last - 1 lie in `room`. */
     tg_storage storage = *c->out[0]->storage;
     tg_tensor out = *c->out[0], in = *c->epilogue->in[k];
     tg_call make = *c, take = *c->epilogue;

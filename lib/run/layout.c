@@ -1,8 +1,8 @@
-/* layout.c - the packed forms of weights that a run's calls read: made in scratch before a call, or kept with the
- * weight.  See op.h. */
+/* layout.c - packed weights: kept with the weight, or packed into a call's scratch before it runs.  See tg_layout in
+ * op.h. */
 #include "clock.h"
 #include "parallel.h"
-#include "steps.h"
+#include "explain.h"
 #include "trace.h"
 #include <string.h>
 
@@ -37,6 +37,7 @@ bool tg_find_packing(tg_scope *s, tg_list *l, tg_call *c)
     c->packing = tg_run_take(l, sizeof want);
     if (!c->packing) return tg_fail(s, "out of memory: the list of calls; nothing was run"), false;
     *c->packing = want;
+    if (l->notes) tg_explain_packing(l, c);
     return true;
 }
 

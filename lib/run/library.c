@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
-static bool addresses_are_limited(void)
+static bool address_space_is_limited(void)
 {
     struct rlimit limit;
     return !getrlimit(RLIMIT_AS, &limit) && limit.rlim_cur != RLIM_INFINITY;
@@ -21,8 +21,8 @@ static void *open_first(tg_library *l)
 
 static bool load(tg_library *l)
 {
-    if (addresses_are_limited()) {
-        snprintf(l->why_not, sizeof l->why_not, "%s is not loaded where addresses are limited (ulimit -v)",
+    if (address_space_is_limited()) {
+        snprintf(l->why_not, sizeof l->why_not, "%s is not loaded while the address space is limited (ulimit -v)",
                  l->files[0]);
         return false;
     }

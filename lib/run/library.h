@@ -1,19 +1,19 @@
-/* library.h - shared libraries that are loaded when they are first needed, and not before. */
+/* library.h - shared libraries, loaded on first use. */
 #ifndef TG_LIBRARY_H
 #define TG_LIBRARY_H
 #include <stdatomic.h>
 #include <stdbool.h>
 
 typedef struct {
-    const char *backend;      /* that stands on it */
-    const char *const *files; /* tried in this order; ends with NULL */
-    const char *const *names; /* of the functions that are wanted; ends with NULL */
-    void **functions;         /* becomes their addresses */
-    char why_not[256];        /* it cannot be used; "": it can */
+    const char *backend;      /* that uses it */
+    const char *const *files; /* tried in this order; NULL-terminated */
+    const char *const *names; /* of its functions; NULL-terminated */
+    void **functions;         /* receives their addresses */
+    char why_not[256];        /* "": it can be used */
     atomic_bool loaded;
 } tg_library;
 
-/* Loads l.  False, and why not, which dispatch hears as well: it is missing, it lacks a function, or the process may
- * only have so many addresses (ulimit -v): OpenBLAS waits for ever when there are too few, and oneDNN crashes. */
+/* Loads l.  On failure sets why_not, reports it to dispatch and returns false: the library is missing, lacks a
+ * function, or the address space is limited (ulimit -v): OpenBLAS hangs when it runs out, and oneDNN crashes. */
 bool tg_library_load(tg_library *l);
 #endif

@@ -8,7 +8,7 @@
  *
  * Only where it pays: the run must hold much, and the late readers must compute so much for each byte that reading and
  * writing it once more does not matter. */
-#include "steps.h"
+#include "explain.h"
 
 enum {
     LEAST_HELD = 48 << 20, /* bytes at the peak: less may fit in the L3 cache */
@@ -114,25 +114,38 @@ static bool written_between(const tg_list *l, const tg_storage *t, int from, int
     return false;
 }
 
-/* Its inputs are alive and unchanged when the first late reader runs. */
-static bool inputs_last(const work *w, const tg_call *c, int i, int at)
+/* Why its inputs are not there, alive and unchanged, when call `at` runs; NULL: they are. */
+static const char *reject_inputs(const work *w, const tg_call *c, int i, int at)
 {
     const tg_list *const l = w->list;
     for (int k = 0; k < c->op->remade_by->n_in; k++) {
         const tg_tensor *t = input_again(c, k);
         if (!t && k < c->op->n_in) continue;
-        if (!t || (t->storage->value->last_use < at && tg_dies(l, t->storage))) return false;
-        if (written_between(l, t->storage, i, at)) return false;
+        if (!t || (t->storage->value->last_use < at && tg_dies(l, t->storage))) return "its inputs are not kept either";
+        if (written_between(l, t->storage, i, at)) return "its inputs are overwritten before backward";
     }
-    return true;
+    return NULL;
 }
 
-static bool pays(const work *w, const tg_call *c, const tg_remat *r)
+static const char *reject_cost(const work *w, const tg_call *c, const tg_remat *r)
 {
     double moved = (double)c->out[0]->storage->bytes;
     for (int k = 0; k < c->op->remade_by->n_in; k++)
         if (input_again(c, k)) moved += (double)input_again(c, k)->storage->bytes;
-    return w->all || (r->first_late - r->last_early >= LEAST_GAP && r->flops >= FLOPS_PER_BYTE * moved);
+    if (w->all) return NULL;
+    if (r->first_late - r->last_early < LEAST_GAP) return "backward reads it too soon after forward";
+    return r->flops >= FLOPS_PER_BYTE * moved ? NULL : "backward computes too little with it";
+}
+
+/* Why the value of call i is kept; NULL: it is computed again. */
+static const char *reject(const work *w, int i)
+{
+    const tg_call *const c = w->list->at[i];
+    const tg_remat *const r = w->remat + i;
+    if (!r->first_late)
+        return is_candidate(w->list, c) ? "nothing reads it after the peak" : "it may be read after the run";
+    const char *const why = reject_cost(w, c, r);
+    return why ? why : reject_inputs(w, c, i, r->first_late);
 }
 
 /* ---- computing them again ---- */
@@ -173,11 +186,13 @@ static bool add_second(work *w, const tg_call *c, tg_remat *r)
 
 static bool choose(work *w)
 {
+    tg_list *const l = w->list;
     for (int i = 0; i <= w->peak; i++) {
-        const tg_call *c = w->list->at[i];
-        tg_remat *r = w->remat + i;
-        if (!r->first_late || !pays(w, c, r) || !inputs_last(w, c, i, r->first_late)) continue;
-        if (!add_second(w, c, r)) return false;
+        tg_remat *const r = w->remat + i;
+        if (!r->first_late && !l->notes) continue;
+        const char *const why = reject(w, i);
+        if (l->notes && l->at[i]->op->remade_by) tg_explain_recompute(l, l->at[i], why, l->at[r->first_late]);
+        if (!why && !add_second(w, l->at[i], r)) return false;
     }
     return true;
 }
@@ -215,7 +230,9 @@ static bool lower_peak(work *w)
     w->n = 0;
     tg_find_last_uses(w->list);
     if (!find_peak(w)) return false;
-    if (!w->all && w->held < LEAST_HELD) return true;
+    const int64_t least = w->all ? 0 : LEAST_HELD;
+    if (w->list->notes) tg_explain_peak(w->list, w->held, least);
+    if (w->held < least) return true;
     bool good = find_uses(w) && choose(w) && (!w->n || insert(w));
     forget_uses(w->list);
     return good;

@@ -1,17 +1,12 @@
-/* rewrite.c - chains of calls become fused calls, by the rules of the operator that begins them.
+/* rewrite.c - fusion: chains of calls become fused calls, by the rules of the operator that begins them.
  *
- * The list is the run's copy: the record, which backward differentiates, is not touched.  A chain is a sequence of
- * calls, each reading out[0] of the one before.  What somebody wants of a chain must be an output of the fused call. */
-#include "steps.h"
+ * The list is the run's copy; the record, which backward differentiates, is not touched.  A chain is a sequence of
+ * calls, each reading out[0] of the one before.  Outputs that are read outside the chain must be outputs of the fused
+ * call. */
+#include "explain.h"
 #include <string.h>
 
-enum { WINDOW = 32, SPAN = WINDOW * TG_MAX_CHAIN }; /* how far apart two links, and the ends of a chain, may be */
-
-typedef struct {
-    const tg_rule *rule;
-    int length;
-    int at[TG_MAX_CHAIN], slot[TG_MAX_CHAIN]; /* places in the list; the input that links to the one before */
-} chain;
+enum { SPAN = TG_WINDOW * TG_MAX_CHAIN }; /* how many calls apart the ends of a chain may be */
 
 /* ---- dependence ---- */
 
@@ -36,111 +31,104 @@ static bool depends(const tg_call *b, const tg_call *a)
 
 /* ---- finding a chain ---- */
 
-static int emitted_as(const tg_rule *r, int link, int out)
+static bool is_complete(const tg_list *l, const tg_chain *c)
 {
-    for (int k = 0; k < r->n_emit; k++)
-        if (r->emit[k].link == link && r->emit[k].out == out) return k;
-    return -1;
-}
-
-/* Readers of out[k] of link j outside of the chain. */
-static int other_readers(const chain *c, int j, int k, const tg_storage *t)
-{
-    return t->value->readers - (k == 0 && j + 1 < c->length);
-}
-
-static bool nobody_misses(const tg_list *l, const chain *c)
-{
-    for (int j = 0; j < c->length; j++) {
-        const tg_call *call = l->at[c->at[j]];
-        TG_EACH_OUT(call, k) {
-            const tg_storage *t = call->out[k]->storage;
-            if (emitted_as(c->rule, j, k) < 0 && (other_readers(c, j, k, t) > 0 || tg_wanted(l, t))) return false;
+    for (int j = 0; j < c->length; j++)
+        TG_EACH_OUT(c->call[j], k) {
+            const tg_storage *t = c->call[j]->out[k]->storage;
+            if (tg_emitted_as(c->rule, j, k) < 0 && (tg_other_readers(c, j, k, t) > 0 || tg_wanted(l, t))) return false;
         }
-    }
     return true;
 }
 
-static bool find_link(const tg_list *l, chain *c, int j)
+static bool find_link(const tg_list *l, tg_chain *c)
 {
+    const int j = c->length, from = c->at[j - 1];
     const tg_op *want = c->rule->chain[j];
-    const tg_tensor *t = l->at[c->at[j - 1]]->out[0];
-    int end = c->at[j - 1] + WINDOW < l->n ? c->at[j - 1] + WINDOW : l->n;
-    for (int i = c->at[j - 1] + 1; i < end; i++) {
+    const tg_tensor *t = c->call[j - 1]->out[0];
+    int end = from + TG_WINDOW < l->n ? from + TG_WINDOW : l->n;
+    for (int i = from + 1; i < end; i++) {
         if (!l->at[i] || l->at[i]->op != want) continue;
         for (int k = 0; k < 1 + want->commutes; k++) {
             if (l->at[i]->in[k] != t) continue;
             c->at[j] = i;
             c->slot[j] = k;
+            c->call[j] = l->at[i];
+            c->length++;
             return true;
         }
     }
     return false;
 }
 
-static bool find_chain(const tg_list *l, const tg_rule *r, int i, chain *c)
+static tg_outcome find_chain(const tg_list *l, const tg_rule *r, int i, tg_chain *c)
 {
-    *c = (chain){ .rule = r, .length = 1, .at = { i } };
-    for (; r->chain[c->length]; c->length++)
-        if (!find_link(l, c, c->length)) return false;
-    const tg_call *calls[TG_MAX_CHAIN];
-    for (int j = 0; j < c->length; j++) calls[j] = l->at[c->at[j]];
-    return nobody_misses(l, c) && (!r->fits || r->fits(calls));
+    *c = (tg_chain){ .rule = r, .length = 1, .at = { i }, .call = { l->at[i] } };
+    while (r->chain[c->length])
+        if (!find_link(l, c)) return TG_NO_LINK;
+    if (!is_complete(l, c)) return TG_WANTED;
+    return !r->fits || r->fits(c->call) ? TG_FUSED : TG_UNFIT;
 }
 
 /* ---- replacing it ---- */
 
-static tg_call *fused_call(tg_list *l, const chain *c)
+static void take_inputs(tg_call *f, const tg_chain *c)
+{
+    int n = 0, nth = 0;
+    for (int j = 0; j < c->length; j++)
+        for (int k = 0; k < c->call[j]->op->n_in; k++) {
+            if (j > 0 && k == c->slot[j]) continue;
+            if (c->rule->drops & TG_BIT(nth++)) continue;
+            f->in[n] = c->call[j]->in[k];
+            f->in_version[n++] = c->call[j]->in_version[k];
+        }
+}
+
+static tg_call *fused_call(tg_list *l, const tg_chain *c)
 {
     const tg_rule *r = c->rule;
-    const tg_call *last = l->at[c->at[c->length - 1]];
+    const tg_call *last = c->call[c->length - 1];
     tg_call *f = tg_run_take(l, sizeof *f);
     if (!f) return NULL;
     *f = (tg_call){
         .op = r->fused,
-        .attr = l->at[c->at[r->attr_of]]->attr,
+        .attr = c->call[r->attr_of]->attr,
         .scope = last->scope,
-        .where = l->at[c->at[0]]->where,
+        .where = c->call[0]->where,
         .name = tg_called(last),
         .again = last->again,
     };
-    int n = 0, nth = 0;
-    for (int j = 0; j < c->length; j++) {
-        const tg_call *call = l->at[c->at[j]];
-        for (int k = 0; k < call->op->n_in; k++) {
-            if (j > 0 && k == c->slot[j]) continue;
-            if (r->drops & TG_BIT(nth++)) continue;
-            f->in[n] = call->in[k];
-            f->in_version[n++] = call->in_version[k];
-        }
-    }
+    take_inputs(f, c);
     for (int k = 0; k < r->n_emit; k++) {
         int j = r->emit[k].link, o = r->emit[k].out;
-        tg_tensor *t = l->at[c->at[j]]->out[o];
-        bool missed = t && (j == c->length - 1 || other_readers(c, j, o, t->storage) > 0 || tg_wanted(l, t->storage));
-        f->out[k] = missed || (t && !(f->op->optional_out & TG_BIT(k))) ? t : NULL;
+        tg_tensor *t = c->call[j]->out[o];
+        bool read = t && (j == c->length - 1 || tg_other_readers(c, j, o, t->storage) > 0 || tg_wanted(l, t->storage));
+        f->out[k] = read || (t && !(f->op->optional_out & TG_BIT(k))) ? t : NULL;
     }
     return f;
 }
 
 /* Puts the fused call where the chain stood.  Calls in between that depend on the chain go behind it; if a later link
- * depends on one of those the chain cannot be contracted. */
-static bool contract(tg_list *l, const chain *c, tg_call *fused)
+ * depends on one of those, the chain cannot be contracted. */
+static bool contract(tg_list *l, tg_chain *c, tg_call *fused)
 {
     tg_call *before[SPAN], *after[SPAN];
     int n_before = 0, n_after = 0, j = 0, from = c->at[0], to = c->at[c->length - 1] + 1;
     for (int i = from; i < to; i++) {
         tg_call *call = l->at[i];
-        bool late = false;
+        const tg_call *blocker = NULL;
         if (!call) continue;
-        for (int a = 0; a < n_after && !late; a++) late = depends(call, after[a]);
-        if (j < c->length && i == c->at[j]) {
-            if (late) return false;
+        for (int a = 0; a < n_after && !blocker; a++)
+            if (depends(call, after[a])) blocker = after[a];
+        if (j < c->length && call == c->call[j]) {
+            c->blocker = blocker;
+            if (blocker) return false;
             j++;
             continue;
         }
-        for (int b = 0; b < j && !late; b++) late = depends(call, l->at[c->at[b]]);
-        if (late) after[n_after++] = call;
+        for (int b = 0; b < j && !blocker; b++)
+            if (depends(call, c->call[b])) blocker = c->call[b];
+        if (blocker) after[n_after++] = call;
         else before[n_before++] = call;
     }
     memset(l->at + from, 0, sizeof *l->at * (size_t)(to - from));
@@ -153,18 +141,22 @@ static bool contract(tg_list *l, const chain *c, tg_call *fused)
 static bool fuse_at(tg_list *l, int i)
 {
     for (const tg_rule *const *r = l->at[i]->op->rules; r && *r; r++) {
-        chain c;
-        if (!find_chain(l, *r, i, &c)) continue;
-        tg_call *fused = fused_call(l, &c);
-        if (!fused) return false;
-        if (!contract(l, &c, fused)) continue;
-        return true;
+        tg_chain c;
+        tg_call *fused = NULL;
+        tg_outcome outcome = find_chain(l, *r, i, &c);
+        if (outcome == TG_FUSED) {
+            fused = fused_call(l, &c);
+            if (!fused) return false;
+            if (!contract(l, &c, fused)) outcome = TG_BLOCKED;
+        }
+        if (l->notes) tg_explain_chain(l, &c, outcome, fused);
+        if (outcome == TG_FUSED) return true;
     }
     return true;
 }
 
-/* Optional outputs that nobody wants are not computed. */
-static void drop_unwanted(tg_list *l)
+/* Optional outputs that nothing reads are not computed. */
+static void drop_unread(tg_list *l)
 {
     for (int i = 0; i < l->n; i++)
         TG_EACH_OUT(l->at[i], k) {
@@ -187,7 +179,8 @@ bool tg_rewrite(tg_list *l)
     tg_count_readers(l);
     for (int i = 0; i < l->n && l->program->options.fuse; i++)
         if (l->at[i] && !fuse_at(l, i)) return false;
+    if (l->notes) tg_explain_rewrite(l);
     close_gaps(l);
-    drop_unwanted(l);
+    drop_unread(l);
     return true;
 }

@@ -7,6 +7,7 @@
 #include "dispatch.h"
 #include "parallel.h"
 #include "pool.h"
+#include "explain.h"
 #include "trace.h"
 #include "clock.h"
 
@@ -92,6 +93,7 @@ static bool copy_pending(tg_list *l)
         l->at[l->n] = copy + l->n;
         l->n++;
     }
+    tg_explain_begin(l);
     return true;
 }
 
@@ -162,6 +164,7 @@ static bool ready(tg_scope *s, tg_list *l)
     if (!fits) tg_fail(s, "out of memory: the list of calls; nothing was run");
     if (!fits || !prepare(s, l)) return false;
     if (l->program->options.epilogues) tg_find_epilogues(l);
+    tg_explain_end(l);
     if (!observed(s, l)) return false;
     if (tg_plan(l)) return true;
     tg_fail(s, "out of memory: the tensors of %d calls; nothing was run", l->n);

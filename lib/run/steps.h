@@ -30,7 +30,8 @@ typedef struct {
     tg_value *values; /* of all storages in it, linked by `next` ... */
     tg_value *spare;  /* ... and memory for n_spare more */
     int n_spare;
-    uint32_t passes; /* that marked values so far */
+    uint32_t passes;        /* that marked values so far */
+    struct tg_notes *notes; /* explain.h; NULL: nobody wants any */
 } tg_list;
 
 /* ---- the passes, in the order in which run.c calls them; false: out of memory, and nothing has run ---- */

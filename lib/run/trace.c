@@ -12,18 +12,34 @@ static bool verbose_is(const char *what)
     return value && strstr(value, what);
 }
 
+static bool is_on(atomic_int *known, const char *what) /* 0: not read yet, 1: no, 2: yes */
+{
+    if (!*known) *known = 1 + verbose_is(what);
+    return *known == 2;
+}
+
 bool tg_trace_calls(void)
 {
-    static atomic_int known; /* 0: not looked, 1: no, 2: yes */
-    if (!known) known = 1 + verbose_is("1");
-    return known == 2;
+    static atomic_int known;
+    return is_on(&known, "1");
 }
 
 bool tg_trace_dispatch(void)
 {
     static atomic_int known;
-    if (!known) known = 1 + verbose_is("dispatch");
-    return known == 2;
+    return is_on(&known, "dispatch");
+}
+
+bool tg_trace_rewrite(void)
+{
+    static atomic_int known;
+    return is_on(&known, "rewrite");
+}
+
+bool tg_trace_graph(void)
+{
+    static atomic_int known;
+    return is_on(&known, "graph");
 }
 
 static void shapes(const tg_call *c, char *text, size_t size)
@@ -58,13 +74,25 @@ void tg_trace_pack(const tg_call *c, const char *layout, const tg_tensor *w, dou
             tg_shape(w, &shape), ms, *c->where ? " " : "", c->where);
 }
 
-/* Whether operator and shapes were not seen before, by their hash; when the table is full all are new. */
-static bool is_new(const tg_call *c, const char *in)
+const char *tg_trace_text(const tg_call *c, char text[TG_CALL_TEXT])
+{
+    char in[256];
+    shapes(c, in, sizeof in);
+    snprintf(text, TG_CALL_TEXT, "%.64s%s%s%s%.128s", c->op->name, *in ? " " : "", in, *c->where ? " " : "", c->where);
+    return text;
+}
+
+/* ---- what was printed before ---- */
+
+uint64_t tg_trace_hash(uint64_t hash, const char *text) /* FNV-1a */
+{
+    for (; *text; text++) hash = (hash ^ (unsigned char)*text) * 1099511628211u;
+    return hash;
+}
+
+bool tg_trace_is_new(uint64_t hash)
 {
     static _Atomic uint64_t seen[4096];
-    uint64_t hash = 14695981039346656037u; /* FNV-1a */
-    for (const char *at = c->op->name; *at; at++) hash = (hash ^ (unsigned char)*at) * 1099511628211u;
-    for (const char *at = in; *at; at++) hash = (hash ^ (unsigned char)*at) * 1099511628211u;
     for (int i = 0; i < 4096; i++) {
         _Atomic uint64_t *slot = seen + (hash + (uint64_t)i) % 4096;
         uint64_t empty = 0;
@@ -78,7 +106,7 @@ void tg_trace_choice(const tg_call *c)
 {
     char in[256];
     shapes(c, in, sizeof in);
-    if (!is_new(c, in)) return;
+    if (!tg_trace_is_new(tg_trace_hash(tg_trace_hash(TG_TRACE_HASH, c->op->name), in))) return;
     fprintf(stderr, "tilegrad: %s %s: %s\n", c->op->name, in, c->kernel ? c->kernel->name : "no kernel");
     for (const tg_kernel *const *k = c->op->kernels; k && *k; k++) {
         if (*k == c->kernel) break;

@@ -1,7 +1,7 @@
-/* widen.c - bf16 for kernels that know only f32: where a call would be left to its last kernel, ref, but a better one
- * would run it in f32, it runs in f32, between casts.
+/* widen.c - bf16 for kernels that only support f32: a call that only ref would run in bf16, but a faster kernel runs in
+ * f32, runs in f32 between casts.
  *
- * The f32 tensors belong to the run: nobody else sees them, and each gives its memory back after its last use. */
+ * The f32 tensors are private to the run, and each frees its memory after its last use. */
 #include "steps.h"
 #include "core_ops.h"
 #include "dispatch.h"
@@ -10,8 +10,8 @@ static const tg_cast_attr to_f32 = { TG_F32 }, to_bf16 = { TG_BF16 };
 
 static bool is_bf16(const tg_tensor *t) { return t && t->dtype == TG_BF16; }
 
-/* How many of its tensors are bf16; 0 for what stays as it is: casts, and what writes bf16 in place. */
-static int halves(const tg_call *c)
+/* How many of its tensors are bf16; 0 for calls that stay as they are: casts, and writes to bf16 tensors. */
+static int bf16_tensors(const tg_call *c)
 {
     int n = 0;
     if (c->op == &tg_cast_op) return 0;
@@ -22,7 +22,7 @@ static int halves(const tg_call *c)
     return n;
 }
 
-/* Chooses the kernel, which the run need not do again.  If there is none, the run will say why. */
+/* Keeps the choice of kernel for the run.  If there is none, the run reports why. */
 static bool left_to_ref(tg_call *c)
 {
     const tg_kernel *const *last = c->op->kernels;
@@ -38,7 +38,7 @@ static tg_tensor as_f32(const tg_tensor *t)
     return wide;
 }
 
-/* Kernels choose by shapes and dtypes, so that memory is not needed for the question. */
+/* Kernels reject by shapes and dtypes, so the twin needs no memory. */
 static bool better_in_f32(tg_call *c)
 {
     tg_tensor in[TG_MAX_IN], out[TG_MAX_OUT];
@@ -81,7 +81,7 @@ static bool add_cast(tg_list *l, const tg_call *of, tg_tensor *from, uint32_t ve
     return true;
 }
 
-/* The tensor that stands for in[k], which may have been cast for an input before it. */
+/* The f32 tensor for in[k]; the same tensor may have been cast for an earlier input. */
 static tg_tensor *wide_input(tg_list *l, const tg_call *c, const tg_call *twin, int k)
 {
     for (int j = 0; j < k; j++)
@@ -116,13 +116,13 @@ bool tg_widen_calls(tg_list *l)
     tg_call **before = l->at;
     const int n = l->n;
     size_t more = 0;
-    for (int i = 0; i < n; i++) more += (size_t)halves(before[i]);
+    for (int i = 0; i < n; i++) more += (size_t)bf16_tensors(before[i]);
     if (!more) return true;
     l->at = tg_run_take(l, sizeof *l->at * ((size_t)n + more));
     if (!l->at) return false;
     l->n = 0;
     for (int i = 0; i < n; i++) {
-        if (!halves(before[i]) || !better_in_f32(before[i])) l->at[l->n++] = before[i];
+        if (!bf16_tensors(before[i]) || !better_in_f32(before[i])) l->at[l->n++] = before[i];
         else if (!add_widened(l, before[i])) return false;
     }
     return true;

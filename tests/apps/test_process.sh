@@ -34,7 +34,7 @@ expect 'a value of TG_BACKEND'       2 'TG_BACKEND=vectr .*want a list of ref,ve
 expect 'one of a list'               2 'TG_BACKEND=ref,vectr .*want'                     env TG_BACKEND=ref,vectr "${bench[@]}"
 expect 'a value of TG_MAX_ISA'       2 'TG_MAX_ISA=avx3 .*want one of generic,avx2'      env TG_MAX_ISA=avx3 "$tilegrad" info
 expect 'a switch'                    2 'TG_FUSE=off .*want one of 0,1'                   env TG_FUSE=off "${bench[@]}"
-expect 'TG_VERBOSE'                  2 'TG_VERBOSE=yes .*want a list of 0,1,dispatch'    env TG_VERBOSE=yes "${bench[@]}"
+expect 'TG_VERBOSE'                  2 'TG_VERBOSE=yes .*want a list of 0,1,dispatch,rewrite,graph'    env TG_VERBOSE=yes "${bench[@]}"
 expect 'in all commands'             2 'TG_EAGER=true'                                   env TG_EAGER=true "$tilegrad" ckpt list
 expect 'not in --help'               0 '!TG_MAX_ISA'                                     env TG_MAX_ISA=avx3 "$tilegrad" --help
 expect 'an empty value'              0 '!environment'                                    env TG_BACKEND= TG_MAX_ISA= "${bench[@]}"

@@ -1,6 +1,5 @@
-/* test_epilogue.c - updates that run on the rows of a gradient as they are made, poolings on lines of what they pool
- * (lib/run/epilogue.c): where, with the bits of a step without them.  The program fuzzer compares them on random
- * programs (fuzz_run.c). */
+/* test_epilogue.c - updates run on rows of a gradient while they are in the cache, poolings on lines of their input:
+ * where they do, and that the bits stay the same.  fuzz_run.c compares random programs with and without. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +16,7 @@
 enum { IN = 1030, HIDDEN = 520, CLASSES = 7, BATCH = 70, STEPS = 3 };
 enum { IMAGES = 19, SIZE = 28, CHANNELS = 16, POOLED = CHANNELS * 14 * 14 };
 
-/* Kernels that make rows are of these alone. */
+/* Only these kernels make rows. */
 static bool rows_are_made(void) { return tg_max_isa() >= TG_ISA_AVX512 && strstr(tg_backends(), "vector"); }
 
 static bool count(void *context, const tg_call *c)
@@ -126,7 +125,7 @@ static training open_pooling(tg_scope *s, const row *r)
     return t;
 }
 
-/* Hash of what lasts, and how many epilogues the last step had. */
+/* Hash of parameters and buffers, and the number of epilogues in the last step. */
 static uint64_t train(const row *r, bool with, int threads, int *epilogues)
 {
     tg_scope *root = tg_open();
@@ -160,7 +159,7 @@ static const row rows[] = {
     { "the_gradient_is_held", TG_F32, false, 0, the_gradient_is_held, 1, NO_POOLING },
 };
 
-/* With a kernel of convolutions that makes enough lines. */
+/* With a convolution kernel that makes enough lines per task. */
 static const row poolings[] = {
     { "pooled", TG_F32, false, 0, plain, 1, OF_EVEN_IMAGES },
     { "pooled_bf16", TG_BF16, false, 0, plain, 1, OF_EVEN_IMAGES },
@@ -180,7 +179,7 @@ static void check(void **state)
     else assert_int_equal(fused, r->epilogues);
 }
 
-/* Whichever kernel makes the rows, if it does. */
+/* Whichever kernel makes the rows, if any does. */
 static void every_kernel(void **state)
 {
     (void)state;
@@ -196,7 +195,7 @@ static void every_kernel(void **state)
         }
 }
 
-/* Each kernel of convolutions that makes enough lines of an image; others' bits may depend on the threads. */
+/* Every convolution kernel that makes enough lines per task; other kernels' bits may depend on the threads. */
 static void every_convolution(void **state)
 {
     int found = 0;

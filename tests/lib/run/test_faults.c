@@ -1,5 +1,5 @@
-/* test_faults.c - a kernel that finds its data wrong, anywhere in a step: what lasts is byte for byte as before, every
- * write that was not done gave its version back, and training goes on as if nothing had happened. */
+/* test_faults.c - a kernel rejects its data anywhere in a step: parameters and buffers keep every byte, writes that did
+ * not happen give their versions back, and training continues as if nothing had happened. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 #include <tilegrad/parallel.h>
 #include <math.h>
 
-/* ---- an operator that faults when it is told to, in the forward or in the backward ---- */
+/* ---- an operator that faults on demand, in forward or in backward ---- */
 
 static int trigger; /* the `place` that faults now; 0: none */
 
@@ -92,7 +92,7 @@ static void expect_no_gradients(tg_module *net)
         for (tg_slot *slot = m->slots; slot; slot = slot->next) assert_null(tg_grad(slot->tensor));
 }
 
-/* Step number BAD faults at `place`; then it is done again. */
+/* Step number BAD faults at `place` and is repeated. */
 static void blow_at(int place, const double want[STEPS])
 {
     toy t;
@@ -133,7 +133,7 @@ static void a_fault_anywhere_changes_nothing(void **state)
     for (int place = 1; place <= PLACES; place++) blow_at(place, want), blow_at(-place, want);
 }
 
-/* A read in the middle of a step is a run of its own, and commits what came before it, as eager would. */
+/* A read in the middle of a step starts a run of its own, which commits what came before, as in eager mode. */
 static void a_read_commits_what_came_before(void **state)
 {
     toy t;

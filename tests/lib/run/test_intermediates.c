@@ -1,5 +1,5 @@
-/* test_intermediates.c - any tensor of LeNet and ResNet-20 can be read at any moment, and shows the eager numbers; only
- * after an update it may say that what it was made from has been overwritten. */
+/* test_intermediates.c - every tensor of LeNet and ResNet-20 can be read at any time and has the eager values; only
+ * after an update may the read fail because its inputs have been overwritten. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,27 +21,27 @@ static const network lenet = { "lenet", tg_lenet, 2, 28, 1 }, resnet20 = { "resn
 typedef enum { EACH_CALL, AFTER_FORWARD, AFTER_BACKWARD, AFTER_UPDATE, MOMENTS } moment;
 enum { MOST = 1024 };
 
-/* What the eager run saw of each output of the forward. */
+/* Every output of forward as the eager run computed it. */
 typedef struct {
     int n, call[MOST], out[MOST];
     int64_t count[MOST];
     double *numbers[MOST];
 } lesson;
 
-/* A step in which one output, or for the lesson every one, is read. */
+/* A step in which one output is read, or in the eager run each of them. */
 typedef struct {
     tg_scope *root, *s;
     tg_module *net;
     tg_optim *optim;
     lesson *teach;
-    int call, out; /* the target: out[out] of call number `call`, not counting calls made again */
+    int call, out; /* the target: out[out] of call number `call`, not counting recomputed calls */
     bool early;    /* read as soon as it is recorded */
-    size_t looked; /* calls of the record that were looked at */
-    int number;    /* of the call looked at next */
+    size_t looked; /* recorded calls examined so far */
+    int number;    /* of the next call */
     tg_tensor *found;
 } reading;
 
-static reading *now; /* modules' forward functions have no room for it */
+static reading *now; /* forward functions take no context */
 enum { MOST_MODULES = 256 };
 static struct {
     tg_module *module;
@@ -49,7 +49,7 @@ static struct {
 } original[MOST_MODULES];
 static int originals;
 
-/* ---- looking at calls as they are recorded ---- */
+/* ---- calls as they are recorded ---- */
 
 static void learn(lesson *l, int call, int out, tg_tensor *t)
 {
@@ -126,7 +126,7 @@ static void read_now(const reading *r, const lesson *l, int target, moment when)
                      t->node->made->op->name, (int)when, tg_get(t, i), (int)i, l->numbers[target][i]);
 }
 
-/* The scope says whether the read was refused. */
+/* The scope reports whether the read was refused. */
 static void step_and_read(reading *r, const network *n, const lesson *l, int target, moment when)
 {
     tg_tensor *x = tg_randn(r->root, 0, 1, 4, TG_DIM(n->batch, n->size, n->size, n->channels));
@@ -231,6 +231,6 @@ int main(void)
         cmocka_unit_test(lenet_trains_the_same),
         cmocka_unit_test(resnet20_trains_the_same),
     };
-    tg_set_threads(1); /* many tiny programs: waking workers costs more than they do */
+    tg_set_threads(1); /* many tiny programs: waking workers costs more than it saves */
     return cmocka_run_group_tests(intermediates, NULL, NULL);
 }

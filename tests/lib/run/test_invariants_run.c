@@ -21,7 +21,7 @@ static uint32_t roll(dice *d, uint32_t n) { return tg_random_below((tg_stream){ 
 
 /* ---- 3: live storages never overlap ---- */
 
-/* Returns the peak as a part of all that was made. */
+/* Returns the peak as a fraction of all bytes allocated. */
 static double random_lifetimes(dice *d)
 {
     enum { N = 300 };
@@ -110,7 +110,7 @@ static void i05_a_failed_plan_leaves_no_trace(void **state)
     fail_msg("it never succeeded");
 }
 
-/* ---- 6: after a faulted run what lasts is as it was ---- */
+/* ---- 6: a faulted run leaves parameters and buffers untouched ---- */
 
 static void i06_a_fault_leaves_what_lasts(void **state)
 {
@@ -130,7 +130,7 @@ static void i06_a_fault_leaves_what_lasts(void **state)
     tg_close(root);
 }
 
-/* ---- 10: fused, unfused, eager: the same numbers ---- */
+/* ---- 10: fused, unfused, eager: the same values ---- */
 
 static void train_toy(tg_options options, double losses[5])
 {
@@ -155,7 +155,7 @@ static void i10_every_way_gives_the_same_losses(void **state)
     }
 }
 
-/* ---- 11: savers are never negative, and none are left after a walk of everything ---- */
+/* ---- 11: savers are never negative, and none are left after backward through everything ---- */
 
 static int savers_of(const tg_program *p)
 {
@@ -202,7 +202,7 @@ static void i12_packs_have_the_version_that_is_read(void **state)
     skip();
 }
 
-/* ---- 13: no tensor of an open module is gone ---- */
+/* ---- 13: tensors of an open module stay ---- */
 
 static void i13_an_open_module_keeps_what_it_made(void **state)
 {
@@ -218,13 +218,13 @@ static void i13_an_open_module_keeps_what_it_made(void **state)
     tg_data(made[3]);
     assert_non_null(made[0]->storage->data);
     assert_non_null(made[2]->storage->data);
-    assert_null(made[1]->storage->data); /* its module is over */
+    assert_null(made[1]->storage->data); /* its module has returned */
     tg_leave(s, made[3]);
     expect_ok(root);
     tg_close(root);
 }
 
-/* ---- 14: a call made again gives the same bits ---- */
+/* ---- 14: a recomputed call gives the same bits ---- */
 
 static void i14_made_again_is_the_same(void **state)
 {
@@ -247,7 +247,7 @@ static void i14_made_again_is_the_same(void **state)
     tg_close(root);
 }
 
-/* ---- 15: from the second step on nothing is asked of the system ---- */
+/* ---- 15: from the second step on, nothing is allocated from the system ---- */
 
 static void i15_later_steps_take_nothing(void **state)
 {

@@ -1,4 +1,4 @@
-/* test_layout.c - weights in the layout that a kernel asks for: in scratch, or kept and written by updates. */
+/* test_layout.c - weights packed as a kernel asks: in scratch, or kept and rewritten by updates. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -142,8 +142,8 @@ static void an_edit_makes_it_stale(void **state)
     tg_close(s);
 }
 
-/* An update writes the forms that were used since the one before; a kernel that does not know of them leaves them
- * stale. */
+/* An update rewrites the packed forms that were used since the last update; a kernel that knows nothing of them leaves
+ * them stale. */
 static void updates_write_what_is_used(void **state)
 {
     (void)state;
@@ -158,7 +158,7 @@ static void updates_write_what_is_used(void **state)
         assert_true(dot_now(s) == 2 * FIRST);
         assert_int_equal(packed_rows, 2 * N);
         double_now(s);
-        double_now(s); /* nobody read it in between: not packed again */
+        double_now(s); /* not read in between: not packed again */
         assert_int_equal(packed_rows, careful ? 3 * N : 2 * N);
         assert_true(dot_now(s) == 8 * FIRST);
         assert_int_equal(packed_rows, careful ? 4 * N : 3 * N);

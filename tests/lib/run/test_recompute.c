@@ -1,5 +1,5 @@
-/* test_recompute.c - values that backward reads and a run makes again: which, where, with the same bits, in less
- * memory.  The program fuzzer compares random programs with and without (fuzz_run.c). */
+/* test_recompute.c - values that are recomputed for backward: which, where, with the same bits, in less memory.
+ * fuzz_run.c compares random programs with and without. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,9 +15,9 @@
 enum { MOST = 64 };
 typedef struct {
     bool look_only;          /* nothing is computed */
-    int calls, writes, n;    /* n: made again */
+    int calls, writes, n;    /* n: recomputed */
     const char *again[MOST]; /* their operators ... */
-    bool read_next[MOST];    /* ... and whether the call behind each reads what it made */
+    bool read_next[MOST];    /* ... and whether the next call reads the result */
     const tg_tensor *made;
 } witness_of_run;
 
@@ -73,14 +73,14 @@ typedef struct {
     tg_module *(*make)(tg_scope *s, int classes);
     const int64_t *image;
     bool bf16;
-    int at_least; /* values made again in three steps */
+    int at_least; /* values recomputed in three steps */
 } network;
 
 typedef struct {
     uint64_t bytes, peak, again;
 } outcome;
 
-/* Three steps; what lasts, and the peak. */
+/* Three steps: hash of parameters and buffers, and the peak. */
 static outcome train(const network *n, tg_recompute_mode mode, witness_of_run *w)
 {
     tg_scope *root = open_tree(mode, w), *s = tg_train(root);
@@ -139,7 +139,7 @@ static void same_bits(void **state)
     assert_int_equal(kept.calls - kept.n, made.calls - made.n);
 }
 
-/* Each stands before the first that reads it, in one pass, from the statistics that the first pass found. */
+/* Each comes right before its first reader, in one pass, from the statistics that the first pass found. */
 static void made_where_it_is_read(void **state)
 {
     (void)state;
@@ -149,7 +149,7 @@ static void made_where_it_is_read(void **state)
     tg_optim *optim = tg_sgd(root, net, (tg_sgd_config){ .lr = 0.1f });
     step(s, net, optim, tg_rand(root, -1, 1, 4, TG_DIM(2, 8, 8, 16)), 1);
     expect_ok(s);
-    assert_int_equal(w.n, 2); /* the last block's is read where the peak is */
+    assert_int_equal(w.n, 2); /* the last block's is read at the peak */
     for (int i = 0; i < w.n; i++) {
         assert_string_equal(w.again[i], tg_batch_norm2d_relu_again_op.name);
         assert_true(w.read_next[i]);
@@ -215,7 +215,7 @@ static void only_if_worth_it(void **state)
     tg_close(root);
 }
 
-/* What user code made stays readable, so it is kept and never made twice. */
+/* What user code computed stays readable, so it is kept and never recomputed. */
 static void user_values_are_kept(void **state)
 {
     (void)state;

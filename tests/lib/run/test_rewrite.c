@@ -1,6 +1,6 @@
-/* test_rewrite.c - for each rule and each subset of the chain's outputs that somebody wants: the same numbers as
- * without rules, and one call instead of the chain if the rule hands out all that is wanted.  In bf16 too, where a
- * chain rounds what lies between its links. */
+/* test_rewrite.c - for each rule and each subset of the chain's outputs that is read: the same values as without rules,
+ * and one call instead of the chain if the rule emits all of the subset.  In bf16 too, where a chain rounds between its
+ * links. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@ typedef struct {
 } chain_output;
 enum { MOST_OUTPUTS = TG_MAX_OUT, ROWS_OF_A_RULE = 2 };
 
-/* All outputs of a chain; the last link's first comes first, and is always wanted. */
+/* All outputs of a chain; the last link's first output comes first and is always read. */
 static int outputs_of(const tg_rule *rule, chain_output list[MOST_OUTPUTS])
 {
     const int last = chain_length(rule) - 1;
@@ -33,7 +33,7 @@ static bool emits(const tg_rule *rule, chain_output what)
     return false;
 }
 
-/* Runs the chain inside a module, where only what is read is wanted; returns the number of calls executed. */
+/* Runs the chain inside a module, so that only what is read is needed; returns the number of calls executed. */
 static uint64_t run_chain(const chain_case *c, unsigned wanted, bool fuse, op_result *result)
 {
     chain_output list[MOST_OUTPUTS];

@@ -1,7 +1,7 @@
 /* test_rewrite_hazards.c - for each rule: {read, write} x {before, inside, after the chain} x {input, intermediate,
  * output}.
  *
- * Whatever a program does around the links of a chain, it sees the numbers that it would see without rules. */
+ * Whatever a program does around the links of a chain, it sees the same values as without rules. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,7 +41,8 @@ static void strike(hazard_run *r)
 {
     tg_tensor *t = target(r);
     float *x;
-    if (tg_made_by(t) && r->h->input >= 0 && r->h->kind >= WRITE_CALL) return; /* what a forward call made is no leaf */
+    if (tg_made_by(t) && r->h->input >= 0 && r->h->kind >= WRITE_CALL)
+        return; /* outputs of forward calls are no leaves */
     switch (r->h->kind) {
     case READ_CALL: r->seen = tg_apply(r->s, &tg_copy_op, &t, NULL); break;
     case READ_DOOR: r->seen = tg_data(t) ? t : NULL; break;
@@ -136,7 +137,7 @@ static void hazards(void **state)
         if (!chain_fires(&c)) continue;
         fired++;
         for (int when = 0; when <= chain_length(t->rule); when++)
-            for (int held = t->kind == WRITE_DOOR; held < 2; held++) { /* tg_edit runs: what is internal goes */
+            for (int held = t->kind == WRITE_DOOR; held < 2; held++) { /* tg_edit runs, which frees internal values */
                 const hazard h = { .kind = t->kind, .when = when, .held = held };
                 check_inputs(&c, h);
                 check_results(&c, h);
@@ -150,7 +151,7 @@ int main(void)
     const tg_rule *rules[MOST_CHAINS];
     int n = rules_of_all(rules), failed = 1;
     size_t tests = (size_t)n * KINDS;
-    tg_set_threads(1); /* many tiny programs: waking workers costs more than they do */
+    tg_set_threads(1); /* many tiny programs: waking workers costs more than it saves */
     struct CMUnitTest *list = calloc(tests + 1, sizeof *list);
     hazard_test *what = calloc(tests + 1, sizeof *what);
     for (size_t i = 0; i < tests && list && what; i++) {

@@ -97,7 +97,7 @@ static void add_bits(void *context, const char *name, tg_slot *slot, tg_module *
     *bits = 31 * *bits + bits_of(slot->tensor);
 }
 
-/* Of all weights and buffers after three steps. */
+/* Hash of all weights and buffers after three steps. */
 static uint64_t train(size_t row, tg_dtype dtype, int threads)
 {
     tg_scope *root = tg_open();

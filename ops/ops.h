@@ -40,6 +40,9 @@ tg_tensor *tg_tanh(tg_scope *s, tg_tensor *x);                     /* tanh x */
 tg_tensor *tg_gelu(tg_scope *s, tg_tensor *x);                     /* x (1 + erf(x / sqrt 2)) / 2 */
 tg_tensor *tg_silu(tg_scope *s, tg_tensor *x);                     /* x sigmoid(x) */
 tg_tensor *tg_hardswish(tg_scope *s, tg_tensor *x);                /* x min(max(x + 3, 0), 6) / 6 */
+/* min(max(x, low), high).  A NaN stays NaN; the gradient passes where low <= x <= high, so at a NaN it is 0. */
+tg_tensor *tg_clamp(tg_scope *s, tg_tensor *x, double low, double high);
+tg_tensor *tg_relu6(tg_scope *s, tg_tensor *x); /* x clamped to 0..6; the gradient is 0 at 0 and 6, and passes a NaN */
 /* In training scopes each element is 0 with probability p, else x / (1 - p); in others x.  0 <= p < 1. */
 tg_tensor *tg_dropout(tg_scope *s, tg_tensor *x, double p);
 

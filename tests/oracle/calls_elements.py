@@ -117,6 +117,11 @@ unary("pow", lambda x, p: x ** p["exponent"],
 unary("leaky_relu", lambda x, p: torch.where(x > 0, x, p["slope"] * x), lambda x, y, p: (y.abs(), 1 + abs(p["slope"]) + 0 * x),
       draw=lambda rng: {"slope": rng.choice((0.01, 0.2, 0, 1))}, attributes=lambda p: [p["slope"]])
 
+unary("clamp", lambda x, p: x.clamp(p["low"], p["high"]), lambda x, y, p: (0 * y, 0 * x),
+      draw=lambda rng: {"low": rng.choice((-math.inf, -1, -0.5, 0)), "high": rng.choice((-0.75, 0, 0.5, 6))},
+      attributes=lambda p: [p["low"], p["high"]])
+unary("relu6", lambda x, p: torch.nn.functional.relu6(x), lambda x, y, p: (0 * y, 0 * x))
+
 
 @register
 class Detach(Unary):

@@ -121,6 +121,24 @@ SAMPLES(silu_grad) = { PAIRS(WIDE), POLE("far", F(999), WHOLE(-99, 99, 999)), { 
 SAMPLES(hardswish) = { SIZES(FD), ROW("within", FR(-2.9, 2.9, 33)), KINK("kinks", WHOLE(-4, 5, 64)), { 0 } };
 SAMPLES(hardswish_grad) = { PAIRS(WIDE), KINK("kinks", F(64), WHOLE(-4, 5, 64)), { 0 } };
 
+static const tg_clamp_attr half = { -0.47, 0.52 }, above = { 0, INFINITY }, crossed = { 0.52, -0.47 }, unit = { 0, 1 };
+SAMPLES(clamp) = { WITH("one", &half, FD(1)),
+                   WITH("17", &half, FD(17)),
+                   WITH("above", &above, FD(3, 11)),
+                   WITH("crossed", &crossed, FD(33)),
+                   WITH("blocks", &half, FD(33000)),
+                   { "bf16", { BF(3, 5) }, &half, 0, -1 },          /* gradcheck wants f32 */
+                   { "kinks", { WHOLE(-1, 3, 64) }, &unit, 0, -1 }, /* see KINK */
+                   { 0 } };
+SAMPLES(clamp_grad) = { WITH("one", &half, F(1), F(1)),
+                        WITH("33", &half, F(33), F(33)),
+                        WITH("crossed", &crossed, F(17), F(17)),
+                        WITH("kinks", &unit, F(64), WHOLE(-1, 3, 64)),
+                        WITH("blocks", &half, F(33000), F(33000)),
+                        { 0 } };
+SAMPLES(relu6) = { SIZES(FD), ROW("wide", FR(-2, 9, 33)), KINK("kinks", WHOLE(-1, 9, 64)), { 0 } };
+SAMPLES(relu6_grad) = { PAIRS(F), KINK("kinks", F(64), WHOLE(-1, 9, 64)), { 0 } };
+
 /* ---- at -infinity, -1, 0, 1, infinity, NaN ---- */
 
 const double edges_affine[] = { -INFINITY, -1, 1, 3, INFINITY, NAN };
@@ -135,6 +153,8 @@ const double edges_sigmoid[] = { 0, 0.26894142136999512, 0.5, 0.7310585786300048
 const double edges_tanh[] = { -1, -0.76159415595576489, 0, 0.76159415595576489, 1, NAN };
 const double edges_gelu[] = { NAN, -0.15865525393145707, 0, 0.84134474606854293, INFINITY, NAN };
 const double edges_silu[] = { NAN, -0.26894142136999512, 0, 0.73105857863000488, INFINITY, NAN };
+const double edges_clamp[] = { -0.5, -0.5, 0, 0.5, 0.5, NAN };
+const double edges_relu6[] = { 0, 0, 0, 1, 6, NAN };
 const double edges_hardswish[] = { NAN, -1. / 3, 0, 2. / 3, INFINITY, NAN };
 
 /* ---- sums that belong to relu_grad ---- */

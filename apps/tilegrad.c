@@ -1,32 +1,25 @@
 /* tilegrad.c - the `tilegrad` command. */
 #include "command.h"
 #include <tilegrad/environment.h>
+#include "names.h"
 #include "output.h"
 #include "signals.h"
 #include <tilegrad/tilegrad.h>
 #include <argp.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 static const command commands[] = {
-    { "train", "tilegrad train", command_train },
-    { "eval", "tilegrad eval", command_eval },
-    { "bench", "tilegrad bench", command_bench },
-    { "ckpt", "tilegrad ckpt", command_ckpt },
-    { "info", "tilegrad info", command_info },
-    { "kernels", "tilegrad kernels", command_kernels },
+#define COMMAND(name, about) { #name, "tilegrad " #name, command_##name },
+#include "commands.def"
     { NULL, NULL, NULL },
 };
 
 static const char about[] =
     "Trains convolutional networks on CPUs.\n\n"
     "Commands:\n"
-    "  train     train a network on images and report its test accuracy after each epoch\n"
-    "  eval      test a checkpoint's weights, class by class\n"
-    "  bench     measure the speed of training or inference\n"
-    "  ckpt      inspect, compare and convert files of tensors: safetensors, .npz\n"
-    "  info      print version, processor, backends and threads\n"
-    "  kernels   list the kernel that each operator would run here, and why not the others\v"
+    "{commands}\v"
     "Examples:\n"
     "  tilegrad train lenet --data sample --out runs/lenet\n"
     "  tilegrad train resnet20 --data-dir cifar-10-batches-bin --epochs 20\n"
@@ -54,7 +47,8 @@ int main(int argc, char **argv)
     signals_of_files();
     argp_program_version = "tilegrad " TG_VERSION;
     argp_err_exit_status = EXIT_USAGE;
-    const bool only_asks = argc > 1 && argv[1][0] == '-'; /* --help, --version */
+    if (argc == 3 && !strcmp(argv[1], "--list") && names_print(argv[2])) return EXIT_OK; /* for the completion */
+    const bool only_asks = argc > 1 && argv[1][0] == '-';                                /* --help, --version */
     if (!only_asks && !check_environment()) return EXIT_USAGE;
     return command_run(commands, about, argc, argv);
 }

@@ -115,16 +115,3 @@ tg_dataset *tg_dataset_from(tg_scope *s, int64_t count, int h, int w, int c, int
     kept->class_names = tg_digit_names(s, classes);
     return tg_ok(s) ? kept : NULL;
 }
-
-tg_dataset *tg_dataset_open(tg_scope *s, const char *dir, tg_split split)
-{
-    if (!tg_ok(s)) return NULL;
-    if (!dir) tg_fail(s, "tg_dataset_open: dir is NULL");
-    else if (tg_idx_folder(dir, TG_TRAIN) || tg_idx_folder(dir, TG_TEST)) return tg_idx_open(s, dir, split);
-    else if (tg_cifar10_folder(s, dir)) return tg_cifar10(s, dir, split);
-    else if (tg_cifar100_folder(s, dir)) return tg_cifar100(s, dir, split);
-    else
-        tg_fail(s, "%s: no data set, want a folder with train-images-idx3-ubyte[.gz], data_batch_1.bin or train.bin",
-                dir);
-    return NULL;
-}

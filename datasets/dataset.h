@@ -16,7 +16,8 @@ bool tg_is_file(const char *folder, const char *name);                  /* folde
 const char *tg_path(tg_scope *s, const char *folder, const char *name); /* folder/name, in s; NULL: s has failed */
 
 /* Folders of IDX files, images [count, h, w] and labels [count]. */
-bool tg_idx_folder(const char *folder, tg_split split);                           /* has the split's images */
+bool tg_idx_folder(const char *folder, tg_split split); /* has the split's images */
+bool tg_idx_holds(tg_scope *s, const char *folder);
 bool tg_idx_load(tg_scope *s, const char *folder, tg_split split, tg_dataset *d); /* sets images, labels, sizes of d */
 tg_dataset *tg_idx_open(tg_scope *s, const char *folder, tg_split split);         /* any folder of this kind */
 bool tg_cifar10_folder(tg_scope *s, const char *folder); /* it, or the archive's folder in it, has the files */

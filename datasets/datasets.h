@@ -32,6 +32,13 @@ tg_dataset *tg_cifar100(tg_scope *s, const char *dir, tg_split split); /* train.
 /* The data set in a folder, recognised by its files: IDX (train-images-idx3-ubyte[.gz], train-images.idx3-ubyte ...) or
  * CIFAR. */
 tg_dataset *tg_dataset_open(tg_scope *s, const char *dir, tg_split split);
+/* The sets with a name, as datasets.def lists them. */
+typedef struct {
+    const char *name; /* "fashion-mnist" */
+    tg_dataset *(*open)(tg_scope *s, const char *dir, tg_split split);
+} tg_dataset_info;
+const tg_dataset_info *tg_datasets(int *count);
+const tg_dataset_info *tg_find_dataset(const char *name); /* NULL if there is none */
 /* Images in memory, copied. */
 tg_dataset *tg_dataset_from(tg_scope *s, int64_t count, int h, int w, int c, int classes, const uint8_t *images,
                             const uint8_t *labels);

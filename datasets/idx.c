@@ -146,6 +146,12 @@ bool tg_idx_folder(const char *folder, tg_split split)
     return tg_is_file(folder, name.text);
 }
 
+bool tg_idx_holds(tg_scope *s, const char *folder)
+{
+    (void)s;
+    return tg_idx_folder(folder, TG_TRAIN) || tg_idx_folder(folder, TG_TEST);
+}
+
 bool tg_idx_load(tg_scope *s, const char *folder, tg_split split, tg_dataset *d)
 {
     file_name name;

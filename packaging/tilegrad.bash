@@ -35,12 +35,14 @@ _tilegrad_ckpt() {
     fi
 }
 
+_tilegrad_list() { tilegrad --list "$1" 2>/dev/null; }      # networks, datasets, optimizers, commands
+
 _tilegrad() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]}
-    local models="lenet mlp resnet20 resnet18c resnet50" words=
+    local words=
     COMPREPLY=()
     if (( COMP_CWORD == 1 )); then
-        COMPREPLY=($(compgen -W "train eval bench ckpt info kernels --help --usage --version" -- "$current"))
+        COMPREPLY=($(compgen -W "$(_tilegrad_list commands) --help --usage --version" -- "$current"))
         return
     fi
     if [[ $command == ckpt ]]; then
@@ -48,25 +50,24 @@ _tilegrad() {
         return
     fi
     case $command:$previous in
-    *:--data)                COMPREPLY=($(compgen -W "sample fashion-mnist cifar10" -- "$current")
+    *:--data)                COMPREPLY=($(compgen -W "$(_tilegrad_list datasets)" -- "$current")
                                         $(compgen -d -- "$current")); return ;;
     *:--data-dir|*:--out|bench:--checkpoint) COMPREPLY=($(compgen -d -- "$current")); return ;;
     train:--resume)          COMPREPLY=($(compgen -W "auto none" -- "$current") $(compgen -d -- "$current")
                                         $(compgen -f -X '!*.safetensors' -- "$current")); return ;;
-    train:--optimizer)       words="sgd adam adamw" ;;
+    *:--optimizer)           words=$(_tilegrad_list optimizers) ;;
     train:--schedule)        words="constant step cosine one-cycle" ;;
-    bench:--optimizer)       words="sgd adam" ;;
     *:--dtype)               words="fp32 bf16" ;;
-    eval:--model)            words=$models ;;
+    eval:--model)            words=$(_tilegrad_list networks) ;;
     *:--threads)             words=$(seq "$(nproc)") ;;
     *:--epochs|*:--batch|*:--lr|*:--momentum|*:--weight-decay|*:--warmup|*:--seed|*:--steps) return ;;
     *:--save-every|*:--save-minutes|*:--keep|*:--classes) return ;;
-    train:*) words="$models --data --data-dir --augment --epochs --batch --dtype --report --optimizer --lr --momentum
+    train:*) words="$(_tilegrad_list networks) --data --data-dir --augment --epochs --batch --dtype --report --optimizer --lr --momentum
                     --weight-decay --schedule --warmup --seed --threads --out --save-every --save-minutes --keep
                     --resume --help --usage" ;;
     eval:*)  words="--data --data-dir --batch --dtype --threads --out --model --classes --help --usage"
              COMPREPLY=($(compgen -f -X '!*.safetensors' -- "$current") $(compgen -d -- "$current")) ;;
-    bench:*) words="$models simplenet --layers --ops --checkpoint --batch --dtype --steps --threads --infer --optimizer
+    bench:*) words="$(_tilegrad_list networks) simplenet --layers --ops --checkpoint --batch --dtype --steps --threads --infer --optimizer
                     --help --usage" ;;
     kernels:*) words="$(tilegrad kernels --list 2>/dev/null) --list --help --usage" ;;
     *)       words="--help --usage" ;;

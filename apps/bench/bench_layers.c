@@ -1,5 +1,6 @@
 /* bench_layers.c - see bench_layers.h.  Our kernel and oneDNN's direct kernel alternate on the same operands. */
 #include "bench_layers.h"
+#include "bench_ops.h"
 #include "attr.h"
 #include "dispatch.h"
 #include "median.h"
@@ -9,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_LAYERS = 64, MOST_ROUNDS = 100, PASSES = 3 };
+enum { MAX_LAYERS = 64, PASSES = 3 };
 static const char *const pass_name[PASSES] = { "forward", "grad_x", "grad_w" };
 
 typedef struct {
@@ -20,7 +21,7 @@ typedef struct {
 
 typedef struct {
     int n;
-    layer at[MOST_LAYERS];
+    layer at[MAX_LAYERS];
 } layers;
 
 /* ---- the convolutions of a model ---- */
@@ -34,7 +35,7 @@ static bool observe_convolution(void *context, const tg_call *c)
     memcpy(one.x, c->in[0]->dim, sizeof one.x);
     memcpy(one.w, c->in[1]->dim, sizeof one.w);
     memcpy(one.y, c->out[0]->dim, sizeof one.y);
-    for (int i = 0; i < all->n; i++) {
+    for (int i = 0; i < all->n && i < MAX_LAYERS; i++) {
         layer *const known = &all->at[i];
         if (memcmp(&known->attr, &one.attr, sizeof one.attr) || memcmp(known->x, one.x, sizeof one.x) ||
             memcmp(known->w, one.w, sizeof one.w))
@@ -42,7 +43,8 @@ static bool observe_convolution(void *context, const tg_call *c)
         known->times++;
         return false;
     }
-    if (all->n < MOST_LAYERS) all->at[all->n++] = one;
+    if (all->n < MAX_LAYERS) all->at[all->n] = one;
+    all->n++; /* more than there is room for: find_layers refuses */
     return false;
 }
 
@@ -62,6 +64,8 @@ static void find_layers(tg_scope *root, const tg_model_info *model, int batch, l
         tg_clear(s);
     }
     tg_pop(s);
+    if (all->n > MAX_LAYERS)
+        tg_fail(root, "bench: %s has %d different convolutions, want at most %d", model->name, all->n, MAX_LAYERS);
 }
 
 /* ---- one layer ---- */
@@ -118,7 +122,7 @@ typedef struct {
 
 static void print_pass(tg_scope *root, const work *w, int pass, int rounds, double most, bool three, means *m)
 {
-    double ours[MOST_ROUNDS], theirs[MOST_ROUNDS];
+    double ours[BENCH_MAX_STEPS], theirs[BENCH_MAX_STEPS];
     const tg_kernel *const peer = peer_of(w);
     turn own = run_once(root, w, NULL), other = { 0, NULL };
     if (peer) other = run_once(root, w, peer);
@@ -185,7 +189,6 @@ void bench_layers(tg_scope *root, const tg_model_info *model, int batch, bool bf
     printf("convolutions of %s, batch %d, %s, %d threads; peak %.0f GFLOP/s (%s)\n", model->name, batch,
            bf16 ? "bf16" : "fp32", tg_threads(), most.gflops, most.instruction);
     printf("  %-8s %8s %8s %6s %8s\n", "pass", "GFLOP/s", "oneDNN", "ratio", "of peak");
-    rounds = rounds < MOST_ROUNDS ? rounds : MOST_ROUNDS;
     for (int i = 0; i < all.n && tg_ok(root); i++) print_layer(root, &all.at[i], bf16, rounds, most.gflops, m);
     if (!tg_ok(root)) return;
     printf("geometric means\n");

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_ROUNDS = 100, MOST_CALLS = 16, ALL_INPUTS = BENCH_INPUTS + 1 };
+enum { ALL_INPUTS = BENCH_INPUTS + 1 };
 
 /* ---- the probe ---- */
 
@@ -65,7 +65,7 @@ static double run(tg_scope *s, account *a)
 /* ---- a row ---- */
 
 typedef struct {
-    double forward[MOST_ROUNDS], backward[MOST_ROUNDS];
+    double forward[BENCH_MAX_STEPS], backward[BENCH_MAX_STEPS];
     account first, second;
 } times;
 
@@ -140,6 +140,5 @@ void bench_ops(tg_scope *root, const char *only, bool bf16, int rounds)
     printf("%-17s %-34s %-4s %-8s %9s %8s %7s  kernels\n", "operator", "inputs", "type", "pass", "ms", "ns each",
            "GB/s");
     for (const bench_op *row = bench_op_rows; row->name && tg_ok(root); row++)
-        if (!strncmp(row->name, only, strlen(only)))
-            bench_row(root, row, bf16, rounds < MOST_ROUNDS ? rounds : MOST_ROUNDS);
+        if (!strncmp(row->name, only, strlen(only))) bench_row(root, row, bf16, rounds);
 }

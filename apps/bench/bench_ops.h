@@ -4,6 +4,7 @@
 #include <tilegrad/tilegrad.h>
 
 enum { BENCH_INPUTS = 4, BENCH_RANK = 4 };
+enum { BENCH_MAX_STEPS = 100 }; /* of `rounds`, here and in bench_layers.h */
 typedef struct {
     int rank;
     int64_t dim[BENCH_RANK];

@@ -4,6 +4,7 @@
 #include "bench_layers.h"
 #include "bench_ops.h"
 #include "median.h"
+#include "names.h"
 #include "options.h"
 #include "ranks.h"
 #include "status_line.h"
@@ -13,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { WARM_UP = 3, SGD = 0, ADAM = 1 };
+enum { WARM_UP = 3 };
 
 typedef struct {
     const tg_model_info *model;
@@ -49,13 +50,13 @@ static const struct argp_option table[] = {
       "begin so), with the kernels that ran; takes no MODEL",
       0 },
     { "checkpoint", CHECKPOINT, "DIR", 0, "measure saving to and loading from a file in DIR, instead of steps", 0 },
-    { "optimizer", OPTIMIZER, "NAME", 0, "sgd (with momentum 0.9) or adam (sgd)", 0 },
+    { "optimizer", OPTIMIZER, "NAME", 0, "{optimizers} (sgd, with momentum 0.9)", 0 },
     { 0 },
 };
 
 static const char about[] =
     "Measures training steps (forward, loss, backward, update) on random images in memory.\n"
-    "MODEL is lenet, mlp, resnet20, resnet18c or resnet50; or simplenet: one convolution of 64 to 128 channels on "
+    "MODEL is {networks}; or simplenet: one convolution of 64 to 128 channels on "
     "images of 224x224, forward and backward, with --dtype bf16 under autocast.\v"
     "The first line has the speed and the peak memory; the second what a step costs beside its kernels, and how long "
     "the first step took to be done, from the start of the process.\n\n"
@@ -70,12 +71,12 @@ static const char about[] =
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
-    static const char *const dtypes[] = { "fp32", "bf16", NULL }, *const optimizers[] = { "sgd", "adam", NULL };
+    static const char *const dtypes[] = { "fp32", "bf16", NULL };
     bench_options *const o = state->input;
     switch (key) {
     case BATCH: o->batch = (int)option_whole(state, "--batch", text, 1, 65536); return 0;
     case STEPS: o->steps = (int)option_whole(state, "--steps", text, 1, 1000000); return 0;
-    case OPTIMIZER: o->optimizer = option_choice(state, "--optimizer", text, optimizers); return 0;
+    case OPTIMIZER: o->optimizer = option_choice(state, "--optimizer", text, names_optimizers); return 0;
     case CHECKPOINT: o->checkpoint = text; return 0;
     case LAYERS: o->layers = true; return 0;
     case OPS: o->ops = text ? text : ""; return 0;
@@ -106,10 +107,15 @@ static const tg_model_info simplenet = { "simplenet", make_simplenet, { 224, 224
 
 static bench_options parse_line(int argc, char **argv)
 {
-    static const struct argp parser = { table, parse, "MODEL", about, NULL, NULL, NULL };
+    static const struct argp parser = { table, parse, "MODEL", about, NULL, names_help, NULL };
     bench_options o = { .steps = 8 };
     argp_parse(&parser, argc, argv, 0, NULL, &o);
     if (o.simplenet) o.model = &simplenet;
+    if ((o.ops || o.layers) && o.steps > BENCH_MAX_STEPS) {
+        fprintf(stderr, "tilegrad bench: --steps %d: want at most %d with --ops and --layers\n", o.steps,
+                BENCH_MAX_STEPS);
+        exit(EXIT_USAGE);
+    }
     if (o.ops) return o;
     if (!o.batch) o.batch = o.simplenet ? 64 : strcmp(o.model->name, "resnet50") ? 128 : 32;
     return o;
@@ -145,8 +151,8 @@ static bench set_up(tg_scope *root, const bench_options *o)
     if (o->simplenet) return b;
     b.y = random_classes(root, o->batch, classes);
     if (!o->infer)
-        b.opt = o->optimizer == ADAM ? tg_adam(root, b.net, (tg_adam_config){ .lr = 0.001f })
-                                     : tg_sgd(root, b.net, (tg_sgd_config){ .lr = 0.01f, .momentum = 0.9f });
+        b.opt = optimizer_new(root, b.net, (optimizer_kind)o->optimizer, o->optimizer == OPTIMIZER_sgd ? 0.01f : 0.001f,
+                              0.9f, 0);
     tg_optimize(root, b.net, b.opt, o->bf16 ? TG_BF16 : TG_F32);
     return b;
 }
@@ -189,12 +195,11 @@ static void print_speed(const bench_options *o, const double *sorted)
 {
     struct rusage used;
     getrusage(RUSAGE_SELF, &used);
-    printf("tilegrad %s %s b%d %s %s t%d: %.1f img/s median, %.1f best, rss %ld MiB\n", TG_VERSION, o->model->name,
-           o->batch, o->bf16 ? "bf16" : "fp32",
-           o->infer               ? "infer"
-           : o->optimizer == ADAM ? "train-adam"
-                                  : "train",
-           tg_threads(), o->batch / median(sorted, o->steps), o->batch / sorted[0], used.ru_maxrss / 1024);
+    const bool plain = o->infer || o->optimizer == OPTIMIZER_sgd;
+    printf("tilegrad %s %s b%d %s %s%s%s t%d: %.1f img/s median, %.1f best, rss %ld MiB\n", TG_VERSION, o->model->name,
+           o->batch, o->bf16 ? "bf16" : "fp32", o->infer ? "infer" : "train", plain ? "" : "-",
+           plain ? "" : names_optimizers[o->optimizer], tg_threads(), o->batch / median(sorted, o->steps),
+           o->batch / sorted[0], used.ru_maxrss / 1024);
 }
 
 static void print_costs(const bench_options *o, const tg_stats *before, const tg_stats *after, double first)

@@ -4,6 +4,7 @@
 #include "evaluate.h"
 #include "made.h"
 #include "model_data.h"
+#include "names.h"
 #include "options.h"
 #include "output.h"
 #include "progress.h"
@@ -35,7 +36,7 @@ static const char *const dtype_names[] = { "fp32", "bf16", NULL };
 
 static const struct argp_option table[] = {
     { "data", DATA, "SET", 0,
-      "sample, fashion-mnist, cifar10, or a folder with IDX or CIFAR files "
+      "{datasets}, or a folder with IDX or CIFAR files "
       "(what it was trained on)",
       1 },
     { "data-dir", DATA_DIR, "DIR", 0, "where the files of a named set are", 1 },
@@ -182,7 +183,7 @@ static void write_pictures(evaluation *e)
 
 int command_eval(int argc, char **argv)
 {
-    static const struct argp parser = { table, parse, "CHECKPOINT", about, NULL, NULL, NULL };
+    static const struct argp parser = { table, parse, "CHECKPOINT", about, NULL, names_help, NULL };
     evaluation e = { .o = { .batch = 250, .dtype = -1 } };
     argp_parse(&parser, argc, argv, 0, NULL, &e.o);
     ranks_report(argv[0]);

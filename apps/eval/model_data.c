@@ -1,22 +1,10 @@
 /* model_data.c - see model_data.h. */
 #include "model_data.h"
-#include <string.h>
+#include "names.h"
+#include <stdlib.h>
 #include <sys/stat.h>
 
-static const struct {
-    const char *name;
-    tg_dataset *(*open)(tg_scope *s, const char *dir, tg_split split);
-} named[] = { { "sample", tg_fashion_mnist_sample }, { "fashion-mnist", tg_fashion_mnist }, { "cifar10", tg_cifar10 } };
-enum { NAMED = sizeof named / sizeof *named };
-
-static int number_of(const char *set)
-{
-    int i = 0;
-    while (i < NAMED && strcmp(named[i].name, set) != 0) i++;
-    return i;
-}
-
-bool data_is_named(const char *set) { return number_of(set) < NAMED; }
+bool data_is_named(const char *set) { return tg_find_dataset(set); }
 
 const char *data_for(const tg_model_info *model) { return model->input[2] == 1 ? "fashion-mnist" : "cifar10"; }
 
@@ -28,9 +16,11 @@ static bool is_folder(const char *path)
 
 static tg_dataset *open_set(tg_scope *s, const char *set, const char *dir, tg_split split)
 {
-    if (data_is_named(set)) return named[number_of(set)].open(s, dir, split);
+    if (data_is_named(set)) return tg_find_dataset(set)->open(s, dir, split);
     if (is_folder(set)) return tg_dataset_open(s, set, split);
-    tg_fail(s, "--data '%s': not sample, fashion-mnist or cifar10, and no such folder", set);
+    char *const names = names_text(names_datasets, " or ");
+    tg_fail(s, "--data '%s': not %s, and no such folder", set, names ? names : "a set's name");
+    free(names);
     return NULL;
 }
 

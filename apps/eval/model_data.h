@@ -3,7 +3,7 @@
 #define TG_APPS_MODEL_DATA_H
 #include <tilegrad/tilegrad.h>
 
-bool data_is_named(const char *set);              /* "sample", "fashion-mnist", "cifar10": not a folder */
+bool data_is_named(const char *set);              /* a set of datasets.def, not a folder */
 const char *data_for(const tg_model_info *model); /* the model's default named set */
 /* NULL if s has failed: no such set or folder, or images that don't fit the model.  dir NULL: the usual places. */
 tg_dataset *data_open(tg_scope *s, const tg_model_info *model, const char *set, const char *dir, tg_split split);

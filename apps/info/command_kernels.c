@@ -7,15 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_KERNELS = 12, LIST = 'l' };
+enum { LIST = 'l' };
 
 /* The first call seen of an operator on a kernel. */
 typedef struct entry {
     const tg_op *op;
     const tg_kernel *kernel;
     char shapes[160];
-    const char *refusal[MAX_KERNELS]; /* by index of the operator's kernels; NULL: it can run the call */
     struct entry *next;
+    const char *refusal[]; /* by index of the operator's kernels; NULL: it can run the call */
 } entry;
 
 typedef struct {
@@ -52,11 +52,13 @@ static void write_shapes(const tg_call *c, char *to, size_t size)
 static void record_call(void *context, const tg_call *c)
 {
     book *const b = context;
-    entry *const e = is_known(b, c) ? NULL : tg_alloc(b->scope, sizeof *e);
+    size_t kernels = 0;
+    while (c->op->kernels[kernels]) kernels++;
+    entry *const e = is_known(b, c) ? NULL : tg_alloc(b->scope, sizeof *e + kernels * sizeof *e->refusal);
     if (!e) return;
     *e = (entry){ .op = c->op, .kernel = c->kernel };
     write_shapes(c, e->shapes, sizeof e->shapes);
-    for (int i = 0; i < MAX_KERNELS && c->op->kernels[i]; i++) {
+    for (int i = 0; c->op->kernels[i]; i++) {
         const char *const why = tg_kernel_refusal(c->op->kernels[i], c);
         e->refusal[i] = why ? tg_strdup(b->scope, why) : NULL;
     }
@@ -71,9 +73,9 @@ static void print_entry(const entry *e)
     bool later = false;
     const char *comma = "";
     printf("  %-22s%s%s\n", e->kernel->name, *e->shapes ? " for " : "", e->shapes);
-    for (int i = 0; i < MAX_KERNELS && e->op->kernels[i]; i++)
+    for (int i = 0; e->op->kernels[i]; i++)
         if (e->refusal[i]) printf("    not %s: %s\n", e->op->kernels[i]->name, e->refusal[i]);
-    for (int i = 0; i < MAX_KERNELS && e->op->kernels[i]; i++) {
+    for (int i = 0; e->op->kernels[i]; i++) {
         if (later && !e->refusal[i]) {
             printf("%s%s", *comma ? comma : "    comes before ", e->op->kernels[i]->name);
             comma = ", ";

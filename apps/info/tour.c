@@ -2,6 +2,7 @@
  *
  * Each part has its own tree of scopes: its run is observed, stopped before anything executes, and discarded. */
 #include "tour.h"
+#include "names.h"
 #include "run.h"
 #include <stdio.h>
 #include <string.h>
@@ -142,17 +143,11 @@ static bool see_part(const part *p, watcher *w, char message[256])
     return close_watched(root, step, w, message);
 }
 
-static tg_optim *optimizer(tg_scope *root, tg_module *net, int kind)
-{
-    if (kind == 0) return tg_sgd(root, net, (tg_sgd_config){ .lr = 0.1f, .momentum = 0.9f });
-    return (kind == 1 ? tg_adam : tg_adamw)(root, net, (tg_adam_config){ .lr = 0.001f });
-}
-
 static bool see_training(const tg_model_info *model, int kind, watcher *w, char message[256])
 {
     tg_scope *const root = open_watched(w), *const step = tg_train(root);
     tg_module *const net = model->make(root, 10);
-    tg_optim *const opt = optimizer(root, net, kind);
+    tg_optim *const opt = optimizer_new(root, net, (optimizer_kind)kind, optimizer_lr((optimizer_kind)kind), 0.9f, 0);
     tg_clip_norm(root, opt, 1);
     tg_tensor *const x = tg_zeros(root, TG_F32, 4, TG_DIM(BATCH, model->input[0], model->input[1], model->input[2]));
     tg_backward(step, tg_cross_entropy(step, tg_forward(step, net, x), classes(root, BATCH)));
@@ -171,11 +166,11 @@ static bool see_inference(const tg_model_info *model, watcher *w, char message[2
 
 bool tour(void (*observe)(void *context, const tg_call *c), void *context, char message[256])
 {
-    static const char *const models[] = { "resnet18c", "lenet", "mlp" };
     watcher w = { .observe = observe, .context = context };
     bool good = true;
-    for (int i = 0; i < 3 && good; i++) {
-        const tg_model_info *const model = tg_find_model(models[i]);
+    static const char *const models[] = { "resnet18c", "lenet", "mlp" };
+    for (int i = 0; names_optimizers[i] && good; i++) {
+        const tg_model_info *const model = tg_find_model(models[i % 3]);
         good = see_training(model, i, &w, message) && see_inference(model, &w, message);
     }
     for (size_t i = 0; i < sizeof parts / sizeof *parts && good; i++) good = see_part(&parts[i], &w, message);

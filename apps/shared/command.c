@@ -1,32 +1,34 @@
 /* command.c - runs a subcommand. */
 #include "command.h"
-#include "options.h"
+#include "names.h"
 #include "output.h"
+#include <argp.h>
+#include <stdlib.h>
 #include <string.h>
-
-enum { MOST_COMMANDS = 16 };
 
 typedef struct {
     const command *all, *chosen;
     int first;
 } choice;
 
-static const char *list(const command *all, char *to, size_t size)
+/* "train, eval or bench"; the program ends after it. */
+static const char *list(const command *all)
 {
-    const char *names[MOST_COMMANDS + 1] = { NULL };
-    for (int i = 0; i < MOST_COMMANDS && all[i].name; i++) names[i] = all[i].name;
-    return option_list(names, to, size);
+    int count = 0;
+    while (all[count].name) count++;
+    const char **const names = calloc((size_t)count + 1, sizeof *names);
+    for (int i = 0; names && i < count; i++) names[i] = all[i].name;
+    return names ? names_text(names, " or ") : NULL;
 }
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
-    char names[160];
     choice *const found = state->input;
-    if (key == ARGP_KEY_NO_ARGS) argp_error(state, "no command: want %s", list(found->all, names, sizeof names));
+    if (key == ARGP_KEY_NO_ARGS) argp_error(state, "no command: want %s", list(found->all));
     if (key != ARGP_KEY_ARG) return key == ARGP_KEY_NO_ARGS ? 0 : ARGP_ERR_UNKNOWN;
     for (const command *c = found->all; c->name; c++)
         if (!strcmp(text, c->name)) found->chosen = c;
-    if (!found->chosen) argp_error(state, "unknown command '%s': want %s", text, list(found->all, names, sizeof names));
+    if (!found->chosen) argp_error(state, "unknown command '%s': want %s", text, list(found->all));
     found->first = state->next - 1;
     state->next = state->argc; /* the subcommand parses the rest */
     return 0;
@@ -34,7 +36,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 int command_run(const command *all, const char *about, int argc, char **argv)
 {
-    const struct argp parser = { .parser = parse, .args_doc = "COMMAND [ARGUMENT...]", .doc = about };
+    const struct argp parser = {
+        .parser = parse, .args_doc = "COMMAND [ARGUMENT...]", .doc = about, .help_filter = names_help
+    };
     choice found = { .all = all };
     argp_parse(&parser, argc, argv, ARGP_IN_ORDER, NULL, &found);
     argv[found.first] = found.chosen->title;

@@ -18,10 +18,6 @@ int command_run(const command *all, const char *about, int argc, char **argv);
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
-int command_train(int argc, char **argv);
-int command_eval(int argc, char **argv);
-int command_bench(int argc, char **argv);
-int command_info(int argc, char **argv);
-int command_kernels(int argc, char **argv);
-int command_ckpt(int argc, char **argv);
+#define COMMAND(name, about) int command_##name(int argc, char **argv);
+#include "commands.def"
 #endif

@@ -1,5 +1,6 @@
 /* options.c - parses and checks the values of options. */
 #include "options.h"
+#include "names.h"
 #include "openmp.h"
 #include <errno.h>
 #include <math.h>
@@ -28,23 +29,11 @@ double option_number(struct argp_state *state, const char *name, const char *tex
     return value;
 }
 
-const char *option_list(const char *const *choices, char *to, size_t size)
-{
-    size_t used = 0;
-    to[0] = '\0';
-    for (int i = 0; choices[i] && used < size; i++) {
-        const char *const before = i == 0 ? "" : choices[i + 1] ? ", " : " or ";
-        used += (size_t)snprintf(to + used, size - used, "%s%s", before, choices[i]);
-    }
-    return to;
-}
-
 int option_choice(struct argp_state *state, const char *name, const char *text, const char *const *choices)
 {
     for (int i = 0; choices[i]; i++)
         if (!strcmp(text, choices[i])) return i;
-    char list[160];
-    argp_error(state, "%s '%s': want %s", name, text, option_list(choices, list, sizeof list));
+    argp_error(state, "%s '%s': want %s", name, text, names_text(choices, " or "));
     return 0;
 }
 
@@ -52,12 +41,7 @@ const tg_model_info *option_model(struct argp_state *state, const char *text)
 {
     const tg_model_info *const found = tg_find_model(text);
     if (found) return found;
-    int count;
-    const tg_model_info *const models = tg_models(&count);
-    const char *names[16] = { NULL };
-    for (int i = 0; i < count && i < 15; i++) names[i] = models[i].name;
-    char list[160];
-    argp_error(state, "unknown model '%s': there are %s", text, option_list(names, list, sizeof list));
+    argp_error(state, "unknown model '%s': there are %s", text, names_text(names_networks, " or "));
     return NULL;
 }
 

@@ -8,8 +8,6 @@
 
 int64_t option_whole(struct argp_state *state, const char *name, const char *text, int64_t low, int64_t high);
 double option_number(struct argp_state *state, const char *name, const char *text, double low, double high);
-/* "sgd, adam or adamw", from a NULL-terminated list; returns `to`. */
-const char *option_list(const char *const *choices, char *to, size_t size);
 /* The index of text in a NULL-terminated list. */
 int option_choice(struct argp_state *state, const char *name, const char *text, const char *const *choices);
 const tg_model_info *option_model(struct argp_state *state, const char *text);

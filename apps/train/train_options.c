@@ -1,15 +1,12 @@
 /* train_options.c - the command line of `tilegrad train`. */
 #include "train_options.h"
+#include "names.h"
 #include "options.h"
 #include <math.h>
 #include <string.h>
 
-enum { MAX_MODELS = 15 };
-
 static const char *const dtype_names[] = { "fp32", "bf16", NULL };
-static const char *const optimizer_names[] = { "sgd", "adam", "adamw", NULL };
 static const char *const schedule_names[] = { "constant", "step", "cosine", "one-cycle", NULL };
-static const char *model_names[MAX_MODELS + 1]; /* filled in by train_parse */
 
 enum {
     DATA = 'd',
@@ -37,10 +34,10 @@ enum {
 
 #define AT(field) offsetof(train_options, field)
 const train_field train_fields[TRAIN_FIELDS] = {
-    { "model", MODEL, FIELD_CHOICE, AT(model), 0, 0, model_names, true },
+    { "model", MODEL, FIELD_CHOICE, AT(model), 0, 0, names_networks, true },
     { "epochs", EPOCHS, FIELD_WHOLE, AT(epochs), 1, 100000, NULL, false },
     { "batch", BATCH, FIELD_WHOLE, AT(batch), 1, 65536, NULL, true },
-    { "optimizer", OPTIMIZER, FIELD_CHOICE, AT(optimizer), 0, 0, optimizer_names, true },
+    { "optimizer", OPTIMIZER, FIELD_CHOICE, AT(optimizer), 0, 0, names_optimizers, true },
     { "lr", LR, FIELD_REAL, AT(lr), 0, 1e6, NULL, false },
     { "momentum", MOMENTUM, FIELD_REAL, AT(momentum), 0, 0.9999, NULL, true },
     { "weight-decay", WEIGHT_DECAY, FIELD_REAL, AT(weight_decay), 0, 1000, NULL, true },
@@ -54,15 +51,15 @@ const train_field train_fields[TRAIN_FIELDS] = {
 static const struct argp_option table[] = {
     { NULL, 0, NULL, 0, "Data:", 1 },
     { "data", DATA, "SET", 0,
-      "sample, fashion-mnist, cifar10, or a folder with IDX or CIFAR files "
-      "(default: fashion-mnist for lenet and mlp, cifar10 for the others)",
+      "{datasets}, or a folder with IDX or CIFAR files "
+      "(default: fashion-mnist for grey networks, cifar10 for colour)",
       1 },
     { "data-dir", DATA_DIR, "DIR", 0, "where the files of a named set are", 1 },
     { "augment", AUGMENT, NULL, 0, "crop and mirror the training images at random", 1 },
     { NULL, 0, NULL, 0, "Training:", 2 },
     { "epochs", EPOCHS, "N", 0, "passes over the training images (5)", 2 },
     { "batch", BATCH, "N", 0, "images per step (128)", 2 },
-    { "optimizer", OPTIMIZER, "NAME", 0, "sgd, adam or adamw (sgd)", 2 },
+    { "optimizer", OPTIMIZER, "NAME", 0, "{optimizers} (sgd)", 2 },
     { "lr", LR, "X", 0, "learning rate (0.05 for sgd, else 0.001)", 2 },
     { "momentum", MOMENTUM, "X", 0, "of sgd (0.9)", 2 },
     { "weight-decay", WEIGHT_DECAY, "X", 0, "of weights, but not of biases and norms (0.01 for adamw, else 0)", 2 },
@@ -98,7 +95,7 @@ static const struct argp_option table[] = {
 
 static const char about[] =
     "Trains a network and reports its accuracy on test images after each epoch.\n"
-    "MODEL is lenet or mlp (28x28 grey), resnet20, resnet18c or resnet50 (colour).\v"
+    "MODEL is {inputs}: height, width and channels of its images.\v"
     "Examples:\n"
     "  tilegrad train lenet --data sample --epochs 10 --out runs/lenet\n"
     "  tilegrad train lenet --dtype bf16 --report\n"
@@ -208,7 +205,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 train_options train_parse(int argc, char **argv)
 {
-    static const struct argp parser = { table, parse, "MODEL", about, NULL, NULL, NULL };
+    static const struct argp parser = { table, parse, "MODEL", about, NULL, names_help, NULL };
     train_options o = {
         .model = -1,
         .epochs = 5,
@@ -220,17 +217,14 @@ train_options train_parse(int argc, char **argv)
         .seed = 1,
         .keep = 3,
     };
-    int count;
-    const tg_model_info *const models = tg_models(&count);
-    for (int i = 0; i < count && i < MAX_MODELS; i++) model_names[i] = models[i].name;
     argp_parse(&parser, argc, argv, 0, NULL, &o);
     return o;
 }
 
 void train_settle(train_options *o)
 {
-    if (isnan(o->lr)) o->lr = o->optimizer == OPTIMIZER_SGD ? 0.05f : 0.001f;
-    if (isnan(o->weight_decay)) o->weight_decay = o->optimizer == OPTIMIZER_ADAMW ? 0.01f : 0;
+    if (isnan(o->lr)) o->lr = optimizer_lr((optimizer_kind)o->optimizer);
+    if (isnan(o->weight_decay)) o->weight_decay = optimizer_decay((optimizer_kind)o->optimizer);
 }
 
 const tg_model_info *train_model(const train_options *o)
@@ -240,5 +234,5 @@ const tg_model_info *train_model(const train_options *o)
 }
 
 const char *train_dtype(const train_options *o) { return dtype_names[o->bf16]; }
-const char *train_optimizer(const train_options *o) { return optimizer_names[o->optimizer]; }
+const char *train_optimizer(const train_options *o) { return names_optimizers[o->optimizer]; }
 const char *train_schedule_name(const train_options *o) { return schedule_names[o->schedule]; }

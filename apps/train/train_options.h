@@ -3,13 +3,11 @@
 #define TG_APPS_TRAIN_OPTIONS_H
 #include <tilegrad/tilegrad.h>
 
-typedef enum { OPTIMIZER_SGD, OPTIMIZER_ADAM, OPTIMIZER_ADAMW } optimizer_kind;
-
 typedef struct {
     /* what is trained: train_fields, which checkpoints store */
     int model; /* index in tg_models(); -1: not given */
     int64_t epochs, batch;
-    int optimizer;                    /* an optimizer_kind */
+    int optimizer;                    /* an optimizer_kind (names.h) */
     float lr, momentum, weight_decay; /* NaN: not given */
     int schedule;                     /* a tg_schedule_kind */
     int64_t warmup;                   /* updates */
@@ -17,7 +15,7 @@ typedef struct {
     bool augment;
     uint64_t seed;
     /* the images; stored in checkpoints as made/data and made/data_dir (made.h) */
-    const char *data;     /* "sample", "fashion-mnist", "cifar10", a folder; NULL: the model's default */
+    const char *data;     /* a set of datasets.def, a folder; NULL: the model's default */
     const char *data_dir; /* location of the named set; NULL: the usual places */
     /* how it runs */
     const char *out;          /* folder for results, or NULL */

@@ -1,16 +1,13 @@
 /* train_setup.c - see train_setup.h. */
 #include "train_setup.h"
 #include "model_data.h"
+#include "names.h"
 #include "output.h"
 
 static tg_optim *make_optimizer(tg_scope *root, tg_module *net, const train_options *o)
 {
-    const float lr = o->lr > 0 ? o->lr : TG_ZERO;
-    const tg_sgd_config sgd = { .lr = lr, .momentum = o->momentum, .weight_decay = o->weight_decay };
-    const tg_adam_config adam = { .lr = lr, .weight_decay = o->weight_decay };
-    tg_optim *const opt = o->optimizer == OPTIMIZER_SGD    ? tg_sgd(root, net, sgd)
-                          : o->optimizer == OPTIMIZER_ADAM ? tg_adam(root, net, adam)
-                                                           : tg_adamw(root, net, adam);
+    tg_optim *const opt = optimizer_new(root, net, (optimizer_kind)o->optimizer, o->lr > 0 ? o->lr : TG_ZERO,
+                                        o->momentum, o->weight_decay);
     if (o->weight_decay > 0) tg_no_decay_on_bias_and_norm(root, opt);
     return opt;
 }

@@ -21,4 +21,7 @@ size_t tg_path_within(const tg_module *top, const tg_module *m, char text[TG_MAX
 
 /* The end of a ResNet block: the sum of a branch and its shortcut, then relu. */
 tg_tensor *tg_add_relu(tg_scope *s, tg_tensor *branch, tg_tensor *shortcut);
+
+#define TG_NETWORK(name, h, w, c, about) tg_module *tg_##name(tg_scope *s, int classes);
+#include "networks.def"
 #endif

@@ -77,13 +77,13 @@ static tg_module *new_block(tg_scope *s, bool bottleneck, int in, int width, int
 
 static tg_module *new_stage(tg_scope *s, const resnet_plan *p, int stage, int *channels)
 {
-    enum { MOST = 8 };
-    tg_module *list[MOST + 1] = { NULL };
-    const int width = p->width << stage;
-    for (int i = 0; i < p->depth[stage] && i < MOST; i++) {
+    const int depth = p->depth[stage], width = p->width << stage;
+    tg_module **const list = tg_alloc(s, sizeof *list * (size_t)(depth + 1));
+    for (int i = 0; i < depth && list; i++) {
         list[i] = new_block(s, p->bottleneck, *channels, width, stage > 0 && i == 0 ? 2 : 1);
         *channels = p->bottleneck ? 4 * width : width;
     }
+    if (list) list[depth] = NULL;
     return tg_sequential(s, list);
 }
 

@@ -69,6 +69,22 @@ while read -ra command; do
     fi
 done < <(for name in train eval bench info kernels 'ckpt '{inspect,verify,diff,convert,average,strip,rename,meta}; do
              echo "$name"; done)
+for list in 'networks lenet mlp resnet20 resnet18c resnet50' 'datasets sample fashion-mnist cifar10 cifar100' \
+            'optimizers sgd adam adamw' 'commands train eval bench ckpt info kernels'; do
+    (( rows++ ))
+    read -ra names <<<"$list"
+    [[ $("$tilegrad" --list "${names[0]}" | tr '\n' ' ') == "${list#* } " ]] || { echo "FAIL  --list $list"; (( failures++ )); }
+done
+(( rows++ ))
+for name in train:lenet bench:resnet50 train:--data:cifar100 bench:--optimizer:adamw eval:--model:mlp; do
+    IFS=: read -ra command <<<"$name"
+    completed "${command[@]:0:${#command[@]}-1}" '' | grep -qx "${command[-1]}" || { echo "FAIL  $name is not completed"; (( failures++ )); }
+done
+# Of each operator's kernels one runs, and each of the others is explained.
+(( rows++ ))
+kernels=$("$tilegrad" kernels conv2d)
+[[ $(sed -n '/^  /{/^    /!p}' <<<"$kernels" | wc -l) -gt 0 && $(grep -c 'comes before.* ref$' <<<"$kernels") == $(grep -c '^  [a-z]' <<<"$kernels") ]] ||
+    { echo "FAIL  tilegrad kernels conv2d leaves kernels out"; (( failures++ )); }
 for words in 'train eval bench ckpt info kernels' 'ckpt inspect verify diff convert average strip rename meta'; do
     read -ra command <<<"$words"
     [[ ${command[0]} == ckpt ]] && prefix=(ckpt) || prefix=()
@@ -96,7 +112,9 @@ expect 2 "--weight-decay 'nan': want a number"         train lenet --weight-deca
 expect 2 "--warmup '-5': want a whole number"          train lenet --warmup=-5
 expect 2 "--optimizer 'sdg': want sgd, adam or adamw"  train lenet --optimizer sdg
 expect 2 "--schedule 'linear': want constant"          train lenet --schedule linear
-expect 2 "--optimizer 'adamw': want sgd or adam"       bench lenet --optimizer adamw
+expect 2 "--optimizer 'sdg': want sgd, adam or adamw"  bench lenet --optimizer sdg
+expect 2 '--steps 101: want at most 100'               bench --ops=relu --steps 101
+expect 2 '--steps 101: want at most 100'               bench --layers lenet --steps 101
 expect 2 "--dtype 'fp16': want fp32 or bf16"           bench lenet --dtype fp16
 
 # ---- data and results that are missing or don't fit ----
@@ -211,6 +229,14 @@ expect 1 'resnet50: batch norm needs at least two .* --batch 2 or more' train re
 expect 0 'after 1 epochs'                              train resnet20 "${fives[@]}" --batch 1
 (( rows++ ))
 "$tilegrad" train resnet20 "${fives[@]}" --batch 4 | grep -q 'left out' && { echo 'FAIL  left out without need'; (( failures++ )); }
+
+# ---- CIFAR-100 by its name ----
+mkdir "$work/cifar100"
+for name in train test; do
+    { printf '\1\2'; head -c 3072 "$work/cifar/test_batch.bin"; printf '\3\4'; head -c 3072 "$work/cifar/test_batch.bin"; } \
+        >"$work/cifar100/$name.bin"
+done
+expect 0 'CIFAR-100' train resnet20 --data cifar100 --data-dir "$work/cifar100" --epochs 1 --batch 2 --lr 0
 
 # ---- an interrupt: the step ends, and the program reports it ----
 (( rows++ ))

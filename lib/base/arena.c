@@ -23,7 +23,7 @@ static tg_arena_block *block_new(tg_arena *arena, size_t bytes)
     return b;
 }
 
-void *tg_arena_take(tg_arena *arena, size_t bytes)
+void *tg_arena_take_raw(tg_arena *arena, size_t bytes)
 {
     if (bytes > SIZE_MAX - 64) return NULL;
     bytes = (bytes + 15) / 16 * 16;
@@ -36,7 +36,13 @@ void *tg_arena_take(tg_arena *arena, size_t bytes)
     }
     char *at = (char *)arena->current + HEADER + arena->current->used;
     arena->current->used += bytes;
-    return memset(at, 0, bytes);
+    return at;
+}
+
+void *tg_arena_take(tg_arena *arena, size_t bytes)
+{
+    void *const at = tg_arena_take_raw(arena, bytes);
+    return at ? memset(at, 0, bytes) : NULL;
 }
 
 void tg_arena_reset(tg_arena *arena)

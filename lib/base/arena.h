@@ -12,7 +12,8 @@ typedef struct {
     tg_arena_block *first, *current;
 } tg_arena;
 
-void *tg_arena_take(tg_arena *arena, size_t bytes); /* zeroed, 16-byte aligned; NULL: out of memory */
-void tg_arena_reset(tg_arena *arena);               /* frees every object, keeps the blocks */
+void *tg_arena_take(tg_arena *arena, size_t bytes);     /* zeroed, 16-byte aligned; NULL: out of memory */
+void *tg_arena_take_raw(tg_arena *arena, size_t bytes); /* the same, not zeroed: for what is written at once */
+void tg_arena_reset(tg_arena *arena);                   /* frees every object, keeps the blocks */
 void tg_arena_free(tg_arena *arena);
 #endif

@@ -25,7 +25,7 @@ void tg_fault_say(tg_fault *fault, int64_t task, const char *format, ...)
 bool tg_keep_state(tg_call *c, const void *state, size_t bytes, tg_fault *fault)
 {
     if (!c || !c->scope || !state) return false;
-    c->state = tg_arena_take(&c->scope->program->run_arena, bytes);
+    c->state = tg_arena_take_raw(&c->scope->program->run_arena, bytes);
     if (c->state) memcpy(c->state, state, bytes);
     else tg_fault_say(fault, 0, "out of memory: a plan of %zu bytes", bytes);
     return c->state != NULL;

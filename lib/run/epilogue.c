@@ -47,16 +47,19 @@ static bool has_one_output(const tg_call *c)
     return c->out[0];
 }
 
-/* Why call i cannot move down to the only reader of its output; NULL: it can, to `to`. */
-static const char *reject_move(const tg_list *l, int i, int *to)
+/* Why a value is needed besides the piece that its only reader is working on; NULL: it is not. */
+static const char *reject_value(const tg_list *l, const tg_value *v)
 {
-    const tg_call *const c = l->at[i];
-    const tg_value *const v = c->out[0]->storage->value;
     if (v->readers != 1) return v->readers ? "several calls read its output" : "nothing in this run reads its output";
-    if (!tg_dies(l, v->storage)) return "its output may be read after the run";
+    return tg_dies(l, v->storage) ? NULL : "its output may be read after the run";
+}
+
+/* Why call i cannot move down to the reader; NULL: it can, to `to`. */
+static const char *reject_move(const tg_list *l, int i, const tg_call *reader, int *to)
+{
     for (int j = i + 1; j < l->n; j++) {
-        if (overwrites_input(l->at[j], c)) return "its inputs are overwritten before its reader runs";
-        if (l->at[j] != v->reader) continue;
+        if (overwrites_input(l->at[j], l->at[i])) return "its inputs are overwritten before its reader runs";
+        if (l->at[j] != reader) continue;
         *to = j;
         return NULL;
     }
@@ -91,8 +94,10 @@ static const char *reject(const tg_list *l, int i, int *to)
     const tg_call *const c = l->at[i];
     if (!has_one_output(c) || c->op->writes) return "it has other outputs";
     if (!c->kernel->tasks || !c->kernel->makes) return "its kernel makes no pieces";
-    const char *why = reject_move(l, i, to);
-    if (!why) why = reject_tasks(c, l->at[*to]);
+    const tg_value *const v = c->out[0]->storage->value;
+    const char *why = reject_value(l, v);
+    if (!why) why = reject_tasks(c, v->reader);
+    if (!why) why = reject_move(l, i, v->reader, to); /* last: it walks the list */
     return why || *to == i + 1 || !inputs_live_longer(c) ? why
                                                          : "its inputs, larger than its output, would live longer";
 }

@@ -16,20 +16,20 @@ static const command commands[] = {
     { NULL, NULL, NULL },
 };
 
-static const char about[] =
-    "Trains convolutional networks on CPUs.\n\n"
-    "Commands:\n"
-    "{commands}\v"
-    "Examples:\n"
-    "  tilegrad train lenet --data sample --out runs/lenet\n"
-    "  tilegrad train resnet20 --data-dir cifar-10-batches-bin --epochs 20\n"
-    "  tilegrad train lenet --data sample --out runs/lenet --resume auto\n"
-    "  tilegrad eval runs/lenet/best.safetensors\n"
-    "  tilegrad bench resnet18c --batch 128\n"
-    "  tilegrad ckpt inspect lenet.safetensors\n"
-    "  tilegrad train --help\n\n"
-    "Exit status: 0 success, 1 failure (stderr says why), 2 wrong command line, or 128 plus the\n"
-    "number of the signal that stopped it: 130 interrupted, 143 terminated, 129 hung up, 141 broken pipe.";
+static const char about[] = "Trains convolutional networks on CPUs.\n\n"
+                            "Commands:\n"
+                            "{commands}\v"
+                            "Examples:\n"
+                            "  tilegrad train lenet --data sample --out runs/lenet\n"
+                            "  tilegrad train resnet20 --data-dir cifar-10-batches-bin --epochs 20\n"
+                            "  tilegrad train lenet --data sample --out runs/lenet --resume auto\n"
+                            "  tilegrad eval runs/lenet/best.safetensors\n"
+                            "  tilegrad bench resnet18c --batch 128\n"
+                            "  tilegrad ckpt inspect lenet.safetensors\n"
+                            "  tilegrad train --help\n\n"
+                            "Exit status: 0 success, 1 failure (stderr says why), 2 wrong command line, or\n"
+                            "128 plus the number of the signal that stopped it: 130 interrupted,\n"
+                            "143 terminated, 129 hung up, 141 broken pipe.";
 
 /* False: a TG_ environment variable has an invalid value. */
 static bool check_environment(void)

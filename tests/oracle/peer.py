@@ -23,6 +23,10 @@ class Failed(Exception):
     """The program refused the call, or died."""
 
 
+class NotBuilt(Failed):
+    """The program was built without the library that the case asks for."""
+
+
 class Program:
     def __init__(self, path, isa, backend, emulate):
         self.path, self.process = path, None
@@ -75,7 +79,8 @@ class Program:
             raise self.ended()
         answer = self.line()
         if answer[0] == "error":
-            raise Failed("refused: " + " ".join(answer[1:]))
+            text = " ".join(answer[1:])
+            raise (NotBuilt if "not in this build" in text else Failed)("refused: " + text)
         return [self.tensor() for _ in range(int(answer[1]))]
 
     def close(self):

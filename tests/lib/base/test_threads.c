@@ -101,12 +101,14 @@ static void close_with(const char *backends)
 static void onednn_is_close(void **state)
 {
     (void)state;
+    if (!TG_WITH_ONEDNN) skip();
     close_with("ref,vector,onednn");
 }
 
 static void openblas_is_close(void **state)
 {
     (void)state;
+    if (!TG_WITH_OPENBLAS) skip();
     close_with("ref,vector,openblas");
 }
 

@@ -94,7 +94,7 @@ static void the_program_is_left_as_it_was(void **state)
             now = look_around();
             assert_memory_equal(&now, &before, sizeof now);
             /* The last tree to close ends the workers.  (oneDNN's threads are OpenMP's.) */
-            if (b < 2) assert_int_equal(count_threads(), threads);
+            if (backends[b] && !strstr(backends[b], "onednn")) assert_int_equal(count_threads(), threads);
         }
     tg_set_backends(NULL);
 }

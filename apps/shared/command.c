@@ -18,7 +18,9 @@ static const char *list(const command *all)
     while (all[count].name) count++;
     const char **const names = calloc((size_t)count + 1, sizeof *names);
     for (int i = 0; names && i < count; i++) names[i] = all[i].name;
-    return names ? names_text(names, " or ") : NULL;
+    const char *const text = names ? names_text(names, " or ") : NULL;
+    free(names);
+    return text;
 }
 
 static error_t parse(int key, char *text, struct argp_state *state)

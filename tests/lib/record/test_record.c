@@ -6,37 +6,8 @@
 #include <cmocka.h>
 #include "core.h"
 #include "expect.h"
+#include "world.h"
 #include <math.h>
-
-/* Every test starts with a root and a training step, and ends by closing them. */
-typedef struct {
-    tg_scope *root, *s;
-} world;
-
-static int open_world(void **state)
-{
-    static world w;
-    w.root = tg_open();
-    w.s = tg_train(w.root);
-    *state = &w;
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    tg_close(((world *)*state)->root);
-    return 0;
-}
-
-#define WORLD \
-    world *w = *state; \
-    tg_scope *root = w->root, *s = w->s; \
-    (void)root, (void)s
-
-static void accumulate(tg_scope *s, tg_tensor *to, tg_tensor *from)
-{
-    tg_apply(s, &tg_accumulate_op, (tg_tensor *[]){ to, from }, NULL);
-}
 
 static uint64_t runs(tg_scope *s) { return tg_statistics(s).runs; }
 
